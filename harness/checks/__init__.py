@@ -1,0 +1,25 @@
+"""What tests assert with: segmentations, reports, and verdicts that explain themselves.
+
+The public names are loaded when they are first used, because numpy and pydicom take a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.checks.reports import Report
+    from harness.checks.segmentation import Segmentation
+    from harness.checks.verdict import Verdict
+
+__all__ = ["Report", "Segmentation", "Verdict"]
+
+_HOMES = {"Report": "reports", "Segmentation": "segmentation", "Verdict": "verdict"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

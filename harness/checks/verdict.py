@@ -1,0 +1,59 @@
+"""A yes or no that explains itself when a test asserts it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+# pytest shortens the representation of a value in an assertion to 240 characters
+_REPR_LIMIT = 220
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Verdict:
+    """The answer to one question about a result.
+
+    ``assert verdict`` fails with :attr:`summary` in pytest's own words for the assertion, because the
+    representation of a verdict is its explanation.
+
+    Args:
+        ok: the answer.
+        subject: what was asked, e.g. ``"run"`` or ``"segmentation"``.
+        summary: one line, why the answer is no (or what makes it yes).
+        details: further lines.
+    """
+
+    ok: bool
+    subject: str
+    summary: str = ""
+    details: tuple[str, ...] = ()
+
+    @classmethod
+    def of_problems(cls, subject: str, problems: list[str], *, good: str = "") -> Verdict:
+        """A verdict that is yes when there are no problems; the first one is the summary."""
+        if not problems:
+            return cls(True, subject, good)
+        summary = problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"
+        return cls(False, subject, summary, tuple(problems))
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __eq__(self, other: object) -> bool:
+        """``== True`` and ``is_valid == other.is_valid`` mean the answer, not the words."""
+        if isinstance(other, (bool, Verdict)):
+            return self.ok == bool(other)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.ok)
+
+    def __repr__(self) -> str:
+        text = f"{self.subject}: {'yes' if self.ok else 'NO'}"
+        if self.summary:
+            text += f", {' '.join(self.summary.split())}"
+        return f"<{text if len(text) <= _REPR_LIMIT else text[: _REPR_LIMIT - 3] + '...'}>"
+
+    def __str__(self) -> str:
+        lines = [self.summary or repr(self)]
+        lines.extend(f"  - {line}" for line in self.details if line != self.summary)
+        return "\n".join(lines)

@@ -1,0 +1,386 @@
+"""``kaapana-harness``: thin verbs over the same API that the tests use.
+
+Exit status: 0 passed, 1 the run or a check failed, 2 wrong use or wrong input, 3 the environment could not be made,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, UsageError
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+    from harness.platform.environment import Environment
+    from harness.run.results import Run
+
+INTERRUPTED = 130
+
+
+class Verbs(click.Group):
+    """A group whose errors are those of the harness: their text on standard error, their exit status."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line; ends the process when ``standalone_mode`` is on, as click does."""
+        inner: Callable[..., Any] = super().main
+        if not standalone_mode:
+            return inner(*args, standalone_mode=False, **extra)
+        sys.exit(_status_of(lambda: inner(*args, standalone_mode=False, **extra)))
+
+
+def _status_of(command: Callable[[], Any]) -> int:
+    """Run a command and turn its end into an exit status."""
+    try:
+        with _termination_is_interruption():
+            result = command()
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone; nothing more can be said
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+@contextlib.contextmanager
+def _termination_is_interruption() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C, so that what was started is removed in an orderly way."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        previous = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:
+        # not the main thread: whoever runs us there handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def main() -> None:
+    """Entry point."""
+    cli.main(prog_name="kaapana-harness")
+
+
+def say(line: str) -> None:
+    """Progress, on standard error so that output can be piped."""
+    click.echo(line, err=True)
+
+
+_Command = Callable[..., Any]
+
+
+def _platform_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--platform", help="Platform profile, e.g. documented or 0.6.0."),
+        click.option("--cluster", help="docker, kind or context:NAME."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Local end-to-end tests for workflow extensions of Kaapana."""
+
+
+@cli.command()
+@click.option("--fix", is_flag=True, help="Fix what can be fixed.")
+def doctor(fix: bool) -> int:
+    """Say what is missing on this machine and the command that fixes it."""
+    from harness.doctor.command import main as examine
+
+    return examine(["--fix"] if fix else [])
+
+
+@cli.command()
+@_platform_options
+def up(cluster: str | None, platform: str | None) -> None:
+    """Start an environment that stays, to be shared with pytest by --kaapana-reuse."""
+    settings = Settings.load({"cluster": cluster, "platform": platform, "reuse": True})
+    environment = _environment(settings)
+    environment.down(keep=True)
+    click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
+
+
+@cli.command()
+def down() -> None:
+    """End the environments that were left running."""
+    from harness.platform import ownership
+
+    settings = Settings.load()
+    ended = ownership.down(settings)
+    click.echo(f"ended: {', '.join(ended)}" if ended else "no environment was left running")
+
+
+@cli.command()
+def status() -> None:
+    """List the environments of this user."""
+    from harness.platform import ownership
+
+    entries = ownership.entries(Settings.load())
+    for entry in entries:
+        click.echo(str(entry))
+    if not entries:
+        click.echo("no environment")
+
+
+@cli.command()
+def prune() -> None:
+    """Remove what is left of environments whose owner is gone."""
+    from harness.platform import ownership
+
+    removed = ownership.prune(Settings.load())
+    click.echo(f"removed: {', '.join(removed)}" if removed else "nothing to remove")
+
+
+@cli.command()
+@click.argument("extension", type=click.Path(path_type=Path))
+@click.option("--platform", help="Platform profile to check against.")
+@click.option("--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text")
+def lint(extension: Path, platform: str | None, style: str) -> None:
+    """Check an extension's source tree without running it."""
+    raise UsageError(
+        "lint is not there yet in this version",
+        fix=f"`kaapana-harness build {extension}` reads the tree and reports what the platform would not accept",
+    )
+
+
+@cli.command()
+@click.argument("extension", type=click.Path(path_type=Path))
+@click.option("--images-tar", type=click.Path(path_type=Path), help="Save all images into this archive for an upload.")
+@click.option("--chart-dir", type=click.Path(path_type=Path), help="Keep the packaged chart in this folder.")
+@click.option("--registry", help="Registry in the names of the images (DEFAULT_REGISTRY of your platform).")
+@click.option("--platform", help="Platform profile: decides the tags.")
+def build(
+    extension: Path, images_tar: Path | None, chart_dir: Path | None, registry: str | None, platform: str | None
+) -> None:
+    """Build the containers of an extension and package its chart."""
+    from harness import profiles
+    from harness.extension import read
+    from harness.platform import delivery
+    from harness.platform.packaging import package
+
+    if images_tar is not None and not registry:
+        raise UsageError(
+            "--images-tar needs --registry: the platform looks imported images up by their full name",
+            fix="give the DEFAULT_REGISTRY of the platform that will import the archive",
+        )
+    settings = Settings.load({"platform": platform})
+    profile = profiles.load(settings.platform)
+    source = read(extension)
+    with _folder(chart_dir) as folder:
+        chart = package(source.chart, folder)
+        rule = profile.data["installer"]["dag_image_tag"]
+        dag_tag = profile.version if rule == "platform" and chart.replaced else chart.installer_version
+        where = registry or "kaapana-harness/built"
+
+        def reference(container: Any) -> str:
+            tag = dag_tag if container is source.dag_image else profile.version
+            return f"{container.registry or where}/{container.image}:{tag}"
+
+        built = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
+        if images_tar is not None:
+            delivery.hand_over_archive(built, cast("Cluster", _Keeper(images_tar)), say)
+            click.echo(f"{images_tar}")
+        if chart_dir is not None:
+            click.echo(f"{chart.path}")
+    for image in built:
+        click.echo(f"{image.reference} {image.image_id}")
+
+
+@cli.command()
+@click.argument("extension", type=click.Path(path_type=Path))
+@click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
+@click.option("--dag", help="DAG to run, when the extension brings several.")
+@click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
+@click.option("--project", help="Name of the project to run in; by default a new one.")
+@_platform_options
+@click.option("--deliver", type=click.Choice(["registry", "tar"]), help="How images reach the platform.")
+@click.option("--timeout", help="Seconds until the run is aborted.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the evidence of the run.")
+@click.option("--reuse", is_flag=True, default=None, help="Adopt a running environment, and leave it running.")
+def run(
+    extension: Path,
+    dataset: Path | None,
+    dag: str | None,
+    form: tuple[str, ...],
+    project: str | None,
+    cluster: str | None,
+    platform: str | None,
+    deliver: str | None,
+    timeout: str | None,
+    out: Path | None,
+    reuse: bool | None,
+) -> int:
+    """Build, install and run an extension; the run's evidence goes to a folder."""
+    from harness.extension import read
+    from harness.run.trigger import series_of
+
+    flags = {
+        "cluster": cluster,
+        "platform": platform,
+        "deliver": deliver,
+        "run_timeout": timeout,
+        "reuse": reuse,
+    }
+    settings = Settings.load(flags)
+    values, text = form_values(form)
+    # wrong input must be told before minutes go into an environment
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already", fix="choose a folder that does not exist or is empty")
+    read(extension)
+    series = series_of(dataset)
+    directory = out if out is not None else _free_folder(Path("kaapana-report"), extension.resolve().name)
+    finished = _run(settings, extension, series, dag, values, text, project, directory)
+    _print_run(finished)
+    return 0 if finished.succeeded else 1
+
+
+def _run(
+    settings: Settings,
+    extension: Path,
+    series: Any,
+    dag: str | None,
+    values: Mapping[str, Any],
+    text: Mapping[str, str],
+    project: str | None,
+    directory: Path,
+) -> Run:
+    from harness.api import Kaapana
+
+    with _environment(settings) as environment:
+        created = environment.create_project(project)
+        try:
+            kaapana = Kaapana(environment, created, evidence=directory.parent)
+            installed = kaapana.install(extension)
+            return installed.run(dataset=series or None, form=values, form_text=text, dag=dag, directory=directory)
+        finally:
+            environment.remove_project(created)
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+def report(run_dir: Path) -> None:
+    """Write the HTML report of a finished run, and print where it is."""
+    from harness.run import evidence
+
+    evidence.write_report(evidence.read(run_dir))
+    click.echo(f"{run_dir / 'report.html'}")
+
+
+def form_values(given: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of ``--form`` options: those from files, and those given as ``key=value`` text.
+
+    A word with ``=`` before any ``/`` is a value, everything else is a YAML or JSON file. Later options win.
+
+    Raises:
+        UsageError: a file is missing or holds no mapping.
+    """
+    values: dict[str, Any] = {}
+    text: dict[str, str] = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if equals and key and "/" not in key:
+            text[key] = value
+            continue
+        loaded = _form_file(Path(word))
+        # a file after a value of the same name replaces it
+        text = {name: old for name, old in text.items() if name not in loaded}
+        values.update(loaded)
+    return values, text
+
+
+def _form_file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        # every JSON document is a YAML document
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"--form {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            fix="give a YAML or JSON file, or key=value",
+        ) from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"--form {path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise UsageError(f"--form {path} holds no mapping of names to values")
+    return document
+
+
+def _environment(settings: Settings) -> Environment:
+    from harness.cluster import Cluster
+    from harness.platform.environment import Environment
+
+    return Environment.up(settings, on_progress=say)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Keeper:
+    """Takes the archive of images where a cluster would import it."""
+
+    target: Path
+
+    def import_archive(self, archive: Path) -> list[str]:
+        """Move the archive to its place."""
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(archive, self.target)
+        return []
+
+
+@contextlib.contextmanager
+def _folder(chosen: Path | None) -> Iterator[Path]:
+    if chosen is not None:
+        yield chosen
+        return
+    with tempfile.TemporaryDirectory(prefix="kh-build-") as folder:
+        yield Path(folder)
+
+
+def _free_folder(parent: Path, name: str) -> Path:
+    from harness.run.paths import unused
+
+    return unused(parent, name)
+
+
+def _print_run(finished: Run) -> None:
+    if finished.succeeded:
+        click.echo(f"{finished.dag_id} succeeded in {finished.seconds:.1f} s")
+    else:
+        click.echo(str(finished.cause) if finished.cause else f"{finished.dag_id} ended {finished.state}")
+    for item in finished.sent:
+        click.echo(f"sent    {item.path}")
+    for stored in finished.objects:
+        click.echo(f"stored  {stored.path}" + ("  (on the results page)" if stored.visible_in_results else ""))
+    for finding in finished.findings:
+        click.echo(str(finding))
+    click.echo(f"evidence in {finished.directory}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Where the platform runs: one Kubernetes-shaped API on every cluster.
+
+Importing this package is cheap; the cluster that was asked for is loaded by :func:`open_cluster`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.cluster.base import Cluster
+    from harness.settings import Settings
+
+__all__ = ["Cluster", "open_cluster"]
+
+
+def open_cluster(spec: str, settings: Settings, *, environment_id: str, reuse: bool = False) -> Cluster:
+    """Make a cluster for an environment, or adopt the one of an environment that was left running.
+
+    Args:
+        spec: ``docker``, ``kind`` or ``context:NAME``.
+        settings: deadlines and the folder of the ledger.
+        environment_id: short id of the environment, part of the name of everything that belongs to it.
+        reuse: adopt the environment of this id when the ledger says that it was kept; else one is made, and
+            stays once ``close(keep=True)`` or ``keep()`` was called.
+
+    Raises:
+        UsageError: the kind of cluster is not known or not there yet.
+        EngineError: there is no engine, or it may not be used.
+        EnvironmentError_: it did not start; nothing is left of it.
+    """
+    from harness.errors import UsageError
+
+    if spec == "docker":
+        from harness.cluster.docker.launcher import DockerCluster
+
+        adopted = DockerCluster.adopt(settings, environment_id) if reuse else None
+        return adopted or DockerCluster.create(settings, environment_id)
+    if spec == "kind" or spec.startswith("context:"):
+        raise UsageError(f"cluster {spec!r} is not there yet in this version", fix="use --kaapana-cluster docker")
+    raise UsageError(f"unknown cluster {spec!r}", fix="use docker, kind or context:NAME")
+
+
+def __getattr__(name: str) -> object:
+    if name == "Cluster":
+        from harness.cluster.base import Cluster
+
+        return Cluster
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,66 @@
+"""What the harness asks of a cluster: Kubernetes' API, and the few things that are not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from harness.kube import KubeApi
+
+
+class Cluster(Protocol):
+    """A cluster that belongs to one environment.
+
+    Attributes:
+        name: ``docker``, ``kind`` or ``context:NAME``.
+        environment_id: id of the environment.
+        api: its Kubernetes API; all objects and pods go through it.
+    """
+
+    name: str
+    environment_id: str
+    api: KubeApi
+
+    @property
+    def registry(self) -> str:
+        """``host:port`` of the environment's registry, as the host pushes to it and as pods' images name it.
+
+        Waits until the registry's Service (``contract.names.HARNESS_REGISTRY``) has its address.
+
+        Raises:
+            EnvironmentError_: there is no such Service, or it did not get an address in time.
+        """
+
+    def provide_images(self, images: Mapping[str, str]) -> None:
+        """Make images of the local engine those of the node, whatever the pull policy.
+
+        Args:
+            images: reference in pods to id or name in the engine.
+
+        Raises:
+            ImageError: the engine does not have one of them.
+        """
+
+    def import_archive(self, archive: Path) -> list[str]:
+        """Load the images of an archive (``docker save``) into the node, as an upload to the platform does.
+
+        Returns:
+            The references in it. Pods get them unless their pull policy is ``Always``.
+
+        Raises:
+            UsageError: the file is no archive of images.
+        """
+
+    def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
+        """Where this process reaches a port of a Service of type ``NodePort``; waits until it has one.
+
+        Raises:
+            EnvironmentError_: there is no such port, or it did not get an address in time.
+        """
+
+    def node_images(self) -> list[str]:
+        """The references of all images on the node."""
+
+    def close(self, *, keep: bool = False) -> None:
+        """Remove all that belongs to the environment, or leave it running for later adoption. Idempotent."""

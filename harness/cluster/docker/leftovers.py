@@ -1,0 +1,87 @@
+"""What environments have on the engine, by their labels, and its removal without their control planes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
+
+if TYPE_CHECKING:
+    import docker
+
+CONTROL_PLANE = "control-plane"
+
+
+@dataclasses.dataclass
+class Leftover:
+    """What one environment has on the engine.
+
+    Attributes:
+        environment: its id.
+        owner: ``<pid>@<host>``.
+        containers: ids.
+        networks: ids.
+        control_plane: whether its control plane runs; then it looks after itself.
+    """
+
+    environment: str
+    owner: str = ""
+    containers: list[str] = dataclasses.field(default_factory=list)
+    networks: list[str] = dataclasses.field(default_factory=list)
+    control_plane: bool = False
+
+
+def find(client: docker.DockerClient, environment: str | None = None) -> dict[str, Leftover]:
+    """All environments that have something on the engine, or just one."""
+    label = LABEL_ENVIRONMENT if environment is None else f"{LABEL_ENVIRONMENT}={environment}"
+    found: dict[str, Leftover] = {}
+
+    def entry(labels: dict[str, str]) -> Leftover:
+        name = labels[LABEL_ENVIRONMENT]
+        leftover = found.setdefault(name, Leftover(name))
+        leftover.owner = labels.get(LABEL_OWNER, leftover.owner)
+        return leftover
+
+    for container in client.api.containers(all=True, filters={"label": label}):
+        leftover = entry(container["Labels"])
+        leftover.containers.append(container["Id"])
+        if container["Labels"].get(LABEL_ROLE) == CONTROL_PLANE and container["State"] == "running":
+            leftover.control_plane = True
+    for network in client.api.networks(filters={"label": label}):
+        entry(network["Labels"]).networks.append(network["Id"])
+    return found
+
+
+def remove(client: docker.DockerClient, environment: str) -> bool:
+    """Remove what an environment has on the engine; whether there was anything.
+
+    The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
+    """
+    import docker.errors
+
+    leftover = find(client, environment).get(environment)
+    if leftover is not None:
+        _remove_container(client, f"kh-{environment}")
+        for container in leftover.containers:
+            _remove_container(client, container)
+        for network in leftover.networks:
+            with contextlib.suppress(docker.errors.NotFound):
+                client.api.remove_network(network)
+    for image in client.api.images():
+        for tag in image.get("RepoTags") or ():
+            if tag.startswith(f"kh-{environment}/"):
+                client.api.remove_image(tag)
+    return leftover is not None
+
+
+def _remove_container(client: docker.DockerClient, container: str) -> None:
+    import docker.errors
+
+    try:
+        client.api.remove_container(container, force=True, v=True)
+    except docker.errors.APIError as error:
+        # 404: it is gone; 409: it removes itself, or somebody else does
+        if error.status_code not in (404, 409):
+            raise

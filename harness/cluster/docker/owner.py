@@ -1,0 +1,74 @@
+"""The connection by which a control plane knows that its owner is alive.
+
+It is held open by a thread; when this process ends, in whatever way, the kernel closes it and the control plane
+removes everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import weakref
+
+_CONNECT_S = 10.0
+# the control plane sends a sign of life every 2 s
+_SILENCE_S = 30.0
+
+_OPEN: weakref.WeakSet[OwnerConnection] = weakref.WeakSet()
+
+
+class OwnerConnection:
+    """An open ``GET /harness/owner``.
+
+    Args:
+        port: of the control plane on 127.0.0.1.
+        token: of the owner.
+
+    Raises:
+        OSError: the control plane does not accept it.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_S)
+        self._socket.sendall(
+            f"GET /harness/owner HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        )
+        head = self._socket.recv(4096)
+        if not head.startswith(b"HTTP/1.1 200"):
+            self._socket.close()
+            raise ConnectionError(f"the control plane does not accept its owner: {head[:80]!r}")
+        self._socket.settimeout(_SILENCE_S)
+        self.lost = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._hold, name="kaapana-harness-owner", daemon=True)
+        self._thread.start()
+        _OPEN.add(self)
+
+    def _hold(self) -> None:
+        with contextlib.suppress(OSError):
+            while self._socket.recv(4096):
+                pass
+        if not self._closed:
+            self.lost.set()
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(timeout=_CONNECT_S)
+
+    def forget(self) -> None:
+        """Close this process's copy only: a forked child must not keep the environment of its parent alive."""
+        self._socket.close()
+
+
+def _after_fork() -> None:
+    for connection in list(_OPEN):
+        connection.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

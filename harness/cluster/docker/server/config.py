@@ -1,0 +1,83 @@
+"""What the launcher tells the control plane, through its environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+
+LABEL_ENVIRONMENT = "kaapana-harness.environment"
+LABEL_OWNER = "kaapana-harness.owner"
+LABEL_STARTED = "kaapana-harness.started"
+LABEL_ROLE = "kaapana-harness.role"
+
+API_PORT = 6443
+API_HOST = "kubernetes.default.svc"
+NODE_NAME = "kaapana-harness"
+
+_PREFIX = "KAAPANA_HARNESS_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of one control plane.
+
+    Attributes:
+        environment: id of the environment, part of every name.
+        owner: ``<pid>@<host>`` of the process that everything belongs to.
+        started: ISO 8601 time of the environment's start.
+        token: bearer token of the owner: everything.
+        pod_token: bearer token of pods with a service account: the Kubernetes paths only.
+        socket: path of the engine's socket.
+        state: folder for claims, configuration files and node paths.
+        state_on_engine: the same folder as the engine sees it; empty: look it up on the own container.
+        own_container: id of the container this runs in; empty: a plain process on the engine's host.
+        sandbox_image: engine image with a ``sleep`` program for pods that share a network; empty: the own image.
+        cgroups: where the host's cgroup tree can be read, if anywhere.
+        listen_port: port of the API.
+        owner_grace_s: seconds between the owner's loss and the removal of everything.
+        first_owner_s: seconds within which an owner must appear.
+    """
+
+    environment: str
+    owner: str
+    started: str
+    token: str
+    pod_token: str
+    socket: str = "/var/run/docker.sock"
+    state: str = "/state"
+    state_on_engine: str = ""
+    own_container: str = ""
+    sandbox_image: str = ""
+    cgroups: str = "/host/cgroup"
+    listen_port: int = API_PORT
+    owner_grace_s: float = 2.0
+    first_owner_s: float = 30.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        """Read ``KAAPANA_HARNESS_<FIELD>`` for every field; those without a default must be there."""
+        values: dict[str, str | float | int] = {}
+        for field in dataclasses.fields(cls):
+            text = environ.get(_PREFIX + field.name.upper())
+            if text is None:
+                if field.default is dataclasses.MISSING:
+                    raise SystemExit(f"{_PREFIX}{field.name.upper()} is not set")
+                continue
+            default = field.default
+            values[field.name] = type(default)(text) if isinstance(default, int | float) else text
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def prefix(self) -> str:
+        """Start of the names of all containers, networks and image tags of this environment."""
+        return f"kh-{self.environment}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of ownership that everything carries."""
+        return {
+            LABEL_ENVIRONMENT: self.environment,
+            LABEL_OWNER: self.owner,
+            LABEL_STARTED: self.started,
+        }

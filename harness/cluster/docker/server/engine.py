@@ -1,0 +1,181 @@
+"""The Docker engine's API over its socket, asynchronously: a handful of calls, no threads.
+
+A connection of its own for every call: on a local socket it costs less than keeping a pool right, and a call
+that takes as long as a container runs holds up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import h11
+
+from harness.cluster.docker.server.http import exchange
+
+_API = "/v1.41"
+# until the engine has answered a call that does not wait for anything
+_ANSWER_S = 120.0
+
+
+class EngineCallError(Exception):
+    """The engine refused a call (``status`` is its HTTP status) or does not answer (0)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Engine:
+    """One engine behind a Unix socket."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout_s: float | None = _ANSWER_S,
+    ) -> Any:
+        """One call; the decoded answer, ``None`` for an empty one.
+
+        Raises:
+            EngineCallError: with the engine's own words.
+        """
+
+        async def run() -> Any:
+            async with contextlib.aclosing(self.stream(method, path, query=query, body=body)) as chunks:
+                data = b"".join([chunk async for chunk in chunks])
+            return json.loads(data) if data.strip() else None
+
+        try:
+            return await asyncio.wait_for(run(), timeout_s)
+        except asyncio.TimeoutError:
+            raise EngineCallError(0, f"the engine did not answer {method} {path} in {timeout_s:g} s") from None
+
+    async def stream(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The body of an answer, piece by piece as it comes."""
+        target = _API + quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = {"Host": "docker", "Content-Type": "application/json"}
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._socket)
+        except OSError as error:
+            raise EngineCallError(0, f"no engine at {self._socket}: {error}") from None
+        status, refusal = 0, b""
+        answer = exchange(reader, writer, method, target, headers, data)
+        try:
+            async for part in answer:
+                if not isinstance(part, bytes):
+                    status = part.status_code
+                elif status >= 400:
+                    refusal += part
+                else:
+                    yield part
+        except (OSError, h11.ProtocolError) as error:
+            raise EngineCallError(0, f"the engine broke off {method} {path}: {error}") from None
+        finally:
+            await answer.aclose()
+        if status >= 400:
+            raise EngineCallError(status, _message(refusal))
+
+    # -- what is used of it --------------------------------------------------------------------------------
+
+    async def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Create a container; its id."""
+        answer = await self.call("POST", "/containers/create", query={"name": name}, body=body)
+        return str(answer["Id"])
+
+    async def start(self, container: str) -> None:
+        """Start a container."""
+        await self.call("POST", f"/containers/{container}/start")
+
+    async def inspect(self, container: str) -> dict[str, Any]:
+        """The engine's record of a container."""
+        record: dict[str, Any] = await self.call("GET", f"/containers/{container}/json")
+        return record
+
+    async def wait(self, container: str) -> int:
+        """Wait until a container does not run; its exit code."""
+        answer = await self.call("POST", f"/containers/{container}/wait", timeout_s=None)
+        return int(answer["StatusCode"])
+
+    async def stop(self, container: str, grace_s: int) -> None:
+        """SIGTERM, and SIGKILL after the grace; nothing if it does not run or is gone."""
+        with contextlib.suppress(EngineCallError):
+            await self.call(
+                "POST", f"/containers/{container}/stop", query={"t": str(grace_s)}, timeout_s=grace_s + 60.0
+            )
+
+    async def remove(self, container: str) -> None:
+        """Kill and remove a container with its anonymous volumes; nothing if it is gone."""
+        for _ in range(50):
+            try:
+                await self.call("DELETE", f"/containers/{container}", query={"force": "true", "v": "true"})
+                return
+            except EngineCallError as problem:
+                if problem.status == 404:
+                    return
+                # "removal already in progress": somebody else does it; gone when the answer is 404
+                if problem.status != 409:
+                    raise
+            await asyncio.sleep(0.1)
+
+    async def connect(self, network: str, container: str, aliases: list[str]) -> None:
+        """Attach a container to a network under these names."""
+        await self.call(
+            "POST",
+            f"/networks/{network}/connect",
+            body={"Container": container, "EndpointConfig": {"Aliases": aliases}},
+        )
+
+    async def disconnect(self, network: str, container: str) -> None:
+        """Detach a container from a network."""
+        await self.call("POST", f"/networks/{network}/disconnect", body={"Container": container, "Force": True})
+
+    async def execute(self, container: str, command: list[str], timeout_s: float) -> int:
+        """Run a command in a container; its exit code."""
+        body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
+        created = await self.call("POST", f"/containers/{container}/exec", body=body)
+        path = f"/exec/{created['Id']}"
+
+        async def run() -> None:
+            async with contextlib.aclosing(
+                self.stream("POST", f"{path}/start", body={"Detach": False, "Tty": False})
+            ) as output:
+                async for _ in output:
+                    pass
+
+        await asyncio.wait_for(run(), timeout_s)
+        record = await self.call("GET", f"{path}/json")
+        return int(record["ExitCode"] if record["ExitCode"] is not None else -1)
+
+    async def logs(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        """A container's output, stdout and stderr in one."""
+        rest = b""
+        parameters = {"stdout": "true", "stderr": "true", **query}
+        async with contextlib.aclosing(self.stream("GET", f"/containers/{container}/logs", query=parameters)) as chunks:
+            async for chunk in chunks:
+                rest += chunk
+                # frames of an 8-byte header (stream, 0, 0, 0, length) and so many bytes
+                while len(rest) >= 8 and len(rest) >= 8 + (length := int.from_bytes(rest[4:8], "big")):
+                    yield rest[8 : 8 + length]
+                    rest = rest[8 + length :]
+
+
+def _message(refusal: bytes) -> str:
+    try:
+        return str(json.loads(refusal)["message"])
+    except (ValueError, KeyError, TypeError):
+        return refusal.decode("utf-8", "replace").strip()

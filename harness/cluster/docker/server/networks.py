@@ -1,0 +1,205 @@
+"""Which networks a pod joins, and under which names: Services and network policies on a Docker engine.
+
+``platform``, ``pods`` and ``ctp`` have no route out; ``edge`` is an ordinary bridge, for published ports and for
+pods that may reach the internet (runtime 12, services 3.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from typing import Any
+
+from harness.cluster.docker.server.config import API_HOST, Config
+from harness.cluster.docker.server.engine import Engine, EngineCallError
+from harness.cluster.docker.server.problems import UntranslatableError
+from harness.cluster.docker.server.selectors import matches
+from harness.cluster.docker.server.store import Manifest, Store
+from harness.contract.names import LABEL_NETWORK_CTP, LABEL_NETWORK_EXTERNAL, SERVICES_NAMESPACE
+
+PLATFORM, PODS, CTP, EDGE = "platform", "pods", "ctp", "edge"
+_ALL = (EDGE, PLATFORM, PODS, CTP)
+_PROJECT = "project-"
+_JOIN = "kaapana-harness/networks"
+_REACHABLE = "kaapana-harness/reachable-from"
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """A port of a Service that the host shall reach."""
+
+    service: str
+    index: int
+    port: int
+    protocol: str
+    node_port: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What the container that owns a pod's network gets.
+
+    Attributes:
+        endpoints: aliases by network, the first network is the one it is created in.
+        published: ports for the host.
+    """
+
+    endpoints: dict[str, tuple[str, ...]]
+    published: tuple[Published, ...] = ()
+
+
+def names_of(service: str, namespace: str) -> list[str]:
+    """The DNS names of a Service, shortest first."""
+    base = f"{service}.{namespace}"
+    return [base, f"{base}.svc", f"{base}.svc.cluster.local"]
+
+
+class Networks:
+    """The networks of one environment."""
+
+    def __init__(self, config: Config, engine: Engine, store: Store) -> None:
+        self._config = config
+        self._engine = engine
+        self._store = store
+        self._ids: dict[str, str] = {}
+
+    def full_name(self, network: str) -> str:
+        """The engine's name of a network."""
+        return f"{self._config.prefix}-{network}"
+
+    async def create(self) -> None:
+        """Create the networks and join those over which pods and their probes are reached."""
+
+        async def one(network: str) -> None:
+            body = {
+                "Name": self.full_name(network),
+                "CheckDuplicate": True,
+                "Driver": "bridge",
+                "Internal": network != EDGE,
+                "Labels": self._config.labels,
+            }
+            self._ids[network] = (await self._engine.call("POST", "/networks/create", body=body))["Id"]
+
+        await asyncio.gather(*(one(network) for network in _ALL))
+        if own := self._config.own_container:
+            api = [API_HOST, "kubernetes", "kubernetes.default", f"{API_HOST}.cluster.local"]
+            await self._engine.connect(self._ids[PLATFORM], own, api)
+            await self._engine.connect(self._ids[PODS], own, [])
+
+    def plan(self, pod: Manifest) -> Plan:
+        """Networks, aliases and published ports of a pod.
+
+        Raises:
+            UntranslatableError: a Service's port is not the port of the pod.
+        """
+        metadata = pod["metadata"]
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        namespace = metadata["namespace"]
+        project = namespace.startswith(_PROJECT)
+        joined = {PODS} if project else {PLATFORM}
+        if labels.get(LABEL_NETWORK_CTP) == "true" and project:
+            joined.add(CTP)
+        if labels.get(LABEL_NETWORK_EXTERNAL) == "true":
+            joined.add(EDGE)
+        for name in _words(annotations.get(_JOIN)):
+            if name not in _ALL:
+                raise UntranslatableError(f"metadata.annotations[{_JOIN}]", f"unknown network {name!r}")
+            joined.add(name)
+        aliases: dict[str, list[str]] = {}
+        published: list[Published] = []
+        for service in self._store.list("Service", namespace):
+            if service["spec"].get("type") != "ExternalName" and matches(service["spec"].get("selector"), labels):
+                self._serve(pod, service, project, joined, aliases, published)
+        if published:
+            joined.add(EDGE)
+        endpoints = {name: tuple(sorted(aliases.get(name, ()))) for name in _ALL if name in joined}
+        return Plan(endpoints, tuple(published))
+
+    def _serve(
+        self,
+        pod: Manifest,
+        service: Manifest,
+        project: bool,
+        joined: set[str],
+        aliases: dict[str, list[str]],
+        published: list[Published],
+    ) -> None:
+        """Add what one Service means for a pod that it selects."""
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+        known = names_of(name, namespace) + self._external_names(name, namespace)
+        reachable = set(_words((service["metadata"].get("annotations") or {}).get(_REACHABLE)))
+        for network in joined:
+            if network == PLATFORM:
+                short = [name] if namespace == SERVICES_NAMESPACE else []
+                aliases.setdefault(network, []).extend(known + short)
+            elif network in reachable or (network == PODS and project):
+                aliases.setdefault(network, []).extend(known)
+        for index, port in enumerate(service["spec"].get("ports") or ()):
+            number = _port_number(pod, port)
+            if number != port["port"]:
+                raise UntranslatableError(
+                    f"Service {namespace}/{name}: spec.ports[{index}].targetPort",
+                    f"{port.get('targetPort')!r} is port {number} of pod {pod['metadata']['name']} and not"
+                    f" {port['port']}: on the docker cluster both must be the same",
+                )
+            if service["spec"].get("type") == "NodePort":
+                protocol = (port.get("protocol") or "TCP").lower()
+                published.append(Published(name, index, number, protocol, port.get("nodePort") or 0))
+
+    def _external_names(self, name: str, namespace: str) -> list[str]:
+        """The names of all ExternalName Services that point at a Service."""
+        own = {*names_of(name, namespace), *(f"{known}." for known in names_of(name, namespace))}
+        found: list[str] = []
+        for service in self._store.list("Service"):
+            if service["spec"].get("type") == "ExternalName" and service["spec"]["externalName"] in own:
+                found += names_of(service["metadata"]["name"], service["metadata"]["namespace"])
+        return found
+
+    async def attach(self, container: str, plan: Plan) -> None:
+        """Join a created container to all networks but the first."""
+        for network, aliases in list(plan.endpoints.items())[1:]:
+            await self._engine.connect(self.full_name(network), container, list(aliases))
+
+    async def change(self, container: str, before: Plan, after: Plan) -> None:
+        """Give a running container the names of a new plan: it leaves a network and joins it again."""
+        for network, aliases in after.endpoints.items():
+            if before.endpoints.get(network) != aliases:
+                if network in before.endpoints:
+                    await self._engine.disconnect(self.full_name(network), container)
+                await self._engine.connect(self.full_name(network), container, list(aliases))
+
+    def address_in(self, record: dict[str, Any], plan: Plan) -> str:
+        """The address of a pod from the engine's record of its container, as its namespace sees it."""
+        found = record["NetworkSettings"]["Networks"]
+        for network in (PODS, PLATFORM, CTP, EDGE):
+            if network in plan.endpoints and (entry := found.get(self.full_name(network))):
+                return str(entry["IPAddress"])
+        return ""
+
+    async def remove(self) -> None:
+        """Remove the networks, after the own container has left them."""
+
+        async def one(network: str) -> None:
+            if self._config.own_container:
+                with contextlib.suppress(EngineCallError):
+                    await self._engine.disconnect(network, self._config.own_container)
+            with contextlib.suppress(EngineCallError):
+                await self._engine.call("DELETE", f"/networks/{network}")
+
+        await asyncio.gather(*(one(network) for network in self._ids.values()))
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _port_number(pod: Manifest, port: dict[str, Any]) -> int:
+    target = port.get("targetPort")
+    if target is None or isinstance(target, int):
+        return int(target or port["port"])
+    for container in pod["spec"]["containers"]:
+        for entry in container.get("ports") or ():
+            if entry.get("name") == target:
+                return int(entry["containerPort"])
+    raise UntranslatableError("spec.containers[].ports", f"no port is named {target!r}, which a Service targets")

@@ -1,0 +1,115 @@
+"""All parts of one control plane, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from harness.cluster.docker.server.claims import Claims
+from harness.cluster.docker.server.config import Config
+from harness.cluster.docker.server.controllers import Controllers
+from harness.cluster.docker.server.engine import Engine
+from harness.cluster.docker.server.images import Images
+from harness.cluster.docker.server.kubelet import Kubelet
+from harness.cluster.docker.server.memory import MemoryMeter
+from harness.cluster.docker.server.networks import PODS, Networks
+from harness.cluster.docker.server.node import Node
+from harness.cluster.docker.server.reaper import Reaper
+from harness.cluster.docker.server.removal import Removal
+from harness.cluster.docker.server.store import Manifest, Store
+from harness.cluster.docker.server.volumes import Volumes
+
+# containers that are created and started at the same time: more only wait for one another in the engine
+_AT_ONCE = 8
+_NAMESPACES = ("default", "kube-system")
+
+
+@dataclasses.dataclass
+class ControlPlane:
+    """One cluster on one Docker engine.
+
+    Attributes:
+        addresses: where the API listens: for the owner and the platform, not for processing pods (services 3.4).
+    """
+
+    config: Config
+    store: Store
+    images: Images
+    networks: Networks
+    kubelet: Kubelet
+    removal: Removal
+    reaper: Reaper
+    addresses: list[str]
+
+    @classmethod
+    async def start(cls, config: Config) -> ControlPlane:
+        """Look at the engine, make the networks, and begin to work.
+
+        Raises:
+            EngineCallError: the engine does not answer, or refuses a network.
+        """
+        engine, store = Engine(config.socket), Store()
+        config, own_image = await _own_place(config, engine)
+        images = Images(engine)
+        networks = Networks(config, engine, store)
+        # from here on something exists that has to be removed when nobody comes for it
+        reaper = Reaper(config, engine, networks, images)
+        info, _ = await asyncio.gather(engine.call("GET", "/info"), networks.create())
+        claims = Claims(store, Path(config.state))
+        volumes = Volumes(
+            store,
+            claims,
+            state=Path(config.state),
+            state_on_engine=config.state_on_engine,
+            memory=int(info["MemTotal"]),
+            pod_token=config.pod_token,
+        )
+        node = Node(
+            config=config,
+            engine=engine,
+            store=store,
+            images=images,
+            networks=networks,
+            volumes=volumes,
+            meter=MemoryMeter(Path(config.cgroups)),
+            sandbox_image=config.sandbox_image or own_image,
+            cpus=int(info["NCPU"]),
+            memory=int(info["MemTotal"]),
+            gpu="nvidia" in (info.get("Runtimes") or {}),
+            slots=asyncio.Semaphore(_AT_ONCE),
+        )
+        kubelet = Kubelet(node)
+        removal = Removal(node, kubelet, claims)
+        controllers = Controllers(node, kubelet, networks, claims, removal)
+        node.spawn(controllers.run(), "controllers")
+        store.create(node.manifest())
+        for name in _NAMESPACES:
+            store.create(namespace(name))
+        addresses = await _addresses(config, engine, networks)
+        return cls(config, store, images, networks, kubelet, removal, reaper, addresses)
+
+
+def namespace(name: str) -> Manifest:
+    """A Namespace object."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}}
+
+
+async def _own_place(config: Config, engine: Engine) -> tuple[Config, str]:
+    """Where the own state lies on the engine's host, and the own image; both from the own container's record."""
+    if not config.own_container:
+        return dataclasses.replace(config, state_on_engine=config.state_on_engine or config.state), ""
+    record: dict[str, Any] = await engine.inspect(config.own_container)
+    folder = next(mount["Source"] for mount in record["Mounts"] if mount["Destination"] == config.state)
+    return dataclasses.replace(config, state_on_engine=folder), str(record["Image"])
+
+
+async def _addresses(config: Config, engine: Engine, networks: Networks) -> list[str]:
+    """The own addresses but that on the network of processing pods."""
+    addresses = ["127.0.0.1"]
+    if config.own_container:
+        record = await engine.inspect(config.own_container)
+        joined = record["NetworkSettings"]["Networks"]
+        addresses += [entry["IPAddress"] for name, entry in joined.items() if name != networks.full_name(PODS)]
+    return [address for address in addresses if address]

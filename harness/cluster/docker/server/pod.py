@@ -1,0 +1,485 @@
+"""The life of one pod on the Docker engine, from its creation to its removal."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from typing import Any
+
+from harness.cluster.docker.server import probes
+from harness.cluster.docker.server.box import Box, fresh_status
+from harness.cluster.docker.server.config import LABEL_ROLE
+from harness.cluster.docker.server.engine import EngineCallError
+from harness.cluster.docker.server.images import PullError
+from harness.cluster.docker.server.networks import Plan
+from harness.cluster.docker.server.node import LOG, Node
+from harness.cluster.docker.server.problems import UntranslatableError
+from harness.cluster.docker.server.store import Key, Manifest, key_of, now
+from harness.cluster.docker.server.translate import container_body, devices, memory_limit, network_body
+from harness.cluster.docker.server.variables import ConfigError, needs_address, variables_of
+from harness.cluster.docker.server.volumes import NotReadyError, Source
+
+# seconds before the second restart of a container and the second attempt to pull; doubled each time
+_BACK_OFF_S = 1.0
+_BACK_OFF_MOST_S = 60.0
+# a container that ran for so long begins with the shortest back-off again
+_HEALTHY_S = 60.0
+MEMORY_ANNOTATION = "kaapana-harness/max-memory-bytes"
+
+
+class PodWorker:
+    """Runs one pod.
+
+    Args:
+        node: the parts of the control plane.
+        pod: the pod as it was created.
+    """
+
+    def __init__(self, node: Node, pod: Manifest) -> None:
+        self._node = node
+        self._pod = pod
+        self.key: Key = key_of(pod)
+        first = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
+        self.init = [Box(spec, "PodInitializing") for spec in pod["spec"].get("initContainers") or ()]
+        self.boxes = [Box(spec, first) for spec in pod["spec"]["containers"]]
+        self._sources: dict[str, Source] = {}
+        self._sandbox = ""
+        self._address = ""
+        self._facts: dict[str, Any] = {"phase": "Pending", "initialized": not self.init, "start_time": now()}
+        self._plan = Plan({})
+        # the container whose network is the pod's, while it runs
+        self._owner = ""
+        self._network = asyncio.Lock()
+        self._most_memory = 0
+        self._pending: asyncio.Task[None] | None = None
+        self._deletion: asyncio.Task[Any] | None = None
+        self._task = node.spawn(self._run(), f"pod {self.key.namespace}/{self.key.name}")
+
+    # -- the whole pod ---------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        limit = self._pod["spec"].get("activeDeadlineSeconds")
+        try:
+            await asyncio.wait_for(self._live(), float(limit) if limit is not None else None)
+        except asyncio.TimeoutError:
+            await self._stop_all(0)
+            reason = "DeadlineExceeded"
+            self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")
+        except (EngineCallError, UntranslatableError, OSError) as error:
+            LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
+            self._event("Failed", str(error), "Warning")
+            self._finish("Failed", "Error", str(error))
+
+    async def _live(self) -> None:
+        if unscheduled := self._unschedulable():
+            self._facts["unscheduled"] = unscheduled
+            self._publish()
+            self._event("FailedScheduling", unscheduled, "Warning")
+            # the node never changes, so this pod stays as it is until it is deleted
+            await asyncio.Event().wait()
+        await self._make_volumes()
+        if len(self.boxes) > 1 or needs_address(self._pod):
+            await self._start_sandbox()
+        for box in self.init:
+            if not await self._keep(box, init=True):
+                self._finish("Failed")
+                return
+        self._facts["initialized"] = True
+        results = await asyncio.gather(*(self._keep(box, init=False) for box in self.boxes))
+        self._finish("Succeeded" if all(results) else "Failed")
+
+    def _unschedulable(self) -> str:
+        """Why the only node does not take the pod; empty when it does."""
+        spec, node = self._pod["spec"], self._node.manifest()
+        for label, value in (spec.get("nodeSelector") or {}).items():
+            if node["metadata"]["labels"].get(label) != value:
+                return f"0/1 nodes are available: 1 node(s) didn't match Pod's node selector ({label}={value})"
+        if any(devices(box.spec) for box in self.boxes) and not self._node.gpu:
+            return "0/1 nodes are available: 1 Insufficient nvidia.com/gpu (the engine has no NVIDIA runtime)"
+        return ""
+
+    async def _make_volumes(self) -> None:
+        told = ""
+        while True:
+            try:
+                self._sources = self._node.volumes.sources(self._pod)
+                return
+            except NotReadyError as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._event("FailedMount", told, "Warning")
+                    for box in (*self.init, *self.boxes):
+                        box.wait("ContainerCreating", told)
+                    self._publish()
+            await self._node.next_configuration()
+
+    async def _start_sandbox(self) -> None:
+        """A container that only holds the network, so that those of the pod can come and go."""
+
+        async def make() -> None:
+            async with self._network:
+                self._plan = self._node.networks.plan(self._pod)
+                host: dict[str, Any] = {"PidsLimit": 16}
+                body = {
+                    "Image": self._node.sandbox_image,
+                    "Entrypoint": ["sleep", "infinity"],
+                    "Cmd": [],
+                    "User": "0",
+                    "Labels": {**self._node.config.labels, LABEL_ROLE: "sandbox"},
+                    "HostConfig": host,
+                } | network_body(self._pod, self._plan, self._node.networks, host)
+                self._sandbox = await self._node.engine.create(self._name("network", 0), body)
+                await self._node.networks.attach(self._sandbox, self._plan)
+                await self._node.engine.start(self._sandbox)
+                await self._joined(self._sandbox)
+
+        await self._undisturbed(make())
+
+    # -- one container ---------------------------------------------------------------------------------------
+
+    async def _keep(self, box: Box, *, init: bool) -> bool:
+        """Run a container as often as the restart policy says; whether it has succeeded in the end."""
+        policy = self._pod["spec"]["restartPolicy"]
+        delay = 0.0
+        while True:
+            started = time.monotonic()
+            code = await self._run_once(box, init=init)
+            if code == 0 and (init or policy != "Always"):
+                return True
+            if policy == "Never":
+                return False
+            if time.monotonic() - started > _HEALTHY_S:
+                delay = 0.0
+            box.last, box.restarts = box.state, box.restarts + 1
+            if delay:
+                message = f"back-off {delay:g}s restarting failed container={box.name} pod={self.key.name}"
+                box.wait("CrashLoopBackOff", message)
+                self._event("BackOff", message, "Warning")
+            self._publish()
+            await asyncio.sleep(delay)
+            delay = min(max(_BACK_OFF_S, 2 * delay), _BACK_OFF_MOST_S)
+
+    async def _run_once(self, box: Box, *, init: bool) -> int:
+        """Create, start and follow one container; its exit code."""
+        delay = _BACK_OFF_S
+        while True:
+            await self._image(box)
+            variables = await self._variables(box)
+            try:
+                error = await self._undisturbed(self._launch(box, variables, init=init))
+                break
+            except (EngineCallError, NotReadyError) as refusal:
+                box.wait("CreateContainerError", str(refusal))
+                self._event("Failed", f"Error: {refusal}", "Warning")
+                self._publish()
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _BACK_OFF_MOST_S)
+        if error is not None:
+            box.not_started(error)
+            self._event("Failed", f"Error: {error}", "Warning")
+            self._publish()
+            return 128
+        self._node.meter.watch(box.id)
+        box.run()
+        judge = None
+        if any(box.spec.get(kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")):
+            judge = self._node.spawn(self._judge(box), f"probes of {box.name}")
+        else:
+            box.ready = box.started = True
+        self._publish()
+        try:
+            code = await self._exit(box)
+        finally:
+            if judge:
+                judge.cancel()
+            most = self._node.meter.end(box.id)
+            self._most_memory = max(self._most_memory, most or 0)
+        self._publish()
+        return code
+
+    async def _launch(self, box: Box, variables: dict[str, str], *, init: bool) -> str | None:
+        """Create and start the container; the engine's words when it cannot be started.
+
+        Raises:
+            EngineCallError, NotReadyError: it cannot even be created.
+        """
+        node = self._node
+        if box.id:
+            await node.engine.remove(box.id)
+            box.id = ""
+        mounts = node.volumes.mounts(self._pod, box.spec, self._sources, memory_limit(box.spec))
+        async with node.slots, self._network:
+            network: Plan | str = self._sandbox
+            if not self._sandbox:
+                network = node.networks.plan(self._pod)
+                if init:
+                    # an init container is no end point of a Service
+                    network = Plan(dict.fromkeys(network.endpoints, ()))
+                self._plan = network
+            body = container_body(
+                node.config,
+                self._pod,
+                box.spec,
+                image=box.image_id,
+                variables=variables,
+                mounts=mounts,
+                network=network,
+                networks=node.networks,
+            )
+            box.id = await node.engine.create(self._name(box.name, box.restarts), body)
+            if isinstance(network, Plan):
+                await node.networks.attach(box.id, network)
+            try:
+                await node.engine.start(box.id)
+            except EngineCallError as refusal:
+                if "port is already allocated" in refusal.message:
+                    self._forget_ports()
+                    raise
+                return refusal.message
+            if isinstance(network, Plan):
+                await self._joined(box.id)
+        return None
+
+    async def _joined(self, container: str) -> None:
+        """Note the address and the published ports of the container that owns the pod's network."""
+        record = await self._node.engine.inspect(container)
+        self._owner = container
+        self._address = self._node.networks.address_in(record, self._plan) or self._address
+        bound = record["NetworkSettings"]["Ports"] or {}
+        for port in self._plan.published:
+            binding = bound.get(f"{port.port}/{port.protocol}")
+            if binding:
+                self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
+
+    def _set_port(self, service: str, index: int, number: int) -> None:
+        def change(manifest: Manifest) -> None:
+            entry = manifest["spec"]["ports"][index]
+            entry.pop("nodePort", None)
+            if number:
+                entry["nodePort"] = number
+
+        self._node.store.edit(Key("Service", self.key.namespace, service), change)
+
+    def _forget_ports(self) -> None:
+        for port in self._plan.published:
+            self._set_port(port.service, port.index, 0)
+
+    async def _exit(self, box: Box) -> int:
+        """Wait for the end of a container and note how it ended."""
+        engine = self._node.engine
+        record: dict[str, Any] | None
+        while True:
+            try:
+                code = await engine.wait(box.id)
+                record = await engine.inspect(box.id)
+            except EngineCallError as problem:
+                if problem.status == 404:
+                    code, record = 137, None
+                    break
+                # the engine went away or restarts: it knows better when it is back
+                await asyncio.sleep(1.0)
+                continue
+            if not record["State"]["Running"]:
+                code = int(record["State"]["ExitCode"])
+                break
+        box.end(record, code)
+        return code
+
+    # -- what a container needs before it can be created -------------------------------------------------------
+
+    async def _image(self, box: Box) -> None:
+        delay = _BACK_OFF_S
+        while True:
+            try:
+                box.image_id = await self._node.images.resolve(box.spec["image"], box.spec.get("imagePullPolicy"))
+                if error := await self._must_not_be_root(box):
+                    raise PullError("CreateContainerConfigError", error)
+                return
+            except PullError as refusal:
+                box.wait(refusal.reason, refusal.message)
+                self._event("Failed", f"Failed to pull image: {refusal.message}", "Warning")
+                self._publish()
+            await asyncio.sleep(delay)
+            if box.state["waiting"]["reason"] == "ErrImagePull":
+                box.wait("ImagePullBackOff", f"Back-off pulling image {box.spec['image']!r}: {refusal_of(box)}")
+                self._publish()
+            delay = min(2 * delay, _BACK_OFF_MOST_S)
+
+    async def _must_not_be_root(self, box: Box) -> str:
+        context = {**(self._pod["spec"].get("securityContext") or {}), **(box.spec.get("securityContext") or {})}
+        if not context.get("runAsNonRoot"):
+            return ""
+        user = context.get("runAsUser")
+        if user is None:
+            record = await self._node.engine.call("GET", f"/images/{box.image_id}/json")
+            user = (record["Config"].get("User") or "0").split(":")[0]
+        if str(user) in ("0", "root"):
+            return "container has runAsNonRoot and image will run as root"
+        return ""
+
+    async def _variables(self, box: Box) -> dict[str, str]:
+        told = ""
+        while True:
+            try:
+                return variables_of(self._node.store, self._pod, box.spec, self._address)
+            except ConfigError as error:
+                if str(error) != told:
+                    told = str(error)
+                    box.wait("CreateContainerConfigError", told)
+                    self._event("Failed", f"Error: {told}", "Warning")
+                    self._publish()
+            await self._node.next_configuration()
+
+    # -- probes --------------------------------------------------------------------------------------------------
+
+    async def _judge(self, box: Box) -> None:
+        startup = box.spec.get("startupProbe")
+        if startup and not await self._becomes(box, startup, gives_up=True):
+            await self._unhealthy(box, "Startup probe failed")
+            return
+        box.started = True
+        liveness, readiness = box.spec.get("livenessProbe"), box.spec.get("readinessProbe")
+        if not readiness:
+            box.ready = True
+            self._publish()
+        await asyncio.gather(
+            self._watch_life(box, liveness) if liveness else _nothing(),
+            self._watch_readiness(box, readiness) if readiness else _nothing(),
+        )
+
+    async def _becomes(self, box: Box, probe: probes.Probe, *, gives_up: bool) -> bool:
+        """Ask until a probe succeeds; ``False`` when the time of its failure threshold is over."""
+        allowed = probes.period(probe) * int(probe.get("failureThreshold") or 3)
+        deadline = time.monotonic() + float(probe.get("initialDelaySeconds") or 0) + allowed
+        attempt = 0
+        while error := await self._ask(box, probe):
+            if gives_up and time.monotonic() > deadline:
+                self._event("Unhealthy", error, "Warning")
+                return False
+            await asyncio.sleep(probes.eager(probe, attempt))
+            attempt += 1
+        return True
+
+    async def _watch_readiness(self, box: Box, probe: probes.Probe) -> None:
+        while True:
+            await self._becomes(box, probe, gives_up=False)
+            box.ready = True
+            self._publish()
+            failures = 0
+            while failures < int(probe.get("failureThreshold") or 3):
+                await asyncio.sleep(probes.period(probe))
+                error = await self._ask(box, probe)
+                failures = failures + 1 if error else 0
+            box.ready = False
+            self._event("Unhealthy", f"Readiness probe failed: {error}", "Warning")
+            self._publish()
+
+    async def _watch_life(self, box: Box, probe: probes.Probe) -> None:
+        await asyncio.sleep(float(probe.get("initialDelaySeconds") or 0))
+        failures = 0
+        while failures < int(probe.get("failureThreshold") or 3):
+            error = await self._ask(box, probe)
+            failures = failures + 1 if error else 0
+            await asyncio.sleep(probes.period(probe))
+        await self._unhealthy(box, "Liveness probe failed")
+
+    async def _unhealthy(self, box: Box, why: str) -> None:
+        self._event("Killing", f"Container {box.name} {why}, will be restarted", "Warning")
+        await self._node.engine.stop(box.id, self._grace())
+
+    async def _ask(self, box: Box, probe: probes.Probe) -> str | None:
+        return await probes.ask(self._node.engine, probe, container=box.id, spec=box.spec, address=self._address)
+
+    # -- Services that come and go -----------------------------------------------------------------------------
+
+    async def replan(self) -> bool:
+        """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
+        async with self._network:
+            if not self._owner or self._facts["phase"] in ("Succeeded", "Failed"):
+                return True
+            plan = self._node.networks.plan(self._pod)
+            if {(port.port, port.protocol) for port in plan.published} - {
+                (port.port, port.protocol) for port in self._plan.published
+            }:
+                return False
+            if plan.endpoints != self._plan.endpoints:
+                await self._node.networks.change(self._owner, self._plan, plan)
+                self._plan = plan
+                await self._joined(self._owner)
+                self._publish()
+        return True
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def delete(self, grace_s: int) -> asyncio.Task[Any]:
+        """Stop and remove everything of the pod, then the pod itself; a second call may only hasten it."""
+        if self._deletion is None:
+            self._deletion = self._node.spawn(self._delete(grace_s), f"deletion of {self.key.name}")
+        elif grace_s == 0:
+            self._node.spawn(self._stop_all(0), f"killing of {self.key.name}")
+        return self._deletion
+
+    async def _delete(self, grace_s: int) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._pending:
+            # a container that is just being created has to be known before it can be removed
+            await asyncio.gather(self._pending, return_exceptions=True)
+        await self._stop_all(grace_s)
+        boxes = [box.id for box in (*self.init, *self.boxes) if box.id]
+        await asyncio.gather(*(self._node.engine.remove(container) for container in boxes))
+        if self._sandbox:
+            await self._node.engine.remove(self._sandbox)
+        for box in (*self.init, *self.boxes):
+            self._node.meter.end(box.id)
+        await asyncio.to_thread(shutil.rmtree, self._node.volumes.home(self._pod), True)
+        self._node.store.remove(self.key)
+
+    async def _stop_all(self, grace_s: int) -> None:
+        running = [box.id for box in (*self.init, *self.boxes) if "running" in box.state]
+        await asyncio.gather(*(self._node.engine.stop(container, grace_s) for container in running))
+
+    def _grace(self) -> int:
+        return int(self._pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _finish(self, phase: str, reason: str = "", message: str = "") -> None:
+        self._facts.update(phase=phase, reason=reason, message=message)
+        self._publish()
+        if self._sandbox:
+            self._node.spawn(self._node.engine.remove(self._sandbox), "removal of a pod's network")
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        if self._facts["phase"] == "Pending" and all(box.ever_ran for box in self.boxes):
+            self._facts["phase"] = "Running"
+
+        def change(pod: Manifest) -> None:
+            pod["status"] = fresh_status(pod, self.boxes, self.init, address=self._address, **self._facts)
+            pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
+            if self._most_memory:
+                annotations = pod["metadata"].setdefault("annotations", {})
+                annotations[MEMORY_ANNOTATION] = str(self._most_memory)
+
+        self._node.store.edit(self.key, change)
+
+    def _event(self, reason: str, message: str, kind: str = "Normal") -> None:
+        self._node.event(self._pod, reason, message, kind)
+
+    def _name(self, container: str, attempt: int) -> str:
+        return f"{self._node.config.prefix}_{self.key.namespace}_{self.key.name}_{container}_{attempt}"
+
+    async def _undisturbed(self, work: Any) -> Any:
+        """Finish something even when the pod is deleted meanwhile: half a creation could not be undone."""
+        self._pending = asyncio.ensure_future(work)
+        return await asyncio.shield(self._pending)
+
+
+def refusal_of(box: Box) -> str:
+    """The message with which a container waits."""
+    return str(box.state["waiting"].get("message", ""))
+
+
+async def _nothing() -> None:
+    return None

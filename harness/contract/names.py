@@ -1,0 +1,94 @@
+"""Namespaces, service names, ports and paths as Kaapana 0.4 to 0.6 has them.
+
+Each group names the section of the platform's behaviour that it was taken from, in the
+form "services 1.2" (services as seen by operators, section 1.2) or "runtime 6.2"
+(workflow runtime, section 6.2).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# namespaces (services 1.1)
+ADMIN_NAMESPACE: Final = "admin"
+SERVICES_NAMESPACE: Final = "services"
+EXTENSIONS_NAMESPACE: Final = "extensions"
+
+# services by DNS name and port (services 1.2)
+KEYCLOAK: Final = ("keycloak-external-service", ADMIN_NAMESPACE, 80)
+KUBE_HELM: Final = ("kube-helm-service", ADMIN_NAMESPACE, 5000)
+AII: Final = ("aii-service", SERVICES_NAMESPACE, 8080)
+DICOM_WEB_FILTER: Final = ("dicom-web-filter-service", SERVICES_NAMESPACE, 8080)
+CTP_DICOM: Final = ("ctp-dicom-service", SERVICES_NAMESPACE, 11112)
+MINIO: Final = ("minio-service", SERVICES_NAMESPACE, 9000)
+OPENSEARCH: Final = ("opensearch-service", SERVICES_NAMESPACE, 9200)
+KAAPANA_BACKEND: Final = ("kaapana-backend-service", SERVICES_NAMESPACE, 5000)
+NOTIFICATION: Final = ("notification-service", SERVICES_NAMESPACE, 80)
+AIRFLOW: Final = ("airflow-webserver-service", SERVICES_NAMESPACE, 8080)
+AIRFLOW_DATABASE: Final = ("airflow-database-service", SERVICES_NAMESPACE, 5432)
+# the harness's own control endpoint of the services container, and its registry: not on the platform
+HARNESS_SERVICES: Final = ("harness-services", SERVICES_NAMESPACE, 8090)
+HARNESS_REGISTRY: Final = ("harness-registry", SERVICES_NAMESPACE, 5000)
+
+# identity (services 2.1)
+REALM: Final = "kaapana"
+OIDC_CLIENT_ID: Final = "kaapana"
+
+# directories inside containers (runtime 2.3, 4.1, 8)
+WORKFLOWS_HOME: Final = "/kaapana/mounted/workflows"
+DAGS_DIR: Final = f"{WORKFLOWS_HOME}/dags"
+PLUGINS_DIR: Final = f"{WORKFLOWS_HOME}/plugins"
+LOGS_DIR: Final = f"{WORKFLOWS_HOME}/logs"
+AIRFLOW_WORKFLOW_DIR: Final = f"{WORKFLOWS_HOME}/data"
+PROCESSING_WORKFLOW_DIR: Final = "/kaapana/mounted/data"
+BATCH_NAME: Final = "batch"
+
+# exit code that makes Kaapana skip a task (runtime 7.2)
+SKIP_EXIT_CODE: Final = 126
+
+# labels of processing pods (runtime 6.1) and network labels (runtime 12)
+LABEL_TYPE: Final = "kaapana.ai/type"
+LABEL_TYPE_PROCESSING: Final = "processing-container"
+LABEL_RUN_ID: Final = "run_id"
+LABEL_NETWORK_CTP: Final = "network-access-ctp"
+LABEL_NETWORK_OPENSEARCH: Final = "network-access-opensearch"
+LABEL_NETWORK_EXTERNAL: Final = "network-access-external-ips"
+
+# project secrets and claims (runtime 6.2, 6.3)
+SECRET_PROJECT_USER: Final = "project-user-credentials"
+SECRET_OIDC_CLIENT: Final = "oidc-client-secret"
+SECRET_SYSTEM_USER: Final = "system-user-password"
+SECRET_REGISTRY: Final = "registry-secret"
+PVC_WORKFLOW_DATA: Final = "workflow-data-pv-claim"
+PVC_MODELS: Final = "models-pv-claim"
+PVC_TENSORBOARD: Final = "tensorboard-pv-claim"
+PVC_DAGS: Final = "dags-pv-claim"
+PVC_PLUGINS: Final = "af-plugins-pv-claim"
+PVC_LOGS: Final = "af-logs-pv-claim"
+
+# images of the platform that this harness emulates (runtime 14, build 7.1)
+PLATFORM_IMAGES: Final = (
+    "service-checker",
+    "get-input",
+    "mitk-fileconverter",
+    "dcmqi",
+    "dcmsend",
+    "minio-operator",
+    "workflow-cleaner",
+)
+
+
+def dns_name(service: tuple[str, str, int]) -> str:
+    """The short name under which the platform's code addresses a service, ``<name>.<namespace>.svc``."""
+    name, namespace, _ = service
+    return f"{name}.{namespace}.svc"
+
+
+def url(service: tuple[str, str, int], scheme: str = "http") -> str:
+    """The service's URL with its port, without a path."""
+    return f"{scheme}://{dns_name(service)}:{service[2]}"
+
+
+def project_namespace(project: str) -> str:
+    """Kubernetes namespace, and bucket, of a project (services 9.2)."""
+    return f"project-{project}"

@@ -1,0 +1,203 @@
+"""Read an author's DICOM folder into :class:`Series`, or say what is wrong with it."""
+
+from __future__ import annotations
+
+import filecmp
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.data._geometry import along_normal, geometry_of
+from harness.data._pixels import pixel_problem
+from harness.data._scan import scan
+from harness.data.series import Instance, Series
+from harness.errors import InputDataError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+_NAMED = 5
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_REQUIRED_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+# What is kept of a file: everything that grouping, geometry and the length of the pixel data need.
+_TAGS = [
+    *_REQUIRED_UIDS,
+    "Modality", "PatientID", "SeriesDescription", "FrameOfReferenceUID", "InstanceNumber", "NumberOfFrames",
+    "Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation",
+    "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "ImageOrientationPatient", "ImagePositionPatient",
+]  # fmt: skip
+
+
+class _NotDicomError(Exception):
+    """The file has no DICOM preamble, or is a media directory."""
+
+
+class _NotImageError(Exception):
+    """A DICOM object without pixels; the text is its class."""
+
+
+class _BrokenError(Exception):
+    """A DICOM file that cannot be used; the text says why."""
+
+
+def read_input(folder: Path, *, on_note: Callable[[str], None] = lambda line: None) -> list[Series]:
+    """All image series below ``folder``, in the order of their series UIDs.
+
+    Files that are not DICOM, DICOM objects without pixels next to images, links that lead out of the folder and
+    second copies of a file are left out; ``on_note`` is told, one line a kind.
+
+    Raises:
+        InputDataError: the folder is missing, empty, has no DICOM or no image; files are truncated, unreadable,
+            lack an identifier, or two different files carry one SOP Instance UID. Up to five files are named.
+    """
+    found = scan(folder)
+    images: list[tuple[Path, FileDataset]] = []
+    not_dicom: dict[Path, str] = dict(found.left_out)
+    not_image: dict[Path, str] = {}
+    broken: dict[Path, str] = dict(found.unreadable)
+    for path in found.files:
+        try:
+            images.append((path, _read(path)))
+        except _NotDicomError as error:
+            not_dicom[path] = str(error)
+        except _NotImageError as error:
+            not_image[path] = str(error)
+        except _BrokenError as error:
+            broken[path] = str(error)
+    total = len(found.files) + len(found.left_out) + len(found.unreadable)
+    if broken:
+        raise InputDataError(
+            f"{len(broken)} of {total} files in {folder} cannot be used: {_names(broken, found.root)}",
+            last_seen=_reasons(broken, found.root),
+            fix="export the series again, or remove these files",
+        )
+    if not total:
+        raise InputDataError(f"{folder} is empty", fix="give a folder with the DICOM files of the input series")
+    if not images and not not_image:
+        raise InputDataError(
+            f"{folder} has no DICOM file; {total} other files: {_names(not_dicom, found.root)}",
+            last_seen=_reasons(not_dicom, found.root),
+            fix="give a folder with DICOM files (with the 128 byte preamble)",
+        )
+    if not images:
+        raise InputDataError(
+            f"{folder} has DICOM files but no image: {_names(not_image, found.root)}",
+            last_seen=_reasons(not_image, found.root),
+            fix="give a folder with an image series (e.g. CT or MR)",
+        )
+    images, copies = _without_copies(images, found.root)
+    for kind, files in (("not DICOM", not_dicom), ("DICOM without image", not_image), ("second copies", copies)):
+        if files:
+            on_note(f"left out ({kind}): {_names(files, found.root)}")
+    groups: dict[str, list[tuple[Path, FileDataset]]] = {}
+    for path, dataset in images:
+        groups.setdefault(str(dataset.SeriesInstanceUID), []).append((path, dataset))
+    return [_series(groups[uid]) for uid in sorted(groups)]
+
+
+def _read(path: Path) -> FileDataset:
+    """The attributes of one image file whose pixel data is whole."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+    from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
+
+    try:
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS))
+            kind = dataset.file_meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
+            if kind == MediaStorageDirectoryStorage:
+                raise _NotDicomError("a DICOMDIR")
+            if not dataset.file_meta.get("TransferSyntaxUID"):
+                raise _BrokenError("no transfer syntax in its file header")
+            if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+                raise _BrokenError("deflated transfer syntax, which is not supported as input")
+            problem = _missing_pixels(stream, dataset, getattr(kind, "name", "") or "unknown class")
+    except InvalidDicomError:
+        raise _NotDicomError("no DICOM preamble") from None
+    except OSError as error:
+        raise _BrokenError(error.strerror or str(error)) from None
+    except (_NotDicomError, _NotImageError, _BrokenError):
+        raise
+    except Exception as error:  # a parser on foreign bytes raises nearly anything
+        logging.getLogger(__name__).debug("cannot parse %s", path, exc_info=True)
+        raise _BrokenError(f"damaged DICOM: {type(error).__name__}: {error}") from None
+    if problem:
+        raise _BrokenError(problem)
+    for keyword in _REQUIRED_UIDS:
+        value = str(dataset.get(keyword) or "")
+        if len(value) > 64 or not _UID.fullmatch(value):
+            raise _BrokenError(f"{keyword} is {value!r}" if value else f"no {keyword}")
+    return dataset
+
+
+def _missing_pixels(stream: object, dataset: FileDataset, class_name: str) -> str | None:
+    missing = [keyword for keyword in ("Rows", "Columns") if not dataset.get(keyword)]
+    if missing:
+        if "Image Storage" not in class_name:
+            raise _NotImageError(class_name)
+        return f"{class_name} that ends before its image attributes ({', '.join(missing)})"
+    problem = pixel_problem(stream, dataset)  # type: ignore[arg-type]  # opened in binary mode by the caller
+    return f"{class_name} without pixel data" if problem == "no pixel data" else problem
+
+
+def _without_copies(
+    images: Iterable[tuple[Path, FileDataset]], root: Path
+) -> tuple[list[tuple[Path, FileDataset]], dict[Path, str]]:
+    kept: dict[str, tuple[Path, FileDataset]] = {}
+    copies: dict[Path, str] = {}
+    for path, dataset in images:
+        uid = str(dataset.SOPInstanceUID)
+        if uid not in kept:
+            kept[uid] = (path, dataset)
+        elif filecmp.cmp(path, kept[uid][0], shallow=False):
+            copies[path] = f"same as {kept[uid][0].relative_to(root)}"
+        else:
+            raise InputDataError(
+                f"two different files carry the SOP Instance UID {uid}: "
+                f"{kept[uid][0].relative_to(root)}, {path.relative_to(root)}",
+                fix="the platform keeps only one of them: remove the wrong one",
+            )
+    return list(kept.values()), copies
+
+
+def _series(items: list[tuple[Path, FileDataset]]) -> Series:
+    def order(item: tuple[Path, FileDataset]) -> tuple[float, int, str]:
+        distance = along_normal(item[1])
+        return (distance or 0.0, int(item[1].get("InstanceNumber") or 0), str(item[1].SOPInstanceUID))
+
+    items = sorted(items, key=order)
+    first = items[0][1]
+    parents = {path.parent for path, _ in items}
+    modality = str(first.get("Modality") or "OT")
+    return Series(
+        name=str(first.get("SeriesDescription") or modality),
+        path=parents.pop() if len(parents) == 1 else _common_parent(parents),
+        modality=modality,
+        series_instance_uid=str(first.SeriesInstanceUID),
+        study_instance_uid=str(first.StudyInstanceUID),
+        patient_id=str(first.get("PatientID") or ""),
+        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or ""),
+        instances=tuple(Instance(path, str(data.SOPInstanceUID), str(data.SOPClassUID)) for path, data in items),
+        geometry=geometry_of([data for _, data in items]),
+    )
+
+
+def _common_parent(folders: set[Path]) -> Path:
+    import os
+
+    return Path(os.path.commonpath([str(folder) for folder in folders]))
+
+
+def _names(files: Mapping[Path, str], root: Path) -> str:
+    names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in sorted(files)]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _reasons(files: Mapping[Path, str], root: Path) -> str:
+    lines = [f"{_names({path: ''}, root)}: {reason}" for path, reason in sorted(files.items()) if reason]
+    return "\n".join(lines[:_NAMED])

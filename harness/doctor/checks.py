@@ -1,0 +1,154 @@
+"""From facts to checks: a pure decision table."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+
+from harness.doctor.facts import Engine, Facts
+
+OLDEST_PYTHON = (3, 10)
+OLDEST_API = (1, 41)
+ENGINE_PACKAGES = ("docker.io", "iptables", "ca-certificates")
+IMAGE_TOOL_PACKAGES = ("mmdebstrap", "debian-archive-keyring")
+GIB = 1024**3
+_DISK_NEEDED, _DISK_GOOD = 3 * GIB, 15 * GIB
+_MEMORY_NEEDED, _MEMORY_GOOD = 2 * GIB, 4 * GIB
+
+ENGINE = "container engine"
+OK, MISSING, WARNING, FIXED = "ok", "missing", "warning", "fixed"
+INSTALL_ENGINE, START_ENGINE, INSTALL_IMAGE_TOOLS = "install engine", "start engine", "install image tools"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One line of the doctor.
+
+    Attributes:
+        name: what was looked at.
+        status: ``ok``, ``missing`` (the harness cannot run), ``warning`` (it may) or ``fixed``.
+        detail: what was found.
+        command: the command or the sentence that mends it; empty where ok.
+        remedy: what ``fix`` may do about it by itself; empty where a person has to act.
+    """
+
+    name: str
+    status: str
+    detail: str
+    command: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.status:<8} {self.name:<17} {self.detail}"
+        return f"{line}  ->  {self.command}" if self.command and self.status != FIXED else line
+
+
+def decide(facts: Facts) -> list[Check]:
+    """The checks for one look at the machine, the gravest subject first."""
+    return [_python(facts), _engine(facts), _image_tools(facts), *_room(facts), *_capability(facts)]
+
+
+def _python(facts: Facts) -> Check:
+    version = ".".join(map(str, facts.python))
+    if facts.python[:2] >= OLDEST_PYTHON:
+        return Check("Python", OK, version)
+    return Check("Python", MISSING, f"{version} is too old", "use Python 3.10 or newer")
+
+
+def engine_check(engine: Engine) -> Check:
+    """The check of an engine that answers."""
+    found = f"Docker {engine.version}, API {engine.api}, {engine.address}"
+    if _numbers(engine.api) < OLDEST_API:
+        return Check(ENGINE, MISSING, f"{found}: API 1.41 is needed", "install Docker Engine 20.10 or newer")
+    if engine.system != "linux":
+        return Check(ENGINE, MISSING, f"{found}: runs {engine.system} containers", "switch it to Linux containers")
+    return Check(ENGINE, OK, found)
+
+
+def _engine(facts: Facts) -> Check:
+    engine, name = facts.engine, ENGINE
+    if engine.state == "up":
+        return engine_check(engine)
+    if engine.state == "denied":
+        return Check(name, MISSING, f"user {facts.user} may not use {engine.address}", _permit(facts))
+    if engine.state == "remote":
+        return Check(name, MISSING, f"{engine.address}: {engine.detail}", "unset DOCKER_HOST, or name a local socket")
+    if engine.state == "foreign":
+        detail = f"what answers at {engine.address} is no engine: {engine.detail}"
+        return Check(name, MISSING, detail, "unset DOCKER_HOST, or name the engine's own address")
+    if not engine.local:
+        return Check(
+            name, MISSING, f"no answer from {engine.address}: {engine.detail}", "start it, or unset DOCKER_HOST"
+        )
+    if facts.rootless:
+        detail = f"not at {engine.address}, but this user's own is at {facts.rootless}"
+        return Check(name, MISSING, detail, f"export DOCKER_HOST=unix://{facts.rootless}")
+    if facts.daemon:
+        remedy = START_ENGINE if facts.root else ""
+        return Check(name, MISSING, f"{facts.daemon} is installed but not running", _start(facts), remedy)
+    if facts.apt:
+        remedy = INSTALL_ENGINE if facts.root else ""
+        return Check(name, MISSING, "not installed", _install(facts, ENGINE_PACKAGES, permit=True), remedy)
+    return Check(name, MISSING, "not installed", "install Docker Engine 20.10 or newer by this system's own means")
+
+
+def _image_tools(facts: Facts) -> Check:
+    # Base images are pulled where an image registry can be reached; mmdebstrap makes them where none can be.
+    name = "image bootstrap"
+    if facts.bootstrapper:
+        return Check(name, OK, facts.bootstrapper)
+    detail = "mmdebstrap is not installed: needed only where base images cannot be pulled"
+    if not facts.apt:
+        return Check(name, WARNING, detail, "install mmdebstrap if no image registry can be reached from here")
+    remedy = INSTALL_IMAGE_TOOLS if facts.root else ""
+    return Check(name, WARNING, detail, _install(facts, IMAGE_TOOL_PACKAGES), remedy)
+
+
+def _room(facts: Facts) -> list[Check]:
+    checks = []
+    for name, amount, needed, good, advice in (
+        ("disk", facts.disk_free, _DISK_NEEDED, _DISK_GOOD, "free some space, e.g. docker image prune"),
+        ("memory", facts.memory, _MEMORY_NEEDED, _MEMORY_GOOD, "end other programs"),
+    ):
+        if amount is None:
+            checks.append(Check(name, OK, "unknown"))
+            continue
+        detail = f"{amount / GIB:.1f} GiB free"
+        if amount < needed:
+            checks.append(Check(name, MISSING, f"{detail}, {needed // GIB} GiB are the least", advice))
+        elif amount < good:
+            checks.append(Check(name, WARNING, f"{detail}, building all images wants {good // GIB} GiB", advice))
+        else:
+            checks.append(Check(name, OK, detail))
+    return checks
+
+
+def _capability(facts: Facts) -> list[Check]:
+    if facts.resource_capability or not facts.root:
+        return []
+    detail = "CAP_SYS_RESOURCE is withheld here: plain containers run, privileged ones need the harness's runtime"
+    return [Check("capabilities", OK, detail)]
+
+
+def _install(facts: Facts, packages: tuple[str, ...], *, permit: bool = False) -> str:
+    sudo = "" if facts.root else "sudo "
+    names = " ".join(packages)
+    command = f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {names}"
+    if permit and not facts.root:
+        command += f" && {_permit(facts)}"
+    return command
+
+
+def _permit(facts: Facts) -> str:
+    if facts.group_member:
+        return "newgrp docker  (or log in again: the membership is not in this session yet)"
+    return f"sudo usermod -aG docker {shlex.quote(facts.user)} && newgrp docker"
+
+
+def _start(facts: Facts) -> str:
+    sudo = "" if facts.root else "sudo "
+    return f"{sudo}systemctl start docker" if facts.systemd else f"{sudo}service docker start"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

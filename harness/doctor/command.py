@@ -1,0 +1,103 @@
+"""``examine``, ``fix``, ``require_engine`` and the command line over them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from harness.doctor import checks, probe, remedies
+from harness.doctor.checks import Check, decide
+from harness.doctor.engine import ask_engine
+from harness.doctor.facts import Facts
+from harness.errors import EngineError, EnvironmentError_, HarnessError
+from harness.locking import locked
+
+_LOCK_TIMEOUT_S = 900.0
+
+
+def examine(look: Callable[[], Facts] = probe.look) -> list[Check]:
+    """The checks; nothing is changed."""
+    return decide(look())
+
+
+def fix(
+    say: Callable[[str], None],
+    *,
+    look: Callable[[], Facts] = probe.look,
+    apply: Callable[[str, Facts, Callable[[str], None]], None] = remedies.apply,
+) -> list[Check]:
+    """Mend what can be mended without asking, then examine again.
+
+    Several callers at once do the work once: the others wait and find it done.
+
+    Args:
+        say: told of each thing that is done, before it is done.
+        look: takes the facts.
+        apply: carries out one remedy.
+
+    Raises:
+        EnvironmentError_: a remedy failed, or did not mend what it was for.
+    """
+    result = decide(look())
+    if not any(check.remedy for check in result):
+        return result
+    with locked(probe.state_dir() / "doctor.lock", timeout_s=_LOCK_TIMEOUT_S, purpose="setting up this machine"):
+        fixed: set[str] = set()
+        tried: set[str] = set()
+        while True:
+            facts = look()
+            result = decide(facts)
+            wanted = next((check for check in result if check.remedy), None)
+            if wanted is None:
+                break
+            if wanted.remedy in tried:
+                raise EnvironmentError_(
+                    f"{wanted.name}: tried to {wanted.remedy}, but still: {wanted.detail}", fix=wanted.command
+                )
+            tried.add(wanted.remedy)
+            fixed.add(wanted.name)
+            apply(wanted.remedy, facts, say)
+    return [
+        dataclasses.replace(check, status=checks.FIXED) if check.name in fixed and check.status == checks.OK else check
+        for check in result
+    ]
+
+
+def require_engine(environ: Mapping[str, str] | None = None) -> None:
+    """Return when a usable engine answers.
+
+    Raises:
+        EngineError: it does not; the fix is the command to run on this machine.
+    """
+    environ = os.environ if environ is None else environ
+    engine = ask_engine(environ)
+    # the whole look is for the command that mends it; an engine that answers is judged by its answer alone
+    found = [checks.engine_check(engine)] if engine.state == "up" else decide(probe.look(environ))
+    for check in found:
+        if check.name == checks.ENGINE and check.status == checks.MISSING:
+            raise EngineError(f"container engine: {check.detail}", fix=check.command)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``doctor [--fix]``: one line a check; 0 when the harness can run here, 3 when not."""
+    parser = argparse.ArgumentParser(
+        prog="kaapana-harness doctor", description="What is missing on this machine, and the command that fixes it."
+    )
+    parser.add_argument("--fix", action="store_true", help="fix what can be fixed (as root: install, start)")
+    options = parser.parse_args(arguments)
+
+    def say(line: str) -> None:
+        print(f"doctor: {line}", file=sys.stderr, flush=True)
+
+    try:
+        result = fix(say) if options.fix else examine()
+    except HarnessError as error:
+        print(f"doctor: {error}", file=sys.stderr)
+        return error.exit_status
+    for check in result:
+        print(check, flush=True)
+    missing = any(check.status == checks.MISSING for check in result)
+    return EnvironmentError_.exit_status if missing else 0

@@ -1,0 +1,111 @@
+"""Collect :class:`Facts` from the real machine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.doctor.engine import ask_engine, rootless_socket
+from harness.doctor.facts import Facts
+
+_CAP_SYS_RESOURCE = 24
+# Root-only programs are not on an ordinary user's PATH.
+_SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def look(environ: Mapping[str, str] | None = None) -> Facts:
+    """One look at the machine; takes a few milliseconds and changes nothing."""
+    environ = os.environ if environ is None else environ
+    return Facts(
+        python=sys.version_info[:3],
+        root=os.geteuid() == 0,
+        user=_user(),
+        apt=_is_debian_like(Path("/etc/os-release")) and program("apt-get", environ) != "",
+        systemd=Path("/run/systemd/system").is_dir(),
+        daemon=program("dockerd", environ),
+        engine=ask_engine(environ),
+        rootless=rootless_socket(environ),
+        group_member=_in_docker_group(_user()),
+        bootstrapper=program("mmdebstrap", environ),
+        disk_free=_disk_free("/var/lib/docker"),
+        memory=_memory(Path("/proc/meminfo")),
+        resource_capability=_has_capability(Path("/proc/self/status"), _CAP_SYS_RESOURCE),
+    )
+
+
+def program(name: str, environ: Mapping[str, str]) -> str:
+    """Path of a program, also where it lies in a folder for administrators; '' where absent."""
+    folders = [*environ.get("PATH", os.defpath).split(os.pathsep), *_SEARCH]
+    return shutil.which(name, path=os.pathsep.join(folders)) or ""
+
+
+def state_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """The harness's state folder, as in its settings (but found without their library); created."""
+    environ = os.environ if environ is None else environ
+    own = environ.get("KAAPANA_HARNESS_STATE_DIR")
+    base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    if sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Application Support")
+    path = Path(own) if own else Path(base, "kaapana-harness")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without an entry
+        return str(os.getuid())
+
+
+def _is_debian_like(release: Path) -> bool:
+    try:
+        lines = release.read_text("utf-8").splitlines()
+    except OSError:
+        return False
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
+    words = f"{values.get('ID', '')} {values.get('ID_LIKE', '')}".replace('"', "").split()
+    return bool({"debian", "ubuntu"} & set(words))
+
+
+def _in_docker_group(user: str) -> bool:
+    import grp
+
+    try:
+        return user in grp.getgrnam("docker").gr_mem
+    except KeyError:
+        return False
+
+
+def _disk_free(path: str) -> int | None:
+    folder = Path(path)
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _memory(meminfo: Path) -> int | None:
+    try:
+        for line in meminfo.read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _has_capability(status: Path, bit: int) -> bool:
+    try:
+        for line in status.read_text("ascii", "replace").splitlines():
+            if line.startswith("CapBnd:"):
+                return bool(int(line.split()[1], 16) >> bit & 1)
+    except (OSError, ValueError, IndexError):
+        pass
+    return True

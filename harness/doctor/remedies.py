@@ -1,0 +1,196 @@
+"""What ``fix`` does by itself, as root: install packages of the distribution, start the engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.doctor import checks
+from harness.doctor.engine import DEFAULT_SOCKET, ask_engine
+from harness.doctor.facts import Facts
+from harness.doctor.probe import program, state_dir
+from harness.errors import EnvironmentError_
+
+_APT_TIMEOUT_S = 900.0
+_START_TIMEOUT_S = 60.0
+_POLL_S = 0.1
+RUNTIME = "kaapana-harness"
+_DAEMON_PID_FILES = {
+    "dockerd": Path("/var/run/docker.pid"),
+    "containerd": Path("/var/run/docker/containerd/containerd.pid"),
+}
+
+
+def apply(remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
+    """Carry out one remedy.
+
+    Raises:
+        EnvironmentError_: it did not work; the log's path and its last lines are in the error.
+    """
+    if remedy == checks.INSTALL_ENGINE:
+        # one call for both: the second would cost another round of apt
+        tools = () if facts.bootstrapper else checks.IMAGE_TOOL_PACKAGES
+        install((*checks.ENGINE_PACKAGES, *tools), say)
+    elif remedy == checks.INSTALL_IMAGE_TOOLS:
+        install(checks.IMAGE_TOOL_PACKAGES, say)
+    elif remedy == checks.START_ENGINE:
+        start_engine(facts, say)
+    else:
+        raise ValueError(f"no such remedy: {remedy}")
+
+
+def install(packages: tuple[str, ...], say: Callable[[str], None]) -> None:
+    """``apt-get install`` without recommendations, after ``apt-get update``."""
+    say(f"installing {', '.join(packages)} (apt-get)")
+    log = state_dir() / "apt.log"
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+    for command in ([*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *packages]):
+        run_logged(command, log, environ, _APT_TIMEOUT_S)
+
+
+def start_engine(facts: Facts, say: Callable[[str], None], *, extra: tuple[str, ...] = ()) -> None:
+    """Start the installed engine and return when it answers.
+
+    A service manager is used where one runs. Elsewhere the daemon is started detached from this process, with
+    its log in the state folder; it keeps running until the machine stops.
+    """
+    environ = {**os.environ, "PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"}
+    if facts.systemd:
+        say("starting the container engine (systemctl start docker)")
+        run_logged(["systemctl", "start", "docker"], state_dir() / "systemctl.log", environ, _START_TIMEOUT_S)
+        _await_answer(None, Path("/var/log/syslog"), f"unix://{DEFAULT_SOCKET}")
+        return
+    running = _clean_pid_files()
+    log = state_dir() / "dockerd.log"
+    process = None
+    if not running:
+        # Packages may have started it already (an init script); only where nothing runs it is ours to start.
+        command = [facts.daemon or "dockerd", *runtime_options(facts), *extra]
+        say(f"starting the container engine ({' '.join(command)}; log in {log})")
+        process = launch(command, log, environ)
+    else:
+        say(f"waiting for the container engine that is starting (process {running})")
+    _await_answer(process, log, f"unix://{DEFAULT_SOCKET}")
+
+
+def launch(command: list[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a daemon that outlives this process and takes no signal from its terminal."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env=dict(environ),
+        )
+
+
+def runtime_options(facts: Facts) -> tuple[str, ...]:
+    """Options that make our OCI runtime known to the daemon, where privileged containers would fail without it.
+
+    It is not the default runtime: plain containers do not need it, and it costs each start a Python process.
+    """
+    if facts.resource_capability or not program("runc", os.environ):
+        return ()
+    configuration = Path("/etc/docker/daemon.json")
+    if configuration.is_file() and '"runtimes"' in configuration.read_text("utf-8", "replace"):
+        return ()  # the daemon refuses an option that its file sets too
+    return ("--add-runtime", f"{RUNTIME}={install_runtime_wrapper(state_dir())}")
+
+
+def install_runtime_wrapper(folder: Path) -> Path:
+    """Copy the wrapper to a place that outlives this clone, and return its path.
+
+    The daemon runs it as root, so only root may write it; the interpreter is the one below a virtual
+    environment, which may go.
+    """
+    source = Path(__file__).with_name("runtime_wrapper.py").read_text("utf-8")
+    path = folder / "oci-runtime"
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(f"#!{Path(sys.executable).resolve()} -IS\n{source}", "utf-8")
+    part.chmod(0o755)
+    part.replace(path)
+    return path
+
+
+def run_logged(command: list[str], log: Path, environ: Mapping[str, str], timeout_s: float) -> None:
+    """Run a command with its output appended to ``log``; raise with the last lines where it fails."""
+    with log.open("ab") as output:
+        start = output.tell()
+        output.write(f"$ {' '.join(command)}\n".encode())
+        output.flush()
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environ),
+                timeout=timeout_s,
+            )
+            outcome = f"exit status {done.returncode}" if done.returncode else ""
+        except FileNotFoundError:
+            outcome = "no such program"
+        except subprocess.TimeoutExpired:
+            outcome = f"not done after {timeout_s:.0f} s"
+    if outcome:
+        raise EnvironmentError_(
+            f"{' '.join(command)}: {outcome}", last_seen=_tail(log, start), evidence=str(log), fix="run it by hand"
+        )
+
+
+def _await_answer(process: subprocess.Popen[bytes] | None, log: Path, address: str) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while ask_engine({"DOCKER_HOST": address}).state != "up":
+        ended = process is not None and process.poll() is not None
+        if ended and _clean_pid_files():
+            process, ended = None, False  # an init script was faster by a moment: its daemon is waited for
+        if ended or time.monotonic() >= deadline:
+            why = "ended at once" if ended else f"does not answer after {_START_TIMEOUT_S:.0f} s"
+            raise EnvironmentError_(
+                f"the container engine was started but {why}",
+                last_seen=_tail(log),
+                evidence=str(log),
+                fix="read its log; inside a container an engine needs more rights than the default ones",
+            )
+        time.sleep(_POLL_S)
+
+
+def _clean_pid_files() -> int:
+    """Remove pid files of daemons that are gone; the process id of a running ``dockerd``, 0 where none runs.
+
+    A daemon that was killed leaves its file, and refuses to start while another process happens to have the id.
+    """
+    running = 0
+    for name, path in _DAEMON_PID_FILES.items():
+        try:
+            pid = int(path.read_text("ascii").strip())
+        except (OSError, ValueError):
+            continue
+        try:
+            alive = Path(f"/proc/{pid}/comm").read_text("ascii").strip() == name
+        except OSError:
+            alive = False
+        if not alive:
+            path.unlink(missing_ok=True)
+        elif name == "dockerd":
+            running = pid
+    return running
+
+
+def _tail(log: Path, start: int = 0, lines: int = 15) -> str:
+    try:
+        with log.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(start, size - 16_384))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.rstrip().splitlines()[-lines:])

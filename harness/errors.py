@@ -1,0 +1,96 @@
+"""The exceptions of the harness, and the exit status that each one means on the command line.
+
+::
+
+    HarnessError                    first line: the cause; then last_seen, evidence, fix
+    ├── UsageError          (2)     wrong use or wrong input: the author can mend it in the extension or the call
+    │   ├── InputDataError          the DICOM input is missing, broken or not an image
+    │   ├── FormError               a form value is unknown, missing or of the wrong type
+    │   ├── ExtensionError          the extension's source tree or its chart is not what the platform accepts
+    │   └── BuildError              a container of the extension does not build
+    ├── EnvironmentError_   (3)     the emulated platform could not be made or was lost
+    │   ├── EngineError             no container engine, or one that may not be used
+    │   └── ImageError              an image of the harness can be neither found, pulled nor built
+    └── RunError            (1)     the run or an assertion about it failed
+        ├── InstallError            the extension was built but does not get to the point of being runnable
+        └── CheckError              an assertion of the author failed (also an AssertionError)
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """An error written for the author of an extension.
+
+    Args:
+        cause: one line, in the author's terms.
+        last_seen: what was observed last (a log tail, a state), may have several lines.
+        evidence: where more of it lies (a path or a command).
+        fix: the next step.
+    """
+
+    exit_status = 1
+
+    def __init__(self, cause: str, *, last_seen: str = "", evidence: str = "", fix: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.last_seen = last_seen
+        self.evidence = evidence
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [self.cause]
+        for title, text in (("last seen", self.last_seen), ("evidence", self.evidence), ("fix", self.fix)):
+            if text:
+                first, *rest = text.rstrip().splitlines()
+                lines.append(f"  {title}: {first}")
+                lines.extend(f"    {line}" for line in rest)
+        return "\n".join(lines)
+
+
+class UsageError(HarnessError):
+    """Wrong use or wrong input."""
+
+    exit_status = 2
+
+
+class InputDataError(UsageError):
+    """The DICOM input is missing, broken or not an image."""
+
+
+class FormError(UsageError):
+    """A form value is unknown, missing or of the wrong type."""
+
+
+class ExtensionError(UsageError):
+    """The extension's source tree or chart is not what the platform accepts."""
+
+
+class BuildError(UsageError):
+    """A container of the extension does not build."""
+
+
+class EnvironmentError_(HarnessError):
+    """The emulated platform could not be made, or was lost."""
+
+    exit_status = 3
+
+
+class EngineError(EnvironmentError_):
+    """There is no container engine, or one that may not be used."""
+
+
+class ImageError(EnvironmentError_):
+    """An image of the harness can be neither found, nor pulled, nor built."""
+
+
+class RunError(HarnessError):
+    """The run failed."""
+
+
+class InstallError(RunError):
+    """The extension was built but did not become runnable on the platform."""
+
+
+class CheckError(RunError, AssertionError):
+    """An assertion about a run's results does not hold."""

@@ -1,0 +1,143 @@
+"""Image references in DAG code, read from its syntax tree (nothing is imported or executed).
+
+The platform's build script finds an image only in one form of line in a file whose name contains
+"operator" (build 4.4); Kubernetes pulls whatever the operator computes. Both are wanted: the reference, and
+whether the build script would have seen it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from pathlib import Path
+
+from harness.errors import ExtensionError
+from harness.extension import trees
+
+REGISTRY = "{DEFAULT_REGISTRY}"
+VERSION = "{KAAPANA_BUILD_VERSION}"
+# names under which DAG code knows the two values (build 2)
+_PLACEHOLDERS = {
+    "DEFAULT_REGISTRY": REGISTRY,
+    "default_registry": REGISTRY,
+    "KAAPANA_BUILD_VERSION": VERSION,
+    "kaapana_build_version": VERSION,
+    "BUILD_VERSION": VERSION,
+}
+_BUILD_SCRIPT_LINE = re.compile(
+    r"^\s*-?\s*image\s*[:=]\s*f?[\"']\{DEFAULT_REGISTRY\}/(?P<image_name>[^:]+):(?P<version>[^\"']+)[\"']"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorImage:
+    """One image reference.
+
+    Attributes:
+        reference: with the placeholders ``{DEFAULT_REGISTRY}`` and ``{KAAPANA_BUILD_VERSION}`` where the
+            code uses these values, and ``{?}`` for what cannot be known without running it.
+        name: repository below the default registry, or ``None`` for another registry.
+        seen_by_build_script: the platform's build script ties this image to the chart.
+    """
+
+    file: Path
+    line: int
+    reference: str
+    name: str | None
+    seen_by_build_script: bool
+
+    def resolve(self, registry: str, version: str) -> str:
+        """The reference as a cluster with this registry and platform version pulls it."""
+        return self.reference.replace(REGISTRY, registry).replace(VERSION, version)
+
+
+def images(root: Path, file: Path) -> list[OperatorImage]:
+    """The references of one Python file; a file that does not parse gives what its lines say.
+
+    Args:
+        root: the extension's root.
+        file: a ``.py`` file below it.
+    """
+    try:
+        text = trees.read_text(root, file)
+    except ExtensionError:
+        return []
+    named_operator = "operator" in file.name.lower()
+    by_line = {
+        number for number, line in enumerate(text.splitlines(), 1) if named_operator and _BUILD_SCRIPT_LINE.match(line)
+    }
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return [_found(file, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
+    constants = _constants(tree)
+    found: dict[int, OperatorImage] = {}
+    for node in ast.walk(tree):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            values = [keyword.value for keyword in node.keywords if keyword.arg == "image"]
+        elif isinstance(node, ast.Assign):
+            targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            values = [node.value] if any(name.lower().endswith("image") for name in targets) else []
+        for value in values:
+            reference = _text(value, constants)
+            if reference and "/" in reference:
+                found[value.lineno] = _found(file, value.lineno, reference, by_line)
+    return [found[line] for line in sorted(found)]
+
+
+def _found(file: Path, line: int, text: str, by_line: set[int]) -> OperatorImage:
+    reference = text.strip().rstrip(",").removeprefix("f").strip("\"'")
+    name: str | None = None
+    if reference.startswith(REGISTRY + "/"):
+        name = reference[len(REGISTRY) + 1 :].rsplit(":", 1)[0]
+    return OperatorImage(file, line, reference, name, line in by_line)
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Text constants of the module and text defaults of parameters, for ``image=IMAGE``."""
+    known = dict(_PLACEHOLDERS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            text = _text(node.value, known)
+            for target in node.targets:
+                if text and isinstance(target, ast.Name):
+                    known.setdefault(target.id, text)
+        elif isinstance(node, ast.FunctionDef):
+            positional = node.args.posonlyargs + node.args.args
+            defaults = [None] * (len(positional) - len(node.args.defaults)) + list(node.args.defaults)
+            pairs = [*zip(positional, defaults, strict=True)]
+            pairs += [*zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
+            for argument, default in pairs:
+                text = _text(default, known) if default is not None else None
+                if text:
+                    known.setdefault(argument.arg, text)
+    return known
+
+
+def _text(node: ast.expr | None, known: dict[str, str]) -> str | None:
+    """The text that an expression gives, or ``None``."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if isinstance(node, ast.JoinedStr):
+        parts = []
+        for value in node.values:
+            inner = value.value if isinstance(value, ast.FormattedValue) else value
+            parts.append(_text(inner, known) or "{?}")
+        return "".join(parts)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _text(node.left, known), _text(node.right, known)
+        return None if left is None and right is None else (left or "{?}") + (right or "{?}")
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        template = _text(node.func.value, known)
+        if template is None:
+            return None
+        for argument in node.args:
+            template = template.replace("{}", _text(argument, known) or "{?}", 1)
+        for keyword in node.keywords:
+            template = template.replace("{" + str(keyword.arg) + "}", _text(keyword.value, known) or "{?}")
+        return template
+    return None

@@ -1,0 +1,194 @@
+"""An extension's source tree, read statically by the rules of the platform (build 3, 4.2 to 4.4, 18.3)."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import os
+from pathlib import Path, PurePosixPath
+
+from harness.errors import ExtensionError
+from harness.extension import charts, dockerfiles, operators, trees
+from harness.extension.charts import Chart
+from harness.extension.dockerfiles import Container
+from harness.extension.operators import OperatorImage
+
+INSTALL_ROOT = PurePosixPath("/kaapana/tmp")
+# the top folders that the installer accepts (build 6)
+_ACCEPTED = frozenset({"dags", "plugins", "mounted_scripts", "extensions"})
+
+
+@dataclasses.dataclass(frozen=True)
+class InstalledFile:
+    """A file that the DAG image brings: its path relative to ``/kaapana/tmp``, and its source."""
+
+    installed: str
+    source: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtensionSource:
+    """What one source tree holds.
+
+    Attributes:
+        root: absolute path.
+        chart: the workflow chart that is installed.
+        charts: all charts of the tree, the workflow chart first.
+        dag_image: the container that carries the DAG files.
+        processing_images: the other containers in the order of their paths, ``local-only`` ones first.
+        files: everything that the DAG image installs.
+        operator_images: the references of the installed Python files.
+    """
+
+    root: Path
+    chart: Chart
+    charts: tuple[Path, ...]
+    dag_image: Container
+    processing_images: tuple[Container, ...]
+    files: tuple[InstalledFile, ...]
+    operator_images: tuple[OperatorImage, ...]
+
+    @property
+    def dag_files(self) -> tuple[InstalledFile, ...]:
+        """Installed Python files that Airflow considers: both words "dag" and "airflow" occur (runtime 2.3)."""
+        return tuple(file for file in self.files if _may_hold_dag(self.root, file))
+
+    @property
+    def dag_ids(self) -> tuple[str, ...]:
+        """The DAG ids written as plain text in the installed files; computed ones only Airflow knows."""
+        found: dict[str, None] = {}
+        for file in self.dag_files:
+            found.update(dict.fromkeys(_dag_ids(trees.read_text(self.root, file.source))))
+        return tuple(found)
+
+    @property
+    def unbuilt_images(self) -> tuple[OperatorImage, ...]:
+        """References below the default registry for which this tree has no Dockerfile."""
+        own = {container.image for container in self.processing_images} | {self.dag_image.image}
+        return tuple(image for image in self.operator_images if image.name and image.name not in own)
+
+
+def read(path: str | os.PathLike[str]) -> ExtensionSource:
+    """Read an extension's source tree.
+
+    Args:
+        path: the folder with ``extension/`` and ``processing-containers/``.
+
+    Raises:
+        ExtensionError: the tree is not an extension that the platform could build and install.
+    """
+    root = trees.check_root(path)
+    chart, folders = _chart(root)
+    containers = _containers(root)
+    dag_image = _dag_image(root, chart, containers)
+    rest = [container for container in containers if container is not dag_image]
+    files = _installed_files(root, dag_image)
+    source = ExtensionSource(
+        root=root,
+        chart=chart,
+        charts=(chart.directory, *(folder for folder in folders if folder != chart.directory)),
+        dag_image=dag_image,
+        processing_images=tuple(sorted(rest, key=lambda container: not container.local)),
+        files=files,
+        operator_images=tuple(
+            image for file in files if file.source.suffix == ".py" for image in operators.images(root, file.source)
+        ),
+    )
+    if not source.dag_files:
+        raise ExtensionError(
+            f"{dag_image.dockerfile} installs no DAG file, so no DAG would appear",
+            last_seen="installed: " + (", ".join(file.installed for file in files) or "nothing"),
+            fix="COPY the DAG file to /kaapana/tmp/dags/ (it must mention both airflow and dag)",
+        )
+    return source
+
+
+def _chart(root: Path) -> tuple[Chart, list[Path]]:
+    folders = charts.find(root)
+    if not folders:
+        raise ExtensionError(
+            f"{root} has no Chart.yaml, so there is nothing to install",
+            last_seen=f"found: {', '.join(sorted(entry.name for entry in root.iterdir())[:20]) or 'nothing'}",
+            fix="write the chart to extension/<name>-workflow/Chart.yaml, or give the extension's own folder",
+        )
+    # charts of applications may lie in processing-containers/ (build 18.3)
+    workflows = folders if len(folders) == 1 else [f for f in folders if charts.is_workflow(root, f)]
+    if len(workflows) != 1:
+        listed = ", ".join(str(folder.relative_to(root)) for folder in workflows or folders)
+        raise ExtensionError(
+            f"{root} has {len(workflows)} workflow charts; an extension has exactly one",
+            last_seen=f"charts: {listed}",
+            fix="give the folder of one extension",
+        )
+    return charts.read(root, workflows[0]), folders
+
+
+def _containers(root: Path) -> list[Container]:
+    """All Dockerfiles; outside the platform's own repository only the exact file name counts (build 4.2)."""
+    found = [dockerfiles.read(root, path) for path in trees.walk(root) if path.name == "Dockerfile"]
+    if not found:
+        raise ExtensionError(
+            f"{root} has no Dockerfile, so there is no DAG image to install from",
+            fix="write extension/docker/Dockerfile on local-only/base-installer:latest",
+        )
+    seen: dict[str, Container] = {}
+    for container in found:
+        other = seen.setdefault(container.image, container)
+        if other is not container:
+            raise ExtensionError(
+                f"two Dockerfiles build the image {container.image}: the platform drops one of them",
+                last_seen=f"{other.dockerfile}\n{container.dockerfile}",
+                fix="give each its own LABEL IMAGE",
+            )
+    return found
+
+
+def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Container:
+    for container in containers:
+        if container.image == chart.image:
+            return container
+    listed = "\n".join(f"{c.image}  ({c.dockerfile.relative_to(root)})" for c in containers)
+    raise ExtensionError(
+        f"no Dockerfile has LABEL IMAGE={chart.image!r}, which {chart.directory / 'values.yaml'} names as "
+        "global.image: on the platform the installer's pod ends in ErrImagePull",
+        last_seen=f"images of this tree:\n{listed}",
+        fix="make global.image equal to the LABEL IMAGE of extension/docker/Dockerfile",
+    )
+
+
+def _installed_files(root: Path, container: Container) -> tuple[InstalledFile, ...]:
+    files = []
+    for copy in dockerfiles.copies(root, container):
+        destination = PurePosixPath(copy.destination)
+        if not destination.is_relative_to(INSTALL_ROOT) or destination == INSTALL_ROOT:
+            continue
+        relative = destination.relative_to(INSTALL_ROOT)
+        if relative.parts[0] not in _ACCEPTED:
+            raise ExtensionError(
+                f"{container.dockerfile} copies to {destination}: the installer aborts on the folder "
+                f"{relative.parts[0]!r}",
+                fix="below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted",
+            )
+        files.append(InstalledFile(relative.as_posix(), copy.source))
+    return tuple(files)
+
+
+def _may_hold_dag(root: Path, file: InstalledFile) -> bool:
+    if not (file.installed.startswith("dags/") and file.installed.endswith(".py")):
+        return False
+    text = trees.read_text(root, file.source).lower()
+    return "dag" in text and "airflow" in text
+
+
+def _dag_ids(text: str) -> list[str]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"DAG", "dag"}:
+            named = [keyword.value for keyword in node.keywords if keyword.arg == "dag_id"] + node.args[:1]
+            if named and isinstance(named[0], ast.Constant) and isinstance(named[0].value, str):
+                found.append(named[0].value)
+    return found

@@ -1,0 +1,52 @@
+"""The text of a failed test: the cause first, then what led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.run.results import Run
+
+
+def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | None:
+    """What pytest shows for a failed test, or ``None`` to leave it as it is.
+
+    Args:
+        error: what the test ended with.
+        original: pytest's own representation.
+        runs: the runs of the test.
+
+    Returns:
+        for an error of the harness: its own text and the line of the test, without the harness's frames.
+        For an assertion that a run has succeeded: cause, log tail, next step and evidence, then pytest's text.
+    """
+    if isinstance(error, HarnessError):
+        where = _line_of_test(original)
+        return f"{error}\n{where}" if where else str(error)
+    if isinstance(error, AssertionError):
+        for run in runs:
+            verdict = run.succeeded
+            # the representation of the verdict is in the assertion that was made about this run
+            if not verdict and repr(verdict) in str(error):
+                return f"{_explained(run)}\n\n{original}"
+    return None
+
+
+def _explained(run: Run) -> str:
+    first = f"{run.dag_id} ended {run.state}" if run.cause is None else str(run.cause)
+    return f"{first}\n  evidence: {run.directory}"
+
+
+def _line_of_test(original: Any) -> str:
+    """``file:line`` and the source line in the test at which it failed, as pytest found it."""
+    entries = getattr(getattr(original, "reprtraceback", None), "reprentries", ())
+    for entry in entries:
+        location = getattr(entry, "reprfileloc", None)
+        if location is None:
+            continue
+        source = next((line[1:].strip() for line in getattr(entry, "lines", ()) if line.startswith(">")), "")
+        return f"  at {location.path}:{location.lineno}: {source}".rstrip(": ")
+    return ""

@@ -1,0 +1,187 @@
+"""What stands behind the fixtures of the pytest plugin: the session's environment, and views of a project."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.api import Kaapana
+from harness.errors import EnvironmentError_, HarnessError
+from harness.run.follow import Lines, Listener
+from harness.run.paths import safe_name
+from harness.run.trigger import series_of, upload
+
+if TYPE_CHECKING:
+    from harness.platform.environment import Environment
+    from harness.platform.projects import Project
+    from harness.settings import Settings
+
+
+class Session:
+    """One environment for all tests of a process, made when the first test asks for it.
+
+    Args:
+        settings: of the session.
+        make: makes the environment, or raises.
+        report: folder for the evidence.
+    """
+
+    def __init__(self, settings: Settings, make: Callable[[], Any], report: Path) -> None:
+        self.settings = settings
+        self.report = report
+        self._make = make
+        self._environment: Environment | None = None
+        self._error: HarnessError | None = None
+        self._kept: list[str] = []
+
+    def environment(self) -> Environment:
+        """The running environment.
+
+        Raises:
+            HarnessError: it could not be made. The first test gets the whole story, later ones one line.
+        """
+        if self._error is not None:
+            raise EnvironmentError_(f"{self._error.cause} (as reported by the first test that needed the platform)")
+        if self._environment is None:
+            try:
+                self._environment = self._make()
+            except HarnessError as error:
+                self._error = error
+                raise
+        return self._environment
+
+    @contextlib.contextmanager
+    def facade(self, test: str, failed: Callable[[], bool], listener: Listener | None = None) -> Iterator[Kaapana]:
+        """The platform with a fresh project, for one test.
+
+        Args:
+            test: the test's id; names the folder of its evidence.
+            failed: asked at the end whether the test has failed.
+            listener: is told what happens in runs.
+        """
+        environment = self.environment()
+        project = environment.create_project()
+        folder = self.report / safe_name(test)
+        if folder.exists():
+            # evidence of an earlier pytest run would be mistaken for this one's
+            shutil.rmtree(folder)
+        try:
+            yield Kaapana(environment, project, evidence=folder, listener=listener)
+        finally:
+            if self.settings.keep_on_failure and failed():
+                self._kept.append(f"{project.name} of {test}")
+            else:
+                environment.remove_project(project)
+
+    def notes(self) -> list[str]:
+        """Lines for the end of the test session."""
+        lines = []
+        if self.report.exists() and any(self.report.iterdir()):
+            lines.append(f"kaapana: evidence in {self.report}")
+        if self._environment is not None and (self._kept or self.settings.reuse):
+            lines.append(
+                "kaapana: the platform stays up; `kaapana-harness status` shows it, `kaapana-harness down` ends it"
+            )
+        lines.extend(f"kaapana: kept project {name}" for name in self._kept)
+        return lines
+
+    def close(self) -> None:
+        """End the environment, unless it is to be reused or kept."""
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            environment.down(keep=self.settings.reuse or bool(self._kept))
+        if self.report.exists() and not any(self.report.iterdir()):
+            self.report.rmdir()
+
+
+class _Uncaptured:
+    """Standard error as the user sees it, although pytest captures what a test writes."""
+
+    def __init__(self, capture: Any) -> None:
+        self._capture = capture
+        self._begun = False
+
+    def isatty(self) -> bool:
+        """The live line would fight with pytest's own progress."""
+        return False
+
+    def write(self, text: str) -> int:
+        """Write around the capture; the first text starts on a line of its own, behind pytest's progress."""
+        with self._capture.global_and_fixture_disabled():
+            sys.stderr.write(text if self._begun else f"\n{text}")
+            sys.stderr.flush()
+        self._begun = True
+        return len(text)
+
+    def flush(self) -> None:
+        """Every write is flushed."""
+
+
+def uncaptured_lines(capture: Any) -> Lines:
+    """A listener whose lines appear at once, although a test's output is captured.
+
+    Args:
+        capture: pytest's capture manager.
+    """
+    return Lines(_Uncaptured(capture))
+
+
+class Pacs:
+    """The archive as a project sees it."""
+
+    def __init__(self, environment: Environment, project: Project) -> None:
+        self._environment = environment
+        self._project = project
+
+    def add(self, dataset: Any) -> str:
+        """Bring series in, as if they had been sent to the platform; the name of the dataset.
+
+        Args:
+            dataset: a series, a folder or a list of series.
+        """
+        return upload(self._environment, self._project, series_of(dataset))
+
+    @property
+    def datasets(self) -> Any:
+        """The project's datasets."""
+        return self._environment.services.datasets(self._project)
+
+
+class ObjectStore:
+    """The bucket of a project.
+
+    Args:
+        client: a ``minio.Minio`` with all rights.
+        bucket: name of the bucket.
+    """
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Keys of the objects below a prefix, sorted."""
+        return sorted(item.object_name for item in self.client.list_objects(self.bucket, prefix=prefix, recursive=True))
+
+    def read(self, key: str) -> bytes:
+        """Content of an object."""
+        response = self.client.get_object(self.bucket, key)
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+    def write(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store an object."""
+        self.client.put_object(self.bucket, key, io.BytesIO(content), len(content), content_type=content_type)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove objects; absent ones are fine."""
+        for key in keys:
+            self.client.remove_object(self.bucket, key)

@@ -1,0 +1,54 @@
+"""Pulling with a short patience: a machine without a route to a registry must notice it in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+PATIENCE_S = 20.0
+"""Seconds of silence until a pull is given up."""
+
+_unreachable: dict[str, str] = {}
+
+
+def pull(reference: str, on_line: Callable[[str], None]) -> str:
+    """Try to pull ``reference``.
+
+    Returns:
+        An empty text on success, otherwise the reason in one line. A registry that could not be reached is
+        remembered and not asked again by this process.
+    """
+    import docker
+    import requests
+
+    from harness.images.engine import client
+
+    registry = _registry(reference)
+    if registry in _unreachable:
+        return _unreachable[registry]
+    impatient = client(timeout_s=PATIENCE_S)
+    try:
+        on_line(f"pull {reference}")
+        for event in impatient.pull(reference, stream=True, decode=True):
+            if "error" in event:
+                return _reason(registry, str(event["error"]))
+        return ""
+    except docker.errors.APIError as error:
+        return _reason(registry, str(error.explanation or error))
+    except requests.RequestException:
+        return _reason(registry, f"no answer within {PATIENCE_S:.0f} s")
+    finally:
+        impatient.close()
+
+
+def _registry(reference: str) -> str:
+    first, slash, _ = reference.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else "the public registry"
+
+
+def _reason(registry: str, text: str) -> str:
+    text = " ".join(text.split())
+    answered = ("not found", "manifest unknown", "denied", "unauthorized", "toomanyrequests")
+    if not any(sign in text.lower() for sign in answered):
+        _unreachable[registry] = text
+    return text

@@ -1,0 +1,148 @@
+"""A client of an image registry: what it has, and pushing an image of the engine to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from harness.errors import EnvironmentError_, ImageError
+from harness.images import engine
+from harness.images.build import quiet
+
+MANIFEST_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+"""Media types that a pull accepts; without them a registry answers with an outdated format or 404."""
+
+
+class RegistryClient:
+    """The registry at ``host:port``. Thread-safe; close it, or use it as a context manager.
+
+    Args:
+        address: ``host:port`` as it stands in references.
+        scheme: ``http`` for the harness's own registries, which engines accept on the loopback address.
+        timeout_s: seconds until a request fails.
+    """
+
+    def __init__(self, address: str, *, scheme: str = "http", timeout_s: float = 30.0) -> None:
+        self.address = address
+        self._http = httpx.Client(base_url=f"{scheme}://{address}", timeout=timeout_s, trust_env=False)
+
+    def __enter__(self) -> RegistryClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def ready(self) -> bool:
+        """Whether a registry answers. The header counts: on some networks an interceptor answers everything."""
+        try:
+            answer = self._http.get("/v2/")
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200 and "docker-distribution-api-version" in answer.headers
+
+    def catalog(self) -> list[str]:
+        """Names of all repositories, sorted."""
+        return sorted(self._pages("/v2/_catalog", "repositories"))
+
+    def tags(self, repository: str) -> list[str]:
+        """Tags of a repository, sorted; empty when there is no such repository."""
+        return sorted(self._pages(f"/v2/{repository}/tags/list", "tags"))
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        """Digest of the manifest, or ``None`` when the registry does not have it."""
+        answer = self._get(f"/v2/{repository}/manifests/{tag}", method="HEAD")
+        return str(answer.headers["docker-content-digest"]) if answer.status_code == 200 else None
+
+    def missing(self, repository: str, tag: str) -> str:
+        """What to tell about a reference that this registry does not have: the names that are there."""
+        tags = self.tags(repository)
+        if tags:
+            return f"tags of {repository}: {', '.join(tags)}"
+        return f"no repository {repository}; the registry has: {', '.join(self.catalog()) or 'nothing'}"
+
+    def push(self, image: str, reference: str, on_line: Callable[[str], None] = quiet) -> str:
+        """Push an image of the engine.
+
+        Args:
+            image: id or tag in the engine.
+            reference: ``<repository>:<tag>``, with or without this registry's address before it.
+            on_line: gets a line for every layer and state.
+
+        Returns:
+            Digest of the manifest.
+
+        Raises:
+            ImageError: the engine does not have the image, or the push fails.
+        """
+        import docker
+
+        name = reference.removeprefix(f"{self.address}/")
+        repository, _, tag = name.rpartition(":")
+        if not repository or "/" in tag:
+            raise ImageError(f"{reference} has no tag", fix="write <repository>:<tag>")
+        target = f"{self.address}/{repository}"
+        api = engine.client(timeout_s=600)
+        try:
+            before = engine.find_image(api, f"{target}:{tag}")
+            try:
+                api.tag(image, target, tag)
+                states: dict[str, str] = {}
+                for event in api.push(target, tag=tag, stream=True, decode=True):
+                    if "error" in event:
+                        raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=str(event["error"]))
+                    _report(event, states, on_line)
+            except docker.errors.ImageNotFound:
+                raise ImageError(f"there is no image {image} to push", fix="build it first") from None
+            finally:
+                # The name was only needed for the push; the engine must not look as if it had pulled it.
+                if before is None and engine.find_image(api, f"{target}:{tag}") is not None:
+                    api.remove_image(f"{target}:{tag}", noprune=True)
+        finally:
+            api.close()
+        digest = self.digest(repository, tag)
+        if digest is None:
+            raise ImageError(f"{target}:{tag} was pushed, but the registry does not have it")
+        return digest
+
+    def _get(self, path: str, *, method: str = "GET") -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, headers={"Accept": ", ".join(MANIFEST_TYPES)})
+        except httpx.TransportError as error:
+            raise EnvironmentError_(f"the registry {self.address} does not answer", last_seen=str(error)) from None
+        if answer.status_code not in {200, 404}:
+            raise EnvironmentError_(
+                f"the registry {self.address} answers {answer.status_code} to {path}", last_seen=answer.text[:500]
+            )
+        return answer
+
+    def _pages(self, path: str, key: str) -> list[str]:
+        found: list[str] = []
+        while path:
+            answer = self._get(path, method="GET")
+            if answer.status_code == 404:
+                break
+            found += answer.json().get(key) or []
+            path = answer.links.get("next", {}).get("url", "")
+        return found
+
+
+def _report(event: dict[str, Any], states: dict[str, str], on_line: Callable[[str], None]) -> None:
+    """One line for each change of a layer's state; the engine repeats a state with every block."""
+    layer, status = str(event.get("id", "")), str(event.get("status", ""))
+    if status and states.get(layer) != status:
+        states[layer] = status
+        on_line(f"{layer}: {status}" if layer else status)

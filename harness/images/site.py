@@ -1,0 +1,220 @@
+"""What this site needs so that a build can reach packages: certificates, package indexes, proxies.
+
+Hospitals put an intercepting proxy, an own certificate authority or a mirror between a machine and the package
+indexes. An author's Dockerfile knows nothing of that. So the settings of the host are collected here once:
+
+* certificates and indexes become files of the lowest base image (:meth:`SiteSettings.files`), from which every
+  image of an extension that stands on ``local-only/...`` inherits them;
+* proxies travel as the build arguments that an engine predefines: it shows them to every ``RUN`` and keeps them
+  out of the image and of its history;
+* where Go modules come from is given only to the one build that needs it.
+
+Nothing in here is printed: an index address may carry a password. Such an address enters an image only with
+``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``; without it the user part is left out.
+"""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from harness.errors import ImageError
+
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Where the distribution keeps its bundle: on the host as in our images."""
+
+_OTHER_BUNDLES = (Path("/etc/pki/tls/certs/ca-bundle.crt"), Path("/etc/ssl/ca-bundle.pem"), Path("/etc/ssl/cert.pem"))
+_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_GO_VARIABLES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOFLAGS")
+_CREDENTIALS_VARIABLE = "KAAPANA_HARNESS_INDEX_CREDENTIALS"
+_APT_VARIABLE = "KAAPANA_HARNESS_APT_MIRROR"
+_NETWORK_VARIABLE = "KAAPANA_HARNESS_BUILD_NETWORK"
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteSettings:
+    """The collected settings. ``repr`` shows which there are, never their values.
+
+    Attributes:
+        certificates: a PEM bundle, or empty.
+        index: keys of pip's configuration (``index-url``, ``extra-index-url``, ``find-links``, ``trusted-host``).
+        proxies: predefined build arguments, both spellings.
+        go: environment of the Go toolchain.
+        apt_mirror: a mirror of the distribution (``KAAPANA_HARNESS_APT_MIRROR``), or empty for its own ones.
+        network: the engine's network for builds (``KAAPANA_HARNESS_BUILD_NETWORK``), or empty to choose.
+    """
+
+    certificates: bytes = dataclasses.field(default=b"", repr=False)
+    index: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    proxies: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    go: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    apt_mirror: str = dataclasses.field(default="", repr=False)
+    network: str = ""
+
+    @classmethod
+    def detect(
+        cls,
+        *,
+        ca_bundle: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        config_files: Iterable[Path] | None = None,
+        bundles: Iterable[Path] = (SYSTEM_BUNDLE, *_OTHER_BUNDLES),
+    ) -> SiteSettings:
+        """Collect the settings of this host.
+
+        Args:
+            ca_bundle: a bundle that was named by the user; wins over everything that is found.
+            environ: the environment, ``os.environ`` by default.
+            config_files: configuration files of pip in rising precedence, pip's own places by default.
+            bundles: files that are tried when no variable names a bundle.
+
+        Raises:
+            ImageError: the named bundle does not exist or holds no certificate.
+        """
+        environ = os.environ if environ is None else environ
+        files = _pip_files(environ) if config_files is None else config_files
+        return cls(
+            certificates=_certificates(ca_bundle, environ, bundles),
+            index=_index(environ, files),
+            proxies=_proxies(environ),
+            go=_go(environ),
+            apt_mirror=environ.get(_APT_VARIABLE, ""),
+            network=environ.get(_NETWORK_VARIABLE, ""),
+        )
+
+    @property
+    def network_mode(self) -> str | None:
+        """The network that builds run in: ``host`` when a proxy listens on the loopback address only."""
+        if self.network:
+            return self.network
+        urls = (url for name, url in self.proxies.items() if name.upper() != "NO_PROXY")
+        hosts = [urlsplit(url if "//" in url else f"//{url}").hostname or "" for url in urls]
+        return "host" if any(host == "localhost" or host.startswith("127.") for host in hosts) else None
+
+    def files(self) -> dict[str, bytes]:
+        """The files that the lowest base image installs: ``ca.pem``, ``pip.conf``, ``uv.toml``, ``apt-mirror``."""
+        pip = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore"]
+        # Stated once for both programs; a bytecode file for every module, since containers are started often.
+        uv = ["no-cache = true", 'link-mode = "copy"']
+        if self.certificates:
+            pip.append(f"cert = {SYSTEM_BUNDLE}")
+        pip.extend(f"{key} = " + value.replace("\n", "\n    ") for key, value in sorted(self.index.items()))
+        if "index-url" in self.index:
+            uv.append(f"index-url = {json.dumps(self.index['index-url'])}")
+        for key in ("extra-index-url", "find-links"):
+            if key in self.index:
+                uv.append(f"{key} = {json.dumps(self.index[key].split())}")
+        if "trusted-host" in self.index:
+            uv.append(f"allow-insecure-host = {json.dumps(self.index['trusted-host'].split())}")
+        uv += ["[pip]", "compile-bytecode = true"]
+        return {
+            "ca.pem": self.certificates,
+            "pip.conf": ("\n".join(pip) + "\n").encode(),
+            "uv.toml": ("\n".join(uv) + "\n").encode(),
+            "apt-mirror": self.apt_mirror.encode(),
+        }
+
+    def digest(self) -> str:
+        """Hash of what enters the images."""
+        state = hashlib.sha256()
+        for name, content in sorted(self.files().items()):
+            state.update(f"{name}:{len(content)}:".encode() + content)
+        return state.hexdigest()
+
+
+def _certificates(named: Path | None, environ: Mapping[str, str], bundles: Iterable[Path]) -> bytes:
+    if named is not None:
+        content = named.read_bytes() if named.is_file() else b""
+        if b"BEGIN CERTIFICATE" not in content:
+            raise ImageError(
+                f"the CA bundle {named} does not exist or holds no certificate",
+                fix="name a PEM file with --ca-bundle, KAAPANA_HARNESS_CA_BUNDLE or [tool.kaapana-harness] ca-bundle",
+            )
+        return content
+    candidates = [Path(environ[name]) for name in _BUNDLE_VARIABLES if environ.get(name)]
+    for path in (*candidates, *bundles):
+        if path.is_file() and b"BEGIN CERTIFICATE" in (content := path.read_bytes()):
+            return content
+    return b""
+
+
+def _pip_files(environ: Mapping[str, str]) -> list[Path]:
+    home = Path(environ.get("HOME") or "~").expanduser()
+    if environ.get("PIP_CONFIG_FILE") == os.devnull:
+        return []
+    roots = [Path(folder) for folder in reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"))]
+    files = [root / "pip" / "pip.conf" for root in roots]
+    files += [Path("/etc/pip.conf"), home / ".pip" / "pip.conf"]
+    files += [Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"]
+    files += [Path(sys.prefix) / "pip.conf"]
+    if environ.get("PIP_CONFIG_FILE"):
+        files.append(Path(environ["PIP_CONFIG_FILE"]))
+    return files
+
+
+def _index(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
+    keys = ("index-url", "extra-index-url", "find-links", "trusted-host")
+    found: dict[str, str] = {}
+    for path in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, "utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue  # pip itself will say so; a build can still work without it
+        for section in ("global", "install"):
+            found.update({key: parser[section][key] for key in keys if parser.has_option(section, key)})
+    for key in keys:
+        variable = key.upper().replace("-", "_")
+        for name in (f"UV_{variable}", f"PIP_{variable}"):
+            if environ.get(name):
+                found[key] = environ[name]
+    if "index-url" not in found and environ.get("UV_DEFAULT_INDEX"):
+        found["index-url"] = environ["UV_DEFAULT_INDEX"]
+    keep_user = environ.get(_CREDENTIALS_VARIABLE) == "1"
+    result = {}
+    for key, value in found.items():
+        words = value.split()
+        if key != "trusted-host":
+            # A folder of this host does not exist inside a build.
+            words = [_address(word, keep_user) for word in words if urlsplit(word).scheme in {"http", "https"}]
+        if words:
+            result[key] = "\n".join(words)
+    return result
+
+
+def _address(url: str, keep_user: bool) -> str:
+    parts = urlsplit(url)
+    if keep_user or "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    result = {}
+    for name in _PROXY_VARIABLES:
+        value = environ.get(name) or environ.get(name.lower())
+        if value:
+            result[name] = result[name.lower()] = value
+    return result
+
+
+def _go(environ: Mapping[str, str]) -> dict[str, str]:
+    home = Path(environ.get("HOME") or "~").expanduser()
+    path = Path(environ.get("GOENV") or Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "go" / "env")
+    found: dict[str, str] = {}
+    if path.is_file():
+        pairs = (line.partition("=") for line in path.read_text("utf-8", "replace").splitlines())
+        found = {name.strip(): value.strip() for name, separator, value in pairs if separator}
+    found.update(environ)
+    # A module mirror in a folder of this host cannot be used by a build; flags that name one neither.
+    return {
+        name: found[name] for name in _GO_VARIABLES if found.get(name) and not found[name].startswith(("file:", "-modfile"))
+    }

@@ -1,0 +1,15 @@
+"""A light client of the Kubernetes API, used by the host and inside the Airflow container."""
+
+from harness.kube.client import KubeApi, Manifest
+from harness.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+
+__all__ = [
+    "ApiError",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "KubeApi",
+    "Manifest",
+    "NotFound",
+    "Unavailable",
+]

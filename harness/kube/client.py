@@ -1,0 +1,318 @@
+"""A small client of the Kubernetes REST API on urllib3: objects are plain dictionaries.
+
+Used by the host, by the platform's control plane tests and, inside the Airflow container, by the operators.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+from harness.kube.errors import ApiError, Unavailable, api_error
+from harness.kube.kinds import BY_NAME, Kind, kind_named
+
+Manifest = dict[str, Any]
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_CONNECT_S = 5.0
+_ANSWER_S = 60.0
+# how much later than asked for a server may end a watch before it counts as lost
+_WATCH_GRACE_S = 15.0
+
+
+class KubeApi:
+    """One API server.
+
+    Args:
+        url: e.g. ``http://127.0.0.1:40123``.
+        token: bearer token.
+        ca_file: PEM file that the server's certificate is checked against.
+        client_cert: PEM files of the client's certificate and key.
+
+    All methods raise :class:`harness.kube.errors.ApiError` or one of its subclasses. An object may be used by
+    many threads, and by a process that was forked after it was made.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        ca_file: str | None = None,
+        client_cert: tuple[str, str] | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+        self._token_file: Path | None = None
+        self._tls: dict[str, Any] = {}
+        if ca_file:
+            self._tls["ca_certs"] = ca_file
+        if client_cert:
+            self._tls["cert_file"], self._tls["key_file"] = client_cert
+        self._pool: urllib3.PoolManager | None = None
+        self._pool_pid = 0
+        self._discovered: dict[tuple[str, str], Kind] = {}
+
+    @classmethod
+    def in_cluster(cls) -> KubeApi:
+        """The API server of the pod that this process runs in.
+
+        Raises:
+            Unavailable: the pod has no service account, or this is no pod.
+        """
+        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
+        token_file = _SERVICE_ACCOUNT / "token"
+        if not host or not port or not token_file.is_file():
+            raise Unavailable(0, "NotInCluster", "no service account: KUBERNETES_SERVICE_HOST or its token is missing")
+        scheme = os.environ.get("KAAPANA_HARNESS_KUBE_SCHEME", "https")
+        ca_file = str(_SERVICE_ACCOUNT / "ca.crt") if scheme == "https" else None
+        api = cls(f"{scheme}://{host}:{port}", ca_file=ca_file)
+        # read again for each request: a cluster replaces the token of a long-lived pod in place
+        api._token_file = token_file
+        return api
+
+    def get(self, kind: str, namespace: str | None, name: str) -> Manifest:
+        """One object."""
+        return self._json("GET", kind_named(kind).path(namespace, name))
+
+    def list(
+        self, kind: str, namespace: str | None = None, *, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """All objects of a kind, in one namespace or in all, that carry these labels."""
+        entry = kind_named(kind)
+        answer = self._json("GET", entry.path(namespace), query=_selector(labels))
+        items: list[Manifest] = answer.get("items") or []
+        for item in items:
+            # a list of Kubernetes leaves these out of its items
+            item.setdefault("kind", entry.name)
+            item.setdefault("apiVersion", entry.api_version)
+        return items
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; its namespace is that of its metadata."""
+        kind, namespace, _ = self._place(manifest)
+        return self._json("POST", kind.path(namespace), body=manifest)
+
+    def apply(self, manifest: Manifest, *, field_manager: str = "kaapana-harness") -> Manifest:
+        """Create an object or change it to what is given (server-side apply, conflicts are overruled)."""
+        kind, namespace, name = self._place(manifest)
+        return self._json(
+            "PATCH",
+            kind.path(namespace, name),
+            query={"fieldManager": field_manager, "force": "true"},
+            body=manifest,
+            content_type="application/apply-patch+yaml",
+        )
+
+    def patch(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        merge_patch: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> Manifest:
+        """Change an object by a JSON merge patch; ``subresource="status"`` for a status."""
+        path = kind_named(kind).path(namespace, name) + (f"/{subresource}" if subresource else "")
+        return self._json("PATCH", path, body=merge_patch, content_type="application/merge-patch+json")
+
+    def delete(self, kind: str, namespace: str | None, name: str, *, grace_period_s: int | None = None) -> None:
+        """Ask for an object's deletion, and of what belongs to it. A pod is gone when its containers are."""
+        query = {"propagationPolicy": "Background"}
+        if grace_period_s is not None:
+            query["gracePeriodSeconds"] = str(grace_period_s)
+        self._json("DELETE", kind_named(kind).path(namespace, name), query=query)
+
+    def watch(
+        self,
+        kind: str,
+        namespace: str | None,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        timeout_s: float,
+    ) -> Iterator[tuple[str, Manifest]]:
+        """Yield ``(ADDED | MODIFIED | DELETED, object)``: first what exists, then each change.
+
+        Ends when the time is over. Closing the iterator closes the connection.
+        """
+        path = kind_named(kind).path(namespace)
+        query = _selector(labels) | {"watch": "true"}
+        if name:
+            query["fieldSelector"] = f"metadata.name={name}"
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            query["timeoutSeconds"] = str(max(1, math.ceil(left)))
+            for line in self._lines(path, query, read_timeout=left + _WATCH_GRACE_S):
+                event = json.loads(line)
+                change, manifest = event["type"], event["object"]
+                if change == "ERROR":
+                    raise _status_error(int(manifest.get("code") or 500), manifest)
+                # a server may end a watch early: go on after the last change that was seen
+                version = manifest.get("metadata", {}).get("resourceVersion")
+                if version:
+                    query["resourceVersion"] = version
+                if change != "BOOKMARK":
+                    yield change, manifest
+                if time.monotonic() >= deadline:
+                    return
+
+    def logs(self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False) -> Iterator[str]:
+        """The lines of a container's output, stdout and stderr as one stream; ``follow``: until it has ended."""
+        query = {"follow": "true"} if follow else {}
+        if container:
+            query["container"] = container
+        path = kind_named("Pod").path(namespace, pod) + "/log"
+        yield from self._lines(path, query, read_timeout=None if follow else _ANSWER_S)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout_s: float = _ANSWER_S,
+    ) -> Manifest:
+        """Any other JSON request to the same server; an empty answer is an empty object."""
+        return self._json(method, path, query=query, body=body, timeout_s=timeout_s)
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def _place(self, manifest: Manifest) -> tuple[Kind, str | None, str | None]:
+        """The kind, namespace and name of an object that is to be written."""
+        metadata = manifest.get("metadata") or {}
+        kind = BY_NAME.get(manifest.get("kind", ""))
+        if kind is None or kind.api_version != manifest.get("apiVersion"):
+            kind = self._discover(manifest.get("apiVersion", ""), manifest.get("kind", ""))
+        namespace = (metadata.get("namespace") or "default") if kind.namespaced else None
+        return kind, namespace, metadata.get("name")
+
+    def _discover(self, api_version: str, name: str) -> Kind:
+        """Ask the server for a kind that is not in the table (a custom resource)."""
+        if (api_version, name) not in self._discovered:
+            base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+            try:
+                resources = self._json("GET", base).get("resources") or []
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                resources = []
+            for entry in resources:
+                if entry["kind"] == name and "/" not in entry["name"]:
+                    found = Kind(name, api_version, entry["name"], namespaced=entry["namespaced"])
+                    self._discovered[api_version, name] = found
+                    break
+            else:
+                raise api_error(404, "NotFound", f"this cluster has no kind {name!r} in {api_version!r}")
+        return self._discovered[api_version, name]
+
+    def _connections(self) -> urllib3.PoolManager:
+        # a forked child must not write into its parent's connections
+        if self._pool is None or self._pool_pid != os.getpid():
+            self._pool = urllib3.PoolManager(
+                num_pools=2, maxsize=16, retries=False, timeout=urllib3.Timeout(connect=_CONNECT_S, read=_ANSWER_S), **self._tls
+            )
+            self._pool_pid = os.getpid()
+        return self._pool
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        body: Any,
+        content_type: str,
+        stream: bool,
+        read_timeout: float | None,
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json"}
+        token = self._token_file.read_text("ascii").strip() if self._token_file else self.token
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = content_type
+        url = self.url + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            return self._connections().request(
+                method,
+                url,
+                body=data,
+                headers=headers,
+                preload_content=not stream,
+                timeout=urllib3.Timeout(connect=_CONNECT_S, read=read_timeout),
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unavailable(method, path, error) from error
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        timeout_s: float = _ANSWER_S,
+    ) -> Manifest:
+        response = self._send(
+            method, path, query=query, body=body, content_type=content_type, stream=False, read_timeout=timeout_s
+        )
+        return _decode(response.status, response.data) or {}
+
+    def _lines(self, path: str, query: Mapping[str, str], *, read_timeout: float | None) -> Iterator[str]:
+        response = self._send(
+            "GET", path, query=query, body=None, content_type="", stream=True, read_timeout=read_timeout
+        )
+        try:
+            if response.status >= 300:
+                _decode(response.status, response.read())
+            rest = b""
+            for chunk in response.stream(1 << 16):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode("utf-8", "replace")
+            if rest:
+                yield rest.decode("utf-8", "replace")
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unavailable("GET", path, error) from error
+        finally:
+            # without this an abandoned stream would go back to the pool half read
+            response.close()
+
+    def _unavailable(self, method: str, path: str, error: Exception) -> Unavailable:
+        return Unavailable(0, "Unavailable", f"{self.url} does not answer {method} {path}: {error}")
+
+
+def _selector(labels: Mapping[str, str] | None) -> dict[str, str]:
+    if not labels:
+        return {}
+    return {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+
+
+def _decode(status: int, data: bytes) -> Any:
+    try:
+        answer = json.loads(data) if data else None
+    except ValueError:
+        text = data[:200].decode("utf-8", "replace")
+        raise ApiError(status, "NotKubernetes", f"the answer is not JSON: {text!r}") from None
+    if status >= 300:
+        raise _status_error(status, answer)
+    return answer
+
+
+def _status_error(status: int, answer: Any) -> ApiError:
+    details = answer if isinstance(answer, dict) else {}
+    return api_error(status, details.get("reason") or "Unknown", details.get("message") or f"HTTP {status}")

@@ -1,0 +1,52 @@
+"""One lock for things that several processes of one user prepare once (standard library only)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import EnvironmentError_
+
+_POLL_S = 0.05
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, timeout_s: float = 600.0, purpose: str = "") -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (created on demand, never removed: removing it would split the lock).
+
+    The kernel drops the lock with its holder, also when that is killed, so there is nothing to clean up.
+
+    Args:
+        path: the lock file; its folder is created.
+        timeout_s: seconds to wait for another holder.
+        purpose: what is done under the lock, for the error text.
+
+    Raises:
+        EnvironmentError_: another process still holds the lock after ``timeout_s``; its process id is named.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout_s
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
+                    raise EnvironmentError_(
+                        f"{purpose or path.name}: another process has been at it for {timeout_s:.0f} s",
+                        last_seen=f"process {holder} holds {path}",
+                        fix="wait for that process, or end it",
+                    ) from None
+                time.sleep(_POLL_S)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+        yield
+    finally:
+        os.close(descriptor)

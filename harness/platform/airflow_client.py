@@ -1,0 +1,110 @@
+"""Client of Airflow's web server: the platform's API and the harness's own (runtime 9)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from harness.contract import names
+from harness.errors import EnvironmentError_
+from harness.platform.http import Endpoint, RefusedError
+
+Json = dict[str, Any]
+_API = "/flow/kaapana/api"
+_HARNESS = "/flow/harness"
+# a hanging DAG file is given up by Airflow after 50 s (runtime 2.3)
+_PARSE_S = 120.0
+
+
+@dataclasses.dataclass(frozen=True)
+class DagBag:
+    """What Airflow made of the DAG folder.
+
+    Attributes:
+        dags: DAG id to ``{"fileloc", "is_paused"}``.
+        import_errors: path relative to the DAG folder to the traceback.
+    """
+
+    dags: dict[str, Json]
+    import_errors: dict[str, str]
+
+
+class AirflowClient:
+    """All requests of the test process to Airflow."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._endpoint = Endpoint("Airflow", address, host=names.dns_name(names.AIRFLOW))
+
+    def __repr__(self) -> str:
+        return f"AirflowClient({self._endpoint.base})"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._endpoint.close()
+
+    def health(self) -> None:
+        """Return when the scheduler and the database are fine; an error otherwise."""
+        self._asked(lambda: self._endpoint.request("GET", f"{_HARNESS}/health", timeout_s=10))
+
+    def refresh(self) -> DagBag:
+        """Parse the DAG folder now, drop the DAGs whose files are gone, and say what is there."""
+        answer = self._asked(lambda: self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S))
+        return DagBag(dict(answer["dags"]), dict(answer["import_errors"]))
+
+    def dags(self) -> dict[str, Json]:
+        """``getdags``: every active DAG with its ``ui_*`` arguments and tags."""
+        found: dict[str, Json] = self._asked(
+            lambda: self._endpoint.json("GET", f"{_API}/getdags", params={"active_only": "true"}, timeout_s=_PARSE_S)
+        )
+        return found
+
+    def trigger(self, dag_id: str, conf: Json) -> str:
+        """Start a run without the backend; returns its run id."""
+        answer = self._asked(
+            lambda: self._endpoint.json("POST", f"{_API}/trigger/{quote(dag_id)}", body={"conf": conf})
+        )
+        return str(answer["message"][1]["run_id"])
+
+    def abort(self, dag_id: str, run_id: str) -> None:
+        """Fail the run; running tasks are killed with their pods."""
+        path = f"{_API}/abort/{quote(dag_id)}/{quote(run_id, safe='')}"
+        self._asked(lambda: self._endpoint.request("POST", path, body={}))
+
+    def run(self, dag_id: str, run_id: str) -> Json:
+        """State of a run and of all its tasks, with what each task's pod ended in."""
+        path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
+        found: Json = self._asked(lambda: self._endpoint.json("GET", path))
+        return found
+
+    def events(self, dag_id: str, run_id: str) -> Iterator[Json]:
+        """Every change of a task's state as it happens, at last ``{"run": state}``; ends with the run.
+
+        Raises:
+            EnvironmentError_: the stream broke.
+        """
+        path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}/events"
+        try:
+            with self._endpoint.lines(path) as lines:
+                for line in lines:
+                    if line.strip():
+                        yield json.loads(line)
+        except RefusedError as refused:
+            raise _refused(refused) from None
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
+        """The log of one attempt of a task."""
+        path = f"{_HARNESS}/logs/{quote(dag_id)}/{quote(run_id, safe='')}/{quote(task_id)}/{try_number}"
+        return str(self._asked(lambda: self._endpoint.request("GET", path)).text)
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except RefusedError as refused:
+            raise _refused(refused) from None
+
+
+def _refused(refused: RefusedError) -> EnvironmentError_:
+    return EnvironmentError_(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")

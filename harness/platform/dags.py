@@ -1,0 +1,127 @@
+"""From copied files to DAGs that a user can start, and what stands in the way (build 15, 19)."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.names import DAGS_DIR
+from harness.errors import InstallError
+
+if TYPE_CHECKING:
+    from harness.extension import ExtensionSource
+    from harness.platform.airflow_client import AirflowClient, DagBag
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+
+
+@dataclasses.dataclass(frozen=True)
+class Dags:
+    """The DAGs of one extension.
+
+    Attributes:
+        ids: all of them, sorted.
+        visible: those that the platform offers to users (``ui_visible`` is True).
+        notes: what a user would miss, one sentence each.
+    """
+
+    ids: tuple[str, ...]
+    visible: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
+    """Let Airflow parse the folder now, and find the extension's DAGs.
+
+    Raises:
+        InstallError: a file does not import (file, line and exception are in the first line), there is no
+            DAG, or none that a user can see.
+    """
+    bag = airflow.refresh()
+    raise_import_errors(source, bag)
+    ids = ids_of(source, bag)
+    if not ids:
+        listed = ", ".join(file.installed for file in source.dag_files)
+        raise InstallError(
+            f"{source.chart.name} is installed, but no DAG appeared",
+            last_seen=f"Airflow read without an error: {listed}",
+            fix="the file must create a DAG at module level (`with DAG(...) as dag:` or `dag = DAG(...)`)",
+        )
+    shown = airflow.dags()
+    visible = tuple(dag_id for dag_id in ids if shown.get(dag_id, {}).get("ui_visible") is True)
+    if not visible:
+        raise InstallError(
+            f"the DAG {', '.join(ids)} is there, but no user can see it: default_args has no ui_visible True",
+            last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
+            fix='add "ui_visible": True to the default_args of the DAG',
+        )
+    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])]
+    return Dags(ids, visible, tuple(notes))
+
+
+def ids_of(source: ExtensionSource, bag: DagBag) -> tuple[str, ...]:
+    """The DAG ids whose files this extension installs."""
+    paths = {posixpath.join(posixpath.dirname(DAGS_DIR), file.installed) for file in source.files}
+    return tuple(sorted(dag_id for dag_id, dag in bag.dags.items() if dag["fileloc"] in paths))
+
+
+def raise_import_errors(source: ExtensionSource, bag: DagBag) -> None:
+    """Raise the first import error of the extension's own files; other extensions are none of its business.
+
+    Raises:
+        InstallError: names the author's file, the line and the exception in the first line.
+    """
+    installed = {file.installed: file.source for file in source.files}
+    for path, trace in sorted(bag.import_errors.items()):
+        relative = f"dags/{path.removeprefix(DAGS_DIR).lstrip('/')}"
+        if relative not in installed:
+            continue
+        where, line = _location(trace, relative)
+        shown = installed.get(where)
+        name = str(shown.relative_to(source.root)) if shown else where
+        raise InstallError(
+            f"{name}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
+            last_seen=trace.strip(),
+            evidence=f"Airflow's import error of {relative}",
+            fix=_advice(trace),
+        )
+
+
+def _location(trace: str, default: str) -> tuple[str, str]:
+    """The last frame that lies in the DAG folder."""
+    where, line = default, ""
+    for frame in _FRAME.finditer(trace):
+        if frame["file"].startswith(f"{DAGS_DIR}/"):
+            where, line = "dags/" + frame["file"].removeprefix(f"{DAGS_DIR}/"), frame["line"]
+    return where, line
+
+
+def _exception(trace: str) -> str:
+    lines = [line for line in trace.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if not line[0].isspace() and not line.startswith("Traceback"):
+            return line.strip()
+    return lines[-1].strip() if lines else "unknown error"
+
+
+def _advice(trace: str) -> str:
+    if "ModuleNotFoundError" in trace or "ImportError" in trace:
+        return (
+            "modules of the extension are imported by the folder they are COPYed to below /kaapana/tmp/dags/; other "
+            "packages must be part of the platform's Airflow"
+        )
+    if "KeyError" in trace and "environ" in trace:
+        return "the variable does not exist in the platform's Airflow"
+    return "mend the DAG file"
+
+
+def _notes(dag_id: str, shown: Mapping[str, Any]) -> list[str]:
+    forms = shown.get("ui_forms")
+    if not forms:
+        return [f"{dag_id} has no ui_forms: users cannot choose a dataset"]
+    if not (forms.get("data_form") or {}).get("properties", {}).get("dataset_name"):
+        return [f"{dag_id} has no data_form: users cannot choose a dataset"]
+    return []

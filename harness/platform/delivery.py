@@ -1,0 +1,161 @@
+"""Getting images to the platform: a push to its registry, or one ``images.tar`` for its nodes (build 1, 10.5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from harness.errors import ImageError, UsageError
+from harness.images import RegistryClient, build_extension_image
+from harness.images.engine import client as engine_client
+from harness.images.registry import MANIFEST_TYPES
+from harness.platform import registry_seed
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+    from harness.extension import Container
+    from harness.settings import Settings
+
+OnProgress = Callable[[str], None]
+# the engine's builder is busy with two steps at a time on a small machine
+_WORKERS = 2
+_TAIL = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """One built container: its id in the engine, and the reference under which pods pull it."""
+
+    image: str
+    image_id: str
+    reference: str
+
+
+def build(
+    containers: Sequence[Container], reference_of: Callable[[Container], str], settings: Settings, say: OnProgress
+) -> list[Built]:
+    """Build the containers of an extension, ``local-only`` ones first and one after another.
+
+    Raises:
+        BuildError: names the Dockerfile's failing step.
+    """
+
+    def one(container: Container) -> Built:
+        # a name of our own in the engine: the reference belongs to the platform's registry only
+        tag = (
+            f"local-only/{container.image}:latest"
+            if container.local
+            else f"kaapana-harness/built/{container.image}:latest"
+        )
+        lines = _Lines(container.image, say)
+        image_id = build_extension_image(container.directory, tag, settings=settings, on_line=lines)
+        return Built(container.image, image_id, reference_of(container))
+
+    wanted = [container for container in containers if not container.ignored]
+    for base in (container for container in wanted if container.local):
+        one(base)
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return list(pool.map(one, (container for container in wanted if not container.local)))
+
+
+def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
+    """Push to the registry; an image that is there already moves no bytes and takes one request.
+
+    Raises:
+        UsageError: a reference lies in another registry, to which the harness does not push.
+    """
+    images = list(images)
+    for image in images:
+        if not image.reference.startswith(f"{registry}/"):
+            raise UsageError(
+                f"{image.reference} does not lie in the platform's registry {registry}",
+                fix="push it yourself, or leave LABEL REGISTRY and custom_registry_url out",
+            )
+
+    def one(image: Built) -> None:
+        if _registry_has(registry, image):
+            return
+        say(f"pushing {image.reference}")
+        registry_seed.mount(registry, image.reference.removeprefix(f"{registry}/").rpartition(":")[0])
+        with RegistryClient(registry) as registry_client:
+            registry_client.push(image.image_id, image.reference)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(one, images))
+
+
+def hand_over_archive(images: Iterable[Built], cluster: Cluster, say: OnProgress) -> None:
+    """``docker save`` of all images into one archive, which the cluster's nodes import.
+
+    Raises:
+        ImageError: the engine cannot save them.
+    """
+    import docker
+    import requests
+
+    images = list(images)
+    api = engine_client(timeout_s=600)
+    tagged: list[str] = []
+    try:
+        for image in images:
+            repository, _, tag = image.reference.rpartition(":")
+            api.tag(image.image_id, repository, tag)
+            tagged.append(image.reference)
+        with tempfile.TemporaryDirectory(prefix="kh-images-") as folder:
+            archive = Path(folder) / "images.tar"
+            say(f"saving {len(images)} images to {archive.name}")
+            with archive.open("wb") as file:
+                # get_image of docker-py saves one name only; the engine takes several
+                url = f"{api.base_url}/v{api.api_version}/images/get"
+                response = api.get(url, params={"names": tagged}, stream=True)
+                response.raise_for_status()
+                for block in response.iter_content(_TAIL):
+                    file.write(block)
+            say(f"importing {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)")
+            cluster.import_archive(archive)
+    except (docker.errors.APIError, requests.RequestException) as error:
+        raise ImageError("the images cannot be saved", last_seen=str(error)) from None
+    finally:
+        for reference in tagged:
+            api.remove_image(reference, noprune=True)
+        api.close()
+
+
+def _registry_has(registry: str, image: Built) -> bool:
+    """Whether the registry's manifest of this tag describes exactly this image."""
+    repository, _, tag = image.reference.removeprefix(f"{registry}/").rpartition(":")
+    try:
+        answer = httpx.get(
+            f"http://{registry}/v2/{repository}/manifests/{tag}",
+            headers={"Accept": ", ".join(MANIFEST_TYPES)},
+            timeout=10,
+            trust_env=False,
+        )
+        if answer.status_code != 200:
+            return False
+        # the id is the digest of the configuration, or with a containerd store that of the manifest
+        config = (answer.json().get("config") or {}).get("digest")
+    except (httpx.HTTPError, ValueError):
+        return False
+    return image.image_id in {config, answer.headers.get("docker-content-digest")}
+
+
+class _Lines:
+    """Passes on the steps of a build, not its whole output."""
+
+    def __init__(self, image: str, say: OnProgress) -> None:
+        self._image = image
+        self._say = say
+        self._lock = threading.Lock()
+
+    def __call__(self, line: str) -> None:
+        if line.startswith("Step "):
+            with self._lock:
+                self._say(f"building {self._image}: {line}")

@@ -1,0 +1,289 @@
+"""One emulated platform: bringing it up, adopting one that was left running, and taking it down."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from harness import profiles
+from harness.contract import names
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError
+from harness.platform import helm, ownership, projects, readiness, registry_seed
+from harness.platform.airflow_client import AirflowClient
+from harness.platform.credentials import Credentials
+from harness.platform.manifests import Manifest, arrange, describe
+from harness.platform.projects import Project
+from harness.platform.services_client import ServicesClient
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+    from harness.cluster import Cluster
+    from harness.profiles import Profile
+    from harness.settings import Settings
+
+OnProgress = Callable[[str], None]
+
+CHART = Path(__file__).parent / "chart"
+_IMAGES = ("registry", "minio", "services", "airflow")
+# stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
+_PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
+
+
+def _quiet(line: str) -> None:
+    """Nobody listens."""
+
+
+class Environment:
+    """A running platform. Made by :meth:`up`; a context manager that takes it down.
+
+    Attributes:
+        cluster: where it runs.
+        settings: what it was made with.
+        profile: the emulated release.
+        registry: ``host:port`` in image references; ``DEFAULT_REGISTRY`` of the platform.
+        services: client of the stand-ins.
+        airflow: client of Airflow.
+    """
+
+    def __init__(
+        self, cluster: Cluster, settings: Settings, profile: Profile, credentials: Credentials, *, adopted: bool
+    ) -> None:
+        self.cluster = cluster
+        self.settings = settings
+        self.profile = profile
+        self.credentials = credentials
+        self.adopted = adopted
+        self.registry = cluster.registry
+        self.services = ServicesClient(
+            functools.partial(cluster.address, names.SERVICES_NAMESPACE, names.HARNESS_SERVICES[0]),
+            token=credentials.token,
+            client_secret=credentials.oidc_client_secret,
+        )
+        self.airflow = AirflowClient(cluster.address(names.SERVICES_NAMESPACE, names.AIRFLOW[0], names.AIRFLOW[2]))
+
+    def __repr__(self) -> str:
+        return f"Environment({self.id}, {self.cluster.name}, {self.profile.name})"
+
+    def __enter__(self) -> Environment:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down(keep=self.settings.reuse)
+
+    @property
+    def id(self) -> str:
+        """Id of the environment, part of the name of everything that belongs to it."""
+        return self.cluster.environment_id
+
+    @property
+    def platform_version(self) -> str:
+        """``KAAPANA_BUILD_VERSION``."""
+        return self.profile.version
+
+    @functools.cached_property
+    def object_store(self) -> Minio:
+        """MinIO with the root keys."""
+        from minio import Minio
+
+        host, port = self.cluster.address(names.SERVICES_NAMESPACE, names.MINIO[0], names.MINIO[2])
+        return Minio(
+            f"{host}:{port}",
+            access_key=self.credentials.minio_user,
+            secret_key=self.credentials.minio_password,
+            secure=False,
+        )
+
+    @functools.cached_property
+    def platform_globals(self) -> Mapping[str, Any]:
+        """``global`` of the platform's own release, which every extension's chart is rendered with (build 10.3)."""
+        values: dict[str, Any] = {
+            "registry_url": self.registry,
+            "kaapana_build_version": self.platform_version,
+            "admin_namespace": names.ADMIN_NAMESPACE,
+            "services_namespace": names.SERVICES_NAMESPACE,
+            "extensions_namespace": names.EXTENSIONS_NAMESPACE,
+            "helm_namespace": names.ADMIN_NAMESPACE,
+            "release_name": "kaapana-admin-chart",
+            "hostname": "localhost",
+            "http_port": "80",
+            "https_port": "443",
+            "http_proxy": "",
+            "https_proxy": "",
+            "dicom_port": str(names.CTP_DICOM[2]),
+            # as on a platform without dev mode; with it the nodes would ask the registry for imported images
+            "pull_policy_images": "IfNotPresent",
+            "pull_policy_jobs": "IfNotPresent",
+            "pull_policy_pods": "IfNotPresent",
+            "dev_mode": False,
+            "offline_mode": False,
+            "gpu_support": False,
+            "prefetch_extensions": False,
+            "instance_name": "central",
+            "instance_uid": self.id,
+            "fast_data_dir": "/home/kaapana",
+            "slow_data_dir": "/home/kaapana",
+            "home_dir": "/home/kaapana",
+            "storage_class_fast": "",
+            "storage_class_slow": "",
+            "storage_class_workflow": "",
+            "main_node_name": "",
+            "oidc_client_secret": self.credentials.oidc_client_secret,
+        }
+        if self.profile.data["installer"]["dag_image_tag"] == "platform":
+            values["harness_dag_image_tag"] = self.platform_version
+        return values
+
+    @classmethod
+    def up(cls, settings: Settings, *, on_progress: OnProgress = _quiet) -> Environment:
+        """Bring up a platform, or adopt one that was left running with the same settings (``settings.reuse``).
+
+        Args:
+            on_progress: gets a line for every step.
+
+        Raises:
+            EngineError, ImageError, EnvironmentError_: it cannot be made; nothing is left running.
+        """
+        from harness import images
+
+        profile = profiles.load(settings.platform)
+        wanted = [*_IMAGES, *(f"platform:{name}" for name in names.PLATFORM_IMAGES)]
+        with ThreadPoolExecutor(1) as pool:
+            # the base images are done long before the last one
+            seeded = pool.submit(_seeded_registry, settings, on_progress)
+            tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress)
+            tags["registry"] = seeded.result()
+        key = _key(settings, profile, tags)
+        if settings.reuse:
+            found = cls._adopt(settings, profile, key, on_progress)
+            if found is not None:
+                return found
+        return cls._create(settings, profile, tags, key, on_progress)
+
+    @classmethod
+    def _create(
+        cls, settings: Settings, profile: Profile, tags: Mapping[str, str], key: str, say: OnProgress
+    ) -> Environment:
+        from harness.cluster import open_cluster
+
+        credentials = Credentials.random()
+        environment_id = secrets.token_hex(4)
+        say(f"starting environment {environment_id} on {settings.cluster}")
+        cluster = open_cluster(settings.cluster, settings, environment_id=environment_id, reuse=False)
+        try:
+            ownership.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
+            cluster.provide_images({tags[name]: tags[name] for name in _IMAGES})
+            values = _values(environment_id, profile, credentials, tags)
+            _apply_platform(cluster, values, say)
+            version, registry = profile.version, cluster.registry
+            cluster.provide_images(
+                {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
+            )
+            workloads = [m["metadata"]["name"] for m in _rendered(values) if m["kind"] == "Deployment"]
+            readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
+            environment = cls(cluster, settings, profile, credentials, adopted=False)
+            environment.services.wait_for_object_store(settings.start_timeout)
+            return environment
+        except BaseException:
+            # also on Ctrl-C: nothing half made may stay
+            cluster.close()
+            raise
+
+    @classmethod
+    def _adopt(cls, settings: Settings, profile: Profile, key: str, say: OnProgress) -> Environment | None:
+        from harness.cluster import open_cluster
+
+        for entry in ownership.adoptable(settings, key):
+            try:
+                cluster = open_cluster(settings.cluster, settings, environment_id=entry.id, reuse=True)
+                environment = cls(cluster, settings, profile, Credentials.from_mapping(entry.secrets), adopted=True)
+                with ThreadPoolExecutor(2) as pool:
+                    for check in (environment.services.health, environment.airflow.health):
+                        pool.submit(check).result()
+            except (EnvironmentError_, ApiError, KeyError) as error:
+                say(f"environment {entry.id} cannot be adopted: {error}")
+                continue
+            say(f"adopted environment {entry.id}")
+            return environment
+        return None
+
+    def create_project(self, name: str | None = None) -> Project:
+        """Create a project; by default with a name of its own."""
+        return projects.create(self, name)
+
+    def remove_project(self, project: Project) -> None:
+        """Remove a project with everything that belongs to it."""
+        projects.remove(self, project)
+
+    def down(self, *, keep: bool = False) -> None:
+        """Close the clients and take everything down; ``keep`` leaves it running for later adoption."""
+        self.services.close()
+        self.airflow.close()
+        self.cluster.close(keep=keep)
+
+
+def _seeded_registry(settings: Settings, say: OnProgress) -> str:
+    from harness import images
+
+    tags = images.ensure_all(["registry", *registry_seed.SEEDS], settings=settings, on_progress=say)
+    return registry_seed.ensure(settings, tags, say)
+
+
+def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
+    """What must be equal for an environment to be adopted: cluster, release, and the code in its images."""
+    inputs = json.dumps([settings.cluster, profile.data, dict(tags)], sort_keys=True)
+    return hashlib.sha256(inputs.encode()).hexdigest()[:16]
+
+
+def _values(environment_id: str, profile: Profile, credentials: Credentials, tags: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
+        "environment": environment_id,
+        "profile": profile.as_json(),
+        "images": {name: tags[name] for name in _IMAGES},
+        "credentials": credentials.as_mapping(),
+    }
+
+
+def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
+    rendered = helm.find().render(CHART, values, release="kaapana-harness", namespace=names.ADMIN_NAMESPACE)
+    return arrange(rendered).objects
+
+
+def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -> None:
+    """Apply everything at once; only what names the registry waits until its address is known."""
+    say("applying the platform")
+    objects = _rendered(values)
+    late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
+    for manifest in objects:
+        if manifest not in late:
+            _apply(cluster, manifest)
+    known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
+    late_names = {describe(manifest) for manifest in late}
+    for manifest in _rendered(known):
+        if describe(manifest) in late_names:
+            _apply(cluster, manifest)
+
+
+def _is_encoded(manifest: Manifest) -> bool:
+    """Pull secrets hold the registry's address in base64."""
+    return manifest.get("type") == "kubernetes.io/dockerconfigjson"
+
+
+def _apply(cluster: Cluster, manifest: Manifest) -> None:
+    try:
+        cluster.api.apply(manifest)
+    except ApiError as error:
+        raise EnvironmentError_(
+            f"{describe(manifest)} of the platform cannot be applied", last_seen=str(error)
+        ) from None

@@ -1,0 +1,138 @@
+"""What the HTTP clients of the platform share: one connection pool, and errors in an author's terms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from harness.errors import EnvironmentError_
+
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class RefusedError(Exception):
+    """An answer of 4xx or 5xx.
+
+    Args:
+        status: the HTTP status.
+        detail: the answer's ``detail``, ``error`` or ``message``, else its text.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class Endpoint:
+    """One port of one service. The requests carry the service's own DNS name as ``Host``.
+
+    Args:
+        name: for messages, e.g. ``Airflow``.
+        address: host and port as reachable from this process.
+        host: value of the Host header, by which the stand-ins are told apart.
+        headers: sent with every request.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: tuple[str, int],
+        *,
+        host: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.base = f"http://{address[0]}:{address[1]}"
+        all_headers = dict(headers or {})
+        if host:
+            all_headers["Host"] = host
+        # a proxy of the environment must not get requests that stay on this machine
+        self._client = httpx.Client(base_url=self.base, headers=all_headers, timeout=_TIMEOUT, trust_env=False)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content: bytes | Iterator[bytes] | None = None,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> httpx.Response:
+        """Send one request.
+
+        Raises:
+            RefusedError: the answer is 4xx or 5xx.
+            EnvironmentError_: there is no answer.
+        """
+        arguments: dict[str, Any] = {"params": params, "headers": dict(headers or {})}
+        if body is not None:
+            arguments["json"] = body
+        if content is not None:
+            arguments["content"] = content
+        if form is not None:
+            arguments["data"] = dict(form)
+        if timeout_s is not None:
+            arguments["timeout"] = httpx.Timeout(timeout_s, connect=5.0)
+        try:
+            response = self._client.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise self._lost(method, path, error) from error
+        if response.status_code >= 400:
+            raise RefusedError(response.status_code, _detail(response.text))
+        return response
+
+    def json(self, method: str, path: str, **arguments: Any) -> Any:
+        """Like :meth:`request`; the decoded answer, ``None`` when it is empty."""
+        response = self.request(method, path, **arguments)
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            raise EnvironmentError_(
+                f"{self.name} answers {method} {path} with something that is not JSON",
+                last_seen=response.text[:400],
+            ) from None
+
+    @contextmanager
+    def lines(self, path: str, *, read_timeout_s: float | None = None) -> Iterator[Iterator[str]]:
+        """The lines of a streamed answer."""
+        timeout = httpx.Timeout(read_timeout_s, connect=5.0)
+        try:
+            with self._client.stream("GET", path, timeout=timeout) as response:
+                if response.status_code >= 400:
+                    raise RefusedError(response.status_code, _detail(response.read().decode("utf-8", "replace")))
+                yield response.iter_lines()
+        except httpx.HTTPError as error:
+            raise self._lost("GET", path, error) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _lost(self, method: str, path: str, error: Exception) -> EnvironmentError_:
+        return EnvironmentError_(
+            f"{self.name} at {self.base} does not answer",
+            last_seen=f"{method} {path}: {error or type(error).__name__}",
+            fix="kaapana-harness status",
+        )
+
+
+def _detail(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text.strip()[:2000]
+    if isinstance(document, dict):
+        for key in ("detail", "error", "message"):
+            if document.get(key):
+                return str(document[key])
+    return str(document)[:2000]

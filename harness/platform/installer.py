@@ -1,0 +1,160 @@
+"""The installer's Job: waiting for its pod, and saying why it does not get anywhere (build 6, 7, 19)."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+from harness.errors import InstallError
+from harness.kube import ApiError, KubeApi, Manifest, NotFound
+
+# states of a waiting container that do not pass by themselves
+_HOPELESS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_LOG_LINES = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """Why a pod does not run: a Kubernetes reason, its message, and the image of the container."""
+
+    container: str
+    image: str
+    reason: str
+    message: str
+
+    @property
+    def pull_failed(self) -> bool:
+        """The image could not be had."""
+        return self.reason in _PULL
+
+
+def wait(
+    api: KubeApi,
+    job: Manifest,
+    *,
+    timeout_s: float,
+    what: str,
+    explain: Callable[[Trouble], str] = lambda trouble: "",
+) -> None:
+    """Return when the Job's pod has succeeded.
+
+    Args:
+        job: the Job as it was applied.
+        what: its purpose, for messages, e.g. ``the installer of dag-otsus-method``.
+        explain: the next step for an author, given the trouble.
+
+    Raises:
+        InstallError: the pod failed, cannot start, or did not end in time; its state is named.
+    """
+    namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
+    deadline = time.monotonic() + timeout_s
+    uid = _uid(api, namespace, name)
+    last = "no pod yet"
+    for _, pod in api.watch("Pod", namespace, timeout_s=timeout_s):
+        if not _owned(pod, name, uid):
+            continue
+        status = pod.get("status") or {}
+        phase = status.get("phase", "Pending")
+        if phase == "Succeeded":
+            return
+        trouble = trouble_of(pod)
+        if trouble is not None:
+            raise InstallError(
+                f"{what} cannot start: {trouble.reason} of {trouble.image}",
+                last_seen=f"container {trouble.container}: {trouble.message or trouble.reason}",
+                evidence=f"pod {namespace}/{pod['metadata']['name']}",
+                fix=explain(trouble),
+            )
+        if phase == "Failed":
+            raise _failed(api, pod, what)
+        last = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip()
+        if time.monotonic() > deadline:
+            break
+    raise InstallError(
+        f"{what} did not end within {timeout_s:.0f} s",
+        last_seen=last,
+        fix="raise install_timeout, or see what the pod waits for",
+    )
+
+
+def _uid(api: KubeApi, namespace: str, name: str) -> str:
+    try:
+        return str(api.get("Job", namespace, name)["metadata"].get("uid", ""))
+    except NotFound:
+        return ""
+
+
+def _owned(pod: Manifest, name: str, uid: str) -> bool:
+    metadata = pod["metadata"]
+    for owner in metadata.get("ownerReferences") or []:
+        if owner.get("kind") == "Job" and owner.get("name") == name:
+            return not uid or owner.get("uid") == uid
+    return False
+
+
+def statuses_of(pod: Manifest) -> list[dict[str, Any]]:
+    """The states of all containers, init containers first."""
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def trouble_of(pod: Manifest) -> Trouble | None:
+    """The first container that waits for something which does not happen by itself."""
+    for entry in statuses_of(pod):
+        waiting = (entry.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _HOPELESS:
+            image = entry.get("image") or _image(pod, entry["name"])
+            return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""))
+    return None
+
+
+def _waiting(pod: Manifest) -> str:
+    reasons = [((entry.get("state") or {}).get("waiting") or {}).get("reason", "") for entry in statuses_of(pod)]
+    return ", ".join(reason for reason in reasons if reason)
+
+
+def _image(pod: Manifest, container: str) -> str:
+    spec = pod.get("spec") or {}
+    for entry in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        if entry["name"] == container:
+            return str(entry.get("image", ""))
+    return ""
+
+
+def _failed(api: KubeApi, pod: Manifest, what: str) -> InstallError:
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    ended = [
+        (entry["name"], terminated)
+        for entry in statuses_of(pod)
+        if (terminated := (entry.get("state") or {}).get("terminated")) and terminated.get("exitCode")
+    ]
+    container, terminated = ended[0] if ended else ("", {})
+    reason = terminated.get("reason", "Error")
+    try:
+        log = list(api.logs(namespace, name, container=container or None))[-_LOG_LINES:]
+    except ApiError as error:
+        log = [f"(no log: {error})"]
+    fix = ""
+    if reason == "OOMKilled":
+        fix = "the installer has the namespace's default of 50 MiB: copy fewer or smaller files"
+    elif any("Unknown relative directory" in line for line in log):
+        fix = "below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted"
+    return InstallError(
+        f"{what} failed: container {container} ended with {reason}, exit status {terminated.get('exitCode')}",
+        last_seen="\n".join(log) or "no output",
+        evidence=f"pod {namespace}/{name}",
+        fix=fix,
+    )

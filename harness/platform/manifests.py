@@ -1,0 +1,119 @@
+"""Rendered objects: reading them, the order in which Helm creates them, hooks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+Manifest = dict[str, Any]
+
+HOOK = "helm.sh/hook"
+HOOK_WEIGHT = "helm.sh/hook-weight"
+HOOK_DELETE_POLICY = "helm.sh/hook-delete-policy"
+RESOURCE_POLICY = "helm.sh/resource-policy"
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# the order of creation that Helm documents; kinds it does not know come last
+_ORDER = (
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+)
+_RANK = {kind: rank for rank, kind in enumerate(_ORDER)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendered:
+    """The objects of a release in the order of their creation, and its hooks in the order of their weights."""
+
+    objects: tuple[Manifest, ...]
+    hooks: tuple[Manifest, ...]
+
+    def hooks_of(self, event: str) -> list[Manifest]:
+        """The hooks of one event, e.g. ``pre-delete``."""
+        return [hook for hook in self.hooks if event in _events(hook)]
+
+
+def documents(text: str) -> list[Manifest]:
+    """The objects of a YAML stream; empty documents are left out.
+
+    Raises:
+        ValueError: not YAML, or a document that is no Kubernetes object.
+    """
+    found: list[Manifest] = []
+    try:
+        parsed = list(yaml.load_all(text, Loader=_Loader))
+    except yaml.YAMLError as error:
+        raise ValueError(f"a template does not give valid YAML: {error}") from None
+    for document in parsed:
+        if document is None:
+            continue
+        if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
+            raise ValueError(f"a template gives no Kubernetes object (kind and apiVersion): {str(document)[:200]}")
+        if document["kind"] == "List" and isinstance(document.get("items"), list):
+            found.extend(document["items"])
+        else:
+            found.append(document)
+    return found
+
+
+def arrange(manifests: Iterable[Manifest]) -> Rendered:
+    """Separate hooks from objects and sort both as Helm does."""
+    objects: list[Manifest] = []
+    hooks: list[Manifest] = []
+    for manifest in manifests:
+        (hooks if HOOK in annotations_of(manifest) else objects).append(manifest)
+    objects.sort(key=lambda manifest: (_RANK.get(manifest["kind"], len(_ORDER)), _name(manifest)))
+    hooks.sort(key=lambda hook: (int(annotations_of(hook).get(HOOK_WEIGHT) or 0), _name(hook)))
+    return Rendered(tuple(objects), tuple(hooks))
+
+
+def annotations_of(manifest: Manifest) -> dict[str, str]:
+    """The annotations of an object, empty when it has none."""
+    return dict((manifest.get("metadata") or {}).get("annotations") or {})
+
+
+def describe(manifest: Manifest) -> str:
+    """``Kind namespace/name``, for messages."""
+    metadata = manifest.get("metadata") or {}
+    namespace = metadata.get("namespace")
+    return f"{manifest.get('kind')} {namespace + '/' if namespace else ''}{metadata.get('name')}"
+
+
+def _events(hook: Manifest) -> list[str]:
+    return [event.strip() for event in annotations_of(hook)[HOOK].split(",")]
+
+
+def _name(manifest: Manifest) -> str:
+    return str((manifest.get("metadata") or {}).get("name"))

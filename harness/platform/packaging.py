@@ -1,0 +1,179 @@
+"""From a chart folder to ``<name>-<version>.tgz``: ``helm dep up`` and ``helm package`` on a copy (build 2, 3).
+
+The dependency ``dag-installer-chart`` points into the author's clone of the platform's repository, which is
+not here. Where its ``file://`` path leads nowhere, the installer chart that comes with the harness takes its
+place, with the same version rule: what the requirement asks for must be the version of the chart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import ExtensionError
+from harness.extension import trees
+from harness.extension.charts import INSTALLER, Chart
+from harness.platform.helm import Helm, HelmError, find
+
+INSTALLER_CHART = Path(__file__).parent / "dag-installer-chart"
+_COMMITTED_VERSION = "0.0.0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A packaged extension chart.
+
+    Attributes:
+        path: ``<name>-<version>.tgz``.
+        installer_version: version of the dag-installer-chart inside; since platform 0.5.1 it is the tag of the
+            DAG image that the cluster pulls (build 2).
+        replaced: True when the harness's installer chart stands in for the author's path.
+    """
+
+    path: Path
+    name: str
+    version: str
+    installer_version: str
+    replaced: bool
+
+
+def package(chart: Chart, destination: Path, *, helm: Helm | None = None) -> Package:
+    """Package a chart; its folder stays as it is.
+
+    Args:
+        chart: the extension's chart.
+        destination: folder for the package, created on demand.
+
+    Raises:
+        ExtensionError: a dependency is not there or has another version; Helm's words are in ``last_seen``.
+    """
+    helm = helm or find()
+    with _copy(chart) as folder:
+        replaced = _resolve_dependencies(chart, folder)
+        try:
+            helm.dependency_update(folder)
+            archive = helm.package(folder, destination)
+        except HelmError as error:
+            raise _packaging_error(chart, error) from None
+        installer = _embedded_installer(folder)
+    expected = destination / f"{chart.name}-{chart.version}.tgz"
+    if archive.resolve() != expected.resolve():
+        raise ExtensionError(
+            f"{chart.directory / 'Chart.yaml'}: Helm reads the version {chart.version!r} in another way",
+            last_seen=f"package written: {archive.name}, the platform looks for {expected.name}",
+            fix="write the version as three numbers, e.g. 0.1.0",
+        )
+    return Package(archive, chart.name, chart.version, installer, replaced)
+
+
+@contextmanager
+def _copy(chart: Chart) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kh-chart-") as scratch:
+        folder = Path(scratch) / chart.name
+        _copy_files(chart.directory, folder, skip_built=True)
+        yield folder
+
+
+def _copy_files(source: Path, target: Path, *, skip_built: bool = False) -> None:
+    """Copy regular files; links are left out. ``skip_built``: not what an earlier packaging left behind."""
+    source = source.resolve()
+    for file in trees.walk(source):
+        relative = file.relative_to(source)
+        built = relative.parts[0] == "charts" or relative.name == "Chart.lock" or relative.suffix == ".tgz"
+        if skip_built and built:
+            continue
+        (target / relative).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target / relative)
+
+
+def _resolve_dependencies(chart: Chart, folder: Path) -> bool:
+    """Make every ``file://`` path of the copy absolute; returns whether the installer was replaced."""
+    replaced = False
+    entries: list[dict[str, str]] = []
+    for dependency in chart.requirements:
+        if not dependency.repository:
+            # without a repository Helm looks only into charts/ (build 2.1)
+            present = chart.directory / "charts" / dependency.name
+            if not (present / "Chart.yaml").is_file():
+                raise ExtensionError(
+                    f"{chart.directory / 'requirements.yaml'}: {dependency.name} has no repository",
+                    last_seen=f"helm dep up: directory charts/{dependency.name} not found",
+                    fix="add repository: file://<path to the chart in your clone of the platform>",
+                )
+            _copy_files(present, folder / "charts" / dependency.name)
+        repository = dependency.repository
+        if repository.startswith("file://"):
+            path = _dependency_path(chart, repository)
+            if path is None:
+                if dependency.name != INSTALLER:
+                    raise ExtensionError(
+                        f"{chart.directory / 'requirements.yaml'}: {dependency.name} is not at {repository}",
+                        last_seen="helm dep up: directory not found",
+                        fix="the path is relative to the chart's folder",
+                    )
+                path, replaced = INSTALLER_CHART, True
+                _check_installer_version(chart, dependency.version)
+            repository = f"file://{path}"
+        entry = {"name": dependency.name, "version": dependency.version, "repository": repository}
+        entries.append({key: value for key, value in entry.items() if value})
+    _write_dependencies(chart, folder, entries)
+    return replaced
+
+
+def _dependency_path(chart: Chart, repository: str) -> Path | None:
+    path = (chart.directory / repository.removeprefix("file://")).resolve()
+    return path if (path / "Chart.yaml").is_file() else None
+
+
+def _check_installer_version(chart: Chart, wanted: str) -> None:
+    """The committed version is 0.0.0; asking for another one fails in Helm in the same way (build 2.1)."""
+    if wanted and wanted.lstrip("~^=v") not in {_COMMITTED_VERSION, "*"} and not wanted.startswith((">", "*")):
+        raise ExtensionError(
+            f"{chart.directory / 'requirements.yaml'} asks for {INSTALLER} {wanted}, but that chart has version "
+            f"{_COMMITTED_VERSION}",
+            last_seen="helm dep up: can't get a valid version for the dependency",
+            fix=f'write version: "{_COMMITTED_VERSION}"; or change the version in both places, in '
+            "requirements.yaml and in your own copy of the chart",
+        )
+
+
+def _write_dependencies(chart: Chart, folder: Path, entries: list[dict[str, str]]) -> None:
+    """Where Helm itself keeps them: requirements.yaml for apiVersion v1, Chart.yaml for v2."""
+    requirements = folder / "requirements.yaml"
+    if chart.metadata.get("apiVersion") == "v2":
+        metadata: dict[str, Any] = {**chart.metadata, "dependencies": entries}
+        (folder / "Chart.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False), "utf-8")
+        requirements.unlink()
+    else:
+        requirements.write_text(yaml.safe_dump({"dependencies": entries}, sort_keys=False), "utf-8")
+
+
+def _embedded_installer(folder: Path) -> str:
+    """Version of the installer inside the package, from what ``dep up`` put into ``charts/``."""
+    unpacked = folder / "charts" / INSTALLER / "Chart.yaml"
+    if unpacked.is_file():
+        return str(yaml.safe_load(unpacked.read_text("utf-8"))["version"])
+    for name in sorted(os.listdir(folder / "charts")):
+        if name.startswith(f"{INSTALLER}-") and name.endswith(".tgz"):
+            return name.removeprefix(f"{INSTALLER}-").removesuffix(".tgz")
+    raise ExtensionError(
+        f"{INSTALLER} is found in requirements.yaml, but missing in charts/ directory",
+        fix=f"name the dependency exactly {INSTALLER}",
+    )
+
+
+def _packaging_error(chart: Chart, error: HelmError) -> ExtensionError:
+    return ExtensionError(
+        f"the chart {chart.name} cannot be packaged",
+        last_seen=str(error),
+        evidence=str(chart.directory),
+        fix="mend the chart; `helm dep up && helm package .` in its folder must work",
+    )

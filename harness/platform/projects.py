@@ -1,0 +1,121 @@
+"""Projects: a namespace, a bucket, an index, users and an AE title that belong together (runtime 12, services 9)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contract import names
+from harness.errors import EnvironmentError_, UsageError
+from harness.kube import ApiError, NotFound
+from harness.platform import credentials, helm
+from harness.platform.manifests import arrange, describe
+
+if TYPE_CHECKING:
+    from harness.platform.environment import Environment
+
+CHART = Path(__file__).parent / "project-chart"
+# the AE title is kp-<name>, and an AE title has at most 16 characters
+MAX_NAME = 13
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """One project.
+
+    Attributes:
+        name: at most 13 characters.
+        record: the project object of the access information service (services 9.2).
+        password: of the project's system user.
+    """
+
+    name: str
+    record: dict[str, Any]
+    password: str = dataclasses.field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """UUID."""
+        return str(self.record["id"])
+
+    @property
+    def namespace(self) -> str:
+        """Kubernetes namespace, ``project-<name>``."""
+        return str(self.record["kubernetes_namespace"])
+
+    @property
+    def bucket(self) -> str:
+        """Bucket of the project's results."""
+        return str(self.record["s3_bucket"])
+
+    @property
+    def ae_title(self) -> str:
+        """Called AE title of what is sent for this project."""
+        return f"kp-{self.name}"
+
+    @property
+    def user(self) -> str:
+        """Name of the project's system user; it has no administrator's role."""
+        return f"{self.namespace}-system-user"
+
+
+def check_name(name: str) -> str:
+    """The name, when bucket, namespace, index and AE title all accept it.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if len(name) > MAX_NAME or not _NAME.fullmatch(name) or name == "admin":
+        raise UsageError(
+            f"{name!r} cannot name a project",
+            fix=f"lower-case letters, digits and dashes, at most {MAX_NAME} characters (AE title kp-<name>); not admin",
+        )
+    return name
+
+
+def create(environment: Environment, name: str | None = None) -> Project:
+    """Create a project; by default with a name that nobody else uses.
+
+    Raises:
+        UsageError: the name is not possible, or there is such a project.
+    """
+    name = check_name(name) if name else f"t{secrets.token_hex(4)}"
+    try:
+        environment.cluster.api.get("Namespace", None, names.project_namespace(name))
+        raise UsageError(f"there is a project {name!r} already", fix="remove it first, or choose another name")
+    except NotFound:
+        pass
+    password = credentials.password()
+    values = {
+        "global": {"registry_url": environment.registry},
+        "project": name,
+        "credentials": {
+            "oidc_client_secret": environment.credentials.oidc_client_secret,
+            "system_user_password": environment.credentials.system_user_password,
+            "project_user_password": password,
+        },
+    }
+    with ThreadPoolExecutor(1) as pool:
+        record = pool.submit(environment.services.create_project, name, f"Project {name}", password)
+        rendered = arrange(
+            helm.find().render(CHART, values, release=f"project-{name}", namespace=names.ADMIN_NAMESPACE)
+        )
+        for manifest in rendered.objects:
+            try:
+                environment.cluster.api.apply(manifest)
+            except ApiError as error:
+                raise EnvironmentError_(f"{describe(manifest)} cannot be created", last_seen=str(error)) from None
+        return Project(name, record.result(), password)
+
+
+def remove(environment: Environment, project: Project) -> None:
+    """Remove a project with its pods, its bucket and its users; what is gone already is fine."""
+    with contextlib.suppress(NotFound):
+        environment.cluster.api.delete("Namespace", None, project.namespace)
+    environment.services.forget_project(project.name)

@@ -1,0 +1,93 @@
+"""Waiting until all parts of the platform are ready, all at once, and saying which one is not and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from harness.contract.names import SERVICES_NAMESPACE
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError, KubeApi, Manifest
+from harness.platform import installer
+
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}
+# a part that ended so often is not going to start
+_RESTARTS = 2
+_LOG_LINES = 30
+
+
+def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: Callable[[str], None]) -> None:
+    """Return when a pod of every workload is ready.
+
+    Args:
+        workloads: names of the Deployments in the namespace ``services``.
+        say: gets ``waiting for a, b`` whenever the list gets shorter.
+
+    Raises:
+        EnvironmentError_: one cannot start, keeps ending, or is not ready in time; its log is in ``last_seen``.
+    """
+    missing = set(workloads)
+    states: dict[str, str] = {}
+    latest: dict[str, Manifest] = {}
+    deadline = time.monotonic() + timeout_s
+    say(f"waiting for {', '.join(sorted(missing))}")
+    for change, pod in api.watch("Pod", SERVICES_NAMESPACE, labels=LABEL_PART_OF, timeout_s=timeout_s):
+        name = pod["metadata"]["labels"][LABEL_NAME]
+        if change == "DELETED" or name not in missing:
+            continue
+        latest[name] = pod
+        _raise_if_hopeless(api, name, pod)
+        states[name] = (pod.get("status") or {}).get("phase", "Pending")
+        if _ready(pod):
+            missing.discard(name)
+            if not missing:
+                return
+            say(f"waiting for {', '.join(sorted(missing))}")
+        if time.monotonic() > deadline:
+            break
+    name = sorted(missing)[0]
+    raise EnvironmentError_(
+        f"{', '.join(sorted(missing))} did not get ready within {timeout_s:.0f} s",
+        last_seen=f"{name}: {states.get(name, 'no pod')}\n{_log(api, latest.get(name))}".rstrip(),
+        fix="raise start_timeout, or see the log above",
+    )
+
+
+def _ready(pod: Manifest) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions)
+
+
+def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest) -> None:
+    trouble = installer.trouble_of(pod)
+    if trouble is not None:
+        raise EnvironmentError_(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
+    for entry in installer.statuses_of(pod):
+        if int(entry.get("restartCount") or 0) >= _RESTARTS:
+            ended = _ended(entry)
+            raise EnvironmentError_(
+                f"{name} keeps ending: container {entry['name']}, exit status {ended.get('exitCode')}"
+                f"{', ' + ended['reason'] if ended.get('reason') else ''}",
+                last_seen=_log(api, pod, entry["name"]),
+            )
+
+
+def _ended(entry: dict[str, Any]) -> dict[str, Any]:
+    for key in ("state", "lastState"):
+        terminated = (entry.get(key) or {}).get("terminated")
+        if terminated:
+            return dict(terminated)
+    return {}
+
+
+def _log(api: KubeApi, pod: Manifest | None, container: str | None = None) -> str:
+    if pod is None:
+        return ""
+    container = container or pod["spec"]["containers"][0]["name"]
+    try:
+        lines = api.logs(pod["metadata"]["namespace"], pod["metadata"]["name"], container=container)
+        return "\n".join(list(lines)[-_LOG_LINES:])
+    except ApiError as error:
+        return f"(no log: {error})"

@@ -1,0 +1,123 @@
+"""A registry image that holds the layers of the base images already.
+
+Every author's image stands on ``local-only/base-python-cpu`` (1.2 GB). An empty registry would receive, and the
+engine compress, all of that in every new environment. So the bases are pushed once, into a registry whose file
+system is then kept as an image; a push into an environment only moves what the author added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from harness.errors import EnvironmentError_
+from harness.images import RegistryClient
+from harness.images import engine as engines
+from harness.images.locks import lock
+from harness.images.registry import MANIFEST_TYPES
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from harness.settings import Settings
+
+# images of the catalogue whose layers are kept; code layers lie above them and change often
+SEEDS = ("python-data", "python")
+# where the registry of the platform keeps its content; the chart says the same
+DATA_DIR = "/srv/registry"
+_REPOSITORY = "kaapana-harness/registry-seeded"
+_SEED_PREFIX = "harness-seed"
+# smaller layers are sent faster than asked for
+_WORTH_BYTES = 1_000_000
+_READY_S = 20.0
+# the registry ends with the connection to its input, so that nothing stays when this process is killed
+_COMMAND = ["sh", "-c", "registry serve /etc/docker/registry/config.yml & cat > /dev/null"]
+
+
+def ensure(settings: Settings, tags: Mapping[str, str], say: Callable[[str], None]) -> str:
+    """The tag of the registry image with the base layers, which is made when it is missing.
+
+    Args:
+        tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.
+
+    Raises:
+        EngineError, ImageError, EnvironmentError_: it cannot be made.
+    """
+    inputs = "\n".join([DATA_DIR, tags["registry"], *(tags[name] for name in SEEDS)])
+    version = hashlib.sha256(inputs.encode()).hexdigest()[:12]
+    tag = f"{_REPOSITORY}:{version}"
+    api = engines.client(timeout_s=600)
+    try:
+        if engines.find_image(api, tag) is None:
+            with lock("registry-seeded", settings):
+                if engines.find_image(api, tag) is None:
+                    _make(api, tags, version, say)
+    finally:
+        api.close()
+    return tag
+
+
+def mount(registry: str, repository: str) -> None:
+    """Make the base layers part of a repository, so that a push finds them there. No bytes are moved."""
+    with httpx.Client(base_url=f"http://{registry}", timeout=30, trust_env=False) as client:
+        for name in SEEDS:
+            source = f"{_SEED_PREFIX}/{name}"
+            answer = client.get(f"/v2/{source}/manifests/latest", headers={"Accept": ", ".join(MANIFEST_TYPES)})
+            if answer.status_code != 200:
+                continue
+            for layer in answer.json().get("layers", []):
+                if layer["size"] >= _WORTH_BYTES:
+                    _mount_layer(client, repository, layer["digest"], source)
+
+
+def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str) -> None:
+    answer = client.post(f"/v2/{repository}/blobs/uploads/", params={"mount": digest, "from": source})
+    if answer.status_code == 202:
+        # it was not mounted, an upload was begun instead
+        client.delete(answer.headers["location"])
+
+
+def _make(api: APIClient, tags: Mapping[str, str], version: str, say: Callable[[str], None]) -> None:
+    say("[registry] taking in the base layers (once)")
+    started = time.monotonic()
+    name = f"kh-seed-{secrets.token_hex(4)}"
+    created: dict[str, Any] = api.create_container(
+        tags["registry"],
+        _COMMAND,
+        name=name,
+        ports=[5000],
+        stdin_open=True,
+        environment={"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": DATA_DIR},
+        labels={engines.LABEL_NAME: "registry-seeded"},
+        host_config=api.create_host_config(port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True),
+    )
+    container = created["Id"]
+    # attached before the start: from then on the container lives as long as this connection
+    connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
+    try:
+        api.start(container)
+        address = f"localhost:{api.port(container, 5000)[0]['HostPort']}"
+        with RegistryClient(address) as registry:
+            deadline = time.monotonic() + _READY_S
+            while not registry.ready():
+                if time.monotonic() > deadline:
+                    raise EnvironmentError_(
+                        f"the registry of {tags['registry']} did not answer within {_READY_S:.0f} s",
+                        last_seen=api.logs(container, tail=20).decode("utf-8", "replace"),
+                    )
+                time.sleep(0.05)
+            for seed in SEEDS:
+                registry.push(tags[seed], f"{_SEED_PREFIX}/{seed}:latest")
+        changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'
+        api.commit(container, _REPOSITORY, version, changes=changes)
+    finally:
+        connection.close()
+        with suppress(Exception):
+            api.remove_container(container, force=True)
+    say(f"[registry] base layers taken in after {time.monotonic() - started:.1f} s")

@@ -1,0 +1,253 @@
+"""Client of the stand-ins: access information, identity, backend, and the control port of the harness."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.contract import names
+from harness.errors import EnvironmentError_, RunError
+from harness.platform.http import Endpoint, RefusedError
+
+Json = dict[str, Any]
+Address = Callable[[int], tuple[str, int]]
+_CHUNK = 1 << 20
+
+
+class ProjectLike(Protocol):
+    """What requests on behalf of a project need of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def record(self) -> Json: ...
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def password(self) -> str: ...
+
+
+class ServicesClient:
+    """All requests of the test process to the services container.
+
+    Args:
+        address: port of the container to host and port as reachable from here.
+        token: bearer token of the control port.
+        client_secret: of the OIDC client.
+    """
+
+    def __init__(self, address: Address, *, token: str, client_secret: str) -> None:
+        self._control = Endpoint(
+            "the harness's services", address(names.HARNESS_SERVICES[2]), headers={"Authorization": f"Bearer {token}"}
+        )
+        self._aii = Endpoint("the access information service", address(names.AII[2]), host=names.dns_name(names.AII))
+        self._identity = Endpoint("Keycloak", address(names.KEYCLOAK[2]), host=names.dns_name(names.KEYCLOAK))
+        self._backend = Endpoint(
+            "kaapana-backend", address(names.KAAPANA_BACKEND[2]), host=names.dns_name(names.KAAPANA_BACKEND)
+        )
+        self._client_secret = client_secret
+        self._tokens: dict[str, tuple[str, float]] = {}
+
+    def __repr__(self) -> str:
+        return f"ServicesClient({self._control.base})"
+
+    def close(self) -> None:
+        """Close all connections."""
+        for endpoint in (self._control, self._aii, self._identity, self._backend):
+            endpoint.close()
+
+    # -- control port ------------------------------------------------------------------------------------
+
+    def health(self) -> None:
+        """Return when all listeners are up; an error otherwise."""
+        self._asked(lambda: self._control.request("GET", "/health", timeout_s=5))
+
+    def wait_for_object_store(self, timeout_s: float) -> None:
+        """Return when MinIO has its buckets and policies and accepts tokens.
+
+        Raises:
+            EnvironmentError_: it does not in time; the services' last error with it is named.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            answer = self._asked(lambda: self._control.json("GET", "/health", timeout_s=5))
+            if answer["object_store"]:
+                return
+            if time.monotonic() > deadline:
+                raise EnvironmentError_(
+                    f"the object store did not get ready within {timeout_s:.0f} s",
+                    last_seen=str(answer.get("object_store_error", "")),
+                )
+            time.sleep(0.05)
+
+    def upload_series(self, project: str, dataset: str, archive: Path | bytes) -> dict[str, int]:
+        """Ingest a zip of DICOM files as the platform's incoming DAG would; instances of each series."""
+        content = archive if isinstance(archive, bytes) else _chunks(archive)
+        answer = self._asked(
+            lambda: self._control.json(
+                "POST",
+                "/series",
+                content=content,
+                params={"project": project, "dataset": dataset},
+                headers={"Content-Type": "application/zip"},
+                timeout_s=600,
+            )
+        )
+        return {str(uid): int(count) for uid, count in answer["series"].items()}
+
+    def receipts(self, project: str, since: str | None = None) -> list[Json]:
+        """What came by DIMSE for the project, oldest first; ``since`` is ISO 8601."""
+        params = {"project": project} | ({"since": since} if since else {})
+        found: list[Json] = self._asked(lambda: self._control.json("GET", "/receipts", params=params))
+        return found
+
+    def receipt_file(self, receipt_id: str) -> bytes:
+        """The DICOM file of a receipt."""
+        return bytes(self._asked(lambda: self._control.request("GET", f"/receipts/{receipt_id}/file")).content)
+
+    def settle(self, timeout_s: float) -> None:
+        """Return when no association is open and everything that was received is ingested."""
+        self._asked(
+            lambda: self._control.request("POST", "/settle", body={"timeout_s": timeout_s}, timeout_s=timeout_s + 10)
+        )
+
+    def notifications(self, project: str) -> list[Json]:
+        """The notifications that were sent to the project's users."""
+        found: list[Json] = self._asked(
+            lambda: self._control.json("GET", "/notifications", params={"project": project})
+        )
+        return found
+
+    def forget_project(self, name: str) -> None:
+        """Remove a project with its bucket, index, datasets and users; absent is fine."""
+        try:
+            self._control.request("DELETE", f"/projects/{name}")
+        except RefusedError as refused:
+            if refused.status != 404:
+                raise EnvironmentError_(f"the project {name} cannot be removed", last_seen=refused.detail) from None
+
+    # -- access information (services 9) -------------------------------------------------------------------
+
+    def create_project(self, name: str, description: str, password: str) -> Json:
+        """Create a project with its system user, bucket, policy and index; the project object."""
+        body = {"name": name, "description": description, "harness": {"project_user_password": password}}
+        record: Json = self._asked(lambda: self._aii.json("POST", "/projects", body=body))
+        return record
+
+    def projects(self) -> list[Json]:
+        """All project objects."""
+        found: list[Json] = self._asked(lambda: self._aii.json("GET", "/projects"))
+        return found
+
+    def software(self, project: ProjectLike) -> list[str]:
+        """The DAG ids that were added to the project."""
+        found = self._asked(lambda: self._aii.json("GET", f"/projects/{project.record['id']}/software-mappings"))
+        return [entry["software_uuid"] for entry in found]
+
+    def add_software(self, project: ProjectLike, dag_ids: list[str]) -> None:
+        """ "Add Software to Project" (build 15)."""
+        self._change_software("POST", project, dag_ids)
+
+    def remove_software(self, project: ProjectLike, dag_ids: list[str]) -> None:
+        """Take DAGs out of the project."""
+        self._change_software("DELETE", project, dag_ids)
+
+    def _change_software(self, method: str, project: ProjectLike, dag_ids: list[str]) -> None:
+        body = [{"software_uuid": dag_id} for dag_id in dag_ids]
+        path = f"/projects/{project.record['id']}/software-mappings"
+        self._asked(lambda: self._aii.request(method, path, body=body))
+
+    # -- backend (runtime 10) --------------------------------------------------------------------------------
+
+    def dags(self, project: ProjectLike) -> list[str]:
+        """The DAGs that the project's users can choose: visible and added to the project."""
+        body = {"instance_names": ["central"], "kind_of_dags": "all"}
+        found = self._asked(lambda: self._as_user(project, "POST", "/client/get-dags", body))
+        return sorted(found)
+
+    def form_schemas(self, project: ProjectLike, dag_id: str) -> Json:
+        """The DAG's ``ui_forms`` as the user interface gets them; empty when the DAG is not offered."""
+        body = {"instance_names": ["central"], "dag_id": dag_id}
+        found = self._asked(lambda: self._as_user(project, "POST", "/client/get-ui-form-schemas", body))
+        forms: Json = found.get(dag_id) or {}
+        return forms
+
+    def start_workflow(self, project: ProjectLike, body: Json) -> Json:
+        """Start a workflow.
+
+        Raises:
+            RunError: the platform refuses, with its words; 403 for a DAG that was not added to the project.
+        """
+        try:
+            started: Json = self._as_user(project, "POST", "/client/workflow", body)
+        except RefusedError as refused:
+            dag_id = body.get("dag_id")
+            fix = ""
+            if refused.status == 403:
+                fix = f'add the software {dag_id!r} to the project ("Add Software to Project")'
+            raise RunError(
+                f"the platform refuses to start {dag_id} in the project {project.name}: {refused.detail}",
+                last_seen=f"HTTP {refused.status} of /client/workflow",
+                fix=fix,
+            ) from None
+        return started
+
+    def jobs(self, project: ProjectLike, workflow_name: str) -> list[Json]:
+        """The jobs of a workflow, by its name with the suffix that the platform gave it."""
+        found: list[Json] = self._asked(
+            lambda: self._as_user(project, "GET", "/client/jobs", None, params={"workflow_name": workflow_name})
+        )
+        return found
+
+    def datasets(self, project: ProjectLike) -> Any:
+        """The project's datasets."""
+        return self._asked(lambda: self._as_user(project, "GET", "/client/datasets", None))
+
+    def _as_user(
+        self, project: ProjectLike, method: str, path: str, body: Any, *, params: dict[str, str] | None = None
+    ) -> Any:
+        """A request as it leaves the platform's ingress: with the project, and the user's name and token."""
+        headers = {
+            "Project": json.dumps(project.record),
+            "x-forwarded-preferred-username": project.user,
+            "x-forwarded-access-token": self._token(project),
+        }
+        return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
+
+    def _token(self, project: ProjectLike) -> str:
+        token, until = self._tokens.get(project.user, ("", 0.0))
+        if time.monotonic() < until:
+            return token
+        form = {
+            "username": project.user,
+            "password": project.password,
+            "client_id": names.OIDC_CLIENT_ID,
+            "client_secret": self._client_secret,
+            "grant_type": "password",
+        }
+        path = f"/auth/realms/{names.REALM}/protocol/openid-connect/token"
+        answer = self._asked(lambda: self._identity.json("POST", path, form=form))
+        token = str(answer["access_token"])
+        # half of its life: a token must not end while a request is under way
+        self._tokens[project.user] = (token, time.monotonic() + float(answer.get("expires_in", 60)) / 2)
+        return token
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except RefusedError as refused:
+            raise EnvironmentError_(
+                f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
+            ) from None
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            yield block

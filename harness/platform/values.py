@@ -1,0 +1,108 @@
+"""The values with which the platform installs a chart: kube-helm's merge and encoding (build 10.3).
+
+Precedence, low to high: the platform's globals, the parameters chosen in the dialog, strings and lists of the
+chart's own ``global``, the request's ``sets``. The platform passes them through a shell and Helm's ``--set``
+syntax; what that does to a value (blanks vanish, an apostrophe becomes a quotation mark, a backslash goes)
+is done here as well, because authors meet it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# globals of the platform that are not passed on
+_NOT_PASSED = frozenset({"preinstall_extensions", "kaapana_collections"})
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]")
+
+
+def merge(
+    platform_globals: Mapping[str, Any],
+    extension_params: Mapping[str, Any],
+    chart_globals: Mapping[str, Any],
+    sets: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The values of the release.
+
+    Args:
+        platform_globals: ``global`` of the platform's own release.
+        extension_params: the chosen parameters, name to value.
+        chart_globals: ``global`` of the chart's values.yaml.
+        sets: dotted key to value, with the highest precedence.
+
+    Returns:
+        nested values, as Helm sees them after its ``--set`` and ``--set-string`` options.
+    """
+    flat: dict[str, Any] = {f"global.{key}": value for key, value in platform_globals.items() if key not in _NOT_PASSED}
+    for key, value in extension_params.items():
+        # the middleware escapes the request, the escape's own `;` then makes the pair vanish
+        escaped_key, escaped = html.escape(str(key)), _escaped(value)
+        if ";" not in escaped_key and not (isinstance(escaped, str) and ";" in escaped):
+            flat[f"global.{escaped_key}"] = escaped
+    for key, value in chart_globals.items():
+        if isinstance(value, str) and value:
+            flat[f"global.{key}"] = value
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, dict):
+                    flat.update((f"global.{key}[{index}].{name}", inner) for name, inner in item.items())
+                else:
+                    flat[f"global.{key}[{index}]"] = item
+    flat.update(sets or {})
+    values: dict[str, Any] = {}
+    # Helm reads --set before --set-string
+    for key, value in sorted(flat.items(), key=lambda pair: isinstance(pair[1], str)):
+        _assign(values, key, _transported(value))
+    return values
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return html.escape(value)
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value
+
+
+def _transported(value: Any) -> Any:
+    """What arrives in Helm of a value that was written on the command line."""
+    if isinstance(value, str):
+        text = value.replace(" ", "").replace("'", '"')
+        return re.sub(r"\\(.)", r"\1", text)
+    if isinstance(value, list):
+        return [_typed(str(item).replace("'", '"')) for item in value]
+    return _typed(str(value))
+
+
+def _typed(text: str) -> Any:
+    """Helm's reading of a value after ``--set``: true, false, null and whole numbers are no strings."""
+    lower = text.lower()
+    if lower in {"true", "false"}:
+        return lower == "true"
+    if lower == "null":
+        return None
+    if text == "0" or re.fullmatch(r"-?[1-9]\d{0,17}", text):
+        return int(text)
+    return text
+
+
+def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``a.b[0].c`` in nested maps and lists."""
+    steps = [m["name"] if m["name"] is not None else int(m["index"]) for m in _STEP.finditer(key)]
+    here: Any = values
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if isinstance(step, int):
+            here.extend([None] * (step + 1 - len(here)))
+            present = here[step]
+        else:
+            present = here.get(step)
+        if following is None:
+            here[step] = value
+            return
+        wanted = list if isinstance(following, int) else dict
+        if not isinstance(present, wanted):
+            present = wanted()
+            here[step] = present
+        here = present

@@ -1,0 +1,202 @@
+"""The pytest plugin: options, fixtures, and failures whose first line is the cause.
+
+It is loaded in every pytest run of a Python environment, so this module imports only pytest and what pytest has
+loaded already; everything else is imported when a fixture is first used.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.api import InstalledExtension, Kaapana
+    from harness.data import Series
+    from harness.fixtures import ObjectStore, Pacs, Session
+
+# (option, name in Settings, what argparse is told)
+_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("--kaapana-cluster", "cluster", {"metavar": "CLUSTER", "help": "docker, kind or context:NAME"}),
+    ("--kaapana-platform", "platform", {"metavar": "PROFILE", "help": "platform profile, e.g. documented or 0.6.0"}),
+    ("--kaapana-deliver", "deliver", {"metavar": "HOW", "help": "registry or tar"}),
+    ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
+    (
+        "--kaapana-reuse",
+        "reuse",
+        {"action": "store_const", "const": True, "help": "adopt a running platform, and leave it running"},
+    ),
+    (
+        "--kaapana-keep-on-failure",
+        "keep_on_failure",
+        {"action": "store_const", "const": True, "help": "leave the platform running after a failed test"},
+    ),
+)
+_SESSION = pytest.StashKey["Session"]()
+_FAILED = pytest.StashKey[bool]()
+_FACADE = pytest.StashKey["Kaapana"]()
+
+
+class HookSpecs:
+    """Hooks of this plugin."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_kaapana_environment(self, settings: Any, config: pytest.Config) -> Any:
+        """Make the environment for a test session; internal, for the tests of this plugin.
+
+        An environment has what ``harness.platform.environment.Environment`` has.
+        """
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the internal hook."""
+    pluginmanager.add_hookspecs(HookSpecs)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options; each has a twin in the environment and in ``[tool.kaapana-harness]`` (harness.settings)."""
+    group = parser.getgroup("kaapana", "workflow extensions of Kaapana")
+    for flag, name, how in _OPTIONS:
+        group.addoption(flag, dest=f"kaapana_{name}", default=None, **how)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_kaapana_environment(settings: Any, config: pytest.Config) -> Any:
+    """The emulated platform."""
+    from harness.platform.environment import Environment
+
+    listener = _listener(config)
+    return Environment.up(settings, **({"on_progress": listener.say} if listener else {}))
+
+
+def _session(config: pytest.Config) -> Session:
+    """The one session object of this process, made at first use; every xdist worker has its own."""
+    if _SESSION not in config.stash:
+        from harness.fixtures import Session
+        from harness.settings import Settings
+
+        flags = {name: config.getoption(f"kaapana_{name}") for _, name, _ in _OPTIONS}
+        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+            # installing and removing extensions side by side needs an environment of one's own
+            flags["reuse"] = "false"
+        settings = Settings.load(flags, start=config.rootpath)
+        config.stash[_SESSION] = Session(
+            settings,
+            lambda: config.hook.pytest_kaapana_environment(settings=settings, config=config),
+            _report_folder(config, settings.report),
+        )
+    return config.stash[_SESSION]
+
+
+def _listener(config: pytest.Config) -> Any:
+    """Lines about runs that are seen while the test runs; ``None``, so captured, with -q and on xdist workers."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or capture is None or config.get_verbosity() < 0 or "PYTEST_XDIST_WORKER" in os.environ:
+        return None
+    from harness.fixtures import uncaptured_lines
+
+    return uncaptured_lines(capture)
+
+
+def _report_folder(config: pytest.Config, chosen: Path | None) -> Path:
+    if chosen is not None:
+        folder = chosen if chosen.is_absolute() else config.invocation_params.dir / chosen
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="kaapana-report-"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return folder / worker if worker else folder
+
+
+@pytest.fixture
+def kaapana(request: pytest.FixtureRequest) -> Iterator[Kaapana]:
+    """The emulated platform with a fresh project; the platform is started by the first test that asks."""
+    session = _session(request.config)
+    listener = _listener(request.config)
+    with session.facade(request.node.nodeid, lambda: request.node.stash.get(_FAILED, False), listener) as facade:
+        request.node.stash[_FACADE] = facade
+        yield facade
+
+
+@pytest.fixture
+def extension(request: pytest.FixtureRequest, kaapana: Kaapana) -> InstalledExtension:
+    """The extension beside the test: installed from the folder ``extension`` next to the test file.
+
+    Another folder, relative to the test file: ``@pytest.mark.parametrize("extension", ["other"], indirect=True)``.
+    """
+    folder = request.path.parent / str(getattr(request, "param", "extension"))
+    return kaapana.install(folder)
+
+
+@pytest.fixture
+def pacs(kaapana: Kaapana) -> Pacs:
+    """The archive of the test's project: bring series in, ask what is there."""
+    from harness.fixtures import Pacs
+
+    return Pacs(kaapana.environment, kaapana.project)
+
+
+@pytest.fixture
+def object_store(kaapana: Kaapana) -> ObjectStore:
+    """The bucket of the test's project."""
+    from harness.fixtures import ObjectStore
+
+    return ObjectStore(kaapana.environment.object_store, kaapana.project.bucket)
+
+
+@pytest.fixture(scope="session")
+def brain_mr(request: pytest.FixtureRequest) -> Series:
+    """An MR series of an average human brain, with masks of brain, grey and white matter as its truth."""
+    from harness import data
+
+    return data.brain_mr(_session(request.config).settings.cache)
+
+
+@pytest.fixture(scope="session")
+def small_ct(request: pytest.FixtureRequest) -> Series:
+    """Five slices of a real cardiac CT."""
+    from harness import data
+
+    return data.small_ct(_session(request.config).settings.cache)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the cause of a failure into its first line."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+        if call.excinfo is not None and (_SESSION in item.config.stash or _is_ours(call.excinfo.value)):
+            from harness import failures
+
+            facade = item.stash.get(_FACADE, None)
+            text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else ())
+            if text is not None:
+                report.longrepr = text
+    return report
+
+
+def _is_ours(error: BaseException) -> bool:
+    return any(kind.__module__ == "harness.errors" for kind in type(error).__mro__)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say where the evidence lies, and what was left running."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None:
+        for line in session.notes():
+            terminalreporter.write_line(line)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the environment, or leave it running when that is asked for."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None:
+        session.close()
+        del config.stash[_SESSION]

@@ -1,0 +1,128 @@
+"""What the built-in programs share: their environment, the run's directory, its configuration (runtime 6.2, 8).
+
+Everything in here is untrusted: environment values come from a form, file names from an author's container.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_MAX_CONF_BYTES = 64 * 2**20
+_PATH_COMPONENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
+
+
+class ProgramError(Exception):
+    """The program cannot do its work: the text is the cause, the exit status is 1."""
+
+
+def say(text: str) -> None:
+    """One line of the task's log, at once (the log is followed live)."""
+    print(text, flush=True)
+
+
+def required(name: str) -> str:
+    """An environment variable that must be there and not be empty."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise ProgramError(f"environment variable {name} is not set")
+    return value
+
+
+def flag(name: str, default: str = "False") -> bool:
+    """A variable that holds Python's ``True`` or ``False`` as text, in any case."""
+    text = os.environ.get(name) or default
+    if text.lower() not in ("true", "false"):
+        raise ProgramError(f"{name} is {text!r}, expected True or False")
+    return text.lower() == "true"
+
+
+def number(name: str, default: int, low: int, high: int) -> int:
+    """A whole number between two bounds; unset or empty means the default."""
+    text = os.environ.get(name) or str(default)
+    try:
+        value = int(text)
+    except ValueError:
+        raise ProgramError(f"{name} is {text!r}, expected a whole number") from None
+    if not low <= value <= high:
+        raise ProgramError(f"{name} is {value}, expected {low} to {high}")
+    return value
+
+
+def comma_list(text: str) -> list[str]:
+    """The entries of a comma separated list; nothing for an empty text."""
+    return text.split(",") if text else []
+
+
+def path_component(text: str, what: str) -> str:
+    """``text`` when it is safe as the name of one file or folder (a UID is), else a ProgramError naming ``what``."""
+    if not isinstance(text, str) or not _PATH_COMPONENT.fullmatch(text):
+        raise ProgramError(f"{what} {str(text)[:80]!r} cannot be used as a file name")
+    return text
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """``$WORKFLOW_DIR`` of one run; elements are the folders below its batch folder."""
+
+    root: Path
+    batch: str
+
+    @classmethod
+    def from_environment(cls) -> RunFolder:
+        """Read ``WORKFLOW_DIR`` and ``BATCH_NAME`` (default ``batch``)."""
+        root = Path("/", required("WORKFLOW_DIR")).resolve()
+        return cls(root, os.environ.get("BATCH_NAME") or "batch")
+
+    def inside(self, *parts: str) -> Path:
+        """A path below the run's folder; a ProgramError when the parts lead out of it (``..``, links, absolute)."""
+        path = self.root.joinpath(*parts)
+        if not path.resolve().is_relative_to(self.root):
+            raise ProgramError(f"{'/'.join(parts)!r} leads out of the run's folder {self.root}")
+        return path
+
+    def elements(self) -> list[Path]:
+        """The element folders, sorted by name; plain files beside them are left out."""
+        return sorted(path for path in self.inside(self.batch).glob("*") if path.is_dir())
+
+    def relative(self, path: Path) -> str:
+        """``path`` as it is printed: relative to the run's folder."""
+        return path.relative_to(self.root).as_posix()
+
+    def conf(self) -> dict[str, Any]:
+        """The run's configuration, ``conf/conf.json`` (runtime 6.3)."""
+        path = self.inside("conf", "conf.json")
+        try:
+            if path.stat().st_size > _MAX_CONF_BYTES:
+                raise ProgramError(f"{path} is larger than {_MAX_CONF_BYTES} bytes")
+            conf = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ProgramError(f"the run's configuration cannot be read: {error}") from error
+        except ValueError as error:
+            raise ProgramError(f"the run's configuration {path} is not JSON: {error}") from error
+        if not isinstance(conf, dict):
+            raise ProgramError(f"the run's configuration {path} is not a JSON object")
+        return conf
+
+
+def section(conf: dict[str, Any], name: str) -> dict[str, Any]:
+    """A form of the configuration; missing is a ProgramError, as the platform's programs fail without it."""
+    value = conf.get(name)
+    if not isinstance(value, dict):
+        raise ProgramError(f"the run's configuration has no {name}; it has: {', '.join(sorted(conf)) or 'nothing'}")
+    return value
+
+
+def dicom_files(folder: Path) -> Iterator[Path]:
+    """Files below ``folder``, sorted, that carry the DICOM preamble, whatever their extension."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as stream:
+                stream.seek(128)
+                if stream.read(4) == b"DICM":
+                    yield path

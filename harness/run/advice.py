@@ -1,0 +1,93 @@
+"""The next step for errors that containers of workflow extensions are known to end with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# (what the log says, for which operators, the next step); the first match counts
+_RULES: tuple[tuple[str, str, str], ...] = (
+    (
+        r"No module named '?([\w.]+)",
+        "DAG file",
+        "the platform's Airflow has no package {0} and an extension cannot add one: import it in the container, "
+        "or fix the path (a module beside the DAG is imported by its folder below dags/)",
+    ),
+    (
+        r"No module named '?([\w.]+)",
+        "",
+        "install {0} in the container's image: requirements.txt or a RUN line of its Dockerfile",
+    ),
+    (
+        r"(?:Association Request Failed|Peer aborted Association|TCP Initialization Error|cannot request association)",
+        "",
+        "the DICOM receiver did not take the association: are pacs_host, pacs_port and the AE titles those of the "
+        "receiver, and does the pod have the label network-access-ctp?",
+    ),
+    (
+        r"(?:no (?:files|dicom)[^\n]*(?:to send|found|sent)|nothing was sent|No dicoms? (?:sent|found))",
+        "DcmSend",
+        "nothing to send lay in its input: check input_operator, and that the operator before it wrote .dcm files",
+    ),
+    (r"NoSuchBucket", "", "the bucket does not exist: leave bucket_name out to use the project's own bucket"),
+    (r"AccessDenied", "", "the project's user may only use the project's own bucket: leave bucket_name out"),
+    (
+        r"ValueError:[^\n]*(?:file|whitelist|match|upload)",
+        "Minio",
+        "no file passed: do batch_input_operators name the operator that wrote it, and does "
+        "whitelisted_file_extensions hold its extension (with the dot, as a list)?",
+    ),
+    (r"\bNoSuchKey\b", "", "the object is not in the bucket: check minio_prefix and source_files"),
+    (
+        r"(?:Temporary failure in name resolution|Name or service not known|Could not resolve host|NameResolutionError|"
+        r"Network is unreachable|No route to host|getaddrinfo failed|gaierror)",
+        "",
+        "pods have no way out of the platform: bring data and weights in the image, or give the operator "
+        'labels={{"network-access-external-ips": "true"}}',
+    ),
+    (
+        r"(?:timed? ?out|ConnectTimeout|Connection refused)",
+        "",
+        "a service did not answer: projects reach OpenSearch and the DICOM receiver only with the labels "
+        "network-access-opensearch or network-access-ctp",
+    ),
+    (
+        r"KeyError: '(OPERATOR_IN_DIR|OPERATOR_IMAGE_LIST_INPUT_DIR)'",
+        "",
+        "the operator has no input: give it input_operator= (and segmentation_operator= for a segmentation)",
+    ),
+    (
+        r"KeyError: '([A-Z][A-Z0-9_]+)'",
+        "",
+        "the environment has no {0}: set it in env_vars, or as a property of workflow_form",
+    ),
+    (
+        r"(?:Permission denied|PermissionError)",
+        "",
+        "the container's user may not write there: write below WORKFLOW_DIR, and run as the base image's user",
+    ),
+    (r"No space left on device", "", "the disk of this machine is full: `docker system df` shows by what"),
+    (
+        r"exec format error",
+        "",
+        "the image was built for another processor, or its ENTRYPOINT script has no #! line",
+    ),
+)
+
+
+def advice_for(text: str, task: Mapping[str, Any]) -> str:
+    """The next step for a log, empty when nothing is known.
+
+    Args:
+        text: log or traceback.
+        task: the task's record; its ``operator`` narrows some rules.
+    """
+    operator = str(task.get("operator") or "")
+    for pattern, only_for, advice in _RULES:
+        if only_for not in operator:
+            continue
+        match = re.search(pattern, text, re.I)
+        if match:
+            return advice.format(*match.groups())
+    return ""

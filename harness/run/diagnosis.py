@@ -1,0 +1,273 @@
+"""From what Airflow and the containers left to one cause that an author can act on. Pure functions.
+
+A task record is the harness API's view of a task instance: ``task_id, operator, state, try_number, max_tries,
+queued_at, start, end, trigger_rule, upstream, outcome``; ``outcome`` is what the operator published about the pod.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.run import log_lines
+from harness.run.advice import advice_for
+from harness.run.results import Cause
+
+Task = Mapping[str, Any]
+
+IMAGE_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+# what the plain Docker cluster adds to a failed pull
+_REGISTRY_WORDS = re.compile(r"(?:tags of|no repository) [^\n]*")
+_SIGNALS = {
+    129: "SIGHUP",
+    130: "SIGINT",
+    132: "SIGILL",
+    134: "SIGABRT",
+    135: "SIGBUS",
+    136: "SIGFPE",
+    137: "SIGKILL",
+    139: "SIGSEGV",
+    143: "SIGTERM",
+}
+
+
+def diagnose(
+    tasks: Sequence[Task],
+    state: str,
+    *,
+    logs: Mapping[str, str] | None = None,
+    registry_tags: Mapping[str, Sequence[str] | None] | None = None,
+    aborted_after_s: float | None = None,
+    dag_id: str = "",
+) -> Cause | None:
+    """Why a run did not succeed.
+
+    Args:
+        tasks: records of all tasks.
+        state: final state of the run.
+        logs: Airflow's task logs by task id.
+        registry_tags: for an image reference that could not be pulled, the tags its repository has in the
+            registry; ``None`` when there is no such repository.
+        aborted_after_s: the run was aborted by the harness after so many seconds.
+        dag_id: for messages.
+
+    Returns:
+        ``None`` for a run that succeeded.
+    """
+    logs = logs or {}
+    failed = _failed(tasks)
+    if aborted_after_s is not None:
+        return _deadline(tasks, aborted_after_s)
+    if state == "success":
+        return None
+    if failed:
+        return task_cause(failed[0], log=logs.get(failed[0]["task_id"], ""), registry_tags=registry_tags or {})
+    if not tasks:
+        return Cause(None, f"DAG {dag_id or 'of this run'} has no tasks", fix="create its operators with dag=dag")
+    return _without_failed_task(tasks, state)
+
+
+def _failed(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks that failed by themselves, in the order in which they ended; the first is the root of the failure."""
+    return sorted((task for task in tasks if task["state"] == "failed"), key=lambda task: str(task.get("end") or "~"))
+
+
+def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
+    """Why one failed task failed."""
+    outcome: Mapping[str, Any] = task.get("outcome") or {}
+    reason = str(outcome.get("reason") or "")
+    lines = [str(line) for line in outcome.get("log_tail") or []] or log.splitlines()
+    if reason in IMAGE_REASONS:
+        return _image(task, outcome, registry_tags)
+    if reason == "OOMKilled":
+        return _memory(task, outcome, lines)
+    if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
+        return _timeout(task, outcome, lines)
+    if outcome.get("exit_code"):
+        return _exit_code(task, int(outcome["exit_code"]), lines)
+    return _other(task, outcome, lines, log)
+
+
+def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
+    image = str(outcome.get("image") or "")
+    message = str(outcome.get("message") or "")
+    if outcome["reason"] in {"CreateContainerError", "RunContainerError"}:
+        return Cause(
+            task["task_id"],
+            f"the container of image {image} cannot be started: {log_lines.meaningful(message.splitlines())}",
+            message,
+            "the image needs an ENTRYPOINT or CMD that exists in it and is executable",
+        )
+    if outcome["reason"] == "InvalidImageName":
+        fix = "an image reference is <registry>/<name in lower case>:<tag>; is DEFAULT_REGISTRY part of an f-string?"
+        return Cause(task["task_id"], f"{image!r} is not a valid image reference", message, fix)
+    repository, _, tag = image.rpartition(":")
+    summary = f"image {image} cannot be pulled"
+    if image in registry_tags:
+        tags = registry_tags[image]
+        if tags is None:
+            summary += f": the registry has no repository {repository.split('/', 1)[-1]}"
+        else:
+            summary += f": tag {tag} is not in the registry, which has {', '.join(tags) or 'no tag'}"
+    elif match := _REGISTRY_WORDS.search(message):
+        summary += f": {match[0].strip()}"
+    fix = (
+        "push it, or upload it with --deliver tar: the extension needs a processing container with "
+        f'LABEL IMAGE="{repository.rsplit("/", 1)[-1] or image}", and the operator the tag {{KAAPANA_BUILD_VERSION}}'
+    )
+    return Cause(task["task_id"], summary, message, fix)
+
+
+def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
+    message = str(outcome.get("message") or "")
+    limit = outcome.get("memory_limit_bytes") or _quantity(message)
+    peak = outcome.get("max_memory_bytes")
+    parts = ["killed because it used more memory than its limit"]
+    if limit:
+        parts.append(f"limit {mebibytes(int(limit))}")
+    if peak:
+        parts.append(f"peak {mebibytes(int(peak))}")
+    fix = "give the operator more: ram_mem_mb (request) and ram_mem_mb_lmt (limit), in MiB; /dev/shm counts too"
+    return Cause(task["task_id"], ", ".join(parts), log_lines.tail(lines) or message, fix)
+
+
+def _timeout(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
+    seconds = seconds_between(outcome.get("started") or task.get("start"), outcome.get("finished") or task.get("end"))
+    after = f" after {seconds:.0f} s" if seconds is not None else ""
+    last = log_lines.meaningful(lines)
+    summary = f"ran longer than its execution_timeout and was killed{after}"
+    summary += f"; its last line was: {last}" if last else "; it had not logged anything"
+    fix = "give the operator a longer execution_timeout, or find what the container waits for"
+    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
+
+
+def _exit_code(task: Task, code: int, lines: Sequence[str]) -> Cause:
+    last = log_lines.meaningful(lines)
+    summary = f"exit code {code}"
+    if code in _SIGNALS:
+        summary += f" ({_SIGNALS[code]})"
+    summary += f": {last}" if last else ", and the container logged nothing"
+    fix = advice_for("\n".join(map(log_lines.clean, lines)), task)
+    if not fix and code == 127:
+        fix = "a command that the container starts does not exist in the image: look at ENTRYPOINT, CMD and the scripts"
+    if not fix and code == 137:
+        fix = "it was killed from outside; when it is for memory, raise ram_mem_mb and ram_mem_mb_lmt"
+    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
+
+
+def _other(task: Task, outcome: Mapping[str, Any], lines: Sequence[str], log: str) -> Cause:
+    """A task that failed outside of a container: Python operators, rejected pods, the operator's own errors."""
+    message = str(outcome.get("message") or "").strip()
+    last = message.splitlines()[0] if message else log_lines.meaningful(lines)
+    reason = str(outcome.get("reason") or "")
+    summary = f"{reason}: {last}" if reason and reason not in {"Error", last} else last
+    fix = advice_for(f"{message}\n{log}", task)
+    detail = log_lines.tail(lines) or message
+    return Cause(task["task_id"], summary or "failed without a message", detail, fix)
+
+
+def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
+    """The harness aborted the run. Abort makes running tasks failed and waiting ones skipped (runtime 9.1)."""
+    open_states = {"running", "queued", "scheduled", "up_for_retry", "restarting", "deferred"}
+    active = [task for task in tasks if task["state"] in open_states]
+    active = active or [task for task in _failed(tasks) if task.get("start")]
+    fix = "raise the limit with --timeout or timeout_s, or give the operators an execution_timeout of their own"
+    if not active:
+        summary = f"the run had not ended after {seconds:.0f} s and was aborted; no task had started"
+        return Cause(None, summary, fix="was the platform's scheduler alive? `kaapana-harness status` says")
+    task = active[-1]
+    outcome: Mapping[str, Any] = task.get("outcome") or {}
+    lines = [str(line) for line in outcome.get("log_tail") or []]
+    last = log_lines.meaningful(lines)
+    summary = (
+        f"still {'running' if task.get('start') else task['state']} when the run was aborted after {seconds:.0f} s"
+    )
+    return Cause(
+        task["task_id"], summary + (f"; its last line was: {last}" if last else ""), log_lines.tail(lines), fix
+    )
+
+
+def _without_failed_task(tasks: Sequence[Task], state: str) -> Cause:
+    """The run failed although no task did: skipped or never started upstream tasks."""
+    blocked = [task for task in tasks if task["state"] == "upstream_failed"]
+    if blocked:
+        by_id = {task["task_id"]: task for task in tasks}
+        roots = sorted(
+            {
+                parent
+                for task in blocked
+                for parent in task.get("upstream") or []
+                if parent in by_id and by_id[parent]["state"] not in {"success", "upstream_failed"}
+            }
+        )
+        states = ", ".join(f"{name} ({by_id[name]['state']})" for name in roots) or "none that is known"
+        summary = f"could not start: of its upstream tasks these did not succeed: {states}"
+        fix = f"its trigger rule is {blocked[0].get('trigger_rule', 'all_success')}"
+        return Cause(blocked[0]["task_id"], summary, fix=fix)
+    states = ", ".join(f"{task['task_id']} {task['state'] or 'not started'}" for task in tasks)
+    summary = f"the run ended {state} although no task failed"
+    return Cause(None, summary, states, "the DAG may have a dagrun_timeout, or somebody marked the run")
+
+
+def no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: Sequence[str]) -> Cause:
+    """Why a workflow that was accepted never became a DAG run."""
+    if import_errors:
+        return import_cause(import_errors)
+    if job_states:
+        summary = (
+            f"the workflow's job of {dag_id} is {', '.join(sorted(set(job_states)))}, but Airflow has no run of it"
+        )
+        return Cause(None, summary, fix="is the DAG still installed, and is it not paused?")
+    summary = f"the platform accepted the workflow of {dag_id} but made no job of it"
+    fix = "with single_execution the data form needs a dataset; the dataset must exist in the project"
+    return Cause(None, summary, fix=fix)
+
+
+def import_cause(import_errors: Mapping[str, str]) -> Cause:
+    """A DAG file that Airflow could not import."""
+    path, text = next(iter(sorted(import_errors.items())))
+    lines = text.splitlines()
+    return Cause(
+        None,
+        f"DAG file {path} does not import: {log_lines.meaningful(lines)}",
+        log_lines.tail(lines),
+        advice_for(text, {"operator": "DAG file"})
+        or "the platform shows this in the scheduler's log only: mend the file",
+    )
+
+
+def mebibytes(size: int) -> str:
+    """A size in MiB for a message."""
+    return f"{size / 2**20:.0f} MiB"
+
+
+def _quantity(text: str) -> int | None:
+    """Bytes of the first Kubernetes memory quantity in a text, e.g. ``55.0Mi``."""
+    match = re.search(r"\b(\d+(?:\.\d+)?)\s?(Ki|Mi|Gi)B?\b", text)
+    if not match:
+        return None
+    factor = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[match[2]]
+    return int(float(match[1]) * factor)
+
+
+def seconds_between(start: Any, end: Any) -> float | None:
+    """Seconds between two ISO 8601 times, ``None`` when one is missing or not a time."""
+    try:
+        return (_time(str(end)) - _time(str(start))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def _time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))

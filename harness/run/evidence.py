@@ -1,0 +1,208 @@
+"""What a run left behind, collected once at its end into one folder (design: RUN_DIR)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.run.diagnosis import seconds_between
+from harness.run.paths import Folder
+from harness.run.ports import EnvironmentPort, Json, ProjectPort
+from harness.run.results import Cause, Finding, Run, SentObject, SentObjects, StoredObject, TaskResult
+
+SCHEMA = 1
+RESULTS_PREFIX = "staticwebsiteresults/"
+
+
+def visible_in_results(key: str) -> bool:
+    """Whether the platform's results page lists an object of the project bucket (services 10.3)."""
+    return key.startswith(RESULTS_PREFIX) and key.endswith("html") and key.rsplit("/", 1)[-1] != "index.html"
+
+
+def object_versions(environment: EnvironmentPort, bucket: str) -> dict[str, tuple[str, str]]:
+    """What lies in a bucket now: key to (entity tag, time of change)."""
+    listed = environment.object_store.list_objects(bucket, recursive=True)
+    return {item.object_name: (str(item.etag), str(item.last_modified)) for item in listed if not item.is_dir}
+
+
+def collect_objects(
+    environment: EnvironmentPort, bucket: str, before: Mapping[str, tuple[str, str]], folder: Folder
+) -> list[StoredObject]:
+    """Copy the objects that are new or changed since ``before``."""
+    after = object_versions(environment, bucket)
+    found = []
+    for key in sorted(key for key, version in after.items() if before.get(key) != version):
+        relative, path = folder.place("objects", key)
+        response = environment.object_store.get_object(bucket, key)
+        try:
+            with path.open("wb") as file:
+                for chunk in response.stream(1 << 20):
+                    file.write(chunk)
+            content_type = str(response.headers.get("Content-Type", "application/octet-stream"))
+        finally:
+            response.close()
+            response.release_conn()
+        found.append(
+            StoredObject(bucket, key, path.stat().st_size, content_type, relative, visible_in_results(key), folder.root)
+        )
+    return found
+
+
+def collect_sent(
+    environment: EnvironmentPort, project: ProjectPort, known: Iterable[str], pod_ips: Iterable[str], folder: Folder
+) -> list[SentObject]:
+    """Copy what the platform received for the project, except the receipts ``known`` from before the run."""
+    before, found = set(known), []
+    receipts = [receipt for receipt in environment.services.receipts(project.name) if receipt["id"] not in before]
+    for receipt in attributed(receipts, pod_ips):
+        uid = str(receipt["sop_instance_uid"])
+        relative, path = folder.place("sent", f"{uid}.dcm")
+        path.write_bytes(environment.services.receipt_file(receipt["id"]))
+        found.append(
+            SentObject(
+                path=relative,
+                sop_class=str(receipt["sop_class"]),
+                sop_instance_uid=uid,
+                series_instance_uid=str(receipt["series_instance_uid"]),
+                calling_ae=str(receipt["calling_ae"]),
+                called_ae=str(receipt["called_ae"]),
+                directory=folder.root,
+            )
+        )
+    return found
+
+
+def attributed(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
+    """The receipts that belong to a run, by the address of its pods where that says anything.
+
+    A pod that also has a network for the receiver sends from an address other than the one in its status, and
+    operators without a pod send from the scheduler: when no address matches, the project and the time decide.
+    """
+    own = {ip for ip in pod_ips if ip}
+    matching = [receipt for receipt in receipts if str(receipt.get("peer", "")).rsplit(":", 1)[0] in own]
+    return matching or list(receipts)
+
+
+def collect_tasks(
+    environment: EnvironmentPort, records: Sequence[tuple[str, str, Json]], folder: Folder
+) -> tuple[list[TaskResult], dict[str, str]]:
+    """Results and logs of tasks.
+
+    Args:
+        records: (run id, text to add to the task id, record).
+
+    Returns:
+        the results, and the text of the logs by task id.
+    """
+    results, logs = [], {}
+    for run_id, suffix, record in records:
+        outcome, attempt = record.get("outcome") or {}, int(record.get("try_number") or 0)
+        name, log = f"{record['task_id']}{suffix}", None
+        # a task that never started has no attempt and no log
+        if attempt > 0 and record.get("start"):
+            text = environment.airflow.log(str(record["dag_id"]), run_id, record["task_id"], attempt)
+            log, path = folder.place("logs", f"{name}.log")
+            path.write_text(text, "utf-8")
+            logs[name] = text
+        results.append(
+            TaskResult(
+                task_id=name,
+                operator=str(record.get("operator") or ""),
+                state=str(record["state"] or "none"),
+                image=outcome.get("image"),
+                exit_code=outcome.get("exit_code"),
+                reason=outcome.get("reason"),
+                attempts=attempt,
+                queued_s=seconds_between(record.get("queued_at"), record.get("start")),
+                seconds=seconds_between(record.get("start"), record.get("end")),
+                max_memory_bytes=outcome.get("max_memory_bytes"),
+                log_path=log,
+                directory=folder.root,
+            )
+        )
+    return results, logs
+
+
+def as_document(run: Run) -> Json:
+    """The content of ``run.json``."""
+    return {
+        "schema": SCHEMA,
+        **{
+            name: getattr(run, name)
+            for name in ("dag_id", "run_id", "state", "platform", "cluster", "form", "started", "seconds")
+        },
+        "tasks": [{"log" if key == "log_path" else key: value for key, value in _fields(t).items()} for t in run.tasks],
+        "sent": [_fields(item) for item in run.sent],
+        "objects": [_fields(item) for item in run.objects],
+        "findings": [{**_fields(finding), "platforms": list(finding.platforms)} for finding in run.findings],
+        "cause": _fields(run.cause) if run.cause else None,
+    }
+
+
+def write(run: Run) -> None:
+    """Write ``run.json`` and ``report.html``; each file appears complete or not at all."""
+    _write(run.directory / "run.json", json.dumps(as_document(run), indent=2, ensure_ascii=False) + "\n")
+    write_report(run)
+
+
+def write_report(run: Run) -> None:
+    """Write ``report.html``."""
+    from harness.run import report
+
+    _write(run.directory / "report.html", report.render(as_document(run)))
+
+
+def read(directory: Path) -> Run:
+    """The run that :func:`write` wrote.
+
+    Raises:
+        UsageError: there is no run in the folder, or one of another schema.
+    """
+    from harness.errors import UsageError
+
+    path = directory / "run.json"
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        if document["schema"] != SCHEMA:
+            raise UsageError(f"{path} has schema {document['schema']}, this version reads {SCHEMA}")
+        cause = document["cause"]
+        return Run(
+            **{
+                name: document[name]
+                for name in ("dag_id", "run_id", "state", "platform", "cluster", "form", "started", "seconds")
+            },
+            tasks=tuple(
+                TaskResult(**task, log_path=log, directory=directory)
+                for log, task in map(_without_log, document["tasks"])
+            ),
+            sent=SentObjects([SentObject(**item, directory=directory) for item in document["sent"]]),
+            objects=tuple(StoredObject(**item, directory=directory) for item in document["objects"]),
+            findings=tuple(Finding(**{**item, "platforms": tuple(item["platforms"])}) for item in document["findings"]),
+            cause=Cause(**cause) if cause else None,
+            directory=directory,
+            run_ids=(document["run_id"],),
+        )
+    except FileNotFoundError:
+        raise UsageError(f"{directory} is not the folder of a run: it has no run.json") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _without_log(task: Json) -> tuple[str | None, Json]:
+    return task["log"], {key: value for key, value in task.items() if key != "log"}
+
+
+def _fields(value: Any) -> Json:
+    """A dataclass as JSON, without the folder that its paths are relative to."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.name != "directory"}
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, "utf-8")
+    partial.replace(path)

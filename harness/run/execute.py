@@ -1,0 +1,230 @@
+"""One run from the form to the evidence: prepare, trigger, follow, settle, collect, judge, write."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+from harness.run import diagnosis, evidence, findings
+from harness.run.follow import Listener, Silent, follow
+from harness.run.paths import Folder
+from harness.run.ports import EnvironmentPort, Json, ProjectPort
+from harness.run.results import Finding, Run, SentObjects
+from harness.run.trigger import Triggered, series_of, trigger
+
+if TYPE_CHECKING:
+    from harness.data.series import Series
+
+# what the run sent must be ingested before it is looked at; the stand-in waits for half a second of silence
+_SETTLE_TIMEOUT_S = 60.0
+# after an abort Airflow ends the tasks' processes, which delete their pods
+_ABORT_TIMEOUT_S = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to run.
+
+    Args:
+        dag_id: the DAG.
+        dataset: series, a folder, a list of series, or ``None``.
+        form: values by property name, or by form.
+        form_text: the same as text from a command line, typed by the DAG's form.
+        timeout_s: seconds until the run is aborted.
+        directory: empty or absent folder for the evidence.
+        platform: name of the profile, for the evidence.
+        cluster: name of the cluster, for the evidence.
+        given_arguments: arguments that releases treat differently, from the extension's source.
+        notes: what a user of the extension would miss, one sentence each.
+    """
+
+    dag_id: str
+    directory: Path
+    dataset: Any = None
+    form: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    form_text: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout_s: float = 900.0
+    platform: str = "documented"
+    cluster: str = "docker"
+    given_arguments: Sequence[findings.GivenArgument] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Before:
+    """What was there before the run, to know afterwards what the run added."""
+
+    objects: Mapping[str, tuple[str, str]]
+    receipts: frozenset[str]
+
+
+def execute(
+    environment: EnvironmentPort,
+    project: ProjectPort,
+    request: Request,
+    *,
+    listener: Listener | None = None,
+    registry_tags: Callable[[str], Sequence[str] | None] | None = None,
+) -> Run:
+    """Run a DAG and keep what it leaves. A failed run is a result, not an exception.
+
+    Args:
+        listener: is told what happens.
+        registry_tags: tags of a repository in the platform's registry, ``None`` when there is no such repository.
+
+    Raises:
+        UsageError: dataset or form are not what the DAG takes.
+        RunError: the platform did not start the workflow.
+        EnvironmentError_: the platform was lost.
+    """
+    listener = listener or Silent()
+    series = series_of(request.dataset)
+    before = _Before(
+        evidence.object_versions(environment, project.bucket),
+        frozenset(str(receipt["id"]) for receipt in environment.services.receipts(project.name)),
+    )
+    started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+    triggered = trigger(
+        environment, project, request.dag_id, series=series, form=request.form, form_text=request.form_text
+    )
+    snapshot = None
+    try:
+        for run_id in triggered.run_ids:
+            listener.say(f"run {run_id}")
+            left = max(0.001, request.timeout_s - (time.monotonic() - clock))
+            followed = follow(environment.airflow, request.dag_id, run_id, listener, timeout_s=left)
+            if followed.state is None:
+                snapshot = _records(environment, triggered)
+                _abort(environment, triggered, listener)
+                break
+    except BaseException:
+        # interrupted, or the platform does not answer: nothing may go on running unseen
+        with contextlib.suppress(HarnessError):
+            _abort(environment, triggered, Silent())
+        raise
+    seconds = time.monotonic() - clock
+    environment.services.settle(_SETTLE_TIMEOUT_S)
+    return _collect(
+        environment,
+        project,
+        request,
+        triggered,
+        series,
+        before,
+        started=started,
+        seconds=seconds,
+        snapshot=snapshot,
+        registry_tags=registry_tags,
+    )
+
+
+def _collect(
+    environment: EnvironmentPort,
+    project: ProjectPort,
+    request: Request,
+    triggered: Triggered,
+    series: Sequence[Series],
+    before: _Before,
+    *,
+    started: datetime.datetime,
+    seconds: float,
+    snapshot: list[tuple[str, str, Json]] | None,
+    registry_tags: Callable[[str], Sequence[str] | None] | None,
+) -> Run:
+    folder = Folder(request.directory)
+    records = _records(environment, triggered)
+    tasks, logs = evidence.collect_tasks(environment, records, folder)
+    named = [_named(record, suffix) for _, suffix, record in records]
+    ips = [str((record.get("outcome") or {}).get("pod_ip") or "") for record in named]
+    sent = evidence.collect_sent(environment, project, before.receipts, ips, folder)
+    objects = evidence.collect_objects(environment, project.bucket, before.objects, folder)
+    state = _state([str(environment.airflow.run(request.dag_id, run_id)["state"]) for run_id in triggered.run_ids])
+    if snapshot is not None:
+        state = "failed"
+    cause = diagnosis.diagnose(
+        [_named(record, suffix) for _, suffix, record in snapshot] if snapshot is not None else named,
+        state,
+        logs=logs,
+        registry_tags=_tags_of_missing_images(named, registry_tags),
+        aborted_after_s=request.timeout_s if snapshot is not None else None,
+        dag_id=request.dag_id,
+    )
+    run = Run(
+        dag_id=request.dag_id,
+        run_id=triggered.run_ids[0],
+        state=state,
+        platform=request.platform,
+        cluster=request.cluster,
+        form=triggered.form,
+        started=started.isoformat(timespec="milliseconds"),
+        seconds=round(seconds, 3),
+        tasks=tuple(tasks),
+        sent=SentObjects(sent, series),
+        objects=tuple(objects),
+        findings=(
+            *findings.of_run(named, state, objects, len(sent)),
+            *findings.ignored_arguments(request.given_arguments, named),
+            *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
+        ),
+        cause=cause,
+        directory=request.directory,
+        run_ids=triggered.run_ids,
+    )
+    evidence.write(run)
+    return run
+
+
+def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, Json]]:
+    """(run id, suffix for the task id, record) of every task; the suffix tells the DAG runs of one workflow apart."""
+    found = []
+    count = len(triggered.run_ids)
+    for number, run_id in enumerate(triggered.run_ids, 1):
+        suffix = f" [{number}/{count}]" if count > 1 else ""
+        for record in environment.airflow.run(triggered.dag_id, run_id)["tasks"]:
+            found.append((run_id, suffix, {**record, "dag_id": triggered.dag_id}))
+    return found
+
+
+def _named(record: Json, suffix: str) -> Json:
+    upstream = [f"{name}{suffix}" for name in record.get("upstream") or []]
+    return {**record, "task_id": f"{record['task_id']}{suffix}", "upstream": upstream}
+
+
+def _state(states: Sequence[str]) -> str:
+    """One state for all DAG runs of a workflow: success only when all succeeded."""
+    return next((state for state in states if state != "success"), "success")
+
+
+def _abort(environment: EnvironmentPort, triggered: Triggered, listener: Listener) -> None:
+    """Stop all DAG runs that have not ended, and wait until they have."""
+    deadline = time.monotonic() + _ABORT_TIMEOUT_S
+    for run_id in triggered.run_ids:
+        if environment.airflow.run(triggered.dag_id, run_id)["state"] in {"success", "failed"}:
+            continue
+        listener.say(f"aborting {run_id}")
+        environment.airflow.abort(triggered.dag_id, run_id)
+        left = max(0.001, deadline - time.monotonic())
+        follow(environment.airflow, triggered.dag_id, run_id, Silent(), timeout_s=left)
+
+
+def _tags_of_missing_images(
+    records: Sequence[Json], registry_tags: Callable[[str], Sequence[str] | None] | None
+) -> dict[str, Sequence[str] | None]:
+    found: dict[str, Sequence[str] | None] = {}
+    if registry_tags is None:
+        return found
+    for record in records:
+        outcome = record.get("outcome") or {}
+        image = str(outcome.get("image") or "")
+        if outcome.get("reason") in diagnosis.IMAGE_REASONS and "/" in image:
+            repository = image.split("/", 1)[1].rpartition(":")[0]
+            # only an addition to the message: without the registry's answer the image is named all the same
+            with contextlib.suppress(HarnessError, OSError):
+                found[image] = registry_tags(repository)
+    return found

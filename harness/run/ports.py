@@ -1,0 +1,97 @@
+"""What a run needs of the platform, as Protocols: the real clients live in ``harness.platform``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class ProjectPort(Protocol):
+    """A project of the platform (services 9.2)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def bucket(self) -> str: ...
+
+    @property
+    def record(self) -> Json: ...
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def password(self) -> str: ...
+
+
+class ServicesPort(Protocol):
+    """The stand-ins' control API, and the platform's backend (runtime 10.1)."""
+
+    def upload_series(self, project: str, dataset: str, archive: Path | bytes) -> Mapping[str, int]:
+        """Ingest a zip of DICOM files; number of instances of each series."""
+        ...
+
+    def settle(self, timeout_s: float) -> None:
+        """Return when no association is open and everything that was received is ingested."""
+        ...
+
+    def receipts(self, project: str, since: str | None = None) -> list[Json]:
+        """What was received for the project by DIMSE, oldest first."""
+        ...
+
+    def receipt_file(self, receipt_id: str) -> bytes:
+        """The DICOM file of a receipt, as it came over the wire."""
+        ...
+
+    def dags(self, project: ProjectPort) -> list[str]:
+        """The DAGs that the project's users can choose."""
+        ...
+
+    def form_schemas(self, project: ProjectPort, dag_id: str) -> Json:
+        """The DAG's ``ui_forms`` as the user interface gets them (runtime 10.3); empty when it is not offered."""
+        ...
+
+    def start_workflow(self, project: ProjectPort, body: Json) -> Json:
+        """POST /client/workflow (runtime 10.2); a refusal is raised as RunError with the platform's words."""
+        ...
+
+    def jobs(self, project: ProjectPort, workflow_name: str) -> list[Json]:
+        """GET /client/jobs (runtime 10.1)."""
+        ...
+
+
+class AirflowPort(Protocol):
+    """The harness's API of Airflow's web server."""
+
+    def run(self, dag_id: str, run_id: str) -> Json: ...
+
+    def events(self, dag_id: str, run_id: str) -> Iterator[Json]: ...
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str: ...
+
+    def abort(self, dag_id: str, run_id: str) -> None: ...
+
+
+class ObjectStorePort(Protocol):
+    """The part of ``minio.Minio`` that collects a run's objects."""
+
+    def list_objects(self, bucket_name: str, *, recursive: bool = False) -> Iterable[Any]: ...
+
+    def get_object(self, bucket_name: str, object_name: str) -> Any: ...
+
+
+class EnvironmentPort(Protocol):
+    """The emulated platform, as far as a run is concerned."""
+
+    @property
+    def services(self) -> ServicesPort: ...
+
+    @property
+    def airflow(self) -> AirflowPort: ...
+
+    @property
+    def object_store(self) -> ObjectStorePort: ...

@@ -1,0 +1,152 @@
+"""The archive behind the filter: files on disk, an index of query attributes in memory (services 6)."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from harness.services import dicomfile
+from harness.services.dicomfile import DicomError, Identifiers
+
+# what QIDO answers by default, per level
+STUDY_TAGS: Final = (
+    "00080005", "00080020", "00080030", "00080050", "00080090", "00081030",
+    "00100010", "00100020", "00100030", "00100040", "0020000D", "00200010",
+)  # fmt: skip
+SERIES_TAGS: Final = (
+    "00080021", "00080031", "00080060", "00080070", "0008103E", "00081090", "00180015",
+    "0020000E", "00200011", "00200052", "00400244", "00400245",
+)  # fmt: skip
+INSTANCE_TAGS: Final = (
+    "00080008", "00080016", "00080018", "00200013", "00200032", "00200037",
+    "00280002", "00280008", "00280010", "00280011", "00280030", "00280100",
+)  # fmt: skip
+Attributes = dict[str, dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """One archived object; ``attributes`` is DICOM JSON of the tags above."""
+
+    ids: Identifiers
+    path: Path
+    transfer_syntax: str
+    attributes: Attributes
+
+
+class Archive:
+    """Objects by study, series and instance. Safe to use from several threads.
+
+    A series is looked up by its UID alone; an instance that comes again replaces the earlier one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._series: dict[str, dict[str, Instance]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def store(self, source: Path) -> Instance:
+        """Archive a copy of a file without the two tags that name dataset and project (services 8.3).
+
+        Raises:
+            DicomError: the file cannot be archived.
+        """
+        layout = dicomfile.scan(source)
+        ids = dicomfile.identifiers(source, layout)
+        attributes = _attributes(source)
+        with self._lock:
+            known = self._series.get(ids.series, {})
+            other = next((item.ids.study for item in known.values() if item.ids.study != ids.study), None)
+        if other is not None:
+            raise DicomError(f"series {ids.series} belongs to study {other} in the archive, here to {ids.study}")
+        target = self._folder / ids.study / ids.series / f"{ids.sop_instance}.dcm"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = self._folder / f".{uuid.uuid4().hex}"
+        try:
+            tags = {dicomfile.CLINICAL_TRIAL_SPONSOR: None, dicomfile.CLINICAL_TRIAL_PROTOCOL: None}
+            dicomfile.rewrite(source, part, layout, tags)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        instance = Instance(ids, target, layout.transfer_syntax, attributes)
+        with self._lock:
+            self._series.setdefault(ids.series, {})[ids.sop_instance] = instance
+        return instance
+
+    def series(self, uid: str) -> list[Instance]:
+        """The instances of a series, by instance number; empty for an unknown one."""
+        with self._lock:
+            found = list(self._series.get(uid, {}).values())
+        return sorted(found, key=lambda item: (_number(item), item.ids.sop_instance))
+
+    def series_uids(self, study: str | None = None) -> list[str]:
+        """The series of a study, or of all."""
+        with self._lock:
+            return [
+                uid
+                for uid, items in self._series.items()
+                if items and (study is None or next(iter(items.values())).ids.study == study)
+            ]
+
+    def studies(self) -> list[str]:
+        """The studies in order of arrival."""
+        with self._lock:
+            return list(dict.fromkeys(next(iter(items.values())).ids.study for items in self._series.values() if items))
+
+    def study_of(self, series: str) -> str | None:
+        """The study of an archived series."""
+        with self._lock:
+            items = self._series.get(series)
+            return next(iter(items.values())).ids.study if items else None
+
+    def remove(self, series: Iterable[str]) -> None:
+        """Delete series, files included."""
+        for uid in series:
+            with self._lock:
+                items = self._series.pop(uid, {})
+            for item in list(items.values())[:1]:
+                shutil.rmtree(item.path.parent, ignore_errors=True)
+
+
+def value(attributes: Attributes, tag: str) -> Any:
+    """First value of a DICOM JSON attribute, None when there is none."""
+    values = attributes.get(tag, {}).get("Value") or [None]
+    return values[0]
+
+
+def _number(instance: Instance) -> int:
+    number = value(instance.attributes, "00200013")
+    return number if isinstance(number, int) else 0
+
+
+def _attributes(path: Path) -> Attributes:
+    import pydicom
+
+    wanted = [int(tag, 16) for tag in (*STUDY_TAGS, *SERIES_TAGS, *INSTANCE_TAGS)]
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(wanted))
+    except Exception as problem:  # pydicom raises many kinds on broken values
+        raise DicomError(f"the dataset cannot be read: {type(problem).__name__}: {problem}") from None
+    return to_json(dataset, inline_limit=1024)
+
+
+def to_json(dataset: Any, *, inline_limit: int) -> Attributes:
+    """DICOM JSON of a pydicom dataset; elements whose value is broken are left out, bulk values too."""
+    document: Attributes = {}
+    for tag in sorted(dataset.keys()):
+        key = f"{int(tag):08X}"
+        try:
+            document[key] = dataset[tag].to_json_dict(_no_bulk, inline_limit)
+        except Exception:  # a value that cannot be converted must not hide the other elements
+            continue
+    return document
+
+
+def _no_bulk(element: Any) -> str:
+    return ""

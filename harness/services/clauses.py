@@ -1,0 +1,303 @@
+"""Query clauses of the metadata search (services 11.5), evaluated on one document at a time.
+
+Strings are mapped as the server does by default: the field itself is analysed text, ``<field>.keyword`` is the
+exact value (services 11.2).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+Predicate = Callable[[str, dict[str, Any]], bool]
+_MAX_DEPTH: Final = 50
+_KEYWORD_LIMIT: Final = 256
+# words of the standard analyser: letters, digits and _, joined by a dot between letters or between digits
+_WORD = re.compile(r"\w+(?:(?:(?<=\d)[.,;](?=\d)|(?<=[^\W\d_])[.'\u2019](?=[^\W\d_]))\w+)*")
+_DATE_MATH = re.compile(r"now\b|\|\|")
+
+
+class ClauseError(Exception):
+    """The query cannot be parsed, or uses a clause that is not emulated."""
+
+
+def analyse(text: str) -> list[str]:
+    """Tokens of an analysed text field."""
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def values(source: Any, path: str) -> Iterator[Any]:
+    """The leaf values of a field; objects are entered at dots, lists are flattened."""
+    if isinstance(source, list):
+        for item in source:
+            yield from values(item, path)
+    elif not path:
+        if not isinstance(source, dict) and source is not None:
+            yield source
+    elif isinstance(source, dict):
+        if path in source:
+            yield from values(source[path], "")
+        head, dot, rest = path.partition(".")
+        while dot:
+            if head in source:
+                yield from values(source[head], rest)
+            more, dot, rest = rest.partition(".")
+            head = f"{head}.{more}"
+
+
+def field_values(source: dict[str, Any], field: str) -> tuple[list[Any], bool]:
+    """The values of a field and whether it is analysed text."""
+    if field.endswith(".keyword"):
+        exact = [item for item in values(source, field[: -len(".keyword")]) if isinstance(item, str)]
+        return [item for item in exact if len(item) <= _KEYWORD_LIMIT], False
+    return list(values(source, field)), not re.search(r"_(date|time|datetime)$", field)
+
+
+def compile_query(query: Any, depth: int = 0) -> Predicate:
+    """A predicate (document id, source) for a query.
+
+    Raises:
+        ClauseError: in the words of the server.
+    """
+    if depth > _MAX_DEPTH:
+        raise ClauseError(f"the query is nested deeper than {_MAX_DEPTH} levels")
+    if not isinstance(query, dict):
+        raise ClauseError("[_na] query malformed, must start with start_object")
+    if not query:
+        return lambda doc_id, source: True
+    if len(query) != 1:
+        raise ClauseError("[_na] query malformed, more than one clause in one object")
+    ((name, body),) = query.items()
+    builder = _BUILDERS.get(name)
+    if builder is None:
+        raise ClauseError(f"unknown query [{name}] (the harness emulates: {', '.join(sorted(_BUILDERS))})")
+    try:
+        return builder(body, depth)
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
+        raise ClauseError(f"[{name}] query malformed: {type(problem).__name__}: {problem}") from None
+
+
+def _match_all(body: Any, depth: int) -> Predicate:
+    return lambda doc_id, source: True
+
+
+def _match_none(body: Any, depth: int) -> Predicate:
+    return lambda doc_id, source: False
+
+
+def _ids(body: Any, depth: int) -> Predicate:
+    wanted = set(map(str, body["values"]))
+    return lambda doc_id, source: doc_id in wanted
+
+
+def _bool(body: Any, depth: int) -> Predicate:
+    parts: dict[str, list[Predicate]] = {}
+    for name, clauses in body.items():
+        if name in {"minimum_should_match", "boost", "adjust_pure_negative", "_name"}:
+            continue
+        if name not in {"must", "filter", "must_not", "should"}:
+            raise ClauseError(f"[bool] query does not support [{name}]")
+        listed = clauses if isinstance(clauses, list) else [clauses]
+        parts[name] = [compile_query(clause, depth + 1) for clause in listed]
+    needed = parts.get("must", []) + parts.get("filter", [])
+    excluded, optional = parts.get("must_not", []), parts.get("should", [])
+    minimum = body.get("minimum_should_match", 0 if needed else min(1, len(optional)))
+    minimum = int(minimum)
+
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        return (
+            all(clause(doc_id, source) for clause in needed)
+            and not any(clause(doc_id, source) for clause in excluded)
+            and sum(clause(doc_id, source) for clause in optional) >= minimum
+        )
+
+    return check
+
+
+def _same(found: Any, wanted: Any, *, analysed: bool) -> bool:
+    """Whether a stored value has exactly the term."""
+    if isinstance(found, bool):
+        return str(found).lower() == str(wanted).lower()
+    if isinstance(found, (int, float)):
+        try:
+            return bool(float(wanted) == float(found))
+        except (TypeError, ValueError):
+            return False
+    if analysed:
+        return str(wanted) in analyse(found)
+    return bool(found == str(wanted))
+
+
+def _single(body: Any, name: str) -> tuple[str, Any]:
+    """Field and value of ``{field: value}`` or ``{field: {name: value}}``."""
+    ((field, value),) = ((key, item) for key, item in body.items() if key not in {"boost", "_name"})
+    return field, value[name] if isinstance(value, dict) else value
+
+
+def _any_term(field: str, wanted: list[Any]) -> Predicate:
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        if field == "_id":
+            return doc_id in map(str, wanted)
+        found, analysed = field_values(source, field)
+        return any(_same(item, term, analysed=analysed) for item in found for term in wanted)
+
+    return check
+
+
+def _term(body: Any, depth: int) -> Predicate:
+    field, value = _single(body, "value")
+    return _any_term(field, [value])
+
+
+def _terms(body: Any, depth: int) -> Predicate:
+    field, wanted = _single(body, "")
+    if not isinstance(wanted, list):
+        raise ClauseError("[terms] query requires an array of terms")
+    return _any_term(field, wanted)
+
+
+def _match(body: Any, depth: int) -> Predicate:
+    ((field, value),) = body.items()
+    every = isinstance(value, dict) and str(value.get("operator", "or")).lower() == "and"
+    query = value["query"] if isinstance(value, dict) else value
+    terms = analyse(str(query))
+
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        if field == "_id":
+            return doc_id == str(query)
+        found, analysed = field_values(source, field)
+        for item in found:
+            if isinstance(item, str) and analysed:
+                tokens = set(analyse(item))
+                if terms and (all if every else any)(term in tokens for term in terms):
+                    return True
+            elif _same(item, query, analysed=False):
+                return True
+        return False
+
+    return check
+
+
+def _match_phrase(body: Any, depth: int) -> Predicate:
+    field, query = _single(body, "query")
+    terms = analyse(str(query))
+
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        found, analysed = field_values(source, field)
+        for item in found:
+            if isinstance(item, str) and analysed:
+                tokens = analyse(item)
+                if terms and any(tokens[at : at + len(terms)] == terms for at in range(len(tokens))):
+                    return True
+            elif _same(item, query, analysed=False):
+                return True
+        return False
+
+    return check
+
+
+def _exists(body: Any, depth: int) -> Predicate:
+    field = body["field"]
+
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        found, _ = field_values(source, field)
+        return bool(found) or any(True for _ in _below(source, field))
+
+    return check
+
+
+def _below(source: Any, path: str) -> Iterator[Any]:
+    """Leaves of an object field."""
+    node = source.get(path) if isinstance(source, dict) else None
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif item is not None:
+            yield item
+
+
+def _pattern(body: Any, name: str, translate: Callable[[str], str]) -> Predicate:
+    field, pattern = _single(body, name)
+    glob = translate(str(pattern))
+
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        found, analysed = field_values(source, field)
+        for item in found:
+            texts = analyse(item) if analysed and isinstance(item, str) else [str(item)]
+            if any(fnmatch.fnmatchcase(text, glob) for text in texts):
+                return True
+        return False
+
+    return check
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([\[*?])", r"[\1]", text)
+
+
+def _wildcard(body: Any, depth: int) -> Predicate:
+    return _pattern(body, "value", lambda text: text.replace("[", "[[]"))
+
+
+def _prefix(body: Any, depth: int) -> Predicate:
+    return _pattern(body, "value", lambda text: _literal(text) + "*")
+
+
+def _range(body: Any, depth: int) -> Predicate:
+    ((field, bounds),) = body.items()
+    known = {"gt", "gte", "lt", "lte"}
+    limits = {key: value for key, value in bounds.items() if value is not None and key in known}
+    for key, value in bounds.items():
+        if key not in known | {"format", "time_zone", "boost", "relation"}:
+            raise ClauseError(f"[range] query does not support [{key}]")
+        if key in known and isinstance(value, str) and _DATE_MATH.search(value):
+            raise ClauseError("[range] the harness does not emulate date math")
+    compare: dict[str, Callable[[Any, Any], bool]] = {
+        "gt": lambda a, b: a > b,
+        "gte": lambda a, b: a >= b,
+        "lt": lambda a, b: a < b,
+        "lte": lambda a, b: a <= b,
+    }
+
+    def check(doc_id: str, source: dict[str, Any]) -> bool:
+        for item in field_values(source, field)[0]:
+            try:
+                if isinstance(item, (int, float)):
+                    if all(compare[key](float(item), float(limit)) for key, limit in limits.items()):
+                        return True
+                elif all(compare[key](item, str(limit)) for key, limit in limits.items()):
+                    return True
+            except ValueError:
+                continue
+        return False
+
+    return check
+
+
+def _query_string(body: Any, depth: int) -> Predicate:
+    from harness.services.querystring import compile_query_string
+
+    return compile_query_string(body)
+
+
+_BUILDERS: Final[dict[str, Callable[[Any, int], Predicate]]] = {
+    "match_all": _match_all,
+    "match_none": _match_none,
+    "ids": _ids,
+    "bool": _bool,
+    "term": _term,
+    "terms": _terms,
+    "match": _match,
+    "match_phrase": _match_phrase,
+    "exists": _exists,
+    "wildcard": _wildcard,
+    "prefix": _prefix,
+    "range": _range,
+    "query_string": _query_string,
+}

@@ -1,0 +1,335 @@
+"""The DICOM receiver: any AE may echo and store; a series that has gone quiet is ingested (services 8)."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.services import dicomfile
+from harness.services.config import Config
+from harness.services.dicomfile import DicomError
+from harness.services.document import DocumentError
+from harness.services.ingest import Ingestion, dataset_of, project_of
+from harness.services.receipts import Receipt, Receipts
+
+if TYPE_CHECKING:
+    from pynetdicom import evt
+    from pynetdicom.transport import ThreadedAssociationServer
+
+log = logging.getLogger("harness.services.receiver")
+
+SUCCESS: Final = 0x0000
+# status codes of the storage service (DICOM PS3.4 B.2.3)
+OUT_OF_RESOURCES: Final = 0xA700
+DOES_NOT_MATCH: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+_UTC = datetime.timezone.utc
+
+
+class Series:
+    """Receipts of one series that wait for its end."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.last_arrival = time.monotonic()
+
+
+class Inbox:
+    """Collects what arrives by series and hands a series on after the quiet period.
+
+    One thread waits for the next series to become quiet; nothing polls.
+    """
+
+    def __init__(self, ingestion: Ingestion, quiet_s: float) -> None:
+        self._ingestion = ingestion
+        self._quiet_s = quiet_s
+        self._changed = threading.Condition()
+        self._waiting: dict[str, Series] = {}
+        self._busy = 0
+        self._open = 0
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ingest."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the series in hand."""
+        with self._changed:
+            self._stop = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def association_opened(self) -> None:
+        """A peer connected."""
+        with self._changed:
+            self._open += 1
+
+    def association_closed(self) -> None:
+        """A peer is gone."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    @property
+    def open_associations(self) -> int:
+        """Peers that are connected."""
+        with self._changed:
+            return self._open
+
+    def add(self, receipt: Receipt) -> None:
+        """An object of a series arrived."""
+        with self._changed:
+            series = self._waiting.setdefault(receipt.ids.series, Series())
+            series.receipts.append(receipt)
+            series.last_arrival = time.monotonic()
+            self._changed.notify_all()
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until no association is open and everything is ingested; False when the time is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._open or self._waiting or self._busy), timeout_s)
+
+    def pending(self) -> dict[str, Any]:
+        """What settling still waits for."""
+        with self._changed:
+            return {"associations": self._open, "series": sorted(self._waiting), "ingesting": self._busy}
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                uid = self._next_quiet()
+                if uid is None:
+                    return
+                series = self._waiting.pop(uid)
+                self._busy += 1
+            try:
+                self._ingest(series.receipts)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
+
+    def _next_quiet(self) -> str | None:
+        """Wait, holding the condition, until a series is quiet; None at the end."""
+        while not self._stop:
+            now = time.monotonic()
+            due = {uid: series.last_arrival + self._quiet_s for uid, series in self._waiting.items()}
+            uid = min(due, key=due.__getitem__, default=None)
+            if uid is not None and due[uid] <= now:
+                return uid
+            self._changed.wait(None if uid is None else due[uid] - now)
+        return None
+
+    def _ingest(self, receipts: list[Receipt]) -> None:
+        first = receipts[0]
+        try:
+            outcome = self._ingestion.ingest(
+                [receipt.path for receipt in receipts],
+                project_name=first.project,
+                dataset_name=first.dataset,
+                now=first.received_at,
+            )
+        except (DicomError, DocumentError, OSError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+            log.warning("series %s is not ingested: %s", first.ids.series, error)
+        except Exception as problem:  # the thread must outlive a series that nobody foresaw
+            error = f"{type(problem).__name__}: {problem}"
+            log.exception("series %s is not ingested", first.ids.series)
+        else:
+            error = outcome.error
+            for receipt in receipts:
+                receipt.ingested = True
+        for receipt in receipts:
+            receipt.error = error
+
+
+class Receiver:
+    """The DIMSE listener. Every failure of an object becomes a status; a stalled peer is cut off."""
+
+    def __init__(self, config: Config, receipts: Receipts, inbox: Inbox) -> None:
+        self._config = config
+        self._receipts = receipts
+        self._inbox = inbox
+        self._server: ThreadedAssociationServer | None = None
+        self._sizes: dict[Any, int] = {}
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, 0 before start."""
+        return int(self._server.server_address[1]) if self._server else 0
+
+    def start(self) -> None:
+        """Listen; importing the DICOM network library takes most of the time."""
+        from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+        from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+        # objects go to disk while they come in: a large one must not fill the memory
+        _config.STORE_RECV_CHUNKED_DATASET = True
+        limits = self._config.limits
+        ae = AE(ae_title="CTP")
+        ae.maximum_associations = limits.associations
+        ae.maximum_pdu_size = 131_072
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = limits.stalled_peer_s
+        ae.add_supported_context(Verification)
+        for context in AllStoragePresentationContexts:
+            if context.abstract_syntax is not None:
+                ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
+        handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, self._opened),
+            (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_DATA_RECV, self._data),
+            (evt.EVT_C_ECHO, _echo),
+            (evt.EVT_C_STORE, self._store),
+        ]
+        address = (self._config.host, self._config.ports.dimse)
+        self._server = ae.start_server(address, block=False, evt_handlers=handlers)
+
+    def stop(self) -> None:
+        """Stop listening and drop the open associations."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server = None
+
+    def _opened(self, event: evt.Event) -> None:
+        self._sizes[event.assoc] = 0
+        self._inbox.association_opened()
+
+    def _closed(self, event: evt.Event) -> None:
+        # reported once per connection, but an abort may report it again
+        if self._sizes.pop(event.assoc, None) is not None:
+            _remove_partial(event.assoc)
+            self._inbox.association_closed()
+
+    def _data(self, event: evt.Event) -> None:
+        assoc = event.assoc
+        if assoc not in self._sizes:
+            return
+        self._sizes[assoc] += len(event.data)
+        if self._sizes[assoc] > self._config.limits.object_bytes:
+            log.warning("peer %s sent more than %d bytes", _peer(event), self._config.limits.object_bytes)
+            # abort waits for the thread that reports this event
+            threading.Thread(target=assoc.abort, daemon=True).start()
+
+    def _store(self, event: evt.Event) -> int:
+        received_at = datetime.datetime.now(_UTC)
+        if event.assoc in self._sizes:
+            self._sizes[event.assoc] = 0
+        receipt_id, target = self._receipts.new_path()
+        try:
+            receipt = self._take(event, receipt_id, target, received_at)
+        except DicomError as problem:
+            log.warning("peer %s: object refused: %s", _peer(event), problem)
+            return DOES_NOT_MATCH if "does not match" in str(problem) else CANNOT_UNDERSTAND
+        except OSError as problem:
+            log.error("peer %s: object cannot be kept: %s", _peer(event), problem)
+            return OUT_OF_RESOURCES
+        except Exception:
+            log.exception("peer %s: object refused", _peer(event))
+            return CANNOT_UNDERSTAND
+        self._receipts.add(receipt)
+        self._inbox.add(receipt)
+        return SUCCESS
+
+    def _take(self, event: evt.Event, receipt_id: str, target: Path, received_at: datetime.datetime) -> Receipt:
+        request: Any = event.request
+        requestor: Any = event.assoc.requestor
+        calling = str(requestor.ae_title).strip()
+        called = str(requestor.primitive.called_ae_title).strip()
+        source = event.dataset_path
+        layout = dicomfile.scan(source)
+        ids = dicomfile.identifiers(source, layout)
+        if ids.sop_instance != request.AffectedSOPInstanceUID or ids.sop_class != request.AffectedSOPClassUID:
+            raise DicomError(f"the dataset does not match the request: {ids.sop_class} {ids.sop_instance}")
+        return keep(
+            source, target, layout, ids, receipt_id=receipt_id, received_at=received_at, peer=_peer(event),
+            calling=calling, called=called,
+        )  # fmt: skip
+
+
+def keep(
+    source: Path,
+    target: Path,
+    layout: dicomfile.Layout,
+    ids: dicomfile.Identifiers,
+    *,
+    receipt_id: str,
+    received_at: datetime.datetime,
+    peer: str,
+    calling: str,
+    called: str,
+) -> Receipt:
+    """Keep an object as the receiver does: calling AE in (0012,0010), called AE in (0012,0020) (services 8.1)."""
+    tags: dict[int, str | None] = {}
+    if calling or called:
+        tags = {dicomfile.CLINICAL_TRIAL_SPONSOR: calling, dicomfile.CLINICAL_TRIAL_PROTOCOL: called}
+    try:
+        dicomfile.rewrite(source, target, layout, tags)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return Receipt(
+        id=receipt_id,
+        received_at=received_at,
+        peer=peer,
+        calling_ae=calling,
+        called_ae=called,
+        ids=ids,
+        transfer_syntax=layout.transfer_syntax,
+        size=target.stat().st_size,
+        project=project_of(called),
+        dataset=dataset_of(calling, received_at),
+        path=target,
+    )
+
+
+def store_files(paths: Sequence[Path], receipts: Receipts, inbox: Inbox, *, peer: str) -> None:
+    """What the receiver's STOW port does: no AE titles, so the admin project and a time stamp (services 8.2).
+
+    Raises:
+        DicomError: a file is refused; names its number.
+    """
+    now = datetime.datetime.now(_UTC)
+    checked = []
+    for number, path in enumerate(paths, 1):
+        try:
+            layout = dicomfile.scan(path)
+            checked.append((path, layout, dicomfile.identifiers(path, layout)))
+        except DicomError as problem:
+            raise DicomError(f"part {number} of {len(paths)}: {problem}") from None
+    for path, layout, ids in checked:
+        receipt_id, target = receipts.new_path()
+        receipt = keep(
+            path, target, layout, ids, receipt_id=receipt_id, received_at=now, peer=peer, calling="", called=""
+        )
+        receipts.add(receipt)
+        inbox.add(receipt)
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a working folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_partial(assoc: Any) -> None:
+    """Delete the temporary file of an object whose end never came: the library forgets it."""
+    partial = getattr(assoc.dimse.message, "_data_set_file", None)
+    if partial is not None:
+        partial.close()
+        Path(partial.name).unlink(missing_ok=True)
+
+
+def _echo(event: evt.Event) -> int:
+    return SUCCESS
+
+
+def _peer(event: evt.Event) -> str:
+    return str(event.assoc.requestor.address)

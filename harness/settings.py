@@ -1,0 +1,185 @@
+"""All settings in one typed place: flag > environment > ``[tool.kaapana-harness]`` > default.
+
+Every value knows where it came from, so that an error can say it. Environment variables are
+``KAAPANA_HARNESS_<NAME>``; the table is read from the ``pyproject.toml`` of the working directory or a parent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_ENV_PREFIX = "KAAPANA_HARNESS_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One setting: how to read it from text, its default and its one-line help."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+
+    @property
+    def environment(self) -> str:
+        """Name of the environment variable."""
+        return _ENV_PREFIX + self.name.upper()
+
+
+def _boolean(text: str) -> bool:
+    value = text.strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("expected true or false")
+
+
+def _positive_seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError("expected a positive number of seconds")
+    return value
+
+
+def _cluster(text: str) -> str:
+    if text in {"docker", "kind"} or (text.startswith("context:") and len(text) > len("context:")):
+        return text
+    raise ValueError("expected docker, kind or context:NAME")
+
+
+def _deliver(text: str) -> str:
+    if text in {"registry", "tar"}:
+        return text
+    raise ValueError("expected registry or tar")
+
+
+def _optional_path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("cluster", _cluster, "docker", "where the platform runs: docker, kind or context:NAME"),
+    Option("platform", str, "documented", "platform profile: what the guide documents, or a release as built"),
+    Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
+    Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
+    Option("report", _optional_path, None, "folder for the evidence of every run"),
+    Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
+    Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),
+    Option("start_timeout", _positive_seconds, 180.0, "seconds the platform may take to become ready"),
+    Option("install_timeout", _positive_seconds, 120.0, "seconds the installation of an extension may take"),
+    Option("build_timeout", _positive_seconds, 3600.0, "seconds the build of one image may take"),
+    Option("cache_dir", _optional_path, None, "folder for downloads and prepared data (default: the user's cache)"),
+    Option("ca_bundle", _optional_path, None, "CA bundle for image builds (default: found on this machine)"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of one environment; ``sources`` says of each whether flag, environment, file or default set it."""
+
+    cluster: str = "docker"
+    platform: str = "documented"
+    reuse: bool = False
+    keep_on_failure: bool = False
+    report: Path | None = None
+    deliver: str = "registry"
+    run_timeout: float = 900.0
+    start_timeout: float = 180.0
+    install_timeout: float = 120.0
+    build_timeout: float = 3600.0
+    cache_dir: Path | None = None
+    ca_bundle: Path | None = None
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
+
+    @classmethod
+    def load(
+        cls,
+        flags: Mapping[str, Any] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        start: Path | None = None,
+    ) -> Settings:
+        """Collect the settings.
+
+        Args:
+            flags: values from a command line; ``None`` values count as not given.
+            environ: the environment, ``os.environ`` by default.
+            start: folder from which ``pyproject.toml`` is looked for, the working directory by default.
+
+        Raises:
+            UsageError: a value cannot be read, or the table has an unknown name; the source is named.
+        """
+        environ = os.environ if environ is None else environ
+        table, table_path = _read_table(start or Path.cwd())
+        known = {option.name for option in OPTIONS}
+        for name in table:
+            if name.replace("-", "_") not in known:
+                raise UsageError(
+                    f"unknown setting {name!r} in [tool.kaapana-harness] of {table_path}",
+                    fix=f"known settings: {', '.join(sorted(known))}",
+                )
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for option in OPTIONS:
+            raw, source, where = option.default, "default", "default"
+            for key in (option.name, option.name.replace("_", "-")):
+                if key in table:
+                    raw, source, where = table[key], "file", f"{table_path}: {key}"
+            if option.environment in environ:
+                raw, source, where = environ[option.environment], "environment", option.environment
+            if flags and flags.get(option.name) is not None:
+                raw, source, where = flags[option.name], "flag", f"--{option.name.replace('_', '-')}"
+            if source != "default":
+                try:
+                    raw = option.parse(str(raw))
+                except ValueError as error:
+                    raise UsageError(f"{where}: {error}, got {str(raw)!r}", fix=option.help) from None
+            values[option.name] = raw
+            sources[option.name] = source
+        return cls(**values, sources=sources)
+
+    @property
+    def cache(self) -> Path:
+        """The cache folder, created on demand."""
+        if self.cache_dir is not None:
+            path = self.cache_dir
+        else:
+            import platformdirs
+
+            path = Path(platformdirs.user_cache_dir("kaapana-harness"))
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def state(self) -> Path:
+        """The folder of the ledger of environments, created on demand, readable by the user only."""
+        import platformdirs
+
+        path = Path(os.environ.get(_ENV_PREFIX + "STATE_DIR") or platformdirs.user_state_dir("kaapana-harness"))
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+
+def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            try:
+                document = tomllib.loads(path.read_text("utf-8"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise UsageError(f"{path} cannot be read: {error}") from None
+            return dict(document.get("tool", {}).get("kaapana-harness", {})), path
+    return {}, None

@@ -1,0 +1,24 @@
+# mypy: disable-error-code="import-not-found"
+"""JSON answers of the web API."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Any
+
+from flask import Response
+
+
+def encode(value: Any) -> Any:
+    """What JSON cannot say: dates as ISO 8601, sets and tuples as lists, anything else as its text."""
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return str(value)
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON response."""
+    return Response(json.dumps(value, default=encode), status=status, mimetype="application/json")

@@ -1,0 +1,1 @@
+"""Constants and helpers for DAG files (runtime 4)."""

@@ -1,0 +1,79 @@
+"""Names that Kubernetes objects of a run get (runtime 4.3, 6.1, 6.5)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+POD_NAME_LENGTH: Final = 62
+"""Pod names are cut to the *first* 62 characters, which lets two tasks of one run share a name (runtime 6.1)."""
+
+RELEASE_REGEX: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
+
+_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL_LENGTH: Final = 63
+
+
+def run_id(dag_id: str, now: datetime | None = None) -> str:
+    """``<dag_id>-<YYMMDDHHMMSSffffff>`` in local time, 18 digits (runtime 4.3)."""
+    return f"{dag_id}-{(now or datetime.now()).strftime('%y%m%d%H%M%S%f')}"
+
+
+def pod_name(run: str, task_id: str) -> str:
+    """Name of the pod of a task (runtime 6.1)."""
+    name = re.sub(r"[^a-z0-9.-]", "-", f"{run}-{task_id}".lower())
+    name = re.sub(r"^[^a-z0-9]+|[^a-z0-9]+$", "", name)[:POD_NAME_LENGTH]
+    return re.sub(r"[^a-z0-9]+$", "", name)
+
+
+def run_id_label(run: str) -> str:
+    """Value of the pod label ``run_id``: lower-case letters, digits and ``-`` only (runtime 6.1)."""
+    return re.sub(r"[^a-z0-9-]", "", run.lower())
+
+
+def configmap_name(run: str) -> str:
+    """Name of the ConfigMap that holds the run's conf (runtime 6.5)."""
+    return f"{run}-config"
+
+
+def configmap_problem(run: str) -> str | None:
+    """Why the API server would refuse the ConfigMap of this run, or ``None`` (runtime 6.5)."""
+    if not _DNS_SUBDOMAIN.fullmatch(configmap_name(run)):
+        return (
+            f"the run id {run!r} is no valid name for the run's ConfigMap: a dag_id may hold lower-case letters, "
+            "digits, '-' and '.' only"
+        )
+    if len(run) > _LABEL_LENGTH:
+        return (
+            f"the run id {run!r} has {len(run)} characters, a label value may have {_LABEL_LENGTH}: "
+            f"a dag_id may have {_LABEL_LENGTH - 19} at most"
+        )
+    return None
+
+
+def cure_invalid_name(name: str, regex: str, max_length: int | None = None) -> str:
+    """Make a name fit a regular expression the way the platform does (runtime 4.3).
+
+    Characters outside ``[-a-z0-9]`` are deleted, upper case and ``_`` too. If the rest does not match, every
+    character that the expression leaves over is deleted everywhere. Then the *last* ``max_length`` characters are
+    kept and the second step is repeated, so that a leading ``-`` after cutting makes all ``-`` disappear.
+    """
+
+    def fit(text: str) -> str:
+        if re.fullmatch(regex, text):
+            return text
+        left_over = re.sub(regex, "", text)
+        for character in set(left_over):
+            text = text.replace(character, "")
+        return text
+
+    name = fit(re.sub(r"[^-a-z0-9]", "", name))
+    if max_length is not None and len(name) > max_length:
+        name = fit(name[-max_length:])
+    return name
+
+
+def release_name(run: str) -> str:
+    """Helm release of an application that a run starts: one per run, not per task (runtime 4.3)."""
+    return "kaapanaint-" + cure_invalid_name(run, RELEASE_REGEX, max_length=42)

@@ -1,0 +1,128 @@
+"""What became of one attempt of a task: the XCom ``harness_outcome`` of the task instance."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from harness.contract import names
+
+XCOM_KEY: Final = "harness_outcome"
+ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
+
+START_FAILURES: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "CreateContainerError",
+        "CreateContainerConfigError",
+        "RunContainerError",
+    }
+)
+"""Reasons for which a container waits that more waiting does not mend."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines."""
+
+    reason: str
+    message: str = ""
+    exit_code: int | None = None
+    image: str = ""
+    pod: str = ""
+    pod_ip: str | None = None
+    namespace: str = ""
+    started: str | None = None
+    finished: str | None = None
+    max_memory_bytes: int | None = None
+    log_tail: list[str] = dataclasses.field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The value of the XCom."""
+        return dataclasses.asdict(self)
+
+
+def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """The status of one container, empty while there is none."""
+    for status in pod.get("status", {}).get("containerStatuses") or []:
+        if status.get("name") == name:
+            return dict(status)
+    return {}
+
+
+def start_failure(pod: dict[str, Any]) -> tuple[str, str] | None:
+    """``(reason, message)`` when a container of the pod will never start, else ``None``."""
+    status = pod.get("status", {})
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in START_FAILURES:
+            return str(waiting["reason"]), str(waiting.get("message") or "")
+    return None
+
+
+def has_started(pod: dict[str, Any], container: str) -> bool:
+    """Whether the container runs or has run, so that it has a log."""
+    state = container_status(pod, container).get("state") or {}
+    return "running" in state or "terminated" in state
+
+
+def has_ended(pod: dict[str, Any]) -> bool:
+    """Whether the pod is in a final phase."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list[str]) -> Outcome:
+    """Read the outcome from a pod in a final phase (runtime 7.2)."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    terminated = (container_status(pod, container).get("state") or {}).get("terminated") or {}
+    exit_code = terminated.get("exitCode")
+    reason, message = _judge(status, terminated, image, _limit(pod, container))
+    measured = (metadata.get("annotations") or {}).get(ANNOTATION_MAX_MEMORY)
+    return Outcome(
+        reason=reason,
+        message=message,
+        exit_code=exit_code,
+        image=image,
+        pod=metadata["name"],
+        pod_ip=status.get("podIP"),
+        namespace=metadata["namespace"],
+        started=terminated.get("startedAt") or status.get("startTime"),
+        finished=terminated.get("finishedAt"),
+        max_memory_bytes=int(measured) if measured else None,
+        log_tail=log_tail,
+    )
+
+
+def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit: str) -> tuple[str, str]:
+    exit_code = terminated.get("exitCode")
+    if status.get("phase") == "Succeeded":
+        return "Completed", ""
+    if terminated.get("reason") == "OOMKilled":
+        return "OOMKilled", (
+            f"the container ran out of memory and was killed (OOMKilled, limit {limit}): "
+            "raise the operator's ram_mem_mb_lmt or use less memory"
+        )
+    if exit_code == names.SKIP_EXIT_CODE:
+        return "Skipped", f"the container exited with {exit_code}, which skips the task"
+    if exit_code is not None and exit_code != 0:
+        detail = str(terminated.get("message") or "").strip()
+        text = f"the container of {image} exited with {exit_code}" + (f": {detail}" if detail else "")
+        return str(terminated.get("reason") or "Error"), text
+    for init in status.get("initContainerStatuses") or []:
+        ended = (init.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return "InitError", f"the init container {init['name']} exited with {ended['exitCode']}"
+    reason = str(status.get("reason") or "Error")
+    return reason, str(status.get("message") or f"the pod ended in phase {status.get('phase')}")
+
+
+def _limit(pod: dict[str, Any], container: str) -> str:
+    for entry in pod.get("spec", {}).get("containers") or []:
+        if entry.get("name") == container:
+            return str(((entry.get("resources") or {}).get("limits") or {}).get("memory", "none"))
+    return "none"

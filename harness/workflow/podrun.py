@@ -1,0 +1,225 @@
+"""Create a pod, follow it to its end, read what became of it. Watches, never polls."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from harness.kube.client import KubeApi, Manifest
+from harness.kube.errors import ApiError, Conflict, NotFound, Unavailable
+from harness.workflow import outcome, podspec
+from harness.workflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
+from harness.workflow.outcome import Outcome
+
+TAIL_LINES: Final = 50
+_WATCH_S: Final = 60.0
+_LOST_S: Final = 60.0
+_AGAIN_S: Final = 0.5
+_LOG_END_S: Final = 10.0
+
+
+def ensure_configmap(api: KubeApi, manifest: Manifest) -> None:
+    """Create the run's ConfigMap; the first task of a run wins, a later conf is not seen (runtime 6.5)."""
+    with contextlib.suppress(Conflict):
+        api.create(manifest)
+
+
+def delete_pod(api: KubeApi, namespace: str, name: str) -> None:
+    """Ask for the pod's deletion; one that does not exist is fine."""
+    with contextlib.suppress(NotFound):
+        api.delete("Pod", namespace, name)
+
+
+class PodRun:
+    """One attempt of a task.
+
+    Args:
+        manifest: the pod, as :func:`harness.workflow.podspec.pod` makes it.
+        on_line: gets every line that the container writes, as it comes.
+        startup_timeout_s: how long the pod may stay Pending (runtime 7.2).
+    """
+
+    def __init__(
+        self, api: KubeApi, manifest: Manifest, *, on_line: Callable[[str], None], startup_timeout_s: float
+    ) -> None:
+        self._api = api
+        self._manifest = manifest
+        self._on_line = on_line
+        self._startup_timeout_s = startup_timeout_s
+        self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+        self._log_thread: threading.Thread | None = None
+        self._log_is_over = threading.Event()
+        self.namespace: str = manifest["metadata"]["namespace"]
+        self.name: str = manifest["metadata"]["name"]
+        self.image: str = manifest["spec"]["containers"][0]["image"]
+
+    def create(self) -> None:
+        """Create the pod. What an earlier attempt of the same task left is removed first.
+
+        Raises:
+            PodNameTakenError: a pod of another task has this name.
+            InvalidPodError: the API server refuses the pod; its message names the field.
+        """
+        try:
+            self._api.create(self._manifest)
+        except Conflict:
+            self._replace()
+        except ApiError as error:
+            if error.status in (400, 422):
+                raise InvalidPodError(f"the cluster refuses the pod {self.name}: {error.message}") from error
+            raise
+
+    def follow(self) -> Outcome:
+        """Wait for the pod's end, passing its log on.
+
+        Returns:
+            the outcome; reasons of :data:`outcome.START_FAILURES`, ``StartupTimeout`` and ``Deleted`` stand for pods
+            that did not come to an end of their own.
+
+        Raises:
+            ClusterLostError: the API server did not answer for a minute.
+        """
+        begin = time.monotonic()
+        last: Manifest = self._manifest
+        for change, pod in self._changes(begin + self._startup_timeout_s):
+            if change == "TIMEOUT":
+                return self._interrupted(
+                    last, "StartupTimeout", f"the pod did not start within {self._startup_timeout_s:g} s: {_why(last)}"
+                )
+            last = pod
+            if change == "DELETED":
+                return self._interrupted(pod, "Deleted", "somebody else deleted the pod while the task ran")
+            failure = outcome.start_failure(pod)
+            if failure is not None:
+                reason, message = failure
+                return self._interrupted(pod, reason, f"image {self.image} cannot be started, {reason}: {message}")
+            if self._log_thread is None and outcome.has_started(pod, podspec.CONTAINER):
+                self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
+                self._log_thread.start()
+            if outcome.has_ended(pod):
+                return outcome.of_ended_pod(pod, podspec.CONTAINER, self.image, self._whole_tail())
+        raise AssertionError("the stream of changes has no other end")
+
+    def interrupted(self, reason: str, message: str) -> Outcome:
+        """The outcome of an attempt that is ended from our side (time-out, kill), with the log as far as it came."""
+        return self._interrupted(self._manifest, reason, message)
+
+    # -- inner parts -------------------------------------------------------------------------------------
+
+    def _replace(self) -> None:
+        mine = self._manifest["metadata"]["annotations"][podspec.ANNOTATION_TASK]
+        try:
+            present = self._api.get("Pod", self.namespace, self.name)
+        except NotFound:
+            self._api.create(self._manifest)
+            return
+        theirs = (present["metadata"].get("annotations") or {}).get(podspec.ANNOTATION_TASK, "something else")
+        if theirs != mine:
+            raise PodNameTakenError(
+                f"the pod name {self.name} is taken by {theirs}: pod names are cut to 62 characters, so two tasks of "
+                "one run share it; shorten the dag_id or make the task ids differ early"
+            )
+        # runtime 7.3: a retry starts a fresh pod of the same name
+        delete_pod(self._api, self.namespace, self.name)
+        self._wait_until_gone()
+        self._api.create(self._manifest)
+
+    def _wait_until_gone(self) -> None:
+        deadline = time.monotonic() + _LOST_S
+        while self._exists():
+            if time.monotonic() > deadline:
+                raise ClusterLostError(
+                    f"the pod {self.name} of the attempt before is still there {_LOST_S:g} s after its deletion"
+                )
+            # short, as it may be gone before the watch begins
+            with contextlib.suppress(Unavailable):
+                for change, _ in self._api.watch("Pod", self.namespace, name=self.name, timeout_s=1.0):
+                    if change == "DELETED":
+                        return
+
+    def _exists(self) -> bool:
+        try:
+            self._api.get("Pod", self.namespace, self.name)
+        except NotFound:
+            return False
+        return True
+
+    def _changes(self, start_deadline: float) -> Iterator[tuple[str, Manifest]]:
+        """Changes of the pod; ``TIMEOUT`` when it is still pending at the deadline. Survives a lost connection."""
+        lost_since: float | None = None
+        started, first = False, True
+        while True:
+            left = _WATCH_S if started else min(_WATCH_S, start_deadline - time.monotonic())
+            if left <= 0:
+                yield "TIMEOUT", self._manifest
+                return
+            try:
+                # a pod that was deleted between two watches appears in neither
+                if not first and not self._exists():
+                    yield "DELETED", self._manifest
+                    return
+                first = False
+                for change, pod in self._api.watch("Pod", self.namespace, name=self.name, timeout_s=left):
+                    lost_since = None
+                    started = started or outcome.has_started(pod, podspec.CONTAINER)
+                    yield change, pod
+            except Unavailable as error:
+                lost_since = lost_since or time.monotonic()
+                if time.monotonic() - lost_since > _LOST_S:
+                    raise ClusterLostError(f"the cluster did not answer for {_LOST_S:g} s: {error}") from error
+                # the server is away: there is no event to wait for
+                time.sleep(_AGAIN_S)
+
+    def _follow_log(self) -> None:
+        seen = 0
+        while not self._log_is_over.is_set():
+            try:
+                for number, line in enumerate(self._api.logs(self.namespace, self.name, container="main", follow=True)):
+                    if number < seen:
+                        continue
+                    seen = number + 1
+                    self._tail.append(line)
+                    self._on_line(line)
+                return
+            except Unavailable:
+                self._log_is_over.wait(_AGAIN_S)
+            except ApiError as error:
+                self._on_line(f"[kaapana-harness] the log cannot be read: {error}")
+                return
+
+    def _whole_tail(self) -> list[str]:
+        if self._log_thread is not None:
+            self._log_thread.join(_LOG_END_S)
+        self._log_is_over.set()
+        return list(self._tail)
+
+    def _interrupted(self, pod: Manifest, reason: str, message: str) -> Outcome:
+        self._log_is_over.set()
+        status: dict[str, Any] = pod.get("status") or {}
+        return Outcome(
+            reason=reason,
+            message=message,
+            image=self.image,
+            pod=self.name,
+            pod_ip=status.get("podIP"),
+            namespace=self.namespace,
+            started=status.get("startTime"),
+            log_tail=list(self._tail),
+        )
+
+
+def _why(pod: Manifest) -> str:
+    """What a pending pod waits for, as its conditions say it."""
+    status: dict[str, Any] = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition.get("status") == "False" and condition.get("message"):
+            return str(condition["message"])
+    for container in status.get("containerStatuses") or []:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting:
+            return f"{waiting.get('reason')} {waiting.get('message') or ''}".strip()
+    return f"phase {status.get('phase', 'unknown')}"

@@ -1,0 +1,96 @@
+# mypy: disable-error-code="import-not-found"
+"""The scheduler role: Airflow's own scheduler, warmed so that the fork of a task costs no imports."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+from typing import Final
+
+_WARM: Final = (
+    # what every task needs: parsed DAG, task runner, command line parser of "tasks run", XCom, callbacks
+    "airflow.cli.cli_parser",
+    "airflow.cli.commands.task_command",
+    "harness.workflow.executor",
+    "airflow.jobs.local_task_job_runner",
+    "airflow.models.dagbag",
+    "airflow.models.xcom",
+    "airflow.operators.python",
+    "airflow.operators.empty",
+    "airflow.operators.bash",
+    "airflow.providers_manager",
+    "airflow.sentry",
+    "airflow.task.task_runner.standard_task_runner",
+    "airflow.utils.log.file_task_handler",
+    "airflow.utils.email",
+    "psutil",
+    # what the operators of an extension import
+    "kaapana.blueprints.json_schema_templates",
+    "kaapana.blueprints.kaapana_global_variables",
+    "kaapana.blueprints.kaapana_utils",
+    "kaapana.operators.DcmConverterOperator",
+    "kaapana.operators.DcmSendOperator",
+    "kaapana.operators.GetInputOperator",
+    "kaapana.operators.Itk2DcmSegOperator",
+    "kaapana.operators.KaapanaBranchPythonBaseOperator",
+    "kaapana.operators.LocalWorkflowCleanerOperator",
+    "kaapana.operators.MinioOperator",
+    "harness.kube",
+    "harness.workflow.podtask",
+)
+
+
+def forget_connections_in_children() -> None:
+    """Let a fork leave the parent's database connections alone.
+
+    The worker of Airflow's LocalExecutor closes what it inherits, and that ends the session of the scheduler on
+    the server, which fails when it happens to use that connection at that moment.
+    """
+
+    def forget() -> None:
+        from airflow import settings
+
+        if settings.engine is not None:
+            settings.engine.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)
+
+
+def warm() -> None:
+    """Import what tasks will need and move it out of the garbage collector's sight.
+
+    A collection in a forked task would touch, and so copy, every page of the scheduler.
+    """
+    for module in _WARM:
+        importlib.import_module(module)
+    from airflow.cli.cli_parser import get_parser
+    from airflow.providers_manager import ProvidersManager
+
+    # "airflow tasks run" asks for these in every task: cached, they come with the fork
+    get_parser()
+    ProvidersManager().initialize_providers_configuration()
+    gc.collect()
+    gc.freeze()
+
+
+def run() -> None:
+    """Run the scheduler until it is told to stop.
+
+    Raises:
+        Exception: what Airflow raises; the container ends and is started again.
+    """
+    from airflow.executors.executor_loader import ExecutorLoader
+    from airflow.jobs.job import Job, run_job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    from harness.workflow import wakeup
+    from harness.workflow.database import ensure_pools
+
+    forget_connections_in_children()
+    ensure_pools()
+    warm()
+    runner = SchedulerJobRunner(job=Job(), subdir=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    wakeup.install(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    ExecutorLoader.validate_database_executor_compatibility(runner.job.executor.__class__)
+    run_job(job=runner.job, execute_callable=runner._execute)

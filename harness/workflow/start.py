@@ -1,0 +1,39 @@
+"""Entry point of the ``airflow`` image: ``python -m harness.workflow.start database|scheduler|webserver``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.workflow import config, waiting
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one role; returns its exit status (2: unknown role)."""
+    role = arguments[0] if len(arguments) == 1 else ""
+    if role == "database":
+        from harness.workflow import database
+
+        return database.serve()
+    if role not in ("scheduler", "webserver"):
+        print("usage: python -m harness.workflow.start database|scheduler|webserver", file=sys.stderr)
+        return 2
+    config.apply()
+    for name in ("CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER", "LOGGING__BASE_LOG_FOLDER"):
+        Path(os.environ[f"AIRFLOW__{name}"]).mkdir(parents=True, exist_ok=True)
+    waiting.wait_for_port(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    if role == "scheduler":
+        from harness.workflow import scheduler
+
+        scheduler.run()
+    else:
+        from harness.workflow import webserver
+
+        webserver.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""A small CT series with an oblique grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+SHAPE = (6, 9, 7)
+SPACING = (3.0, 1.5, 2.0)
+ROW, COLUMN = np.array([0.8, 0.6, 0.0]), np.array([-0.6, 0.8, 0.0])
+NORMAL = np.cross(ROW, COLUMN)
+
+
+def write_series(folder: Path, *, uid: str, shift: Sequence[float] = (0, 0, 0)) -> Path:
+    """A CT series whose files are named against the order of its slices."""
+    folder.mkdir(parents=True)
+    for index in range(SHAPE[0]):
+        dataset = pydicom.Dataset()
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{uid}.{index + 1}"
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = "1.2.3", uid, f"{uid}.9"
+        dataset.PatientID, dataset.PatientName, dataset.PatientBirthDate, dataset.PatientSex = "p", "P^P", "", ""
+        dataset.Modality, dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "CT", "1", 1, index + 1
+        dataset.StudyDate = dataset.StudyTime = dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
+        dataset.Manufacturer = ""
+        dataset.ImageOrientationPatient = [*map(float, ROW), *map(float, COLUMN)]
+        position = np.array([10.0, -20.0, 5.0]) + np.array(shift) + index * SPACING[0] * NORMAL
+        dataset.ImagePositionPatient = [round(float(value), 6) for value in position]
+        dataset.PixelSpacing, dataset.SliceThickness = [SPACING[1], SPACING[2]], SPACING[0]
+        dataset.Rows, dataset.Columns = SHAPE[1:]
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+        dataset.PixelData = np.full(SHAPE[1:], index, np.uint16).tobytes()
+        dataset.save_as(folder / f"{SHAPE[0] - index}.dcm", enforce_file_format=True)
+    return folder

@@ -1,0 +1,141 @@
+"""Short ways to write objects and to wait for them, for the tests of clusters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from harness.kube import KubeApi, Manifest
+
+IMAGE = "test.invalid/small:1"
+_DEADLINE_S = 30.0
+_NUMBERS = itertools.count(1)
+
+
+def shell(script: str, **container: Any) -> dict[str, Any]:
+    """A container that runs a script."""
+    return {"name": "main", "image": IMAGE, "command": ["sh", "-c", script], **container}
+
+
+def python(script: str, **container: Any) -> dict[str, Any]:
+    """A container that runs a Python program."""
+    return {"name": "main", "image": IMAGE, "command": ["python", "-u", "-c", script], **container}
+
+
+def http_server(port: int, text: str = "here") -> dict[str, Any]:
+    """A container that answers every GET."""
+    return python(
+        "import http.server as h\n"
+        "class A(h.BaseHTTPRequestHandler):\n"
+        " def do_GET(self):\n"
+        f"  self.send_response(200); self.end_headers(); self.wfile.write(b'{text}')\n"
+        f"h.ThreadingHTTPServer(('', {port}), A).serve_forever()",
+        readinessProbe={"httpGet": {"port": port, "path": "/"}},
+    )
+
+
+def fetch_script(url: str) -> str:
+    """A Python program that prints what a URL answers, or ``no route`` when nothing does."""
+    return (
+        "import urllib.request\n"
+        f"try: print(urllib.request.urlopen('{url}', timeout=2).read().decode())\n"
+        "except OSError as e: print('no route', e)"
+    )
+
+
+class Objects:
+    """The objects of one namespace."""
+
+    def __init__(self, api: KubeApi, namespace: str) -> None:
+        self.api = api
+        self.namespace = namespace
+
+    def create(self, kind: str, name: str, api_version: str = "v1", **fields: Any) -> Manifest:
+        """Create an object; ``labels`` and ``annotations`` go into its metadata."""
+        metadata = {"name": name, "namespace": self.namespace}
+        metadata |= {key: fields.pop(key) for key in ("labels", "annotations") if key in fields}
+        return self.api.create({"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields})
+
+    def pod(
+        self, *containers: dict[str, Any], name: str = "", labels: Any = None, annotations: Any = None, **spec: Any
+    ) -> str:
+        """Create a pod that is not restarted; its name."""
+        name = name or f"pod-{next(_NUMBERS)}"
+        spec.setdefault("restartPolicy", "Never")
+        metadata = {"labels": labels or {}, "annotations": annotations or {}}
+        self.create("Pod", name, **metadata, spec={"containers": list(containers), **spec})
+        return name
+
+    def until(
+        self, kind: str, name: str, holds: Callable[[Manifest], Any], deadline_s: float = _DEADLINE_S
+    ) -> Manifest:
+        """Watch an object until something holds."""
+        latest: Manifest = {}
+        for _, latest in self.api.watch(kind, self.namespace, name=name, timeout_s=deadline_s):
+            if holds(latest):
+                return latest
+        raise AssertionError(f"{kind} {name} never got there; last: {latest.get('status') or latest}")
+
+    def end(self, pod: str) -> Manifest:
+        """Wait for the end of a pod."""
+        return self.until("Pod", pod, lambda found: found["status"].get("phase") in ("Succeeded", "Failed"))
+
+    def ready(self, pod: str) -> Manifest:
+        """Wait until a pod is ready."""
+        return self.until("Pod", pod, is_ready)
+
+    def waiting(self, pod: str, reason: str) -> str:
+        """Wait until the container of a pod waits for a reason; the message."""
+        found = self.until("Pod", pod, lambda found: reason == _waiting(found).get("reason"))
+        return str(_waiting(found).get("message", ""))
+
+    def output(self, *containers: dict[str, Any], **spec: Any) -> str:
+        """What a pod prints, which has to succeed."""
+        name = self.pod(*containers, **spec)
+        ended = self.end(name)
+        text = self.log(name)
+        assert ended["status"]["phase"] == "Succeeded", text
+        return text
+
+    def log(self, pod: str, container: str | None = None) -> str:
+        """The output of a pod."""
+        return "\n".join(self.api.logs(self.namespace, pod, container=container))
+
+    def gone(self, kind: str, name: str, deadline_s: float = _DEADLINE_S) -> None:
+        """Wait until an object does not exist."""
+        for change, _ in self.api.watch(kind, self.namespace, name=name, timeout_s=deadline_s):
+            if change == "DELETED":
+                return
+        raise AssertionError(f"{kind} {name} is still there")
+
+    def claim(self, name: str) -> None:
+        """Create a claim."""
+        self.create("PersistentVolumeClaim", name, spec={"resources": {"requests": {"storage": "1Gi"}}})
+
+    def service(self, name: str, port: int, app: str, **more: Any) -> Manifest:
+        """Create a Service for the pods with the label ``app``."""
+        annotations = more.pop("annotations", {})
+        ports = [{"port": port, "targetPort": port}]
+        return self.create(
+            "Service", name, annotations=annotations, spec={"selector": {"app": app}, "ports": ports, **more}
+        )
+
+
+def is_ready(pod: Manifest) -> bool:
+    """The condition ``Ready``."""
+    return any(
+        entry["type"] == "Ready" and entry["status"] == "True" for entry in pod["status"].get("conditions") or ()
+    )
+
+
+def terminated(pod: Manifest) -> dict[str, Any]:
+    """How the only container of a pod ended."""
+    state: dict[str, Any] = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    return state
+
+
+def _waiting(pod: Manifest) -> dict[str, Any]:
+    statuses = pod["status"].get("containerStatuses") or [{}]
+    waiting: dict[str, Any] = (statuses[0].get("state") or {}).get("waiting") or {}
+    return waiting

@@ -1,0 +1,129 @@
+"""Services, names and who reaches whom."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+from harness.cluster import Cluster
+from harness.kube import Invalid
+from tests.cluster.objects import Objects, fetch_script, http_server, python
+
+_REACHABLE = {"kaapana-harness/reachable-from": "pods"}
+_PODS = {"kaapana-harness/networks": "pods"}
+
+
+@pytest.fixture
+def web(platform: Objects) -> Objects:
+    """A service of the platform that processing pods may reach, ready."""
+    platform.service("web-service", 8080, "web", annotations=_REACHABLE)
+    platform.ready(platform.pod(http_server(8080, "from the web"), labels={"app": "web"}, annotations=_PODS))
+    return platform
+
+
+@pytest.mark.parametrize("end", ["", ".svc", ".svc.cluster.local"])
+def test_a_service_has_the_names_that_it_has_on_kubernetes(web: Objects, project: Objects, end: str) -> None:
+    url = f"http://web-service.{web.namespace}{end}:8080/"
+    assert project.output(python(fetch_script(url))) == "from the web"
+
+
+def test_a_service_gets_its_names_also_after_its_pod(platform: Objects, project: Objects) -> None:
+    platform.ready(platform.pod(http_server(8080, "late"), labels={"app": "late"}, annotations=_PODS))
+    platform.service("late-service", 8080, "late", annotations=_REACHABLE)
+    script = (
+        "import urllib.request, time\n"
+        "for _ in range(50):\n"
+        f" try: print(urllib.request.urlopen('http://late-service.{platform.namespace}.svc:8080/', timeout=2)"
+        ".read().decode()); break\n"
+        " except OSError: time.sleep(0.1)"
+    )
+    assert project.output(python(script)) == "late"
+
+
+def test_an_external_name_leads_to_the_service_it_names(web: Objects, project: Objects) -> None:
+    target = f"web-service.{web.namespace}.svc.cluster.local"
+    project.create("Service", "other-name", spec={"type": "ExternalName", "externalName": target})
+    other = f"http://other-name.{project.namespace}.svc:8080/"
+    # the names of a running pod change in the background
+    script = (
+        "import urllib.request, time\n"
+        "for _ in range(50):\n"
+        f" try: print(urllib.request.urlopen('{other}', timeout=2).read().decode()); break\n"
+        " except OSError: time.sleep(0.1)"
+    )
+    assert project.output(python(script)) == "from the web"
+
+
+def test_a_processing_pod_does_not_reach_a_service_that_is_not_open_to_it(platform: Objects, project: Objects) -> None:
+    platform.service("inner-service", 8080, "inner")
+    server = platform.pod(http_server(8080, "inner"), labels={"app": "inner"})
+    address = platform.ready(server)["status"]["podIP"]
+    for host in (f"inner-service.{platform.namespace}.svc", address):
+        assert "no route" in project.output(python(fetch_script(f"http://{host}:8080/")))
+
+
+def _has_route_out() -> str:
+    # no packet is sent: the kernel says whether there is a route to a public address
+    return (
+        "import socket\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "try: s.connect(('198.51.100.1', 9)); print('route')\n"
+        "except OSError: print('no route')"
+    )
+
+
+@pytest.mark.parametrize(("labels", "expected"), [({}, "no route"), ({"network-access-external-ips": "true"}, "route")])
+def test_only_a_labelled_pod_has_a_route_to_the_internet(
+    project: Objects, labels: dict[str, str], expected: str
+) -> None:
+    assert project.output(python(_has_route_out()), labels=labels) == expected
+
+
+@pytest.mark.parametrize(("labels", "expected"), [({}, False), ({"network-access-ctp": "true"}, True)])
+def test_only_a_labelled_pod_reaches_the_receiver(
+    platform: Objects, project: Objects, labels: dict[str, str], expected: bool
+) -> None:
+    platform.service("ctp-dicom-service", 11112, "ctp", annotations={"kaapana-harness/reachable-from": "ctp"})
+    on_ctp = {"kaapana-harness/networks": "ctp"}
+    platform.ready(platform.pod(http_server(11112, "ctp"), labels={"app": "ctp"}, annotations=on_ctp))
+    url = f"http://ctp-dicom-service.{platform.namespace}.svc:11112/"
+    assert (project.output(python(fetch_script(url)), labels=labels) == "ctp") is expected
+
+
+def test_a_processing_pod_does_not_reach_the_kubernetes_api(project: Objects) -> None:
+    assert "no route" in project.output(python(fetch_script("http://kubernetes.default.svc:6443/livez")))
+
+
+def test_a_pod_with_a_service_account_uses_the_api_and_nothing_of_the_harness(platform: Objects) -> None:
+    script = (
+        "from harness.kube import KubeApi, Forbidden\n"
+        "api = KubeApi.in_cluster()\n"
+        "print([n['metadata']['name'] for n in api.list('Namespace') if n['metadata']['name'] == 'default'])\n"
+        "try: api.request('POST', '/harness/keep')\n"
+        "except Forbidden as e: print('forbidden')"
+    )
+    assert platform.output(python(script), serviceAccountName="admin").splitlines() == ["['default']", "forbidden"]
+
+
+def test_a_node_port_is_reached_from_the_test_and_survives_a_restart(cluster: Cluster, platform: Objects) -> None:
+    platform.service("open-service", 8080, "open", type="NodePort")
+    name = platform.pod(http_server(8080, "open"), labels={"app": "open"}, restartPolicy="Always")
+    address = cluster.address(platform.namespace, "open-service", 8080)
+    platform.ready(name)
+    url = f"http://{address[0]}:{address[1]}/"
+    assert urllib.request.urlopen(url, timeout=5).read() == b"open"
+    assert cluster.address(platform.namespace, "open-service", 8080) == address
+
+
+def test_a_port_that_would_have_to_be_mapped_is_refused_by_name(project: Objects) -> None:
+    with pytest.raises(Invalid, match=r"spec\.ports\[0\]\.targetPort: 8080 differs from port 80"):
+        project.create("Service", "web", spec={"selector": {"app": "a"}, "ports": [{"port": 80, "targetPort": 8080}]})
+
+
+def test_a_service_of_a_named_port_with_another_number_is_refused(project: Objects) -> None:
+    project.pod(http_server(8080) | {"ports": [{"name": "http", "containerPort": 8080}]}, labels={"app": "named"})
+    with pytest.raises(Invalid, match="must be the same"):
+        project.create(
+            "Service", "web", spec={"selector": {"app": "named"}, "ports": [{"port": 80, "targetPort": "http"}]}
+        )

@@ -1,0 +1,134 @@
+"""What an author sees when the container, the form or the image is at fault."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import FormError, InstallError, RunError
+
+
+@pytest.fixture
+def faults(kaapana: Any, sound_extension: Path) -> Any:
+    return kaapana.install(sound_extension)
+
+
+def test_a_run_that_succeeds_has_no_cause(faults: Any) -> None:
+    run = faults.run(form={"mode": "succeed", "ticket": "a"})
+    assert run.succeeded
+    assert run.cause is None
+
+
+def test_an_exception_in_the_container_is_the_first_line_of_the_failure(faults: Any) -> None:
+    run = faults.run(form={"mode": "raise", "ticket": "a"})
+    assert not run.succeeded
+    assert run.cause.task_id == "faulty"
+    assert "ValueError: the segmentation model has no weights" in run.cause.summary
+    assert run.task("faulty").exit_code == 1
+    assert run.task("workflow-cleaner").state == "upstream_failed"
+
+
+def test_a_container_over_its_memory_limit_is_named_with_the_limit(faults: Any) -> None:
+    run = faults.run(form={"mode": "exhaust-memory", "ticket": "a"})
+    assert run.cause.task_id == "faulty"
+    assert "memory" in run.cause.summary
+    assert "80" in run.cause.summary + run.cause.detail
+    assert run.task("faulty").reason == "OOMKilled"
+
+
+def test_a_container_that_hangs_ends_with_its_own_timeout(faults: Any) -> None:
+    run = faults.run(form={"mode": "hang", "ticket": "a"})
+    assert run.cause.task_id == "faulty"
+    assert "15" in run.cause.summary
+    assert "execution_timeout" in run.cause.summary + run.cause.fix
+
+
+def test_a_container_that_ignores_sigterm_is_still_ended_by_its_timeout(faults: Any) -> None:
+    run = faults.run(form={"mode": "ignore-sigterm", "ticket": "a"})
+    assert run.cause.task_id == "faulty"
+    assert "execution_timeout" in run.cause.summary + run.cause.fix
+
+
+def test_exit_126_skips_the_task_and_what_follows(faults: Any) -> None:
+    run = faults.run(form={"mode": "skip", "ticket": "a"})
+    assert run.task("faulty").state == "skipped"
+    assert run.task("workflow-cleaner").state == "skipped"
+
+
+def test_binary_output_and_a_long_log_leave_the_evidence_readable(faults: Any) -> None:
+    run = faults.run(form={"mode": "chatter", "ticket": "a"})
+    assert run.task("faulty").exit_code == 3
+    assert "line 19999" in run.task("faulty").log
+
+
+def test_an_unknown_form_key_is_refused_with_the_keys_that_exist(faults: Any) -> None:
+    with pytest.raises(FormError) as failure:
+        faults.run(form={"mod": "succeed", "ticket": "a"})
+    assert "mod" in failure.value.cause
+    assert "mode" in str(failure.value)
+
+
+def test_a_form_value_of_the_wrong_type_is_refused(faults: Any) -> None:
+    with pytest.raises(FormError) as failure:
+        faults.run(form={"mode": "succeed", "ticket": "a", "count": "many"})
+    assert "count" in failure.value.cause
+    assert "integer" in str(failure.value)
+
+
+def test_a_required_value_that_is_missing_is_named(faults: Any) -> None:
+    with pytest.raises(FormError) as failure:
+        faults.run(form={"mode": "succeed"})
+    assert "ticket" in failure.value.cause
+
+
+def test_a_run_of_software_that_is_not_in_the_project_is_refused(kaapana: Any, sound_extension: Path) -> None:
+    outside = kaapana.install(sound_extension, add_to_project=False)
+    with pytest.raises(RunError) as failure:
+        outside.run(form={"mode": "succeed", "ticket": "a"})
+    assert "project" in failure.value.cause
+    assert "Add Software to Project" in str(failure.value)
+
+
+def test_an_image_that_was_never_pushed_is_named_within_ten_seconds(kaapana: Any, faults_extension: Path) -> None:
+    operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"
+    operator.write_text(operator.read_text().replace("/faulty:", "/faultyy:"))
+    run = kaapana.install(faults_extension).run(form={"mode": "succeed", "ticket": "a"})
+    task = run.task("faulty")
+    assert not run.succeeded
+    assert "faultyy" in run.cause.summary
+    assert task.reason in {"ErrImagePull", "ImagePullBackOff"}
+    assert task.seconds < datetime.timedelta(seconds=10).total_seconds()
+    assert "faulty" in run.cause.detail + run.cause.fix
+
+
+def test_a_dag_file_that_does_not_import_is_named_with_its_line(kaapana: Any, faults_extension: Path) -> None:
+    dag = faults_extension / "extension/docker/files/dag_faults.py"
+    dag.write_text(dag.read_text().replace("from faults.FaultyOperator", "from fault.FaultyOperator"))
+    with pytest.raises(InstallError) as failure:
+        kaapana.install(faults_extension)
+    assert "dag_faults.py" in failure.value.cause
+    assert "ModuleNotFoundError" in failure.value.cause
+
+
+def test_a_dag_file_that_never_ends_does_not_hang_the_platform(kaapana: Any, faults_extension: Path) -> None:
+    dag = faults_extension / "extension/docker/files/dag_faults.py"
+    dag.write_text("# airflow dag\nwhile True:\n    pass\n")
+    with pytest.raises(InstallError) as failure:
+        kaapana.install(faults_extension)
+    assert "dag_faults.py" in failure.value.cause
+
+
+def test_two_dags_and_no_choice_list_both(kaapana: Any, faults_extension: Path) -> None:
+    folder = faults_extension / "extension/docker"
+    dag = (folder / "files/dag_faults.py").read_text()
+    (folder / "files/dag_more_faults.py").write_text(dag.replace('dag_id="faults"', 'dag_id="more-faults"'))
+    dockerfile = folder / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "COPY files/dag_more_faults.py /kaapana/tmp/dags/\n")
+    extension = kaapana.install(faults_extension)
+    with pytest.raises(Exception, match="more-faults") as failure:
+        extension.run(form={"mode": "succeed", "ticket": "a"})
+    assert getattr(failure.value, "exit_status", None) == 2
+    assert extension.run(dag="more-faults", form={"mode": "succeed", "ticket": "a"}).succeeded

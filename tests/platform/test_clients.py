@@ -1,0 +1,169 @@
+"""The HTTP clients against a small server of the test's own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+import pytest
+
+from harness.errors import EnvironmentError_, RunError, UsageError
+from harness.platform.airflow_client import AirflowClient
+from harness.platform.projects import Project, check_name
+from harness.platform.services_client import ServicesClient
+
+RECORD = {"id": "u-1", "name": "abc", "kubernetes_namespace": "project-abc", "s3_bucket": "project-abc"}
+PROJECT = Project("abc", RECORD, "the-password")
+
+
+class Server(ThreadingHTTPServer):
+    """Answers from a table of ``METHOD path``; keeps the requests."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.requests: list[dict[str, Any]] = []
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return cast("tuple[str, int]", self.server_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        server = cast(Server, self.server)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.split("?")[0]
+        server.requests.append({"method": self.command, "path": self.path, "headers": self.headers, "body": body})
+        status, answer = server.answers.get(f"{self.command} {path}", (404, {"detail": f"no {path}"}))
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 (names of the base class)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def services(server: Server) -> Iterator[ServicesClient]:
+    client = ServicesClient(lambda port: server.address, token="control-token", client_secret="client-secret")
+    yield client
+    client.close()
+
+
+TOKEN = "POST /auth/realms/kaapana/protocol/openid-connect/token"
+
+
+def test_a_stand_in_is_addressed_by_the_host_name_of_the_platform(server: Server, services: ServicesClient) -> None:
+    server.answers["GET /projects"] = (200, [RECORD])
+    assert services.projects() == [RECORD]
+    assert server.requests[0]["headers"]["Host"] == "aii-service.services.svc"
+
+
+def test_the_control_port_gets_the_environments_token(server: Server, services: ServicesClient) -> None:
+    server.answers["GET /receipts"] = (200, [])
+    services.receipts("abc", "2026-01-01T00:00:00+00:00")
+    assert server.requests[0]["headers"]["Authorization"] == "Bearer control-token"
+    assert "since=2026-01-01T00%3A00%3A00%2B00%3A00" in server.requests[0]["path"]
+
+
+def test_a_workflow_is_started_as_the_projects_user_and_the_token_is_fetched_once(
+    server: Server, services: ServicesClient
+) -> None:
+    server.answers[TOKEN] = (200, {"access_token": "jwt", "expires_in": 300})
+    server.answers["POST /kaapana-backend/client/workflow"] = (200, {"workflow_name": "x-1"})
+    for _ in range(2):
+        assert services.start_workflow(PROJECT, {"dag_id": "x"}) == {"workflow_name": "x-1"}
+    assert [request["path"] for request in server.requests].count(TOKEN.split()[1]) == 1
+    assert b"the-password" in server.requests[0]["body"]
+    headers = server.requests[-1]["headers"]
+    assert json.loads(headers["Project"]) == RECORD
+    assert headers["x-forwarded-preferred-username"] == "project-abc-system-user"
+    assert headers["x-forwarded-access-token"] == "jwt"
+
+
+def test_a_refused_workflow_names_the_step_that_was_left_out(server: Server, services: ServicesClient) -> None:
+    server.answers[TOKEN] = (200, {"access_token": "jwt"})
+    server.answers["POST /kaapana-backend/client/workflow"] = (403, {"detail": "Unauthorized to start this workflow."})
+    with pytest.raises(RunError) as caught:
+        services.start_workflow(PROJECT, {"dag_id": "x"})
+    assert "refuses to start x in the project abc: Unauthorized to start this workflow." in caught.value.cause
+    assert "Add Software to Project" in caught.value.fix
+
+
+def test_removing_a_project_that_is_gone_is_no_error(server: Server, services: ServicesClient) -> None:
+    services.forget_project("abc")
+    server.answers["DELETE /projects/abc"] = (503, {"detail": "MinIO is busy"})
+    with pytest.raises(EnvironmentError_, match="cannot be removed") as caught:
+        services.forget_project("abc")
+    assert "MinIO is busy" in caught.value.last_seen
+
+
+def test_a_service_that_is_gone_is_named_with_its_address(server: Server, services: ServicesClient) -> None:
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(
+        EnvironmentError_, match=r"access information service at http://127\.0\.0\.1:\d+ does not answer"
+    ):
+        services.projects()
+
+
+def test_an_answer_of_something_else_on_the_way_is_told_from_the_service(
+    server: Server, services: ServicesClient
+) -> None:
+    server.answers["GET /projects"] = (200, b"<html>login</html>")
+    with pytest.raises(EnvironmentError_, match="not JSON") as caught:
+        services.projects()
+    assert "<html>login" in caught.value.last_seen
+
+
+def test_airflows_events_are_read_line_by_line(server: Server) -> None:
+    lines = b'{"task_id": "a", "state": "running"}\n\n{"run": "success"}\n'
+    server.answers["GET /flow/harness/runs/d/manual__1%2B00/events"] = (200, lines)
+    client = AirflowClient(server.address)
+    assert list(client.events("d", "manual__1+00")) == [{"task_id": "a", "state": "running"}, {"run": "success"}]
+    client.close()
+
+
+def test_airflows_refusal_carries_its_words(server: Server) -> None:
+    server.answers["POST /flow/kaapana/api/trigger/d"] = (404, {"error": "Dag id d not found"})
+    client = AirflowClient(server.address)
+    with pytest.raises(EnvironmentError_, match="Dag id d not found"):
+        client.trigger("d", {})
+    client.close()
+
+
+def test_a_projects_password_does_not_show() -> None:
+    assert "the-password" not in repr(PROJECT)
+
+
+def test_the_names_of_a_project_are_those_of_the_platform() -> None:
+    assert (PROJECT.namespace, PROJECT.bucket, PROJECT.ae_title) == ("project-abc", "project-abc", "kp-abc")
+
+
+@pytest.mark.parametrize("name", ["a" * 14, "A", "a_b", "-a", "a-", "", "admin", "ä"])
+def test_a_name_that_bucket_namespace_index_or_ae_title_refuse_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot name a project"):
+        check_name(name)
+
+
+@pytest.mark.parametrize("name", ["a", "a1", "a-b", "a" * 13])
+def test_a_possible_name_is_taken(name: str) -> None:
+    assert check_name(name) == name

@@ -1,0 +1,240 @@
+"""Releases, the installer's Job and the way to a visible DAG, against an API in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from harness import extension
+from harness.errors import InstallError
+from harness.kube import Invalid, KubeApi
+from harness.platform import dags, installer, releases
+from harness.platform.airflow_client import AirflowClient, DagBag
+from harness.platform.manifests import Manifest, arrange
+from harness.platform.releases import Release
+from tests.extension.trees_for_tests import write
+from tests.platform.fake_api import FakeApi, job, terminated, waiting
+
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "services"}}
+
+
+@pytest.fixture
+def fake() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def api(fake: FakeApi) -> KubeApi:
+    return cast(KubeApi, fake)
+
+
+def release(*manifests: Manifest) -> Release:
+    return Release("r", "chart", "1.0.0", "pending-install", arrange(manifests), {"global": {"image": "dag-mean"}})
+
+
+def wait(api: KubeApi, manifest: Manifest) -> None:
+    installer.wait(api, manifest, timeout_s=5, what="the installer of dag-mean", explain=lambda trouble: "the rule")
+
+
+def test_an_installed_release_is_found_by_another_process_as_it_was(fake: FakeApi, api: KubeApi) -> None:
+    hook = job("remove", hook="pre-delete", hook_weight="-5")
+    done = releases.install(api, release(job(), CONFIG, hook))
+    assert done.status == "deployed"
+    found = releases.find(api, "r")
+    assert found == done.__class__(**{**done.__dict__, "note": "Install complete"})
+    assert [r.name for r in releases.find_all(api)] == ["r"]
+    secret = fake.get("Secret", "admin", "sh.helm.release.v1.r.v1")
+    assert secret["type"] == "helm.sh/release.v1"
+    assert secret["metadata"]["labels"] == {"owner": "helm", "name": "r", "status": "deployed", "version": "1"}
+
+
+def test_objects_are_applied_in_helms_order_and_delete_hooks_are_not(fake: FakeApi, api: KubeApi) -> None:
+    releases.install(api, release(job(), CONFIG, job("remove", hook="pre-delete")))
+    applied = [entry for entry in fake.log if "Secret" not in entry]
+    assert applied == ["apply ConfigMap/c", "apply Job/dag-mean"]
+
+
+def test_a_refused_object_is_named_and_the_release_is_failed(fake: FakeApi, api: KubeApi) -> None:
+    fake.refuse = lambda m: Invalid(422, "Invalid", "spec.x: no") if m["kind"] == "Job" else None
+    with pytest.raises(InstallError, match="refuses Job services/dag-mean of chart") as caught:
+        releases.install(api, release(job(), CONFIG))
+    assert "spec.x: no" in caught.value.last_seen
+    found = releases.find(api, "r")
+    assert found is not None
+    assert found.status == "failed"
+
+
+def test_uninstalling_runs_the_hook_first_and_leaves_nothing(fake: FakeApi, api: KubeApi) -> None:
+    done = releases.install(
+        api, release(job(), CONFIG, job("remove", hook="pre-delete", hook_delete_policy="hook-succeeded,hook-failed"))
+    )
+    fake.log.clear()
+    releases.uninstall(api, done, on_hook=lambda hook: wait(api, hook))
+    assert [entry for entry in fake.log if "Secret" not in entry] == [
+        "apply Job/remove",
+        "delete Job/remove",
+        "delete Job/dag-mean",
+        "delete ConfigMap/c",
+    ]
+    assert fake.objects == {}
+
+
+def test_a_failing_hook_leaves_the_release_uninstalling_with_its_objects(fake: FakeApi, api: KubeApi) -> None:
+    done = releases.install(
+        api, release(job(), job("remove", hook="pre-delete", hook_delete_policy="hook-succeeded,hook-failed"))
+    )
+    fake.pod_status = lambda j: [terminated(1)]
+    with pytest.raises(InstallError):
+        releases.uninstall(api, done, on_hook=lambda hook: wait(api, hook))
+    found = releases.find(api, "r")
+    assert found is not None
+    assert found.status == "uninstalling"
+    assert ("Job", "services", "dag-mean") in fake.objects
+    assert ("Job", "services", "remove") not in fake.objects
+
+
+def test_a_forced_uninstall_runs_no_hook(fake: FakeApi, api: KubeApi) -> None:
+    done = releases.install(api, release(job(), job("remove", hook="pre-delete")))
+    fake.log.clear()
+    releases.uninstall(api, done, hooks=False)
+    assert "apply Job/remove" not in fake.log
+    assert fake.objects == {}
+
+
+def test_an_object_with_the_policy_keep_stays(fake: FakeApi, api: KubeApi) -> None:
+    kept = {**CONFIG, "metadata": {**CONFIG["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}}  # type: ignore[dict-item]
+    done = releases.install(api, release(kept))
+    releases.uninstall(api, done)
+    assert list(fake.objects) == [("ConfigMap", "services", "c")]
+
+
+def test_an_object_without_a_namespace_lands_in_admin(fake: FakeApi, api: KubeApi) -> None:
+    releases.install(api, release({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}}))
+    assert ("ConfigMap", "admin", "n") in fake.objects
+
+
+def test_a_succeeded_pod_ends_the_wait(fake: FakeApi, api: KubeApi) -> None:
+    fake.apply(job())
+    fake.pod_status = lambda j: [waiting("ContainerCreating"), {"phase": "Running"}, {"phase": "Succeeded"}]
+    wait(api, job())
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError"])
+def test_a_pod_that_cannot_start_is_named_with_its_reason_image_and_the_rule(
+    fake: FakeApi, api: KubeApi, reason: str
+) -> None:
+    fake.apply(job())
+    fake.pod_status = lambda j: [waiting("ContainerCreating"), waiting(reason, "tags of dag-mean: 0.6.0")]
+    with pytest.raises(InstallError) as caught:
+        wait(api, job())
+    assert caught.value.cause == (f"the installer of dag-mean cannot start: {reason} of localhost:1/dag-mean:0.0.0")
+    assert "tags of dag-mean: 0.6.0" in caught.value.last_seen
+    assert caught.value.fix == "the rule"
+
+
+def test_a_failed_installer_shows_its_log(fake: FakeApi, api: KubeApi) -> None:
+    fake.apply(job())
+    fake.pod_status = lambda j: [terminated(1)]
+    fake.pod_logs = ["copying", "ERROR Unknown relative directory dag"]
+    with pytest.raises(InstallError) as caught:
+        wait(api, job())
+    assert "container copy-dag-mean ended with Error, exit status 1" in caught.value.cause
+    assert "Unknown relative directory dag" in caught.value.last_seen
+    assert "only dags/, plugins/" in caught.value.fix
+
+
+def test_an_installer_killed_for_memory_names_the_default_limit(fake: FakeApi, api: KubeApi) -> None:
+    fake.apply(job())
+    fake.pod_status = lambda j: [terminated(137, "OOMKilled")]
+    with pytest.raises(InstallError) as caught:
+        wait(api, job())
+    assert "OOMKilled" in caught.value.cause
+    assert "50 MiB" in caught.value.fix
+
+
+def test_an_installer_that_does_not_end_is_given_up_with_its_last_state(fake: FakeApi, api: KubeApi) -> None:
+    fake.apply(job())
+    fake.pod_status = lambda j: [waiting("PodInitializing")]
+    with pytest.raises(InstallError, match="did not end within 5 s") as caught:
+        wait(api, job())
+    assert caught.value.last_seen == "pod dag-mean-x: Pending PodInitializing"
+
+
+class FakeAirflow:
+    """Answers of Airflow for one DAG file."""
+
+    def __init__(self, dag_ids: list[str], errors: dict[str, str] | None = None, **shown: Any) -> None:
+        self._bag = DagBag(
+            {dag_id: {"fileloc": "/kaapana/mounted/workflows/dags/dag_mean.py"} for dag_id in dag_ids}
+            | {"other": {"fileloc": "/kaapana/mounted/workflows/dags/dag_other.py"}},
+            errors or {},
+        )
+        self._shown = {dag_id: {"ui_visible": True, **shown} for dag_id in dag_ids}
+
+    def refresh(self) -> DagBag:
+        return self._bag
+
+    def dags(self) -> dict[str, Any]:
+        return self._shown
+
+
+def collect(tmp_path: Path, airflow: FakeAirflow) -> dags.Dags:
+    return dags.collect(extension.read(write(tmp_path)), cast(AirflowClient, airflow))
+
+
+FORMS = {"data_form": {"properties": {"dataset_name": {"type": "string"}}}, "workflow_form": {}}
+
+
+def test_only_the_dags_of_the_extensions_own_files_belong_to_it(tmp_path: Path) -> None:
+    found = collect(tmp_path, FakeAirflow(["b", "a"], {"dag_other.py": "broken"}, ui_forms=FORMS))
+    assert found == dags.Dags(("a", "b"), ("a", "b"))
+
+
+def test_an_import_error_names_the_authors_file_the_line_and_the_exception_first(tmp_path: Path) -> None:
+    trace = (
+        "Traceback (most recent call last):\n"
+        '  File "/opt/venv/lib/python3.12/site-packages/airflow/models/dagbag.py", line 300, in parse\n'
+        "    loader.exec_module(new_module)\n"
+        '  File "/kaapana/mounted/workflows/dags/dag_mean.py", line 2, in <module>\n'
+        "    from mean_value.MeanOperator import MeanOperator\n"
+        '  File "/kaapana/mounted/workflows/dags/mean_value/MeanOperator.py", line 4, in <module>\n'
+        "    import nothing\n"
+        "ModuleNotFoundError: No module named 'nothing'\n"
+    )
+    with pytest.raises(InstallError) as caught:
+        collect(tmp_path, FakeAirflow([], {"dag_mean.py": trace}))
+    assert caught.value.cause == (
+        "extension/docker/files/mean-value/MeanOperator.py line 4 does not import: "
+        "ModuleNotFoundError: No module named 'nothing'"
+    )
+    assert str(caught.value).splitlines()[0] == caught.value.cause
+
+
+def test_a_syntax_error_is_located_too(tmp_path: Path) -> None:
+    trace = (
+        '  File "/kaapana/mounted/workflows/dags/dag_mean.py", line 7\n    with DAG(\n            ^\n'
+        "SyntaxError: '(' was never closed\n"
+    )
+    with pytest.raises(InstallError, match=r"dag_mean\.py line 7 does not import: SyntaxError"):
+        collect(tmp_path, FakeAirflow([], {"/kaapana/mounted/workflows/dags/dag_mean.py": trace}))
+
+
+def test_a_file_without_a_dag_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="no DAG appeared") as caught:
+        collect(tmp_path, FakeAirflow([]))
+    assert "dags/dag_mean.py" in caught.value.last_seen
+
+
+@pytest.mark.parametrize("visible", [False, None, "True"])
+def test_a_dag_that_no_user_can_see_is_an_error(tmp_path: Path, visible: Any) -> None:
+    with pytest.raises(InstallError, match="no user can see it") as caught:
+        collect(tmp_path, FakeAirflow(["a"], ui_visible=visible))
+    assert f"ui_visible={visible!r}" in caught.value.last_seen
+
+
+def test_a_dag_without_forms_is_installed_with_a_note(tmp_path: Path) -> None:
+    assert collect(tmp_path, FakeAirflow(["a"])).notes == ("a has no ui_forms: users cannot choose a dataset",)
+    without = FakeAirflow(["a"], ui_forms={"workflow_form": {}})
+    assert collect(tmp_path, without).notes == ("a has no data_form: users cannot choose a dataset",)

@@ -1,0 +1,83 @@
+"""A way to run the programs as their containers do."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.processing.__main__ import run
+from tests.processing.processing_runs import Ended, Run
+
+# set by the test run or the machine, must not reach the programs
+_FOREIGN = ("TZ", "BATCH_NAME", "OPERATOR_IN_DIR", "SERVICES_NAMESPACE", "WORKFLOW_NAME")
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Run:
+    root = tmp_path / "data" / "my-dag-261124"
+    root.mkdir(parents=True)
+    result = Run(root, {"WORKFLOW_DIR": str(root), "BATCH_NAME": "batch", "RUN_ID": root.name})
+    result.conf()
+    return result
+
+
+@pytest.fixture
+def execute(
+    run_folder: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Run a program in this process with the run's environment and what is given."""
+
+    def start(program: str, **env: str) -> Ended:
+        for name in _FOREIGN:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {**run_folder.env, **env}.items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        status = run(program)
+        return Ended(status, *capfd.readouterr())
+
+    return start
+
+
+def _processing_image() -> str:
+    from harness.images import current_tags
+    from harness.settings import Settings
+
+    tag = current_tags(Settings.load(environ={})).get("processing")
+    if not tag:
+        pytest.skip("needs the program on this machine or the processing image: kaapana-harness doctor --fix")
+    return tag
+
+
+@pytest.fixture
+def execute_tool(
+    execute: Callable[..., Ended], run_folder: Run, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ended]:
+    """The same for the programs that need dcmqi or DCMTK: where this machine has not got them, in the image."""
+
+    def start(program: str, **env: str) -> Ended:
+        here = {"dcmqi": importlib.util.find_spec("dcmqi") or shutil.which("itkimage2segimage")}
+        if here.get(program, shutil.which(program)):
+            return execute(program, **env)
+        command = ["docker", "run", "--rm", "--network", "host", "-v", f"{run_folder.root.parent}:/kaapana/data"]
+        root = f"/kaapana/data/{run_folder.root.name}"
+        for name, value in {**run_folder.env, **env, "WORKFLOW_DIR": root}.items():
+            command += ["-e", f"{name}={value}"]
+        command += [_processing_image(), "python", "-m", "harness.processing", program]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return start
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)

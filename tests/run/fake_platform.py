@@ -1,0 +1,218 @@
+"""A platform that plays one prepared run, with the interface of the real clients."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from harness.settings import Settings
+
+IMAGE = "localhost:5000/otsus-method:0.6.0"
+START = "2026-11-24T20:00:0{}+00:00"
+
+
+def task(
+    task_id: str, state: str = "success", *, operator: str = "KaapanaBaseOperator", **extra: Any
+) -> dict[str, Any]:
+    """A task record of the harness API; ``outcome`` and everything else can be given."""
+    started = state not in {"upstream_failed", "skipped"} or "outcome" in extra
+    return {
+        "task_id": task_id,
+        "operator": operator,
+        "state": state,
+        "try_number": 1 if started else 0,
+        "max_tries": 0,
+        "queued_at": START.format(0) if started else None,
+        "start": START.format(1) if started else None,
+        "end": START.format(5),
+        "trigger_rule": "all_success",
+        "upstream": [],
+        "outcome": None,
+        **extra,
+    }
+
+
+def outcome(reason: str, **extra: Any) -> dict[str, Any]:
+    """What the operator publishes about its pod."""
+    return {
+        "reason": reason,
+        "message": "",
+        "exit_code": None,
+        "image": IMAGE,
+        "pod": "otsus-method-1",
+        "pod_ip": "10.1.0.7",
+        "namespace": "project-t1",
+        "started": START.format(1),
+        "finished": START.format(5),
+        "max_memory_bytes": 50 * 2**20,
+        "log_tail": [],
+        **extra,
+    }
+
+
+@dataclasses.dataclass
+class FakeProject:
+    name: str = "t1"
+    user: str = "project-t1-system-user"
+    password: str = "secret"
+    record: dict[str, Any] = dataclasses.field(default_factory=lambda: {"id": "1", "name": "t1"})
+
+    @property
+    def bucket(self) -> str:
+        return f"project-{self.name}"
+
+
+class FakeServices:
+    def __init__(self) -> None:
+        self.forms: dict[str, Any] = {}
+        self.uploads: list[tuple[str, str, int]] = []
+        self.started: list[dict[str, Any]] = []
+        self.answers: list[list[dict[str, Any]]] = []
+        self.received: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        self.refusal: Exception | None = None
+        self.settled = 0
+
+    def upload_series(self, project: str, dataset: str, archive: Path) -> dict[str, int]:
+        self.uploads.append((project, dataset, archive.stat().st_size))
+        return {}
+
+    def settle(self, timeout_s: float) -> None:
+        self.settled += 1
+
+    def receipts(self, project: str, since: str | None = None) -> list[dict[str, Any]]:
+        return list(self.received)
+
+    def receipt_file(self, receipt_id: str) -> bytes:
+        return self.files[receipt_id]
+
+    def dags(self, project: Any) -> list[str]:
+        return sorted(self.forms)
+
+    def form_schemas(self, project: Any, dag_id: str) -> dict[str, Any]:
+        return self.forms.get(dag_id, {})
+
+    def start_workflow(self, project: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.started.append(body)
+        return {"workflow_name": f"{body['workflow_name']}-a1B2c3"}
+
+    def jobs(self, project: Any, workflow_name: str) -> list[dict[str, Any]]:
+        if len(self.answers) > 1:
+            return self.answers.pop(0)
+        return self.answers[0]
+
+
+class FakeAirflow:
+    """Plays ``tasks``; ``hang`` never ends until the run is aborted; ``interrupt`` acts like Ctrl-C while following."""
+
+    def __init__(self, tasks: list[dict[str, Any]], state: str) -> None:
+        self.tasks = tasks
+        self.state = state
+        self.logs: dict[str, str] = {}
+        self.aborted: list[str] = []
+        self.hang = False
+        self._ended = threading.Event()
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        running = self.hang and not self._ended.is_set()
+        return {"dag_id": dag_id, "run_id": run_id, "state": "running" if running else self.state, "tasks": self.tasks}
+
+    def events(self, dag_id: str, run_id: str) -> Iterator[dict[str, Any]]:
+        for item in self.tasks:
+            yield {"task_id": item["task_id"], "state": "running", "try_number": 1, "at": item["start"]}
+            if not self.hang:
+                yield {"task_id": item["task_id"], "state": item["state"], "try_number": 1, "at": item["end"]}
+        if self.hang:
+            self._ended.wait()
+        yield {"run": self.state}
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
+        return self.logs.get(task_id, f"log of {task_id}\n")
+
+    def abort(self, dag_id: str, run_id: str) -> None:
+        self.aborted.append(run_id)
+        self._ended.set()
+
+
+class FakeStore:
+    def __init__(self) -> None:
+        self.now: dict[str, tuple[bytes, str]] = {}
+        self.later: dict[str, tuple[bytes, str]] = {}
+        self._listed = 0
+
+    def list_objects(self, bucket: str, *, prefix: str = "", recursive: bool = False) -> list[Any]:
+        self._listed += 1
+        if self._listed > 1:
+            self.now = {**self.now, **self.later}
+        return [
+            SimpleNamespace(object_name=key, etag=str(hash(data)), last_modified="t", is_dir=False)
+            for key, (data, _) in self.now.items()
+            if key.startswith(prefix)
+        ]
+
+    def get_object(self, bucket: str, key: str) -> Any:
+        data, kind = self.now[key]
+        return SimpleNamespace(
+            stream=lambda size: iter([data]),
+            read=lambda: data,
+            headers={"Content-Type": kind},
+            close=lambda: None,
+            release_conn=lambda: None,
+        )
+
+
+class FakeEnvironment:
+    """Everything that a run, the fixtures and the command line use of an environment."""
+
+    def __init__(self, tasks: list[dict[str, Any]] | None = None, state: str = "success", **settings: Any) -> None:
+        self.id = "fake"
+        self.settings = Settings(**settings)
+        self.services = FakeServices()
+        self.airflow = FakeAirflow(tasks if tasks is not None else [task("otsus-method")], state)
+        self.object_store = FakeStore()
+        self.registry = "localhost:1"
+        self.projects: list[FakeProject] = []
+        self.removed: list[FakeProject] = []
+        self.downs: list[bool] = []
+        self.services.forms["otsus-method"] = {
+            "workflow_form": {
+                "type": "object",
+                "properties": {"threshold_bins": {"type": "integer", "default": 128}},
+            }
+        }
+        self.services.answers = [[{"id": 1, "run_id": "otsus-method-241124", "status": "running"}]]
+
+    def create_project(self, name: str | None = None) -> FakeProject:
+        project = FakeProject(name or f"t{len(self.projects) + 1}")
+        self.projects.append(project)
+        return project
+
+    def remove_project(self, project: FakeProject) -> None:
+        self.removed.append(project)
+
+    def down(self, *, keep: bool = False) -> None:
+        self.downs.append(keep)
+
+    def __enter__(self) -> FakeEnvironment:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down(keep=self.settings.reuse)
+
+
+def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
+    """Stands in for the life cycle up to "add to project"."""
+    return SimpleNamespace(
+        dag_ids=("otsus-method",),
+        visible_dag_ids=("otsus-method",),
+        images={},
+        notes=(),
+        source=SimpleNamespace(files=(), root=Path()),
+        uninstall=lambda on_progress: None,
+    )

@@ -1,0 +1,187 @@
+"""Every kind of failure becomes one line that names the task and what happened to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_platform import IMAGE, outcome, task
+
+from harness.run import diagnosis
+from harness.run.diagnosis import diagnose
+
+TRACE = [
+    "Loading model",
+    "Traceback (most recent call last):",
+    '  File "/app/otsus.py", line 12, in <module>',
+    "    main()",
+    "ValueError: the image has no foreground",
+]
+
+
+def failed(**extra: Any) -> list[dict[str, Any]]:
+    return [
+        task("get-input"),
+        task("otsus-method", "failed", **extra),
+        task("clean", "upstream_failed", upstream=["otsus-method"]),
+    ]
+
+
+def test_a_run_that_succeeded_has_no_cause() -> None:
+    assert diagnose([task("otsus-method")], "success") is None
+
+
+def test_a_missing_image_is_named_with_the_tags_the_registry_has() -> None:
+    tasks = failed(outcome=outcome("ErrImagePull", message="manifest unknown"))
+    cause = diagnose(tasks, "failed", registry_tags={IMAGE: ["0.5.2", "latest"]})
+    assert cause is not None
+    assert cause.task_id == "otsus-method"
+    assert cause.summary == f"image {IMAGE} cannot be pulled: tag 0.6.0 is not in the registry, which has 0.5.2, latest"
+    assert 'LABEL IMAGE="otsus-method"' in cause.fix
+
+
+def test_an_image_without_a_repository_says_so() -> None:
+    cause = diagnose(failed(outcome=outcome("ImagePullBackOff")), "failed", registry_tags={IMAGE: None})
+    assert cause is not None
+    assert "the registry has no repository otsus-method" in cause.summary
+
+
+def test_the_words_of_the_cluster_name_the_tags_when_the_registry_is_not_asked() -> None:
+    message = f"failed to pull {IMAGE}: not found; tags of otsus-method: 0.5.2"
+    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message)), "failed")
+    assert cause is not None
+    assert "tags of otsus-method: 0.5.2" in cause.summary
+
+
+def test_an_invalid_image_name_is_not_called_missing() -> None:
+    tasks = failed(outcome=outcome("InvalidImageName", image="{DEFAULT_REGISTRY}/x"))
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert "is not a valid image reference" in cause.summary
+    assert "f-string" in cause.fix
+
+
+def test_a_container_that_cannot_be_started_names_what_is_missing_in_it() -> None:
+    message = 'exec: "run.sh": executable file not found in $PATH'
+    cause = diagnose(failed(outcome=outcome("CreateContainerError", message=message)), "failed")
+    assert cause is not None
+    assert "cannot be started" in cause.summary
+    assert "run.sh" in cause.summary
+
+
+def test_an_exit_code_is_explained_by_the_last_exception() -> None:
+    tasks = failed(outcome=outcome("Error", exit_code=1, log_tail=[*TRACE, "  cleaning up"]))
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert cause.line == "task otsus-method: exit code 1: ValueError: the image has no foreground"
+    assert "otsus.py" in cause.detail
+
+
+def test_an_exit_code_without_a_log_says_that_nothing_was_logged() -> None:
+    cause = diagnose(failed(outcome=outcome("Error", exit_code=2)), "failed")
+    assert cause is not None
+    assert cause.summary == "exit code 2, and the container logged nothing"
+
+
+def test_a_container_killed_for_memory_is_named_with_limit_and_peak() -> None:
+    tasks = failed(outcome=outcome("OOMKilled", exit_code=137, message="over its limit of 80Mi"))
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert cause.summary == "killed because it used more memory than its limit, limit 80 MiB, peak 50 MiB"
+    assert "ram_mem_mb_lmt" in cause.fix
+
+
+def test_a_timeout_of_a_task_is_not_called_a_kill() -> None:
+    tasks = failed(outcome=outcome("Timeout", exit_code=143, log_tail=["waiting for weights"]))
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert "longer than its execution_timeout and was killed after 4 s" in cause.summary
+    assert "waiting for weights" in cause.summary
+
+
+def test_the_first_task_that_failed_is_the_cause_of_several() -> None:
+    tasks = [
+        task("late", "failed", end="2026-11-24T20:00:09+00:00", outcome=outcome("Error", exit_code=1)),
+        task("early", "failed", end="2026-11-24T20:00:02+00:00", outcome=outcome("Error", exit_code=3)),
+    ]
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert cause.task_id == "early"
+
+
+def test_a_failed_python_operator_is_explained_by_its_task_log() -> None:
+    tasks = failed(operator="KaapanaPythonBaseOperator")
+    log = "[2026-11-24T20:00:01.000+0000] {taskinstance.py:1} ERROR - Task failed\nKeyError: 'patients'\n"
+    cause = diagnose(tasks, "failed", logs={"otsus-method": log})
+    assert cause is not None
+    assert cause.summary == "KeyError: 'patients'"
+
+
+def test_a_rejected_pod_is_explained_by_the_operators_words() -> None:
+    message = 'the API server refuses the pod: env "BINS" must be a string'
+    cause = diagnose(failed(outcome=outcome("Rejected", message=message)), "failed")
+    assert cause is not None
+    assert cause.summary == f"Rejected: {message}"
+
+
+def test_a_blocked_task_without_a_failed_one_names_the_upstream_state() -> None:
+    tasks = [task("choose", "skipped"), task("report", "upstream_failed", upstream=["choose"])]
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert cause.task_id == "report"
+    assert "choose (skipped)" in cause.summary
+
+
+def test_a_run_that_the_harness_aborted_names_what_was_running() -> None:
+    tasks = [task("get-input"), task("otsus-method", "running", outcome=None, end=None)]
+    cause = diagnose(tasks, "failed", aborted_after_s=15.0)
+    assert cause is not None
+    assert cause.line == "task otsus-method: still running when the run was aborted after 15 s"
+
+
+def test_a_run_in_which_nothing_started_blames_the_scheduler() -> None:
+    cause = diagnose([task("get-input", None)], "failed", aborted_after_s=15.0)  # type: ignore[arg-type]
+    assert cause is not None
+    assert cause.task_id is None
+    assert "no task had started" in cause.summary
+
+
+def test_a_run_without_tasks_says_that_the_dag_is_empty() -> None:
+    cause = diagnose([], "failed", dag_id="empty")
+    assert cause is not None
+    assert cause.summary == "DAG empty has no tasks"
+
+
+@pytest.mark.parametrize(
+    ("operator", "line", "hint"),
+    [
+        ("DcmSendOperator", "F: Association Request Failed: Peer aborted Association", "network-access-ctp"),
+        ("MinioOperator", "ValueError: no file passed the whitelist", "whitelisted_file_extensions"),
+        ("MinioOperator", "S3Error: S3 operation failed; code: NoSuchBucket", "bucket_name"),
+        ("MinioOperator", "S3Error: S3 operation failed; code: AccessDenied", "own bucket"),
+        ("KaapanaBaseOperator", "ModuleNotFoundError: No module named 'torch'", "install torch in the container"),
+        ("KaapanaBaseOperator", "KeyError: 'THRESHOLD'", "environment has no THRESHOLD"),
+        ("KaapanaBaseOperator", "KeyError: 'OPERATOR_IN_DIR'", "input_operator="),
+        ("KaapanaBaseOperator", "URLError: Temporary failure in name resolution", "network-access-external-ips"),
+    ],
+)
+def test_known_errors_come_with_the_next_step(operator: str, line: str, hint: str) -> None:
+    tasks = failed(operator=operator, outcome=outcome("Error", exit_code=1, log_tail=[line]))
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert line in cause.summary
+    assert hint in cause.fix
+
+
+def test_a_dag_file_that_does_not_import_is_named_with_the_exception() -> None:
+    trace = (
+        "Traceback (most recent call last):\n  File \"dag_x.py\", line 3\nModuleNotFoundError: No module named 'torch'"
+    )
+    cause = diagnosis.no_run_cause("x", import_errors={"dag_x.py": trace}, job_states=[])
+    assert cause.summary == "DAG file dag_x.py does not import: ModuleNotFoundError: No module named 'torch'"
+    assert "extension cannot add one" in cause.fix
+
+
+def test_a_workflow_without_jobs_and_one_with_lost_jobs_are_told_apart() -> None:
+    assert "made no job" in diagnosis.no_run_cause("x", import_errors={}, job_states=[]).summary
+    assert "job of x is deleted" in diagnosis.no_run_cause("x", import_errors={}, job_states=["deleted"]).summary

@@ -1,0 +1,63 @@
+"""What a run that passes may still hide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fake_platform import outcome, task
+
+from harness.run.findings import given_arguments, ignored_arguments, of_run
+from harness.run.results import StoredObject
+
+SOURCE = """
+class ReportOperator(KaapanaBaseOperator):
+    def __init__(self, dag, name="extract-report", **kwargs):
+        super().__init__(dag=dag, name=name, cmds=["bash"], arguments=["/report.sh"], **kwargs)
+
+report = ReportOperator(dag=dag)
+plain = KaapanaBaseOperator(dag=dag, name="plain", image_pull_policy="Always", cmds=None)
+"""
+
+
+def test_arguments_that_a_release_ignores_are_found_with_task_and_line() -> None:
+    given = given_arguments(SOURCE, "ReportOperator.py")
+    tasks = [
+        task("extract-report", operator="ReportOperator"),
+        task("plain", operator="KaapanaBaseOperator"),
+        task("other", operator="KaapanaBaseOperator"),
+    ]
+    found = ignored_arguments(given, tasks)
+    assert [(item.where, item.message) for item in found] == [
+        ("extract-report", "0.6.0 ignores `cmds` of `extract-report` (ReportOperator.py:4)"),
+        ("extract-report", "0.6.0 ignores `arguments` of `extract-report` (ReportOperator.py:4)"),
+        ("plain", "0.6.0 ignores `image_pull_policy` of `plain` (ReportOperator.py:7)"),
+    ]
+    assert found[0].platforms == ("0.6.0",)
+
+
+def test_a_file_that_does_not_parse_gives_no_finding() -> None:
+    assert given_arguments("def (", "x.py") == []
+
+
+def test_a_failed_task_of_a_successful_run_is_pointed_out() -> None:
+    found = of_run([task("otsus-method", "failed"), task("clean")], "success", [], 0)
+    assert [(item.rule, item.where) for item in found] == [("hidden-failure", "otsus-method")]
+
+
+def test_a_skip_by_exit_code_a_retry_and_a_send_into_the_void_are_pointed_out() -> None:
+    tasks = [
+        task("filter", "skipped", outcome=outcome("Skipped", exit_code=126)),
+        task("flaky", try_number=2),
+        task("dcmsend", operator="DcmSendOperator"),
+    ]
+    rules = [item.rule for item in of_run(tasks, "success", [], 0)]
+    assert rules == ["skipped-by-exit-code", "needed-retries", "nothing-received"]
+    assert "nothing-received" not in [item.rule for item in of_run(tasks, "success", [], 1)]
+
+
+def test_a_report_that_nobody_will_see_is_pointed_out() -> None:
+    objects = [
+        StoredObject("b", "staticwebsiteresults/ok.html", 1, "text/html", "x", True, Path()),
+        StoredObject("b", "results/lost.html", 1, "text/html", "y", False, Path()),
+    ]
+    assert [item.where for item in of_run([], "success", objects, 0)] == ["results/lost.html"]

@@ -1,0 +1,233 @@
+"""The set-up from nothing, on faked machines; and its entry point on this one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.bootstrap import environment, main
+from harness.bootstrap.index import uv_environment
+from harness.errors import EnvironmentError_, UsageError
+
+ROOT = Path(__file__).parents[1]
+
+
+class FakeHost:
+    """A machine that has what it is told, and notes what is run."""
+
+    def __init__(
+        self,
+        *,
+        modules: tuple[str, ...] = (),
+        programs: tuple[str, ...] = (),
+        root: bool = False,
+        apt: bool = True,
+        failing: tuple[str, ...] = (),
+    ) -> None:
+        self.modules = set(modules)
+        self.programs = set(programs)
+        self.root = root
+        self.apt = apt
+        self.failing = failing
+        self.folder: Path | None = None
+        self.ran: list[str] = []
+        self.installed: list[str] = []
+
+    def module(self, name: str) -> bool:
+        return name in self.modules
+
+    def program(self, name: str) -> str:
+        return f"/usr/bin/{name}" if name in self.programs else ""
+
+    def run(self, command: list[str], environ: Mapping[str, str] | None = None) -> str:
+        line = " ".join(command)
+        self.ran.append(line)
+        if self.folder:
+            self.folder.mkdir(exist_ok=True)
+        return f"failed: {line}" if any(word in line for word in self.failing) else ""
+
+    def install(self, packages: tuple[str, ...]) -> None:
+        self.installed.extend(packages)
+        self.modules |= {"venv", "ensurepip"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "bootstrap"
+    path.mkdir()
+    return path
+
+
+def make(host: FakeHost, folder: Path) -> list[str]:
+    host.folder = folder
+    said: list[str] = []
+    environment.make(folder, host, said.append)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("modules", "programs", "first"),
+    [
+        (("venv", "ensurepip", "pip"), ("uv",), f"{sys.executable} -m venv "),
+        (("venv",), ("uv", "virtualenv"), "/usr/bin/uv venv --quiet --seed"),
+        (("venv", "virtualenv"), ("virtualenv",), f"{sys.executable} -m virtualenv"),
+        (("venv",), ("virtualenv", "pipx"), "/usr/bin/virtualenv"),
+        (("venv", "pip"), ("pipx",), f"{sys.executable} -m venv --without-pip"),
+        ((), ("pipx",), "/usr/bin/pipx run virtualenv"),
+    ],
+)
+def test_the_plainest_way_that_the_machine_has_is_taken(
+    modules: tuple[str, ...], programs: tuple[str, ...], first: str, folder: Path
+) -> None:
+    host = FakeHost(modules=modules, programs=programs, root=True)
+    make(host, folder)
+    assert host.ran[0].startswith(first)
+    assert host.installed == []
+    assert host.ran[-1].endswith("install --quiet --no-input --disable-pip-version-check tox>=4.21,<5 tox-uv>=1.20")
+
+
+def test_a_system_pip_is_used_without_touching_the_system(folder: Path) -> None:
+    host = FakeHost(modules=("venv", "pip"))
+    make(host, folder)
+    [install] = [line for line in host.ran if line.endswith(" pip")]
+    assert f"--target {folder}/lib/" in install
+
+
+def test_a_way_that_fails_is_followed_by_the_next(folder: Path) -> None:
+    host = FakeHost(modules=("venv", "ensurepip"), programs=("uv",), failing=("-m venv",))
+    make(host, folder)
+    assert host.ran[1].startswith("/usr/bin/uv venv")
+
+
+def test_root_on_a_bare_debian_gets_the_package(folder: Path) -> None:
+    host = FakeHost(modules=("venv",), root=True)
+    make(host, folder)
+    assert host.installed == ["python3-venv"]
+    assert host.ran[0] == f"{sys.executable} -m venv {folder}"
+
+
+def test_an_ordinary_user_on_a_bare_debian_is_told_the_one_command(folder: Path) -> None:
+    host = FakeHost(modules=("venv",))
+    with pytest.raises(EnvironmentError_, match="no virtual environment can be made") as caught:
+        make(host, folder)
+    assert caught.value.fix == "sudo apt-get update && sudo apt-get install -y python3-venv"
+    assert caught.value.exit_status == 3
+    assert host.installed == []
+
+
+def test_without_tox_uv_the_plain_tox_is_taken_and_said(folder: Path) -> None:
+    host = FakeHost(modules=("venv", "ensurepip"), failing=("tox-uv",))
+    said = make(host, folder)
+    assert host.ran[-1].endswith("tox>=4.21,<5")
+    assert "tox-uv cannot be installed here" in said[-1]
+
+
+def test_an_index_that_cannot_be_reached_is_said_with_pips_words(folder: Path) -> None:
+    host = FakeHost(modules=("venv", "ensurepip"), failing=("pip install",))
+    with pytest.raises(EnvironmentError_, match="tox cannot be installed") as caught:
+        make(host, folder)
+    assert "failed:" in caught.value.last_seen
+    assert not environment.ready(folder)
+
+
+def test_what_stands_is_used_again_and_what_is_half_made_is_not(folder: Path) -> None:
+    assert not environment.ready(folder)
+    make(FakeHost(modules=("venv", "ensurepip")), folder)
+    assert not environment.ready(folder), "no interpreter in it"
+    (folder / "bin").mkdir()
+    (folder / "bin" / "tox").touch()
+    (folder / "bin" / "python").touch()
+    assert environment.ready(folder)
+    (folder / "bootstrap.json").write_text('{"python": "3.1"}')
+    assert not environment.ready(folder), "made by another interpreter"
+
+
+def test_pips_settings_are_said_again_for_uv() -> None:
+    config = "\n".join(
+        [
+            "global.index-url='https://user:secret@mirror.example/simple'",
+            "global.extra-index-url='\\nhttps://a.example\\nhttps://b.example'",
+            "global.cert='/etc/old.pem'",
+            ":env:.cert='/etc/site.pem'",
+            ":env:.find-links='/opt/wheels'",
+            "install.trusted-host='mirror.example'",
+            "global.no-index='false'",
+            "freeze.index-url='https://not.for.installing'",
+        ]
+    )
+    assert uv_environment(config, {}) == {
+        "UV_DEFAULT_INDEX": "https://user:secret@mirror.example/simple",
+        "UV_INDEX": "https://a.example https://b.example",
+        "SSL_CERT_FILE": "/etc/site.pem",
+        "UV_FIND_LINKS": "/opt/wheels",
+        "UV_INSECURE_HOST": "mirror.example",
+    }
+
+
+def test_what_the_user_set_for_uv_wins_and_nonsense_is_left_out() -> None:
+    config = "global.index-url='https://pip.example'\nglobal.proxy=<nonsense>\nno equals sign"
+    assert uv_environment(config, {"UV_DEFAULT_INDEX": "https://uv.example"}) == {}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["tests", "extra"], ["-k", "x"]])
+def test_wrong_use_is_told_with_the_usage(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match="usage: python3 -m harness"):
+        main.parse(arguments)
+
+
+def test_what_follows_the_dashes_goes_to_pytest() -> None:
+    assert main.parse(["tests", "--", "-k", "x", "--", "y"]) == ("tests", ["--", "-k", "x", "--", "y"])
+
+
+def test_wrong_use_ends_with_status_2() -> None:
+    done = subprocess.run([sys.executable, "-m", "harness.bootstrap"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_an_old_python_is_told_so_in_a_syntax_that_it_understands(tmp_path: Path) -> None:
+    source = (ROOT / "harness" / "bootstrap" / "__main__.py").read_text("utf-8")
+    head = source.partition("from harness")[0]
+    old = head.replace("sys.version_info <", "(3, 9) <")
+    assert old != head
+    done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "Python 3.10 or newer is needed" in done.stderr
+    # no annotation, f-string or import of ours comes before the check
+    assert 'f"' not in head
+    assert "__future__" not in head
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_end_becomes_one_interrupt_and_the_clean_up_is_waited_for(number: int, tmp_path: Path) -> None:
+    """A ``tox`` that takes a moment to clean up, under the real signal handling."""
+    package = tmp_path / "tox"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import pathlib, time\n"
+        "count = 0\n"
+        "pathlib.Path('started').touch()\n"
+        "try:\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    time.sleep(0.5)\n    pathlib.Path('cleaned').touch()\n    raise SystemExit(5)\n"
+    )
+    code = (
+        "import os, sys; from pathlib import Path; from harness.bootstrap import main\n"
+        f"root = Path({str(tmp_path)!r})\n"
+        "sys.exit(main._run_tox(root, Path(sys.executable), 'tests', [], {**os.environ, 'PYTHONPATH': str(root)}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline, "the fake tox did not start"
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(20) == 5
+    assert (tmp_path / "cleaned").exists()

@@ -1,0 +1,214 @@
+"""The command line: exit status, form values, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+sys.path.insert(0, str(Path(__file__).parent / "run"))
+from fake_platform import FakeEnvironment, fake_deploy, outcome, task
+
+from harness.cli import cli, form_values
+from harness.errors import EngineError, HarnessError, InstallError, UsageError
+
+ROOT = Path(__file__).parents[1]
+VERBS = {"doctor", "up", "down", "status", "prune", "lint", "build", "run", "report"}
+
+
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEnvironment:
+    """A platform on which every run succeeds, an extension that needs no building, an empty working directory."""
+    environment = FakeEnvironment()
+    monkeypatch.setattr("harness.cli._environment", lambda settings: environment)
+    monkeypatch.setattr("harness.platform.install.deploy", fake_deploy)
+    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.chdir(tmp_path)
+    return environment
+
+
+def test_every_verb_of_the_design_is_there() -> None:
+    assert set(cli.commands) == VERBS
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_explains_itself(verb: str) -> None:
+    result = invoke(verb, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_a_run_that_succeeds_ends_with_0_and_leaves_run_json(platform: FakeEnvironment, tmp_path: Path) -> None:
+    result = invoke("run", "ext", "--out", tmp_path / "out", "--form", "threshold_bins=64")
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "out/run.json").read_text())
+    assert document["form"]["workflow_form"] == {"threshold_bins": 64}
+    assert (tmp_path / "out/report.html").exists()
+    assert platform.removed == platform.projects
+    assert platform.downs == [False]
+
+
+def test_a_run_that_fails_ends_with_1_and_prints_the_cause_first(platform: FakeEnvironment, tmp_path: Path) -> None:
+    bad = outcome("Error", exit_code=1, log_tail=["ValueError: no foreground"])
+    platform.airflow.tasks, platform.airflow.state = [task("otsus-method", "failed", outcome=bad)], "failed"
+    result = invoke("run", "ext", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0] == "task otsus-method: exit code 1: ValueError: no foreground"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UsageError("wrong"), 2),
+        (EngineError("no engine"), 3),
+        (InstallError("not ready"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_what_goes_wrong_decides_the_exit_status_and_everything_is_removed(
+    platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int
+) -> None:
+    def deploy(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("harness.platform.install.deploy", deploy)
+    result = invoke("run", "ext")
+    assert result.exit_code == status
+    assert isinstance(error, KeyboardInterrupt) or f"error: {error}" in result.stderr
+    assert "Traceback" not in result.output
+    assert platform.removed == platform.projects
+    assert platform.downs == [False]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--input", "nowhere"], "nowhere"),
+        (["--form", "missing.yaml"], "missing.yaml cannot be read"),
+        (["--form", "treshold_bins=64"], "treshold_bins"),
+        (["--form", "threshold_bins=many"], "not a valid integer"),
+        (["--dag", "other"], "has no DAG 'other'; it has otsus-method"),
+        (["--timeout", "-1"], "positive number"),
+        (["--cluster", "moon"], "expected docker, kind or context:NAME"),
+        (["--deliver", "mail"], "mail"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_says_what_is_wrong(platform: FakeEnvironment, words: list[str], said: str) -> None:
+    result = invoke("run", "ext", *words)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert platform.removed == platform.projects
+
+
+def test_two_dags_and_no_choice_end_with_2_and_list_both(
+    platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deploy(*words: Any, **more: Any) -> Any:
+        deployment = fake_deploy(*words, **more)
+        deployment.dag_ids = deployment.visible_dag_ids = ("first", "second")
+        return deployment
+
+    monkeypatch.setattr("harness.platform.install.deploy", deploy)
+    result = invoke("run", "ext")
+    assert result.exit_code == 2
+    assert "first, second" in result.stderr
+
+
+def test_wrong_input_is_told_before_an_environment_is_made(
+    platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("harness.cli._environment", lambda settings: pytest.fail("an environment was made"))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").touch()
+    (tmp_path / "empty").mkdir()
+    assert invoke("run", "ext", "--out", tmp_path / "full").exit_code == 2
+    assert invoke("run", "ext", "--input", tmp_path / "empty").exit_code == 2
+
+
+def test_reuse_leaves_the_environment_running(platform: FakeEnvironment) -> None:
+    platform.settings = type(platform.settings)(reuse=True)
+    assert invoke("run", "ext", "--reuse").exit_code == 0
+    assert platform.downs == [True]
+
+
+def test_lint_says_that_it_is_not_there_yet() -> None:
+    result = invoke("lint", "ext", "--format", "sarif")
+    assert result.exit_code == 2
+    assert "not there yet" in result.stderr
+
+
+def test_a_report_of_no_run_is_wrong_use(tmp_path: Path) -> None:
+    assert invoke("report", tmp_path).exit_code == 2
+
+
+def test_a_report_is_written_again_from_run_json(platform: FakeEnvironment, tmp_path: Path) -> None:
+    invoke("run", "ext", "--out", tmp_path / "out")
+    page = (tmp_path / "out/report.html").read_text()
+    (tmp_path / "out/report.html").unlink()
+    assert invoke("report", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out/report.html").read_text() == page
+
+
+def test_an_archive_of_images_needs_the_registry_in_their_names(tmp_path: Path) -> None:
+    result = invoke("build", "ext", "--images-tar", tmp_path / "images.tar")
+    assert result.exit_code == 2
+    assert "--registry" in result.stderr
+
+
+def test_form_values_come_from_files_and_words_and_the_later_one_wins(tmp_path: Path) -> None:
+    file = tmp_path / "form.yaml"
+    file.write_text("bins: 64\nnames: [a, b]\n")
+    assert form_values((str(file), "bins=32", "note=a=b")) == (
+        {"bins": 64, "names": ["a", "b"]},
+        {"bins": "32", "note": "a=b"},
+    )
+    assert form_values(("bins=32", str(file)))[1] == {}
+
+
+@pytest.mark.parametrize("content", ["- a\n", "a: [", "text", "1: 2"])
+def test_a_form_file_that_is_no_mapping_is_wrong_input(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "form.yaml"
+    file.write_text(content)
+    with pytest.raises(HarnessError) as failure:
+        form_values((str(file),))
+    assert failure.value.exit_status == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_cleans_up_and_ends_with_130(tmp_path: Path, number: signal.Signals) -> None:
+    program = f"""
+import sys, threading
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests/run")!r}]
+import harness.cli, harness.extension, harness.platform.install as install
+from fake_platform import FakeEnvironment
+environment = FakeEnvironment()
+harness.cli._environment = lambda settings: environment
+harness.extension.read = lambda path: None
+def deploy(*_, **__):
+    print("started", flush=True)
+    threading.Event().wait()
+install.deploy = deploy
+try:
+    harness.cli.cli.main(["run", "ext"])
+finally:
+    print(len(environment.removed), environment.downs, flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.strip()) == (130, "1 [False]\n", "interrupted")

@@ -1,0 +1,393 @@
+"""The doctor's decisions on faked machines, its fixing, and its look at engines that answer strangely."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import json
+import os
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness import doctor
+from harness.doctor import Check, Engine, Facts, checks, command, decide, remedies
+from harness.doctor.engine import ask_engine
+from harness.errors import EngineError, EnvironmentError_
+
+GIB = 1024**3
+SOCKET = "unix:///var/run/docker.sock"
+UP = Engine(SOCKET, "up", version="20.10.24", api="1.41")
+DOWN = Engine(SOCKET, "down", detail="No such file or directory")
+GOOD = Facts(
+    python=(3, 11, 2),
+    root=False,
+    user="ada",
+    apt=True,
+    systemd=True,
+    daemon="/usr/sbin/dockerd",
+    engine=UP,
+    bootstrapper="/usr/bin/mmdebstrap",
+    disk_free=100 * GIB,
+    memory=16 * GIB,
+)
+
+
+def engine_check(**changes: object) -> Check:
+    [found] = [check for check in decide(dataclasses.replace(GOOD, **changes)) if check.name == checks.ENGINE]
+    return found
+
+
+def test_a_machine_with_everything_is_all_ok() -> None:
+    assert {check.status for check in decide(GOOD)} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "command", "remedy"),
+    [
+        pytest.param(
+            {"engine": DOWN, "daemon": "", "root": True, "user": "root"},
+            "apt-get update && apt-get install -y --no-install-recommends docker.io iptables ca-certificates",
+            checks.INSTALL_ENGINE,
+            id="no engine, root: it is installed",
+        ),
+        pytest.param(
+            {"engine": DOWN, "daemon": ""},
+            "sudo apt-get update && sudo apt-get install -y --no-install-recommends docker.io iptables "
+            "ca-certificates && sudo usermod -aG docker ada && newgrp docker",
+            "",
+            id="no engine, not root: the command is said",
+        ),
+        pytest.param(
+            {"engine": DOWN, "daemon": "", "apt": False, "root": True},
+            "install Docker Engine 20.10 or newer by this system's own means",
+            "",
+            id="no engine, another distribution",
+        ),
+        pytest.param(
+            {"engine": DOWN, "root": True, "systemd": False},
+            "service docker start",
+            checks.START_ENGINE,
+            id="engine down, root, no service manager: it is started",
+        ),
+        pytest.param({"engine": DOWN}, "sudo systemctl start docker", "", id="engine down, not root"),
+        pytest.param(
+            {"engine": DOWN, "rootless": "/run/user/1000/docker.sock"},
+            "export DOCKER_HOST=unix:///run/user/1000/docker.sock",
+            "",
+            id="a rootless engine of this user is pointed at",
+        ),
+        pytest.param(
+            {"engine": Engine(SOCKET, "denied")},
+            "sudo usermod -aG docker ada && newgrp docker",
+            "",
+            id="not permitted",
+        ),
+        pytest.param(
+            {"engine": Engine(SOCKET, "denied"), "group_member": True},
+            "newgrp docker  (or log in again: the membership is not in this session yet)",
+            "",
+            id="in the group, but not in this session",
+        ),
+        pytest.param(
+            {"engine": dataclasses.replace(UP, api="1.40", version="19.03.15"), "root": True},
+            "install Docker Engine 20.10 or newer",
+            "",
+            id="too old",
+        ),
+        pytest.param(
+            {"engine": dataclasses.replace(UP, system="windows")}, "switch it to Linux containers", "", id="windows"
+        ),
+        pytest.param(
+            {"engine": Engine("tcp://10.0.0.1:2375", "remote", detail="far away"), "root": True},
+            "unset DOCKER_HOST, or name a local socket",
+            "",
+            id="remote",
+        ),
+        pytest.param(
+            {"engine": Engine("unix:///somewhere/else.sock", "down"), "root": True},
+            "start it, or unset DOCKER_HOST",
+            "",
+            id="an engine of the user's choice is not replaced by another one",
+        ),
+        pytest.param(
+            {"engine": Engine("tcp://127.0.0.1:2375", "foreign", detail="status 404"), "root": True},
+            "unset DOCKER_HOST, or name the engine's own address",
+            "",
+            id="something else answers",
+        ),
+    ],
+)
+def test_each_state_of_the_engine_has_its_command(changes: dict[str, object], command: str, remedy: str) -> None:
+    found = engine_check(**changes)
+    assert (found.status, found.command, found.remedy) == ("missing", command, remedy)
+
+
+def test_a_newer_api_is_compared_by_number_and_not_by_text() -> None:
+    assert engine_check(engine=dataclasses.replace(UP, api="1.100")).status == "ok"
+    assert engine_check(engine=dataclasses.replace(UP, api="1.9")).status == "missing"
+
+
+def test_a_user_name_that_is_no_word_is_quoted_in_the_command() -> None:
+    assert "-aG docker 'a b;c' &&" in engine_check(engine=Engine(SOCKET, "denied"), user="a b;c").command
+
+
+def test_a_missing_mmdebstrap_is_a_warning_that_root_has_fixed() -> None:
+    def tools(root: bool) -> Check:
+        found = decide(dataclasses.replace(GOOD, bootstrapper="", root=root))
+        return next(check for check in found if check.name == "image bootstrap")
+
+    assert (tools(False).status, tools(False).remedy) == ("warning", "")
+    assert "sudo apt-get install" in tools(False).command
+    assert tools(True).remedy == checks.INSTALL_IMAGE_TOOLS
+
+
+@pytest.mark.parametrize(("free", "status"), [(1, "missing"), (10, "warning"), (20, "ok"), (None, "ok")])
+def test_disk_space_is_judged(free: int | None, status: str) -> None:
+    facts = dataclasses.replace(GOOD, disk_free=None if free is None else free * GIB)
+    assert next(check for check in decide(facts) if check.name == "disk").status == status
+
+
+def test_an_old_python_is_missing() -> None:
+    assert decide(dataclasses.replace(GOOD, python=(3, 9, 18)))[0].status == "missing"
+
+
+class Machine:
+    """A machine that remedies change."""
+
+    def __init__(self, facts: Facts, *, broken: bool = False) -> None:
+        self.facts = facts
+        self.broken = broken
+        self.applied: list[str] = []
+
+    def look(self) -> Facts:
+        return self.facts
+
+    def apply(self, remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
+        self.applied.append(remedy)
+        if self.broken:
+            return
+        if remedy == checks.INSTALL_ENGINE:
+            self.facts = dataclasses.replace(self.facts, daemon="/usr/sbin/dockerd", bootstrapper="/usr/bin/mmdebstrap")
+        elif remedy == checks.START_ENGINE:
+            self.facts = dataclasses.replace(self.facts, engine=UP)
+
+
+BARE = dataclasses.replace(GOOD, root=True, systemd=False, daemon="", bootstrapper="", engine=DOWN)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_fix_on_a_bare_machine_installs_then_starts_and_says_fixed() -> None:
+    machine = Machine(BARE)
+    result = doctor.fix(lambda line: None, look=machine.look, apply=machine.apply)
+    assert machine.applied == [checks.INSTALL_ENGINE, checks.START_ENGINE]
+    assert {check.name: check.status for check in result}[checks.ENGINE] == "fixed"
+    again = doctor.fix(lambda line: None, look=machine.look, apply=machine.apply)
+    assert machine.applied == [checks.INSTALL_ENGINE, checks.START_ENGINE]
+    assert {check.status for check in again} == {"ok"}
+
+
+def test_fix_does_nothing_that_needs_root_for_an_ordinary_user() -> None:
+    machine = Machine(dataclasses.replace(BARE, root=False))
+    result = doctor.fix(lambda line: None, look=machine.look, apply=machine.apply)
+    assert machine.applied == []
+    assert [check.status for check in result if check.name == checks.ENGINE] == ["missing"]
+
+
+def test_a_remedy_that_does_not_help_ends_with_an_error_and_not_in_a_loop() -> None:
+    machine = Machine(BARE, broken=True)
+    with pytest.raises(EnvironmentError_, match="tried to install engine, but still: not installed"):
+        doctor.fix(lambda line: None, look=machine.look, apply=machine.apply)
+    assert machine.applied == [checks.INSTALL_ENGINE]
+
+
+def test_two_callers_at_once_fix_a_machine_once() -> None:
+    machine = Machine(BARE)
+    threads = [
+        threading.Thread(target=doctor.fix, args=(print,), kwargs={"look": machine.look, "apply": machine.apply})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert machine.applied == [checks.INSTALL_ENGINE, checks.START_ENGINE]
+
+
+@contextmanager
+def answering(path: Path, body: bytes, status: int = 200) -> Iterator[None]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def address_string(self) -> str:
+            return "socket"
+
+    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "state"),
+    [
+        (json.dumps({"Version": "27.0", "ApiVersion": "1.46", "Os": "linux"}).encode(), 200, "up"),
+        (b"<html>404 from an interceptor</html>", 404, "foreign"),
+        (b'{"message": "hello"}', 200, "foreign"),
+        (b"[]", 200, "foreign"),
+    ],
+)
+def test_only_the_body_makes_an_answer_an_engine(body: bytes, status: int, state: str, tmp_path: Path) -> None:
+    with answering(tmp_path / "s", body, status):
+        assert ask_engine({"DOCKER_HOST": f"unix://{tmp_path}/s"}).state == state
+
+
+@pytest.mark.parametrize(
+    ("address", "state"),
+    [
+        ("unix:///does/not/exist.sock", "down"),
+        ("tcp://127.0.0.1:1", "down"),
+        ("tcp://127.0.0.1:99999999", "down"),
+        ("tcp://engine.example:2375", "remote"),
+        ("ssh://somebody@host", "remote"),
+    ],
+)
+def test_an_engine_that_cannot_be_asked_is_told_apart(address: str, state: str) -> None:
+    assert ask_engine({"DOCKER_HOST": address}).state == state
+
+
+def test_a_socket_without_permission_is_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("harness.doctor.engine._UnixConnection.connect", refuse)
+    assert ask_engine({}).state == "denied"
+
+
+def test_require_engine_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EngineError, match="no answer from unix:///no/such") as caught:
+        doctor.require_engine({"DOCKER_HOST": "unix:///no/such"})
+    assert caught.value.exit_status == 3
+    assert caught.value.fix == "start it, or unset DOCKER_HOST"
+
+
+def test_the_command_line_ends_with_3_where_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = dataclasses.replace(GOOD, engine=DOWN, daemon="")
+    monkeypatch.setattr(command, "examine", lambda: decide(facts))
+    assert doctor.main([]) == 3
+    assert "missing  container engine  not installed  ->  sudo apt-get update" in capsys.readouterr().out
+    monkeypatch.setattr(command, "examine", lambda: decide(GOOD))
+    assert doctor.main([]) == 0
+
+
+def test_the_doctor_needs_no_library_but_pythons_own() -> None:
+    code = "import sys, harness.doctor, harness.bootstrap.main; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {_root()!r}); {code}"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert "harness.doctor.command" in done.stdout
+
+
+def _root() -> str:
+    return str(Path(doctor.__file__).parents[2])
+
+
+def test_a_failing_command_ends_with_its_last_lines_and_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("of an earlier call\n")
+    with pytest.raises(EnvironmentError_, match="exit status 7") as caught:
+        remedies.run_logged(["sh", "-c", "echo cannot find package; exit 7"], log, os.environ, 10)
+    assert "cannot find package" in caught.value.last_seen
+    assert "earlier" not in caught.value.last_seen
+    assert caught.value.evidence == str(log)
+
+
+def test_a_daemon_that_ends_at_once_is_reported_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = tmp_path / "dockerd"
+    daemon.write_text("#!/bin/sh\necho failed to mount overlay: operation not permitted\nexit 1\n")
+    daemon.chmod(0o755)
+    monkeypatch.setattr(remedies, "DEFAULT_SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr(remedies, "_DAEMON_PID_FILES", {})
+    facts = dataclasses.replace(BARE, daemon=str(daemon))
+    with pytest.raises(EnvironmentError_, match="was started but ended at once") as caught:
+        remedies.start_engine(facts, lambda line: None)
+    assert "operation not permitted" in caught.value.last_seen
+
+
+def test_a_pid_file_of_a_daemon_that_is_gone_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = tmp_path / "docker.pid"
+    stale.write_text(f"{os.getpid()}\n")  # the id lives, but it is no dockerd
+    monkeypatch.setattr(remedies, "_DAEMON_PID_FILES", {"dockerd": stale})
+    assert remedies._clean_pid_files() == 0
+    assert not stale.exists()
+
+
+PROCESS = {
+    "capabilities": {kind: ["CAP_CHOWN", "CAP_SYS_RESOURCE"] for kind in ("bounding", "effective", "permitted")},
+    "oomScoreAdj": -998,
+}
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """The installed wrapper in front of a ``runc`` that prints its arguments."""
+    fake = tmp_path / "bin" / "runc"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    fake.chmod(0o755)
+    wrapper = remedies.install_runtime_wrapper(tmp_path)
+    environ = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"}
+
+    def call(*arguments: str, cwd: Path = tmp_path) -> list[str]:
+        return subprocess.run(
+            [wrapper, *arguments], env=environ, cwd=cwd, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+
+    return call
+
+
+@pytest.mark.parametrize("bundle", [["--bundle", "{}"], ["--bundle={}"], ["-b", "{}"], []])
+def test_the_runtime_gives_up_the_withheld_capability_on_create(
+    bundle: list[str], runtime: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"ociVersion": "1.0.2", "process": PROCESS}))
+    arguments = ["--root", "create", "--log-format", "json", "create", *(word.format(folder) for word in bundle), "id"]
+    assert runtime(*arguments, cwd=folder) == arguments
+    process = json.loads((folder / "config.json").read_text())["process"]
+    assert process["oomScoreAdj"] == 0
+    assert all(names == ["CAP_CHOWN"] for names in process["capabilities"].values())
+
+
+def test_the_runtime_reads_the_process_file_on_exec(runtime: Callable[..., list[str]], tmp_path: Path) -> None:
+    file = tmp_path / "process.json"
+    file.write_text(json.dumps(PROCESS))
+    arguments = ["--root", "/run/x", "exec", "--process", str(file), "--detach", "id"]
+    assert runtime(*arguments) == arguments
+    assert json.loads(file.read_text())["capabilities"]["bounding"] == ["CAP_CHOWN"]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["state", "id"], ["kill", "id", "9"], []])
+def test_the_runtime_passes_every_other_command_through(
+    arguments: list[str], runtime: Callable[..., list[str]]
+) -> None:
+    assert runtime(*arguments) == arguments

@@ -1,0 +1,294 @@
+"""The pytest plugin: fixtures on one lazy environment, and failures whose first line is the cause."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "run"))
+# loaded here once: a session inside of this process forgets what it has loaded itself
+import fake_platform  # noqa: F401
+
+import harness.api
+import harness.failures
+import harness.fixtures
+import harness.platform.install  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+INSTALLED = any(entry.value == "harness.plugin" for entry in entry_points(group="pytest11"))
+HEAVY = {
+    "click",
+    "docker",
+    "harness.api",
+    "harness.checks",
+    "harness.cluster",
+    "harness.errors",
+    "harness.extension",
+    "harness.images",
+    "harness.platform",
+    "harness.run",
+    "harness.settings",
+    "highdicom",
+    "httpx",
+    "jsonschema",
+    "minio",
+    "nibabel",
+    "numpy",
+    "platformdirs",
+    "pydicom",
+    "requests",
+    "testcontainers",
+    "urllib3",
+    "yaml",
+}
+# the inner tests' environment: what it plays is decided by the test that writes this file
+FAKE = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests/run")!r})
+import pytest
+from fake_platform import FakeEnvironment, fake_deploy, outcome, task
+import harness.platform.install
+harness.platform.install.deploy = fake_deploy
+MADE = []
+
+class Hook:
+    @pytest.hookimpl
+    def pytest_kaapana_environment(self, settings, config):
+        environment = FakeEnvironment({{tasks}}, {{state!r}}, reuse=settings.reuse)
+        MADE.append(environment)
+        print("environment made")
+        return environment
+
+def pytest_configure(config):
+    config.pluginmanager.register(Hook())
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    for environment in MADE:
+        print("projects", len(environment.projects), "removed", len(environment.removed), "down", environment.downs)
+"""
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A test project whose pytest has this plugin."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # the closing lines of pytest are cut to the width of the terminal
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+    return pytester
+
+
+def write(inner: pytest.Pytester, tests: str, *, tasks: str = "None", state: str = "success") -> None:
+    inner.makeconftest(FAKE.format(tasks=tasks, state=state))
+    inner.makepyfile(tests)
+
+
+def run(inner: pytest.Pytester, *words: str, subprocess: bool = False) -> pytest.RunResult:
+    start = inner.runpytest_subprocess if subprocess else inner.runpytest_inprocess
+    plugin = () if INSTALLED else ("-p", "harness.plugin")
+    return start(*plugin, "--kaapana-report", "evidence", *words)
+
+
+def test_the_plugin_imports_nothing_heavy() -> None:
+    # pytest is in every pytest run anyway; what comes on top of it is the plugin's cost
+    program = "import sys, pytest; before = set(sys.modules); import harness.plugin; print(*set(sys.modules) - before)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert set(loaded.split()) >= {"harness", "harness.plugin"}
+    assert not {name for name in loaded.split() if name in HEAVY or name.split(".")[0] in HEAVY}
+
+
+def test_a_run_without_kaapana_tests_loads_nothing_heavy_and_makes_no_environment(inner: pytest.Pytester) -> None:
+    # what other plugins of this Python environment load is not ours to judge
+    others = {"click", "platformdirs", "yaml"}
+    inner.makepyfile(
+        f"""
+        import sys
+        def test_plain():
+            assert sorted({HEAVY - others!r} & set(sys.modules)) == []
+        """
+    )
+    result = run(inner, subprocess=True)
+    result.assert_outcomes(passed=1)
+    assert "kaapana" not in "\n".join(result.outlines[-2:])
+
+
+def test_tests_share_one_environment_and_have_a_project_each(inner: pytest.Pytester) -> None:
+    write(
+        inner,
+        """
+        def test_first(kaapana):
+            assert kaapana.install("ext").run().succeeded
+
+        def test_second(kaapana, object_store, pacs):
+            assert kaapana.project.name == "t2"
+            assert object_store.bucket == "project-t2"
+        """,
+    )
+    result = run(inner)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*kaapana: evidence in *evidence", "projects 2 removed 2 down [[]False]"])
+    assert len(list((inner.path / "evidence").glob("*test_first*/otsus-method-1/run.json"))) == 1
+
+
+def test_the_first_line_of_a_failed_run_is_its_cause(inner: pytest.Pytester) -> None:
+    bad = "outcome('Error', exit_code=1, log_tail=['ValueError: no foreground'])"
+    write(
+        inner,
+        """
+        def test_otsu(kaapana):
+            run = kaapana.install("ext").run()
+            assert run.succeeded
+        """,
+        tasks=f"[task('otsus-method', 'failed', outcome={bad})]",
+        state="failed",
+    )
+    result = run(inner)
+    result.assert_outcomes(failed=1)
+    lines = result.outlines
+    title = next(index for index, line in enumerate(lines) if "__ test_otsu __" in line)
+    assert lines[title + 1] == "task otsus-method: exit code 1: ValueError: no foreground"
+    result.stdout.fnmatch_lines(
+        ["*evidence: *otsus-method-1", ">*assert run.succeeded", "FAILED *exit code 1: ValueError*"]
+    )
+
+
+def test_a_failed_assertion_about_something_else_keeps_its_own_text(inner: pytest.Pytester) -> None:
+    write(
+        inner,
+        """
+        def test_otsu(kaapana):
+            run = kaapana.install("ext").run()
+            assert not run.succeeded
+            assert 1 + 1 == 3
+        """,
+        tasks="[task('otsus-method', 'failed')]",
+        state="failed",
+    )
+    result = run(inner)
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("task otsus-method:*")
+    result.stdout.fnmatch_lines(["E*assert (1 + 1) == 3"])
+
+
+def test_a_failed_check_is_told_in_its_own_words_with_the_line_of_the_test(inner: pytest.Pytester) -> None:
+    write(
+        inner,
+        """
+        def test_otsu(kaapana):
+            run = kaapana.install("ext").run()
+            run.sent.segmentation()
+        """,
+    )
+    result = run(inner)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "no segmentation sent where exactly one is expected",
+            "  last seen: nothing was sent",
+            "  at *test_*.py:3: run.sent.segmentation()",
+        ]
+    )
+
+
+def test_an_environment_that_cannot_be_made_is_explained_once(inner: pytest.Pytester) -> None:
+    inner.makeconftest(
+        """
+        import pytest
+        from harness.errors import EngineError
+        class Hook:
+            @pytest.hookimpl
+            def pytest_kaapana_environment(self, settings, config):
+                print("tried")
+                raise EngineError("there is no container engine", last_seen="no socket", fix="doctor --fix")
+        def pytest_configure(config):
+            config.pluginmanager.register(Hook())
+        """
+    )
+    inner.makepyfile("def test_a(kaapana): pass\ndef test_b(kaapana): pass\ndef test_c(): pass")
+    result = run(inner)
+    result.assert_outcomes(errors=2, passed=1)
+    text = result.stdout.str()
+    title = next(index for index, line in enumerate(result.outlines) if "ERROR at setup of test_a" in line)
+    assert result.outlines[title + 1] == "there is no container engine"
+    assert text.count("fix: doctor --fix") == 1
+    assert text.count("\ntried") == 1
+    assert "Traceback" not in text
+    assert "def environment" not in text
+
+
+def test_a_wrong_option_is_told_with_its_name(inner: pytest.Pytester) -> None:
+    write(inner, "def test_a(kaapana): pass")
+    result = run(inner, "--kaapana-cluster", "moon")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["--cluster: expected docker, kind or context:NAME, got 'moon'"])
+
+
+def test_reuse_leaves_the_environment_running_and_says_so(inner: pytest.Pytester) -> None:
+    write(inner, "def test_a(kaapana): pass")
+    result = run(inner, "--kaapana-reuse")
+    result.stdout.fnmatch_lines(["kaapana: the platform stays up*", "projects 1 removed 1 down [[]True]"])
+
+
+def test_keep_on_failure_keeps_the_project_of_the_failed_test_only(inner: pytest.Pytester) -> None:
+    write(inner, "def test_a(kaapana): pass\ndef test_b(kaapana): assert 0")
+    result = run(inner, "--kaapana-keep-on-failure")
+    result.stdout.fnmatch_lines(["kaapana: kept project t2 of *test_b", "projects 2 removed 1 down [[]True]"])
+
+
+def test_without_keep_on_failure_a_failed_test_leaves_nothing(inner: pytest.Pytester) -> None:
+    write(inner, "def test_b(kaapana): assert 0")
+    run(inner).stdout.fnmatch_lines(["projects 1 removed 1 down [[]False]"])
+
+
+@pytest.mark.parametrize(("words", "shown"), [((), True), (("-q",), False)])
+def test_tasks_are_shown_while_a_test_runs_unless_it_is_to_be_quiet(
+    inner: pytest.Pytester, words: tuple[str, ...], shown: bool
+) -> None:
+    write(inner, "def test_a(kaapana): kaapana.install('ext').run()")
+    result = run(inner, *words)
+    result.assert_outcomes(passed=1)
+    assert ("success         otsus-method" in result.stderr.str()) is shown
+
+
+def test_evidence_of_an_earlier_session_is_not_mixed_with_the_new_one(inner: pytest.Pytester) -> None:
+    write(inner, "def test_a(kaapana): kaapana.install('ext').run()")
+    run(inner)
+    run(inner)
+    assert len(list((inner.path / "evidence").glob("*/*/run.json"))) == 1
+
+
+def test_settings_come_from_the_project_file_and_the_environment(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner.makepyprojecttoml("[tool.kaapana-harness]\nreuse = true\n")
+    write(inner, "def test_a(kaapana): pass")
+    run(inner).stdout.fnmatch_lines(["projects * down [[]True]"])
+    monkeypatch.setenv("KAAPANA_HARNESS_REUSE", "false")
+    run(inner).stdout.fnmatch_lines(["projects * down [[]False]"])
+
+
+def test_every_xdist_worker_has_an_environment_of_its_own(inner: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    write(
+        inner,
+        """
+        import pytest
+        @pytest.mark.parametrize("number", range(4))
+        def test_a(kaapana, number):
+            run = kaapana.install("ext").run()
+            assert run.succeeded and "gw" in str(run.directory)
+        def test_b(kaapana):
+            kaapana.install("ext").run().sent.segmentation()
+        """,
+    )
+    result = run(inner, "-n", "2", subprocess=True)
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines(["no segmentation sent where exactly one is expected"])

@@ -1,0 +1,254 @@
+"""The three roles together: trigger, follow, retry, skip, abort, logs, on Airflow's real scheduler and database."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import PLATFORM_ENV
+from .fake_kube import FakeKube, wait_until
+
+TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+DAG_FILE = """
+from datetime import timedelta
+from airflow.models import DAG
+from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
+
+def chain(dag_id, *images, **arguments):
+    dag = DAG(dag_id, schedule_interval=None, default_args={"retry_delay": timedelta(seconds=1), "ui_visible": True,
+              "ui_forms": {"workflow_form": {"type": "object", "properties": {}}}})
+    previous = None
+    for number, image in enumerate(images):
+        task = KaapanaBaseOperator(dag=dag, name=f"t{number}", image=image, **arguments)
+        if previous is not None:
+            previous >> task
+        previous = task
+    return dag
+
+good = chain("good", "lines/exit-0", "lines/exit-0")
+flaky = chain("flaky", "flaky/exit-5")
+skipped = chain("skipped", "lines/exit-126", "lines/exit-0")
+missing = chain("missing", "missing/my-image:9", "lines/exit-0")
+hanging = chain("hanging", "lines/hang", retries=0)
+slow = chain("slow", "lines/hang", retries=0, execution_timeout=timedelta(seconds=2))
+"""
+
+
+class Api:
+    """The web API."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and decoded answer."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data=data, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                status, text = answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read().decode()
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Start a run; its id."""
+        status, answer = self.call("POST", f"/flow/kaapana/api/trigger/{dag_id}", {"conf": conf or {}})
+        assert status == 200, answer
+        assert answer["message"][0] == f"{dag_id} created!"
+        return str(answer["message"][1]["run_id"])
+
+    def follow(self, dag_id: str, run_id: str, timeout_s: float = 60) -> list[dict[str, Any]]:
+        """All events of a run."""
+        url = f"{self.base}/flow/harness/runs/{dag_id}/{run_id}/events"
+        with urllib.request.urlopen(url, timeout=timeout_s) as stream:
+            return [json.loads(line) for line in stream]
+
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run to the end; the run's details."""
+        run_id = self.trigger(dag_id, conf)
+        self.follow(dag_id, run_id)
+        return self.details(dag_id, run_id)
+
+    def details(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """The run with its tasks."""
+        status, answer = self.call("GET", f"/flow/harness/runs/{dag_id}/{run_id}")
+        assert status == 200, answer
+        return dict(answer)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[FakeKube]:
+    fake = FakeKube()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="module")
+def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    (folder / "dag_all.py").write_text(DAG_FILE)
+    TOKEN.parent.mkdir(parents=True, exist_ok=True)
+    TOKEN.write_text("token")
+    port = free_port()
+    environ = {
+        **os.environ,
+        **PLATFORM_ENV,
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(cluster.port),
+        "KAAPANA_HARNESS_KUBE_SCHEME": "http",
+        "KAAPANA_HARNESS_WEB_PORT": str(port),
+        "PYTHONWARNINGS": "ignore",
+    }
+    logs = tmp_path_factory.mktemp("stack")
+    processes = {}
+    for role in ("scheduler", "webserver"):
+        with open(logs / f"{role}.log", "w") as log:
+            processes[role] = subprocess.Popen(
+                [sys.executable, "-m", "harness.workflow.start", role],
+                env=environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+    client = Api(f"http://127.0.0.1:{port}")
+    deadline = time.monotonic() + 60
+    last: Any = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            status, last = client.call("GET", "/flow/harness/health")
+            if status == 200:
+                break
+        except OSError as error:
+            last = error
+        time.sleep(0.1)
+    else:
+        pytest.fail(
+            f"not healthy: {last}\n" + "".join((logs / f"{role}.log").read_text()[-3000:] for role in processes)
+        )
+    assert client.call("POST", "/flow/harness/refresh")[1]["import_errors"] == {}
+    yield client
+    for process in processes.values():
+        process.send_signal(signal.SIGTERM)
+    for role, process in processes.items():
+        assert process.wait(20) == 0, (logs / f"{role}.log").read_text()[-3000:]
+    (folder / "dag_all.py").unlink()
+
+
+def test_a_run_is_followed_from_its_trigger_to_its_end(api: Api, cluster: FakeKube) -> None:
+    conf = {"workflow_form": {"Threads": 3}, "project_form": {"kubernetes_namespace": "project-a"}}
+    run_id = api.trigger("good", conf)
+    events = api.follow("good", run_id)
+    assert events[-1] == {"run": "success"}
+    ends = [event["task_id"] for event in events[:-1] if event["state"] == "success"]
+    assert ends == ["t0", "t1"]
+    run = api.details("good", run_id)
+    assert run["conf"] == {**conf, "x_auth_token": None}
+    assert [(task["task_id"], task["upstream"]) for task in run["tasks"]] == [("t0", []), ("t1", ["t0"])]
+    assert run["tasks"][0]["outcome"]["reason"] == "Completed"
+    assert run["tasks"][0]["operator"] == "KaapanaBaseOperator"
+    pod = next(pod for pod in cluster.pods() if pod["metadata"]["name"] == f"{run_id}-t0")
+    assert pod["metadata"]["namespace"] == "project-a"
+    assert {"name": "THREADS", "value": "3"} in pod["spec"]["containers"][0]["env"]
+    _, log = api.call("GET", f"/flow/harness/logs/good/{run_id}/t0/1")
+    assert "this is lines/exit-0" in log
+    assert f"the end of {run_id}-t0" in log
+
+
+def test_a_task_that_fails_once_is_tried_again_with_a_fresh_pod(api: Api, cluster: FakeKube) -> None:
+    run = api.run("flaky")
+    (task,) = run["tasks"]
+    assert (run["state"], task["state"], task["try_number"]) == ("success", "success", 2)
+    pods = [pod for pod in cluster.pods() if pod["spec"]["containers"][0]["image"] == "flaky/exit-5"]
+    assert len(pods) == 2
+    assert run["run_id"] + "-t0" in cluster.deleted
+
+
+def test_exit_126_skips_the_task_and_what_follows(api: Api) -> None:
+    run = api.run("skipped")
+    assert [task["state"] for task in run["tasks"]] == ["skipped", "skipped"]
+    assert run["tasks"][0]["outcome"]["exit_code"] == 126
+    assert run["state"] == "success"
+
+
+def test_a_missing_image_fails_at_once_and_is_not_tried_again(api: Api) -> None:
+    run = api.run("missing")
+    first, second = run["tasks"]
+    assert (run["state"], first["state"], first["try_number"]) == ("failed", "failed", 1)
+    assert second["state"] == "upstream_failed"
+    assert first["outcome"]["reason"] == "ErrImagePull"
+    assert "tags of my-image: 1.0, 2.0" in first["outcome"]["message"]
+
+
+def test_a_task_over_its_time_fails_and_its_pod_is_deleted(api: Api, cluster: FakeKube) -> None:
+    run = api.run("slow")
+    assert run["tasks"][0]["state"] == "failed"
+    assert run["tasks"][0]["outcome"]["reason"] == "Timeout"
+    assert run["run_id"] + "-t0" in cluster.deleted
+
+
+def test_an_aborted_run_fails_and_deletes_the_pod_that_runs(api: Api, cluster: FakeKube) -> None:
+    run_id = api.trigger("hanging")
+    running = wait_until(
+        lambda: any(
+            manifest["metadata"]["name"] == f"{run_id}-t0" and manifest.get("status", {}).get("phase") == "Running"
+            for manifest in cluster.objects.values()
+        ),
+        cluster,
+        30,
+    )
+    assert running
+    status, answer = api.call("POST", f"/flow/kaapana/api/abort/hanging/{run_id}", {})
+    assert status == 200
+    assert "t0: running -> failed" in answer["message"]
+    assert wait_until(lambda: f"{run_id}-t0" in cluster.deleted, cluster, 20)
+    assert api.call("GET", f"/flow/kaapana/api/dagdetails/hanging/{run_id}")[1]["state"] == "failed"
+
+
+def test_the_listing_of_dags_carries_the_completed_forms(api: Api) -> None:
+    _, dags = api.call("GET", "/flow/kaapana/api/getdags")
+    assert dags["good"]["ui_visible"] is True
+    assert sorted(dags["good"]["ui_forms"]) == ["data_form", "workflow_form"]
+    assert dags["good"]["is_paused"] is False
+
+
+def test_an_unknown_dag_and_an_unknown_run_are_answered_as_the_platform_does(api: Api) -> None:
+    status, answer = api.call("POST", "/flow/kaapana/api/trigger/nothing", {"conf": {}})
+    assert (status, list(answer)) == (404, ["error"])
+    assert api.call("GET", "/flow/kaapana/api/dagdetails/good/nothing")[0] == 400
+    assert api.call("GET", "/flow/harness/runs/good/nothing")[0] == 404
+
+
+def test_a_log_outside_the_log_folder_is_not_given(api: Api) -> None:
+    assert api.call("GET", "/flow/harness/logs/..%2f..%2f/x/y/1")[0] == 404
+
+
+def test_runs_can_be_counted_and_listed(api: Api) -> None:
+    run = api.run("good", {"user_public_id": "me"})
+    _, number = api.call("POST", "/flow/kaapana/api/getdagruns", {"dag_id": "good", "count": True})
+    assert number >= 1
+    _, (entry,) = api.call("POST", "/flow/kaapana/api/getdagruns", {"run_id": run["run_id"]})
+    assert (entry["user"], entry["state"]) == ("me", "success")
+    _, tasks = api.call("POST", f"/flow/kaapana/api/get_dagrun_tasks/good/{run['run_id']}", {})
+    assert {task_id: entry["state"] for task_id, entry in tasks.items()} == {"t0": "success", "t1": "success"}
