@@ -106,12 +106,15 @@ class Kaapana:
         return InstalledExtension(self, deployment)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class InstalledExtension:
     """An extension on the platform. As a context manager it is uninstalled at the end of the block."""
 
     kaapana: Kaapana = dataclasses.field(repr=False)
     deployment: Deployment = dataclasses.field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<InstalledExtension with {', '.join(self.dag_ids)}>"
 
     @property
     def dag_ids(self) -> tuple[str, ...]:

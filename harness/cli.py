@@ -334,7 +334,6 @@ def _form_file(path: Path) -> dict[str, Any]:
 
 
 def _environment(settings: Settings) -> Environment:
-    from harness.cluster import Cluster
     from harness.platform.environment import Environment
 
     return Environment.up(settings, on_progress=say)

@@ -70,7 +70,7 @@ class BuildError(UsageError):
     """A container of the extension does not build."""
 
 
-class EnvironmentError_(HarnessError):
+class EnvironmentError_(HarnessError):  # noqa: N801, N818 - "EnvironmentError" is a builtin
     """The emulated platform could not be made, or was lost."""
 
     exit_status = 3

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.api import Kaapana
-from harness.errors import EnvironmentError_, HarnessError
+from harness.errors import EnvironmentError_
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
 from harness.run.trigger import series_of, upload
@@ -36,21 +36,22 @@ class Session:
         self.report = report
         self._make = make
         self._environment: Environment | None = None
-        self._error: HarnessError | None = None
+        self._error: Exception | None = None
         self._kept: list[str] = []
 
     def environment(self) -> Environment:
         """The running environment.
 
         Raises:
-            HarnessError: it could not be made. The first test gets the whole story, later ones one line.
+            Exception: it could not be made. The first test gets the whole story, later ones one line.
         """
         if self._error is not None:
-            raise EnvironmentError_(f"{self._error.cause} (as reported by the first test that needed the platform)")
+            first = str(self._error).splitlines()[0] if str(self._error) else type(self._error).__name__
+            raise EnvironmentError_(f"{first} (as reported by the first test that needed the platform)")
         if self._environment is None:
             try:
                 self._environment = self._make()
-            except HarnessError as error:
+            except Exception as error:
                 self._error = error
                 raise
         return self._environment

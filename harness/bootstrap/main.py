@@ -31,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
             name = WHOLE
         root = clone()
         folder = root / ".tox" / "bootstrap"
-        _prepare(folder)
         _set_up()
+        _prepare(folder)
         environ = environment.tox_environment(folder, os.environ)
     except HarnessError as error:
         print(f"bootstrap: {error}", file=sys.stderr)

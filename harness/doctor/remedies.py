@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -44,13 +45,21 @@ def apply(remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
 
 
 def install(packages: tuple[str, ...], say: Callable[[str], None]) -> None:
-    """``apt-get install`` without recommendations, after ``apt-get update``."""
+    """``apt-get install`` without recommendations, after ``apt-get update`` (once in a process)."""
     say(f"installing {', '.join(packages)} (apt-get)")
-    log = state_dir() / "apt.log"
+    _update()
+    _apt("install", "-y", "--no-install-recommends", *packages)
+
+
+@functools.cache
+def _update() -> None:
+    _apt("update")
+
+
+def _apt(*arguments: str) -> None:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
-    for command in ([*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *packages]):
-        run_logged(command, log, environ, _APT_TIMEOUT_S)
+    command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    run_logged(command, state_dir() / "apt.log", environ, _APT_TIMEOUT_S)
 
 
 def start_engine(facts: Facts, say: Callable[[str], None], *, extra: tuple[str, ...] = ()) -> None:

@@ -163,7 +163,7 @@ def build_extension_image(
                     tag=kept,
                     settings=settings,
                     buildargs=buildargs,
-                    labels={engine.LABEL_INPUTS: inputs, engine.LABEL_NAME: "extension"},
+                    labels={engine.LABEL_NAME: "extension"},
                     dockerfile=dockerfile,
                     on_line=on_line,
                     error=BuildError,

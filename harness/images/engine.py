@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import EngineError
@@ -9,12 +10,10 @@ from harness.errors import EngineError
 if TYPE_CHECKING:
     from docker import APIClient
 
-LABEL_INPUTS = "kaapana-harness.inputs"
-"""Label of every image that was built here: hash of all that went into it."""
 LABEL_NAME = "kaapana-harness.image"
-"""Label: the name in the catalogue, or ``extension``."""
+"""Label of every image that was made here: the name in the catalogue, or ``extension``."""
 LABEL_SOURCE = "kaapana-harness.source"
-"""Label: ``built`` from packages, or ``pulled`` and the reference."""
+"""Label of an image that was not built from packages: the reference that was pulled."""
 
 
 def client(timeout_s: float = 60.0) -> APIClient:
@@ -30,7 +29,7 @@ def client(timeout_s: float = 60.0) -> APIClient:
     from docker.utils import kwargs_from_env
 
     try:
-        engine = docker.APIClient(version="auto", timeout=timeout_s, **kwargs_from_env())
+        engine = docker.APIClient(version="auto", timeout=math.ceil(timeout_s), **kwargs_from_env())
     except docker.errors.DockerException as error:
         raise EngineError(
             "no container engine answers",
@@ -45,7 +44,7 @@ def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
     import docker
 
     try:
-        found: dict[str, Any] = engine.inspect_image(reference)
+        found: dict[str, Any] = engine.inspect_image(reference)  # type: ignore[no-untyped-call]
     except docker.errors.NotFound:
         return None
     return found

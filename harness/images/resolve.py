@@ -6,9 +6,10 @@ an empty value means: never pull, build.
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import os
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -61,26 +62,61 @@ def ensure_all(
         Tag by name.
     """
     wanted = list(dict.fromkeys(names))
-    todo = _closure(wanted)
-    urgency = _urgency(todo)
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
-    made: dict[str, Made] = {}
-    with concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="image") as pool:
-        running: dict[concurrent.futures.Future[Made], str] = {}
-        try:
-            while len(made) < len(todo):
-                free = _WORKERS - len(running)
-                waiting = [name for name in todo if name not in made and name not in running.values()]
-                ready = [name for name in waiting if all(need in made for need in spec(name).needs)]
-                for name in sorted(ready, key=urgency.__getitem__, reverse=True)[:free]:
-                    running[pool.submit(_make, spec(name), dict(made), settings, site, on_progress)] = name
-                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in done:
-                    made[running.pop(future)] = future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    api = engine.client()
+    try:
+        made = _present(_closure(wanted), site, api)
+        for name in wanted:
+            if name in made:
+                _name_locally(spec(name), made[name], api)
+    finally:
+        api.close()
+    if not all(name in made for name in wanted):
+        missing = [name for name in _closure(wanted) if name not in made]
+        _make_all(missing, made, settings, site, on_progress)
     return {name: made[name].tag for name in wanted}
+
+
+def _make_all(
+    missing: list[str], made: dict[str, Made], settings: Settings, site: SiteSettings, on_progress: OnProgress
+) -> None:
+    """Make ``missing`` and add them to ``made``; the longest chain first, ``_WORKERS`` at a time.
+
+    The threads are daemons: when one build fails or the user interrupts, nobody waits for the others, and the
+    engine gives up a build whose client is gone.
+    """
+    urgency = _urgency(missing)
+    finished: queue.Queue[tuple[str, Made | BaseException]] = queue.Queue()
+    running: set[str] = set()
+    given_up = threading.Event()
+
+    def say(line: str) -> None:
+        if not given_up.is_set():
+            on_progress(line)
+
+    def work(name: str, parents: dict[str, Made]) -> None:
+        try:
+            finished.put((name, _make(spec(name), parents, settings, site, say)))
+        except BaseException as error:
+            finished.put((name, error))
+
+    try:
+        while len(running) or any(name not in made for name in missing):
+            ready = [
+                name
+                for name in missing
+                if name not in made and name not in running and all(need in made for need in spec(name).needs)
+            ]
+            for name in sorted(ready, key=urgency.__getitem__, reverse=True)[: _WORKERS - len(running)]:
+                running.add(name)
+                threading.Thread(target=work, args=(name, dict(made)), daemon=True, name=f"image-{name}").start()
+            name, result = finished.get()
+            running.discard(name)
+            if isinstance(result, BaseException):
+                raise result
+            made[name] = result
+    finally:
+        given_up.set()
 
 
 def platform_images(settings: Settings, on_progress: OnProgress = build.quiet) -> dict[str, str]:
@@ -93,16 +129,21 @@ def current_tags(settings: Settings) -> dict[str, str]:
     """Tag by name of every image of the catalogue that is in the engine and up to date; builds nothing."""
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
     api = engine.client()
-    made: dict[str, Made] = {}
     try:
-        for name in _closure(CATALOGUE):
-            if all(need in made for need in spec(name).needs):
-                tag, _ = _tag(spec(name), made, site)
-                if found := engine.find_image(api, tag):
-                    made[name] = Made(tag, found["Id"])
+        return {name: image.tag for name, image in _present(_closure(CATALOGUE), site, api).items()}
     finally:
         api.close()
-    return {name: image.tag for name, image in made.items()}
+
+
+def _present(names: Iterable[str], site: SiteSettings, api: APIClient) -> dict[str, Made]:
+    """Those of ``names`` (parents first) that are in the engine, as are all that they stand on."""
+    made: dict[str, Made] = {}
+    for name in names:
+        if all(need in made for need in spec(name).needs):
+            tag, _ = _tag(spec(name), made, site)
+            if found := engine.find_image(api, tag):
+                made[name] = Made(tag, str(found["Id"]))
+    return made
 
 
 def _closure(names: Iterable[str]) -> list[str]:
@@ -152,14 +193,20 @@ def _make(
                     _create(image, tag, context, made, settings, site, on_progress)
                     found = engine.find_image(api, tag)
         assert found is not None, tag
-        for name in image.local:
-            current = engine.find_image(api, name)
-            if current is None or current["Id"] != found["Id"]:
-                local, _, version = name.rpartition(":")
-                api.tag(found["Id"], local, version)
-        return Made(tag, str(found["Id"]))
+        image_made = Made(tag, str(found["Id"]))
+        _name_locally(image, image_made, api)
+        return image_made
     finally:
         api.close()
+
+
+def _name_locally(image: Spec, made: Made, api: APIClient) -> None:
+    """Give the image its further names, where they do not mean it yet."""
+    for name in image.local:
+        current = engine.find_image(api, name)
+        if current is None or current["Id"] != made.id:
+            repository_name, _, version = name.rpartition(":")
+            api.tag(made.id, repository_name, version)
 
 
 def _create(
@@ -177,11 +224,7 @@ def _create(
     started = time.monotonic()
     on_line("make")
     source = _pulled(image, on_line)
-    labels = {
-        engine.LABEL_INPUTS: tag.rpartition(":")[2],
-        engine.LABEL_NAME: image.name,
-        engine.LABEL_SOURCE: f"pulled {source}" if source else "built",
-    }
+    labels = {engine.LABEL_NAME: image.name, **({engine.LABEL_SOURCE: source} if source else {})}
     if image.name == "debian":
         if source:
             _retag(source, tag)

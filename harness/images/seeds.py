@@ -102,7 +102,7 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnLine)
                 str(archive),
                 repository=repository,
                 tag=version,
-                changes=[f"LABEL {engine.LABEL_NAME}=debian", f"LABEL {engine.LABEL_SOURCE}=built"],
+                changes=[f"LABEL {engine.LABEL_NAME}=debian"],
             )
         finally:
             api.close()

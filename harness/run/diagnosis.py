@@ -29,6 +29,10 @@ IMAGE_REASONS = frozenset(
 )
 # what the plain Docker cluster adds to a failed pull
 _REGISTRY_WORDS = re.compile(r"(?:tags of|no repository) [^\n]*")
+# a line of a log may hold a whole document; a cause is read in one glance
+_LONGEST_LINE = 300
+# timedelta as text: what the operator says about its execution_timeout
+_TIMEDELTA = re.compile(r"execution_timeout is (?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _SIGNALS = {
     129: "SIGHUP",
     130: "SIGINT",
@@ -143,11 +147,15 @@ def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cau
 
 
 def _timeout(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
+    allowed = _duration(str(outcome.get("message") or ""))
     seconds = seconds_between(outcome.get("started") or task.get("start"), outcome.get("finished") or task.get("end"))
-    after = f" after {seconds:.0f} s" if seconds is not None else ""
+    summary = "ran longer than its execution_timeout"
+    if allowed is not None:
+        summary += f" of {allowed:g} s and was killed"
+    else:
+        summary += " and was killed" + (f" after {seconds:.0f} s" if seconds is not None else "")
     last = log_lines.meaningful(lines)
-    summary = f"ran longer than its execution_timeout and was killed{after}"
-    summary += f"; its last line was: {last}" if last else "; it had not logged anything"
+    summary += f"; its last line was: {last[:_LONGEST_LINE]}" if last else "; it had not logged anything"
     fix = "give the operator a longer execution_timeout, or find what the container waits for"
     return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
 
@@ -157,7 +165,7 @@ def _exit_code(task: Task, code: int, lines: Sequence[str]) -> Cause:
     summary = f"exit code {code}"
     if code in _SIGNALS:
         summary += f" ({_SIGNALS[code]})"
-    summary += f": {last}" if last else ", and the container logged nothing"
+    summary += f": {last[:_LONGEST_LINE]}" if last else ", and the container logged nothing"
     fix = advice_for("\n".join(map(log_lines.clean, lines)), task)
     if not fix and code == 127:
         fix = "a command that the container starts does not exist in the image: look at ENTRYPOINT, CMD and the scripts"
@@ -194,7 +202,10 @@ def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
         f"still {'running' if task.get('start') else task['state']} when the run was aborted after {seconds:.0f} s"
     )
     return Cause(
-        task["task_id"], summary + (f"; its last line was: {last}" if last else ""), log_lines.tail(lines), fix
+        task["task_id"],
+        summary + (f"; its last line was: {last[:_LONGEST_LINE]}" if last else ""),
+        log_lines.tail(lines),
+        fix,
     )
 
 
@@ -259,6 +270,15 @@ def _quantity(text: str) -> int | None:
         return None
     factor = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[match[2]]
     return int(float(match[1]) * factor)
+
+
+def _duration(text: str) -> float | None:
+    """Seconds of the execution_timeout that a message names."""
+    match = _TIMEDELTA.search(text)
+    if not match:
+        return None
+    days, hours, minutes = (int(match[group] or 0) for group in (1, 2, 3))
+    return days * 86400 + hours * 3600 + minutes * 60 + float(match[4])
 
 
 def seconds_between(start: Any, end: Any) -> float | None:

@@ -55,6 +55,8 @@ def run(port: int | None = None) -> None:
     class Handler(WSGIRequestHandler):
         # streams as chunks, and connections that stay
         protocol_version = "HTTP/1.1"
+        # an answer is written in two parts; the second must not wait 40 ms for the peer's acknowledgement
+        disable_nagle_algorithm = True
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Requests are not logged; errors are."""

@@ -15,7 +15,7 @@ from harness.cluster import Cluster
 from harness.contract.names import HARNESS_REGISTRY
 from harness.errors import ImageError, UsageError
 from harness.settings import Settings
-from tests.cluster.objects import IMAGE, Objects, shell, terminated
+from tests.cluster.objects import IMAGE, Objects, terminated
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +102,14 @@ def test_a_name_that_is_none_is_refused_at_once(project: Objects) -> None:
 
 
 def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
-    cluster: Cluster, project: Objects, registry: str, services_image: str, tmp_path: Path
+    cluster: Cluster, project: Objects, registry: str, settings: Settings, tmp_path: Path
 ) -> None:
+    from harness import images
     from harness.cluster.docker.engine import connect
 
     reference = f"{registry}/imported:1"
     client = connect()
-    client.images.get(services_image).tag(f"{registry}/imported", "1")
+    client.images.get(images.ensure("base-installer", settings=settings)).tag(f"{registry}/imported", "1")
     archive = tmp_path / "images.tar"
     with archive.open("wb") as file:
         for block in client.api.get_image(reference):
@@ -117,8 +118,8 @@ def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
     assert cluster.import_archive(archive) == [reference]
     assert client.images.list(name=reference) == []
     client.close()
-    container = shell("echo ran") | {"image": reference}
-    assert project.output(container) == "ran"
+    container = {"name": "main", "image": reference, "command": ["/no/such"]}
+    assert terminated(project.end(project.pod(container)))["reason"] == "StartError"
     name = project.pod(container | {"imagePullPolicy": "Always"})
     assert "no repository imported" in project.waiting(name, "ErrImagePull")
 

@@ -16,10 +16,11 @@ def _job(project: Objects, name: str, container: dict[str, Any], **spec: Any) ->
     project.create("Job", name, "batch/v1", spec={"template": template, **spec})
 
 
-def _deployment(project: Objects, name: str, container: dict[str, Any], **more: Any) -> Manifest:
+def _deployment(project: Objects, name: str, container: dict[str, Any], *, grace_s: int = 30) -> Manifest:
     labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"selector": {"matchLabels": labels}, "template": template, **more}
+    pod = {"containers": [container], "terminationGracePeriodSeconds": grace_s}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
     return project.create("Deployment", name, "apps/v1", spec=spec)
 
 
@@ -97,12 +98,11 @@ def test_a_container_of_a_deployment_is_started_again(project: Objects) -> None:
 
 
 def test_a_changed_template_replaces_the_pod(project: Objects) -> None:
-    deployment = _deployment(project, "web", http_server(8000, "old"))
+    deployment = _deployment(project, "web", http_server(8000, "old"), grace_s=0)
     project.until("Deployment", "web", lambda found: _condition(found, "Available"))
     first = project.api.list("Pod", project.namespace, labels={"app": "web"})[0]["metadata"]["name"]
     spec = deployment["spec"]
     spec["template"]["spec"]["containers"] = [http_server(8000, "new")]
-    spec["template"]["spec"]["terminationGracePeriodSeconds"] = 0
     project.api.patch("Deployment", project.namespace, "web", {"spec": spec})
     project.gone("Pod", first)
     project.until("Deployment", "web", lambda found: found["status"].get("readyReplicas") == 1)

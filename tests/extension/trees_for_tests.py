@@ -14,20 +14,29 @@ COPY files/dag_mean.py /kaapana/tmp/dags/
 COPY files/mean-value/ /kaapana/tmp/dags/mean_value/
 """,
     "extension/docker/files/dag_mean.py": """\
+from datetime import datetime
+
 from airflow.models import DAG
 from mean_value.MeanOperator import MeanOperator
 
-with DAG(dag_id="mean-value", default_args={"ui_visible": True}) as dag:
+args = {
+    "ui_visible": True,
+    "ui_forms": {"workflow_form": {"type": "object", "properties": {}}},
+    "start_date": datetime(2024, 1, 1),
+}
+with DAG(dag_id="mean-value", default_args=args, schedule_interval=None) as dag:
     MeanOperator(dag=dag)
 """,
     "extension/docker/files/mean-value/MeanOperator.py": """\
 from kaapana.blueprints.kaapana_global_variables import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION
+from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
 
 
 class MeanOperator(KaapanaBaseOperator):
     def __init__(self, dag, **kwargs):
         super().__init__(
             dag=dag,
+            name="mean-value",
             image=f"{DEFAULT_REGISTRY}/mean-value:{KAAPANA_BUILD_VERSION}",
             **kwargs,
         )

@@ -61,7 +61,7 @@ def test_exit_126_skips_the_task_and_what_follows(faults: Any) -> None:
 def test_binary_output_and_a_long_log_leave_the_evidence_readable(faults: Any) -> None:
     run = faults.run(form={"mode": "chatter", "ticket": "a"})
     assert run.task("faulty").exit_code == 3
-    assert "line 19999" in run.task("faulty").log
+    assert "line 4999" in run.task("faulty").log
 
 
 def test_an_unknown_form_key_is_refused_with_the_keys_that_exist(faults: Any) -> None:

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -21,18 +20,26 @@ _CLEAN_WITHIN_S = 30.0
 _STAGE_WITHIN_S = 240.0
 
 
-def _engine_objects(environment: str = "") -> set[str]:
-    """Containers, networks and volumes that belong to one environment of the harness, or to any."""
-    label = f"label={_LABEL}={environment}" if environment else f"label={_LABEL}"
+def _engine_objects(environment: str) -> set[str]:
+    """Containers, networks and volumes that belong to one environment of the harness."""
     found: set[str] = set()
     for command in (
         ["docker", "ps", "--all", "--quiet", "--no-trunc"],
         ["docker", "network", "ls", "--quiet", "--no-trunc"],
         ["docker", "volume", "ls", "--quiet"],
     ):
-        listed = subprocess.run([*command, "--filter", label], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            [*command, "--filter", f"label={_LABEL}={environment}"], capture_output=True, text=True, check=True
+        )
         found.update(f"{command[1]} {line}" for line in listed.stdout.split())
     return found
+
+
+def _environment_in(log: Path) -> str:
+    """The id of the environment that the process has announced."""
+    found = re.search(r"starting environment (\w+)", log.read_text("utf-8", errors="replace"))
+    assert found, log.read_text("utf-8", errors="replace")[-3000:]
+    return found[1]
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -41,12 +48,6 @@ def _wait_until(condition: Callable[[], bool], seconds: float, what: str) -> Non
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:.0f} s: {what}")
         time.sleep(0.2)
-
-
-@pytest.fixture
-def others() -> set[str]:
-    """What other environments, e.g. the one of this test session, have in the engine."""
-    return _engine_objects()
 
 
 @contextlib.contextmanager
@@ -73,7 +74,9 @@ def _wait_for_text(log: Path, pattern: str, process: subprocess.Popen[bytes]) ->
             pytest.fail(f"ended with {process.returncode} before {pattern!r} was seen:\n{text[-3000:]}")
         return False
 
-    _wait_until(seen, _STAGE_WITHIN_S, f"{pattern!r} in the output:\n{log.read_text('utf-8', errors='replace')[-3000:]}")
+    _wait_until(
+        seen, _STAGE_WITHIN_S, f"{pattern!r} in the output:\n{log.read_text('utf-8', errors='replace')[-3000:]}"
+    )
 
 
 def _run_command(extension: Path, out: Path) -> list[str]:
@@ -85,11 +88,11 @@ def _run_command(extension: Path, out: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "stage",
-    ["waiting for|starting", "install", r"run faults-\d+"],
+    ["starting environment", "installing", r"run faults-\d+"],
     ids=["while the platform starts", "while the extension is installed", "while a task runs"],
 )
 def test_an_interrupt_ends_with_status_130_and_leaves_nothing(
-    stage: str, sound_extension: Path, tmp_path: Path, others: set[str]
+    stage: str, sound_extension: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "output.txt"
     with _started(_run_command(sound_extension, tmp_path / "out"), log, tmp_path) as process:
@@ -98,24 +101,33 @@ def test_an_interrupt_ends_with_status_130_and_leaves_nothing(
         status = process.wait(timeout=60)
     assert status == 130, log.read_text("utf-8", errors="replace")[-3000:]
     assert "Traceback" not in log.read_text("utf-8", errors="replace")
-    assert _engine_objects() - others == set()
+    assert _engine_objects(_environment_in(log)) == set()
 
 
-def test_a_killed_pytest_leaves_nothing_half_a_minute_later(
-    sound_extension: Path, tmp_path: Path, others: set[str]
-) -> None:
+def test_a_killed_pytest_leaves_nothing_half_a_minute_later(sound_extension: Path, tmp_path: Path) -> None:
     test_file = tmp_path / "test_hanging.py"
     test_file.write_text(
         "def test_it(kaapana):\n"
         f"    kaapana.install({str(sound_extension)!r}).run(form={{'mode': 'hang', 'ticket': 'a'}})\n"
     )
     log = tmp_path / "output.txt"
-    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(test_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(test_file),
+    ]
     with _started(command, log, tmp_path) as process:
         _wait_for_text(log, r"run faults-\d+", process)
-        assert _engine_objects() - others
+        environment = _environment_in(log)
+        assert _engine_objects(environment)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         _wait_until(
-            lambda: not (_engine_objects() - others), _CLEAN_WITHIN_S, f"nothing left; left: {_engine_objects() - others}"
+            lambda: not _engine_objects(environment), _CLEAN_WITHIN_S, f"nothing of {environment} is left in the engine"
         )

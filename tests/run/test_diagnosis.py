@@ -99,6 +99,21 @@ def test_a_timeout_of_a_task_is_not_called_a_kill() -> None:
     assert "waiting for weights" in cause.summary
 
 
+def test_a_timeout_names_the_limit_that_the_operator_has() -> None:
+    message = "the task ran for 15.4 s, its execution_timeout is 0:00:15"
+    cause = diagnose(failed(outcome=outcome("Timeout", message=message)), "failed")
+    assert cause is not None
+    assert "longer than its execution_timeout of 15 s and was killed; it had not logged anything" in cause.summary
+
+
+def test_a_line_as_long_as_a_document_does_not_become_the_cause_whole() -> None:
+    tasks = failed(outcome=outcome("Error", exit_code=3, log_tail=["x" * 5000]))
+    cause = diagnose(tasks, "failed")
+    assert cause is not None
+    assert len(cause.summary) < 400
+    assert "x" * 5000 in cause.detail
+
+
 def test_the_first_task_that_failed_is_the_cause_of_several() -> None:
     tasks = [
         task("late", "failed", end="2026-11-24T20:00:09+00:00", outcome=outcome("Error", exit_code=1)),

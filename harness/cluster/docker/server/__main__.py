@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import signal
 import socket
@@ -21,6 +22,7 @@ from harness.cluster.docker.server.plane import ControlPlane
 _LAST_ANSWER_S = 1
 # an hour: a client that pauses must not find its connection closed under its next request
 _KEEP_ALIVE_S = 3600
+_HANGS_S = 8.0
 
 
 class _Server(uvicorn.Server):
@@ -29,6 +31,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def _say_where_it_hangs() -> None:
+    """Write all stacks to the log when the event loop has not come back for a while."""
+    while True:
+        faulthandler.dump_traceback_later(_HANGS_S)
+        await asyncio.sleep(_HANGS_S / 4)
 
 
 async def serve(config: Config) -> None:
@@ -55,11 +64,17 @@ async def serve(config: Config) -> None:
         await plane.reaper.done.wait()
         server.should_exit = True
 
-    ending = asyncio.create_task(end())
+    background = [asyncio.create_task(end()), asyncio.create_task(_say_where_it_hangs())]
     sockets = [socket.create_server((address, config.listen_port), backlog=128) for address in plane.addresses]
+    for listening in sockets:
+        # inherited by its connections; asyncio only does this for sockets that it made itself, and without it
+        # the second part of an answer waits 40 ms for the peer's acknowledgement of the first
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(f"ready on port {sockets[0].getsockname()[1]}", flush=True)
     await server.serve(sockets=sockets)
-    ending.cancel()
+    faulthandler.cancel_dump_traceback_later()
+    for task in background:
+        task.cancel()
 
 
 def main() -> int:

@@ -63,6 +63,8 @@ class Networks:
         self._engine = engine
         self._store = store
         self._ids: dict[str, str] = {}
+        # the control plane's own addresses, by network
+        self.own: dict[str, str] = {}
 
     def full_name(self, network: str) -> str:
         """The engine's name of a network."""
@@ -86,6 +88,9 @@ class Networks:
             api = [API_HOST, "kubernetes", "kubernetes.default", f"{API_HOST}.cluster.local"]
             await self._engine.connect(self._ids[PLATFORM], own, api)
             await self._engine.connect(self._ids[PODS], own, [])
+            joined = (await self._engine.inspect(own))["NetworkSettings"]["Networks"]
+            names = {self.full_name(network): network for network in _ALL}
+            self.own = {names.get(name, name): entry["IPAddress"] for name, entry in joined.items()}
 
     def plan(self, pod: Manifest) -> Plan:
         """Networks, aliases and published ports of a pod.
@@ -155,6 +160,14 @@ class Networks:
             if service["spec"].get("type") == "ExternalName" and service["spec"]["externalName"] in own:
                 found += names_of(service["metadata"]["name"], service["metadata"]["namespace"])
         return found
+
+    def resolver(self, plan: Plan) -> str:
+        """Who answers a pod for names that no Service has; empty: whoever does for the engine's host."""
+        if EDGE in plan.endpoints:
+            return ""
+        return next(
+            (self.own[network] for network in (PODS, PLATFORM) if network in plan.endpoints and network in self.own), ""
+        )
 
     async def attach(self, container: str, plan: Plan) -> None:
         """Join a created container to all networks but the first."""

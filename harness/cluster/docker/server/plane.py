@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from harness.cluster.docker.server import dns
 from harness.cluster.docker.server.claims import Claims
 from harness.cluster.docker.server.config import Config
 from harness.cluster.docker.server.controllers import Controllers
@@ -14,7 +15,7 @@ from harness.cluster.docker.server.engine import Engine
 from harness.cluster.docker.server.images import Images
 from harness.cluster.docker.server.kubelet import Kubelet
 from harness.cluster.docker.server.memory import MemoryMeter
-from harness.cluster.docker.server.networks import PODS, Networks
+from harness.cluster.docker.server.networks import PLATFORM, PODS, Networks
 from harness.cluster.docker.server.node import Node
 from harness.cluster.docker.server.reaper import Reaper
 from harness.cluster.docker.server.removal import Removal
@@ -81,13 +82,17 @@ class ControlPlane:
             slots=asyncio.Semaphore(_AT_ONCE),
         )
         kubelet = Kubelet(node)
+        reaper.halt = kubelet.halt
         removal = Removal(node, kubelet, claims)
         controllers = Controllers(node, kubelet, networks, claims, removal)
         node.spawn(controllers.run(), "controllers")
         store.create(node.manifest())
         for name in _NAMESPACES:
             store.create(namespace(name))
-        addresses = await _addresses(config, engine, networks)
+        for network in (PODS, PLATFORM):
+            if address := networks.own.get(network):
+                await dns.serve(address, kubelet.unknown_name)
+        addresses = ["127.0.0.1", *(address for network, address in networks.own.items() if network != PODS)]
         return cls(config, store, images, networks, kubelet, removal, reaper, addresses)
 
 
@@ -103,13 +108,3 @@ async def _own_place(config: Config, engine: Engine) -> tuple[Config, str]:
     record: dict[str, Any] = await engine.inspect(config.own_container)
     folder = next(mount["Source"] for mount in record["Mounts"] if mount["Destination"] == config.state)
     return dataclasses.replace(config, state_on_engine=folder), str(record["Image"])
-
-
-async def _addresses(config: Config, engine: Engine, networks: Networks) -> list[str]:
-    """The own addresses but that on the network of processing pods."""
-    addresses = ["127.0.0.1"]
-    if config.own_container:
-        record = await engine.inspect(config.own_container)
-        joined = record["NetworkSettings"]["Networks"]
-        addresses += [entry["IPAddress"] for name, entry in joined.items() if name != networks.full_name(PODS)]
-    return [address for address in addresses if address]

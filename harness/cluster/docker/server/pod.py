@@ -7,11 +7,11 @@ import shutil
 import time
 from typing import Any
 
-from harness.cluster.docker.server import probes
 from harness.cluster.docker.server.box import Box, fresh_status
 from harness.cluster.docker.server.config import LABEL_ROLE
 from harness.cluster.docker.server.engine import EngineCallError
 from harness.cluster.docker.server.images import PullError
+from harness.cluster.docker.server.judge import Judge
 from harness.cluster.docker.server.networks import Plan
 from harness.cluster.docker.server.node import LOG, Node
 from harness.cluster.docker.server.problems import UntranslatableError
@@ -34,6 +34,9 @@ class PodWorker:
     Args:
         node: the parts of the control plane.
         pod: the pod as it was created.
+
+    Attributes:
+        address: IP address of the pod, empty until it is known.
     """
 
     def __init__(self, node: Node, pod: Manifest) -> None:
@@ -45,14 +48,14 @@ class PodWorker:
         self.boxes = [Box(spec, first) for spec in pod["spec"]["containers"]]
         self._sources: dict[str, Source] = {}
         self._sandbox = ""
-        self._address = ""
+        self.address = ""
         self._facts: dict[str, Any] = {"phase": "Pending", "initialized": not self.init, "start_time": now()}
         self._plan = Plan({})
         # the container whose network is the pod's, while it runs
         self._owner = ""
         self._network = asyncio.Lock()
         self._most_memory = 0
-        self._pending: asyncio.Task[None] | None = None
+        self._pending: set[asyncio.Task[Any]] = set()
         self._deletion: asyncio.Task[Any] | None = None
         self._task = node.spawn(self._run(), f"pod {self.key.namespace}/{self.key.name}")
 
@@ -182,17 +185,18 @@ class PodWorker:
             return 128
         self._node.meter.watch(box.id)
         box.run()
-        judge = None
+        watch = None
         if any(box.spec.get(kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")):
-            judge = self._node.spawn(self._judge(box), f"probes of {box.name}")
+            judge = Judge(self._node.engine, box, self.address, self._publish, self._event, self._grace())
+            watch = self._node.spawn(judge.run(), f"probes of {box.name}")
         else:
             box.ready = box.started = True
         self._publish()
         try:
             code = await self._exit(box)
         finally:
-            if judge:
-                judge.cancel()
+            if watch:
+                watch.cancel()
             most = self._node.meter.end(box.id)
             self._most_memory = max(self._most_memory, most or 0)
         self._publish()
@@ -245,7 +249,7 @@ class PodWorker:
         """Note the address and the published ports of the container that owns the pod's network."""
         record = await self._node.engine.inspect(container)
         self._owner = container
-        self._address = self._node.networks.address_in(record, self._plan) or self._address
+        self.address = self._node.networks.address_in(record, self._plan) or self.address
         bound = record["NetworkSettings"]["Ports"] or {}
         for port in self._plan.published:
             binding = bound.get(f"{port.port}/{port.protocol}")
@@ -322,7 +326,7 @@ class PodWorker:
         told = ""
         while True:
             try:
-                return variables_of(self._node.store, self._pod, box.spec, self._address)
+                return variables_of(self._node.store, self._pod, box.spec, self.address)
             except ConfigError as error:
                 if str(error) != told:
                     told = str(error)
@@ -330,66 +334,6 @@ class PodWorker:
                     self._event("Failed", f"Error: {told}", "Warning")
                     self._publish()
             await self._node.next_configuration()
-
-    # -- probes --------------------------------------------------------------------------------------------------
-
-    async def _judge(self, box: Box) -> None:
-        startup = box.spec.get("startupProbe")
-        if startup and not await self._becomes(box, startup, gives_up=True):
-            await self._unhealthy(box, "Startup probe failed")
-            return
-        box.started = True
-        liveness, readiness = box.spec.get("livenessProbe"), box.spec.get("readinessProbe")
-        if not readiness:
-            box.ready = True
-            self._publish()
-        await asyncio.gather(
-            self._watch_life(box, liveness) if liveness else _nothing(),
-            self._watch_readiness(box, readiness) if readiness else _nothing(),
-        )
-
-    async def _becomes(self, box: Box, probe: probes.Probe, *, gives_up: bool) -> bool:
-        """Ask until a probe succeeds; ``False`` when the time of its failure threshold is over."""
-        allowed = probes.period(probe) * int(probe.get("failureThreshold") or 3)
-        deadline = time.monotonic() + float(probe.get("initialDelaySeconds") or 0) + allowed
-        attempt = 0
-        while error := await self._ask(box, probe):
-            if gives_up and time.monotonic() > deadline:
-                self._event("Unhealthy", error, "Warning")
-                return False
-            await asyncio.sleep(probes.eager(probe, attempt))
-            attempt += 1
-        return True
-
-    async def _watch_readiness(self, box: Box, probe: probes.Probe) -> None:
-        while True:
-            await self._becomes(box, probe, gives_up=False)
-            box.ready = True
-            self._publish()
-            failures = 0
-            while failures < int(probe.get("failureThreshold") or 3):
-                await asyncio.sleep(probes.period(probe))
-                error = await self._ask(box, probe)
-                failures = failures + 1 if error else 0
-            box.ready = False
-            self._event("Unhealthy", f"Readiness probe failed: {error}", "Warning")
-            self._publish()
-
-    async def _watch_life(self, box: Box, probe: probes.Probe) -> None:
-        await asyncio.sleep(float(probe.get("initialDelaySeconds") or 0))
-        failures = 0
-        while failures < int(probe.get("failureThreshold") or 3):
-            error = await self._ask(box, probe)
-            failures = failures + 1 if error else 0
-            await asyncio.sleep(probes.period(probe))
-        await self._unhealthy(box, "Liveness probe failed")
-
-    async def _unhealthy(self, box: Box, why: str) -> None:
-        self._event("Killing", f"Container {box.name} {why}, will be restarted", "Warning")
-        await self._node.engine.stop(box.id, self._grace())
-
-    async def _ask(self, box: Box, probe: probes.Probe) -> str | None:
-        return await probes.ask(self._node.engine, probe, container=box.id, spec=box.spec, address=self._address)
 
     # -- Services that come and go -----------------------------------------------------------------------------
 
@@ -420,12 +364,13 @@ class PodWorker:
             self._node.spawn(self._stop_all(0), f"killing of {self.key.name}")
         return self._deletion
 
-    async def _delete(self, grace_s: int) -> None:
+    async def halt(self) -> None:
+        """Start nothing any more; a container that is just being created is known when this returns."""
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if self._pending:
-            # a container that is just being created has to be known before it can be removed
-            await asyncio.gather(self._pending, return_exceptions=True)
+        await asyncio.gather(self._task, *self._pending, return_exceptions=True)
+
+    async def _delete(self, grace_s: int) -> None:
+        await self.halt()
         await self._stop_all(grace_s)
         boxes = [box.id for box in (*self.init, *self.boxes) if box.id]
         await asyncio.gather(*(self._node.engine.remove(container) for container in boxes))
@@ -456,7 +401,7 @@ class PodWorker:
             self._facts["phase"] = "Running"
 
         def change(pod: Manifest) -> None:
-            pod["status"] = fresh_status(pod, self.boxes, self.init, address=self._address, **self._facts)
+            pod["status"] = fresh_status(pod, self.boxes, self.init, address=self.address, **self._facts)
             pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
             if self._most_memory:
                 annotations = pod["metadata"].setdefault("annotations", {})
@@ -472,14 +417,12 @@ class PodWorker:
 
     async def _undisturbed(self, work: Any) -> Any:
         """Finish something even when the pod is deleted meanwhile: half a creation could not be undone."""
-        self._pending = asyncio.ensure_future(work)
-        return await asyncio.shield(self._pending)
+        task = asyncio.ensure_future(work)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return await asyncio.shield(task)
 
 
 def refusal_of(box: Box) -> str:
     """The message with which a container waits."""
     return str(box.state["waiting"].get("message", ""))
-
-
-async def _nothing() -> None:
-    return None

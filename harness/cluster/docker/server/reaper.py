@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, Config
 from harness.cluster.docker.server.engine import Engine, EngineCallError
@@ -28,6 +29,7 @@ class Reaper:
     Attributes:
         kept: the environment stays without an owner.
         closing: set as soon as the removal has begun.
+        halt: stops whatever would start containers while they are being removed.
         done: set when nothing but the control plane itself is left.
     """
 
@@ -37,6 +39,7 @@ class Reaper:
         self._networks = networks
         self._images = images
         self._owners = 0
+        self.halt: Callable[[], Awaitable[None]] | None = None
         self.kept = False
         self.closing = asyncio.Event()
         self.done = asyncio.Event()
@@ -68,6 +71,8 @@ class Reaper:
 
     async def _reap(self) -> None:
         try:
+            if self.halt:
+                await self.halt()
             await self._containers()
             await asyncio.gather(self._networks.remove(), self._tags())
         except Exception:

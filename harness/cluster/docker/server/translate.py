@@ -107,7 +107,7 @@ def container_body(
 
 
 def network_body(pod: Manifest, plan: Plan, networks: Networks, host: dict[str, Any]) -> dict[str, Any]:
-    """Host name, first network and published ports; the latter two also go into ``host``."""
+    """Host name, first network and published ports; what concerns networks and names also goes into ``host``."""
     first, aliases = next(iter(plan.endpoints.items()))
     host["NetworkMode"] = networks.full_name(first)
     bindings: dict[str, list[dict[str, str]]] = {}
@@ -115,6 +115,10 @@ def network_body(pod: Manifest, plan: Plan, networks: Networks, host: dict[str, 
         address = {"HostIp": "127.0.0.1", "HostPort": str(port.node_port or "")}
         bindings[f"{port.port}/{port.protocol}"] = [address]
     host["PortBindings"] = bindings
+    namespace = pod["metadata"]["namespace"]
+    host["DnsSearch"] = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+    if resolver := networks.resolver(plan):
+        host["Dns"] = [resolver]
     return {
         # the host name of a pod is its name, at most a label of DNS long
         "Hostname": (pod["spec"].get("hostname") or pod["metadata"]["name"])[:63].rstrip("-."),

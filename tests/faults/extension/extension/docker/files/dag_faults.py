@@ -8,6 +8,8 @@ from faults.FaultyOperator import FaultyOperator
 from kaapana.operators.LocalWorkflowCleanerOperator import LocalWorkflowCleanerOperator
 
 ui_forms = {
+    # an empty one: the run takes no dataset
+    "data_form": {},
     "workflow_form": {
         "type": "object",
         "properties": {

@@ -1,0 +1,1 @@
+"""Measurements against what an author would use instead; see docs/benchmarks.md."""

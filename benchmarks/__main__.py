@@ -1,0 +1,41 @@
+"""``python -m benchmarks [NAME ...]``: measure, and print one table.
+
+Every figure is a median of a few rounds; those that are compared with something are measured with it in the same run.
+Needs the images (``kaapana-harness up`` builds them) and a quiet machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import measures
+from benchmarks.measures import Figure
+
+ROUNDS = 3
+
+
+def main(names: list[str]) -> int:
+    """Measure what is named, or everything; exit status 2 for an unknown name."""
+    unknown = [name for name in names if name not in measures.ALL]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are: {', '.join(measures.ALL)}", file=sys.stderr)
+        return 2
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="kaapana-harness-bench-") as folder:
+        for name in names or measures.ALL:
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            figures.extend(measures.ALL[name](Path(folder), ROUNDS))
+    print("| what | median | lowest | highest | goal |")
+    print("|---|---|---|---|---|")
+    for figure in figures:
+        low, high = min(figure.values), max(figure.values)
+        middle = statistics.median(figure.values)
+        print(f"| {figure.what} | {middle:.2f} {figure.unit} | {low:.2f} | {high:.2f} | {figure.goal} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,165 @@
+"""What is measured, one function each."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.replay import bare_runs
+from harness.api import Kaapana
+from harness.cluster.docker.engine import connect
+from harness.data import brain_mr
+from harness.platform.environment import Environment
+from harness.settings import Settings
+
+EXTENSION = Path(__file__).parent.parent / "scenarios" / "otsus-method" / "extension"
+ALGORITHM = Path("processing-containers/otsus-method/files/otsus_method.py")
+_LABEL = "kaapana-harness.environment"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One row of the table."""
+
+    what: str
+    values: list[float]
+    unit: str
+    goal: str
+
+
+def plugin_import(folder: Path, rounds: int) -> list[Figure]:
+    """What the plugin adds to the start of every pytest, beyond pytest itself."""
+    del folder
+    command = [sys.executable, "-X", "importtime", "-c", "import pytest, harness.plugin"]
+    values = []
+    for _ in range(3 * rounds):
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        found = re.search(r"\|\s+(\d+) \| harness\.plugin$", said, re.MULTILINE)
+        package = re.search(r"\|\s+(\d+) \| harness$", said, re.MULTILINE)
+        assert found, said
+        assert package, said
+        values.append((int(found[1]) + int(package[1])) / 1000)
+    return [Figure("import of the pytest plugin", values, "ms", "<= 10 ms")]
+
+
+def environment(folder: Path, rounds: int) -> list[Figure]:
+    """Start with images present, memory when idle, adoption, removal."""
+    starts, adoptions, removals, memory = [], [], [], []
+    with _own_state(folder):
+        settings = Settings.load({"reuse": True})
+        for _ in range(rounds):
+            clock = time.monotonic()
+            kept = Environment.up(settings)
+            starts.append(time.monotonic() - clock)
+            kept.down(keep=True)
+            clock = time.monotonic()
+            adopted = Environment.up(settings)
+            adoptions.append(time.monotonic() - clock)
+            assert adopted.id == kept.id, "it was not adopted"
+            memory.append(_memory_mb(adopted.id))
+            clock = time.monotonic()
+            adopted.down()
+            removals.append(time.monotonic() - clock)
+    return [
+        Figure("environment start, images present", starts, "s", "<= 8 s"),
+        Figure("environment adopted", adoptions, "s", "<= 2 s"),
+        Figure("environment removed", removals, "s", ""),
+        Figure("memory of the idle environment", memory, "MB", "<= 1000 MB"),
+    ]
+
+
+def warm_run(folder: Path, rounds: int) -> list[Figure]:
+    """The shell command from start to exit in a kept environment: unchanged, and after an edit of one line."""
+    series = brain_mr(Settings.load().cache).path
+    copy = Path(shutil.copytree(EXTENSION, folder / "edited"))
+    unchanged, edited = [], []
+    with _own_state(folder):
+        Environment.up(Settings.load({"reuse": True})).down(keep=True)
+        try:
+            _command(copy, series, folder / "first")
+            for number in range(rounds):
+                unchanged.append(_command(copy, series, folder / f"unchanged-{number}"))
+            for number in range(rounds):
+                source = copy / ALGORITHM
+                source.write_text(source.read_text("utf-8") + f"\n# edit {number} at {time.time()}\n", "utf-8")
+                edited.append(_command(copy, series, folder / f"edited-{number}"))
+        finally:
+            subprocess.run([_harness(), "down"], check=True, capture_output=True)
+    return [
+        Figure("otsus-method, environment kept, nothing changed", unchanged, "s", "<= 12 s"),
+        Figure("otsus-method, one line of the algorithm changed, to the verdict", edited, "s", "<= 15 s"),
+    ]
+
+
+def orchestration(folder: Path, rounds: int) -> list[Figure]:
+    """The run against bare ``docker run --rm`` of the same containers with the same mounts, one after the other."""
+    walls, bare, ratios = [], [], []
+    series = brain_mr(Settings.load().cache)
+    with _own_state(folder), Kaapana.open(Settings.load(), evidence=folder / "evidence") as kaapana:
+        extension = kaapana.install(EXTENSION)
+        extension.run(dataset=series)
+        for number in range(rounds):
+            run = extension.run(dataset=series)
+            assert run.succeeded
+            seconds = bare_runs(kaapana.environment, kaapana.project.namespace, run.run_id, folder / f"bare-{number}")
+            walls.append(run.seconds)
+            bare.append(seconds)
+            ratios.append(run.seconds / seconds)
+    return [
+        Figure("run of otsus-method, trigger to end", walls, "s", ""),
+        Figure("its containers by docker run --rm, in order", bare, "s", ""),
+        Figure("ratio of the two", ratios, "", "<= 1.3"),
+    ]
+
+
+ALL: dict[str, Callable[[Path, int], list[Figure]]] = {
+    "plugin-import": plugin_import,
+    "environment": environment,
+    "warm-run": warm_run,
+    "orchestration": orchestration,
+}
+
+
+@contextmanager
+def _own_state(folder: Path) -> Iterator[None]:
+    """A ledger of our own, so that an environment which the user keeps is neither adopted nor ended."""
+    before = os.environ.get("KAAPANA_HARNESS_STATE_DIR")
+    os.environ["KAAPANA_HARNESS_STATE_DIR"] = str(folder / "state")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["KAAPANA_HARNESS_STATE_DIR"]
+        else:
+            os.environ["KAAPANA_HARNESS_STATE_DIR"] = before
+
+
+def _harness() -> str:
+    return str(Path(sys.executable).with_name("kaapana-harness"))
+
+
+def _command(extension: Path, series: Path, out: Path) -> float:
+    clock = time.monotonic()
+    command = [_harness(), "run", str(extension), "--input", str(series), "--out", str(out), "--reuse"]
+    subprocess.run(command, check=True, capture_output=True)
+    return time.monotonic() - clock
+
+
+def _memory_mb(environment_id: str) -> float:
+    """Memory of all containers without the page cache, as ``docker stats`` counts it."""
+    total = 0
+    for container in connect().containers.list(filters={"label": f"{_LABEL}={environment_id}"}):
+        record: Any = container.stats(stream=False)
+        usage = record["memory_stats"]
+        cache = usage.get("stats", {}).get("total_inactive_file", usage.get("stats", {}).get("inactive_file", 0))
+        total += usage.get("usage", 0) - cache
+    return total / 1e6

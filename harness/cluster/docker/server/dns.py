@@ -1,0 +1,82 @@
+"""The end of the road for names that no Service has: pods without a way out are told so at once.
+
+The engine's own resolver answers for Services and asks this one for the rest. Without it a wrong name would keep a
+program waiting for resolvers that it cannot reach; on the platform the cluster's DNS says at once that there is no
+such name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from typing import Any
+
+_HEADER = struct.Struct("!HHHHHH")
+_RESPONSE, _RECURSION_AVAILABLE, _NO_SUCH_NAME = 0x8000, 0x0080, 3
+# kept of the question's flags: operation code, and whether recursion is desired
+_KEPT = 0x7900
+PORT = 53
+
+OnQuestion = Callable[[str, str], None]
+
+
+def question_of(packet: bytes) -> tuple[str, int]:
+    """The name that a query asks for, and where its question ends.
+
+    Raises:
+        ValueError: the packet is no query.
+    """
+    labels: list[str] = []
+    place = _HEADER.size
+    try:
+        while length := packet[place]:
+            if length > 63:
+                raise ValueError("a compressed name in a question")
+            labels.append(packet[place + 1 : place + 1 + length].decode("ascii", "replace"))
+            place += 1 + length
+    except IndexError:
+        raise ValueError("the packet ends within a name") from None
+    return ".".join(labels), place + 5
+
+
+def no_such_name(packet: bytes) -> bytes:
+    """The answer ``NXDOMAIN`` to a query."""
+    _, end = question_of(packet)
+    number, flags, *_ = _HEADER.unpack_from(packet)
+    flags = _RESPONSE | (flags & _KEPT) | _RECURSION_AVAILABLE | _NO_SUCH_NAME
+    return _HEADER.pack(number, flags, 1, 0, 0, 0) + packet[_HEADER.size : end]
+
+
+class Resolver(asyncio.DatagramProtocol):
+    """Says of every name that it does not exist.
+
+    Args:
+        on_question: called with the address of the pod that asks and the name.
+    """
+
+    def __init__(self, on_question: OnQuestion) -> None:
+        self._on_question = on_question
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Called by the event loop with every packet."""
+        try:
+            name, _ = question_of(data)
+            answer = no_such_name(data)
+        except (ValueError, struct.error):
+            return
+        assert self._transport is not None
+        self._transport.sendto(answer, addr)
+        self._on_question(str(addr[0]), name)
+
+
+async def serve(address: str, on_question: OnQuestion) -> None:
+    """Answer on one address, as long as the event loop runs."""
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(lambda: Resolver(on_question), local_addr=(address, PORT))

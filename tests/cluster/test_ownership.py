@@ -1,0 +1,201 @@
+"""Nothing stays: owners that end in whatever way, the ledger, reuse, and environments side by side."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.cluster import open_cluster
+from harness.cluster.docker import leftovers
+from harness.cluster.docker.engine import connect
+from harness.cluster.docker.launcher import DockerCluster
+from harness.platform import ownership
+from harness.settings import Settings
+from tests.cluster.objects import IMAGE, Objects, shell
+
+_GONE_S = 30.0
+
+_OWNER = """
+import sys, time
+from harness.cluster.docker.launcher import DockerCluster
+from harness.settings import Settings
+from tests.cluster.objects import IMAGE, Objects, shell
+cluster = DockerCluster.create(Settings(), sys.argv[1])
+cluster.provide_images({IMAGE: sys.argv[2]})
+objects = Objects(cluster.api, "default")
+objects.claim("data")
+volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+name = objects.pod(shell("sleep 600", volumeMounts=[{"name": "data", "mountPath": "/data"}]), volumes=volumes)
+objects.until("Pod", name, lambda pod: pod["status"].get("phase") == "Running")
+print("running", flush=True)
+try:
+    time.sleep(600)
+finally:
+    cluster.close()
+"""
+
+
+@pytest.fixture
+def environment_id() -> Iterator[str]:
+    """The id of an environment of which nothing is left after the test, whatever it does."""
+    name = f"o{secrets.token_hex(3)}"
+    yield name
+    client = connect()
+    leftovers.remove(client, name)
+    client.close()
+
+
+def _owner(environment_id: str, image: str) -> subprocess.Popen[str]:
+    """A process with a cluster in which a pod runs."""
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, environment_id, image],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    return process
+
+
+def _volumes() -> set[str]:
+    client = connect()
+    names = {volume["Name"] for volume in client.api.volumes()["Volumes"] or ()}
+    client.close()
+    return names
+
+
+def _wait_until_nothing_is_left(environment_id: str) -> float:
+    client = connect()
+    begin = time.monotonic()
+    try:
+        while leftovers.find(client, environment_id):
+            assert time.monotonic() - begin < _GONE_S, leftovers.find(client, environment_id)
+            # the engine is asked for labels: there is nothing to subscribe to that says "all is gone"
+            time.sleep(0.2)
+    finally:
+        client.close()
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_of_an_owner_that_is_killed(
+    environment_id: str, services_image: str, number: signal.Signals
+) -> None:
+    process = _owner(environment_id, services_image)
+    client = connect()
+    mounts = client.api.inspect_container(f"kh-{environment_id}")["Mounts"]
+    volume = next(mount["Name"] for mount in mounts if mount["Destination"] == "/state")
+    client.close()
+    assert volume in _volumes()
+    process.send_signal(number)
+    process.wait(_GONE_S)
+    _wait_until_nothing_is_left(environment_id)
+    assert volume not in _volumes()
+
+
+def test_what_a_crashed_control_plane_leaves_is_pruned_when_its_owner_is_gone(
+    environment_id: str, services_image: str, settings: Settings
+) -> None:
+    process = _owner(environment_id, services_image)
+    client = connect()
+    client.api.kill(f"kh-{environment_id}", "SIGKILL")
+    # the owner lives, so this is not pruned yet
+    assert environment_id not in ownership.prune(settings)
+    assert leftovers.find(client, environment_id)[environment_id].networks
+    client.close()
+    process.kill()
+    process.wait(_GONE_S)
+    assert environment_id in ownership.prune(settings)
+    _wait_until_nothing_is_left(environment_id)
+    assert ownership.find(settings, environment_id) is None
+
+
+def test_the_user_may_stop_the_control_plane_and_all_goes_with_it(environment_id: str, services_image: str) -> None:
+    process = _owner(environment_id, services_image)
+    client = connect()
+    client.api.stop(f"kh-{environment_id}", timeout=10)
+    client.close()
+    _wait_until_nothing_is_left(environment_id)
+    process.kill()
+    process.wait(_GONE_S)
+
+
+def test_a_kept_environment_outlives_its_owner_and_is_adopted(
+    environment_id: str, services_image: str, settings: Settings
+) -> None:
+    first = DockerCluster.create(settings, environment_id, image=services_image)
+    first.provide_images({IMAGE: services_image})
+    objects = Objects(first.api, "default")
+    objects.create("ConfigMap", "words", data={"a": "b"})
+    ownership.update(settings, environment_id, key="settings-1", secrets={"word": "geheim"})
+    first.close(keep=True)
+    # longer than a control plane waits for an owner that has gone
+    time.sleep(3)
+    entries = ownership.adoptable(settings, "settings-1")
+    assert [(entry.id, entry.secrets) for entry in entries] == [(environment_id, {"word": "geheim"})]
+    assert ownership.adoptable(settings, "settings-2") == []
+    assert environment_id not in ownership.prune(settings)
+    second = open_cluster("docker", settings, environment_id=environment_id, reuse=True)
+    assert second.api.get("ConfigMap", "default", "words")["data"] == {"a": "b"}
+    assert IMAGE in second.node_images()
+    second.close(keep=True)
+    assert environment_id in ownership.down(settings)
+    _wait_until_nothing_is_left(environment_id)
+
+
+def test_two_environments_do_not_disturb_each_other(
+    environment_id: str, services_image: str, settings: Settings
+) -> None:
+    other = DockerCluster.create(settings, f"{environment_id}b", image=services_image)
+    mine = DockerCluster.create(settings, environment_id, image=services_image)
+    try:
+        for cluster in (mine, other):
+            cluster.provide_images({IMAGE: services_image})
+            objects = Objects(cluster.api, "default")
+            assert objects.output(shell(f"echo {cluster.environment_id}"), name="same") == cluster.environment_id
+        other.close()
+        assert Objects(mine.api, "default").log("same") == environment_id
+    finally:
+        other.close()
+        mine.close()
+    assert leftovers.find(connect(), environment_id) == {}
+
+
+def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
+    environment_id: str, services_image: str, settings: Settings
+) -> None:
+    cluster = DockerCluster.create(settings, environment_id, image=services_image)
+    path = settings.state / "environments" / f"{environment_id}.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    entry = ownership.find(settings, environment_id)
+    assert entry is not None
+    assert entry.owner == f"{os.getpid()}@{socket.gethostname()}"
+    assert ownership.alive(entry)
+    assert "in use" in str(entry)
+    cluster.close()
+    cluster.close()
+    assert not path.exists()
+
+
+def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: str, settings: Settings) -> None:
+    from harness import images
+    from harness.errors import EnvironmentError_
+
+    # an image without the program
+    image = images.ensure("python", settings=settings)
+    with pytest.raises(EnvironmentError_, match="did not start") as caught:
+        DockerCluster.create(settings, environment_id, image=image)
+    assert "No module named" in caught.value.last_seen
+    assert ownership.find(settings, environment_id) is None
+    _wait_until_nothing_is_left(environment_id)

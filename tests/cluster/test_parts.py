@@ -1,0 +1,150 @@
+"""Parts of the docker cluster that need no engine."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from harness.cluster import open_cluster
+from harness.cluster.docker import engine
+from harness.cluster.docker.server import dns, merge, quantities
+from harness.cluster.docker.server.problems import StatusError
+from harness.cluster.docker.server.selectors import predicate
+from harness.errors import EngineError, UsageError
+from harness.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("550.0Mi", 550 << 20),
+        ("1.1Gi", 1181116007),
+        ("50M", 50_000_000),
+        ("1e3", 1000),
+        ("1500m", 2),
+        ("0.5Ki", 512),
+        (7, 7),
+        ("1Ei", 1 << 60),
+        ("2E", 2 * 10**18),
+        (".5k", 500),
+    ],
+)
+def test_quantities_are_read_exactly_and_rounded_up(text: str, value: int) -> None:
+    assert quantities.whole(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "Mi", "10 Mi", "10mb", "ten", "1_000", "1Kim", "--1"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="quantities must match"):
+        quantities.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("a=1", True),
+        ("a==1,b=2", True),
+        ("a!=1", False),
+        ("c!=1", True),
+        ("a in (1, 5)", True),
+        ("a notin (1,5),b=2", False),
+        ("a", True),
+        ("!a", False),
+        ("!c,b", True),
+    ],
+)
+def test_label_selectors(selector: str, expected: bool) -> None:
+    assert predicate(selector, "")({"metadata": {"labels": {"a": "1", "b": "2"}}}) is expected
+
+
+def test_a_field_that_cannot_be_selected_by_is_named() -> None:
+    with pytest.raises(StatusError, match=r"spec\.color"):
+        predicate("", "spec.color=red")
+
+
+def test_a_strategic_merge_joins_containers_by_name() -> None:
+    before = {
+        "spec": {"containers": [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b"}]}
+    }
+    patch = {
+        "spec": {
+            "containers": [
+                {"name": "a", "env": [{"name": "Y", "value": "2"}]},
+                {"name": "b", "$patch": "delete"},
+            ]
+        }
+    }
+    assert merge.strategic_merge_patch(before, patch) == {
+        "spec": {
+            "containers": [
+                {"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]}
+            ]
+        }
+    }
+
+
+def test_apply_takes_back_only_what_the_same_manager_had_set() -> None:
+    current: dict[str, Any] = {"data": {"a": "1", "b": "2", "other": "3"}}
+    before = {"data": {"a": "1", "b": "2"}}
+    assert merge.apply_patch(current, before, {"data": {"a": "9"}}) == {"data": {"a": "9", "other": "3"}}
+
+
+def test_a_query_for_a_name_is_answered_by_no_such_name() -> None:
+    question = b"\x03www\x07example\x03org\x00" + struct.pack("!HH", 1, 1)
+    query = struct.pack("!HHHHHH", 4711, 0x0100, 1, 0, 0, 1) + question + b"additional records"
+    assert dns.question_of(query)[0] == "www.example.org"
+    answer = dns.no_such_name(query)
+    number, flags, *counts = struct.unpack_from("!HHHHHH", answer)
+    assert (number, counts) == (4711, [1, 0, 0, 0])
+    # an answer, recursion desired and available, NXDOMAIN
+    assert flags == 0x8183
+    assert answer[12:] == question
+
+
+@pytest.mark.parametrize("packet", [b"", b"x" * 11, b"\0" * 12 + b"\x05ab", b"\0" * 12 + b"\xc0\x0c"])
+def test_what_is_no_query_is_refused(packet: bytes) -> None:
+    with pytest.raises((ValueError, struct.error)):
+        dns.no_such_name(packet)
+
+
+@pytest.mark.parametrize(
+    ("host", "cause"),
+    [
+        ("tcp://10.0.0.5:2375", "not an engine on this machine"),
+        ("ssh://somebody@host", "not an engine on this machine"),
+        ("unix://docker.sock", "cannot be read"),
+        ("nonsense", "cannot be read"),
+    ],
+)
+def test_an_engine_elsewhere_is_refused_with_the_variable_to_change(host: str, cause: str) -> None:
+    with pytest.raises(EngineError, match=cause) as caught:
+        engine.socket_path({"DOCKER_HOST": host})
+    assert "unix:///" in caught.value.fix
+
+
+def test_a_missing_socket_and_one_that_nobody_listens_at_are_told_apart(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with pytest.raises(EngineError, match="there is no socket"):
+        engine.connect()
+    path.write_text("")
+    with pytest.raises(EngineError, match="is not a socket"):
+        engine.connect()
+    path.unlink()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.close()
+    with pytest.raises(EngineError, match="no Docker engine answers"):
+        engine.connect()
+
+
+@pytest.mark.parametrize("spec", ["kind", "context:somewhere", "minikube"])
+def test_clusters_that_are_not_there_yet_are_wrong_use(spec: str) -> None:
+    with pytest.raises(UsageError, match=r"not there yet|unknown cluster"):
+        open_cluster(spec, Settings(), environment_id="x")
