@@ -79,7 +79,8 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     # the closing lines of pytest are cut to the width of the terminal
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+    # where CI is set, pytest repeats every failure's whole text in its closing lines
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     return pytester
 

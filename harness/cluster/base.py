@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +50,13 @@ class Cluster(Protocol):
 
         Raises:
             UsageError: the file is no archive of images.
+        """
+
+    def withdraw_images(self, references: Iterable[str]) -> None:
+        """Take back what an archive brought under these references; what is not there is fine.
+
+        A node asks no registry for an image that it has (unless the pull policy is ``Always``), so an image that
+        was imported once would hide everything that is pushed under its name later.
         """
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:

@@ -102,11 +102,11 @@ def build_image(
                 tail.append(line)
                 on_line(line)
                 if time.monotonic() > deadline:
-                    raise _Failed(f"not finished within {settings.build_timeout:.0f} s (build_timeout)")
+                    raise _BuilderError(f"not finished within {settings.build_timeout:.0f} s (build_timeout)")
         image = engine.find_image(api, tag)
         if image is None:
-            raise _Failed("the engine reported no error, but there is no image")
-    except (_Failed, docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
+            raise _BuilderError("the engine reported no error, but there is no image")
+    except (_BuilderError, docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
         text = getattr(problem, "explanation", None) or str(problem)
         raise error(
             f"{tag} does not build: {_one_line(step)}",
@@ -222,7 +222,8 @@ def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: 
             raise BuildError(
                 f"{dockerfile}: the base image {reference} is not on this machine and cannot be had",
                 last_seen=reason,
-                fix="use one of " + ", ".join(f"local-only/{base}:latest" for base in LOCAL_BASES)
+                fix="use one of "
+                + ", ".join(f"local-only/{base}:latest" for base in LOCAL_BASES)
                 + ", or load the image into the engine first",
             )
         return str(image["Id"])
@@ -230,7 +231,7 @@ def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: 
         api.close()
 
 
-class _Failed(Exception):
+class _BuilderError(Exception):
     """The builder said no."""
 
 
@@ -238,12 +239,12 @@ def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
     """Whole lines of the builder's stream.
 
     Raises:
-        _Failed: the stream carries an error.
+        _BuilderError: the stream carries an error.
     """
     rest = ""
     for message in stream:
         if "error" in message:
-            raise _Failed(str(message["error"]))
+            raise _BuilderError(str(message["error"]))
         rest += message.get("stream", "")
         *whole, rest = rest.split("\n")
         for line in whole:

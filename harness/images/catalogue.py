@@ -107,7 +107,8 @@ def _processing() -> list[Entry]:
 
 def _airflow() -> list[Entry]:
     package = PACKAGE / "workflow" / "kaapana"
-    code = [entry for entry in _harness("kube", "workflow")() if not entry.name.startswith("code/harness/workflow/kaapana/")]
+    inside = "code/harness/workflow/kaapana/"
+    code = [entry for entry in _harness("kube", "workflow")() if not entry.name.startswith(inside)]
     return [*code, *package_entries(package, "code/kaapana"), *_kaapanapy()]
 
 
@@ -128,9 +129,7 @@ CATALOGUE: dict[str, Spec] = {
             "services",
             "services",
             "python",
-            code=_harness(
-                "kube", "services", "cluster/docker/server", hollow=("cluster", "cluster/docker")
-            ),
+            code=_harness("kube", "services", "cluster/docker/server", hollow=("cluster", "cluster/docker")),
             weight=15,
         ),
         Spec("registry", "registry", "rootfs", identity=("debian",), public="registry:2", weight=10),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 PATIENCE_S = 20.0
 """Seconds of silence until a pull is given up."""
 

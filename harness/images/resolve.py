@@ -53,9 +53,7 @@ def ensure(name: str, *, settings: Settings, on_progress: OnProgress = build.qui
     return ensure_all([name], settings=settings, on_progress=on_progress)[name]
 
 
-def ensure_all(
-    names: Iterable[str], *, settings: Settings, on_progress: OnProgress = build.quiet
-) -> dict[str, str]:
+def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgress = build.quiet) -> dict[str, str]:
     """The same for several, independent ones at the same time.
 
     Returns:
@@ -179,9 +177,7 @@ def _tag(image: Spec, made: dict[str, Made], site: SiteSettings) -> tuple[str, C
     return f"{repository(image.name)}:{context.digest(image.name, *identities, *arguments)[:12]}", context
 
 
-def _make(
-    image: Spec, made: dict[str, Made], settings: Settings, site: SiteSettings, on_progress: OnProgress
-) -> Made:
+def _make(image: Spec, made: dict[str, Made], settings: Settings, site: SiteSettings, on_progress: OnProgress) -> Made:
     tag, context = _tag(image, made, site)
     api = engine.client(timeout_s=settings.build_timeout)
     try:
@@ -274,4 +270,3 @@ def _retag(source: str, tag: str) -> None:
         api.tag(source, target, version)
     finally:
         api.close()
-

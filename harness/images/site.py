@@ -215,6 +215,5 @@ def _go(environ: Mapping[str, str]) -> dict[str, str]:
         found = {name.strip(): value.strip() for name, separator, value in pairs if separator}
     found.update(environ)
     # A module mirror in a folder of this host cannot be used by a build; flags that name one neither.
-    return {
-        name: found[name] for name in _GO_VARIABLES if found.get(name) and not found[name].startswith(("file:", "-modfile"))
-    }
+    local = ("file:", "-modfile")
+    return {name: found[name] for name in _GO_VARIABLES if found.get(name) and not found[name].startswith(local)}

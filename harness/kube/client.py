@@ -219,9 +219,8 @@ class KubeApi:
     def _connections(self) -> urllib3.PoolManager:
         # a forked child must not write into its parent's connections
         if self._pool is None or self._pool_pid != os.getpid():
-            self._pool = urllib3.PoolManager(
-                num_pools=2, maxsize=16, retries=False, timeout=urllib3.Timeout(connect=_CONNECT_S, read=_ANSWER_S), **self._tls
-            )
+            patience = urllib3.Timeout(connect=_CONNECT_S, read=_ANSWER_S)
+            self._pool = urllib3.PoolManager(num_pools=2, maxsize=16, retries=False, timeout=patience, **self._tls)
             self._pool_pid = os.getpid()
         return self._pool
 

@@ -25,9 +25,8 @@ from harness.platform.releases import Release
 if TYPE_CHECKING:
     import os
 
-    from harness.platform.environment import Environment
-
     from harness.extension import Container, ExtensionSource
+    from harness.platform.environment import Environment
     from harness.platform.manifests import Manifest
     from harness.platform.projects import Project
 
@@ -126,6 +125,7 @@ def deploy(
         delivery.hand_over_archive(images, environment.cluster, on_progress)
     else:
         delivery.push(images, environment.registry, on_progress)
+        environment.cluster.withdraw_images(image.reference for image in images)
     fingerprint = _fingerprint(rendered.objects, [image for image in images if image.image == source.dag_image.image])
     release = Release(package.name, package.name, package.version, "pending-install", rendered, merged)
     found, existing = None, releases.find(api, package.name)

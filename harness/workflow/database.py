@@ -28,7 +28,8 @@ _SETTINGS: Final = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "listen_addresses": "*",
-    "max_connections": "100",
+    # a running task holds two
+    "max_connections": "200",
     "shared_buffers": "32MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",

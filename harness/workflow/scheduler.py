@@ -8,6 +8,8 @@ import importlib
 import os
 from typing import Final
 
+from harness.workflow import rehearsal, waiting
+
 _WARM: Final = (
     # what every task needs: parsed DAG, task runner, command line parser of "tasks run", XCom, callbacks
     "airflow.cli.cli_parser",
@@ -16,7 +18,12 @@ _WARM: Final = (
     "airflow.jobs.local_task_job_runner",
     "airflow.models.dagbag",
     "airflow.models.xcom",
+    "airflow.datasets.metadata",
+    "airflow.decorators.sensor",
+    "airflow.decorators.task_group",
     "airflow.operators.python",
+    "airflow.sensors.python",
+    "jinja2.ext",
     "airflow.operators.empty",
     "airflow.operators.bash",
     "airflow.providers_manager",
@@ -57,11 +64,19 @@ def forget_connections_in_children() -> None:
     os.register_at_fork(after_in_child=forget)
 
 
-def warm() -> None:
-    """Import what tasks will need and move it out of the garbage collector's sight.
+def keep_the_engine() -> None:
+    """Let tasks use the database engine that they inherit.
 
-    A collection in a forked task would touch, and so copy, every page of the scheduler.
+    "airflow tasks run" makes a new one without a pool, so that every query of a task connects anew and is compiled
+    anew. The inherited one has compiled them already, and its pool is empty after the fork.
     """
+    from airflow import settings
+
+    settings.reconfigure_orm = lambda *_args, **_kwargs: None
+
+
+def load() -> None:
+    """Import what tasks will need; asks no database."""
     for module in _WARM:
         importlib.import_module(module)
     from airflow.cli.cli_parser import get_parser
@@ -70,8 +85,6 @@ def warm() -> None:
     # "airflow tasks run" asks for these in every task: cached, they come with the fork
     get_parser()
     ProvidersManager().initialize_providers_configuration()
-    gc.collect()
-    gc.freeze()
 
 
 def run() -> None:
@@ -87,10 +100,18 @@ def run() -> None:
     from harness.workflow import wakeup
     from harness.workflow.database import ensure_pools
 
+    dsn = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     forget_connections_in_children()
+    keep_the_engine()
+    # the database may still be starting meanwhile
+    load()
+    waiting.wait_for_port(dsn)
     ensure_pools()
-    warm()
+    rehearsal.rehearse()
+    # a collection in a forked task would touch, and so copy, every page of the scheduler
+    gc.collect()
+    gc.freeze()
     runner = SchedulerJobRunner(job=Job(), subdir=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
-    wakeup.install(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    wakeup.install(dsn)
     ExecutorLoader.validate_database_executor_compatibility(runner.job.executor.__class__)
     run_job(job=runner.job, execute_callable=runner._execute)

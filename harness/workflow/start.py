@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.workflow import config, waiting
+from harness.workflow import config
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,9 +22,10 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m harness.workflow.start database|scheduler|webserver", file=sys.stderr)
         return 2
     config.apply()
+    # Airflow about itself, at each start; what it says about an author's file names that file, and stays
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"airflow\.")
     for name in ("CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER", "LOGGING__BASE_LOG_FOLDER"):
         Path(os.environ[f"AIRFLOW__{name}"]).mkdir(parents=True, exist_ok=True)
-    waiting.wait_for_port(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     if role == "scheduler":
         from harness.workflow import scheduler
 

@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from harness.workflow import waiting
 from harness.workflow.dagfolder import DagFolder
 from harness.workflow.parsing import Zygote
 
@@ -49,6 +50,7 @@ def run(port: int | None = None) -> None:
     sys.dont_write_bytecode = True
     forget_connections_in_children()
     folder = _folder()
+    waiting.wait_for_port(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     stop = threading.Event()
     threading.Thread(target=_watch, args=(folder, stop), daemon=True, name="DAG folder").start()
 

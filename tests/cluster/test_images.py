@@ -122,6 +122,8 @@ def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
     assert terminated(project.end(project.pod(container)))["reason"] == "StartError"
     name = project.pod(container | {"imagePullPolicy": "Always"})
     assert "no repository imported" in project.waiting(name, "ErrImagePull")
+    cluster.withdraw_images([reference, f"{registry}/never-there:1"])
+    assert "no repository imported" in project.waiting(project.pod(container), "ErrImagePull")
 
 
 def test_a_file_that_is_no_archive_of_images_is_refused(cluster: Cluster, tmp_path: Path) -> None:

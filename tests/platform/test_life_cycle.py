@@ -82,21 +82,26 @@ def test_a_dag_that_was_not_added_to_the_project_is_refused(kaapana: Kaapana, tr
     assert kaapana.environment.services.dags(kaapana.project) == ["mean-value"]
 
 
-def test_a_dag_image_with_another_tag_than_the_cluster_pulls_is_explained(kaapana: Kaapana, tree: Path) -> None:
+def test_a_dag_image_with_another_tag_than_the_cluster_pulls_is_explained(kaapana: Kaapana, tmp_path: Path) -> None:
+    # a name of its own: the registry of the session has the right tag of the other one
+    values = "extension/mean-workflow/values.yaml"
+    changes = {path: FILES[path].replace("dag-mean", "dag-trap") for path in (DOCKERFILE, values)}
     with pytest.raises(InstallError) as caught:
-        install(kaapana, tree, dag_image_tag="9.9.9")
-    assert "the installer of dag-mean cannot start: ErrImagePull" in caught.value.cause
+        install(kaapana, write(tmp_path, changes), dag_image_tag="9.9.9")
+    assert "the installer of dag-trap cannot start: ErrImagePull" in caught.value.cause
     assert "9.9.9" in caught.value.last_seen  # the tags that the registry has
     assert "delivered with the tag 9.9.9" in caught.value.fix
     assert releases.find(kaapana.environment.cluster.api, "mean-workflow") is None
 
 
 def test_a_dag_file_that_does_not_import_is_the_first_line_and_does_not_stay(kaapana: Kaapana, tree: Path) -> None:
-    (tree / DAG_FILE).write_text(FILES[DAG_FILE] + "\nimport no_such_module\n", "utf-8")
+    text = FILES[DAG_FILE] + "import no_such_module\n"
+    (tree / DAG_FILE).write_text(text, "utf-8")
     with pytest.raises(InstallError) as caught:
         install(kaapana, tree)
     first = str(caught.value).splitlines()[0]
-    assert first.startswith("extension/docker/files/dag_mean.py line 15 does not import: ModuleNotFoundError")
+    line = len(text.splitlines())
+    assert first.startswith(f"{DAG_FILE} line {line} does not import: ModuleNotFoundError")
     assert kaapana.environment.airflow.refresh().import_errors == {}
 
 

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +155,10 @@ class DockerCluster:
         images = archives.load(self._client, archive, keep_as=f"kh-{self.environment_id}/node")
         self.api.request("POST", "/harness/node-images", body={"images": images, "imported": True})
         return sorted(images)
+
+    def withdraw_images(self, references: Iterable[str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        self.api.request("POST", "/harness/node-images", body={"images": {}, "withdrawn": list(references)})
 
     def node_images(self) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""

@@ -12,20 +12,20 @@ import jinja2  # noqa: F401
 import jsonschema
 import matplotlib.pyplot as pyplot
 import minio
-import minio.credentials  # noqa: F401
+import minio.credentials
 import nibabel
 import numpy
 import opensearchpy  # noqa: F401
 import pandas
 import PIL.Image
-import plotly.express  # noqa: F401
+import plotly.express
 import plotly.graph_objects
 import psutil  # noqa: F401
 import pydantic_settings  # noqa: F401
 import pydicom
-import pydicom.data  # noqa: F401
-import pydicom.pixels  # noqa: F401
-import pydicom.uid  # noqa: F401
+import pydicom.data
+import pydicom.pixels
+import pydicom.uid
 import requests  # noqa: F401
 import requests_toolbelt  # noqa: F401
 import seaborn  # noqa: F401

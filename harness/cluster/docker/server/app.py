@@ -165,6 +165,8 @@ class _Api:
         if request.method == "POST":
             given = await _body(request)
             (images.imported if given.get("imported") else images.provided).update(given["images"])
+            for reference in given.get("withdrawn") or ():
+                images.imported.pop(reference, None)
         return JSONResponse(images.node)
 
     async def registry(self, request: Request) -> Response:

@@ -1,0 +1,69 @@
+"""Fixtures of the image tests. Tests that need a container engine ask for ``engine`` and are skipped without one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docker import APIClient
+
+from harness.errors import EngineError
+from harness.images import RegistryClient, ensure
+from harness.images.engine import client
+from harness.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return Settings.load(environ={})
+
+
+@pytest.fixture
+def isolated_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose locks and downloads lie in the test's own folder."""
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    return Settings(cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[APIClient]:
+    try:
+        api = client(timeout_s=300)
+    except EngineError as error:
+        pytest.skip(error.cause)
+    with api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def base_installer(engine: APIClient, settings: Settings) -> str:
+    """The smallest image that an author's container can stand on."""
+    return ensure("base-installer", settings=settings)
+
+
+@pytest.fixture(scope="session")
+def registry(engine: APIClient, settings: Settings) -> Iterator[RegistryClient]:
+    """An empty registry of the harness's own image, removed afterwards."""
+    image = ensure("registry", settings=settings)
+    host = engine.create_host_config(port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True)
+    name = f"kh-test-registry-{secrets.token_hex(4)}"
+    container = engine.create_container(image, name=name, host_config=host, ports=[5000])["Id"]
+    try:
+        engine.start(container)
+        port = engine.port(container, 5000)[0]["HostPort"]
+        with RegistryClient(f"localhost:{port}") as registry:
+            wait_until_ready(registry)
+            yield registry
+    finally:
+        engine.remove_container(container, force=True)
+
+
+def wait_until_ready(registry: RegistryClient, limit_s: float = 20.0) -> None:
+    import time
+
+    deadline = time.monotonic() + limit_s
+    while not registry.ready():
+        assert time.monotonic() < deadline, f"the registry did not answer within {limit_s} s"
+        time.sleep(0.05)

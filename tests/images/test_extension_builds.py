@@ -1,0 +1,100 @@
+"""Building an author's container on the engine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docker import APIClient
+
+from harness.errors import BuildError
+from harness.images import build_extension_image
+from harness.images.engine import find_image
+from harness.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("base_installer")
+
+BASE = "FROM local-only/base-installer:latest\n"
+
+
+@pytest.fixture
+def tag(engine: APIClient) -> Iterator[str]:
+    name = f"kaapana-harness/test-{secrets.token_hex(4)}:1"
+    yield name
+    if image := find_image(engine, name):
+        for other in image["RepoTags"]:
+            engine.remove_image(other)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    # unlike any other test's, so that no earlier result is found
+    (tmp_path / "unique.txt").write_text(secrets.token_hex(8))
+    return tmp_path
+
+
+def run(engine: APIClient, image: str, command: list[str]) -> str:
+    container = engine.create_container(image, command)["Id"]
+    try:
+        engine.start(container)
+        status = engine.wait(container)["StatusCode"]
+        output = engine.logs(container).decode()
+        assert status == 0, output
+        return str(output)
+    finally:
+        engine.remove_container(container, force=True)
+
+
+def test_a_plain_pip_install_works_in_an_untouched_dockerfile(
+    engine: APIClient, folder: Path, tag: str, settings: Settings
+) -> None:
+    (folder / "requirements.txt").write_text("six==1.17.0\n")
+    (folder / "Dockerfile").write_text(
+        f"{BASE}COPY requirements.txt unique.txt /\nRUN pip install -r /requirements.txt\n"
+        "RUN python -c \"import os; open('/at-build', 'w').write(os.environ['REQUESTS_CA_BUNDLE'])\"\n"
+    )
+    image = build_extension_image(folder, tag, settings=settings)
+    program = "import six, os, sys; print(six.__version__, sys.prefix, 'REQUESTS_CA_BUNDLE' in os.environ)"
+    assert run(engine, image, ["python", "-c", program]).split() == ["1.17.0", "/opt/venv", "False"]
+    assert run(engine, image, ["cat", "/at-build"]) == "/etc/ssl/certs/ca-certificates.crt"
+
+
+def test_unchanged_input_is_not_built_again_and_a_change_is(
+    engine: APIClient, folder: Path, tag: str, settings: Settings
+) -> None:
+    (folder / "Dockerfile").write_text(f"{BASE}COPY unique.txt /\n")
+    lines: list[str] = []
+    first = build_extension_image(folder, tag, settings=settings, on_line=lines.append)
+    assert any(line.startswith("Step ") for line in lines)
+    lines.clear()
+    assert build_extension_image(folder, tag, settings=settings, on_line=lines.append) == first
+    assert lines == [f"{tag}: nothing has changed"]
+    (folder / "unique.txt").write_text("other " + secrets.token_hex(8))
+    second = build_extension_image(folder, tag, settings=settings)
+    assert second != first
+    assert (find_image(engine, tag) or {})["Id"] == second
+    for other in (find_image(engine, first) or {"RepoTags": []})["RepoTags"]:
+        engine.remove_image(other)
+
+
+def test_a_failing_step_is_named_with_its_output(folder: Path, tag: str, settings: Settings) -> None:
+    (folder / "Dockerfile").write_text(f"{BASE}COPY unique.txt /\nRUN echo looking; cat /not-there\n")
+    with pytest.raises(BuildError, match=r"does not build: Step 3/\d : RUN echo looking; cat /not-there") as caught:
+        build_extension_image(folder, tag, settings=settings)
+    assert "looking" in caught.value.last_seen
+    assert "No such file or directory" in caught.value.last_seen
+
+
+def test_a_base_that_nobody_built_is_named_with_the_ones_that_exist(folder: Path, tag: str, settings: Settings) -> None:
+    (folder / "Dockerfile").write_text("FROM local-only/base-nobody-built:latest\n")
+    with pytest.raises(BuildError, match="local-only/base-nobody-built:latest is not on this machine") as caught:
+        build_extension_image(folder, tag, settings=settings)
+    assert "local-only/base-python-cpu:latest" in caught.value.fix
+
+
+def test_a_base_of_ours_with_another_tag_is_refused(folder: Path, tag: str, settings: Settings) -> None:
+    (folder / "Dockerfile").write_text("FROM local-only/base-installer:0.6.0\n")
+    with pytest.raises(BuildError, match="local-only images have the tag latest"):
+        build_extension_image(folder, tag, settings=settings)

@@ -1,0 +1,60 @@
+"""Pulling on machines where nothing can be pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from harness.images import engine, pull
+
+
+class Engine:
+    """An engine that answers a pull with the given events, or raises the given error."""
+
+    def __init__(self, answer: list[dict[str, Any]] | Exception) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+
+    def pull(self, reference: str, **_options: object) -> Iterator[dict[str, Any]]:
+        self.asked.append(reference)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return iter(self.answer)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def use(answer: list[dict[str, Any]] | Exception) -> Engine:
+        fake = Engine(answer)
+        monkeypatch.setattr(engine, "client", lambda timeout_s: fake)
+        monkeypatch.setattr(pull, "_unreachable", {})
+        return fake
+
+    return use
+
+
+def test_a_registry_without_an_answer_is_asked_once_by_a_process(use: Any) -> None:
+    fake = use(requests.ConnectTimeout())
+    assert pull.pull("python:3.12", print) == "no answer within 20 s"
+    assert pull.pull("registry:2", print) == "no answer within 20 s"
+    assert fake.asked == ["python:3.12"]
+    pull.pull("other.example:5000/registry:2", print)
+    assert fake.asked[1:] == ["other.example:5000/registry:2"]
+
+
+def test_a_registry_that_answers_without_the_image_is_asked_for_the_next_one(use: Any) -> None:
+    fake = use([{"error": "manifest for python:3.99 not found"}])
+    assert "not found" in pull.pull("python:3.99", print)
+    pull.pull("registry:2", print)
+    assert fake.asked == ["python:3.99", "registry:2"]
+
+
+def test_a_pull_that_ends_without_an_error_is_a_success(use: Any) -> None:
+    use([{"status": "Pulling from library/registry"}, {"status": "Status: Downloaded newer image"}])
+    assert pull.pull("registry:2", print) == ""

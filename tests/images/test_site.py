@@ -1,0 +1,112 @@
+"""What is taken from the host so that builds can reach packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ImageError
+from harness.images.site import SiteSettings
+
+PEM = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def detect(environ: dict[str, str] | None = None, *, config: Path | None = None, **more: Path) -> SiteSettings:
+    return SiteSettings.detect(
+        environ={"HOME": "/nowhere", **(environ or {})},
+        config_files=[config] if config else [],
+        bundles=[],
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_a_bundle_that_the_user_names_wins_over_the_environment(tmp_path: Path) -> None:
+    named, other = tmp_path / "named.pem", tmp_path / "other.pem"
+    named.write_bytes(PEM)
+    other.write_bytes(PEM + PEM)
+    environ = {"SSL_CERT_FILE": str(other)}
+    assert detect(environ).certificates == PEM + PEM
+    assert detect(environ, ca_bundle=named).certificates == PEM
+
+
+def test_a_named_bundle_without_a_certificate_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    with pytest.raises(ImageError, match=r"empty\.pem does not exist or holds no certificate"):
+        detect(ca_bundle=tmp_path / "empty.pem")
+
+
+def test_a_variable_that_names_a_missing_bundle_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "there.pem").write_bytes(PEM)
+    environ = {"SSL_CERT_FILE": "/does/not/exist", "PIP_CERT": str(tmp_path / "there.pem")}
+    assert detect(environ).certificates == PEM
+
+
+def test_without_certificates_pip_is_not_told_of_a_bundle() -> None:
+    assert b"cert" not in detect().files()["pip.conf"]
+
+
+def test_the_index_of_a_configuration_file_reaches_pip_and_uv(tmp_path: Path) -> None:
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nindex-url = https://mirror.example/simple\nextra-index-url =\n  https://a.example/\n")
+    files = detect(config=config).files()
+    assert b"index-url = https://mirror.example/simple" in files["pip.conf"]
+    assert b'index-url = "https://mirror.example/simple"' in files["uv.toml"]
+    assert b'extra-index-url = ["https://a.example/"]' in files["uv.toml"]
+
+
+def test_the_environment_wins_over_the_configuration_file(tmp_path: Path) -> None:
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nindex-url = https://file.example/simple\n")
+    site = detect({"PIP_INDEX_URL": "https://environment.example/simple"}, config=config)
+    assert site.index["index-url"] == "https://environment.example/simple"
+
+
+def test_a_folder_of_this_host_is_no_source_of_packages_for_a_build() -> None:
+    site = detect({"PIP_FIND_LINKS": "/opt/wheels https://wheels.example/"})
+    assert site.index["find-links"] == "https://wheels.example/"
+    assert "find-links" not in detect({"PIP_FIND_LINKS": "/opt/wheels"}).index
+
+
+def test_a_password_of_an_index_stays_out_of_images_unless_it_is_wanted() -> None:
+    environ = {"PIP_INDEX_URL": "https://user:secret@index.example/simple"}
+    site = detect(environ)
+    assert site.index["index-url"] == "https://index.example/simple"
+    wanted = detect({**environ, "KAAPANA_HARNESS_INDEX_CREDENTIALS": "1"})
+    assert b"user:secret@" in wanted.files()["pip.conf"]
+    assert "secret" not in repr(wanted)
+
+
+def test_proxies_are_passed_in_both_spellings_and_never_enter_an_image() -> None:
+    site = detect({"https_proxy": "http://u:secret@proxy.example:3128"})
+    assert site.proxies["HTTPS_PROXY"] == site.proxies["https_proxy"] == "http://u:secret@proxy.example:3128"
+    assert not any(b"proxy.example" in content for content in site.files().values())
+    assert "secret" not in repr(site)
+    assert site.digest() == detect().digest()
+
+
+@pytest.mark.parametrize(
+    ("environ", "network"),
+    [
+        ({"HTTP_PROXY": "http://127.0.0.1:3128"}, "host"),
+        ({"HTTP_PROXY": "localhost:3128"}, "host"),
+        ({"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "localhost"}, None),
+        ({"KAAPANA_HARNESS_BUILD_NETWORK": "builds"}, "builds"),
+        ({}, None),
+    ],
+)
+def test_a_proxy_on_the_loopback_address_is_reached_over_the_network_of_the_host(
+    environ: dict[str, str], network: str | None
+) -> None:
+    assert detect(environ).network_mode == network
+
+
+def test_the_settings_of_go_come_from_its_file_and_its_environment(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("GOPROXY=https://modules.example\nGONOSUMDB=*\n")
+    site = detect({"GOENV": str(tmp_path / "env"), "GOPROXY": "https://other.example"})
+    assert dict(site.go) == {"GOPROXY": "https://other.example", "GONOSUMDB": "*"}
+
+
+def test_new_certificates_change_the_digest(tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_bytes(PEM)
+    assert detect(ca_bundle=tmp_path / "a.pem").digest() != detect().digest()
