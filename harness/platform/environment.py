@@ -34,6 +34,7 @@ OnProgress = Callable[[str], None]
 
 CHART = Path(__file__).parent / "chart"
 _IMAGES = ("registry", "minio", "services", "airflow")
+_STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
 # stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
 _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
 
@@ -263,16 +264,22 @@ def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
 def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -> None:
     """Apply everything at once; only what names the registry waits until its address is known."""
     say("applying the platform")
-    objects = _rendered(values)
+    objects = sorted(_rendered(values), key=_urgency)
     late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
     for manifest in objects:
         if manifest not in late:
             _apply(cluster, manifest)
     known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
     late_names = {describe(manifest) for manifest in late}
-    for manifest in _rendered(known):
+    for manifest in sorted(_rendered(known), key=_urgency):
         if describe(manifest) in late_names:
             _apply(cluster, manifest)
+
+
+def _urgency(manifest: Manifest) -> int:
+    """Helm's order stays, but for the workloads: first what others wait for, and what takes longest to start."""
+    name = manifest["metadata"]["name"]
+    return _STARTS.index(name) if manifest["kind"] == "Deployment" and name in _STARTS else -1
 
 
 def _is_encoded(manifest: Manifest) -> bool:

@@ -88,6 +88,7 @@ class DockerCluster:
             # before anything exists that somebody would have to remove
             ownership.record(settings, entry)
             try:
+                _create_network(client, entry)
                 container, log = _start(image, entry, token)
                 port = _wait(client, container, token, log)
                 url = f"http://127.0.0.1:{port}"
@@ -218,6 +219,23 @@ class DockerCluster:
             self._client.close()
 
 
+def _labels(entry: ownership.Entry) -> dict[str, str]:
+    return {LABEL_ENVIRONMENT: entry.id, LABEL_OWNER: entry.owner, LABEL_STARTED: entry.started}
+
+
+def _create_network(client: docker.DockerClient, entry: ownership.Entry) -> None:
+    """The network over which the control plane is reached: not the engine's default one, which others share.
+
+    (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
+    container of anybody comes or goes, which cuts connections off for half a minute.)
+    """
+    client.api.create_network(_edge(entry), driver="bridge", labels=_labels(entry), check_duplicate=True)
+
+
+def _edge(entry: ownership.Entry) -> str:
+    return f"kh-{entry.id}-edge"
+
+
 def _start(image: str, entry: ownership.Entry, token: str) -> tuple[Container, list[str]]:
     """Start the control plane; its container, and a list to which the lines of its log are added."""
     from docker.types import Mount
@@ -261,14 +279,15 @@ def _start(image: str, entry: ownership.Entry, token: str) -> tuple[Container, l
         KAAPANA_HARNESS_OWN_CONTAINER=f"kh-{entry.id}",
     )
     container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
-    labels = {
-        LABEL_ENVIRONMENT: entry.id,
-        LABEL_OWNER: entry.owner,
-        LABEL_STARTED: entry.started,
-        LABEL_ROLE: leftovers.CONTROL_PLANE,
-    }
+    labels = {**_labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
     container.with_kwargs(
-        labels=labels, mounts=mounts, auto_remove=True, detach=True, security_opt=["label=disable"], user="0"
+        labels=labels,
+        mounts=mounts,
+        network=_edge(entry),
+        auto_remove=True,
+        detach=True,
+        security_opt=["label=disable"],
+        user="0",
     )
     disabled = testcontainers_config.ryuk_disabled
     # our own reaper does its work, also without an image of it being pulled

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import docker
 
 CONTROL_PLANE = "control-plane"
+_GOING_S = 30
 
 
 @dataclasses.dataclass
@@ -82,6 +83,8 @@ def _remove_container(client: docker.DockerClient, container: str) -> None:
     try:
         client.api.remove_container(container, force=True, v=True)
     except docker.errors.APIError as error:
-        # 404: it is gone; 409: it removes itself, or somebody else does
         if error.status_code not in (404, 409):
             raise
+        # it removes itself, or somebody else does: its networks can only go after it
+        with contextlib.suppress(docker.errors.NotFound):
+            client.api.wait(container, timeout=_GOING_S, condition="removed")

@@ -62,7 +62,6 @@ class Networks:
         self._config = config
         self._engine = engine
         self._store = store
-        self._ids: dict[str, str] = {}
         # the control plane's own addresses, by network
         self.own: dict[str, str] = {}
 
@@ -71,7 +70,11 @@ class Networks:
         return f"{self._config.prefix}-{network}"
 
     async def create(self) -> None:
-        """Create the networks and join those over which pods and their probes are reached."""
+        """Create the networks and join those over which pods and their probes are reached.
+
+        ``edge`` is there already when this runs in a container: it was started in it.
+        """
+        own = self._config.own_container
 
         async def one(network: str) -> None:
             body = {
@@ -81,16 +84,17 @@ class Networks:
                 "Internal": network != EDGE,
                 "Labels": self._config.labels,
             }
-            self._ids[network] = (await self._engine.call("POST", "/networks/create", body=body))["Id"]
+            await self._engine.call("POST", "/networks/create", body=body)
 
-        await asyncio.gather(*(one(network) for network in _ALL))
-        if own := self._config.own_container:
+        await asyncio.gather(*(one(network) for network in _ALL if network != EDGE or not own))
+        if own:
             api = [API_HOST, "kubernetes", "kubernetes.default", f"{API_HOST}.cluster.local"]
-            await self._engine.connect(self._ids[PLATFORM], own, api)
-            await self._engine.connect(self._ids[PODS], own, [])
+            await self._engine.connect(self.full_name(PLATFORM), own, api)
+            await self._engine.connect(self.full_name(PODS), own, [])
             joined = (await self._engine.inspect(own))["NetworkSettings"]["Networks"]
-            names = {self.full_name(network): network for network in _ALL}
-            self.own = {names.get(name, name): entry["IPAddress"] for name, entry in joined.items()}
+            for network in _ALL:
+                if entry := joined.get(self.full_name(network)):
+                    self.own[network] = entry["IPAddress"]
 
     def plan(self, pod: Manifest) -> Plan:
         """Networks, aliases and published ports of a pod.
@@ -190,17 +194,22 @@ class Networks:
                 return str(entry["IPAddress"])
         return ""
 
-    async def remove(self) -> None:
-        """Remove the networks, after the own container has left them."""
+    async def remove(self, *, last: bool = False) -> None:
+        """Remove the networks, after the own container has left them.
+
+        Args:
+            last: also ``edge``, over which the owner is still to be answered.
+        """
 
         async def one(network: str) -> None:
+            name = self.full_name(network)
             if self._config.own_container:
                 with contextlib.suppress(EngineCallError):
-                    await self._engine.disconnect(network, self._config.own_container)
+                    await self._engine.disconnect(name, self._config.own_container)
             with contextlib.suppress(EngineCallError):
-                await self._engine.call("DELETE", f"/networks/{network}")
+                await self._engine.call("DELETE", f"/networks/{name}")
 
-        await asyncio.gather(*(one(network) for network in self._ids.values()))
+        await asyncio.gather(*(one(network) for network in _ALL if last or network != EDGE))
 
 
 def _words(text: str | None) -> list[str]:
