@@ -16,7 +16,7 @@ import fake_platform  # noqa: F401
 import harness.api
 import harness.failures
 import harness.fixtures
-import harness.platform.install  # noqa: F401
+import harness.platform.install
 
 ROOT = Path(__file__).parents[1]
 INSTALLED = any(entry.value == "harness.plugin" for entry in entry_points(group="pytest11"))
@@ -76,6 +76,8 @@ def pytest_unconfigure(config):
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A test project whose pytest has this plugin."""
+    # the inner project replaces it in this very process: put back what was there at the end
+    monkeypatch.setattr(harness.platform.install, "deploy", harness.platform.install.deploy)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     # the closing lines of pytest are cut to the width of the terminal
     monkeypatch.setenv("COLUMNS", "200")
