@@ -9,6 +9,7 @@ serves one test process and the stand-ins, not the internet.
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -68,12 +69,8 @@ def run(port: int | None = None) -> None:
     server.serve_forever()
 
 
-def _folder() -> DagFolder:
-    """Load what DAG files need, then fork the zygote, while there is only one thread."""
-    import importlib
-
-    from airflow.configuration import conf
-
+def load() -> None:
+    """Import what DAG files need, for the children of the zygote; asks no database."""
     for module in (
         "airflow.models.dagbag",
         "airflow.models.serialized_dag",
@@ -91,6 +88,13 @@ def _folder() -> DagFolder:
         "kaapana.operators.MinioOperator",
     ):
         importlib.import_module(module)
+
+
+def _folder() -> DagFolder:
+    """Fork the zygote, while there is only one thread."""
+    from airflow.configuration import conf
+
+    load()
     gc.collect()
     gc.freeze()
     zygote = Zygote(conf.getfloat("core", "dagbag_import_timeout"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.workflow import webserver
 from harness.workflow.dagfolder import DagFolder
 from harness.workflow.parsing import Zygote
 
@@ -41,7 +43,9 @@ def zygote() -> Zygote:
     from airflow import settings
 
     settings.engine.dispose()
-    return Zygote(import_timeout_s=3.0)
+    # as in the webserver: a file's deadline is for the file, not for Airflow's own imports
+    webserver.load()
+    return Zygote(import_timeout_s=float(os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"]))
 
 
 @pytest.fixture
