@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ def bare_runs(environment: Environment, namespace: str, run_id: str, folder: Pat
     pods.sort(key=lambda pod: str(pod["status"]["startTime"]))
     data = folder / "data"
     (data / run_id / "conf").mkdir(parents=True)
-    conf = _configuration(environment, namespace, run_id)
+    conf = _configuration(environment, run_id)
     (data / run_id / "conf" / "conf.json").write_text(conf, "utf-8")
     total = 0.0
     for pod in pods:
@@ -32,11 +33,8 @@ def bare_runs(environment: Environment, namespace: str, run_id: str, folder: Pat
     return total
 
 
-def _configuration(environment: Environment, namespace: str, run_id: str) -> str:
+def _configuration(environment: Environment, run_id: str) -> str:
     """The cleaner has removed the run's ConfigMap; Airflow knows what it held."""
-    import json
-
-    del namespace
     dag_id = run_id.rsplit("-", 1)[0]
     return json.dumps(environment.airflow.run(dag_id, run_id)["conf"], indent=4, sort_keys=True)
 
