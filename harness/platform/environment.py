@@ -177,6 +177,7 @@ class Environment:
     ) -> Environment:
         from harness.cluster import open_cluster
 
+        ownership.tidy(settings)
         credentials = Credentials.random()
         environment_id = secrets.token_hex(4)
         say(f"starting environment {environment_id} on {settings.cluster}")

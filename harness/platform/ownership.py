@@ -127,6 +127,14 @@ def down(settings: Settings) -> list[str]:
     return ended
 
 
+def tidy(settings: Settings) -> list[str]:
+    """Remove what is left of this user's environments whose owner died; their ids."""
+    dead = [entry.id for entry in entries(settings) if not entry.kept and not alive(entry)]
+    for environment_id in dead:
+        _remove(settings, environment_id)
+    return dead
+
+
 def prune(settings: Settings) -> list[str]:
     """Remove what is left of environments whose owner is gone, and of kept ones that do not work any more.
 
@@ -136,9 +144,9 @@ def prune(settings: Settings) -> list[str]:
     Raises:
         EngineError: the engine cannot be asked.
     """
-    removed = []
+    removed = tidy(settings)
     for entry in entries(settings):
-        if not (_answers(entry) if entry.kept else alive(entry)):
+        if entry.kept and not _answers(entry):
             _remove(settings, entry.id)
             removed.append(entry.id)
     return removed + _prune_orphans(settings)

@@ -8,14 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cluster import open_cluster
-from harness.cluster.docker import leftovers
+from harness.cluster.docker import launcher, leftovers
 from harness.cluster.docker.engine import connect
 from harness.cluster.docker.launcher import DockerCluster
 from harness.platform import ownership
@@ -197,5 +199,29 @@ def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: s
     with pytest.raises(EnvironmentError_, match="did not start") as caught:
         DockerCluster.create(settings, environment_id, image=image)
     assert "No module named" in caught.value.last_seen
+    assert ownership.find(settings, environment_id) is None
+    _wait_until_nothing_is_left(environment_id)
+
+
+def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the_removal(
+    environment_id: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = []
+    create, remove = launcher._create_network, leftovers.remove
+
+    def create_interrupted(*arguments: Any) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        create(*arguments)
+        order.append("created")
+
+    def note_removal(*arguments: Any) -> bool:
+        order.append("removed")
+        return remove(*arguments)
+
+    monkeypatch.setattr(launcher, "_create_network", create_interrupted)
+    monkeypatch.setattr(leftovers, "remove", note_removal)
+    with pytest.raises(KeyboardInterrupt):
+        DockerCluster.create(settings, environment_id)
+    assert order == ["created", "removed"]
     assert ownership.find(settings, environment_id) is None
     _wait_until_nothing_is_left(environment_id)

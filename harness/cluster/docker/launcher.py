@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,13 @@ class DockerCluster:
             # before anything exists that somebody would have to remove
             ownership.record(settings, entry)
             try:
-                _create_network(client, entry)
-                container, log = _start(image, entry, token)
+                # in a thread, because an interrupt must not cut off a request that creates something: the engine
+                # would go on with it after everything has been removed. Leaving the block waits for its end.
+                with ThreadPoolExecutor(1) as undisturbed:
+                    # an executor that is interrupted while it starts its thread forgets it
+                    undisturbed.submit(_labels, entry).result()
+                    undisturbed.submit(_create_network, client, entry).result()
+                    container, log = undisturbed.submit(_start, image, entry, token).result()
                 port = _wait(client, container, token, log)
                 url = f"http://127.0.0.1:{port}"
                 entry = ownership.update(settings, environment_id, url=url, token=token)
