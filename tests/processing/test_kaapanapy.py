@@ -277,3 +277,39 @@ def test_an_element_that_fails_is_named_after_all_were_tried(tmp_path):
     with pytest.raises(RuntimeError, match="1 of 2 elements failed: a"):
         utils.process_batches(tmp_path, "in", "out", work)
     assert (tmp_path / "b" / "out" / "done").is_file()
+
+
+def test_a_provider_that_stays_busy_is_asked_four_times_and_ends_in_an_http_error(platform, monkeypatch):
+    import requests
+
+    helper = load("helper")
+    monkeypatch.setattr(helper, "_BACKOFF_S", 0)
+    path = "/auth/realms/kaapana/protocol/openid-connect/token"
+    platform.answers[path] = (503, "text/plain", b"busy")
+    with pytest.raises(requests.HTTPError, match="503"):
+        helper.get_project_user_access_token()
+    assert len(platform.forms(path)) == 4
+
+
+def test_a_part_that_is_no_dicom_file_is_lost_and_the_download_counts_as_done(web, platform, tmp_path):
+    files = [path.read_bytes() for path in series(tmp_path / "pacs", slices=2, uid="1.1")]
+    platform.archive["1.1"] = files
+    parts = b"".join(b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n" for part in (files[0], b"?"))
+    platform.answers[f"/studies/{STUDY}/series/1.1"] = (200, "multipart/related; boundary=b", parts + b"--b--")
+    assert web.download_series(STUDY, "1.1", tmp_path / "out") is True
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.1.1.dcm"]
+
+
+def test_a_decorated_function_is_logged_at_its_start_and_its_end():
+    logged = []
+    logger = load("logger").get_logger("kaapanapy-decorated", "DEBUG")
+    logger.handlers = [logging.Handler()]
+    logger.handlers[0].emit = lambda record: logged.append(record.getMessage())
+
+    @load("logger").function_logger_factory(logger)
+    def double(number):
+        return 2 * number
+
+    assert double(4) == 8
+    assert [line.split()[0] for line in logged] == ["enter", "exit"]
+    assert double.__name__ == "double"

@@ -112,12 +112,15 @@ class HelperDcmWeb:
         parts = decoder.MultipartDecoder.from_response(response).parts
 
         def save(part):
-            dataset = pydicom.dcmread(BytesIO(part.content))
-            dataset.save_as(Path(target_dir) / f"{dataset.SOPInstanceUID}.dcm")
+            # as on the platform, a part that is no DICOM file is lost and the download counts as done
+            try:
+                dataset = pydicom.dcmread(BytesIO(part.content))
+                dataset.save_as(Path(target_dir) / f"{dataset.SOPInstanceUID}.dcm")
+            except Exception as error:
+                logger.error("an instance of series %s was lost: %s: %s", series_uid, type(error).__name__, error)
 
         with ThreadPoolExecutor() as pool:
-            for _ in pool.map(save, parts):
-                pass
+            pool.map(save, parts)
 
     def download_series(self, study_uid=None, series_uid=None, target_dir=None):
         """A series as files ``<SOPInstanceUID>.dcm``.

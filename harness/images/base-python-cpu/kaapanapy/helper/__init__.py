@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 _EXPIRY_MARGIN_S = 30
+_BACKOFF_S = 1
 _STS = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
@@ -29,13 +30,20 @@ _tokens = _TokenCache()
 
 
 def _session():
-    """Three more tries with growing pauses where the service is busy or broken."""
+    """Three more tries with growing pauses where the service is busy or broken; its last answer counts."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util.retry import Retry
 
     session = requests.Session()
-    retry = Retry(total=3, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None)
+    retry = Retry(
+        total=3,
+        backoff_factor=_BACKOFF_S,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=None,
+        # callers are promised an HTTPError, not the retry's own exception
+        raise_on_status=False,
+    )
     session.mount("http://", HTTPAdapter(max_retries=retry))
     session.mount("https://", HTTPAdapter(max_retries=retry))
     return session
