@@ -25,6 +25,7 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--kaapana-platform", "platform", {"metavar": "PROFILE", "help": "platform profile, e.g. documented or 0.6.0"}),
     ("--kaapana-deliver", "deliver", {"metavar": "HOW", "help": "registry or tar"}),
     ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
+    ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),
     (
         "--kaapana-reuse",
         "reuse",

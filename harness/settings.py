@@ -77,6 +77,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
     Option("report", _optional_path, None, "folder for the evidence of every run"),
     Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
+    Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),
     Option("start_timeout", _positive_seconds, 180.0, "seconds the platform may take to become ready"),
     Option("install_timeout", _positive_seconds, 120.0, "seconds the installation of an extension may take"),
@@ -96,6 +97,7 @@ class Settings:
     keep_on_failure: bool = False
     report: Path | None = None
     deliver: str = "registry"
+    gpu: bool = False
     run_timeout: float = 900.0
     start_timeout: float = 180.0
     install_timeout: float = 120.0

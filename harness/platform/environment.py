@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.contract import names
-from harness.errors import EnvironmentError_
+from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
 from harness.platform import helm, ownership, projects, readiness, registry_seed
 from harness.platform.airflow_client import AirflowClient
@@ -37,6 +37,7 @@ _IMAGES = ("registry", "minio", "services", "airflow")
 _STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
 # stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
 _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
+_DEVICE = "nvidia.com/gpu"
 
 
 def _quiet(line: str) -> None:
@@ -128,7 +129,7 @@ class Environment:
             "pull_policy_pods": "IfNotPresent",
             "dev_mode": False,
             "offline_mode": False,
-            "gpu_support": False,
+            "gpu_support": self.settings.gpu,
             "prefetch_extensions": False,
             "instance_name": "central",
             "instance_uid": self.id,
@@ -185,7 +186,9 @@ class Environment:
         try:
             ownership.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
             cluster.provide_images({tags[name]: tags[name] for name in _IMAGES})
-            values = _values(environment_id, profile, credentials, tags)
+            if settings.gpu:
+                _require_devices(cluster)
+            values = _values(environment_id, profile, credentials, tags, gpu=settings.gpu)
             _apply_platform(cluster, values, say)
             version, registry = profile.version, cluster.registry
             cluster.provide_images(
@@ -243,12 +246,30 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
     """What must be equal for an environment to be adopted: cluster, release, and the code in its images."""
-    inputs = json.dumps([settings.cluster, profile.data, dict(tags)], sort_keys=True)
+    inputs = json.dumps([settings.cluster, profile.data, dict(tags), settings.gpu], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
-def _values(environment_id: str, profile: Profile, credentials: Credentials, tags: Mapping[str, str]) -> dict[str, Any]:
+def _require_devices(cluster: Cluster) -> None:
+    """With GPU support every operator with ``gpu_mem_mb`` waits for a device: one must be there.
+
+    Raises:
+        UsageError: no node offers one.
+    """
+    offers = [node.get("status", {}).get("allocatable", {}) for node in cluster.api.list("Node")]
+    if not any(str(offer.get(_DEVICE, "0")) != "0" for offer in offers):
+        raise UsageError(
+            f"gpu is set, but no node of the cluster {cluster.name} offers {_DEVICE}",
+            fix="install the NVIDIA container toolkit for the engine (or the device plugin for the cluster), or leave "
+            "gpu unset: operators with gpu_mem_mb then run on the CPU, as on a platform without GPU support",
+        )
+
+
+def _values(
+    environment_id: str, profile: Profile, credentials: Credentials, tags: Mapping[str, str], *, gpu: bool
+) -> dict[str, Any]:
     return {
+        "gpu_support": gpu,
         "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
         "environment": environment_id,
         "profile": profile.as_json(),

@@ -53,6 +53,9 @@ def ensure_pools() -> None:
         for name, slots in POOLS.items():
             if name not in present:
                 session.add(Pool(pool=name, slots=slots, description="", include_deferred=False))
+        if os.environ.get("GPU_SUPPORT", "").lower() == "true":
+            session.flush()
+            session.query(Pool).filter(Pool.pool == "NODE_GPU_COUNT", Pool.slots == 0).update({Pool.slots: 1})
         if Variable.get("enable_job_scheduler", default_var=None) is None:
             Variable.set("enable_job_scheduler", "True", session=session)
 

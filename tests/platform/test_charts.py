@@ -263,3 +263,10 @@ def test_the_action_prefetch_only_keeps_the_image(helm: Helm) -> None:
     assert [m["kind"] for m in rendered.objects] == ["Deployment"]
     assert rendered.objects[0]["metadata"]["name"] == "get-dag-mean"
     assert rendered.hooks == ()
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_operators_learn_whether_the_platform_has_gpus(helm: Helm, gpu: bool) -> None:
+    objects = render(helm, PLATFORM, {**PLATFORM_VALUES, "gpu_support": gpu}).objects
+    environment = only(objects, "Deployment", "airflow")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "GPU_SUPPORT", "value": str(gpu).lower()} in environment

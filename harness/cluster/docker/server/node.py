@@ -57,6 +57,9 @@ class Node:
     def manifest(self) -> Manifest:
         """The Node object."""
         resources = {"cpu": str(self.cpus), "memory": f"{self.memory // 1024}Ki", "pods": "110"}
+        if self.gpu:
+            # the engine does not say how many it has
+            resources["nvidia.com/gpu"] = "1"
         return {
             "apiVersion": "v1",
             "kind": "Node",

@@ -14,7 +14,7 @@
   "DEFAULT_REGISTRY" $g.registry_url
   "KAAPANA_BUILD_VERSION" $g.kaapana_build_version
   "PULL_POLICY_IMAGES" "IfNotPresent"
-  "GPU_SUPPORT" "false"
+  "GPU_SUPPORT" (toString .Values.gpu_support)
   "INSTANCE_NAME" "central"
   "INSTANCE_ID" .Values.environment
   "HOSTDOMAIN" "localhost"
