@@ -124,6 +124,11 @@ class ServicesClient:
         )
         return found
 
+    def scraped(self, project: str) -> list[Json]:
+        """What annotated pods of the project said when they were asked for metrics (services 15)."""
+        found: list[Json] = self._asked(lambda: self._control.json("GET", "/scraped", params={"project": project}))
+        return found
+
     def forget_project(self, name: str) -> None:
         """Remove a project with its bucket, index, datasets and users; absent is fine."""
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.run import diagnosis, evidence, findings
+from harness.run import diagnosis, evidence, findings, metrics
 from harness.run.follow import Listener, Silent, follow
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
@@ -170,6 +170,7 @@ def _collect(
         findings=(
             *findings.of_run(named, state, objects, len(sent)),
             *findings.ignored_arguments(request.given_arguments, named),
+            *metrics.collect(environment, project, triggered.run_ids, folder),
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
         ),
         cause=cause,

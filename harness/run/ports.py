@@ -47,6 +47,10 @@ class ServicesPort(Protocol):
         """The DICOM file of a receipt, as it came over the wire."""
         ...
 
+    def scraped(self, project: str) -> list[Json]:
+        """What annotated pods of the project said when they were asked for metrics (services 15)."""
+        ...
+
     def dags(self, project: ProjectPort) -> list[str]:
         """The DAGs that the project's users can choose."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -13,6 +13,7 @@ from harness.errors import CheckError
 
 if TYPE_CHECKING:
     from harness.checks.segmentation import Segmentation
+    from harness.run.metrics import TaskMetrics
 
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 _Item = TypeVar("_Item")
@@ -300,6 +301,13 @@ class Run:
     def reports(self) -> Reports:
         """The documents on the platform's results page."""
         return Reports(self.objects)
+
+    @property
+    def metrics(self) -> Mapping[str, TaskMetrics]:
+        """What the pods with Prometheus' annotations said, by task."""
+        from harness.run.metrics import read
+
+        return read(self.directory)
 
     def task(self, task_id: str) -> TaskResult:
         """One task.

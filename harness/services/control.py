@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from harness.contract import names
 from harness.services.dicomfile import DicomError
 from harness.services.document import DocumentError
 from harness.services.identity import bearer
@@ -134,6 +135,12 @@ class Control:
         """GET /image-pulls: images that installers asked kube-helm for."""
         return JSONResponse(self._services.kube_helm.pulls)
 
+    async def scraped(self, request: Request) -> Response:
+        """GET /scraped?project=: what annotated pods of the project said when they were asked for metrics."""
+        project = self._project(request.query_params.get("project", ""))
+        namespace = names.project_namespace(project.name)
+        return JSONResponse(await run_in_threadpool(self._services.metrics.scraped, namespace))
+
     async def workflow(self, request: Request) -> Response:
         """GET /workflows/{id}?wait_s=: error and jobs; waits until the jobs are triggered or cannot be."""
         workflow = self._services.workflows.get(request.path_params["id"])
@@ -171,6 +178,7 @@ class Control:
             ("/settle", self.settle, "POST"),
             ("/notifications", self.notifications, "GET"),
             ("/image-pulls", self.pulls, "GET"),
+            ("/scraped", self.scraped, "GET"),
             ("/workflows/{id}", self.workflow, "GET"),
             ("/projects/{name}", self.forget_project, "DELETE"),
         ]

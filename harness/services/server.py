@@ -37,6 +37,7 @@ from harness.services.jwt import Signer
 from harness.services.kubehelm import KubeHelm
 from harness.services.mappings import Mappings
 from harness.services.metadata import Metadata
+from harness.services.metrics import Metrics
 from harness.services.multipart import receive_parts
 from harness.services.notifications import Notifications
 from harness.services.objectstore import MinioStore, ObjectStore, Provisioner
@@ -76,6 +77,7 @@ class Services:
         self.workflows = Workflows(self.airflow, self.datasets, config.instance_name)
         self.notifications = Notifications(self.directory)
         self.kube_helm = KubeHelm()
+        self.metrics = Metrics()
         self._servers: dict[str, _Server] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._dimse_up = False
@@ -99,6 +101,7 @@ class Services:
         self.receipts.forget_project(project.name)
         self.notifications.forget_project(project.id)
         self.workflows.forget_project(project)
+        self.metrics.forget(names.project_namespace(project.name))
         self.directory.remove_project(project)
         self.store.remove_project(project)
 
@@ -188,10 +191,12 @@ class Services:
         self._dimse_up = True
         self.inbox.start()
         self.provisioner.start()
+        self.metrics.start()
 
     async def stop(self) -> None:
         """Stop all listeners and threads."""
         self._dimse_up = False
+        self.metrics.stop()
         for server in self._servers.values():
             server.should_exit = True
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -76,6 +76,7 @@ class FakeServices:
         self.files: dict[str, bytes] = {}
         self.refusal: Exception | None = None
         self.settled = 0
+        self.metrics: list[dict[str, Any]] = []
 
     def upload_series(self, project: str, dataset: str, archive: Path) -> dict[str, int]:
         self.uploads.append((project, dataset, archive.stat().st_size))
@@ -89,6 +90,9 @@ class FakeServices:
 
     def receipt_file(self, receipt_id: str) -> bytes:
         return self.files[receipt_id]
+
+    def scraped(self, project: str) -> list[dict[str, Any]]:
+        return self.metrics
 
     def dags(self, project: Any) -> list[str]:
         return sorted(self.forms)

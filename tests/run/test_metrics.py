@@ -1,0 +1,99 @@
+"""Metrics of a run's pods: files of evidence, values to assert on, findings."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_platform import FakeEnvironment, FakeProject
+
+from harness.errors import CheckError
+from harness.run.execute import Request, execute
+from harness.run.results import Run
+
+RUN = "otsus-method-241124"
+
+
+def target(task: str = f"{RUN}/otsus-method", **values: Any) -> dict[str, Any]:
+    """A target as the services tell it, which answered once unless told otherwise."""
+    labels = {"kubernetes_pod_uid": values.pop("uid", "u1"), "instance": "10.1.0.7:9000"}
+    series = [
+        {"metric": {"__name__": "loss", "fold": "0", **labels}, "values": [[1.0, "4.0"], [2.0, "NaN"]]},
+        {"metric": {"__name__": "loss", "fold": "1", **labels}, "values": [[1.0, "3.5"]]},
+    ]
+    return {
+        "url": "http://10.1.0.7:9000/metrics",
+        "task": task,
+        "labels": labels,
+        "attempts": 1,
+        "answers": 1,
+        "answered_otherwise": False,
+        "error": "",
+        "dropped": 0,
+        "series": series,
+        **values,
+    }
+
+
+def run_with(folder: Path, *targets: dict[str, Any]) -> Run:
+    environment = FakeEnvironment()
+    environment.services.metrics = list(targets)
+    return execute(environment, FakeProject(), Request("otsus-method", folder))
+
+
+def test_what_the_pods_of_a_run_said_is_evidence_that_a_test_can_ask(tmp_path: Path) -> None:
+    run = run_with(tmp_path, target(), target("another-run/otsus-method"), target(""))
+    assert [path.name for path in (tmp_path / "metrics").iterdir()] == ["otsus-method.json"]
+    assert list(run.metrics) == ["otsus-method"]
+    metrics = run.metrics["otsus-method"]
+    assert metrics.names == ["loss"]
+    assert metrics.last("loss", fold="1") == 3.5
+    first, second = metrics.values("loss", fold="0")
+    assert first == 4.0
+    assert math.isnan(second)
+    assert run.findings == ()
+    assert "metrics" not in json.loads((tmp_path / "run.json").read_text())
+
+
+def test_a_series_that_is_not_there_or_not_alone_is_named_with_those_that_are(tmp_path: Path) -> None:
+    metrics = run_with(tmp_path, target()).metrics["otsus-method"]
+    with pytest.raises(CheckError, match="2 series of task otsus-method match loss") as caught:
+        metrics.last("loss")
+    assert 'fold="1"' in caught.value.last_seen
+    with pytest.raises(CheckError, match="no series of task otsus-method match accuracy"):
+        metrics.last("accuracy")
+
+
+def test_of_a_task_that_was_tried_again_the_last_attempt_counts(tmp_path: Path) -> None:
+    run = run_with(tmp_path, target(answers=0, error="x", series=[]), target(uid="u2"))
+    assert run.metrics["otsus-method"].last("loss", fold="1") == 3.5
+    assert run.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "words"),
+    [
+        (
+            {"attempts": 7, "error": "http://10.1.0.7:9000/metrics does not answer: refused"},
+            "metrics-never-answered",
+            "never answered: http://10.1.0.7:9000/metrics does not answer: refused (asked 7 times)",
+        ),
+        ({"attempts": 0, "error": "too late"}, "metrics-never-answered", "(never asked)"),
+        ({"answered_otherwise": True, "error": "HTTP 404"}, "metrics-unreadable", "no metrics: HTTP 404"),
+    ],
+)
+def test_an_endpoint_that_gave_no_metrics_is_a_finding(
+    tmp_path: Path, values: dict[str, Any], rule: str, words: str
+) -> None:
+    run = run_with(tmp_path, target(answers=0, series=[], **values))
+    (finding,) = run.findings
+    assert (finding.rule, finding.severity, finding.where) == (rule, "warning", "otsus-method")
+    assert words in finding.message
+
+
+def test_a_run_without_annotated_pods_has_no_metrics(tmp_path: Path) -> None:
+    assert run_with(tmp_path).metrics == {}
+    assert not (tmp_path / "metrics").exists()
