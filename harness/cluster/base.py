@@ -66,6 +66,9 @@ class Cluster(Protocol):
             EnvironmentError_: there is no such port, or it did not get an address in time.
         """
 
+    def shell(self, namespace: str, pod: str) -> str:
+        """The command with which the user of this machine gets a shell in a running pod's first container."""
+
     def node_images(self) -> list[str]:
         """The references of all images on the node."""
 

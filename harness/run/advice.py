@@ -9,6 +9,12 @@ from typing import Any
 # (what the log says, for which operators, the next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (
     (
+        r"is an interactive step \(",
+        "",
+        "run it from a terminal, without CI set, to work in the container; for an automatic test leave dev_server "
+        "(launch_application_chart) out of the operator",
+    ),
+    (
         r"No module named '?([\w.]+)",
         "DAG file",
         "the platform's Airflow has no package {0} and an extension cannot add one: import it in the container, "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.run import diagnosis, evidence, findings, metrics
 from harness.run.follow import Listener, Silent, follow
+from harness.run.interactive import Attendant
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Finding, Run, SentObjects
@@ -94,11 +95,19 @@ def execute(
         environment, project, request.dag_id, series=series, form=request.form, form_text=request.form_text
     )
     snapshot = None
+    attendant = Attendant(environment.cluster, triggered.run_ids, listener)
     try:
         for run_id in triggered.run_ids:
             listener.say(f"run {run_id}")
             left = max(0.001, request.timeout_s - (time.monotonic() - clock))
-            followed = follow(environment.airflow, request.dag_id, run_id, listener, timeout_s=left)
+            followed = follow(
+                environment.airflow,
+                request.dag_id,
+                run_id,
+                attendant,
+                timeout_s=left,
+                paused=lambda: attendant.paused_s,
+            )
             if followed.state is None:
                 snapshot = _records(environment, triggered)
                 _abort(environment, triggered, listener)

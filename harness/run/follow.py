@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from harness.errors import EnvironmentError_
@@ -117,8 +117,19 @@ class Silent:
         """Ignored."""
 
 
-def follow(airflow: AirflowPort, dag_id: str, run_id: str, listener: Listener, *, timeout_s: float) -> Followed:
+def follow(
+    airflow: AirflowPort,
+    dag_id: str,
+    run_id: str,
+    listener: Listener,
+    *,
+    timeout_s: float,
+    paused: Callable[[], float] = lambda: 0.0,
+) -> Followed:
     """Tell ``listener`` every change until the run has ended or ``timeout_s`` seconds have passed.
+
+    Args:
+        paused: seconds that do not count, because the run waits for somebody.
 
     Raises:
         EnvironmentError_: the event stream broke again and again without any news.
@@ -126,7 +137,7 @@ def follow(airflow: AirflowPort, dag_id: str, run_id: str, listener: Listener, *
     started = time.monotonic()
     states: dict[str, tuple[str, int]] = {}
     since: dict[str, str] = {}
-    for event in _events(airflow, dag_id, run_id, deadline=started + timeout_s):
+    for event in _events(airflow, dag_id, run_id, deadline=lambda: started + timeout_s + paused()):
         if event is None:
             listener.tick([name for name, (state, _) in states.items() if state == "running"])
             continue
@@ -146,12 +157,14 @@ def follow(airflow: AirflowPort, dag_id: str, run_id: str, listener: Listener, *
     return Followed(None, time.monotonic() - started)
 
 
-def _events(airflow: AirflowPort, dag_id: str, run_id: str, *, deadline: float) -> Iterator[dict[str, Any] | None]:
+def _events(
+    airflow: AirflowPort, dag_id: str, run_id: str, *, deadline: Callable[[], float]
+) -> Iterator[dict[str, Any] | None]:
     """The run's events; ``None`` for every second without one; ends at the deadline."""
     breaks = 0
     reader = _Reader(airflow, dag_id, run_id)
     try:
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline() - time.monotonic()) > 0:
             try:
                 item = reader.queue.get(timeout=min(1.0, left))
             except queue.Empty:
@@ -168,7 +181,7 @@ def _events(airflow: AirflowPort, dag_id: str, run_id: str, *, deadline: float) 
                     last_seen=f"{type(item).__name__}: {item}" if item else "the event stream ended before the run",
                     fix="`kaapana-harness status` shows whether the platform still runs",
                 )
-            time.sleep(min(_PAUSE_S * 2 ** (breaks - 1), max(0.0, deadline - time.monotonic())))
+            time.sleep(min(_PAUSE_S * 2 ** (breaks - 1), max(0.0, deadline() - time.monotonic())))
             reader = _Reader(airflow, dag_id, run_id)
     finally:
         reader.stop()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from harness.kube import KubeApi
 
 Json = dict[str, Any]
 
@@ -88,8 +91,22 @@ class ObjectStorePort(Protocol):
     def get_object(self, bucket_name: str, object_name: str) -> Any: ...
 
 
+class ClusterPort(Protocol):
+    """What interactive steps need of the cluster; see :class:`harness.cluster.base.Cluster`."""
+
+    @property
+    def api(self) -> KubeApi: ...
+
+    def address(self, namespace: str, service: str, port: int) -> tuple[str, int]: ...
+
+    def shell(self, namespace: str, pod: str) -> str: ...
+
+
 class EnvironmentPort(Protocol):
     """The emulated platform, as far as a run is concerned."""
+
+    @property
+    def cluster(self) -> ClusterPort: ...
 
     @property
     def services(self) -> ServicesPort: ...

@@ -14,7 +14,7 @@ from airflow.exceptions import AirflowException, AirflowFailException, AirflowSk
 from harness.contract import names
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError
-from harness.workflow import naming, outcome, podrun, podspec, profile, resources
+from harness.workflow import interactive, naming, outcome, podrun, podspec, profile, resources
 from harness.workflow.errors import (
     ClusterLostError,
     InvalidPodError,
@@ -27,7 +27,7 @@ from harness.workflow.outcome import Outcome
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 """Below Airflow's task logger, so that every line goes to the log of the task."""
 
-_NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError)
+_NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError, interactive.InteractiveStepError)
 
 
 def connect() -> KubeApi:
@@ -81,7 +81,6 @@ class PodTask:
         """Run the pod; the outcome is written to the XCom in every case."""
         begin = time.monotonic()
         try:
-            self._refuse_interactive_steps()
             result = self._run_pod()
         except AirflowTaskTimeout:
             seconds = time.monotonic() - begin
@@ -115,24 +114,16 @@ class PodTask:
 
     # -- inner parts -------------------------------------------------------------------------------------
 
-    def _refuse_interactive_steps(self) -> None:
-        operator = self._operator
-        if operator.launch_application_chart:
-            what = f"launch_application_chart={operator.launch_application_chart!r}"
-        elif operator.dev_server:
-            what = f"dev_server={operator.dev_server!r}"
-        else:
-            return
-        raise NotEmulatedError(
-            f"{self._names.task_id} is an interactive step ({what}): the platform starts an application and waits up "
-            "to 12 h for a user; the harness does not emulate that"
-        )
-
     def _run_pod(self) -> Outcome:
         api = connect()
+        what = interactive.what(self._operator)
         manifest = self.manifest()
         if self._mounts_conf:
             podrun.ensure_configmap(api, podspec.configmap(self._names.run_id, self.namespace, self._conf))
+        if what:
+            session = self._interactive_session(api, manifest, what)
+            self._pod = session.attempt
+            return session.run()
         self._pod = podrun.PodRun(
             api,
             manifest,
@@ -141,6 +132,21 @@ class PodTask:
         )
         self._pod.create()
         return self._pod.follow()
+
+    def _interactive_session(self, api: KubeApi, manifest: podspec.Manifest, what: str) -> interactive.Session:
+        operator = self._operator
+        if operator.dev_server:
+            interactive.check_environment(operator.env_vars)
+        step = interactive.Step(
+            what=what,
+            dag_id=self._names.dag_id,
+            run_id=self._names.run_id,
+            task_id=self._names.task_id,
+            display_name=operator.display_name,
+            folder=self._names.workflow_dir,
+        )
+        timeout_s = min(operator.startup_timeout_seconds, self._profile.startup_timeout_s)
+        return interactive.Session(api, manifest, step, on_line=_LOG.info, startup_timeout_s=timeout_s)
 
     @property
     def _mounts_conf(self) -> bool:
@@ -154,7 +160,11 @@ class PodTask:
             InvalidPodError: the operator has no image, or a variable that the API server would reject.
         """
         operator = self._operator
-        if not operator.image:
+        image = operator.image
+        if not image and operator.launch_application_chart:
+            # runtime 7.6: it needs none on the platform; any that can hold a shell will do
+            image = _platform_image("workflow-cleaner")
+        if not image:
             raise InvalidPodError(f"the operator of {self._names.task_id} has no image")
         env = podspec.merged_env(
             base=self._base_env(),
@@ -174,7 +184,7 @@ class PodTask:
         return podspec.pod(
             self._names,
             namespace=self.namespace,
-            image=operator.image,
+            image=image,
             env=entries,
             resources=resources.pod_resources(
                 ram_mem_mb=operator.ram_mem_mb,
@@ -223,7 +233,7 @@ class PodTask:
         if out_dir.strip("/") in ("", ".", "..") or "/../" in f"/{out_dir}/":
             _LOG.warning("the output folder %r is not removed: it leaves the task's place", out_dir)
             return None
-        return f"{os.environ.get('DEFAULT_REGISTRY')}/workflow-cleaner:{os.environ.get('KAAPANA_BUILD_VERSION')}"
+        return _platform_image("workflow-cleaner")
 
     def _stopped(self, reason: str, message: str) -> Outcome:
         if self._pod is not None:
@@ -248,6 +258,11 @@ class PodTask:
         if result.reason in outcome.START_FAILURES:
             raise AirflowFailException(result.message)
         raise AirflowException(result.message)
+
+
+def _platform_image(name: str) -> str:
+    """Reference of an image of the platform (runtime 14)."""
+    return f"{os.environ.get('DEFAULT_REGISTRY')}/{name}:{os.environ.get('KAAPANA_BUILD_VERSION')}"
 
 
 def _words(value: Any) -> list[str] | None:

@@ -171,6 +171,28 @@ class FakeStore:
         )
 
 
+class FakeCluster:
+    """Holds the ConfigMaps of interactive steps."""
+
+    def __init__(self) -> None:
+        self.api = self
+        self.steps: list[dict[str, Any]] = []
+
+    def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str]) -> list[dict[str, Any]]:
+        assert (kind, namespace, labels) == ("ConfigMap", None, {"kaapana-harness/step": "true"})
+        return self.steps
+
+    def patch(self, kind: str, namespace: str, name: str, change: dict[str, Any]) -> None:
+        (step,) = [step for step in self.steps if step["metadata"] == {"namespace": namespace, "name": name}]
+        step["data"].update(change["data"])
+
+    def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
+        return "127.0.0.1", 40001
+
+    def shell(self, namespace: str, pod: str) -> str:
+        return f"docker exec -it {pod} sh"
+
+
 class FakeEnvironment:
     """Everything that a run, the fixtures and the command line use of an environment."""
 
@@ -180,6 +202,7 @@ class FakeEnvironment:
         self.services = FakeServices()
         self.airflow = FakeAirflow(tasks if tasks is not None else [task("otsus-method")], state)
         self.object_store = FakeStore()
+        self.cluster = FakeCluster()
         self.registry = "localhost:1"
         self.projects: list[FakeProject] = []
         self.removed: list[FakeProject] = []

@@ -193,6 +193,14 @@ class DockerCluster:
             last_seen=self._pods_of(namespace, service) if known else "the Service does not exist",
         )
 
+    def shell(self, namespace: str, pod: str) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        with contextlib.suppress(ApiError, LookupError):
+            status = self.api.get("Pod", namespace, pod)["status"]["containerStatuses"][0]
+            container = str(status["containerID"]).rpartition("/")[2]
+            return f"docker exec -it {container[:12]} sh"
+        return f"(the pod {namespace}/{pod} has no container)"
+
     def _pods_of(self, namespace: str, service: str) -> str:
         with contextlib.suppress(ApiError):
             selector = self.api.get("Service", namespace, service)["spec"].get("selector")

@@ -20,7 +20,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-_PATH = re.compile(r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps)(/(?P<name>[^/]+))?(?P<log>/log)?$")
+_PATH = re.compile(
+    r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services)(/(?P<name>[^/]+))?(?P<log>/log)?$"
+)
 
 
 class FakeKube:
@@ -43,6 +45,9 @@ class FakeKube:
 
             def do_POST(self) -> None:
                 fake._create(self)
+
+            def do_PATCH(self) -> None:
+                fake._patch(self)
 
             def do_GET(self) -> None:
                 fake._get(self)
@@ -112,6 +117,15 @@ class FakeKube:
         if place["plural"] == "pods":
             threading.Thread(target=self._run, args=(manifest,), daemon=True).start()
         return self._answer(handler, 201, manifest)
+
+    def _patch(self, handler: BaseHTTPRequestHandler) -> None:
+        place = self._place(handler)
+        change = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        with self.changed:
+            manifest = self.objects[place["ns"], place["plural"], place["name"]]
+            manifest["data"].update(change["data"])
+            self._publish("MODIFIED", manifest)
+        return self._answer(handler, 200, manifest)
 
     def _delete(self, handler: BaseHTTPRequestHandler) -> None:
         place = self._place(handler)

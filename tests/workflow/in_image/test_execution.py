@@ -179,11 +179,52 @@ def test_the_cleaner_gets_no_conf_and_removes_the_configmap_and_airflows_folder(
     assert not (tmp_path / "my-dag-1").exists()
 
 
-def test_an_interactive_step_is_refused_with_its_reason(dag: DAG, kube: FakeKube) -> None:
+def answer_step(kube: FakeKube, **data: str) -> None:
+    """Answer an interactive step as soon as it is offered, as who follows the run does."""
+
+    def answer() -> None:
+        api = KubeApi(kube.url)
+        assert wait_until(lambda: ("project-a", "configmaps", "my-dag-1-my-task-step") in kube.objects, kube)
+        api.patch("ConfigMap", "project-a", "my-dag-1-my-task-step", {"data": data})
+
+    threading.Thread(target=answer, daemon=True).start()
+
+
+def test_an_interactive_step_that_is_refused_is_not_tried_again(dag: DAG, kube: FakeKube) -> None:
     operator = operator_of(dag, "lines/exit-0", dev_server="code-server")
-    with pytest.raises(AirflowFailException, match="interactive step"):
+    answer_step(kube, answer="refused", reason="CI is set")
+    context = context_for(operator)
+    with pytest.raises(AirflowFailException, match=r"interactive step .*dev_server='code-server'.*CI is set"):
+        operator.execute(context)
+    assert context["pushed"]["harness_outcome"]["reason"] == "InteractiveStep"
+    assert kube.pods() == []
+
+
+@pytest.mark.parametrize(
+    ("image", "arguments", "expected"),
+    [
+        ("lines/hang", {"dev_server": "code-server"}, "lines/hang"),
+        (None, {"launch_application_chart": "mitk-chart"}, "localhost:32000/workflow-cleaner:0.6.0"),
+    ],
+)
+def test_an_interactive_step_that_is_completed_is_a_success(
+    dag: DAG, kube: FakeKube, image: str | None, arguments: dict[str, str], expected: str
+) -> None:
+    operator = operator_of(dag, image, **arguments)  # type: ignore[arg-type]
+    answer_step(kube, answer="completed")
+    context = context_for(operator)
+    operator.execute(context)
+    assert context["pushed"]["harness_outcome"]["reason"] == "Completed"
+    (pod,) = kube.pods()
+    assert pod["spec"]["containers"][0]["image"] == expected
+    assert "code-server" in pod["spec"]["containers"][0]["command"][2]
+
+
+def test_a_dev_server_takes_no_variables_that_are_none(dag: DAG, kube: FakeKube) -> None:
+    operator = operator_of(dag, "lines/hang", dev_server="code-server", env_vars={"EPOCHS": None})
+    with pytest.raises(AirflowFailException, match="EPOCHS is None"):
         operator.execute(context_for(operator))
-    assert kube.created == []
+    assert kube.pods() == []
 
 
 def test_an_unknown_cache_mode_fails_when_the_task_runs(dag: DAG, kube: FakeKube) -> None:

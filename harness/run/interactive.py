@@ -1,0 +1,179 @@
+"""Steps of a run that wait for their author: told on the terminal, completed with Enter, refused where nobody is."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from harness.contract import interactive as contract
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError
+from harness.run.follow import Listener
+from harness.run.ports import ClusterPort, Json
+
+_CI = ("CI", "CONTINUOUS_INTEGRATION")
+
+
+class Author(Protocol):
+    """Whoever completes steps."""
+
+    def say(self, text: str) -> None: ...
+
+    def is_done(self) -> bool:
+        """Whether the step that was told last has been completed; returns at once."""
+        ...
+
+
+class Terminal:
+    """The terminal that this process was started from, also where standard input and output lead elsewhere."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def say(self, text: str) -> None:
+        """Write lines."""
+        os.write(self._descriptor, ("\r\n" + text.replace("\n", "\r\n") + "\r\n").encode())
+
+    def is_done(self) -> bool:
+        """Whether Enter was pressed."""
+        ready, _, _ = select.select([self._descriptor], [], [], 0)
+        return bool(ready) and b"\n" in os.read(self._descriptor, 4096)
+
+
+def find_author(environ: Mapping[str, str] = os.environ) -> tuple[Author | None, str]:
+    """The author's terminal, or ``None`` and why nobody can attend to a step."""
+    for name in _CI:
+        if environ.get(name, "").lower() not in {"", "0", "false"}:
+            return None, f"nobody can attend to it: {name} is set"
+    if "PYTEST_XDIST_WORKER" in environ:
+        return None, "nobody can attend to it in one of several pytest processes (xdist)"
+    try:
+        descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return None, "nobody can attend to it: there is no terminal"
+    if os.tcgetpgrp(descriptor) != os.getpgrp():
+        os.close(descriptor)
+        # reading from the terminal would stop this process
+        return None, "nobody can attend to it: the process runs in the background"
+    return Terminal(descriptor), ""
+
+
+class Attendant:
+    """A listener that also looks after the interactive steps of one workflow, each second that brings no news.
+
+    Args:
+        cluster: where the steps are.
+        run_ids: DAG runs of the workflow.
+        listener: gets everything that happens.
+        author: finds who completes the steps, asked when there is one; by default :func:`find_author`.
+    """
+
+    def __init__(
+        self,
+        cluster: ClusterPort,
+        run_ids: Sequence[str],
+        listener: Listener,
+        author: Callable[[], tuple[Author | None, str]] | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._run_ids = frozenset(run_ids)
+        self._listener = listener
+        self._find_author = author or (lambda: find_author())
+        self._author: Author | None = None
+        self._open: dict[tuple[str, str], float] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._paused_s = 0.0
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds that steps waited for the author; the run's deadline does not count them."""
+        return self._paused_s + sum(time.monotonic() - since for since in self._open.values())
+
+    def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None:
+        """Passed on."""
+        self._listener.task(task_id, state, seconds, attempt)
+
+    def say(self, text: str) -> None:
+        """Passed on."""
+        self._listener.say(text)
+
+    def tick(self, running: list[str]) -> None:
+        """Look for steps."""
+        try:
+            found = self._cluster.api.list("ConfigMap", labels={contract.LABEL_STEP: "true"})
+        except ApiError:
+            return  # a run shows by itself that its cluster is lost
+        steps = {_key(item): item for item in found if _document(item).get("run_id") in self._run_ids}
+        for key in list(self._open):
+            if key not in steps:
+                self._close(key)
+        for key, item in steps.items():
+            self._look(key, item)
+        if not self._open:
+            self._listener.tick(running)
+
+    def _look(self, key: tuple[str, str], item: Json) -> None:
+        data: Mapping[str, str] = item["data"]
+        if data.get(contract.ANSWER):
+            return
+        if not data.get(contract.ATTENDED):
+            self._author, why_not = self._find_author()
+            if self._author is None:
+                self._write(key, {contract.ANSWER: contract.REFUSED, contract.REASON: why_not})
+                return
+            self._write(key, {contract.ATTENDED: "terminal"})
+            self._open[key] = time.monotonic()
+        elif self._author is not None and data.get(contract.TOOL) and key not in self._told:
+            self._told.add(key)
+            # what was typed before does not count
+            self._author.is_done()
+            self._author.say(self._invitation(_document(item), data[contract.TOOL]))
+        elif self._author is not None and key in self._told and self._author.is_done():
+            self._write(key, {contract.ANSWER: contract.COMPLETED})
+            self._close(key)
+
+    def _invitation(self, step: Json, tool: str) -> str:
+        lines = [f"{step['task_id']} is an interactive step ({step['what']}) and waits for you."]
+        if tool == contract.CODE_SERVER:
+            try:
+                host, port = self._cluster.address(step["namespace"], step["service"], contract.STEP_PORT)
+                lines.append(f"  editor  http://{host}:{port}/?folder={contract.WORKSPACE}")
+            except EnvironmentError_ as error:
+                lines.append(f"  editor  cannot be reached: {error}")
+        else:
+            lines.append("  editor  the image has no code-server; here is a shell in it instead")
+        lines.append(f"  shell   {self._cluster.shell(step['namespace'], step['pod'])}")
+        lines.append(f"  data    {step['folder']} ($WORKFLOW_DIR); the image's own command was not run")
+        lines.append("Press Enter here when you are done, and the run goes on; Ctrl-C ends it.")
+        return "\n".join(lines)
+
+    def _write(self, key: tuple[str, str], data: dict[str, Any]) -> None:
+        namespace, name = key
+        try:
+            self._cluster.api.patch("ConfigMap", namespace, name, {"data": data})
+        except ApiError as error:
+            if error.status != 404:
+                raise EnvironmentError_(
+                    f"the interactive step {name} cannot be answered", last_seen=str(error)
+                ) from None
+
+    def _close(self, key: tuple[str, str]) -> None:
+        since = self._open.pop(key, None)
+        if since is not None:
+            self._paused_s += time.monotonic() - since
+
+
+def _key(item: Json) -> tuple[str, str]:
+    return str(item["metadata"]["namespace"]), str(item["metadata"]["name"])
+
+
+def _document(item: Json) -> Json:
+    try:
+        found = json.loads(item["data"][contract.DOCUMENT])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

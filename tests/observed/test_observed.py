@@ -1,0 +1,76 @@
+"""Runs that are looked at while they go: metrics of annotated pods, and steps that are done by hand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.run import interactive
+
+
+@pytest.fixture
+def observed(kaapana: Any) -> Any:
+    return kaapana.install(Path(__file__).parent / "extension")
+
+
+def test_annotated_pods_are_asked_for_metrics_and_a_mute_one_is_a_finding(observed: Any) -> None:
+    run = observed.run(dag="measured")
+    assert run.succeeded
+    metrics = run.metrics["train"]
+    assert metrics.values("loss", fold="0", custom_job_name="observed") == [0.9, 0.4]
+    assert (run.directory / "metrics" / "train.json").is_file()
+    (finding,) = [item for item in run.findings if item.rule.startswith("metrics")]
+    assert (finding.rule, finding.where) == ("metrics-never-answered", "mute")
+    assert ":9001/metrics" in finding.message
+
+
+def test_an_interactive_step_ends_the_run_where_nobody_can_attend_to_it(
+    observed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    run = observed.run(dag="by-hand", timeout_s=120)
+    assert not run.succeeded
+    assert run.cause.task_id == "edit"
+    assert "dev_server='code-server'" in run.cause.summary
+    assert "CI is set" in run.cause.summary
+    assert "leave dev_server" in run.cause.fix
+    assert run.seconds < 30
+    assert run.task("check").state == "upstream_failed"
+
+
+class Author:
+    """Does what the terminal says: goes into the container, writes a note, presses Enter."""
+
+    def __init__(self) -> None:
+        self.told = ""
+        self.printed = ""
+
+    def say(self, text: str) -> None:
+        self.told = text
+        match = re.search(r"shell +(docker exec .*) sh$", text, re.M)
+        assert match, text
+        command = shlex.split(match[1].replace(" -it ", " "))
+        script = 'echo "by user $(id -u) for $TASK_ID at $WORKSPACE, $PROGRAM" > "$WORKFLOW_DIR/by-hand.txt"; pwd'
+        done = subprocess.run([*command, "sh", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+        self.printed = done.stdout
+
+    def is_done(self) -> bool:
+        return bool(self.printed)
+
+
+def test_an_interactive_step_has_the_runs_data_and_the_run_goes_on_when_it_is_done(
+    observed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = Author()
+    monkeypatch.setattr(interactive, "find_author", lambda: (author, ""))
+    run = observed.run(dag="by-hand", timeout_s=120)
+    assert run.succeeded
+    assert "the image has no code-server" in author.told
+    assert author.printed.strip() == "/kaapana/app"
+    assert "found: by user 0 for edit at /kaapana, edit" in run.task("check").log
+    assert run.task("edit").reason == "Completed"
