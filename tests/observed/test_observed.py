@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from harness.run import interactive
@@ -74,3 +75,25 @@ def test_an_interactive_step_has_the_runs_data_and_the_run_goes_on_when_it_is_do
     assert author.printed.strip() == "/kaapana/app"
     assert "found: by user 0 for edit at /kaapana, edit" in run.task("check").log
     assert run.task("edit").reason == "Completed"
+
+
+class EditorsAuthor(Author):
+    """Opens the link of the editor instead."""
+
+    def say(self, text: str) -> None:
+        self.told = text
+        match = re.search(r"http://127\.0\.0\.1:\d+/", text)
+        assert match, text
+        # told is when the program is started, which is a moment before it listens
+        with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False, timeout=10) as client:
+            self.printed = client.get(match[0] + "mounted/data/").text
+
+
+def test_the_link_of_an_interactive_step_leads_to_the_editor_of_the_image(
+    observed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = EditorsAuthor()
+    monkeypatch.setattr(interactive, "find_author", lambda: (author, ""))
+    run = observed.run(dag="with-editor", timeout_s=120)
+    assert run.succeeded
+    assert run.run_id in author.printed

@@ -5,11 +5,11 @@ from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
 
 
 class ObservedOperator(KaapanaBaseOperator):
-    def __init__(self, dag, name, execution_timeout=timedelta(seconds=60), **kwargs):
+    def __init__(self, dag, name, image="observed", execution_timeout=timedelta(seconds=60), **kwargs):
         super().__init__(
             dag=dag,
             name=name,
-            image=f"{DEFAULT_REGISTRY}/observed:{KAAPANA_BUILD_VERSION}",
+            image=f"{DEFAULT_REGISTRY}/{image}:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             execution_timeout=execution_timeout,
             ram_mem_mb=60,
