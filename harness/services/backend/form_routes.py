@@ -1,0 +1,93 @@
+"""Routes of DAGs and of the forms with which they are started (services 12.1, runtime 10.3)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from harness.services.airflow import Airflow, AirflowError
+from harness.services.backend.request import RequestReader
+from harness.services.datasets import Datasets
+from harness.services.state import Directory, Project
+from harness.services.web import error
+
+_KINDS = {"dataset": "dataset_name", "minio": "bucket_name"}
+
+
+class FormRoutes:
+    """What a user may start, and what the page asks him for."""
+
+    def __init__(self, read: RequestReader, directory: Directory, datasets: Datasets, airflow: Airflow) -> None:
+        self._read = read
+        self._directory = directory
+        self._datasets = datasets
+        self._airflow = airflow
+
+    async def _visible_dags(self, project: Project) -> dict[str, dict[str, Any]]:
+        """Visible DAGs of the project's software, for everybody alike."""
+        try:
+            dags = await run_in_threadpool(self._airflow.dags)
+        except AirflowError as problem:
+            raise error(502, str(problem)) from None
+        software = set(self._directory.software(project.id))
+        return {key: dag for key, dag in sorted(dags.items()) if key in software and dag.get("ui_visible") is True}
+
+    async def dags(self, request: Request) -> Response:
+        """GET /client/dags, POST /client/get-dags: ids, or DAG objects with ``only_dag_names`` false."""
+        body = await self._read.body(request) if request.method == "POST" else dict(request.query_params)
+        dags = await self._visible_dags(self._read.project(request))
+        kind = body.get("kind_of_dags") or "all"
+        if kind in _KINDS:
+            dags = {
+                key: dag for key, dag in dags.items() if _KINDS[kind] in _properties(dag.get("ui_forms"), "data_form")
+            }
+        elif kind == "import":
+            dags = {key: dag for key, dag in dags.items() if "import" in (dag.get("tags") or [])}
+        elif kind != "all":
+            raise error(422, f"kind_of_dags must be all, dataset, minio or import, not {kind!r}")
+        names_only = str(body.get("only_dag_names", True)).lower() != "false"
+        return JSONResponse(list(dags) if names_only else dags)
+
+    async def form_schemas(self, request: Request) -> Response:
+        """POST /client/get-ui-form-schemas: DAG id -> forms with the project's datasets filled in."""
+        project = self._read.project(request)
+        body = await self._read.body(request)
+        dags = await self._visible_dags(project)
+        wanted = body.get("dag_id")
+        datasets = self._datasets.of_project(project.id)
+        return JSONResponse(
+            {key: _filled(dag.get("ui_forms"), datasets) for key, dag in dags.items() if wanted in {None, key}}
+        )
+
+    def routes(self) -> list[Route]:
+        """Paths without the prefix ``/kaapana-backend``."""
+        return [
+            Route("/client/dags", self.dags, methods=["GET"]),
+            Route("/client/get-dags", self.dags, methods=["POST"]),
+            Route("/client/get-ui-form-schemas", self.form_schemas, methods=["POST"]),
+        ]
+
+
+def _properties(forms: Any, form: str) -> dict[str, Any]:
+    data = forms.get(form) if isinstance(forms, dict) else None
+    properties = data.get("properties") if isinstance(data, dict) else None
+    return properties if isinstance(properties, dict) else {}
+
+
+def _filled(forms: Any, datasets: list[dict[str, Any]]) -> dict[str, Any]:
+    """Forms with the datasets as choices; without any, the UI is told to refuse (runtime 10.3)."""
+    filled: dict[str, Any] = copy.deepcopy(forms) if isinstance(forms, dict) else {}
+    field = _properties(filled, "data_form").get("dataset_name")
+    if isinstance(field, dict):
+        field["oneOf"] = [
+            {"const": item["name"], "title": f"{item['name']} ({len(item['identifiers'])})"} for item in datasets
+        ]
+        if not datasets:
+            # spelled like this on the platform
+            filled["data_form"]["__emtpy__"] = "true"
+    return filled

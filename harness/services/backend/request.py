@@ -1,0 +1,68 @@
+"""What the backend's routes read of a request: the project, the body, who asks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from harness.services.identity import Identity, bearer
+from harness.services.jwt import TokenError
+from harness.services.state import Directory, Project
+from harness.services.web import error, escape_html, read_json
+
+
+class RequestReader:
+    """Reads the parts of requests that all routes share.
+
+    Args:
+        json_bytes: the longest body that is read.
+    """
+
+    def __init__(self, identity: Identity, directory: Directory, json_bytes: int) -> None:
+        self._identity = identity
+        self._directory = directory
+        self._json_bytes = json_bytes
+
+    def project(self, request: Request) -> Project:
+        """The project of the header ``Project`` (a JSON object); missing is a 500 as on the platform."""
+        header = request.headers.get("project")
+        if header is None:
+            raise error(500, "the header 'Project' (JSON of the project) is missing")
+        try:
+            key = json.loads(header)
+            key = str(key.get("id") or key["name"])
+        except (ValueError, KeyError, AttributeError, RecursionError):
+            raise error(500, "the header 'Project' is not the JSON of a project") from None
+        project = self._directory.project(key)
+        if project is None:
+            raise error(404, f"Project not found: {key!r}")
+        return project
+
+    async def body(self, request: Request) -> dict[str, Any]:
+        """The JSON body with every string HTML-escaped; {} for none."""
+        body = escape_html(await read_json(request, self._json_bytes))
+        if body is None:
+            return {}
+        if not isinstance(body, dict):
+            raise error(422, "the body must be a JSON object")
+        return body
+
+    def is_admin(self, request: Request) -> bool:
+        """Whether a realm admin asks; 401 for a token that is not valid."""
+        token = request.headers.get("x-forwarded-access-token") or bearer(request)
+        if token is None:
+            return False
+        try:
+            return "admin" in self._identity.verify(token)["realm_access"]["roles"]
+        except TokenError as problem:
+            raise error(401, str(problem)) from None
+
+
+def whole_number(text: str | None, default: int) -> int:
+    """A query parameter; 422 when it is no whole number."""
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise error(422, f"expected a whole number, got {text!r}") from None

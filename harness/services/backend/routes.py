@@ -1,0 +1,104 @@
+"""All routes of the backend, and those that stand alone: files, settings, models, instances."""
+
+from __future__ import annotations
+
+import fnmatch
+import html
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from harness.services.airflow import Airflow
+from harness.services.backend.dataset_routes import DatasetRoutes
+from harness.services.backend.form_routes import FormRoutes
+from harness.services.backend.request import RequestReader
+from harness.services.backend.result_routes import ResultRoutes
+from harness.services.backend.workflow_routes import WorkflowRoutes
+from harness.services.config import Config
+from harness.services.datasets import Datasets
+from harness.services.identity import Identity
+from harness.services.objectstore import ObjectStore
+from harness.services.state import Directory
+from harness.services.web import error
+from harness.services.workflows import Workflows
+
+
+class Backend:
+    """Routes of the backend."""
+
+    def __init__(
+        self,
+        config: Config,
+        identity: Identity,
+        directory: Directory,
+        datasets: Datasets,
+        workflows: Workflows,
+        airflow: Airflow,
+        store: ObjectStore,
+    ) -> None:
+        self._instance_name = config.instance_name
+        self._read = RequestReader(identity, directory, config.limits.json_bytes)
+        self._parts = (
+            WorkflowRoutes(self._read, directory, workflows, config.instance_name),
+            FormRoutes(self._read, directory, datasets, airflow),
+            DatasetRoutes(self._read, datasets),
+            ResultRoutes(self._read, store),
+        )
+        self._settings: dict[str, Any] = {}
+        self._models: dict[str, Any] = {}
+        self.uploads = config.data_dir / "uploads"
+        self.uploads.mkdir(parents=True, exist_ok=True)
+
+    async def files(self, request: Request) -> Response:
+        """GET /client/files?pattern=: relative paths in the upload area (needed while DAG files are parsed)."""
+        pattern = html.escape(request.query_params.get("pattern", "*"))
+        return JSONResponse(await run_in_threadpool(_listing, self.uploads, pattern))
+
+    async def workflow_settings(self, request: Request) -> Response:
+        """GET or PUT /settings/workflows/{id}."""
+        user = request.headers.get("x-forwarded-preferred-username")
+        if user is None:
+            raise error(400, "the header X-Forwarded-Preferred-Username is missing")
+        key = request.path_params["id"]
+        if request.method == "PUT":
+            body = await self._read.body(request)
+            self._settings[key] = body.get("value", body)
+        return JSONResponse({"key": key, "username": user, "value": self._settings.get(key, {})})
+
+    async def sync_models(self, request: Request) -> Response:
+        """PUT /client/installed_models/sync."""
+        project = self._read.project(request)
+        body = await self._read.body(request)
+        self._models[project.id] = body.get("installed_models", [])
+        return JSONResponse({"installed_models": self._models[project.id]})
+
+    async def instances(self, request: Request) -> Response:
+        """GET the only instance, alone or in a list."""
+        name = self._instance_name
+        record = {"instance_name": name, "remote": False, "allowed_dags": [], "allowed_datasets": []}
+        return JSONResponse(record if request.url.path.endswith("/kaapana-instance") else [record])
+
+    async def health(self, request: Request) -> Response:
+        """GET /health-check."""
+        return PlainTextResponse("OK")
+
+    def routes(self) -> list[Route]:
+        """All paths, without the prefix ``/kaapana-backend``."""
+        return [
+            *(route for part in self._parts for route in part.routes()),
+            Route("/health-check", self.health),
+            Route("/client/files", self.files),
+            Route("/client/installed_models/sync", self.sync_models, methods=["PUT"]),
+            Route("/client/kaapana-instance", self.instances),
+            Route("/client/kaapana-instances", self.instances),
+            Route("/settings/workflows/{id}", self.workflow_settings, methods=["GET", "PUT"]),
+        ]
+
+
+def _listing(folder: Path, pattern: str) -> list[str]:
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if fnmatch.fnmatchcase(path, pattern))
