@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from harness.services import dicomfile
+from harness.services import dicomedit, dicomfile
 from harness.services.dicomfile import DicomError, Identifiers
 
 # what QIDO answers by default, per level
@@ -69,8 +69,8 @@ class Archive:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = self._folder / f".{uuid.uuid4().hex}"
         try:
-            tags = {dicomfile.CLINICAL_TRIAL_SPONSOR: None, dicomfile.CLINICAL_TRIAL_PROTOCOL: None}
-            dicomfile.rewrite(source, part, layout, tags)
+            tags = {dicomedit.CLINICAL_TRIAL_SPONSOR: None, dicomedit.CLINICAL_TRIAL_PROTOCOL: None}
+            dicomedit.rewrite(source, part, layout, tags)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)

@@ -1,58 +1,21 @@
-"""Query clauses of the metadata search (services 11.5), evaluated on one document at a time.
-
-Strings are mapped as the server does by default: the field itself is analysed text, ``<field>.keyword`` is the
-exact value (services 11.2).
-"""
+"""Query clauses of the metadata search (services 11.5), evaluated on one document at a time."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
+
+from harness.services.fields import analyse, field_values, leaves_below
 
 Predicate = Callable[[str, dict[str, Any]], bool]
 _MAX_DEPTH: Final = 50
-_KEYWORD_LIMIT: Final = 256
-# words of the standard analyser: letters, digits and _, joined by a dot between letters or between digits
-_WORD = re.compile(r"\w+(?:(?:(?<=\d)[.,;](?=\d)|(?<=[^\W\d_])[.'\u2019](?=[^\W\d_]))\w+)*")
 _DATE_MATH = re.compile(r"now\b|\|\|")
 
 
 class ClauseError(Exception):
     """The query cannot be parsed, or uses a clause that is not emulated."""
-
-
-def analyse(text: str) -> list[str]:
-    """Tokens of an analysed text field."""
-    return [word.lower() for word in _WORD.findall(text)]
-
-
-def values(source: Any, path: str) -> Iterator[Any]:
-    """The leaf values of a field; objects are entered at dots, lists are flattened."""
-    if isinstance(source, list):
-        for item in source:
-            yield from values(item, path)
-    elif not path:
-        if not isinstance(source, dict) and source is not None:
-            yield source
-    elif isinstance(source, dict):
-        if path in source:
-            yield from values(source[path], "")
-        head, dot, rest = path.partition(".")
-        while dot:
-            if head in source:
-                yield from values(source[head], rest)
-            more, dot, rest = rest.partition(".")
-            head = f"{head}.{more}"
-
-
-def field_values(source: dict[str, Any], field: str) -> tuple[list[Any], bool]:
-    """The values of a field and whether it is analysed text."""
-    if field.endswith(".keyword"):
-        exact = [item for item in values(source, field[: -len(".keyword")]) if isinstance(item, str)]
-        return [item for item in exact if len(item) <= _KEYWORD_LIMIT], False
-    return list(values(source, field)), not re.search(r"_(date|time|datetime)$", field)
 
 
 def compile_query(query: Any, depth: int = 0) -> Predicate:
@@ -203,23 +166,9 @@ def _exists(body: Any, depth: int) -> Predicate:
 
     def check(doc_id: str, source: dict[str, Any]) -> bool:
         found, _ = field_values(source, field)
-        return bool(found) or any(True for _ in _below(source, field))
+        return bool(found) or any(True for _ in leaves_below(source, field))
 
     return check
-
-
-def _below(source: Any, path: str) -> Iterator[Any]:
-    """Leaves of an object field."""
-    node = source.get(path) if isinstance(source, dict) else None
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        elif item is not None:
-            yield item
 
 
 def _pattern(body: Any, name: str, translate: Callable[[str], str]) -> Predicate:

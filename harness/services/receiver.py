@@ -1,4 +1,4 @@
-"""The DICOM receiver: any AE may echo and store; a series that has gone quiet is ingested (services 8)."""
+"""The DICOM receiver: any AE may echo and store (services 8)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import datetime
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.services import dicomfile
+from harness.services import dicomedit, dicomfile
 from harness.services.config import Config
 from harness.services.dicomfile import DicomError
-from harness.services.document import DocumentError
-from harness.services.ingest import Ingestion, dataset_of, project_of
+from harness.services.inbox import Inbox
+from harness.services.ingest import dataset_of, project_of
 from harness.services.receipts import Receipt, Receipts
 
 if TYPE_CHECKING:
@@ -30,126 +29,6 @@ OUT_OF_RESOURCES: Final = 0xA700
 DOES_NOT_MATCH: Final = 0xA900
 CANNOT_UNDERSTAND: Final = 0xC000
 _UTC = datetime.timezone.utc
-
-
-class Series:
-    """Receipts of one series that wait for its end."""
-
-    def __init__(self) -> None:
-        self.receipts: list[Receipt] = []
-        self.last_arrival = time.monotonic()
-
-
-class Inbox:
-    """Collects what arrives by series and hands a series on after the quiet period.
-
-    One thread waits for the next series to become quiet; nothing polls.
-    """
-
-    def __init__(self, ingestion: Ingestion, quiet_s: float) -> None:
-        self._ingestion = ingestion
-        self._quiet_s = quiet_s
-        self._changed = threading.Condition()
-        self._waiting: dict[str, Series] = {}
-        self._busy = 0
-        self._open = 0
-        self._stop = False
-        self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
-
-    def start(self) -> None:
-        """Begin to ingest."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the series in hand."""
-        with self._changed:
-            self._stop = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
-
-    def association_opened(self) -> None:
-        """A peer connected."""
-        with self._changed:
-            self._open += 1
-
-    def association_closed(self) -> None:
-        """A peer is gone."""
-        with self._changed:
-            self._open -= 1
-            self._changed.notify_all()
-
-    @property
-    def open_associations(self) -> int:
-        """Peers that are connected."""
-        with self._changed:
-            return self._open
-
-    def add(self, receipt: Receipt) -> None:
-        """An object of a series arrived."""
-        with self._changed:
-            series = self._waiting.setdefault(receipt.ids.series, Series())
-            series.receipts.append(receipt)
-            series.last_arrival = time.monotonic()
-            self._changed.notify_all()
-
-    def settle(self, timeout_s: float) -> bool:
-        """Wait until no association is open and everything is ingested; False when the time is over."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not (self._open or self._waiting or self._busy), timeout_s)
-
-    def pending(self) -> dict[str, Any]:
-        """What settling still waits for."""
-        with self._changed:
-            return {"associations": self._open, "series": sorted(self._waiting), "ingesting": self._busy}
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                uid = self._next_quiet()
-                if uid is None:
-                    return
-                series = self._waiting.pop(uid)
-                self._busy += 1
-            try:
-                self._ingest(series.receipts)
-            finally:
-                with self._changed:
-                    self._busy -= 1
-                    self._changed.notify_all()
-
-    def _next_quiet(self) -> str | None:
-        """Wait, holding the condition, until a series is quiet; None at the end."""
-        while not self._stop:
-            now = time.monotonic()
-            due = {uid: series.last_arrival + self._quiet_s for uid, series in self._waiting.items()}
-            uid = min(due, key=due.__getitem__, default=None)
-            if uid is not None and due[uid] <= now:
-                return uid
-            self._changed.wait(None if uid is None else due[uid] - now)
-        return None
-
-    def _ingest(self, receipts: list[Receipt]) -> None:
-        first = receipts[0]
-        try:
-            outcome = self._ingestion.ingest(
-                [receipt.path for receipt in receipts],
-                project_name=first.project,
-                dataset_name=first.dataset,
-                now=first.received_at,
-            )
-        except (DicomError, DocumentError, OSError) as problem:
-            error = f"{type(problem).__name__}: {problem}"
-            log.warning("series %s is not ingested: %s", first.ids.series, error)
-        except Exception as problem:  # the thread must outlive a series that nobody foresaw
-            error = f"{type(problem).__name__}: {problem}"
-            log.exception("series %s is not ingested", first.ids.series)
-        else:
-            error = outcome.error
-            for receipt in receipts:
-                receipt.ingested = True
-        for receipt in receipts:
-            receipt.error = error
 
 
 class Receiver:
@@ -270,9 +149,9 @@ def keep(
     """Keep an object as the receiver does: calling AE in (0012,0010), called AE in (0012,0020) (services 8.1)."""
     tags: dict[int, str | None] = {}
     if calling or called:
-        tags = {dicomfile.CLINICAL_TRIAL_SPONSOR: calling, dicomfile.CLINICAL_TRIAL_PROTOCOL: called}
+        tags = {dicomedit.CLINICAL_TRIAL_SPONSOR: calling, dicomedit.CLINICAL_TRIAL_PROTOCOL: called}
     try:
-        dicomfile.rewrite(source, target, layout, tags)
+        dicomedit.rewrite(source, target, layout, tags)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

@@ -6,7 +6,8 @@ import fnmatch
 import re
 from typing import Any, Final
 
-from harness.services.clauses import ClauseError, compile_query, values
+from harness.services.clauses import ClauseError, compile_query
+from harness.services.fields import values
 from harness.services.indices import Indices, Stored
 
 SHARDS: Final = {"total": 4, "successful": 4, "skipped": 0, "failed": 0}

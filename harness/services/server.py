@@ -31,6 +31,7 @@ from harness.services.datasets import Datasets
 from harness.services.dicomfile import DicomError
 from harness.services.dicomweb import DicomWebFilter
 from harness.services.identity import Identity
+from harness.services.inbox import Inbox
 from harness.services.indices import Indices
 from harness.services.ingest import Ingestion
 from harness.services.jwt import Signer
@@ -42,7 +43,7 @@ from harness.services.multipart import receive_parts
 from harness.services.notifications import Notifications
 from harness.services.objectstore import MinioStore, ObjectStore, Provisioner
 from harness.services.receipts import Receipts
-from harness.services.receiver import Inbox, Receiver, remove_tree, store_files
+from harness.services.receiver import Receiver, remove_tree, store_files
 from harness.services.state import Directory, Project
 from harness.services.web import HostDispatch, application, error
 from harness.services.workflows import Workflows

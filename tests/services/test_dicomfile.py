@@ -9,11 +9,11 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, generate_uid
 
-from harness.services import dicomfile
+from harness.services import dicomedit, dicomfile
 from harness.services.dicomfile import DicomError
 from tests.services import dicom_samples
 
-SPONSOR, PROTOCOL = dicomfile.CLINICAL_TRIAL_SPONSOR, dicomfile.CLINICAL_TRIAL_PROTOCOL
+SPONSOR, PROTOCOL = dicomedit.CLINICAL_TRIAL_SPONSOR, dicomedit.CLINICAL_TRIAL_PROTOCOL
 
 
 def written(tmp_path: Path, data: bytes, name: str = "object.dcm") -> Path:
@@ -29,19 +29,19 @@ def sample(**values: object) -> bytes:
 def test_setting_two_tags_leaves_every_other_byte(tmp_path: Path) -> None:
     data = sample()
     source, with_tags, back = written(tmp_path, data), tmp_path / "tags.dcm", tmp_path / "back.dcm"
-    dicomfile.rewrite(source, with_tags, dicomfile.scan(source), {SPONSOR: "kp-odd", PROTOCOL: "kp-p"})
+    dicomedit.rewrite(source, with_tags, dicomfile.scan(source), {SPONSOR: "kp-odd", PROTOCOL: "kp-p"})
     dataset = pydicom.dcmread(with_tags)
     assert dataset.ClinicalTrialSponsorName == "kp-odd"
     assert dataset.ClinicalTrialProtocolID == "kp-p"
     assert len(with_tags.read_bytes()) == len(data) + (8 + 6) + (8 + 4)
-    dicomfile.rewrite(with_tags, back, dicomfile.scan(with_tags), {SPONSOR: None, PROTOCOL: None})
+    dicomedit.rewrite(with_tags, back, dicomfile.scan(with_tags), {SPONSOR: None, PROTOCOL: None})
     assert back.read_bytes() == data
 
 
 def test_tags_that_exist_are_replaced(tmp_path: Path) -> None:
     source = written(tmp_path, sample(ClinicalTrialSponsorName="a long sponsor", ClinicalTrialProtocolID="p"))
     target = tmp_path / "new.dcm"
-    dicomfile.rewrite(source, target, dicomfile.scan(source), {SPONSOR: "kp-d", PROTOCOL: "kp-project"})
+    dicomedit.rewrite(source, target, dicomfile.scan(source), {SPONSOR: "kp-d", PROTOCOL: "kp-project"})
     dataset = pydicom.dcmread(target)
     assert (dataset.ClinicalTrialSponsorName, dataset.ClinicalTrialProtocolID) == ("kp-d", "kp-project")
     assert sorted(dataset.keys()) == list(dataset.keys())
@@ -59,7 +59,7 @@ def test_every_encoding_can_be_edited(tmp_path: Path, syntax: str) -> None:
             path, dataset, little_endian=little, implicit_vr=syntax == ImplicitVRLittleEndian, enforce_file_format=True
         )
     target = tmp_path / "new.dcm"
-    dicomfile.rewrite(path, target, dicomfile.scan(path), {SPONSOR: "kp-d", PROTOCOL: "kp-p"})
+    dicomedit.rewrite(path, target, dicomfile.scan(path), {SPONSOR: "kp-d", PROTOCOL: "kp-p"})
     before, after = pydicom.dcmread(path), pydicom.dcmread(target)
     assert (after.ClinicalTrialSponsorName, after.ClinicalTrialProtocolID) == ("kp-d", "kp-p")
     ids = dicomfile.identifiers(target, dicomfile.scan(target))
