@@ -8,21 +8,18 @@ import time
 from typing import Any
 
 from harness.cluster.docker.server.box import Box, fresh_status
-from harness.cluster.docker.server.config import LABEL_ROLE
 from harness.cluster.docker.server.engine import EngineCallError
-from harness.cluster.docker.server.images import PullError
 from harness.cluster.docker.server.judge import Judge
 from harness.cluster.docker.server.networks import Plan
 from harness.cluster.docker.server.node import LOG, Node
+from harness.cluster.docker.server.podnetwork import PodNetwork
+from harness.cluster.docker.server.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
 from harness.cluster.docker.server.problems import UntranslatableError
 from harness.cluster.docker.server.store import Key, Manifest, key_of, now
-from harness.cluster.docker.server.translate import container_body, devices, memory_limit, network_body
-from harness.cluster.docker.server.variables import ConfigError, needs_address, variables_of
+from harness.cluster.docker.server.translate import container_body, devices, memory_limit
+from harness.cluster.docker.server.variables import needs_address
 from harness.cluster.docker.server.volumes import NotReadyError, Source
 
-# seconds before the second restart of a container and the second attempt to pull; doubled each time
-_BACK_OFF_S = 1.0
-_BACK_OFF_MOST_S = 60.0
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0
 MEMORY_ANNOTATION = "kaapana-harness/max-memory-bytes"
@@ -34,9 +31,6 @@ class PodWorker:
     Args:
         node: the parts of the control plane.
         pod: the pod as it was created.
-
-    Attributes:
-        address: IP address of the pod, empty until it is known.
     """
 
     def __init__(self, node: Node, pod: Manifest) -> None:
@@ -47,17 +41,18 @@ class PodWorker:
         self.init = [Box(spec, "PodInitializing") for spec in pod["spec"].get("initContainers") or ()]
         self.boxes = [Box(spec, first) for spec in pod["spec"]["containers"]]
         self._sources: dict[str, Source] = {}
-        self._sandbox = ""
-        self.address = ""
         self._facts: dict[str, Any] = {"phase": "Pending", "initialized": not self.init, "start_time": now()}
-        self._plan = Plan({})
-        # the container whose network is the pod's, while it runs
-        self._owner = ""
-        self._network = asyncio.Lock()
+        self._network = PodNetwork(node, pod, self._publish)
+        self._preparation = Preparation(node, pod, publish=self._publish, warn=self._warn)
         self._most_memory = 0
         self._pending: set[asyncio.Task[Any]] = set()
         self._deletion: asyncio.Task[Any] | None = None
         self._task = node.spawn(self._run(), f"pod {self.key.namespace}/{self.key.name}")
+
+    @property
+    def address(self) -> str:
+        """IP address of the pod, empty until it is known."""
+        return self._network.address
 
     # -- the whole pod ---------------------------------------------------------------------------------------
 
@@ -71,19 +66,19 @@ class PodWorker:
             self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")
         except (EngineCallError, UntranslatableError, OSError) as error:
             LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
-            self._event("Failed", str(error), "Warning")
+            self._warn("Failed", str(error))
             self._finish("Failed", "Error", str(error))
 
     async def _live(self) -> None:
         if unscheduled := self._unschedulable():
             self._facts["unscheduled"] = unscheduled
             self._publish()
-            self._event("FailedScheduling", unscheduled, "Warning")
+            self._warn("FailedScheduling", unscheduled)
             # the node never changes, so this pod stays as it is until it is deleted
             await asyncio.Event().wait()
-        await self._make_volumes()
+        self._sources = await self._preparation.volumes((*self.init, *self.boxes))
         if len(self.boxes) > 1 or needs_address(self._pod):
-            await self._start_sandbox()
+            await self._undisturbed(self._network.start_sandbox(self._name("network", 0)))
         for box in self.init:
             if not await self._keep(box, init=True):
                 self._finish("Failed")
@@ -101,43 +96,6 @@ class PodWorker:
         if any(devices(box.spec) for box in self.boxes) and not self._node.gpu:
             return "0/1 nodes are available: 1 Insufficient nvidia.com/gpu (the engine has no NVIDIA runtime)"
         return ""
-
-    async def _make_volumes(self) -> None:
-        told = ""
-        while True:
-            try:
-                self._sources = self._node.volumes.sources(self._pod)
-                return
-            except NotReadyError as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._event("FailedMount", told, "Warning")
-                    for box in (*self.init, *self.boxes):
-                        box.wait("ContainerCreating", told)
-                    self._publish()
-            await self._node.next_configuration()
-
-    async def _start_sandbox(self) -> None:
-        """A container that only holds the network, so that those of the pod can come and go."""
-
-        async def make() -> None:
-            async with self._network:
-                self._plan = self._node.networks.plan(self._pod)
-                host: dict[str, Any] = {"PidsLimit": 16}
-                body = {
-                    "Image": self._node.sandbox_image,
-                    "Entrypoint": ["sleep", "infinity"],
-                    "Cmd": [],
-                    "User": "0",
-                    "Labels": {**self._node.config.labels, LABEL_ROLE: "sandbox"},
-                    "HostConfig": host,
-                } | network_body(self._pod, self._plan, self._node.networks, host)
-                self._sandbox = await self._node.engine.create(self._name("network", 0), body)
-                await self._node.networks.attach(self._sandbox, self._plan)
-                await self._node.engine.start(self._sandbox)
-                await self._joined(self._sandbox)
-
-        await self._undisturbed(make())
 
     # -- one container ---------------------------------------------------------------------------------------
 
@@ -158,29 +116,29 @@ class PodWorker:
             if delay:
                 message = f"back-off {delay:g}s restarting failed container={box.name} pod={self.key.name}"
                 box.wait("CrashLoopBackOff", message)
-                self._event("BackOff", message, "Warning")
+                self._warn("BackOff", message)
             self._publish()
             await asyncio.sleep(delay)
-            delay = min(max(_BACK_OFF_S, 2 * delay), _BACK_OFF_MOST_S)
+            delay = min(max(BACK_OFF_S, 2 * delay), BACK_OFF_MOST_S)
 
     async def _run_once(self, box: Box, *, init: bool) -> int:
         """Create, start and follow one container; its exit code."""
-        delay = _BACK_OFF_S
+        delay = BACK_OFF_S
         while True:
-            await self._image(box)
-            variables = await self._variables(box)
+            await self._preparation.image(box)
+            variables = await self._preparation.variables(box, self.address)
             try:
                 error = await self._undisturbed(self._launch(box, variables, init=init))
                 break
             except (EngineCallError, NotReadyError) as refusal:
                 box.wait("CreateContainerError", str(refusal))
-                self._event("Failed", f"Error: {refusal}", "Warning")
+                self._warn("Failed", f"Error: {refusal}")
                 self._publish()
             await asyncio.sleep(delay)
-            delay = min(2 * delay, _BACK_OFF_MOST_S)
+            delay = min(2 * delay, BACK_OFF_MOST_S)
         if error is not None:
             box.not_started(error)
-            self._event("Failed", f"Error: {error}", "Warning")
+            self._warn("Failed", f"Error: {error}")
             self._publish()
             return 128
         self._node.meter.watch(box.id)
@@ -213,14 +171,8 @@ class PodWorker:
             await node.engine.remove(box.id)
             box.id = ""
         mounts = node.volumes.mounts(self._pod, box.spec, self._sources, memory_limit(box.spec))
-        async with node.slots, self._network:
-            network: Plan | str = self._sandbox
-            if not self._sandbox:
-                network = node.networks.plan(self._pod)
-                if init:
-                    # an init container is no end point of a Service
-                    network = Plan(dict.fromkeys(network.endpoints, ()))
-                self._plan = network
+        async with node.slots, self._network.lock:
+            network = self._network.for_container(init=init)
             body = container_body(
                 node.config,
                 self._pod,
@@ -238,36 +190,12 @@ class PodWorker:
                 await node.engine.start(box.id)
             except EngineCallError as refusal:
                 if "port is already allocated" in refusal.message:
-                    self._forget_ports()
+                    self._network.forget_ports()
                     raise
                 return refusal.message
             if isinstance(network, Plan):
-                await self._joined(box.id)
+                await self._network.joined(box.id)
         return None
-
-    async def _joined(self, container: str) -> None:
-        """Note the address and the published ports of the container that owns the pod's network."""
-        record = await self._node.engine.inspect(container)
-        self._owner = container
-        self.address = self._node.networks.address_in(record, self._plan) or self.address
-        bound = record["NetworkSettings"]["Ports"] or {}
-        for port in self._plan.published:
-            binding = bound.get(f"{port.port}/{port.protocol}")
-            if binding:
-                self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
-
-    def _set_port(self, service: str, index: int, number: int) -> None:
-        def change(manifest: Manifest) -> None:
-            entry = manifest["spec"]["ports"][index]
-            entry.pop("nodePort", None)
-            if number:
-                entry["nodePort"] = number
-
-        self._node.store.edit(Key("Service", self.key.namespace, service), change)
-
-    def _forget_ports(self) -> None:
-        for port in self._plan.published:
-            self._set_port(port.service, port.index, 0)
 
     async def _exit(self, box: Box) -> int:
         """Wait for the end of a container and note how it ended."""
@@ -290,69 +218,14 @@ class PodWorker:
         box.end(record, code)
         return code
 
-    # -- what a container needs before it can be created -------------------------------------------------------
-
-    async def _image(self, box: Box) -> None:
-        delay = _BACK_OFF_S
-        while True:
-            try:
-                box.image_id = await self._node.images.resolve(box.spec["image"], box.spec.get("imagePullPolicy"))
-                if error := await self._must_not_be_root(box):
-                    raise PullError("CreateContainerConfigError", error)
-                return
-            except PullError as refusal:
-                box.wait(refusal.reason, refusal.message)
-                self._event("Failed", f"Failed to pull image: {refusal.message}", "Warning")
-                self._publish()
-            await asyncio.sleep(delay)
-            if box.state["waiting"]["reason"] == "ErrImagePull":
-                box.wait("ImagePullBackOff", f"Back-off pulling image {box.spec['image']!r}: {refusal_of(box)}")
-                self._publish()
-            delay = min(2 * delay, _BACK_OFF_MOST_S)
-
-    async def _must_not_be_root(self, box: Box) -> str:
-        context = {**(self._pod["spec"].get("securityContext") or {}), **(box.spec.get("securityContext") or {})}
-        if not context.get("runAsNonRoot"):
-            return ""
-        user = context.get("runAsUser")
-        if user is None:
-            record = await self._node.engine.call("GET", f"/images/{box.image_id}/json")
-            user = (record["Config"].get("User") or "0").split(":")[0]
-        if str(user) in ("0", "root"):
-            return "container has runAsNonRoot and image will run as root"
-        return ""
-
-    async def _variables(self, box: Box) -> dict[str, str]:
-        told = ""
-        while True:
-            try:
-                return variables_of(self._node.store, self._pod, box.spec, self.address)
-            except ConfigError as error:
-                if str(error) != told:
-                    told = str(error)
-                    box.wait("CreateContainerConfigError", told)
-                    self._event("Failed", f"Error: {told}", "Warning")
-                    self._publish()
-            await self._node.next_configuration()
-
     # -- Services that come and go -----------------------------------------------------------------------------
 
     async def replan(self) -> bool:
         """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
-        async with self._network:
-            if not self._owner or self._facts["phase"] in ("Succeeded", "Failed"):
+        async with self._network.lock:
+            if self._facts["phase"] in ("Succeeded", "Failed"):
                 return True
-            plan = self._node.networks.plan(self._pod)
-            if {(port.port, port.protocol) for port in plan.published} - {
-                (port.port, port.protocol) for port in self._plan.published
-            }:
-                return False
-            if plan.endpoints != self._plan.endpoints:
-                await self._node.networks.change(self._owner, self._plan, plan)
-                self._plan = plan
-                await self._joined(self._owner)
-                self._publish()
-        return True
+            return await self._network.replan()
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -374,8 +247,7 @@ class PodWorker:
         await self._stop_all(grace_s)
         boxes = [box.id for box in (*self.init, *self.boxes) if box.id]
         await asyncio.gather(*(self._node.engine.remove(container) for container in boxes))
-        if self._sandbox:
-            await self._node.engine.remove(self._sandbox)
+        await self._network.remove_sandbox()
         for box in (*self.init, *self.boxes):
             self._node.meter.end(box.id)
         await asyncio.to_thread(shutil.rmtree, self._node.volumes.home(self._pod), True)
@@ -391,8 +263,7 @@ class PodWorker:
     def _finish(self, phase: str, reason: str = "", message: str = "") -> None:
         self._facts.update(phase=phase, reason=reason, message=message)
         self._publish()
-        if self._sandbox:
-            self._node.spawn(self._node.engine.remove(self._sandbox), "removal of a pod's network")
+        self._node.spawn(self._network.remove_sandbox(), "removal of a pod's network")
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -412,6 +283,9 @@ class PodWorker:
     def _event(self, reason: str, message: str, kind: str = "Normal") -> None:
         self._node.event(self._pod, reason, message, kind)
 
+    def _warn(self, reason: str, message: str) -> None:
+        self._event(reason, message, "Warning")
+
     def _name(self, container: str, attempt: int) -> str:
         return f"{self._node.config.prefix}_{self.key.namespace}_{self.key.name}_{container}_{attempt}"
 
@@ -421,8 +295,3 @@ class PodWorker:
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
         return await asyncio.shield(task)
-
-
-def refusal_of(box: Box) -> str:
-    """The message with which a container waits."""
-    return str(box.state["waiting"].get("message", ""))

@@ -1,0 +1,112 @@
+"""The networks of one pod: who holds them, its address, and the ports of Services that are published for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from harness.cluster.docker.server.config import LABEL_ROLE
+from harness.cluster.docker.server.networks import Plan
+from harness.cluster.docker.server.node import Node
+from harness.cluster.docker.server.store import Key, Manifest, key_of
+from harness.cluster.docker.server.translate import network_body
+
+
+class PodNetwork:
+    """The pod's place in the networks. Whoever changes it holds ``lock``.
+
+    Args:
+        node: the parts of the control plane.
+        pod: the pod as it was created.
+        on_change: called when the pod has got other names or another address while it runs.
+
+    Attributes:
+        address: IP address of the pod, empty until it is known.
+        sandbox: the container that only holds the network, empty when one of the pod's own containers does.
+    """
+
+    def __init__(self, node: Node, pod: Manifest, on_change: Callable[[], None]) -> None:
+        self._node = node
+        self._pod = pod
+        self._on_change = on_change
+        self.lock = asyncio.Lock()
+        self.address = ""
+        self.sandbox = ""
+        self._plan = Plan({})
+        # the container whose network is the pod's, while it runs
+        self._owner = ""
+
+    async def start_sandbox(self, name: str) -> None:
+        """Start a container that only holds the network, so that those of the pod can come and go."""
+        async with self.lock:
+            self._plan = self._node.networks.plan(self._pod)
+            host: dict[str, Any] = {"PidsLimit": 16}
+            body = {
+                "Image": self._node.sandbox_image,
+                "Entrypoint": ["sleep", "infinity"],
+                "Cmd": [],
+                "User": "0",
+                "Labels": {**self._node.config.labels, LABEL_ROLE: "sandbox"},
+                "HostConfig": host,
+            } | network_body(self._pod, self._plan, self._node.networks, host)
+            self.sandbox = await self._node.engine.create(name, body)
+            await self._node.networks.attach(self.sandbox, self._plan)
+            await self._node.engine.start(self.sandbox)
+            await self.joined(self.sandbox)
+
+    def for_container(self, *, init: bool) -> Plan | str:
+        """What a container is created with: the sandbox that it joins, or a plan of its own."""
+        if self.sandbox:
+            return self.sandbox
+        plan = self._node.networks.plan(self._pod)
+        if init:
+            # an init container is no end point of a Service
+            plan = Plan(dict.fromkeys(plan.endpoints, ()))
+        self._plan = plan
+        return plan
+
+    async def joined(self, container: str) -> None:
+        """Note the address and the published ports of the container that owns the pod's network."""
+        record = await self._node.engine.inspect(container)
+        self._owner = container
+        self.address = self._node.networks.address_in(record, self._plan) or self.address
+        bound = record["NetworkSettings"]["Ports"] or {}
+        for port in self._plan.published:
+            binding = bound.get(f"{port.port}/{port.protocol}")
+            if binding:
+                self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
+
+    def forget_ports(self) -> None:
+        """Give the ports of the engine's host up, so that others are chosen."""
+        for port in self._plan.published:
+            self._set_port(port.service, port.index, 0)
+
+    def _set_port(self, service: str, index: int, number: int) -> None:
+        def change(manifest: Manifest) -> None:
+            entry = manifest["spec"]["ports"][index]
+            entry.pop("nodePort", None)
+            if number:
+                entry["nodePort"] = number
+
+        self._node.store.edit(Key("Service", key_of(self._pod).namespace, service), change)
+
+    async def replan(self) -> bool:
+        """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
+        if not self._owner:
+            return True
+        plan = self._node.networks.plan(self._pod)
+        published = {(port.port, port.protocol) for port in self._plan.published}
+        if {(port.port, port.protocol) for port in plan.published} - published:
+            return False
+        if plan.endpoints != self._plan.endpoints:
+            await self._node.networks.change(self._owner, self._plan, plan)
+            self._plan = plan
+            await self.joined(self._owner)
+            self._on_change()
+        return True
+
+    async def remove_sandbox(self) -> None:
+        """Remove the container that held the network, if there is one."""
+        if self.sandbox:
+            await self._node.engine.remove(self.sandbox)
