@@ -7,77 +7,22 @@ Exit status: 0 passed, 1 the run or a check failed, 2 wrong use or wrong input, 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
+from harness.exit_status import Verbs
+from harness.form_options import form_values
 from harness.settings import Settings
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
     from harness.platform.environment import Environment
     from harness.run.results import Run
-
-INTERRUPTED = 130
-
-
-class Verbs(click.Group):
-    """A group whose errors are those of the harness: their text on standard error, their exit status."""
-
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run the command line; ends the process when ``standalone_mode`` is on, as click does."""
-        inner: Callable[..., Any] = super().main
-        if not standalone_mode:
-            return inner(*args, standalone_mode=False, **extra)
-        sys.exit(_status_of(lambda: inner(*args, standalone_mode=False, **extra)))
-
-
-def _status_of(command: Callable[[], Any]) -> int:
-    """Run a command and turn its end into an exit status."""
-    try:
-        with _termination_is_interruption():
-            result = command()
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_status
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # the reader of our output has gone; nothing more can be said
-        return 1
-    return result if isinstance(result, int) else 0
-
-
-@contextlib.contextmanager
-def _termination_is_interruption() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C, so that what was started is removed in an orderly way."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        previous = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        # not the main thread: whoever runs us there handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def main() -> None:
@@ -193,6 +138,8 @@ def build(
     settings = Settings.load({"platform": platform})
     profile = profiles.load(settings.platform)
     source = read(extension)
+    if images_tar is not None:
+        _prepare_target(images_tar)
     with _folder(chart_dir) as folder:
         chart = package(source.chart, folder)
         rule = profile.data["installer"]["dag_image_tag"]
@@ -205,7 +152,7 @@ def build(
 
         built = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
         if images_tar is not None:
-            delivery.hand_over_archive(built, cast("Cluster", _Keeper(images_tar)), say)
+            delivery.write_archive(built, images_tar, say)
             click.echo(f"{images_tar}")
         if chart_dir is not None:
             click.echo(f"{chart.path}")
@@ -293,63 +240,25 @@ def report(run_dir: Path) -> None:
     click.echo(f"{run_dir / 'report.html'}")
 
 
-def form_values(given: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values of ``--form`` options: those from files, and those given as ``key=value`` text.
-
-    A word with ``=`` before any ``/`` is a value, everything else is a YAML or JSON file. Later options win.
-
-    Raises:
-        UsageError: a file is missing or holds no mapping.
-    """
-    values: dict[str, Any] = {}
-    text: dict[str, str] = {}
-    for word in given:
-        key, equals, value = word.partition("=")
-        if equals and key and "/" not in key:
-            text[key] = value
-            continue
-        loaded = _form_file(Path(word))
-        # a file after a value of the same name replaces it
-        text = {name: old for name, old in text.items() if name not in loaded}
-        values.update(loaded)
-    return values, text
-
-
-def _form_file(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        # every JSON document is a YAML document
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--form {path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            fix="give a YAML or JSON file, or key=value",
-        ) from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"--form {path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise UsageError(f"--form {path} holds no mapping of names to values")
-    return document
-
-
 def _environment(settings: Settings) -> Environment:
     from harness.platform.environment import Environment
 
     return Environment.up(settings, on_progress=say)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Keeper:
-    """Takes the archive of images where a cluster would import it."""
+def _prepare_target(file: Path) -> None:
+    """Make the folder of a file that will be written after minutes of work.
 
-    target: Path
-
-    def import_archive(self, archive: Path) -> list[str]:
-        """Move the archive to its place."""
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(archive, self.target)
-        return []
+    Raises:
+        UsageError: the file could not be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}", fix="choose another place") from None
 
 
 @contextlib.contextmanager

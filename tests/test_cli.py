@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).parent / "run"))
 from fake_platform import FakeEnvironment, fake_deploy, outcome, task
 
-from harness.cli import cli, form_values
+from harness.cli import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
+from harness.form_options import form_values
 
 ROOT = Path(__file__).parents[1]
 VERBS = {"doctor", "up", "down", "status", "prune", "lint", "build", "run", "report"}
@@ -164,6 +165,18 @@ def test_an_archive_of_images_needs_the_registry_in_their_names(tmp_path: Path) 
     result = invoke("build", "ext", "--images-tar", tmp_path / "images.tar")
     assert result.exit_code == 2
     assert "--registry" in result.stderr
+
+
+def test_an_archive_that_cannot_be_written_is_told_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.setattr("harness.platform.packaging.package", lambda *_: pytest.fail("packaging has begun"))
+    (tmp_path / "file").write_text("")
+    for target in (tmp_path, tmp_path / "file/images.tar"):
+        result = invoke("build", "ext", "--registry", "registry.example", "--images-tar", target)
+        assert result.exit_code == 2
+        assert f"error: {target} cannot be written: " in result.stderr
 
 
 def test_form_values_come_from_files_and_words_and_the_later_one_wins(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 OnProgress = Callable[[str], None]
 # the engine's builder is busy with two steps at a time on a small machine
 _WORKERS = 2
-_TAIL = 1 << 20
+_BLOCK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +93,23 @@ def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
 
 
 def hand_over_archive(images: Iterable[Built], cluster: Cluster, say: OnProgress) -> None:
-    """``docker save`` of all images into one archive, which the cluster's nodes import.
+    """All images as one archive, which the cluster's nodes import.
+
+    Raises:
+        ImageError: the engine cannot save them.
+    """
+    with tempfile.TemporaryDirectory(prefix="kh-images-") as folder:
+        archive = Path(folder) / "images.tar"
+        write_archive(images, archive, say)
+        say(f"importing {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)")
+        cluster.import_archive(archive)
+
+
+def write_archive(images: Iterable[Built], archive: Path, say: OnProgress) -> None:
+    """``docker save`` of all images into one file, whole or not at all.
+
+    Args:
+        archive: the file; its folder exists.
 
     Raises:
         ImageError: the engine cannot save them.
@@ -103,26 +120,25 @@ def hand_over_archive(images: Iterable[Built], cluster: Cluster, say: OnProgress
     images = list(images)
     api = engine_client(timeout_s=600)
     tagged: list[str] = []
+    partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
         for image in images:
             repository, _, tag = image.reference.rpartition(":")
             api.tag(image.image_id, repository, tag)
             tagged.append(image.reference)
-        with tempfile.TemporaryDirectory(prefix="kh-images-") as folder:
-            archive = Path(folder) / "images.tar"
-            say(f"saving {len(images)} images to {archive.name}")
-            with archive.open("wb") as file:
-                # get_image of docker-py saves one name only; the engine takes several
-                url = f"{api.base_url}/v{api.api_version}/images/get"
-                response = api.get(url, params={"names": tagged}, stream=True)
-                response.raise_for_status()
-                for block in response.iter_content(_TAIL):
-                    file.write(block)
-            say(f"importing {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)")
-            cluster.import_archive(archive)
+        say(f"saving {len(images)} images to {archive.name}")
+        with partial.open("wb") as file:
+            # get_image of docker-py saves one name only; the engine takes several
+            url = f"{api.base_url}/v{api.api_version}/images/get"
+            response = api.get(url, params={"names": tagged}, stream=True)
+            response.raise_for_status()
+            for block in response.iter_content(_BLOCK):
+                file.write(block)
+        partial.replace(archive)
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError("the images cannot be saved", last_seen=str(error)) from None
     finally:
+        partial.unlink(missing_ok=True)
         for reference in tagged:
             api.remove_image(reference, noprune=True)
         api.close()

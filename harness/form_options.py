@@ -1,0 +1,48 @@
+"""Form values of a command line: ``--form FILE`` and ``--form key=value``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+
+def form_values(given: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of ``--form`` options: those from files, and those given as ``key=value`` text.
+
+    A word with ``=`` before any ``/`` is a value, everything else is a YAML or JSON file. Later options win.
+
+    Raises:
+        UsageError: a file is missing or holds no mapping.
+    """
+    values: dict[str, Any] = {}
+    text: dict[str, str] = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if equals and key and "/" not in key:
+            text[key] = value
+            continue
+        loaded = _form_file(Path(word))
+        # a file after a value of the same name replaces it
+        text = {name: old for name, old in text.items() if name not in loaded}
+        values.update(loaded)
+    return values, text
+
+
+def _form_file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        # every JSON document is a YAML document
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"--form {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            fix="give a YAML or JSON file, or key=value",
+        ) from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"--form {path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise UsageError(f"--form {path} holds no mapping of names to values")
+    return document
