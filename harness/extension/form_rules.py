@@ -1,0 +1,116 @@
+"""The rules that the values of a form must keep: types, required values, the JSON schema (runtime 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+
+from harness.errors import FormError
+from harness.extension.form_schema import describe, effective
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
+def check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
+    kinds = schema.get("type")
+    wanted = [kinds] if isinstance(kinds, str) else list(kinds or [])
+    for kind in wanted:
+        types = _TYPES.get(kind)
+        if types is None or (isinstance(value, types) and (kind == "boolean" or not isinstance(value, bool))):
+            return
+        # JavaScript's 2.0 is an integer
+        if kind == "integer" and isinstance(value, float) and value.is_integer():
+            return
+    if wanted:
+        raise FormError(
+            f"{form}: {name} must be of type {' or '.join(wanted)}, got {value!r} ({type(value).__name__})",
+            fix=describe(name, schema),
+        )
+
+
+def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
+    """The page's own rule: a property with a ``required`` key of any value, and no ``enum`` (runtime 11.3)."""
+    listed = schema.get("required")
+    names = [str(name) for name in listed] if isinstance(listed, list) else []
+    for name, value in (schema.get("properties") or {}).items():
+        if isinstance(value, Mapping) and "required" in value and "enum" not in value:
+            names.append(name)
+    for name in dict.fromkeys(names):
+        value = filled.get(name)
+        empty = value is None or value == "" or value == []
+        if isinstance(value, list) and any(isinstance(item, str) and not item.strip() for item in value):
+            empty = True
+        if empty:
+            properties = schema.get("properties") or {}
+            note = ""
+            if (properties.get(name) or {}).get("required") is False:
+                note = "the platform's page treats `required: False` like True"
+            raise FormError(
+                f"{form}: the required value {name!r} is missing",
+                last_seen=note,
+                fix=f"give it: {describe(name, properties.get(name))}",
+            )
+
+
+def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
+    properties = effective(schema, filled)
+    clean = _clean({**schema, "properties": properties})
+    try:
+        validator = jsonschema.Draft7Validator(clean)
+        problems = sorted(validator.iter_errors(dict(filled)), key=lambda problem: list(map(str, problem.path)))
+    except (jsonschema.SchemaError, TypeError, ValueError, RecursionError) as error:
+        raise FormError(f"{form}: the DAG's form is not a usable JSON schema: {error}") from None
+    except Exception as error:
+        # `pattern` is compiled lazily, an invalid one shows up here
+        raise FormError(f"{form}: the DAG's form cannot be checked: {error}") from None
+    if problems:
+        problem = problems[0]
+        name = ".".join(str(part) for part in problem.path)
+        raise FormError(
+            f"{form}: {name + ': ' if name else ''}{problem.message}",
+            last_seen="\n".join(other.message for other in problems[1:5]),
+            fix=describe(name, properties.get(name)) if name else "",
+        )
+
+
+def _clean(schema: Any) -> Any:
+    """The schema without the page's own ``required`` flags, which no validator understands.
+
+    What a branch adds is judged where the form is filled; a validator would demand the branch of the whole object.
+    """
+    if not isinstance(schema, Mapping):
+        return schema
+    clean: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "required":
+            if isinstance(value, list):
+                clean[key] = value
+        elif key == "properties" and isinstance(value, Mapping):
+            clean[key] = {name: _clean(inner) for name, inner in value.items() if isinstance(inner, Mapping)}
+        elif key in {"items"}:
+            clean[key] = _clean(value)
+        elif key in {"oneOf", "anyOf"} and isinstance(value, list):
+            if not any(isinstance(branch, Mapping) and "properties" in branch for branch in value):
+                clean[key] = [_clean(branch) for branch in value]
+        elif key in {"title", "description", "default", "readOnly", "$ref"} or key.startswith("x-"):
+            continue
+        else:
+            clean[key] = value
+    return clean
+
+
+def check_confirmation(form: str, filled: Mapping[str, Any]) -> None:
+    if "confirmation" in filled and filled["confirmation"] is not True:
+        raise FormError(
+            f"{form}: the confirmation is not given",
+            fix="pass confirmation=True, as the user ticks the box before the workflow starts",
+        )
