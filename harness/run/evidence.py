@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.run.diagnosis import seconds_between
+from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.results import Cause, Finding, Run, SentObject, SentObjects, StoredObject, TaskResult
+from harness.run.results import Cause, Finding, Run, TaskResult
 
 SCHEMA = 1
 RESULTS_PREFIX = "staticwebsiteresults/"

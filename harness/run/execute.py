@@ -14,9 +14,10 @@ from harness.errors import HarnessError
 from harness.run import diagnosis, evidence, findings, metrics
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
+from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.results import Finding, Run, SentObjects
+from harness.run.results import Finding, Run
 from harness.run.trigger import Triggered, series_of, trigger
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import profiles
-from harness.run.results import Finding, StoredObject
+from harness.run.outputs import StoredObject
+from harness.run.results import Finding
 
 Task = Mapping[str, Any]
 

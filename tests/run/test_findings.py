@@ -7,7 +7,7 @@ from pathlib import Path
 from fake_platform import outcome, task
 
 from harness.run.findings import given_arguments, ignored_arguments, of_run
-from harness.run.results import StoredObject
+from harness.run.outputs import StoredObject
 
 SOURCE = """
 class ReportOperator(KaapanaBaseOperator):

@@ -1,0 +1,183 @@
+"""What a run sent and stored: DICOM objects at the receiver, objects in the bucket, reports on the results page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from harness.checks.reports import Report
+from harness.errors import CheckError
+
+if TYPE_CHECKING:
+    from harness.checks.segmentation import Segmentation
+
+SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
+_Item = TypeVar("_Item")
+
+
+@dataclasses.dataclass(frozen=True)
+class SentObject:
+    """A DICOM object that reached the platform's receiver; ``path`` is relative to ``directory``."""
+
+    path: str
+    sop_class: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    calling_ae: str
+    called_ae: str
+    directory: Path = dataclasses.field(repr=False, compare=False, default=Path())
+
+    @property
+    def file(self) -> Path:
+        """The DICOM file as it came over the wire."""
+        return self.directory / self.path
+
+    def dataset(self) -> Any:
+        """The object, read by pydicom."""
+        import pydicom
+
+        return pydicom.dcmread(self.file)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredObject:
+    """An object that the run wrote to the project's bucket; ``path`` is relative to ``directory``."""
+
+    bucket: str
+    key: str
+    size: int
+    content_type: str
+    path: str
+    visible_in_results: bool
+    directory: Path = dataclasses.field(repr=False, compare=False, default=Path())
+
+    @property
+    def file(self) -> Path:
+        """The local copy."""
+        return self.directory / self.path
+
+    @property
+    def data(self) -> bytes:
+        """The content."""
+        return self.file.read_bytes()
+
+    def report(self) -> Report:
+        """The content as a document."""
+        return Report(self.key, self.data)
+
+
+class _Items(Sequence[_Item]):
+    """A read-only sequence."""
+
+    def __init__(self, items: Sequence[_Item]) -> None:
+        self._items = tuple(items)
+
+    @overload
+    def __getitem__(self, index: int) -> _Item: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_Item]: ...
+
+    def __getitem__(self, index: int | slice) -> _Item | Sequence[_Item]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._items == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self._items)!r})"
+
+
+class SentObjects(_Items[SentObject]):
+    """The DICOM objects that a run sent, in the order of arrival."""
+
+    def __init__(self, items: Sequence[SentObject], sources: Sequence[Any] = ()) -> None:
+        super().__init__(items)
+        self._sources = tuple(sources)
+
+    def segmentations(self) -> list[Segmentation]:
+        """All segmentations that came."""
+        from harness.checks.segmentation import Segmentation
+
+        found = [item for item in self if item.sop_class == SEGMENTATION_STORAGE]
+        return [Segmentation(item.file, sources=self._sources) for item in found]
+
+    def segmentation(self) -> Segmentation:
+        """The one segmentation that came.
+
+        Raises:
+            CheckError: none or several came; what came instead is listed.
+        """
+        found = [item for item in self if item.sop_class == SEGMENTATION_STORAGE]
+        if len(found) != 1:
+            raise CheckError(
+                f"{len(found) or 'no'} segmentation{'s' if len(found) > 1 else ''} sent where exactly one is expected",
+                last_seen="\n".join(_describe(item) for item in self) or "nothing was sent",
+                evidence=str(self[0].file.parent) if len(self) else "",
+            )
+        return self.segmentations()[0]
+
+
+class Reports:
+    """The documents that the platform's results page shows, by object key or its end."""
+
+    def __init__(self, objects: Sequence[StoredObject]) -> None:
+        self._objects = tuple(objects)
+
+    @property
+    def names(self) -> list[str]:
+        """Keys of the documents on the results page (services 10.3)."""
+        return [item.key for item in self._objects if item.visible_in_results]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(_ends(key, name) for key in self.names)
+
+    def __getitem__(self, name: str) -> Report:
+        """The document with this key, file name or end of the path.
+
+        Raises:
+            CheckError: there is none, several, or one that the results page does not show.
+        """
+        matching = [item for item in self._objects if _ends(item.key, name)]
+        shown = [item for item in matching if item.visible_in_results]
+        if len(shown) == 1:
+            return shown[0].report()
+        keys = "\n".join(f"{item.key} ({item.size} bytes)" for item in self._objects) or "no object was stored"
+        if shown:
+            raise CheckError(f"{len(shown)} reports end in {name!r}", last_seen=keys, fix="name more of the path")
+        if matching:
+            raise CheckError(
+                f"{matching[0].key} was stored, but the platform's results page does not show it",
+                last_seen=keys,
+                fix="the page lists .html files below staticwebsiteresults/ (not index.html): "
+                'give MinioOperator minio_prefix="staticwebsiteresults" and whitelist .html',
+            )
+        raise CheckError(f"no report {name!r} was stored", last_seen=keys)
+
+    def __repr__(self) -> str:
+        return f"Reports({self.names!r})"
+
+
+def _describe(item: SentObject) -> str:
+    import pydicom
+
+    name = pydicom.uid.UID(item.sop_class).name
+    return f"{name} {item.sop_instance_uid} from {item.calling_ae} to {item.called_ae}: {item.path}"
+
+
+def _ends(key: str, name: str) -> bool:
+    return key == name or key.endswith("/" + name.lstrip("/"))
