@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.cluster import open_cluster
-from harness.cluster.docker import launcher, leftovers
+from harness.cluster.docker import control_plane, leftovers
 from harness.cluster.docker.engine import connect
 from harness.cluster.docker.launcher import DockerCluster
 from harness.platform import ownership
@@ -207,7 +207,7 @@ def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the
     environment_id: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = []
-    create, remove = launcher._create_network, leftovers.remove
+    create, remove = control_plane.create_network, leftovers.remove
 
     def create_interrupted(*arguments: Any) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -218,7 +218,7 @@ def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the
         order.append("removed")
         return remove(*arguments)
 
-    monkeypatch.setattr(launcher, "_create_network", create_interrupted)
+    monkeypatch.setattr(control_plane, "create_network", create_interrupted)
     monkeypatch.setattr(leftovers, "remove", note_removal)
     with pytest.raises(KeyboardInterrupt):
         DockerCluster.create(settings, environment_id)

@@ -1,0 +1,164 @@
+"""The container of the control plane: its network, its start, and the wait until it is ready."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.docker import leftovers
+from harness.cluster.docker.engine import socket_path
+from harness.cluster.docker.server.config import (
+    API_PORT,
+    LABEL_ENVIRONMENT,
+    LABEL_OWNER,
+    LABEL_ROLE,
+    LABEL_STARTED,
+)
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError, KubeApi
+from harness.kube.errors import Unavailable
+from harness.platform import ownership
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+
+_COMMAND = ["python", "-m", "harness.cluster.docker.server"]
+_READY_S = 30.0
+_READY_POLL_S = 0.03
+_KEPT_LINES = 200
+
+
+def labels(entry: ownership.Entry) -> dict[str, str]:
+    """Labels of everything that belongs to an environment."""
+    return {LABEL_ENVIRONMENT: entry.id, LABEL_OWNER: entry.owner, LABEL_STARTED: entry.started}
+
+
+def create_network(client: docker.DockerClient, entry: ownership.Entry) -> None:
+    """The network over which the control plane is reached: not the engine's default one, which others share.
+
+    (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
+    container of anybody comes or goes, which cuts connections off for half a minute.)
+    """
+    client.api.create_network(_edge(entry), driver="bridge", labels=labels(entry), check_duplicate=True)
+
+
+def _edge(entry: ownership.Entry) -> str:
+    return f"kh-{entry.id}-edge"
+
+
+def start(image: str, entry: ownership.Entry, token: str) -> tuple[Container, list[str]]:
+    """Start the control plane; its container, and a list to which the lines of its log are added."""
+    from docker.types import Mount
+    from testcontainers.core.config import testcontainers_config
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.docker_client import DockerClient
+
+    class Client(DockerClient):
+        """Does not mark the container as one of this test session.
+
+        Its reaper, if the test's author uses it for containers of his own, would remove a kept environment.
+        """
+
+        def create(self, image: str, *args: Any, **kwargs: Any) -> Container:
+            return self.client.containers.create(image, *args, **kwargs)
+
+    own = Client()
+
+    class ControlPlane(DockerContainer):
+        def get_docker_client(self) -> DockerClient:
+            return own
+
+    mounts = [
+        Mount("/var/run/docker.sock", str(socket_path().resolve()), type="bind"),
+        # without a source: a volume that goes with the container
+        Mount("/state", None, type="volume"),
+    ]
+    if Path("/sys/fs/cgroup").is_dir():
+        mounts.append(Mount("/host/cgroup", "/sys/fs/cgroup", type="bind", read_only=True))
+    container = ControlPlane(image)
+    # a prefix for public images must not change the name of ours
+    container.image = image
+    container.with_name(f"kh-{entry.id}")
+    container.with_command(_COMMAND)
+    container.with_envs(
+        KAAPANA_HARNESS_ENVIRONMENT=entry.id,
+        KAAPANA_HARNESS_OWNER=entry.owner,
+        KAAPANA_HARNESS_STARTED=entry.started,
+        KAAPANA_HARNESS_TOKEN=token,
+        KAAPANA_HARNESS_POD_TOKEN=secrets.token_urlsafe(24),
+        KAAPANA_HARNESS_OWN_CONTAINER=f"kh-{entry.id}",
+    )
+    container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
+    marks = {**labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
+    container.with_kwargs(
+        labels=marks,
+        mounts=mounts,
+        network=_edge(entry),
+        auto_remove=True,
+        detach=True,
+        security_opt=["label=disable"],
+        user="0",
+    )
+    disabled = testcontainers_config.ryuk_disabled
+    # our own reaper does its work, also without an image of it being pulled
+    testcontainers_config.ryuk_disabled = True
+    try:
+        container.start()
+    finally:
+        testcontainers_config.ryuk_disabled = disabled
+    wrapped = container.get_wrapped_container()
+    lines: list[str] = []
+    threading.Thread(target=_follow, args=(wrapped, lines), name="kaapana-harness-log", daemon=True).start()
+    return wrapped, lines
+
+
+def _follow(container: Container, lines: list[str]) -> None:
+    """Keep the end of the control plane's log: its container is gone as soon as it ends."""
+    with contextlib.suppress(Exception):
+        for line in container.logs(stream=True, follow=True):
+            lines.append(line.decode("utf-8", "replace").rstrip())
+            del lines[:-_KEPT_LINES]
+
+
+def wait_until_ready(client: docker.DockerClient, container: Container, token: str, log: list[str]) -> int:
+    """Wait until the control plane is ready; its port on 127.0.0.1.
+
+    Raises:
+        EnvironmentError_: it has ended, or is not ready after half a minute; with the end of its log.
+    """
+    import docker.errors
+
+    deadline = time.monotonic() + _READY_S
+    seen = "nothing"
+    port = 0
+    while time.monotonic() < deadline:
+        try:
+            if not port:
+                bound = client.api.inspect_container(str(container.id))["NetworkSettings"]["Ports"]
+                port = int((bound.get(f"{API_PORT}/tcp") or [{"HostPort": 0}])[0]["HostPort"])
+            if port:
+                KubeApi(f"http://127.0.0.1:{port}", token=token).request("GET", "/readyz", timeout_s=2)
+                return port
+        except docker.errors.NotFound:
+            seen = "it has ended"
+            break
+        except Unavailable as error:
+            seen = error.message
+            try:
+                client.api.inspect_container(str(container.id))
+            except docker.errors.NotFound:
+                seen = "it has ended"
+                break
+        except ApiError as error:
+            seen = str(error)
+        time.sleep(_READY_POLL_S)
+    raise EnvironmentError_(
+        "the control plane of the docker cluster did not start",
+        last_seen="\n".join([seen, *log]),
+        fix="see its log above; `kaapana-harness doctor` examines the engine",
+    )
