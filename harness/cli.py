@@ -95,12 +95,14 @@ def status() -> None:
 
 
 @cli.command()
-def prune() -> None:
-    """Remove what is left of environments whose owner is gone."""
-    from harness.platform import ownership
+@click.option("--all", "everything", is_flag=True, help="Also superseded images of the last seven days.")
+def prune(everything: bool) -> None:
+    """Remove what is left of environments whose owner is gone, and images that are superseded."""
+    from harness.platform import disused, ownership
 
-    removed = ownership.prune(Settings.load())
-    click.echo(f"removed: {', '.join(removed)}" if removed else "nothing to remove")
+    settings = Settings.load()
+    removed = ownership.prune(settings) + disused.prune_images(settings, say, everything=everything)
+    click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
 
 
 @cli.command()

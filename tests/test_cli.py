@@ -143,6 +143,22 @@ def test_reuse_leaves_the_environment_running(platform: FakeEnvironment) -> None
     assert platform.downs == [True]
 
 
+def test_pruning_removes_environments_first_and_then_the_images_that_nobody_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+
+    def prune_images(settings: object, say: object, *, everything: bool) -> list[str]:
+        asked.append(everything)
+        return ["kaapana-harness/services:old"]
+
+    monkeypatch.setattr("harness.platform.ownership.prune", lambda _: ["e1"])
+    monkeypatch.setattr("harness.platform.disused.prune_images", prune_images)
+    assert invoke("prune").output == "removed: e1\n         kaapana-harness/services:old\n"
+    assert invoke("prune", "--all").exit_code == 0
+    assert asked == [False, True]
+
+
 def test_lint_says_that_it_is_not_there_yet() -> None:
     result = invoke("lint", "ext", "--format", "sarif")
     assert result.exit_code == 2

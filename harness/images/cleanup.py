@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import datetime
+import re
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
 
-from harness.images import build, engine
-from harness.images.catalogue import CATALOGUE, repository
+from harness.images import engine
 from harness.images.resolve import current_tags
 
 if TYPE_CHECKING:
+    from docker import APIClient
+
     from harness.settings import Settings
 
-PREFIX = "kaapana-harness/"
-# made for extensions: a cache, and the names that their last builds have
-_OF_EXTENSIONS = (f"{build.EXTENSION_REPOSITORY}:", f"{PREFIX}built/")
+PREFIX: Final = "kaapana-harness/"
+RECENT_S: Final = 7 * 24 * 3600.0
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,43 +51,39 @@ def list_images(settings: Settings) -> list[LocalImage]:
         api.close()
 
 
-def prune(settings: Settings, *, extensions: bool = True) -> list[LocalImage]:
-    """Remove the tags that are superseded; layers go when no other image or container needs them.
+def prune(
+    settings: Settings, *, keep: Collection[str] = (), in_use: Collection[str] = (), everything: bool = False
+) -> list[LocalImage]:
+    """Remove the tags that nothing asks for any more; layers go when no other image or container needs them.
 
-    Of the images of the catalogue the current ones stay, of other repositories below ``kaapana-harness/``
-    (what is derived from the catalogue by other parts of the harness) the newest tag.
+    What the installed version of the harness asks for stays, and what a container was made from. So does what was
+    made in the last :data:`RECENT_S`: it may be another checkout's, or an extension's that is being worked on.
 
     Args:
         settings: decide which images are the current ones.
-        extensions: also forget what was built for extensions; it is built again when it is needed.
+        keep: further tags that stay.
+        in_use: ids of images that stay.
+        everything: recent ones go, too.
 
     Returns:
-        What was removed. An image that a container uses stays and is not in the list.
+        What was removed.
     """
     import docker
 
-    catalogue = {repository(name) for name in CATALOGUE}
     images = list_images(settings)
-    newest: dict[str, int] = {}
-    for image in images:
-        name = image.tag.rpartition(":")[0]
-        newest[name] = max(newest.get(name, 0), image.created)
     removed = []
     api = engine.client(timeout_s=300)
     try:
+        busy = {*in_use, *(container["ImageID"] for container in api.containers(all=True))}
         for image in images:
-            name = image.tag.rpartition(":")[0]
-            if image.tag.startswith(_OF_EXTENSIONS):
-                stays = not extensions
-            elif name in catalogue:
-                stays = image.current
-            else:
-                stays = image.created == newest[name]
-            if stays:
+            if image.current or image.tag in keep or image.id in busy:
                 continue
             try:
+                if not everything and time.time() - _last_made(api, image) < RECENT_S:
+                    continue
                 api.remove_image(image.tag)
             except docker.errors.APIError as error:
+                # gone, or a container has come meanwhile
                 if error.status_code not in {404, 409}:
                     raise
             else:
@@ -90,3 +91,17 @@ def prune(settings: Settings, *, extensions: bool = True) -> list[LocalImage]:
     finally:
         api.close()
     return removed
+
+
+def _last_made(api: APIClient, image: LocalImage) -> float:
+    """When the image was made or got this name, whichever is later, in seconds since 1970.
+
+    A pulled image is as old as its publisher says, and a build from the engine's cache as old as the cache.
+    """
+    metadata = api.inspect_image(image.tag).get("Metadata") or {}  # type: ignore[no-untyped-call]
+    # with nanoseconds, which Python 3.10 does not read; year 1 where the engine does not know it
+    parts = _TIME.fullmatch(str(metadata.get("LastTagTime")))
+    if parts is None:
+        return image.created
+    tagged = datetime.datetime.fromisoformat(parts[1] + parts[2].replace("Z", "+00:00"))
+    return max(image.created, tagged.timestamp())

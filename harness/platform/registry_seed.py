@@ -40,6 +40,16 @@ _READY_S = 20.0
 _COMMAND = ["sh", "-c", "registry serve /etc/docker/registry/config.yml & cat > /dev/null"]
 
 
+def tag_of(tags: Mapping[str, str]) -> str:
+    """The tag that the image with the base layers has or will have.
+
+    Args:
+        tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.
+    """
+    inputs = "\n".join([DATA_DIR, tags["registry"], *(tags[name] for name in SEEDS)])
+    return f"{_REPOSITORY}:{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
+
+
 def ensure(settings: Settings, tags: Mapping[str, str], say: Callable[[str], None]) -> str:
     """The tag of the registry image with the base layers, which is made when it is missing.
 
@@ -49,15 +59,13 @@ def ensure(settings: Settings, tags: Mapping[str, str], say: Callable[[str], Non
     Raises:
         EngineError, ImageError, EnvironmentError_: it cannot be made.
     """
-    inputs = "\n".join([DATA_DIR, tags["registry"], *(tags[name] for name in SEEDS)])
-    version = hashlib.sha256(inputs.encode()).hexdigest()[:12]
-    tag = f"{_REPOSITORY}:{version}"
+    tag = tag_of(tags)
     api = engines.client(timeout_s=600)
     try:
         if engines.find_image(api, tag) is None:
             with lock("registry-seeded", settings):
                 if engines.find_image(api, tag) is None:
-                    _make(api, tags, version, say)
+                    _make(api, tags, tag, say)
     finally:
         api.close()
     return tag
@@ -83,7 +91,7 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
         client.delete(answer.headers["location"])
 
 
-def _make(api: APIClient, tags: Mapping[str, str], version: str, say: Callable[[str], None]) -> None:
+def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: Callable[[str], None]) -> None:
     say("[registry] taking in the base layers (once)")
     started = time.monotonic()
     name = f"kh-seed-{secrets.token_hex(4)}"
@@ -115,7 +123,7 @@ def _make(api: APIClient, tags: Mapping[str, str], version: str, say: Callable[[
             for seed in SEEDS:
                 registry.push(tags[seed], f"{_SEED_PREFIX}/{seed}:latest")
         changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'
-        api.commit(container, _REPOSITORY, version, changes=changes)
+        api.commit(container, _REPOSITORY, tag.rpartition(":")[2], changes=changes)
     finally:
         connection.close()
         with suppress(Exception):

@@ -1,0 +1,58 @@
+"""Images that nothing asks for any more: neither this version of the harness nor an environment that runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness import images
+from harness.kube import ApiError, KubeApi
+from harness.platform import ownership, registry_seed
+
+if TYPE_CHECKING:
+    from harness.settings import Settings
+
+
+def prune_images(settings: Settings, say: Callable[[str], None], *, everything: bool = False) -> list[str]:
+    """Remove superseded images.
+
+    Nothing is removed while an environment runs that cannot be asked for its images, e.g. another user's.
+
+    Args:
+        settings: decide which images are the current ones.
+        say: is told why images stay.
+        everything: also those that were made in the last days.
+
+    Returns:
+        The tags that were removed.
+
+    Raises:
+        EngineError: the engine cannot be asked.
+    """
+    from harness.cluster.docker import leftovers
+    from harness.cluster.docker.engine import connect
+
+    with contextlib.closing(connect()) as client:
+        running = [name for name, found in leftovers.find(client).items() if found.control_plane]
+    in_use: set[str] = set()
+    for environment_id in running:
+        provided = _images_of(settings, environment_id)
+        if provided is None:
+            say(f"images stay: environment {environment_id} runs, and cannot be asked which ones it needs")
+            return []
+        in_use |= provided
+    tags = images.current_tags(settings)
+    keep = [registry_seed.tag_of(tags)] if {"registry", *registry_seed.SEEDS} <= tags.keys() else []
+    return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
+
+
+def _images_of(settings: Settings, environment_id: str) -> set[str] | None:
+    """Ids of the images on an environment's node; ``None`` when it cannot be asked."""
+    entry = ownership.find(settings, environment_id)
+    if entry is None or not entry.url:
+        return None
+    try:
+        return set(KubeApi(entry.url, token=entry.token).request("GET", "/harness/node-images", timeout_s=10).values())
+    except ApiError:
+        return None
