@@ -8,8 +8,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import EnvironmentError_
+
+if TYPE_CHECKING:
+    from harness.settings import Settings
 
 _POLL_S = 0.05
 
@@ -50,3 +54,19 @@ def locked(path: Path, *, timeout_s: float = 600.0, purpose: str = "") -> Iterat
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def making_image(name: str, settings: Settings) -> Iterator[None]:
+    """Hold the lock of an image that is made: one builder at a time, of all processes and threads of this user.
+
+    The engine is shared by all that this user runs, so the files lie in the state folder and not in a cache that
+    may be chosen per run.
+
+    Raises:
+        EnvironmentError_: somebody else has been making it for longer than a build may take (``build_timeout``).
+    """
+    folder = settings.state / "locks"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(folder / f"{name}.lock", timeout_s=settings.build_timeout, purpose=f"making the image {name}"):
+        yield

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BuildError, HarnessError, ImageError
 from harness.images import engine
 from harness.images.context import Context, author_context
-from harness.images.locks import lock
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
+from harness.locking import making_image
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -155,7 +155,7 @@ def build_extension_image(
     kept = f"{EXTENSION_REPOSITORY}:{inputs[:12]}"
     api = engine.client()
     try:
-        with lock(f"extension-{inputs[:12]}", settings):
+        with making_image(f"extension-{inputs[:12]}", settings):
             found = engine.find_image(api, kept)
             if found is None:
                 build_image(

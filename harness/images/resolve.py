@@ -18,9 +18,9 @@ from harness.contract.names import PLATFORM_IMAGES
 from harness.images import build, engine, seeds
 from harness.images.catalogue import CATALOGUE, Spec, repository, spec
 from harness.images.context import Context
-from harness.images.locks import lock
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
+from harness.locking import making_image
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -183,7 +183,7 @@ def _make(image: Spec, made: dict[str, Made], settings: Settings, site: SiteSett
     try:
         found = engine.find_image(api, tag)
         if found is None:
-            with lock(image.name.replace(":", "-"), settings):
+            with making_image(image.name.replace(":", "-"), settings):
                 found = engine.find_image(api, tag)
                 if found is None:
                     _create(image, tag, context, made, settings, site, on_progress)

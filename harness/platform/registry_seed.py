@@ -19,8 +19,8 @@ import httpx
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
 from harness.images import engine as engines
-from harness.images.locks import lock
 from harness.images.registry import MANIFEST_TYPES
+from harness.locking import making_image
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -63,7 +63,7 @@ def ensure(settings: Settings, tags: Mapping[str, str], say: Callable[[str], Non
     api = engines.client(timeout_s=600)
     try:
         if engines.find_image(api, tag) is None:
-            with lock("registry-seeded", settings):
+            with making_image("registry-seeded", settings):
                 if engines.find_image(api, tag) is None:
                     _make(api, tags, tag, say)
     finally:

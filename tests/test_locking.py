@@ -1,0 +1,67 @@
+"""Two processes that want the same thing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.errors import EnvironmentError_
+from harness.locking import locked, making_image
+from harness.settings import Settings
+
+_HOLD = """
+import sys
+from harness.locking import making_image
+from harness.settings import Settings
+with making_image("airflow", Settings()):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose locks lie in the test's own folder."""
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
+    return Settings()
+
+
+def test_a_second_builder_waits_until_the_first_process_is_gone(settings: Settings) -> None:
+    entered = threading.Event()
+
+    def second() -> None:
+        with making_image("airflow", settings):
+            entered.set()
+
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        waiting = threading.Thread(target=second, daemon=True)
+        waiting.start()
+        assert not entered.wait(0.3)
+        first.kill()
+        assert entered.wait(10)
+        waiting.join(10)
+
+
+def test_different_images_do_not_wait_for_each_other(settings: Settings) -> None:
+    with making_image("airflow", settings), making_image("minio", settings):
+        pass
+
+
+def test_a_holder_that_does_not_let_go_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "folder/work.lock"
+    with (
+        locked(file),
+        pytest.raises(EnvironmentError_, match="counting: another process has been at it") as caught,
+        locked(file, timeout_s=0.1, purpose="counting"),
+    ):
+        pytest.fail("two hold one lock")
+    assert f"process {os.getpid()} holds {file}" in caught.value.last_seen
