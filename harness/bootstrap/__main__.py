@@ -4,10 +4,10 @@ import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036  # the one place that has to run on an old interpreter to say so
     sys.stderr.write(
-        "bootstrap: this is Python " + sys.version.split()[0] + "; Python 3.10 or newer is needed.\n"
-        "bootstrap: call a newer one by its name, for example: python3.11 -m harness.bootstrap tests\n"
+        "bootstrap: Python 3.10 or newer is needed, this is {}; "
+        "call a newer one, for example python3.11 -m harness.bootstrap\n".format(sys.version.split()[0])
     )
-    sys.exit(3)
+    sys.exit(2)
 
 from harness.bootstrap.main import main
 
