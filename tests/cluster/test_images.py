@@ -15,7 +15,7 @@ from harness.cluster import Cluster
 from harness.contract.names import HARNESS_REGISTRY
 from harness.errors import ImageError, UsageError
 from harness.settings import Settings
-from tests.cluster.objects import IMAGE, Objects, terminated
+from tests.cluster.objects import IMAGE, Objects, shell, terminated
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,20 @@ def test_an_image_of_an_unreachable_registry_cannot_be_pulled(project: Objects) 
 def test_a_name_that_is_none_is_refused_at_once(project: Objects) -> None:
     name = project.pod({"name": "main", "image": "Registry/UPPER:{{ version }}"})
     assert "UPPER" in project.waiting(name, "InvalidImageName")
+
+
+def test_a_pull_secret_that_does_not_exist_is_a_warning_and_no_more(project: Objects) -> None:
+    project.create("Secret", "there", type="kubernetes.io/dockerconfigjson", data={".dockerconfigjson": "e30="})
+    secrets = [{"name": "there"}, {"name": "missing"}]
+    name = project.pod(shell("true"), imagePullSecrets=secrets)
+    assert terminated(project.end(name))["exitCode"] == 0
+    warnings = [
+        event["message"]
+        for event in project.api.list("Event", project.namespace)
+        if event["reason"] == "FailedToRetrieveImagePullSecret" and event["involvedObject"]["name"] == name
+    ]
+    assert len(warnings) == 1
+    assert "(missing)" in warnings[0]
 
 
 def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(

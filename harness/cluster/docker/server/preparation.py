@@ -35,6 +35,7 @@ class Preparation:
         self._pod = pod
         self._publish = publish
         self._warn = warn
+        self._told_of_secrets = False
 
     async def volumes(self, boxes: Sequence[Box]) -> dict[str, Source]:
         """The pod's volumes by name."""
@@ -53,6 +54,7 @@ class Preparation:
 
     async def image(self, box: Box) -> None:
         """Set ``box.image_id``."""
+        self._warn_of_pull_secrets()
         delay = BACK_OFF_S
         while True:
             try:
@@ -69,6 +71,19 @@ class Preparation:
                 box.wait("ImagePullBackOff", f"Back-off pulling image {box.spec['image']!r}: {_refusal_of(box)}")
                 self._publish()
             delay = min(2 * delay, BACK_OFF_MOST_S)
+
+    def _warn_of_pull_secrets(self) -> None:
+        """As a kubelet does: a pull secret that does not exist is an event, and the pull is tried without it."""
+        namespace = self._pod["metadata"]["namespace"]
+        named = [entry.get("name", "") for entry in self._pod["spec"].get("imagePullSecrets") or ()]
+        missing = [name for name in named if self._node.store.find("Secret", namespace, name) is None]
+        if missing and not self._told_of_secrets:
+            self._told_of_secrets = True
+            self._warn(
+                "FailedToRetrieveImagePullSecret",
+                f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may "
+                "not succeed.",
+            )
 
     async def _must_not_be_root(self, box: Box) -> str:
         context: dict[str, Any] = {
