@@ -139,9 +139,13 @@ class KubeApi:
         *,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        since: str = "",
         timeout_s: float,
     ) -> Iterator[tuple[str, Manifest]]:
         """Yield ``(ADDED | MODIFIED | DELETED, object)``: first what exists, then each change.
+
+        With ``since``, the resource version of an object that was created or seen, only the changes after it: none
+        is lost in between. A version that the server has forgotten is an :class:`ApiError` with status 410.
 
         Ends when the time is over. Closing the iterator closes the connection.
         """
@@ -149,6 +153,8 @@ class KubeApi:
         query = _selector(labels) | {"watch": "true"}
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
+        if since:
+            query["resourceVersion"] = since
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             query["timeoutSeconds"] = str(max(1, math.ceil(left)))

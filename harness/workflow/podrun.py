@@ -19,6 +19,8 @@ TAIL_LINES: Final = 50
 _WATCH_S: Final = 60.0
 _LOST_S: Final = 60.0
 _AGAIN_S: Final = 0.5
+# the server has forgotten the version after which a watch was to begin
+_EXPIRED: Final = 410
 _LOG_END_S: Final = 10.0
 
 
@@ -53,6 +55,8 @@ class PodRun:
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._log_thread: threading.Thread | None = None
         self._log_is_over = threading.Event()
+        # the last version of the pod that was seen: a watch goes on after it
+        self._seen = ""
         self.namespace: str = manifest["metadata"]["namespace"]
         self.name: str = manifest["metadata"]["name"]
         self.image: str = manifest["spec"]["containers"][0]["image"]
@@ -65,7 +69,7 @@ class PodRun:
             InvalidPodError: the API server refuses the pod; its message names the field.
         """
         try:
-            self._api.create(self._manifest)
+            self._note(self._api.create(self._manifest))
         except Conflict:
             self._replace()
         except ApiError as error:
@@ -110,12 +114,15 @@ class PodRun:
 
     # -- inner parts -------------------------------------------------------------------------------------
 
+    def _note(self, pod: Manifest) -> None:
+        self._seen = str(pod["metadata"].get("resourceVersion") or "")
+
     def _replace(self) -> None:
         mine = self._manifest["metadata"]["annotations"][podspec.ANNOTATION_TASK]
         try:
             present = self._api.get("Pod", self.namespace, self.name)
         except NotFound:
-            self._api.create(self._manifest)
+            self._note(self._api.create(self._manifest))
             return
         theirs = (present["metadata"].get("annotations") or {}).get(podspec.ANNOTATION_TASK, "something else")
         if theirs != mine:
@@ -126,7 +133,7 @@ class PodRun:
         # runtime 7.3: a retry starts a fresh pod of the same name
         delete_pod(self._api, self.namespace, self.name)
         self._wait_until_gone()
-        self._api.create(self._manifest)
+        self._note(self._api.create(self._manifest))
 
     def _wait_until_gone(self) -> None:
         deadline = time.monotonic() + _LOST_S
@@ -151,20 +158,22 @@ class PodRun:
     def _changes(self, start_deadline: float) -> Iterator[tuple[str, Manifest]]:
         """Changes of the pod; ``TIMEOUT`` when it is still pending at the deadline. Survives a lost connection."""
         lost_since: float | None = None
-        started, first = False, True
+        started = False
         while True:
             left = _WATCH_S if started else min(_WATCH_S, start_deadline - time.monotonic())
             if left <= 0:
                 yield "TIMEOUT", self._manifest
                 return
             try:
-                # a pod that was deleted between two watches appears in neither
-                if not first and not self._exists():
+                # a watch that begins with what exists does not tell of a pod that has gone
+                if not self._seen and not self._exists():
                     yield "DELETED", self._manifest
                     return
-                first = False
-                for change, pod in self._api.watch("Pod", self.namespace, name=self.name, timeout_s=left):
+                for change, pod in self._api.watch(
+                    "Pod", self.namespace, name=self.name, since=self._seen, timeout_s=left
+                ):
                     lost_since = None
+                    self._note(pod)
                     started = started or outcome.has_started(pod, podspec.CONTAINER)
                     yield change, pod
             except Unavailable as error:
@@ -173,6 +182,10 @@ class PodRun:
                     raise ClusterLostError(f"the cluster did not answer for {_LOST_S:g} s: {error}") from error
                 # the server is away: there is no event to wait for
                 time.sleep(_AGAIN_S)
+            except ApiError as error:
+                if error.status != _EXPIRED:
+                    raise
+                self._seen = ""
 
     def _follow_log(self) -> None:
         seen = 0

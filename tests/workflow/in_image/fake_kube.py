@@ -114,9 +114,10 @@ class FakeKube:
             if place["plural"] == "pods":
                 manifest["status"] = {"phase": "Pending"}
             self._publish("ADDED", manifest)
+            created = json.loads(json.dumps(manifest))
         if place["plural"] == "pods":
             threading.Thread(target=self._run, args=(manifest,), daemon=True).start()
-        return self._answer(handler, 201, manifest)
+        return self._answer(handler, 201, created)
 
     def _patch(self, handler: BaseHTTPRequestHandler) -> None:
         place = self._place(handler)

@@ -1,0 +1,73 @@
+"""Following a pod whose state changes while nobody watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.kube.client import KubeApi
+from harness.kube.errors import ApiError
+from harness.workflow.podrun import PodRun
+from tests.workflow.in_image.fake_kube import FakeKube, wait_until
+
+# far below the minute that one watch lasts
+SOON_S = 5.0
+NAMESPACE = "project-a"
+
+
+@pytest.fixture
+def kube() -> Iterator[FakeKube]:
+    fake = FakeKube()
+    yield fake
+    fake.close()
+
+
+def pod(image: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "run-task", "namespace": NAMESPACE, "annotations": {"kaapana-harness/task": "t"}},
+        "spec": {"containers": [{"name": "main", "image": image}]},
+    }
+
+
+def run_of(kube: FakeKube, image: str) -> PodRun:
+    return PodRun(KubeApi(kube.url), pod(image), on_line=print, startup_timeout_s=60)
+
+
+def test_a_pod_that_is_deleted_before_it_is_watched_is_noticed_at_once(kube: FakeKube) -> None:
+    run = run_of(kube, "lines/hang")
+    run.create()
+    KubeApi(kube.url).delete("Pod", NAMESPACE, "run-task")
+    begin = time.monotonic()
+    assert run.follow().reason == "Deleted"
+    assert time.monotonic() - begin < SOON_S
+
+
+def test_a_pod_that_ends_before_it_is_watched_has_its_outcome(kube: FakeKube) -> None:
+    run = run_of(kube, "lines/exit-3")
+    run.create()
+    assert wait_until(lambda: [m["status"]["phase"] for m in kube.objects.values()] == ["Failed"], kube)
+    assert run.follow().exit_code == 3
+
+
+def test_a_pod_that_went_while_the_server_forgot_its_changes_is_noticed_at_once(
+    kube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(kube, "lines/hang")
+    run.create()
+    KubeApi(kube.url).delete("Pod", NAMESPACE, "run-task")
+    watch = KubeApi.watch
+
+    def forgetful(api: KubeApi, *arguments: Any, since: str = "", **options: Any) -> Any:
+        if since:
+            raise ApiError(410, "Expired", "too old resource version")
+        return watch(api, *arguments, **options)
+
+    monkeypatch.setattr(KubeApi, "watch", forgetful)
+    begin = time.monotonic()
+    assert run.follow().reason == "Deleted"
+    assert time.monotonic() - begin < SOON_S
