@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from harness.errors import EngineError
 from harness.kube import ApiError, KubeApi
 from harness.settings import Settings
 
+_LOG = logging.getLogger("harness.ownership")
 _FOLDER = "environments"
 _SHUTDOWN_S = 60.0
 
@@ -165,8 +167,13 @@ def _prune_orphans(settings: Settings) -> list[str]:
             if environment_id in known or leftover.control_plane:
                 continue
             if not alive(Entry(environment_id, "docker", leftover.owner or f"0@{socket.gethostname()}", "")):
-                leftovers.remove(client, environment_id)
-                removed.append(environment_id)
+                try:
+                    leftovers.remove(client, environment_id)
+                except EngineError as error:
+                    # of nobody's concern here; the others must go all the same
+                    _LOG.warning("%s", error)
+                else:
+                    removed.append(environment_id)
     return removed
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
+from harness.errors import EngineError
 
 if TYPE_CHECKING:
     import docker
@@ -59,21 +60,35 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     """Remove what an environment has on the engine; whether there was anything.
 
     The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
+
+    Raises:
+        EngineError: the engine does not give a network up, although no container is on it; all else is removed.
     """
     import docker.errors
 
+    refused: dict[str, str] = {}
     leftover = find(client, environment).get(environment)
     if leftover is not None:
         _remove_container(client, f"kh-{environment}")
         for container in leftover.containers:
             _remove_container(client, container)
         for network in leftover.networks:
-            with contextlib.suppress(docker.errors.NotFound):
+            try:
                 client.api.remove_network(network)
+            except docker.errors.NotFound:
+                pass
+            except docker.errors.APIError as error:
+                refused[network[:12]] = str(error.explanation)
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
             if tag.startswith(f"kh-{environment}/"):
                 client.api.remove_image(tag)
+    if refused:
+        raise EngineError(
+            f"the engine does not remove network {', '.join(refused)} of environment {environment}",
+            last_seen="\n".join(refused.values()),
+            fix="end the containers that are on it; if there are none, the engine has lost count and must be restarted",
+        )
     return leftover is not None
 
 

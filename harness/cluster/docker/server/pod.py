@@ -244,6 +244,7 @@ class PodWorker:
 
     async def _delete(self, grace_s: int) -> None:
         await self.halt()
+        await self._network.leave()
         await self._stop_all(grace_s)
         boxes = [box.id for box in (*self.init, *self.boxes) if box.id]
         await asyncio.gather(*(self._node.engine.remove(container) for container in boxes))

@@ -106,6 +106,11 @@ class PodNetwork:
             self._on_change()
         return True
 
+    async def leave(self) -> None:
+        """Change nothing any more: an engine that removes and connects a container at once loses count of it."""
+        async with self.lock:
+            self._owner = ""
+
     async def remove_sandbox(self) -> None:
         """Remove the container that held the network, if there is one."""
         if self.sandbox:
