@@ -13,6 +13,7 @@
     │   └── ImageError              an image of the harness can be neither found, pulled nor built
     └── RunError            (1)     the run or an assertion about it failed
         ├── InstallError            the extension was built but does not get to the point of being runnable
+        │   └── DagFileError (2)    because a DAG file does not import or brings no DAG that a user can start
         └── CheckError              an assertion of the author failed (also an AssertionError)
 """
 
@@ -90,6 +91,12 @@ class RunError(HarnessError):
 
 class InstallError(RunError):
     """The extension was built but did not become runnable on the platform."""
+
+
+class DagFileError(InstallError):
+    """A DAG file does not import, or brings no DAG that a user can start: wrong input, found by the platform."""
+
+    exit_status = 2
 
 
 class CheckError(RunError, AssertionError):

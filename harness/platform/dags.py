@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.names import DAGS_DIR
-from harness.errors import InstallError
+from harness.errors import DagFileError
 
 if TYPE_CHECKING:
     from harness.extension import ExtensionSource
@@ -37,7 +37,7 @@ def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
     """Let Airflow parse the folder now, and find the extension's DAGs.
 
     Raises:
-        InstallError: a file does not import (file, line and exception are in the first line), there is no
+        DagFileError: a file does not import (file, line and exception are in the first line), there is no
             DAG, or none that a user can see.
     """
     bag = airflow.refresh()
@@ -45,7 +45,7 @@ def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
     ids = ids_of(source, bag)
     if not ids:
         listed = ", ".join(file.installed for file in source.dag_files)
-        raise InstallError(
+        raise DagFileError(
             f"{source.chart.name} is installed, but no DAG appeared",
             last_seen=f"Airflow read without an error: {listed}",
             fix="the file must create a DAG at module level (`with DAG(...) as dag:` or `dag = DAG(...)`)",
@@ -53,7 +53,7 @@ def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
     shown = airflow.dags()
     visible = tuple(dag_id for dag_id in ids if shown.get(dag_id, {}).get("ui_visible") is True)
     if not visible:
-        raise InstallError(
+        raise DagFileError(
             f"the DAG {', '.join(ids)} is there, but no user can see it: default_args has no ui_visible True",
             last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
             fix='add "ui_visible": True to the default_args of the DAG',
@@ -72,7 +72,7 @@ def raise_import_errors(source: ExtensionSource, bag: DagBag) -> None:
     """Raise the first import error of the extension's own files; other extensions are none of its business.
 
     Raises:
-        InstallError: names the author's file, the line and the exception in the first line.
+        DagFileError: names the author's file, the line and the exception in the first line.
     """
     installed = {file.installed: file.source for file in source.files}
     for path, trace in sorted(bag.import_errors.items()):
@@ -82,7 +82,7 @@ def raise_import_errors(source: ExtensionSource, bag: DagBag) -> None:
         where, line = _location(trace, relative)
         shown = installed.get(where)
         name = str(shown.relative_to(source.root)) if shown else where
-        raise InstallError(
+        raise DagFileError(
             f"{name}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
             last_seen=trace.strip(),
             evidence=f"Airflow's import error of {relative}",

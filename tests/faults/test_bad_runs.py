@@ -111,6 +111,7 @@ def test_a_dag_file_that_does_not_import_is_named_with_its_line(kaapana: Any, fa
         kaapana.install(faults_extension)
     assert "dag_faults.py" in failure.value.cause
     assert "ModuleNotFoundError" in failure.value.cause
+    assert failure.value.exit_status == 2
 
 
 def test_a_dag_file_that_never_ends_does_not_hang_the_platform(kaapana: Any, faults_extension: Path) -> None:
