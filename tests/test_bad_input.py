@@ -52,7 +52,7 @@ def _plan(folder: Path) -> None:
 @pytest.mark.usefixtures("_no_environment")
 @pytest.mark.parametrize(
     ("fill", "said"),
-    [(_empty, "is empty"), (_notes, "no DICOM"), (_truncated, "truncated"), (_plan, "RT Plan")],
+    [(_empty, "is empty"), (_notes, "no DICOM"), (_truncated, "is cut off"), (_plan, "RT Plan")],
 )
 def test_an_input_folder_that_cannot_be_run_on(tmp_path: Path, fill: Callable[[Path], None], said: str) -> None:
     tree = trees_for_tests.write(tmp_path / "extension")

@@ -131,10 +131,20 @@ def down(settings: Settings) -> list[str]:
 
 def tidy(settings: Settings) -> list[str]:
     """Remove what is left of this user's environments whose owner died; their ids."""
-    dead = [entry.id for entry in entries(settings) if not entry.kept and not alive(entry)]
-    for environment_id in dead:
-        _remove(settings, environment_id)
-    return dead
+    from harness.cluster.docker.leftovers import NotRemovedError
+
+    removed = []
+    for entry in entries(settings):
+        if entry.kept or alive(entry):
+            continue
+        try:
+            _remove(settings, entry.id)
+        except NotRemovedError as error:
+            # it stays in the ledger and is tried again; what is to start now does not need it gone
+            _LOG.warning("%s", error)
+        else:
+            removed.append(entry.id)
+    return removed
 
 
 def prune(settings: Settings) -> list[str]:
@@ -169,7 +179,7 @@ def _prune_orphans(settings: Settings) -> list[str]:
             if not alive(Entry(environment_id, "docker", leftover.owner or f"0@{socket.gethostname()}", "")):
                 try:
                     leftovers.remove(client, environment_id)
-                except EngineError as error:
+                except leftovers.NotRemovedError as error:
                     # of nobody's concern here; the others must go all the same
                     _LOG.warning("%s", error)
                 else:

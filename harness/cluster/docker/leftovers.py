@@ -16,6 +16,10 @@ CONTROL_PLANE = "control-plane"
 _GOING_S = 30
 
 
+class NotRemovedError(EngineError):
+    """The engine does not give something of an environment up; everything else of it is removed."""
+
+
 @dataclasses.dataclass
 class Leftover:
     """What one environment has on the engine.
@@ -62,7 +66,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
 
     Raises:
-        EngineError: the engine does not give a network up, although no container is on it; all else is removed.
+        NotRemovedError: the engine does not give a network up.
     """
     import docker.errors
 
@@ -84,7 +88,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
             if tag.startswith(f"kh-{environment}/"):
                 client.api.remove_image(tag)
     if refused:
-        raise EngineError(
+        raise NotRemovedError(
             f"the engine does not remove network {', '.join(refused)} of environment {environment}",
             last_seen="\n".join(refused.values()),
             fix="end the containers that are on it; if there are none, the engine has lost count and must be restarted",

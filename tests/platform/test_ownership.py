@@ -1,0 +1,166 @@
+"""Entries of the ledger whose owner has died are removed at the next start; all others stay."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cluster.docker import engine, leftovers
+from harness.errors import EngineError
+from harness.kube import KubeApi
+from harness.kube.errors import Unavailable
+from harness.platform import ownership
+from harness.platform.ownership import Entry
+from harness.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
+    return Settings()
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The environments that are removed from the engine, on which they have nothing."""
+    names: list[str] = []
+    monkeypatch.setattr(engine, "connect", io.StringIO)
+    monkeypatch.setattr(leftovers, "remove", lambda _, name: names.append(name))
+    monkeypatch.setattr(leftovers, "find", lambda _: {})
+    return names
+
+
+@pytest.fixture
+def dead_owner() -> Entry:
+    """An entry of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        started = ownership._start_of(process.pid)
+    assert started
+    return Entry("dead", "docker", f"{process.pid}@{socket.gethostname()}", "2026-01-01T00:00:00+00:00", started)
+
+
+def ids(settings: Settings) -> list[str]:
+    return [entry.id for entry in ownership.entries(settings)]
+
+
+def test_an_environment_whose_owner_died_is_removed_and_forgotten(
+    settings: Settings, removed: list[str], dead_owner: Entry
+) -> None:
+    ownership.record(settings, dead_owner)
+    assert ownership.tidy(settings) == ["dead"]
+    assert removed == ["dead"]
+    assert ids(settings) == []
+
+
+def test_a_kept_environment_stays_although_its_owner_died(
+    settings: Settings, removed: list[str], dead_owner: Entry
+) -> None:
+    ownership.record(settings, dataclasses.replace(dead_owner, kept=True))
+    assert ownership.tidy(settings) == []
+    assert removed == []
+    assert ids(settings) == ["dead"]
+
+
+def test_an_environment_of_a_living_owner_stays(settings: Settings, removed: list[str]) -> None:
+    ownership.record(settings, ownership.new_entry("living", "docker"))
+    assert ownership.tidy(settings) == []
+    assert (removed, ids(settings)) == ([], ["living"])
+
+
+def test_an_owner_on_another_host_counts_as_living(settings: Settings, removed: list[str], dead_owner: Entry) -> None:
+    pid = dead_owner.owner.partition("@")[0]
+    ownership.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@elsewhere"))
+    assert ownership.tidy(settings) == []
+    assert (removed, ids(settings)) == ([], ["dead"])
+
+
+def test_a_process_that_got_the_number_of_a_dead_owner_is_not_the_owner(settings: Settings, removed: list[str]) -> None:
+    mine = ownership.new_entry("earlier", "docker")
+    ownership.record(settings, dataclasses.replace(mine, owner_start=mine.owner_start - 1))
+    assert ownership.tidy(settings) == ["earlier"]
+    assert (removed, ids(settings)) == (["earlier"], [])
+
+
+def test_an_owner_that_nobody_waits_for_is_dead(settings: Settings, removed: list[str], dead_owner: Entry) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        ownership.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@{socket.gethostname()}"))
+        assert ownership.tidy(settings) == ["dead"]
+    finally:
+        os.waitpid(pid, 0)
+
+
+def test_the_control_plane_is_asked_first_and_its_absence_does_not_matter(
+    settings: Settings, removed: list[str], dead_owner: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def away(self: KubeApi, *words: object, **_: object) -> None:
+        asked.append((*words, list(removed)))
+        raise Unavailable(0, "", "connection refused")
+
+    monkeypatch.setattr(KubeApi, "request", away)
+    ownership.record(settings, dataclasses.replace(dead_owner, url="http://127.0.0.1:9", token="t"))
+    assert ownership.tidy(settings) == ["dead"]
+    assert asked == [("POST", "/harness/shutdown", [])]
+    assert removed == ["dead"]
+
+
+def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_the_start(
+    settings: Settings,
+    removed: list[str],
+    dead_owner: Entry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def remove(_: object, name: str) -> None:
+        if name == "dead":
+            raise leftovers.NotRemovedError("the engine does not remove network 1 of environment dead")
+        removed.append(name)
+
+    ownership.record(settings, dead_owner)
+    ownership.record(settings, dataclasses.replace(dead_owner, id="other"))
+    monkeypatch.setattr(leftovers, "remove", remove)
+    assert ownership.tidy(settings) == ["other"]
+    assert ids(settings) == ["dead"]
+    assert "network 1 of environment dead" in caplog.text
+
+
+def test_an_engine_that_does_not_answer_is_an_error(
+    settings: Settings, removed: list[str], dead_owner: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise EngineError("no engine")
+
+    ownership.record(settings, dead_owner)
+    monkeypatch.setattr(engine, "connect", refuse)
+    with pytest.raises(EngineError, match="no engine"):
+        ownership.tidy(settings)
+    assert ids(settings) == ["dead"]
+
+
+def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
+    settings: Settings, removed: list[str], dead_owner: Entry, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def remove(_: object, name: str) -> None:
+        if name == "stuck":
+            raise leftovers.NotRemovedError("the engine does not remove network 1 of environment stuck")
+        removed.append(name)
+
+    found = {name: leftovers.Leftover(name, owner=dead_owner.owner) for name in ("stuck", "other")}
+    monkeypatch.setattr(leftovers, "find", lambda _: found)
+    monkeypatch.setattr(leftovers, "remove", remove)
+    monkeypatch.setattr(ownership, "alive", lambda _: False)
+    assert ownership.prune(settings) == ["other"]
+    assert "network 1 of environment stuck" in caplog.text
