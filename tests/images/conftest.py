@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from harness.errors import EngineError
 from harness.images import RegistryClient, ensure
 from harness.images.engine import client
 from harness.settings import Settings
+
+RunImage = Callable[[str, list[str]], str]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,25 @@ def engine() -> Iterator[APIClient]:
         pytest.skip(error.cause)
     with api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def run_image(engine: APIClient) -> RunImage:
+    """Runs a command in an image, without an entry point and without a network, and returns what it prints."""
+
+    def run(image: str, command: list[str]) -> str:
+        host = engine.create_host_config(network_mode="none")
+        container = engine.create_container(image, command, entrypoint=[], host_config=host)["Id"]
+        try:
+            engine.start(container)
+            status = engine.wait(container)["StatusCode"]
+            output = engine.logs(container).decode()
+            assert status == 0, output
+            return str(output)
+        finally:
+            engine.remove_container(container, force=True)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from harness.errors import BuildError
 from harness.images import build_extension_image
 from harness.images.engine import find_image
 from harness.settings import Settings
+from tests.images.conftest import RunImage
 
 pytestmark = pytest.mark.usefixtures("base_installer")
 
@@ -35,20 +36,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(engine: APIClient, image: str, command: list[str]) -> str:
-    container = engine.create_container(image, command)["Id"]
-    try:
-        engine.start(container)
-        status = engine.wait(container)["StatusCode"]
-        output = engine.logs(container).decode()
-        assert status == 0, output
-        return str(output)
-    finally:
-        engine.remove_container(container, force=True)
-
-
 def test_a_plain_pip_install_works_in_an_untouched_dockerfile(
-    engine: APIClient, folder: Path, tag: str, settings: Settings
+    run_image: RunImage, folder: Path, tag: str, settings: Settings
 ) -> None:
     (folder / "requirements.txt").write_text("six==1.17.0\n")
     (folder / "Dockerfile").write_text(
@@ -57,8 +46,8 @@ def test_a_plain_pip_install_works_in_an_untouched_dockerfile(
     )
     image = build_extension_image(folder, tag, settings=settings)
     program = "import six, os, sys; print(six.__version__, sys.prefix, 'REQUESTS_CA_BUNDLE' in os.environ)"
-    assert run(engine, image, ["python", "-c", program]).split() == ["1.17.0", "/opt/venv", "False"]
-    assert run(engine, image, ["cat", "/at-build"]) == "/etc/ssl/certs/ca-certificates.crt"
+    assert run_image(image, ["python", "-c", program]).split() == ["1.17.0", "/opt/venv", "False"]
+    assert run_image(image, ["cat", "/at-build"]) == "/etc/ssl/certs/ca-certificates.crt"
 
 
 def test_unchanged_input_is_not_built_again_and_a_change_is(

@@ -11,29 +11,15 @@ from docker import APIClient
 from harness.images import ensure, list_images, resolve
 from harness.images.engine import find_image, image_labels
 from harness.settings import Settings
+from tests.images.conftest import RunImage
 
 Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(engine: APIClient, settings: Settings) -> Run:
-    """Runs a command in an image of the catalogue, without a network, and returns what it prints."""
-
-    def run(name: str, command: str) -> str:
-        host = engine.create_host_config(network_mode="none")
-        container = engine.create_container(
-            ensure(name, settings=settings), ["sh", "-c", command], entrypoint=[], host_config=host
-        )["Id"]
-        try:
-            engine.start(container)
-            status = engine.wait(container)["StatusCode"]
-            output = engine.logs(container).decode()
-            assert status == 0, output
-            return str(output)
-        finally:
-            engine.remove_container(container, force=True)
-
-    return run
+def run(run_image: RunImage, settings: Settings) -> Run:
+    """Runs a shell command in an image of the catalogue."""
+    return lambda name, command: run_image(ensure(name, settings=settings), ["sh", "-c", command])
 
 
 def test_the_interpreter_is_python_3_12_with_its_usual_modules(run: Run) -> None:
