@@ -157,16 +157,9 @@ class ServicesClient:
 
     def add_software(self, project: ProjectLike, dag_ids: list[str]) -> None:
         """ "Add Software to Project" (build 15)."""
-        self._change_software("POST", project, dag_ids)
-
-    def remove_software(self, project: ProjectLike, dag_ids: list[str]) -> None:
-        """Take DAGs out of the project."""
-        self._change_software("DELETE", project, dag_ids)
-
-    def _change_software(self, method: str, project: ProjectLike, dag_ids: list[str]) -> None:
         body = [{"software_uuid": dag_id} for dag_id in dag_ids]
         path = f"/projects/{project.record['id']}/software-mappings"
-        self._asked(lambda: self._aii.request(method, path, body=body))
+        self._asked(lambda: self._aii.request("POST", path, body=body))
 
     # -- backend (runtime 10) --------------------------------------------------------------------------------
 

@@ -99,12 +99,6 @@ class Archive:
         with self._lock:
             return list(dict.fromkeys(next(iter(items.values())).ids.study for items in self._series.values() if items))
 
-    def study_of(self, series: str) -> str | None:
-        """The study of an archived series."""
-        with self._lock:
-            items = self._series.get(series)
-            return next(iter(items.values())).ids.study if items else None
-
     def remove(self, series: Iterable[str]) -> None:
         """Delete series, files included."""
         for uid in series:

@@ -62,12 +62,6 @@ class Inbox:
             self._open -= 1
             self._changed.notify_all()
 
-    @property
-    def open_associations(self) -> int:
-        """Peers that are connected."""
-        with self._changed:
-            return self._open
-
     def add(self, receipt: Receipt) -> None:
         """An object of a series arrived."""
         with self._changed:

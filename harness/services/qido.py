@@ -128,7 +128,7 @@ class Finder:
             shown = [uid for uid in self._archive.series_uids(study) if visible is None or uid in visible]
             matching = [uid for uid in shown if self._series_matches(uid, query)]
             if matching:
-                found.append(self._study(study, shown, query))
+                found.append(self._study(shown, query))
         return query.page(found)
 
     def series(self, study: str, query: Query, visible: set[str] | None) -> list[Attributes]:
@@ -159,7 +159,7 @@ class Finder:
 
         return bool(items) and query.accepts(read)
 
-    def _study(self, study: str, series: list[str], query: Query) -> Attributes:
+    def _study(self, series: list[str], query: Query) -> Attributes:
         groups = [items for uid in series if (items := self._archive.series(uid))]
         document = self._shape(groups[0][0], STUDY_TAGS, query, "study")
         modalities = sorted({str(value(items[0].attributes, "00080060") or "") for items in groups} - {""})

@@ -100,7 +100,7 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
             400, "illegal_argument_exception", f"Result window is too large, from + size must be <= {_MAX_PAGE}"
         )
     order = _order(body.get("sort"))
-    rows = [(_Key(name, item, order), name, item) for name, item in matching(indices, names, body.get("query", {}))]
+    rows = [(_Key(item, order), name, item) for name, item in matching(indices, names, body.get("query", {}))]
     if order:
         rows.sort(key=lambda row: row[0])
     total = len(rows)
@@ -148,7 +148,7 @@ def _order(sort: Any) -> list[tuple[str, bool]]:
 class _Key:
     """Sort values of a hit; missing ones come last in both directions."""
 
-    def __init__(self, index: str, item: Stored, order: list[tuple[str, bool]]) -> None:
+    def __init__(self, item: Stored, order: list[tuple[str, bool]]) -> None:
         self.values = [self._value(item, field, descending) for field, descending in order]
         self._order = order
 

@@ -44,7 +44,6 @@ class DockerCluster:
         self.control_plane = f"kh-{entry.id}"
         self._settings = settings
         self._client = client
-        self._entry = entry
         self._owner: OwnerConnection | None = None
         self._registry = ""
         self._closed = False
@@ -196,7 +195,7 @@ class DockerCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        self._entry = ownership.update(self._settings, self.environment_id, kept=True)
+        ownership.update(self._settings, self.environment_id, kept=True)
         self.api.request("POST", "/harness/keep")
 
     def close(self, *, keep: bool = False) -> None:
