@@ -62,7 +62,8 @@ def execute_tool(
     """The same for the programs that need dcmqi or DCMTK: where this machine has not got them, in the image."""
 
     def start(program: str, **env: str) -> Ended:
-        here = {"dcmqi": importlib.util.find_spec("dcmqi") or shutil.which("itkimage2segimage")}
+        tools = importlib.util.find_spec("dcmqi") or shutil.which("itkimage2segimage")
+        here = {"dcmqi": tools, "mask2nifti": tools}
         if here.get(program, shutil.which(program)):
             return execute(program, **env)
         command = ["docker", "run", "--rm", "--network", "host", "-v", f"{run_folder.root.parent}:/kaapana/data"]
