@@ -22,7 +22,7 @@ def components(mask: Path) -> dict[str, int]:
     As on the platform the ids end one too early: the last component is missing.
     """
     image = sitk.ReadImage(str(mask))
-    labelled = sitk.GetArrayViewFromImage(sitk.ConnectedComponent(sitk.Cast(image, sitk.sitkInt32) != 0, True))
+    labelled = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.Cast(image, sitk.sitkInt32) != 0, True))
     counts = np.bincount(labelled.ravel())
     return {str(number): int(count) for number, count in enumerate(counts[:-1])}
 

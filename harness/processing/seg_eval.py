@@ -28,20 +28,20 @@ _TOLERANCE_MM = 1.0
 def _border_distances(one: Any, other: Any) -> Any:
     """Millimetres from every border voxel of ``one`` to the nearest border voxel of ``other``, a flat array."""
     to_other = sitk.Abs(sitk.SignedMaurerDistanceMap(sitk.LabelContour(other), False, False, True))
-    border = sitk.GetArrayViewFromImage(sitk.LabelContour(one)) > 0
-    return sitk.GetArrayViewFromImage(to_other)[border]
+    border = sitk.GetArrayFromImage(sitk.LabelContour(one)) > 0
+    return sitk.GetArrayFromImage(to_other)[border]
 
 
 def _distances(truth: Any, test: Any) -> tuple[Any, Any]:
     for name, mask in (("ground truth", truth), ("test", test)):
-        if not sitk.GetArrayViewFromImage(mask).any():
+        if not sitk.GetArrayFromImage(mask).any():
             raise ProgramError(f"the {name} mask is empty: there is no distance to it")
     return _border_distances(truth, test), _border_distances(test, truth)
 
 
 def dice_score(truth: Any, test: Any) -> float:
     """Twice the common voxels over the sum of both; 1 when both are empty."""
-    a, b = sitk.GetArrayViewFromImage(truth) > 0, sitk.GetArrayViewFromImage(test) > 0
+    a, b = sitk.GetArrayFromImage(truth) > 0, sitk.GetArrayFromImage(test) > 0
     total = int(a.sum()) + int(b.sum())
     return 2 * int((a & b).sum()) / total if total else 1.0
 

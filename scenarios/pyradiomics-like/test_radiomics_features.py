@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from pydicom.sr.codedict import codes
 
+from harness.data import Series, read_input
 from harness.errors import FormError
 
 EXTENSION = Path(__file__).with_name("extension")
@@ -31,7 +32,7 @@ def segmented(pacs, brain_mr, tmp_path):
     pacs.add(brain_mr)
     sources = [pydicom.dcmread(path) for path in brain_mr.files]
 
-    def write(*tissues: str) -> Path:
+    def write(*tissues: str) -> Series:
         algorithm = highdicom.AlgorithmIdentificationSequence("truth", codes.DCM.ArtificialIntelligence, "1")
         descriptions = [
             highdicom.seg.SegmentDescription(
@@ -61,7 +62,8 @@ def segmented(pacs, brain_mr, tmp_path):
         folder = tmp_path / str(segmentation.SeriesInstanceUID)
         folder.mkdir()
         segmentation.save_as(folder / "segmentation.dcm")
-        return folder
+        [series] = read_input(folder)
+        return series
 
     return write
 
@@ -93,10 +95,10 @@ def test_the_features_are_those_of_the_image_inside_the_segments(radiomics, segm
 
 
 def test_the_archive_of_a_segmentation_has_a_file_for_each_segment(radiomics, segmented):
-    folder = segmented("grey_matter", "white_matter")
-    run = radiomics.run(dataset=folder)
+    series = segmented("grey_matter", "white_matter")
+    run = radiomics.run(dataset=series)
     (archive,) = [item for item in run.objects if item.key.endswith(".zip")]
-    assert archive.key == f"radiomics/batch/{folder.name}/zip-unzip/features.zip"
+    assert archive.key == f"radiomics/batch/{series.series_instance_uid}/zip-unzip/features.zip"
     with zipfile.ZipFile(io.BytesIO(archive.data)) as content:
         # the operator stores names relative to the folder that its container starts in
         assert sorted(content.namelist()) == ["kaapana/app/1.json", "kaapana/app/2.json"]
@@ -113,15 +115,15 @@ def test_the_form_decides_which_features_are_computed(radiomics, segmented):
 
 @pytest.mark.parametrize(("single", "tables"), [(False, 1), (True, 2)])
 def test_one_table_for_all_segmentations_or_one_for_each(radiomics, segmented, single, tables):
-    folders = [segmented("grey_matter"), segmented("white_matter")]
-    run = radiomics.run(dataset=folders, form={"single_execution": single})
+    dataset = [segmented("grey_matter"), segmented("white_matter")]
+    run = radiomics.run(dataset=dataset, form={"single_execution": single})
     assert run.succeeded
     assert len(run.run_ids) == tables
     assert len([item for item in run.objects if item.key.endswith(".csv")]) == tables
     found = rows(run)
     assert {label: row["segmentation"] for label, row in found.items()} == {
-        "grey matter": folders[0].name,
-        "white matter": folders[1].name,
+        "grey matter": dataset[0].series_instance_uid,
+        "white matter": dataset[1].series_instance_uid,
     }
 
 

@@ -65,7 +65,12 @@ def execute_tool(
 
     def start(program: str, **env: str) -> Ended:
         tools = importlib.util.find_spec("dcmqi") or shutil.which("itkimage2segimage")
-        here = {"dcmqi": tools, "mask2nifti": tools}
+        here = {
+            "dcmqi": tools,
+            "mask2nifti": tools,
+            "jupyterlab-reporting": importlib.util.find_spec("nbconvert"),
+            "dicom-validator": shutil.which("dciodvfy"),
+        }
         if here.get(program, shutil.which(program)):
             return execute(program, **env)
         command = ["docker", "run", "--rm", "--network", "host", "-v", f"{run_folder.root.parent}:/kaapana/data"]
