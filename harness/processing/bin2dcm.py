@@ -53,7 +53,6 @@ def _study(run: RunFolder, parent: Path) -> dict[str, str]:
         "PatientID": _text("PATIENT_ID"),
         "PatientName": _text("PATIENT_NAME"),
         "StudyDescription": _text("STUDY_DESCRIPTION"),
-        "ClinicalTrialProtocolName": "",
         "ProtocolName": _text("PROTOCOL_NAME"),
     }
     if (instance := _text("INSTANCE_NAME") or "N/A") != "N/A":
@@ -74,7 +73,7 @@ def _study(run: RunFolder, parent: Path) -> dict[str, str]:
         fields["StudyDescription"] = fields["StudyDescription"] or ",".join(map(str, _label_texts(labels)))
         fields["ProtocolName"] = fields["ProtocolName"] or str(info.get("name", ""))
     fields["StudyInstanceUID"] = fields["StudyInstanceUID"] or generate_uid()
-    return {name: value for name, value in fields.items() if name != "ClinicalTrialProtocolName"}
+    return fields
 
 
 def _label_texts(labels: Any) -> list[Any]:
