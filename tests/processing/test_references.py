@@ -12,6 +12,7 @@ from harness.processing.common import ProgramError, RunFolder
 from tests.processing.processing_runs import SERIES, STUDY, series
 
 REF = {"OPERATOR_IN_DIR": "get-input-data", "OPERATOR_OUT_DIR": "get-ref-series"}
+PROJECT_ID = "00000000-0000-4000-8000-000000000001"
 TAGS = "00000000 Tags_keyword"
 UID = "0020000E SeriesInstanceUID_keyword"
 PROJECT = {"id": "7", "name": "admin", "opensearch_index": "project_admin", "s3_bucket": "project-admin"}
@@ -201,9 +202,9 @@ def test_a_notification_goes_to_the_user_of_the_workflow(execute, run_folder, pl
     sent = [content for method, path, content in platform.requests if path == "/v1/" and method == "POST"]
     assert sent[0]["receivers"] == ["u1"]
     assert (sent[0]["title"], sent[0]["topic"], sent[0]["icon"]) == ("Done", "my-dag", "mdi-information")
-    platform.answers["/v1/admin/u1"] = (200, "application/json", b"{}")
+    platform.answers[f"/v1/{PROJECT_ID}/u1"] = (200, "application/json", b"{}")
     assert execute("notify", **env).status == 0
-    assert platform.requests[-1][1] == "/v1/admin/u1"
+    assert platform.requests[-1][1] == f"/v1/{PROJECT_ID}/u1"
     run_folder.conf()
     assert "workflow_form.username" in execute("notify", **env).cause
 
