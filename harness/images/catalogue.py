@@ -112,7 +112,9 @@ def _processing() -> list[Entry]:
 def _airflow() -> list[Entry]:
     package = PACKAGE / "workflow" / "kaapana"
     inside = "code/harness/workflow/kaapana/"
-    code = [entry for entry in _harness("kube", "workflow")() if not entry.name.startswith(inside)]
+    # Python operators share the work of the programs in processing, and the metadata document of the ingestion
+    parts = _harness("kube", "workflow", "processing", "services/document.py", hollow=("services",))
+    code = [entry for entry in parts() if not entry.name.startswith(inside)]
     return [*code, *package_entries(package, "code/kaapana"), *_kaapanapy()]
 
 

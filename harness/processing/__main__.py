@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from harness.processing.common import ProgramError
+from harness.processing.common import ProgramError, SkipTaskError
 
 PROGRAMS = {
     "get-input": "get_input",
@@ -18,6 +18,24 @@ PROGRAMS = {
     "dcmsend": "dcmsend",
     "minio-operator": "minio_operator",
     "workflow-cleaner": "workflow_cleaner",
+    "merge-masks": "merge_masks",
+    "update-seginfo": "update_seginfo",
+    "get-ref-series": "get_ref_series",
+    "mask2nifti": "mask2nifti",
+    "mitk-resample": "mitk_resample",
+    "zip-unzip": "zip_unzip",
+    "jupyterlab-reporting": "jupyterlab_reporting",
+    "json2meta": "json2meta",
+    "bin2dcm": "bin2dcm",
+    "pdf2dcm": "pdf2dcm",
+    "dcmodify": "dcmodify",
+    "notify": "notify",
+    "itk2dcm": "itk2dcm",
+    "seg-eval": "seg_eval",
+    "train-test-split": "train_test_split",
+    "pyradiomics": "pyradiomics",
+    "dicom-validator": "dicom_validator",
+    "cca": "cca",
     "service-checker": "service_checker",
 }
 
@@ -27,10 +45,13 @@ def run(program: str) -> int:
     main = importlib.import_module(f"harness.processing.{PROGRAMS[program]}").main
     try:
         main()
+    except SkipTaskError as reason:
+        print(f"SKIPPED {program}: {reason}", flush=True)
+        return reason.status
     except ProgramError as failure:
         sys.stdout.flush()
         print(f"FAILED {program}: {failure}", file=sys.stderr)
-        return 1
+        return failure.status
     except Exception as error:  # the platform's containers end with 1 on any exception too
         import traceback
 

@@ -13,12 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.contract.names import SKIP_EXIT_CODE
+
 _MAX_CONF_BYTES = 64 * 2**20
 _PATH_COMPONENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
 
 class ProgramError(Exception):
     """The program cannot do its work: the text is the cause, the exit status is 1."""
+
+    status = 1
+
+
+class SkipTaskError(ProgramError):
+    """There is nothing to do: the task is to be skipped (operators 2.3)."""
+
+    status = SKIP_EXIT_CODE
 
 
 def say(text: str) -> None:
@@ -90,6 +100,17 @@ class RunFolder:
         """The element folders, sorted by name; plain files beside them are left out."""
         return sorted(path for path in self.inside(self.batch).glob("*") if path.is_dir())
 
+    def pairs(self, source: str, output: str) -> Iterator[tuple[Path, Path, Path]]:
+        """(element, input folder, output folder) of the elements that have the input folder; the output is made."""
+        for element in self.elements():
+            folder = self.inside(self.batch, element.name, source)
+            if not folder.is_dir():
+                say(f"{element.name}: has no folder {source}, skipped")
+                continue
+            target = self.inside(self.batch, element.name, output)
+            target.mkdir(parents=True, exist_ok=True)
+            yield element, folder, target
+
     def relative(self, path: Path) -> str:
         """``path`` as it is printed: relative to the run's folder."""
         return path.relative_to(self.root).as_posix()
@@ -116,6 +137,18 @@ def section(conf: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProgramError(f"the run's configuration has no {name}; it has: {', '.join(sorted(conf)) or 'nothing'}")
     return value
+
+
+def read_json(path: Path, what: str = "the file") -> Any:
+    """The content of a JSON file that a container wrote; a ProgramError that names the file."""
+    try:
+        if path.stat().st_size > _MAX_CONF_BYTES:
+            raise ProgramError(f"{what} {path} is larger than {_MAX_CONF_BYTES} bytes")
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ProgramError(f"{what} cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ProgramError(f"{what} {path} is not JSON: {error}") from error
 
 
 def dicom_files(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Masks to DICOM SEG objects (operators 4.3). The program of Itk2DcmSegOperator.
+"""Masks to DICOM SEG objects (operators 4.3). The program of Itk2DcmSegOperator; others of the image are called.
 
 The conversion is dcmqi's ``itkimage2segimage``; this module writes the metadata document it reads and amends
 its result as the platform's container does.
@@ -6,10 +6,9 @@ its result as the platform's container does.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
-import shutil
 import subprocess
 import time
 from dataclasses import replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.processing.common import ProgramError, RunFolder, flag, path_component, required, say
+from harness.processing.dcmqi_tools import cause_of, executable
 from harness.processing.segment_metadata import (
     Author,
     colour,
@@ -29,6 +29,10 @@ from harness.processing.segment_metadata import (
 
 _EXTENSIONS = (".nii", ".nii.gz", ".nrrd")
 _COMMAND = "itkimage2segimage"
+_OTHERS = {
+    "segimage2itkimage": "harness.processing.dcmseg2itk",
+    "tid1500writer": "harness.processing.json2dcmsr",
+}
 
 
 def _masks(folder: Path) -> list[Path]:
@@ -42,19 +46,6 @@ def _root_name(mask: Path) -> str:
         if mask.name.endswith(extension):
             return mask.name[: -len(extension)]
     return mask.name
-
-
-def _executable() -> str:
-    """dcmqi's program itself: the console script of its package starts a second interpreter first."""
-    package = importlib.util.find_spec("dcmqi")
-    if package and package.origin:
-        program = Path(package.origin).with_name("bin") / _COMMAND
-        if program.is_file():
-            return str(program)
-    program_on_path = shutil.which(_COMMAND)
-    if not program_on_path:
-        raise ProgramError(f"the program {_COMMAND} of dcmqi is not installed in this image")
-    return program_on_path
 
 
 class Converter:
@@ -81,7 +72,7 @@ class Converter:
         self.skip = "1" if flag("SKIP_EMPTY_SLICES") else "0"
         self.must_find = flag("FAIL_ON_NO_SEGMENTATION_FOUND", "True")
         self.body_part = ""
-        self.program = _executable()
+        self.program = executable(_COMMAND)
 
     def element(self, element: Path) -> bool:
         """Convert one element; False when it has no mask and that is allowed."""
@@ -153,20 +144,12 @@ class Converter:
         if process.returncode != 0 or not target.is_file():
             print(output, end="", flush=True)
             raise ProgramError(
-                f"dcmqi refuses {', '.join(m.name for m in masks)}: {_cause(output, process.returncode)}"
+                f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause_of(output, process.returncode)}"
             )
         described = amend(target, source, self.body_part)
         seconds = time.monotonic() - start
         names = ", ".join(mask.name for mask in masks)
         say(f"{target.parent.parent.name}: {names} -> {self.run.relative(target)}: {described} ({seconds:.1f} s)")
-
-
-def _cause(output: str, status: int) -> str:
-    """The line of dcmqi's output that says what is wrong."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    lines = [line for line in lines if line != "Fatal error encountered."]
-    errors = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
-    return (errors or lines or [f"exit status {status}"])[-1]
 
 
 def amend(result: Path, source: Path, body_part: str) -> str:
@@ -194,8 +177,11 @@ def amend(result: Path, source: Path, body_part: str) -> str:
 def main() -> None:
     """Convert element by element; the first that fails ends the program."""
     command = os.environ.get("DCMQI_COMMAND") or _COMMAND
+    if command in _OTHERS:
+        importlib.import_module(_OTHERS[command]).main()
+        return
     if command != _COMMAND:
-        raise ProgramError(f"DCMQI_COMMAND {command!r}: this image has {_COMMAND} only")
+        raise ProgramError(f"DCMQI_COMMAND {command!r}: this image has {', '.join((_COMMAND, *_OTHERS))}")
     run = RunFolder.from_environment()
     converter = Converter(run)
     done = [element for element in run.elements() if converter.element(element)]

@@ -95,7 +95,8 @@ def sop_instance_uid(file: memoryview) -> str:
     raise ProgramError("a DICOM file in the answer has no MediaStorageSOPInstanceUID")
 
 
-def _fetch_dicom(platform: Platform, series: Wanted, target: Path) -> str:
+def fetch_dicom(platform: Platform, series: Wanted, target: Path) -> str:
+    """Write the instances of a series as ``<SOPInstanceUID>.dcm``; a ProgramError when some do not come."""
     expected = platform.instances(series.study, series.uid)
     if not expected:
         raise ProgramError("the archive shows no instance of it to this project")
@@ -121,7 +122,7 @@ def _get(run: RunFolder, platform: Platform, conf: dict[str, Any], series: Wante
     target.mkdir(parents=True, exist_ok=True)
     done = []
     if data_type in ("dicom", "all"):
-        done.append(_fetch_dicom(platform, series, target))
+        done.append(fetch_dicom(platform, series, target))
     if data_type in ("json", "all"):
         document = platform.document(section(conf, "project_form")["opensearch_index"], series.uid)
         text = json.dumps(document, indent=4, sort_keys=True)

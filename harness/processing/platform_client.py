@@ -41,7 +41,11 @@ def service(constant: tuple[str, str, int]) -> tuple[str, int]:
 class Platform:
     """A logged-in client of the platform; one for a program, safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str = "", password: str = "", client_secret: str = "") -> None:
+        """Log in, by default as the user whom the environment names."""
+        self._user = user or os.environ.get("KAAPANA_PROJECT_USER_NAME") or "system"
+        self._password = password or required("KAAPANA_PROJECT_USER_PASSWORD")
+        self._client_secret = client_secret or required("KAAPANA_CLIENT_SECRET")
         # the platform's certificate is its own, no container can verify it (services 11.1)
         self._http = urllib3.PoolManager(
             cert_reqs="CERT_NONE", timeout=_TIMEOUT, retries=_RETRIES, maxsize=64, block=False
@@ -81,18 +85,17 @@ class Platform:
         client = os.environ.get("KAAPANA_CLIENT_ID") or names.OIDC_CLIENT_ID
         host, port = service(names.KEYCLOAK)
         url = os.environ.get("KEYCLOAK_URL") or f"http://{host}:{port}"
-        user = os.environ.get("KAAPANA_PROJECT_USER_NAME") or "system"
-        what = f"log in as {user}"
+        what = f"log in as {self._user}"
         response = self._request(
             what,
             "POST",
             f"{url}/auth/realms/{client}/protocol/openid-connect/token",
             body=urlencode(
                 {
-                    "username": user,
-                    "password": required("KAAPANA_PROJECT_USER_PASSWORD"),
+                    "username": self._user,
+                    "password": self._password,
                     "client_id": client,
-                    "client_secret": required("KAAPANA_CLIENT_SECRET"),
+                    "client_secret": self._client_secret,
                     "grant_type": "password",
                 }
             ),
@@ -155,6 +158,42 @@ class Platform:
         if not isinstance(source, dict):
             raise ProgramError(f"{what}: the document has no _source")
         return source
+
+    def put_document(self, index: str, uid: str, document: dict[str, Any]) -> None:
+        """Write the index document of one series, visible at once."""
+        url = f"{self._opensearch}/{quote(index, safe='')}/_doc/{quote(uid, safe='')}?refresh=true"
+        self._write(f"metadata of series {uid}", "PUT", url, document)
+
+    def update_document(self, index: str, uid: str, fields: dict[str, Any]) -> None:
+        """Change fields of a document; a NotThereError when there is none."""
+        url = f"{self._opensearch}/{quote(index, safe='')}/_update/{quote(uid, safe='')}?refresh=true"
+        self._write(f"metadata of series {uid}", "POST", url, {"doc": fields})
+
+    def _write(self, what: str, method: str, url: str, body: dict[str, Any]) -> None:
+        headers = self._headers(**{"Content-Type": "application/json"})
+        self._request(what, method, url, body=json.dumps(body), headers=headers)
+
+    def get_json(self, what: str, url: str) -> Any:
+        """JSON of one of the platform's other services."""
+        return self._json(what, self._request(what, "GET", url, headers=self._headers()))
+
+    def send_json(self, what: str, method: str, url: str, body: Any, **headers: str) -> None:
+        """Send JSON to one of the platform's other services."""
+        headers = self._headers(**{"Content-Type": "application/json"}, **headers)
+        self._request(what, method, url, body=json.dumps(body), headers=headers)
+
+    def store(self, files: list[bytes], query: dict[str, str]) -> None:
+        """Store DICOM files by one STOW-RS request (services 7)."""
+        boundary = "kaapana-harness-" + os.urandom(8).hex()
+        parts = [b"--%s\r\nContent-Type: application/dicom\r\n\r\n%s\r\n" % (boundary.encode(), f) for f in files]
+        kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+        self._request(
+            f"store {len(files)} file(s)",
+            "POST",
+            f"{self._dicomweb}/studies?{urlencode(query)}",
+            body=b"".join([*parts, b"--%s--" % boundary.encode()]),
+            headers=self._headers(**{"Content-Type": kind}),
+        )
 
     def instances(self, study: str, series: str) -> list[str]:
         """SOPInstanceUIDs of a series, by QIDO-RS; empty when the project may not see it."""

@@ -6,13 +6,15 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.processing import platform_client
 from harness.processing.__main__ import run
-from tests.processing.processing_runs import Ended, Run
+from tests.processing.processing_runs import STUDY, Ended, Run, series
+from tests.processing.small_platform import SmallPlatform
 
 # set by the test run or the machine, must not reach the programs
 _FOREIGN = ("TZ", "BATCH_NAME", "OPERATOR_IN_DIR", "SERVICES_NAMESPACE", "WORKFLOW_NAME")
@@ -62,7 +64,13 @@ def execute_tool(
     """The same for the programs that need dcmqi or DCMTK: where this machine has not got them, in the image."""
 
     def start(program: str, **env: str) -> Ended:
-        here = {"dcmqi": importlib.util.find_spec("dcmqi") or shutil.which("itkimage2segimage")}
+        tools = importlib.util.find_spec("dcmqi") or shutil.which("itkimage2segimage")
+        here = {
+            "dcmqi": tools,
+            "mask2nifti": tools,
+            "jupyterlab-reporting": importlib.util.find_spec("nbconvert"),
+            "dicom-validator": shutil.which("dciodvfy"),
+        }
         if here.get(program, shutil.which(program)):
             return execute(program, **env)
         command = ["docker", "run", "--rm", "--network", "host", "-v", f"{run_folder.root.parent}:/kaapana/data"]
@@ -81,3 +89,30 @@ def _no_proxy_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def platform(tmp_path: Path, run_folder: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallPlatform]:
+    """Three series, MR, CT and MR, in index and archive; the programs of the run are directed to it."""
+    result = SmallPlatform(tmp_path)
+    monkeypatch.setattr(platform_client, "service", lambda constant: ("127.0.0.1", result.port))
+    run_folder.env |= {
+        "KEYCLOAK_URL": f"http://127.0.0.1:{result.port}",
+        "OPENSEARCH_HOST": "127.0.0.1",
+        "OPENSEARCH_PORT": str(result.tls_port),
+        "KAAPANA_PROJECT_USER_NAME": "project-admin-system-user",
+        "KAAPANA_PROJECT_USER_PASSWORD": "pass§word",
+        "KAAPANA_CLIENT_SECRET": "secret",
+        "OPERATOR_OUT_DIR": "get-input-data",
+    }
+    for uid, modality in (("1.1", "MR"), ("1.2", "CT"), ("1.3", "MR")):
+        paths = series(tmp_path / "pacs" / uid, slices=3, uid=uid)
+        result.archive[uid] = [path.read_bytes() for path in paths]
+        result.documents[uid] = {
+            "0020000D StudyInstanceUID_keyword": STUDY,
+            "0020000E SeriesInstanceUID_keyword": uid,
+            "00080060 Modality_keyword": modality,
+            "00000000 CuratedModality_keyword": modality,
+        }
+    yield result
+    result.close()

@@ -101,8 +101,21 @@ class SmallPlatform:
         self.requests.append((request.command, url.path, content))
         if url.path in self.answers:
             return self.answers[url.path]
-        status, kind, answer = self._route(url.path, query, content)
+        status, kind, answer = self._write(request.command, url.path, content) or self._route(url.path, query, content)
         return status, kind, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+    def _write(self, method: str, path: str, content: Any) -> tuple[int, str, Any] | None:
+        """Documents that are put or updated, and those that are not there."""
+        parts = path.strip("/").split("/")
+        if "_update" in parts and parts[-1] in self.documents:
+            self.documents[parts[-1]] |= content["doc"]
+        elif "_doc" in parts and method == "PUT":
+            self.documents[parts[-1]] = content
+        elif not {"_doc", "_update"} & set(parts) or (parts[-1] in self.documents and "_doc" in parts):
+            return None
+        else:
+            return 404, "application/json", {"_id": parts[-1], "found": False}
+        return 200, "application/json", {"_id": parts[-1], "result": "updated"}
 
     def _route(self, path: str, query: dict[str, str], content: Any) -> tuple[int, str, Any]:
         parts = path.strip("/").split("/")
@@ -125,12 +138,19 @@ class SmallPlatform:
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:
         """The ids query of the operators, with a user's tag; two hits a page when ``size`` is above that."""
         clauses = body["query"]["bool"]
-        wanted = next(clause["ids"]["values"] for clause in clauses["must"] if "ids" in clause)
-        tags = [next(iter(clause["term"].values())) for clause in clauses["must"] if "term" in clause]
-        without = [next(iter(clause["term"].values())) for clause in clauses["must_not"]]
+        wanted = next((clause["ids"]["values"] for clause in clauses["must"] if "ids" in clause), self.documents)
+        terms = [next(iter(clause["term"].items())) for clause in clauses["must"] if "term" in clause]
+        tags = [value for field, value in terms if "Tags" in field]
+        fields = [(field, [value]) for field, value in terms if "Tags" not in field]
+        fields += [next(iter(clause["terms"].items())) for clause in clauses["must"] if "terms" in clause]
+        without = [next(iter(clause["term"].values())) for clause in clauses["must_not"] if "term" in clause]
+        left_out = [uid for clause in clauses["must_not"] for uid in clause.get("ids", {}).get("values", [])]
         hits = []
         for uid in sorted(set(wanted) & set(self.documents), reverse=True):
-            own = self.documents[uid].get("00000000 Tags_keyword", [])
+            document = self.documents[uid]
+            own = document.get("00000000 Tags_keyword", [])
+            if uid in left_out or any(document.get(f.removesuffix(".keyword")) not in values for f, values in fields):
+                continue
             if set(tags) <= set(own) and not set(without) & set(own):
                 hits.append({"_id": uid, "_source": self.documents[uid], "sort": [uid]})
         if "search_after" in body:

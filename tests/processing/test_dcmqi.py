@@ -206,7 +206,7 @@ def test_a_label_list_that_is_missing_or_malformed_fails(execute_tool, run_folde
         ({"SINGLE_LABEL_SEG_INFO": ""}, "SINGLE_LABEL_SEG_INFO is empty"),
         ({"INPUT_TYPE": "labels"}, "INPUT_TYPE is 'labels'"),
         ({"OPERATOR_IN_DIR": ""}, "OPERATOR_IN_DIR is not set"),
-        ({"DCMQI_COMMAND": "segimage2itkimage"}, "DCMQI_COMMAND"),
+        ({"DCMQI_COMMAND": "dcm2niix"}, "DCMQI_COMMAND"),
         ({"MULTI_LABEL_SEG_NAME": "../x"}, "cannot be used as a file name"),
     ],
 )

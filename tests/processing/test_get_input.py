@@ -10,37 +10,10 @@ import pytest
 from harness.processing import platform_client
 from harness.processing.common import ProgramError
 from harness.processing.platform_client import multipart
-from tests.processing.processing_runs import STUDY, series
-from tests.processing.small_platform import SmallPlatform
+from tests.processing.processing_runs import STUDY
 
 OUT = {"OPERATOR_OUT_DIR": "get-input-data"}
 INSTANCES = f"/studies/{STUDY}/series/1.1/instances"
-
-
-@pytest.fixture
-def platform(tmp_path, run_folder, monkeypatch):
-    result = SmallPlatform(tmp_path)
-    monkeypatch.setattr(platform_client, "service", lambda constant: ("127.0.0.1", result.port))
-    run_folder.env |= {
-        "KEYCLOAK_URL": f"http://127.0.0.1:{result.port}",
-        "OPENSEARCH_HOST": "127.0.0.1",
-        "OPENSEARCH_PORT": str(result.tls_port),
-        "KAAPANA_PROJECT_USER_NAME": "project-admin-system-user",
-        "KAAPANA_PROJECT_USER_PASSWORD": "pass§word",
-        "KAAPANA_CLIENT_SECRET": "secret",
-        "OPERATOR_OUT_DIR": "get-input-data",
-    }
-    for uid, modality in (("1.1", "MR"), ("1.2", "CT"), ("1.3", "MR")):
-        paths = series(tmp_path / "pacs" / uid, slices=3, uid=uid)
-        result.archive[uid] = [path.read_bytes() for path in paths]
-        result.documents[uid] = {
-            "0020000D StudyInstanceUID_keyword": STUDY,
-            "0020000E SeriesInstanceUID_keyword": uid,
-            "00080060 Modality_keyword": modality,
-            "00000000 CuratedModality_keyword": modality,
-        }
-    yield result
-    result.close()
 
 
 def test_the_chosen_series_are_there_as_files_named_after_their_instances(execute, run_folder, platform):

@@ -7,9 +7,12 @@ import json
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 import urllib3.connection
 
+from harness.processing import local_metadata
+from harness.processing.common import RunFolder
 from tests.processing.processing_runs import SERIES, series
 from tests.services.running_services import CLIENT_SECRET, RunningServices
 
@@ -24,6 +27,9 @@ def services(tmp_path, monkeypatch):
         ("keycloak-external-service.admin.svc", 80): running.ports.web,
         ("dicom-web-filter-service.services.svc", 8080): running.ports.apps,
         ("opensearch-service.services.svc", 9200): running.ports.search,
+        ("aii-service.services.svc", 8080): running.ports.apps,
+        ("notification-service.services.svc", 80): running.ports.web,
+        ("kaapana-backend-service.services.svc", 5000): running.ports.backend,
     }
     connect = urllib3.connection.connection.create_connection
 
@@ -71,6 +77,68 @@ def test_get_input_does_not_find_what_belongs_to_another_project(execute, run_fo
     ended = execute("get-input")
     assert ended.status == 1
     assert "none of the 1 identifier(s)" in ended.cause
+
+
+def test_references_bring_the_image_and_the_other_series_of_the_study(execute, run_folder, services, project, tmp_path):
+    other = f"{SERIES}.9"
+    for uid in (SERIES, other):
+        files = [path.read_bytes() for path in series(tmp_path / uid, slices=2, uid=uid)]
+        assert services.send_series(project, "mine", files).status_code == 200
+    item = pydicom.Dataset()
+    item.SeriesInstanceUID = SERIES
+    own = f"{SERIES}.77"
+    references = {"Modality": "SEG", "ReferencedSeriesSequence": pydicom.Sequence([item])}
+    series(run_folder.element("seg", uid=own), slices=1, uid=own, **references)
+    run_folder.conf(project_form=project)
+    ended = execute("get-ref-series", OPERATOR_IN_DIR="seg", OPERATOR_OUT_DIR="ref")
+    assert ended.status == 0, ended.errors
+    assert len(list(run_folder.element("ref", uid=own).glob("*.dcm"))) == 2
+    env = {"OPERATOR_IN_DIR": "seg", "OPERATOR_OUT_DIR": "study", "SEARCH_POLICY": "study_uid", "MODALITIES": '["MR"]'}
+    ended = execute("get-ref-series", **env)
+    assert ended.status == 0, ended.errors
+    assert {path.name for path in run_folder.element("study", uid=own).iterdir()} == {SERIES, other}
+
+
+def test_documents_tags_and_datasets_reach_the_index_and_the_backend(
+    execute, run_folder, services, project, tmp_path, monkeypatch
+):
+    files = [path.read_bytes() for path in series(tmp_path / "in", slices=1)]
+    assert services.send_series(project, "mine", files).status_code == 200
+    run_folder.conf(project_form=project, data_form={"identifiers": [SERIES]})
+    series(run_folder.element("dicom"), slices=1)
+    (run_folder.element("algo") / "result.json").write_text('{"00000000 Score_float": 0.5}')
+    ended = execute("json2meta", OPERATOR_IN_DIR="algo", DICOM_OPERATOR_OUT_DIR="dicom")
+    assert ended.status == 0, ended.errors
+    ended = execute("get-input", DATA_TYPE="json")
+    assert ended.status == 0, ended.errors
+    document = json.loads((run_folder.element("get-input-data") / "metadata.json").read_text())
+    assert document["00000000 Score_float"] == 0.5
+    for name, value in run_folder.env.items():
+        monkeypatch.setenv(name, value)
+    run = RunFolder(run_folder.root, "batch")
+    field = "00000000 Tags_keyword"
+    local_metadata.tag(
+        run,
+        "get-input-data",
+        index=project["opensearch_index"],
+        field=field,
+        action="add",
+        tags="checked",
+        from_file=False,
+        file_fields=[],
+    )
+    assert execute("get-input", DATA_TYPE="json").status == 0
+    assert json.loads((run_folder.element("get-input-data") / "metadata.json").read_text())[field] == ["checked"]
+
+
+def test_a_notification_reaches_the_user_who_started_the_workflow(execute, run_folder, services, project):
+    run_folder.conf(project_form=project, workflow_form={"username": "kaapana"})
+    run_folder.element("x")
+    ended = execute("notify", TITLE="Done", DESCRIPTION="all of it", DAG_ID="my-dag")
+    assert ended.status == 0, ended.errors
+    (user,) = [user for user in services.aii.get("/users").json() if user["username"] == "kaapana"]
+    (sent,) = services.notification.get("/v1/", headers={"x-forwarded-user": user["id"]}).json()
+    assert (sent["title"], sent["topic"], sent["receivers"]) == ("Done", "my-dag", [user["id"]])
 
 
 def test_what_dcmsend_sends_arrives_under_the_project_and_the_dataset_of_its_titles(
