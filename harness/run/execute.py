@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import profiles
 from harness.errors import HarnessError
 from harness.run import diagnosis, evidence, findings, metrics
 from harness.run.follow import Listener, Silent, follow
@@ -92,7 +93,13 @@ def execute(
     )
     started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
     triggered = trigger(
-        environment, project, request.dag_id, series=series, form=request.form, form_text=request.form_text
+        environment,
+        project,
+        request.dag_id,
+        series=series,
+        form=request.form,
+        form_text=request.form_text,
+        confirmation_required=profiles.load(request.platform).value("forms.confirmation_required"),
     )
     snapshot = None
     attendant = Attendant(environment.cluster, triggered.run_ids, listener)

@@ -100,7 +100,7 @@ class Backend:
             raise error(422, "conf_data must be an object")
         if body.get("federated"):
             raise error(501, "the harness's backend does not emulate federated workflows")
-        if not self._is_admin(request) and dag_id not in self._directory.software(project.id):
+        if not self._is_admin(request) and not self._allowed(project, dag_id):
             raise error(403, f"DAG {dag_id!r} is not in the software of project {project.name!r}")
         username = body.get("username") or request.headers.get("x-forwarded-preferred-username")
         if not isinstance(username, str):
@@ -212,8 +212,14 @@ class Backend:
             dags = await run_in_threadpool(self._airflow.dags)
         except AirflowError as problem:
             raise error(502, str(problem)) from None
-        software = set(self._directory.software(project.id))
-        return {key: dag for key, dag in sorted(dags.items()) if key in software and dag.get("ui_visible") is True}
+        return {
+            key: dag
+            for key, dag in sorted(dags.items())
+            if self._allowed(project, key) and dag.get("ui_visible") is True
+        }
+
+    def _allowed(self, project: Project, dag_id: str) -> bool:
+        return not self._config.software_mapping or dag_id in self._directory.software(project.id)
 
     async def dags(self, request: Request) -> Response:
         """GET /client/dags, POST /client/get-dags: ids, or DAG objects with ``only_dag_names`` false."""
