@@ -32,7 +32,7 @@ class Outcome:
     """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines.
 
     ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
-    that a form value took over.
+    that a form value took over. ``branch``: the code of a branch has seen the data of the run.
     """
 
     reason: str
@@ -49,6 +49,7 @@ class Outcome:
     log_tail: list[str] = dataclasses.field(default_factory=list)
     arguments: list[str] = dataclasses.field(default_factory=list)
     overridden_env: list[str] = dataclasses.field(default_factory=list)
+    branch: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The value of the XCom."""

@@ -145,7 +145,7 @@ def test_a_retry_replaces_the_pod_of_the_attempt_before_and_removes_its_output(d
     assert "initContainers" not in first["spec"]
     (cleaner,) = second["spec"]["initContainers"]
     assert cleaner["image"] == "localhost:32000/workflow-cleaner:0.6.0"
-    assert {"name": "OPERATOR_OUT_DIR", "value": "my-task"} in cleaner["env"]
+    assert {"name": "FOLDER", "value": "my-task"} in cleaner["env"]
 
 
 @pytest.mark.parametrize(

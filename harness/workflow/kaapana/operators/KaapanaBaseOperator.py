@@ -18,6 +18,7 @@ from kaapana.blueprints.kaapana_global_variables import (
     PLATFORM_VERSION,
     PULL_POLICY_IMAGES,
 )
+from kaapana.operators.HelperCaching import check_cache_mode
 
 from harness.contract import names
 from harness.workflow import callbacks, naming, operator_defaults, podspec, podtask, profile
@@ -29,10 +30,6 @@ kaapana_build_version = KAAPANA_BUILD_VERSION
 platform_version = PLATFORM_VERSION
 
 KAAPANA_SKIP_TASK_RUN_RETURN_CODE = 126
-
-_RELEASE = profile.from_environment()
-
-_CACHE_MODES = ("ignore", "cache", "overwrite", "clear")
 
 
 class KaapanaBaseOperator(BaseOperator):
@@ -90,7 +87,7 @@ class KaapanaBaseOperator(BaseOperator):
         image_pull_secrets: list[str] | None = None,
         priority_weight: int = 1,
         priority_class_name: str | None = podtask.DEFAULT_PRIORITY_CLASS,
-        startup_timeout_seconds: float = _RELEASE.operator.startup_timeout_s,
+        startup_timeout_seconds: float | None = None,
         namespace: str | None = None,
         image_pull_policy: str = PULL_POLICY_IMAGES,
         pod_resources: Any = None,
@@ -190,7 +187,12 @@ class KaapanaBaseOperator(BaseOperator):
         self.env_vars = env_vars if env_vars is not None else {}
         self.image_pull_secrets = image_pull_secrets or ["registry-secret"]
         self.priority_class_name = priority_class_name
-        self.startup_timeout_seconds = startup_timeout_seconds
+        # 3600 in 0.6, 120 before (runtime 17)
+        self.startup_timeout_seconds = (
+            profile.from_environment().operator.startup_timeout_s
+            if startup_timeout_seconds is None
+            else startup_timeout_seconds
+        )
         self.namespace = namespace
         self.image_pull_policy = image_pull_policy
         self.pod_resources = pod_resources
@@ -218,9 +220,7 @@ class KaapanaBaseOperator(BaseOperator):
             AirflowFailException: it cannot run at all; not tried again.
             AirflowException: it failed; tried again where ``retries`` allows.
         """
-        assert self.manage_cache in _CACHE_MODES, (
-            f"manage_cache is {self.manage_cache!r}, it must be one of {', '.join(_CACHE_MODES)}"
-        )
+        check_cache_mode(self.manage_cache)
         self.running_pod = podtask.PodTask(self, context)
         self.running_pod.run()
 
@@ -263,13 +263,13 @@ def _refuse_later_parameters(operator: str, task_id: str, parameters: dict[str, 
     Raises:
         AirflowException: one of them was given. From ``default_args`` it would not have been taken at all.
     """
-    defaults = getattr(dag, "default_args", None) or {}
-    for name in _RELEASE.operator.unknown_parameters:
+    defaults, release = getattr(dag, "default_args", None) or {}, profile.from_environment()
+    for name in release.operator.unknown_parameters:
         value, default = parameters[name]
         if value != default and defaults.get(name) != value:
             raise AirflowException(
                 f"Invalid arguments were passed to {operator} (task_id: {task_id}). Invalid arguments were:\n"
-                f"**kwargs: {{{name!r}: {value!r}}} (release {_RELEASE.name} has no such parameter)"
+                f"**kwargs: {{{name!r}: {value!r}}} (release {release.name} has no such parameter)"
             )
 
 
