@@ -43,7 +43,11 @@ class FakeServices:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = answer
+            def do_GET(self) -> None:
+                self.answer()
+
+            def do_POST(self) -> None:
+                self.answer()
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

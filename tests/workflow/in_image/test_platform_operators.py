@@ -96,7 +96,7 @@ def test_an_operator_of_the_platform_itself_says_what_is_missing_when_it_runs(
 ) -> None:
     operator = made(name, dag)
     context = context_for(operator)
-    with pytest.raises(AirflowFailException, match="cannot run here: .*"):
+    with pytest.raises(AirflowFailException, match="cannot run here"):
         operator.execute(context)
     outcome = context["pushed"]["harness_outcome"]
     assert outcome["reason"] == "NotEmulated"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.models import DAG
 from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
@@ -63,7 +63,8 @@ def built(old: Any, as_built: Any) -> Callable[[str], Any]:
 # key of the profile, arguments of the operator, what is looked at in the pod, what it is on each release
 DIFFERENCES: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], Any], Callable[[str], Any]]] = [
     ("pod.cmds_honoured", {"cmds": ["sh"], "arguments": "run.sh"},
-     lambda pod: (container(pod).get("command"), container(pod).get("args")), built((["sh"], ["run.sh"]), (None, None))),
+     lambda pod: (container(pod).get("command"), container(pod).get("args")),
+     built((["sh"], ["run.sh"]), (None, None))),
     ("pod.pull_policy_honoured", {"image_pull_policy": "Always"},
      lambda pod: container(pod).get("imagePullPolicy"), built("Always", None)),
     ("pod.scheduling_honoured", {"node_selectors": {"gpu": "yes"}, "priority_class_name": "mine"},
@@ -75,7 +76,8 @@ DIFFERENCES: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], Any], Ca
      lambda pod: pod["metadata"]["namespace"], old_or_new("project-a", "mine")),
     ("pod.memory_factor", {"ram_mem_mb": 500},
      lambda pod: container(pod)["resources"]["limits"]["memory"], built("600Mi", "660.0Mi")),
-    ("pod.gpu_limit", {}, lambda pod: container(pod)["resources"]["limits"].get("nvidia.com/gpu"), old_or_new(None, "0")),
+    ("pod.gpu_limit", {}, lambda pod: container(pod)["resources"]["limits"].get("nvidia.com/gpu"),
+     old_or_new(None, "0")),
     ("pod.name", {}, lambda pod: re.sub(r"-\d{18}$", "-<time>", pod["metadata"]["name"]),
      old_or_new("my-task-<time>", "my-dag-1-my-task")),
     ("pod.container_name", {}, lambda pod: container(pod)["name"] == pod["metadata"]["name"], old_or_new(True, False)),
