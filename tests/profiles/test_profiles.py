@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import profiles
 from harness.errors import UsageError
+from harness.settings import Settings
 from harness.workflow import profile as inside
 
 ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "documented")
@@ -126,3 +128,17 @@ def test_without_a_profile_airflow_does_what_is_documented() -> None:
     assert dataclasses.replace(inside.from_environment({}), parallelism=50) == inside.from_environment(
         {inside.VARIABLE: profiles.load("documented").as_json()}
     )
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("source", ["flag", "environment"])
+def test_the_option_takes_every_profile(name: str, source: str, tmp_path: Path) -> None:
+    flags = {"platform": name} if source == "flag" else {}
+    environ = {"KAAPANA_HARNESS_PLATFORM": name} if source == "environment" else {}
+    settings = Settings.load(flags, environ=environ, start=tmp_path)
+    assert (settings.platform, settings.sources["platform"]) == (name, source)
+
+
+def test_the_option_refuses_a_release_that_is_not_there_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"KAAPANA_HARNESS_PLATFORM: expected 0\.4, .* or documented, got '0\.6'"):
+        Settings.load({}, environ={"KAAPANA_HARNESS_PLATFORM": "0.6"}, start=tmp_path)
