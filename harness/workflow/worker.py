@@ -52,7 +52,8 @@ def call(file: str, dag_id: str, run_id: str, task_id: str) -> int:
     if dag is None:
         print(next(iter(bag.import_errors.values()), f"{file} defines no DAG {dag_id}"))
         return 1
-    task = dag.get_task(task_id)
+    # the copy that may be executed: on others Airflow looks for dependencies in every value that is set
+    task = dag.get_task(task_id).prepare_for_execution()
     with create_session() as session:
         ti: Any = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id).one()
         ti.refresh_from_task(task)
