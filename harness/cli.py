@@ -40,7 +40,7 @@ _Command = Callable[..., Any]
 
 def _platform_options(command: _Command) -> _Command:
     for option in (
-        click.option("--platform", help="Platform profile, e.g. documented or 0.6.0."),
+        click.option("--platform", help="Platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
         click.option("--cluster", help="docker, kind or context:NAME."),
     ):
         command = option(command)

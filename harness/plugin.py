@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 # (option, name in Settings, what argparse is told)
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--kaapana-cluster", "cluster", {"metavar": "CLUSTER", "help": "docker, kind or context:NAME"}),
-    ("--kaapana-platform", "platform", {"metavar": "PROFILE", "help": "platform profile, e.g. documented or 0.6.0"}),
+    (
+        "--kaapana-platform",
+        "platform",
+        {"metavar": "PROFILE", "help": "platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4"},
+    ),
     ("--kaapana-deliver", "deliver", {"metavar": "HOW", "help": "registry or tar"}),
     ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
     ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),

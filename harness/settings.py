@@ -60,6 +60,14 @@ def _cluster(text: str) -> str:
     raise ValueError("expected docker, kind or context:NAME")
 
 
+def _platform(text: str) -> str:
+    from harness import profiles
+
+    if text in profiles.names():
+        return text
+    raise ValueError(f"expected {', '.join(profiles.names()[:-1])} or {profiles.names()[-1]}")
+
+
 def _deliver(text: str) -> str:
     if text in {"registry", "tar"}:
         return text
@@ -72,7 +80,7 @@ def _optional_path(text: str) -> Path | None:
 
 OPTIONS: tuple[Option, ...] = (
     Option("cluster", _cluster, "docker", "where the platform runs: docker, kind or context:NAME"),
-    Option("platform", str, "documented", "platform profile: what the guide documents, or a release as built"),
+    Option("platform", _platform, "documented", "platform profile: what the guide documents, or a release as built"),
     Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
     Option("report", _optional_path, None, "folder for the evidence of every run"),

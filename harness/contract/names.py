@@ -42,6 +42,8 @@ LOGS_DIR: Final = f"{WORKFLOWS_HOME}/logs"
 AIRFLOW_WORKFLOW_DIR: Final = f"{WORKFLOWS_HOME}/data"
 PROCESSING_WORKFLOW_DIR: Final = "/kaapana/mounted/data"
 BATCH_NAME: Final = "batch"
+# 0.4 and 0.5 only (runtime 6.3)
+MOUNTED_SCRIPTS_DIR: Final = f"{WORKFLOWS_HOME}/mounted_scripts"
 
 # exit code that makes Kaapana skip a task (runtime 7.2)
 SKIP_EXIT_CODE: Final = 126
@@ -62,6 +64,7 @@ SECRET_REGISTRY: Final = "registry-secret"
 PVC_WORKFLOW_DATA: Final = "workflow-data-pv-claim"
 PVC_MODELS: Final = "models-pv-claim"
 PVC_TENSORBOARD: Final = "tensorboard-pv-claim"
+PVC_MOUNTED_SCRIPTS: Final = "mounted-scripts-pv-claim"
 PVC_DAGS: Final = "dags-pv-claim"
 PVC_PLUGINS: Final = "af-plugins-pv-claim"
 PVC_LOGS: Final = "af-logs-pv-claim"

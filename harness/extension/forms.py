@@ -17,13 +17,16 @@ from harness.extension.form_rules import check_confirmation, check_required, che
 from harness.extension.form_schema import ABSENT, all_properties, data_form, describe, effective, rendered
 
 
-def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def complete(
+    ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, confirmation_required: bool = True
+) -> dict[str, Any]:
     """The rendered forms as the browser would submit them.
 
     Args:
         ui_forms: the DAG's ``ui_forms`` as the backend delivers them.
         values: property name to value. A key that names a form of the DAG and holds a mapping applies to that
             form; all other keys belong to the form that has such a property, ``workflow_form`` first.
+        confirmation_required: whether the release refuses a ``confirmation`` that is not true (runtime 17).
 
     Returns:
         form name to values, for every form that is submitted; ``data_form`` only holds ``dataset_limit``
@@ -38,7 +41,8 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
         filled = _fill(form, schema, given.get(form, {}))
         check_required(form, schema, filled)
         check_schema(form, schema, filled)
-        check_confirmation(form, filled)
+        if confirmation_required:
+            check_confirmation(form, filled)
         # vjsf forbids equal names in branches, so the text after # is cut at submission (runtime 11.2)
         submitted[form] = {key.split("#", 1)[0]: value for key, value in filled.items()}
     if given.get("data_form"):

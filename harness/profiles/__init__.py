@@ -1,12 +1,17 @@
-"""Platform profiles: what each release of the platform honours, as data."""
+"""Platform profiles: what each release of the platform honours, as data (runtime 17, build 21, services 20).
+
+Every profile says every key of :data:`SCHEMA`, so that a difference between releases is a difference between two files.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.errors import UsageError
 
@@ -16,6 +21,47 @@ else:
     import tomli as tomllib
 
 _FOLDER = Path(__file__).parent
+
+# a type, or the values that are possible
+SCHEMA: Final[Mapping[str, Mapping[str, type | tuple[str, ...]]]] = {
+    "installer": {"dag_image_tag": ("platform", "chart")},
+    "airflow": {"parallelism": int},
+    "operator": {"startup_timeout_s": float, "unknown_parameters": list},
+    "pod": {
+        "cmds_honoured": bool,
+        "pull_policy_honoured": bool,
+        "scheduling_honoured": bool,
+        "annotations_honoured": bool,
+        "namespace_honoured": bool,
+        "get_logs_honoured": bool,
+        "xcom_honoured": bool,
+        "cache_honoured": bool,
+        "memory_factor": float,
+        "gpu_limit": bool,
+        "name": ("run-task", "task-timestamp"),
+        "container_name": ("main", "pod"),
+        "type_label": str,
+        "existing_pod": ("refused", "replaced"),
+        "skipped_pod": ("kept", "deleted"),
+        "env_task_id": bool,
+        "env_service_urls": bool,
+        "env_extensions_namespace": bool,
+        "conf": ("configmap", "file"),
+        "mounted_scripts": bool,
+        "delete_output_on_start": bool,
+        "delete_input_on_success": bool,
+    },
+    "python": {"branch_sees_project": bool, "service_dags_in_scheduler": bool},
+    "conf": {"form_data": bool},
+    "callbacks": {"notifications": bool},
+    "forms": {"confirmation_required": bool},
+    "projects": {"software_mapping": bool},
+}
+"""Tables and keys of a profile. What each means stands in ``0.6.0.toml``."""
+
+
+class ProfileError(Exception):
+    """A profile's file is not what :data:`SCHEMA` says; a mistake of the harness, not of its user."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,20 +76,68 @@ class Profile:
         """The form in which Airflow and the services read it (``KAAPANA_HARNESS_PROFILE``)."""
         return json.dumps(self.data, sort_keys=True)
 
+    def value(self, key: str) -> Any:
+        """A value by its dotted key, e.g. ``pod.cmds_honoured``.
 
-def names() -> list[str]:
+        Raises:
+            KeyError: there is no such key.
+        """
+        table, _, name = key.partition(".")
+        return self.data[table][name]
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
     """The profiles that exist, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
+@functools.cache
 def load(name: str) -> Profile:
     """Read a profile.
 
     Raises:
         UsageError: there is no profile of that name.
+        ProfileError: its file is not complete.
     """
     path = _FOLDER / f"{name}.toml"
     if name not in names():
         raise UsageError(f"there is no platform profile {name!r}", fix=f"choose one of: {', '.join(names())}")
     data = tomllib.loads(path.read_text("utf-8"))
+    problems = check(data)
+    if problems:
+        raise ProfileError(f"{path.name}: {'; '.join(problems)}")
     return Profile(name=data["name"], version=data["version"], data=data)
+
+
+def check(data: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the content of a profile's file, one text each; empty when it is complete."""
+    problems = [f"{key} must be a text" for key in ("name", "version") if not isinstance(data.get(key), str)]
+    problems += [f"unknown key {key}" for key in data if key not in SCHEMA and key not in ("name", "version")]
+    for table, keys in SCHEMA.items():
+        given = data.get(table)
+        if not isinstance(given, Mapping):
+            problems.append(f"table [{table}] is missing")
+            continue
+        problems += [f"unknown key {table}.{key}" for key in given if key not in keys]
+        for key, wanted in keys.items():
+            if key not in given:
+                problems.append(f"{table}.{key} is missing")
+            elif not _fits(given[key], wanted):
+                problems.append(f"{table}.{key} cannot be {given[key]!r}")
+    return problems
+
+
+def releases() -> tuple[Profile, ...]:
+    """The profiles of releases as built, oldest first; without ``documented``."""
+    return tuple(load(name) for name in names() if name != "documented")
+
+
+def _fits(value: Any, wanted: type | tuple[str, ...]) -> bool:
+    if isinstance(wanted, tuple):
+        return value in wanted
+    if wanted is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, wanted)

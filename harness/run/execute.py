@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import profiles
 from harness.errors import HarnessError
-from harness.run import diagnosis, evidence, findings, metrics
+from harness.run import diagnosis, evidence, findings, metrics, releases
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -93,7 +94,13 @@ def execute(
     )
     started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
     triggered = trigger(
-        environment, project, request.dag_id, series=series, form=request.form, form_text=request.form_text
+        environment,
+        project,
+        request.dag_id,
+        series=series,
+        form=request.form,
+        form_text=request.form_text,
+        confirmation_required=profiles.load(request.platform).value("forms.confirmation_required"),
     )
     snapshot = None
     attendant = Attendant(environment.cluster, triggered.run_ids, listener)
@@ -181,6 +188,7 @@ def _collect(
             *findings.of_run(named, state, objects, len(sent)),
             *findings.ignored_arguments(request.given_arguments, named),
             *metrics.collect(environment, project, triggered.run_ids, folder),
+            *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
         ),
         cause=cause,

@@ -7,14 +7,37 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import profiles
+from harness.run import releases
 from harness.run.outputs import StoredObject
 from harness.run.results import Finding
 
 Task = Mapping[str, Any]
 
-# operator argument -> key of a profile's [pod] table that says whether the release passes it on (runtime 5)
-_HONOURED = {"cmds": "cmds_honoured", "arguments": "cmds_honoured", "image_pull_policy": "pull_policy_honoured"}
+# set by the platform after everything else (runtime 6.2 row 7)
+_CORE = frozenset(
+    {"RUN_ID", "DAG_ID", "TASK_ID", "WORKFLOW_DIR", "BATCH_NAME", "OPERATOR_OUT_DIR", "BATCHES_INPUT_DIR"}
+)
+_OF_PLATFORM = _CORE | {
+    "SERVICES_NAMESPACE", "ADMIN_NAMESPACE", "EXTENSIONS_NAMESPACE", "KEYCLOAK_URL", "KUBE_HELM_URL", "OPENSEARCH_URL",
+    "DICOM_WEB_FILTER_URL", "NOTIFICATION_URL", "AII_URL", "KAAPANA_BACKEND_URL", "MINIO_URL", "OPERATOR_IN_DIR",
+    "CUDA_VISIBLE_DEVICES", "PATH", "HOME",
+}  # fmt: skip
+# variables of built-in operators that ordinary names of properties collide with (operators 2.2)
+_OF_BUILT_INS = {
+    "ACTION": ("MinioOperator",),
+    "SOURCE_FILES": ("MinioOperator",),
+    "MODE": ("MergeMasksOperator", "UpdateSegInfoJSONOperator", "ZipUnzipOperator"),
+    "LEVEL": ("DcmQueryOperator", "DcmSendOperator"),
+    "FORMAT": ("ResampleOperator",),
+    "INTERPOLATOR": ("ResampleOperator",),
+    "EXTENSIONS": ("Bin2DcmOperator",),
+    "VERSION": ("Bin2DcmOperator",),
+    "MODALITY": ("Bin2DcmOperator",),
+    "SERIES_DESCRIPTION": ("Bin2DcmOperator",),
+    "TITLE": ("NotifyOperator",),
+    "DESCRIPTION": ("NotifyOperator",),
+    "TOPIC": ("NotifyOperator",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +70,7 @@ def given_arguments(text: str, file: str) -> list[GivenArgument]:
         name = next((_constant(k.value) for k in call.keywords if k.arg in {"name", "task_id"}), None)
         for keyword in call.keywords:
             empty = isinstance(keyword.value, ast.Constant) and keyword.value.value is None
-            if keyword.arg in _HONOURED and not empty:
+            if keyword.arg is not None and keyword.arg in releases.ARGUMENTS and not empty:
                 found.append(GivenArgument(keyword.arg, owner, name, file, keyword.value.lineno))
     return found
 
@@ -74,35 +97,35 @@ def _constant(node: ast.expr) -> str | None:
 
 
 def ignored_arguments(given: Sequence[GivenArgument], tasks: Sequence[Task]) -> list[Finding]:
-    """Arguments of this run's operators that a release does not pass on to the container."""
+    """Arguments of this run's operators that a release passes over in silence.
+
+    A task's own record counts where it has one, the source only says in which line the argument stands. Without a
+    record (the task never ran) the source has to do.
+    """
     findings = []
     for item in given:
-        names = [
-            task["task_id"]
-            for task in tasks
-            if task.get("operator") == item.operator and (item.name is None or task["task_id"] == item.name)
-        ]
-        ignoring = _releases_without(_HONOURED[item.argument])
-        for name in names:
-            if ignoring:
-                findings.append(
-                    Finding(
-                        "ignored-argument",
-                        "warning",
-                        name,
-                        f"{', '.join(ignoring)} ignores `{item.argument}` of `{name}` ({item.file}:{item.line})",
-                        "let the image's ENTRYPOINT and CMD do it, e.g. in an image of its own, steered by env_vars"
-                        if item.argument != "image_pull_policy"
-                        else "give every change a new tag: the pull policy of the release counts",
-                        ignoring,
-                    )
-                )
+        for task in tasks:
+            if _is_about(item, task) and "arguments" not in (task.get("outcome") or {}):
+                findings.extend(_ignored(item.argument, task["task_id"], f" ({item.file}:{item.line})"))
+    for task in tasks:
+        for argument in releases.given(task):
+            places = [item for item in given if item.argument == argument and _is_about(item, task)]
+            where = f" ({places[0].file}:{places[0].line})" if places else ""
+            findings.extend(_ignored(argument, task["task_id"], where))
     return findings
 
 
-def _releases_without(key: str) -> tuple[str, ...]:
-    loaded = [profiles.load(name) for name in profiles.names()]
-    return tuple(profile.name for profile in loaded if profile.data.get("pod", {}).get(key) is False)
+def _is_about(item: GivenArgument, task: Task) -> bool:
+    return task.get("operator") == item.operator and (item.name is None or task["task_id"] == item.name)
+
+
+def _ignored(argument: str, task_id: str, where: str) -> list[Finding]:
+    difference = releases.ARGUMENTS.get(argument)
+    if difference is None or not (ignoring := releases.without(difference.key)):
+        return []
+    verb = "ignores" if len(ignoring) == 1 else "ignore"
+    message = f"{', '.join(ignoring)} {verb} `{argument}` of `{task_id}`{where}"
+    return [Finding("ignored-argument", difference.severity, task_id, message, difference.fix, ignoring)]
 
 
 def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:
@@ -140,6 +163,9 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
                     "set retries=0 in default_args while testing, and mend what fails at first",
                 )
             )
+        overridden = [str(item) for item in outcome.get("overridden_env") or []]
+        if clash := _overridden(name, str(task.get("operator")), overridden):
+            findings.append(clash)
         if task["state"] == "success" and task.get("operator") == "DcmSendOperator" and not sent:
             findings.append(
                 Finding(
@@ -161,3 +187,18 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
                 )
             )
     return findings
+
+
+def _overridden(task_id: str, operator: str, variables: Sequence[str]) -> Finding | None:
+    """Values of the form that have taken the place of variables (runtime 6.2, operators 2.2).
+
+    That a form replaces what an operator of the author sets is what forms are for; ``None`` for that.
+    """
+    clashes = [name for name in variables if name in _OF_PLATFORM or operator in _OF_BUILT_INS.get(name, ())]
+    if not clashes:
+        return None
+    message = f"values of the form replaced {', '.join(clashes)} of its environment"
+    if lost := [name for name in clashes if name in _CORE]:
+        message += f"; {', '.join(lost)} stays as the platform sets it, so that value has no effect"
+    fix = "a property of workflow_form replaces the variable of its name in upper case in every operator: rename it"
+    return Finding("form-overrides-env", "warning", task_id, message, fix)

@@ -105,6 +105,7 @@ def trigger(
     series: Sequence[Series] = (),
     form: Mapping[str, Any] | None = None,
     form_text: Mapping[str, str] | None = None,
+    confirmation_required: bool = True,
 ) -> Triggered:
     """Validate the form, upload the dataset, start the workflow and wait until it has DAG runs.
 
@@ -112,6 +113,7 @@ def trigger(
         series: the dataset; empty for a DAG that takes none.
         form: values by property name, or by form.
         form_text: values as text of a command line, typed by the DAG's form; they win over ``form``.
+        confirmation_required: what the release says of ``confirmation`` (runtime 17).
 
     Raises:
         FormError: a value is unknown, missing or of the wrong type.
@@ -124,7 +126,7 @@ def trigger(
     values = {**(form or {}), **forms.from_text(ui_forms, form_text or {})}
     if ui_forms or dag_id in environment.services.dags(project):
         _check_dataset(dag_id, ui_forms, bool(series))
-        conf = forms.complete(ui_forms, values)
+        conf = forms.complete(ui_forms, values, confirmation_required=confirmation_required)
     else:
         # not on offer, so there is no form: the backend says by itself why it will not start (services 9.3)
         conf = {"workflow_form": values}

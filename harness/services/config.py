@@ -80,6 +80,11 @@ class Config:
         """Whether the profile is the guide's promise, not a release as built."""
         return bool(self.profile.get("name", "documented") == "documented")
 
+    @property
+    def software_mapping(self) -> bool:
+        """Whether a DAG has to be in the project's software to be seen and started there (runtime 17)."""
+        return bool((self.profile.get("projects") or {}).get("software_mapping", True))
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:
         """Read the container's environment.

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import urllib3
 
 from harness.contract import names
+from harness.workflow import profile
 
 _LOG: Final = logging.getLogger(__name__)
 _SECONDS: Final = 3.0
@@ -83,4 +84,8 @@ def after_final_failure(context: Any) -> None:
     if default_args.get("send_email_on_workflow_failure"):
         _LOG.warning("send_email_on_workflow_failure: the harness sends no e-mail")
     if default_args.get("send_notification_on_workflow_failure"):
-        notify_failure(context)
+        release = profile.from_environment()
+        if release.callbacks.notifications:
+            notify_failure(context)
+        else:
+            _LOG.warning("send_notification_on_workflow_failure: %s has no notification service", release.name)

@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from typing import Final
 
 from harness.contract import names
+from harness.workflow import profile
 
 DATABASE_DSN: Final = "postgresql+psycopg2://root:root@{host}:{port}/airflow"
 """User and database of the platform's Airflow (services 2.5)."""
@@ -79,5 +80,7 @@ def apply(environ: MutableMapping[str, str] | None = None) -> None:
     environ = os.environ if environ is None else environ
     environ.setdefault("AIRFLOW_HOME", names.WORKFLOWS_HOME)
     environ.setdefault("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", database_dsn(environ))
-    for name, value in {**_PLATFORM, **_HERE}.items():
+    release = profile.from_environment(environ)
+    of_release = {} if release.parallelism is None else {"CORE__PARALLELISM": str(release.parallelism)}
+    for name, value in {**_PLATFORM, **_HERE, **of_release}.items():
         environ.setdefault(f"AIRFLOW__{name}", value)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import tarfile
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -49,6 +51,16 @@ def health() -> Response:
 def refresh() -> Response:
     """Parse the DAG folder now."""
     return answer(current_app.config["DAG_FOLDER"].refresh())
+
+
+@blueprint.get("/dags.tar")
+def dags_archive() -> Response:
+    """The DAG folder, for Python operators that run in a pod of a project (:mod:`harness.workflow.worker`)."""
+    folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.add(folder, arcname=".", filter=lambda entry: None if "__pycache__" in entry.name else entry)
+    return Response(data.getvalue(), mimetype="application/x-tar")
 
 
 @blueprint.get("/runs/<dag_id>/<run_id>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime
 from typing import Final
@@ -27,6 +28,12 @@ def pod_name(run: str, task_id: str) -> str:
     return re.sub(r"[^a-z0-9]+$", "", name)
 
 
+def timed_pod_name(task_id: str, now: datetime | None = None) -> str:
+    """Name of the pod of a task in 0.4 and 0.5: ``<task_id>-<timestamp>``, the *last* 63 characters (runtime 6.1)."""
+    name = re.sub(r"[^a-z0-9.-]", "-", run_id(task_id, now).lower())[-_LABEL_LENGTH:]
+    return re.sub(r"^[^a-z0-9]+", "", name)
+
+
 def run_id_label(run: str) -> str:
     """Value of the pod label ``run_id``: lower-case letters, digits and ``-`` only (runtime 6.1)."""
     return re.sub(r"[^a-z0-9-]", "", run.lower())
@@ -35,6 +42,17 @@ def run_id_label(run: str) -> str:
 def configmap_name(run: str) -> str:
     """Name of the ConfigMap that holds the run's conf (runtime 6.5)."""
     return f"{run}-config"
+
+
+def cured_run_id(run: str) -> str:
+    """The run id as a name that every object and label takes, for releases that make no such object of it.
+
+    What has to be changed is told apart from other run ids by a digest.
+    """
+    if configmap_problem(run) is None:
+        return run
+    digest = hashlib.sha256(run.encode()).hexdigest()[:8]
+    return f"r{re.sub(r'[^a-z0-9]+', '-', run.lower())}"[:50].rstrip("-") + f"-{digest}"
 
 
 def configmap_problem(run: str) -> str | None:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Final
 
 from harness.contract import names
+from harness.workflow.resources import memory_bytes
 
 XCOM_KEY: Final = "harness_outcome"
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
@@ -28,7 +29,11 @@ START_FAILURES: Final = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines."""
+    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines.
+
+    ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
+    that a form value took over. ``branch``: the code of a branch has seen the data of the run.
+    """
 
     reason: str
     message: str = ""
@@ -40,7 +45,11 @@ class Outcome:
     started: str | None = None
     finished: str | None = None
     max_memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
     log_tail: list[str] = dataclasses.field(default_factory=list)
+    arguments: list[str] = dataclasses.field(default_factory=list)
+    overridden_env: list[str] = dataclasses.field(default_factory=list)
+    branch: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The value of the XCom."""
@@ -81,7 +90,8 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
     metadata, status = pod["metadata"], pod.get("status", {})
     terminated = (container_status(pod, container).get("state") or {}).get("terminated") or {}
     exit_code = terminated.get("exitCode")
-    reason, message = _judge(status, terminated, image, _limit(pod, container))
+    limit = _limit(pod, container)
+    reason, message = _judge(status, terminated, image, limit)
     measured = (metadata.get("annotations") or {}).get(ANNOTATION_MAX_MEMORY)
     return Outcome(
         reason=reason,
@@ -94,6 +104,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
         started=terminated.get("startedAt") or status.get("startTime"),
         finished=terminated.get("finishedAt"),
         max_memory_bytes=int(measured) if measured else None,
+        memory_limit_bytes=None if limit == "none" else int(memory_bytes(limit)),
         log_tail=log_tail,
     )
 

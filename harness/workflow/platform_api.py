@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 from kaapana.blueprints.kaapana_utils import parse_ui_dict
 from sqlalchemy import func
 
-from harness.workflow import naming, wakeup
+from harness.workflow import naming, profile, wakeup
 from harness.workflow.jsonify import answer
 
 blueprint: Final = Blueprint("kaapana", __name__, url_prefix="/flow/kaapana/api")
@@ -34,6 +34,8 @@ def trigger(dag_id: str) -> Response:
     conf = body.get("conf", body)
     conf = dict(conf) if isinstance(conf, dict) else {}
     conf["x_auth_token"] = body.get("x_auth_token") or request.headers.get("X-Auth-Token")
+    if profile.from_environment().conf.form_data and "workflow_form" in conf:
+        conf.setdefault("form_data", conf["workflow_form"])
     try:
         with create_session() as session:
             model = session.get(DagModel, dag_id)

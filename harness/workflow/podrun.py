@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from harness.contract import names
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, NotFound, Unavailable
 from harness.workflow import outcome, podspec
@@ -16,6 +17,7 @@ from harness.workflow.errors import ClusterLostError, InvalidPodError, PodNameTa
 from harness.workflow.outcome import Outcome
 
 TAIL_LINES: Final = 50
+GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
 _LOST_S: Final = 60.0
 _AGAIN_S: Final = 0.5
@@ -31,9 +33,24 @@ def ensure_configmap(api: KubeApi, manifest: Manifest) -> None:
 
 
 def delete_pod(api: KubeApi, namespace: str, name: str) -> None:
-    """Ask for the pod's deletion; one that does not exist is fine."""
+    """Ask for the pod's deletion; one that does not exist is fine.
+
+    A container that ignores SIGTERM gets two seconds and not the 30 of Kubernetes: nobody waits for its tidy end.
+    """
     with contextlib.suppress(NotFound):
-        api.delete("Pod", namespace, name)
+        api.delete("Pod", namespace, name, grace_period_s=GRACE_S)
+
+
+def delete_pods_of(api: KubeApi, namespace: str, run_label: str, mark: str) -> None:
+    """Delete every pod of one task, whatever its name.
+
+    Args:
+        run_label: value of the label ``run_id`` (:func:`podspec.run_label`).
+        mark: value of the annotation (:func:`podspec.task_mark`).
+    """
+    for pod in api.list("Pod", namespace, labels={names.LABEL_RUN_ID: run_label}):
+        if (pod["metadata"].get("annotations") or {}).get(podspec.ANNOTATION_TASK) == mark:
+            delete_pod(api, namespace, pod["metadata"]["name"])
 
 
 class PodRun:
@@ -43,15 +60,23 @@ class PodRun:
         manifest: the pod, as :func:`harness.workflow.podspec.pod` makes it.
         on_line: gets every line that the container writes, as it comes.
         startup_timeout_s: how long the pod may stay Pending (runtime 7.2).
+        replaces_ended: whether the pod of the same task that has succeeded already makes way, or stands in it (409).
     """
 
     def __init__(
-        self, api: KubeApi, manifest: Manifest, *, on_line: Callable[[str], None], startup_timeout_s: float
+        self,
+        api: KubeApi,
+        manifest: Manifest,
+        *,
+        on_line: Callable[[str], None],
+        startup_timeout_s: float,
+        replaces_ended: bool = True,
     ) -> None:
         self._api = api
         self._manifest = manifest
         self._on_line = on_line
         self._startup_timeout_s = startup_timeout_s
+        self._replaces_ended = replaces_ended
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._log_thread: threading.Thread | None = None
         self._log_is_over = threading.Event()
@@ -60,6 +85,7 @@ class PodRun:
         self.namespace: str = manifest["metadata"]["namespace"]
         self.name: str = manifest["metadata"]["name"]
         self.image: str = manifest["spec"]["containers"][0]["image"]
+        self._container: str = manifest["spec"]["containers"][0]["name"]
 
     def create(self) -> None:
         """Create the pod. What an earlier attempt of the same task left is removed first.
@@ -101,11 +127,11 @@ class PodRun:
             if failure is not None:
                 reason, message = failure
                 return self._interrupted(pod, reason, f"image {self.image} cannot be started, {reason}: {message}")
-            if self._log_thread is None and outcome.has_started(pod, podspec.CONTAINER):
+            if self._log_thread is None and outcome.has_started(pod, self._container):
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
                 self._log_thread.start()
             if outcome.has_ended(pod):
-                return outcome.of_ended_pod(pod, podspec.CONTAINER, self.image, self._whole_tail())
+                return outcome.of_ended_pod(pod, self._container, self.image, self._whole_tail())
         raise AssertionError("the stream of changes has no other end")
 
     def interrupted(self, reason: str, message: str) -> Outcome:
@@ -129,6 +155,11 @@ class PodRun:
             raise PodNameTakenError(
                 f"the pod name {self.name} is taken by {theirs}: pod names are cut to 62 characters, so two tasks of "
                 "one run share it; shorten the dag_id or make the task ids differ early"
+            )
+        if not self._replaces_ended and (present.get("status") or {}).get("phase") == "Succeeded":
+            raise PodNameTakenError(
+                f"the pod {self.name} of this task is there already and has succeeded: this release does not delete "
+                "it, so a task that succeeded cannot run again in the same run; start a new run"
             )
         # runtime 7.3: a retry starts a fresh pod of the same name
         delete_pod(self._api, self.namespace, self.name)
@@ -174,7 +205,7 @@ class PodRun:
                 ):
                     lost_since = None
                     self._note(pod)
-                    started = started or outcome.has_started(pod, podspec.CONTAINER)
+                    started = started or outcome.has_started(pod, self._container)
                     yield change, pod
             except Unavailable as error:
                 lost_since = lost_since or time.monotonic()
@@ -191,7 +222,9 @@ class PodRun:
         seen = 0
         while not self._log_is_over.is_set():
             try:
-                for number, line in enumerate(self._api.logs(self.namespace, self.name, container="main", follow=True)):
+                for number, line in enumerate(
+                    self._api.logs(self.namespace, self.name, container=self._container, follow=True)
+                ):
                     if number < seen:
                         continue
                     seen = number + 1

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.contract import names
 from harness.workflow import naming
 from harness.workflow.errors import InvalidPodError
+from harness.workflow.profile import PodProfile
 
 Manifest = dict[str, Any]
 
-CONTAINER: Final = "main"
 ANNOTATION_TASK: Final = "kaapana-harness/task"
 CLEANER_CONTAINER: Final = "delete-output-on-start"
 
@@ -28,6 +28,9 @@ SERVICE_URLS: Final = (  # runtime 6.2 row 1; the values are those of the Airflo
     "KAAPANA_BACKEND_URL",
     "MINIO_URL",
 )
+
+_PROCESS: Final = {"PATH": None, "HOME": None}
+"""What every process needs; a form value would replace these too (operators 2.2)."""
 
 _ENV_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
@@ -61,11 +64,17 @@ class RunNames:
         }
 
 
-def namespace_of(operator_namespace: str | None, params: Mapping[str, Any], conf: Mapping[str, Any]) -> str:
-    """The pod's namespace: federated runs, the operator's own, the project's, ``project-admin`` (runtime 6.1)."""
+def namespace_of(
+    operator_namespace: str | None, params: Mapping[str, Any], conf: Mapping[str, Any], *, honoured: bool = True
+) -> str:
+    """The pod's namespace: federated runs, the operator's own, the project's, ``project-admin`` (runtime 6.1).
+
+    Args:
+        honoured: whether the release takes the operator's own (``pod.namespace_honoured``).
+    """
     if conf.get("federated_form"):
         return names.SERVICES_NAMESPACE
-    if operator_namespace:
+    if operator_namespace and honoured:
         return operator_namespace
     project = params.get("project_form") or {}
     namespace = project.get("kubernetes_namespace") if isinstance(project, Mapping) else None
@@ -92,6 +101,24 @@ def merged_env(
     env.update({str(key).upper(): str(value) for key, value in workflow_form.items()})
     env.update(core)
     return env
+
+
+def overridden(
+    *,
+    platform: Mapping[str, Any],
+    operator_env: Mapping[str, Any],
+    workflow_form: Mapping[str, Any],
+    core: Iterable[str],
+) -> list[str]:
+    """Variables that a form value replaces although somebody else had set them otherwise, sorted.
+
+    Args:
+        platform: what the platform and the operator's place in the DAG set (rows 1 to 3 of runtime 6.2).
+        core: names of row 7, which a form value cannot change: it has no effect at all.
+    """
+    form = {str(key).upper(): str(value) for key, value in workflow_form.items()}
+    before = {**dict.fromkeys(core), **platform, **operator_env, **_PROCESS}
+    return sorted(name for name, value in form.items() if name in before and before[name] != value)
 
 
 def env_list(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -> list[Manifest]:
@@ -149,7 +176,9 @@ def _secret_entry(secret: Any) -> Manifest:
     return {"name": secret.name, "value": getattr(secret, "value", None) or ""}
 
 
-def volumes(run_id: str, namespace: str, *, with_conf: bool) -> tuple[list[Manifest], list[Manifest]]:
+def volumes(
+    run_id: str, namespace: str, release: PodProfile, *, with_conf: bool
+) -> tuple[list[Manifest], list[Manifest]]:
     """Volumes and their mounts, in the platform's order (runtime 6.3)."""
     table: list[tuple[str, Manifest, Manifest]] = []
     if with_conf:
@@ -157,7 +186,7 @@ def volumes(run_id: str, namespace: str, *, with_conf: bool) -> tuple[list[Manif
         table.append(
             (
                 "workflowconf",
-                {"configMap": {"name": naming.configmap_name(run_id)}},
+                {"configMap": {"name": conf_name(run_id, release)}},
                 {"mountPath": path, "subPath": "conf.json", "readOnly": True},
             )
         )
@@ -166,6 +195,8 @@ def volumes(run_id: str, namespace: str, *, with_conf: bool) -> tuple[list[Manif
         ("models", names.PVC_MODELS, "/models"),
     ]
     if namespace != names.SERVICES_NAMESPACE:
+        if release.mounted_scripts:
+            claims.append(("mounted-scripts", names.PVC_MOUNTED_SCRIPTS, names.MOUNTED_SCRIPTS_DIR))
         claims.append(("tensorboard", names.PVC_TENSORBOARD, "/tensorboard"))
     for name, claim, path in claims:
         table.append((name, {"persistentVolumeClaim": {"claimName": claim}}, {"mountPath": path}))
@@ -176,29 +207,55 @@ def volumes(run_id: str, namespace: str, *, with_conf: bool) -> tuple[list[Manif
     )
 
 
-def configmap(run_id: str, namespace: str, conf: Mapping[str, Any]) -> Manifest:
+def conf_name(run_id: str, release: PodProfile) -> str:
+    """Name of the ConfigMap with the run's conf; cured where the release writes a file instead (runtime 6.5)."""
+    return naming.configmap_name(naming.cured_run_id(run_id) if release.conf == "file" else run_id)
+
+
+def configmap(run_id: str, namespace: str, conf: Mapping[str, Any], release: PodProfile) -> Manifest:
     """The run's conf as the containers read it: indented by 4, keys sorted (runtime 6.5).
 
     Raises:
         InvalidPodError: the run id cannot be the name of a ConfigMap.
     """
-    problem = naming.configmap_problem(run_id)
-    if problem:
+    name, label = conf_name(run_id, release), run_id
+    if release.conf == "file":
+        label = naming.cured_run_id(run_id)
+    elif problem := naming.configmap_problem(run_id):
         raise InvalidPodError(problem)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": naming.configmap_name(run_id),
+            "name": name,
             "namespace": namespace,
-            "labels": {"app": "kaapana", names.LABEL_RUN_ID: run_id},
+            "labels": {"app": "kaapana", names.LABEL_RUN_ID: label},
         },
         "data": {"conf.json": json.dumps(conf, indent=4, sort_keys=True)},
     }
 
 
+def pod_name(run: RunNames, release: PodProfile) -> str:
+    """Name of a new pod of the task (runtime 6.1)."""
+    if release.name == "task-timestamp":
+        return naming.timed_pod_name(run.task_id)
+    return naming.pod_name(run.run_id, run.task_id)
+
+
+def run_label(run_id: str, release: PodProfile) -> str:
+    """Value of the pod's label ``run_id``."""
+    label = naming.run_id_label(run_id)
+    return naming.cured_run_id(run_id) if release.conf == "file" and len(label) > 63 else label
+
+
+def task_mark(run_id: str, task_id: str) -> str:
+    """What tells the pod of a task from those of other tasks, whatever its name."""
+    return f"{run_id}/{task_id}"
+
+
 def pod(
     run: RunNames,
+    release: PodProfile,
     *,
     namespace: str,
     image: str,
@@ -210,18 +267,22 @@ def pod(
     pull_policy: str | None,
     command: Sequence[str] | None,
     args: Sequence[str] | None,
+    scheduling: Mapping[str, Any],
     with_conf: bool,
     clean_output_with: str | None,
 ) -> Manifest:
     """The task's pod (runtime 6.1).
 
     Args:
+        release: decides names, labels and volumes.
         pull_policy, command, args: ``None`` where the release does not pass them on.
+        scheduling: further fields of the pod's ``spec``; those without a value are left out.
         clean_output_with: image of an init container that removes the task's output folders, or ``None``.
     """
-    mounted, mounts = volumes(run.run_id, namespace, with_conf=with_conf)
+    mounted, mounts = volumes(run.run_id, namespace, release, with_conf=with_conf)
+    name = pod_name(run, release)
     container: Manifest = {
-        "name": CONTAINER,
+        "name": name if release.container_name == "pod" else release.container_name,
         "image": image,
         "env": env,
         "resources": resources,
@@ -235,36 +296,65 @@ def pod(
         "imagePullSecrets": [{"name": name} for name in pull_secrets],
         "containers": [container],
         "volumes": mounted,
+        **{key: value for key, value in scheduling.items() if value},
     }
     if clean_output_with:
-        spec["initContainers"] = [_output_cleaner(run, clean_output_with, mounts)]
+        spec["initContainers"] = [_remover(run, run.operator_out_dir, clean_output_with, mounts)]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": naming.pod_name(run.run_id, run.task_id),
+            "name": name,
             "namespace": namespace,
             "labels": {
                 **labels,
-                names.LABEL_TYPE: names.LABEL_TYPE_PROCESSING,
-                names.LABEL_RUN_ID: naming.run_id_label(run.run_id),
+                release.type_label: names.LABEL_TYPE_PROCESSING,
+                names.LABEL_RUN_ID: run_label(run.run_id, release),
             },
-            "annotations": {**annotations, ANNOTATION_TASK: f"{run.run_id}/{run.task_id}"},
+            "annotations": {**annotations, ANNOTATION_TASK: task_mark(run.run_id, run.task_id)},
         },
         "spec": spec,
     }
 
 
-def _output_cleaner(run: RunNames, image: str, mounts: list[Manifest]) -> Manifest:
+def input_remover(manifest: Manifest, run: RunNames, operator_in_dir: str, image: str) -> Manifest:
+    """A pod that removes what an ended task has read (``delete_input_on_success``, runtime 7.8).
+
+    Args:
+        manifest: the pod of the task.
+        image: has a shell.
+    """
+    metadata, spec = manifest["metadata"], manifest["spec"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    container = {**_remover(run, operator_in_dir, image, mounts), "name": "delete-input-on-success"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{metadata['name'][:54].rstrip('-.')}-input",
+            "namespace": metadata["namespace"],
+            "labels": dict(metadata["labels"]),
+            "annotations": {ANNOTATION_TASK: f"{metadata['annotations'][ANNOTATION_TASK]} (its input)"},
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "imagePullSecrets": spec["imagePullSecrets"],
+            "containers": [container],
+            "volumes": [volume for volume in spec["volumes"] if volume["name"] == "workflowdata"],
+        },
+    }
+
+
+def _remover(run: RunNames, folder: str, image: str, mounts: list[Manifest]) -> Manifest:
     data = [mount for mount in mounts if mount["name"] == "workflowdata"]
-    # runtime 7.8: <run>/<batch>/*/<out dir> and <run>/<out dir>
-    script = 'rm -rf -- "$WORKFLOW_DIR/$OPERATOR_OUT_DIR" "$WORKFLOW_DIR/$BATCH_NAME"/*/"$OPERATOR_OUT_DIR"'
-    wanted = ("WORKFLOW_DIR", "BATCH_NAME", "OPERATOR_OUT_DIR")
+    # runtime 7.8: <run>/<batch>/*/<dir> and <run>/<dir>
+    script = 'rm -rf -- "$WORKFLOW_DIR/$FOLDER" "$WORKFLOW_DIR/$BATCH_NAME"/*/"$FOLDER"'
+    env = {"WORKFLOW_DIR": run.workflow_dir, "BATCH_NAME": run.batch_name, "FOLDER": folder}
     return {
         "name": CLEANER_CONTAINER,
         "image": image,
         "command": ["sh", "-c", script],
-        "env": [{"name": name, "value": run.core[name]} for name in wanted],
+        "env": [{"name": name, "value": value} for name, value in env.items()],
         "resources": {"requests": {"memory": "50Mi"}, "limits": {"memory": "100Mi"}},
         "volumeMounts": data,
     }

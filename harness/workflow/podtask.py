@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
 import os
 import time
@@ -14,7 +16,7 @@ from airflow.exceptions import AirflowException, AirflowFailException, AirflowSk
 from harness.contract import names
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError
-from harness.workflow import interactive, naming, outcome, podrun, podspec, profile, resources
+from harness.workflow import interactive, outcome, podrun, podspec, profile, resources
 from harness.workflow.errors import (
     ClusterLostError,
     InvalidPodError,
@@ -27,6 +29,8 @@ from harness.workflow.outcome import Outcome
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 """Below Airflow's task logger, so that every line goes to the log of the task."""
 
+DEFAULT_PRIORITY_CLASS: Final = "kaapana-low-priority"
+
 _NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError, interactive.InteractiveStepError)
 
 
@@ -35,27 +39,36 @@ def connect() -> KubeApi:
     return KubeApi.in_cluster()
 
 
+@functools.cache
 def job_scheduler_enabled() -> bool:
-    """Airflow Variable ``enable_job_scheduler``: with it GPUs are not given out by a pool (runtime 2.4)."""
+    """Airflow Variable ``enable_job_scheduler``: with it GPUs are not given out by a pool (runtime 2.4).
+
+    Asked once in a process: those that parse DAG files live for one file.
+    """
     from airflow.models import Variable
 
     return str(Variable.get("enable_job_scheduler", default_var="true")).lower() == "true"
 
 
-def _pod_place(context: Any) -> tuple[str, str]:
-    """Namespace and name of the pod of the context's task."""
-    ti, conf = context["ti"], context["dag_run"].conf or {}
-    namespace = podspec.namespace_of(getattr(ti.task, "namespace", None), context["params"], conf)
-    return namespace, naming.pod_name(ti.run_id, ti.task_id)
+def namespace_for(operator: Any, context: Any) -> str:
+    """The namespace in which a task's pod lives (runtime 6.1)."""
+    return podspec.namespace_of(
+        getattr(operator, "namespace", None),
+        context["params"],
+        context["dag_run"].conf or {},
+        honoured=profile.from_environment().pod.namespace_honoured,
+    )
 
 
 def delete_pod_of(context: Any) -> None:
     """Delete the pod of a task that failed; a cluster that does not answer is only logged (runtime 7.3)."""
-    namespace, name = _pod_place(context)
+    ti, release = context["ti"], profile.from_environment().pod
+    namespace = namespace_for(ti.task, context)
+    label, mark = podspec.run_label(ti.run_id, release), podspec.task_mark(ti.run_id, ti.task_id)
     try:
-        podrun.delete_pod(connect(), namespace, name)
+        podrun.delete_pods_of(connect(), namespace, label, mark)
     except ApiError as error:
-        _LOG.warning("the pod %s/%s was not deleted: %s", namespace, name, error)
+        _LOG.warning("the pod of %s in %s was not deleted: %s", mark, namespace, error)
 
 
 class PodTask:
@@ -65,7 +78,7 @@ class PodTask:
         self._operator = operator
         self._context = context
         self._conf: dict[str, Any] = context["dag_run"].conf or {}
-        self._profile = profile.from_environment()
+        self._profile = profile.from_environment().pod
         self._pod: podrun.PodRun | None = None
         ti = context["ti"]
         self._names = podspec.RunNames(
@@ -75,12 +88,14 @@ class PodTask:
             batch_name=operator.batch_name,
             operator_out_dir=operator.operator_out_dir,
         )
-        self.namespace = podspec.namespace_of(operator.namespace, context["params"], self._conf)
+        self.namespace = namespace_for(operator, context)
+        self._overridden: list[str] = []
 
     def run(self) -> None:
         """Run the pod; the outcome is written to the XCom in every case."""
         begin = time.monotonic()
         try:
+            self._refuse_what_is_not_emulated()
             result = self._run_pod()
         except AirflowTaskTimeout:
             seconds = time.monotonic() - begin
@@ -114,12 +129,26 @@ class PodTask:
 
     # -- inner parts -------------------------------------------------------------------------------------
 
+    def _refuse_what_is_not_emulated(self) -> None:
+        operator = self._operator
+        if operator.not_emulated:
+            raise NotEmulatedError(f"{self._names.task_id} cannot run here: {operator.not_emulated}")
+        if operator.xcom_push_flag and self._profile.xcom_honoured:
+            raise NotEmulatedError(
+                f"{self._names.task_id} has xcom_push=True: the return value of a container is not emulated; releases "
+                "since 0.6.0 ignore it, so write a file to the output folder instead"
+            )
+        if operator.manage_cache != "ignore" and self._profile.cache_honoured:
+            _LOG.warning("manage_cache=%r: the cache is always empty here, so the task runs", operator.manage_cache)
+
     def _run_pod(self) -> Outcome:
         api = connect()
         what = interactive.what(self._operator)
         manifest = self.manifest()
         if self._mounts_conf:
-            podrun.ensure_configmap(api, podspec.configmap(self._names.run_id, self.namespace, self._conf))
+            podrun.ensure_configmap(
+                api, podspec.configmap(self._names.run_id, self.namespace, self._conf, self._profile)
+            )
         if what:
             session = self._interactive_session(api, manifest, what)
             self._pod = session.attempt
@@ -127,11 +156,37 @@ class PodTask:
         self._pod = podrun.PodRun(
             api,
             manifest,
-            on_line=_LOG.info,
-            startup_timeout_s=min(self._operator.startup_timeout_seconds, self._profile.startup_timeout_s),
+            on_line=_LOG.info if self._operator.get_logs or not self._profile.get_logs_honoured else _unheard,
+            startup_timeout_s=self._operator.startup_timeout_seconds,
+            replaces_ended=self._profile.existing_pod == "replaced",
         )
         self._pod.create()
-        return self._pod.follow()
+        result = self._pod.follow()
+        if result.reason == "Skipped" and self._profile.skipped_pod == "deleted":
+            podrun.delete_pod(api, self.namespace, self._pod.name)
+        if result.reason == "Completed":
+            self._remove_input(api, manifest)
+        return result
+
+    def _remove_input(self, api: KubeApi, manifest: podspec.Manifest) -> None:
+        """``delete_input_on_success``, on releases that do it; by a pod, because Airflow does not see the volume."""
+        folder = getattr(self._operator, "operator_in_dir", None)
+        if not (self._operator.delete_input_on_success and self._profile.delete_input_on_success and folder):
+            return
+        if not _stays_inside(folder):
+            _LOG.warning("the input folder %r is not removed: it leaves the task's place", folder)
+            return
+        remover = podrun.PodRun(
+            api,
+            podspec.input_remover(manifest, self._names, folder, _platform_image("workflow-cleaner")),
+            on_line=_LOG.info,
+            startup_timeout_s=self._operator.startup_timeout_seconds,
+        )
+        remover.create()
+        result = remover.follow()
+        podrun.delete_pod(api, remover.namespace, remover.name)
+        if result.reason != "Completed":
+            raise AirflowException(f"delete_input_on_success: the input folder {folder} stays: {result.message}")
 
     def _interactive_session(self, api: KubeApi, manifest: podspec.Manifest, what: str) -> interactive.Session:
         operator = self._operator
@@ -145,7 +200,7 @@ class PodTask:
             display_name=operator.display_name,
             folder=self._names.workflow_dir,
         )
-        timeout_s = min(operator.startup_timeout_seconds, self._profile.startup_timeout_s)
+        timeout_s = operator.startup_timeout_seconds
         return interactive.Session(api, manifest, step, on_line=_LOG.info, startup_timeout_s=timeout_s)
 
     @property
@@ -166,23 +221,32 @@ class PodTask:
             image = _platform_image("workflow-cleaner")
         if not image:
             raise InvalidPodError(f"the operator of {self._names.task_id} has no image")
+        form = self._conf.get("form_data" if profile.from_environment().conf.form_data else "workflow_form") or {}
+        core = {k: v for k, v in self._names.core.items() if k != "TASK_ID" or self._profile.env_task_id}
+        base, proxy, in_dir = self._base_env(), self._proxy_env(), getattr(operator, "operator_in_dir", None)
         env = podspec.merged_env(
-            base=self._base_env(),
-            proxy=self._proxy_env(),
-            operator_in_dir=getattr(operator, "operator_in_dir", None),
+            base=base,
+            proxy=proxy,
+            operator_in_dir=in_dir,
             operator_env=operator.env_vars,
             gpu_device="0" if operator.gpu_mem_mb else "",
-            workflow_form=self._conf.get("workflow_form") or {},
-            core=self._names.core,
+            workflow_form=form,
+            core=core,
+        )
+        platform = {**base, **proxy, **({} if in_dir is None else {"OPERATOR_IN_DIR": in_dir})}
+        self._overridden = podspec.overridden(
+            platform=platform, operator_env=operator.env_vars, workflow_form=form, core=core
         )
         entries = podspec.env_list(env, secrets=operator.secrets, namespace=self.namespace)
         _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
-        _LOG.info("annotations: %s", operator.annotations)
+        annotations = operator.annotations if self._profile.annotations_honoured else {}
+        _LOG.info("annotations: %s", annotations)
         honoured = self._profile.cmds_honoured
         if (operator.cmds or operator.arguments) and not honoured:
             _LOG.warning("cmds and arguments are not passed on by this release: the image's own command runs")
         return podspec.pod(
             self._names,
+            self._profile,
             namespace=self.namespace,
             image=image,
             env=entries,
@@ -190,16 +254,17 @@ class PodTask:
                 ram_mem_mb=operator.ram_mem_mb,
                 ram_mem_mb_lmt=operator.ram_mem_mb_lmt,
                 cpu_millicores=operator.cpu_millicores,
-                gpu=bool(operator.gpu_mem_mb),
+                gpu=bool(operator.gpu_mem_mb) if self._profile.gpu_limit else None,
                 factor=self._profile.memory_factor,
                 given=operator.pod_resources,
             ),
             labels=operator.labels,
-            annotations=operator.annotations,
+            annotations=annotations,
             pull_secrets=operator.image_pull_secrets,
             pull_policy=operator.image_pull_policy if self._profile.pull_policy_honoured else None,
             command=_words(operator.cmds) if honoured else None,
             args=_words(operator.arguments) if honoured else None,
+            scheduling=self._scheduling(),
             with_conf=self._mounts_conf,
             clean_output_with=self._output_cleaner(),
         )
@@ -208,7 +273,21 @@ class PodTask:
         return {
             "SERVICES_NAMESPACE": os.environ.get("SERVICES_NAMESPACE", names.SERVICES_NAMESPACE),
             "ADMIN_NAMESPACE": os.environ.get("ADMIN_NAMESPACE", names.ADMIN_NAMESPACE),
-            **self._operator.service_urls,
+            **({"EXTENSIONS_NAMESPACE": names.EXTENSIONS_NAMESPACE} if self._profile.env_extensions_namespace else {}),
+            **(self._operator.service_urls if self._profile.env_service_urls else {}),
+        }
+
+    def _scheduling(self) -> dict[str, Any]:
+        """Where the pod may run, on releases that pass it on. One node has no use for the default priority class."""
+        operator = self._operator
+        if not self._profile.scheduling_honoured:
+            return {}
+        priority = operator.priority_class_name
+        return {
+            "priorityClassName": None if priority == DEFAULT_PRIORITY_CLASS else priority,
+            "nodeSelector": operator.node_selectors,
+            "affinity": operator.affinity,
+            "tolerations": operator.tolerations,
         }
 
     def _proxy_env(self) -> dict[str, str]:
@@ -230,7 +309,7 @@ class PodTask:
         if not wanted or self._context["ti"].try_number <= 1 or not self._mounts_conf:
             return None
         out_dir = self._names.operator_out_dir
-        if out_dir.strip("/") in ("", ".", "..") or "/../" in f"/{out_dir}/":
+        if not _stays_inside(out_dir):
             _LOG.warning("the output folder %r is not removed: it leaves the task's place", out_dir)
             return None
         return _platform_image("workflow-cleaner")
@@ -243,11 +322,14 @@ class PodTask:
             message=message,
             image=self._operator.image or "",
             namespace=self.namespace,
-            pod=naming.pod_name(self._names.run_id, self._names.task_id),
+            pod=podspec.pod_name(self._names, self._profile),
         )
 
     def _record(self, result: Outcome) -> None:
         # its own transaction: Airflow drops what a failing execute() returns, this must stay
+        result = dataclasses.replace(
+            result, arguments=release_dependent(self._operator), overridden_env=self._overridden
+        )
         self._context["ti"].xcom_push(key=outcome.XCOM_KEY, value=result.as_dict())
 
     def _raise_for(self, result: Outcome) -> None:
@@ -258,6 +340,36 @@ class PodTask:
         if result.reason in outcome.START_FAILURES:
             raise AirflowFailException(result.message)
         raise AirflowException(result.message)
+
+
+def release_dependent(operator: Any) -> list[str]:
+    """Names of the arguments that the author gave to a pod operator and that releases treat differently."""
+    given = {
+        "cmds": operator.cmds,
+        "arguments": operator.arguments,
+        "image_pull_policy": operator.image_pull_policy != os.environ.get("PULL_POLICY_IMAGES", "IfNotPresent"),
+        "priority_class_name": operator.priority_class_name not in (None, DEFAULT_PRIORITY_CLASS),
+        "node_selectors": operator.node_selectors,
+        "affinity": operator.affinity,
+        "tolerations": operator.tolerations,
+        "annotations": operator.annotations,
+        "namespace": operator.namespace,
+        "get_logs": not operator.get_logs,
+        "xcom_push": operator.xcom_push_flag,
+        "manage_cache": operator.manage_cache != "ignore",
+        "delete_input_on_success": operator.delete_input_on_success,
+        "display_name": operator.display_name != "-",
+        "launch_application_chart": operator.launch_application_chart,
+    }
+    return [name for name, value in given.items() if value]
+
+
+def _unheard(_line: str) -> None:
+    """``get_logs=False``: the line stays with the outcome and does not go to the log."""
+
+
+def _stays_inside(folder: str) -> bool:
+    return folder.strip("/") not in ("", ".", "..") and "/../" not in f"/{folder}/"
 
 
 def _platform_image(name: str) -> str:
@@ -274,10 +386,10 @@ def _words(value: Any) -> list[str] | None:
 
 def delete_configmap(context: Mapping[str, Any]) -> None:
     """Remove the run's ConfigMap; a missing one is fine (runtime 7.7)."""
-    operator, conf = context["ti"].task, context["dag_run"].conf or {}
-    namespace = podspec.namespace_of(operator.namespace, context["params"], conf)
+    namespace = namespace_for(context["ti"].task, context)
+    name = podspec.conf_name(context["run_id"], profile.from_environment().pod)
     try:
-        connect().delete("ConfigMap", namespace, naming.configmap_name(context["run_id"]))
+        connect().delete("ConfigMap", namespace, name)
     except ApiError as error:
         if error.status != 404:
             raise AirflowException(f"the ConfigMap of the run was not removed: {error}") from error

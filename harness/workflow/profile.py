@@ -1,40 +1,121 @@
-"""What the emulated release honours, from the environment of the Airflow containers."""
+"""What the emulated release does, from the environment of the Airflow containers.
+
+The defaults are those of the profile ``documented``; ``harness/profiles/0.6.0.toml`` says what each key means.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 VARIABLE: Final = "KAAPANA_HARNESS_PROFILE"
+
+_Table = TypeVar("_Table")
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorProfile:
+    """The ``[operator]`` table: what the constructor of a pod operator takes (runtime 5, 17)."""
+
+    startup_timeout_s: float = 3600.0
+    unknown_parameters: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class PodProfile:
-    """The ``[pod]`` table of a profile (``harness/profiles``); the defaults are those of ``documented``."""
+    """The ``[pod]`` table: what reaches the pod of a task, and what becomes of it (runtime 6, 7, 17)."""
 
     cmds_honoured: bool = True
     pull_policy_honoured: bool = True
+    scheduling_honoured: bool = False
+    annotations_honoured: bool = True
+    namespace_honoured: bool = True
+    get_logs_honoured: bool = False
+    xcom_honoured: bool = False
+    cache_honoured: bool = False
     memory_factor: float = 1.0
-    startup_timeout_s: float = 3600.0
+    gpu_limit: bool = True
+    name: str = "run-task"
+    container_name: str = "main"
+    type_label: str = "kaapana.ai/type"
+    existing_pod: str = "refused"
+    skipped_pod: str = "kept"
+    env_task_id: bool = True
+    env_service_urls: bool = True
+    env_extensions_namespace: bool = False
+    conf: str = "configmap"
+    mounted_scripts: bool = False
     delete_output_on_start: bool = True
+    delete_input_on_success: bool = False
 
 
-def from_environment(environ: Mapping[str, str] | None = None) -> PodProfile:
-    """Read the profile; keys that this version does not know are left to others.
+@dataclasses.dataclass(frozen=True)
+class PythonProfile:
+    """The ``[python]`` table: where the Python code of a DAG runs (runtime 3)."""
+
+    branch_sees_project: bool = True
+    service_dags_in_scheduler: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfProfile:
+    """The ``[conf]`` table: the document of a run (runtime 10.4)."""
+
+    form_data: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class CallbackProfile:
+    """The ``[callbacks]`` table: what follows the failure of a task (runtime 7.3)."""
+
+    notifications: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """The emulated release, as far as Airflow has to know it."""
+
+    name: str = "documented"
+    operator: OperatorProfile = OperatorProfile()
+    pod: PodProfile = PodProfile()
+    python: PythonProfile = PythonProfile()
+    conf: ConfProfile = ConfProfile()
+    callbacks: CallbackProfile = CallbackProfile()
+    parallelism: int | None = None
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Release:
+    """Read the release; keys that this side does not need are left to others.
 
     Raises:
         ValueError: the variable is not a JSON object.
     """
-    environ = os.environ if environ is None else environ
-    text = environ.get(VARIABLE, "")
+    return _parse((os.environ if environ is None else environ).get(VARIABLE, ""))
+
+
+@functools.lru_cache(maxsize=4)
+def _parse(text: str) -> Release:
     if not text.strip():
-        return PodProfile()
+        return Release()
     data: Any = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"{VARIABLE} is not a JSON object: {text[:80]!r}")
-    table = data.get("pod", {})
-    known = {field.name for field in dataclasses.fields(PodProfile)}
-    return PodProfile(**{key: value for key, value in table.items() if key in known})
+    return Release(
+        name=str(data.get("name", "documented")),
+        operator=_table(OperatorProfile, data.get("operator")),
+        pod=_table(PodProfile, data.get("pod")),
+        python=_table(PythonProfile, data.get("python")),
+        conf=_table(ConfProfile, data.get("conf")),
+        callbacks=_table(CallbackProfile, data.get("callbacks")),
+        parallelism=(data.get("airflow") or {}).get("parallelism"),
+    )
+
+
+def _table(kind: type[_Table], given: Any) -> _Table:
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in (given or {}).items()}
+    return kind(**{key: value for key, value in values.items() if key in known})

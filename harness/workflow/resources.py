@@ -53,7 +53,7 @@ def pod_resources(
     ram_mem_mb: int | None,
     ram_mem_mb_lmt: int | None,
     cpu_millicores: int | None,
-    gpu: bool,
+    gpu: bool | None,
     factor: float,
     given: Any = None,
 ) -> dict[str, dict[str, str]]:
@@ -62,7 +62,7 @@ def pod_resources(
     Args:
         ram_mem_mb: request in Mi. ``ram_mem_mb_lmt``: limit in Mi, request + 100 by default.
         cpu_millicores: request in m, the limit is 100 more; ``None`` leaves the CPU alone.
-        gpu: whether one GPU is asked for; the key is always there.
+        gpu: whether one GPU is asked for; ``None`` where the release leaves the key out.
         factor: what the release multiplies memory with.
         given: the operator's own ``pod_resources``, a mapping or an object with ``requests`` and ``limits``.
     """
@@ -76,7 +76,8 @@ def pod_resources(
         if cpu_millicores is not None:
             requests["cpu"] = f"{cpu_millicores}m"
             limits["cpu"] = f"{cpu_millicores + 100}m"
-        limits["nvidia.com/gpu"] = "1" if gpu else "0"
+        if gpu is not None:
+            limits["nvidia.com/gpu"] = "1" if gpu else "0"
     for table in (requests, limits):
         if table.get("memory") is not None:
             table["memory"] = render_memory(table["memory"], factor)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PROFILES = REPOSITORY / "harness" / "profiles"
 IN_IMAGE = Path(__file__).parent / "in_image"
 FILES = sorted(path.name for path in IN_IMAGE.glob("test_*.py"))
 SECONDS = 600
@@ -44,7 +45,8 @@ def failures(image: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     name = f"kaapana-harness-workflow-tests-{uuid.uuid4().hex[:8]}"
     command = [
         "docker", "run", "--rm", "--init", "--name", name, "--network", "none",
-        "-v", f"{REPOSITORY / 'tests'}:/work/tests:ro", "-v", f"{results}:/results", "-w", "/work",
+        "-v", f"{REPOSITORY / 'tests'}:/work/tests:ro", "-v", f"{PROFILES}:/work/profiles:ro",
+        "-v", f"{results}:/results", "-w", "/work",
         "-e", "PYTHONDONTWRITEBYTECODE=1", "-e", "PYTHONWARNINGS=ignore", image,
         "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "/work",
         "--confcutdir", "/work/tests/workflow",

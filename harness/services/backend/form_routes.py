@@ -13,7 +13,7 @@ from starlette.routing import Route
 from harness.services.airflow import Airflow, AirflowError
 from harness.services.backend.request import RequestReader
 from harness.services.datasets import Datasets
-from harness.services.state import Directory, Project
+from harness.services.state import Project
 from harness.services.web import error
 
 _KINDS = {"dataset": "dataset_name", "minio": "bucket_name"}
@@ -22,9 +22,8 @@ _KINDS = {"dataset": "dataset_name", "minio": "bucket_name"}
 class FormRoutes:
     """What a user may start, and what the page asks him for."""
 
-    def __init__(self, read: RequestReader, directory: Directory, datasets: Datasets, airflow: Airflow) -> None:
+    def __init__(self, read: RequestReader, datasets: Datasets, airflow: Airflow) -> None:
         self._read = read
-        self._directory = directory
         self._datasets = datasets
         self._airflow = airflow
 
@@ -34,8 +33,11 @@ class FormRoutes:
             dags = await run_in_threadpool(self._airflow.dags)
         except AirflowError as problem:
             raise error(502, str(problem)) from None
-        software = set(self._directory.software(project.id))
-        return {key: dag for key, dag in sorted(dags.items()) if key in software and dag.get("ui_visible") is True}
+        return {
+            key: dag
+            for key, dag in sorted(dags.items())
+            if self._read.allows(project, key) and dag.get("ui_visible") is True
+        }
 
     async def dags(self, request: Request) -> Response:
         """GET /client/dags, POST /client/get-dags: ids, or DAG objects with ``only_dag_names`` false."""

@@ -18,12 +18,16 @@ class RequestReader:
 
     Args:
         json_bytes: the longest body that is read.
+        software_mapping: whether projects have lists of what they may start (services 20: not in 0.4).
     """
 
-    def __init__(self, identity: Identity, directory: Directory, json_bytes: int) -> None:
+    def __init__(
+        self, identity: Identity, directory: Directory, json_bytes: int, *, software_mapping: bool = True
+    ) -> None:
         self._identity = identity
         self._directory = directory
         self._json_bytes = json_bytes
+        self._software_mapping = software_mapping
 
     def project(self, request: Request) -> Project:
         """The project of the header ``Project`` (a JSON object); missing is a 500 as on the platform."""
@@ -48,6 +52,10 @@ class RequestReader:
         if not isinstance(body, dict):
             raise error(422, "the body must be a JSON object")
         return body
+
+    def allows(self, project: Project, dag_id: str) -> bool:
+        """Whether the project may start the DAG."""
+        return not self._software_mapping or dag_id in self._directory.software(project.id)
 
     def is_admin(self, request: Request) -> bool:
         """Whether a realm admin asks; 401 for a token that is not valid."""

@@ -41,10 +41,12 @@ class Backend:
         store: ObjectStore,
     ) -> None:
         self._instance_name = config.instance_name
-        self._read = RequestReader(identity, directory, config.limits.json_bytes)
+        self._read = RequestReader(
+            identity, directory, config.limits.json_bytes, software_mapping=config.software_mapping
+        )
         self._parts = (
-            WorkflowRoutes(self._read, directory, workflows, config.instance_name),
-            FormRoutes(self._read, directory, datasets, airflow),
+            WorkflowRoutes(self._read, workflows, config.instance_name),
+            FormRoutes(self._read, datasets, airflow),
             DatasetRoutes(self._read, datasets),
             ResultRoutes(self._read, store),
         )

@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from harness.services.airflow import AirflowError
 from harness.services.backend.request import RequestReader, whole_number
-from harness.services.state import Directory
 from harness.services.web import error, text_field
 from harness.services.workflows import Job, Workflow, WorkflowError, Workflows
 
@@ -19,9 +18,8 @@ from harness.services.workflows import Job, Workflow, WorkflowError, Workflows
 class WorkflowRoutes:
     """Start, list, abort and restart."""
 
-    def __init__(self, read: RequestReader, directory: Directory, workflows: Workflows, instance_name: str) -> None:
+    def __init__(self, read: RequestReader, workflows: Workflows, instance_name: str) -> None:
         self._read = read
-        self._directory = directory
         self._workflows = workflows
         self._instance_name = instance_name
 
@@ -35,7 +33,7 @@ class WorkflowRoutes:
             raise error(422, "conf_data must be an object")
         if body.get("federated"):
             raise error(501, "the harness's backend does not emulate federated workflows")
-        if not self._read.is_admin(request) and dag_id not in self._directory.software(project.id):
+        if not self._read.is_admin(request) and not self._read.allows(project, dag_id):
             raise error(403, f"DAG {dag_id!r} is not in the software of project {project.name!r}")
         username = body.get("username") or request.headers.get("x-forwarded-preferred-username")
         if not isinstance(username, str):

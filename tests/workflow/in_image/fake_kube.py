@@ -7,6 +7,7 @@
 ``missing/<any>``      waits with ErrImagePull and the tags that the registry has
 ``pending/<any>``      never starts
 ``flaky/exit-<n>``     exits with n at its first start, with 0 afterwards
+``lines/worker``       runs its command for real, in a process of its own
 =====================  ==================================================================
 """
 
@@ -14,12 +15,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+WORKER_IMAGE = "lines/worker"
 _PATH = re.compile(
     r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services)(/(?P<name>[^/]+))?(?P<log>/log)?$"
 )
@@ -35,6 +39,9 @@ class FakeKube:
         self.created: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.starts: dict[str, int] = {}
+        # of containers that run for real: what they wrote, and what they need in their environment
+        self.outputs: dict[str, str] = {}
+        self.environ: dict[str, str] = {}
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,6 +67,21 @@ class FakeKube:
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _work(self, manifest: dict[str, Any]) -> int:
+        """Run the command of a container for real."""
+        container = manifest["spec"]["containers"][0]
+        done = subprocess.run(
+            [sys.executable, *container["command"][1:], *container["args"]],
+            env=worker_environment({"PATH": "/opt/venv/bin:/usr/bin:/bin", **self.environ}, manifest),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.outputs[manifest["metadata"]["name"]] = done.stdout
+        return done.returncode
 
     def close(self) -> None:
         """Stop listening; watches end."""
@@ -143,12 +165,25 @@ class FakeKube:
         query = {key: values[0] for key, values in parse_qs(urlsplit(handler.path).query).items()}
         if query.get("watch"):
             return self._watch(handler, place["plural"], query)
+        if not place["name"]:
+            return self._list(handler, place, query)
         manifest = self.objects.get((place["ns"], place["plural"], place["name"]))
         if manifest is None:
             return self._refuse(handler, 404, "NotFound", f"{place['name']} not found")
         if place["log"]:
             return self._log(handler, manifest)
         return self._answer(handler, 200, manifest)
+
+    def _list(self, handler: BaseHTTPRequestHandler, place: re.Match[str], query: dict[str, str]) -> None:
+        wanted = dict(part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part)
+        with self.changed:
+            items = [
+                manifest
+                for (namespace, plural, _), manifest in self.objects.items()
+                if (namespace, plural) == (place["ns"], place["plural"])
+                and wanted.items() <= manifest["metadata"].get("labels", {}).items()
+            ]
+        self._answer(handler, 200, {"kind": "List", "items": items})
 
     def _stream(self, handler: BaseHTTPRequestHandler, lines: Iterator[str]) -> None:
         handler.send_response(200)
@@ -196,6 +231,11 @@ class FakeKube:
         name = manifest["metadata"]["name"]
 
         def lines() -> Iterator[str]:
+            if image == WORKER_IMAGE:
+                with self.changed:
+                    self.changed.wait_for(lambda: self._gone(manifest) or manifest["status"]["phase"] != "Running")
+                yield from self.outputs.get(name, "").splitlines()
+                return
             yield f"this is {image}"
             with self.changed:
                 self.changed.wait_for(lambda: self._gone(manifest) or manifest["status"]["phase"] != "Running")
@@ -216,9 +256,10 @@ class FakeKube:
         image = manifest["spec"]["containers"][0]["image"]
         kind, _, what = image.split(":")[0].partition("/")
         self.starts[image] = self.starts.get(image, 0) + 1
+        container = manifest["spec"]["containers"][0]["name"]
 
         def status(phase: str, state: dict[str, Any]) -> dict[str, Any]:
-            return {"phase": phase, "podIP": "10.1.2.3", "containerStatuses": [{"name": "main", "state": state}]}
+            return {"phase": phase, "podIP": "10.1.2.3", "containerStatuses": [{"name": container, "state": state}]}
 
         if kind == "pending":
             return
@@ -229,6 +270,8 @@ class FakeKube:
         self._set(manifest, status("Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}))
         if what == "hang":
             return
+        if image == WORKER_IMAGE:
+            what = f"exit-{self._work(manifest)}"
         times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:01Z"}
         if what == "oom":
             ended = {"exitCode": 137, "reason": "OOMKilled", **times}
@@ -240,6 +283,12 @@ class FakeKube:
         phase = "Succeeded" if ended["exitCode"] == 0 else "Failed"
         manifest["metadata"].setdefault("annotations", {})["kaapana-harness/max-memory-bytes"] = "4096"
         self._set(manifest, status(phase, {"terminated": ended}))
+
+
+def worker_environment(base: dict[str, str], manifest: dict[str, Any]) -> dict[str, str]:
+    """The environment of a worker's container; secrets have no value."""
+    entries = manifest["spec"]["containers"][0]["env"]
+    return {**base, **{entry["name"]: entry.get("value", "secret") for entry in entries}}
 
 
 def wait_until(condition: Callable[[], bool], fake: FakeKube, timeout_s: float = 10.0) -> bool:

@@ -16,6 +16,7 @@ from kaapana.operators.LocalWorkflowCleanerOperator import LocalWorkflowCleanerO
 
 from harness.kube.client import KubeApi
 from harness.workflow import podrun, podspec
+from harness.workflow.profile import PodProfile
 
 from .conftest import context_for
 from .fake_kube import FakeKube, wait_until
@@ -145,7 +146,7 @@ def test_a_retry_replaces_the_pod_of_the_attempt_before_and_removes_its_output(d
     assert "initContainers" not in first["spec"]
     (cleaner,) = second["spec"]["initContainers"]
     assert cleaner["image"] == "localhost:32000/workflow-cleaner:0.6.0"
-    assert {"name": "OPERATOR_OUT_DIR", "value": "my-task"} in cleaner["env"]
+    assert {"name": "FOLDER", "value": "my-task"} in cleaner["env"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_the_cleaner_gets_no_conf_and_removes_the_configmap_and_airflows_folder(
     operator = LocalWorkflowCleanerOperator(dag=dag, airflow_workflow_dir=str(tmp_path))
     operator.image = "lines/exit-0"
     (tmp_path / "my-dag-1").mkdir()
-    podrun.ensure_configmap(KubeApi(kube.url), podspec.configmap("my-dag-1", "project-a", {}))
+    podrun.ensure_configmap(KubeApi(kube.url), podspec.configmap("my-dag-1", "project-a", {}, PodProfile()))
     operator.execute(context_for(operator))
     pod = kube.pods()[0]
     assert "workflowconf" not in [volume["name"] for volume in pod["spec"]["volumes"]]

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from .conftest import PLATFORM_ENV
-from .fake_kube import FakeKube, wait_until
+from .fake_kube import WORKER_IMAGE, FakeKube, wait_until
 
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -44,6 +44,75 @@ skipped = chain("skipped", "lines/exit-126", "lines/exit-0")
 missing = chain("missing", "missing/my-image:9", "lines/exit-0")
 hanging = chain("hanging", "lines/hang", retries=0)
 slow = chain("slow", "lines/hang", retries=0, execution_timeout=timedelta(seconds=2))
+once = chain("once", "lines/exit-3", "lines/exit-0")
+for task in once.tasks:
+    task.retries = 0
+one_at_a_time = chain("one-at-a-time", "lines/hang", retries=0)
+one_at_a_time.max_active_runs = 1
+"""
+
+MIXED_FILE = """
+import os
+from datetime import timedelta
+from airflow.exceptions import AirflowSkipException
+from airflow.models import DAG
+from airflow.operators.bash import BashOperator
+from airflow.operators.empty import EmptyOperator
+from airflow.operators.python import PythonOperator
+from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
+from kaapana.operators.KaapanaBranchPythonBaseOperator import KaapanaBranchPythonBaseOperator
+from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
+from helpers.words import WORD
+
+ARGS = {"retries": 0}
+WORKER = "KAAPANA_HARNESS_WORKER"
+
+def report(ds, **kwargs):
+    print("the callable says", WORD, kwargs["dag_run"].conf["workflow_form"]["bins"], kwargs["task"].task_id)
+    return {"worker": os.environ.get(WORKER), "namespace": os.environ.get("NAMESPACE"), "params": kwargs["params"]["x"]}
+
+def choose(**kwargs):
+    kwargs["ti"].xcom_push(key="worker", value=os.environ.get(WORKER))
+    return "taken"
+
+def skip(**kwargs):
+    raise AirflowSkipException("nothing to do")
+
+def fail(**kwargs):
+    raise ValueError("no such threshold")
+
+def sleep(**kwargs):
+    import time
+    time.sleep(60)
+
+mixed = DAG("mixed", schedule_interval=None, default_args=ARGS)
+empty = EmptyOperator(task_id="empty", dag=mixed)
+bash = BashOperator(task_id="bash", bash_command="echo plain", dag=mixed)
+plain = PythonOperator(task_id="plain", python_callable=lambda: os.environ.get(WORKER), dag=mixed)
+python = KaapanaPythonBaseOperator(dag=mixed, name="python", python_callable=report)
+branch = KaapanaBranchPythonBaseOperator(dag=mixed, name="branch", python_callable=choose)
+taken = KaapanaBaseOperator(dag=mixed, name="taken", image="lines/exit-0")
+left = KaapanaBaseOperator(dag=mixed, name="left", image="lines/exit-0")
+last = KaapanaBaseOperator(dag=mixed, name="last", image="lines/exit-0", trigger_rule="none_failed_min_one_success")
+empty >> bash >> plain >> python >> branch >> [taken, left]
+[taken, left] >> last
+
+service = DAG("service", schedule_interval=None, default_args=ARGS, tags=["service"])
+KaapanaPythonBaseOperator(
+    dag=service, name="python", python_callable=lambda **kwargs: {"worker": os.environ.get(WORKER)}
+)
+
+for name, function in (("skips", skip), ("fails", fail)):
+    dag = DAG(name, schedule_interval=None, default_args=ARGS)
+    first = KaapanaPythonBaseOperator(dag=dag, name="python", python_callable=function)
+    after = KaapanaBaseOperator(dag=dag, name="after", image="lines/exit-0", trigger_rule="all_done")
+    first >> after
+    globals()[name] = dag
+
+endless = DAG("endless", schedule_interval=None, default_args=ARGS)
+KaapanaPythonBaseOperator(
+    dag=endless, name="python", python_callable=sleep, execution_timeout=timedelta(seconds=8)
+)
 """
 
 
@@ -110,6 +179,9 @@ def cluster() -> Iterator[FakeKube]:
 def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     (folder / "dag_all.py").write_text(DAG_FILE)
+    (folder / "dag_mixed.py").write_text(MIXED_FILE)
+    (folder / "helpers").mkdir()
+    (folder / "helpers" / "words.py").write_text("WORD = 'hello'\n")
     TOKEN.parent.mkdir(parents=True, exist_ok=True)
     TOKEN.write_text("token")
     port = free_port()
@@ -120,6 +192,15 @@ def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "KUBERNETES_SERVICE_PORT": str(cluster.port),
         "KAAPANA_HARNESS_KUBE_SCHEME": "http",
         "KAAPANA_HARNESS_WEB_PORT": str(port),
+        "PYTHONWARNINGS": "ignore",
+        "KAAPANA_HARNESS_AIRFLOW_IMAGE": WORKER_IMAGE,
+        # nothing of this is about slow files, and the machine may be busy
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",
+    }
+    # a worker brings the DAG folder along, into a place of its own
+    cluster.environ = {
+        "KAAPANA_HARNESS_WEB_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path_factory.mktemp("worker") / "dags"),
         "PYTHONWARNINGS": "ignore",
     }
     logs = tmp_path_factory.mktemp("stack")
@@ -153,7 +234,8 @@ def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process.send_signal(signal.SIGTERM)
     for role, process in processes.items():
         assert process.wait(20) == 0, (logs / f"{role}.log").read_text()[-3000:]
-    (folder / "dag_all.py").unlink()
+    for file in folder.glob("dag_*.py"):
+        file.unlink()
 
 
 def test_a_run_is_followed_from_its_trigger_to_its_end(api: Api, cluster: FakeKube) -> None:
@@ -252,3 +334,90 @@ def test_runs_can_be_counted_and_listed(api: Api) -> None:
     assert (entry["user"], entry["state"]) == ("me", "success")
     _, tasks = api.call("POST", f"/flow/kaapana/api/get_dagrun_tasks/good/{run['run_id']}", {})
     assert {task_id: entry["state"] for task_id, entry in tasks.items()} == {"t0": "success", "t1": "success"}
+
+
+def xcom(run: dict[str, Any], task_id: str, key: str = "return_value") -> Any:
+    """A value that a task pushed."""
+    from airflow.models import XCom
+
+    return XCom.get_one(dag_id=run["dag_id"], run_id=run["run_id"], task_id=task_id, key=key)
+
+
+def states(run: dict[str, Any]) -> dict[str, str]:
+    return {task["task_id"]: task["state"] for task in run["tasks"]}
+
+
+def test_plain_airflow_operators_branches_and_pods_work_in_one_dag(api: Api, cluster: FakeKube) -> None:
+    conf = {"workflow_form": {"bins": 3}, "project_form": {"kubernetes_namespace": "project-a"}, "x": 7}
+    run = api.run("mixed", conf)
+    assert run["state"] == "success", [task["outcome"] for task in run["tasks"]]
+    assert states(run) == {
+        "empty": "success", "bash": "success", "plain": "success", "python": "success", "branch": "success",
+        "taken": "success", "left": "skipped", "last": "success",
+    }  # fmt: skip
+    assert xcom(run, "plain") is None, "a plain Airflow operator runs in the scheduler"
+    assert xcom(run, "branch", "worker") == "1"
+    pods = {pod["metadata"]["name"]: pod for pod in cluster.pods() if pod["metadata"]["name"].startswith(run["run_id"])}
+    assert sorted(name.rpartition("-")[2] for name in pods) == ["branch", "last", "python", "taken"]
+
+
+def test_a_python_operator_runs_in_a_pod_of_the_project_with_the_context_of_its_task(
+    api: Api, cluster: FakeKube
+) -> None:
+    conf = {"workflow_form": {"bins": 3}, "project_form": {"kubernetes_namespace": "project-a"}, "x": 7}
+    run = api.run("mixed", conf)
+    assert xcom(run, "python") == {"worker": "1", "namespace": "project-a", "params": 7}
+    pod = next(pod for pod in cluster.pods() if pod["metadata"]["name"] == f"{run['run_id']}-python")
+    assert pod["metadata"]["namespace"] == "project-a"
+    assert pod["metadata"]["labels"]["kaapana.ai/project-namespace"] == "project-a"
+    mounts = {mount["mountPath"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts == {"/kaapana/mounted/workflows/data", "/kaapana/mounted/workflows/models"}
+    _, log = api.call("GET", f"/flow/harness/logs/mixed/{run['run_id']}/python/1")
+    assert "the callable says hello 3 python" in log
+    assert f"{run['run_id']}-python" in cluster.deleted
+
+
+def test_a_python_operator_of_a_service_dag_runs_beside_the_scheduler(api: Api) -> None:
+    run = api.run("service")
+    assert run["state"] == "success"
+    assert xcom(run, "python") == {"worker": None}
+
+
+def test_a_callable_that_skips_or_fails_does_the_same_to_its_task(api: Api) -> None:
+    skipped = api.run("skips")
+    assert states(skipped) == {"python": "skipped", "after": "success"}
+    assert skipped["tasks"][0]["outcome"]["message"] == "nothing to do"
+    failed = api.run("fails")
+    assert states(failed) == {"python": "failed", "after": "success"}
+    assert failed["state"] == "success", "the only leaf ends well whatever happened before it"
+    outcome = failed["tasks"][0]["outcome"]
+    assert (outcome["reason"], outcome["message"]) == ("Error", "ValueError: no such threshold")
+    assert any("raise ValueError" in line for line in outcome["log_tail"])
+
+
+def test_a_callable_over_its_time_fails_and_its_pod_is_deleted(api: Api, cluster: FakeKube) -> None:
+    run = api.run("endless")
+    assert states(run) == {"python": "failed"}
+    assert run["tasks"][0]["outcome"]["reason"] == "Timeout"
+    assert f"{run['run_id']}-python" in cluster.deleted
+
+
+def test_a_failed_task_ends_what_needs_it_and_the_run(api: Api) -> None:
+    run = api.run("once")
+    assert states(run) == {"t0": "failed", "t1": "upstream_failed"}
+    assert (run["state"], run["tasks"][0]["try_number"]) == ("failed", 1)
+
+
+def test_max_active_runs_keeps_the_second_run_waiting(api: Api, cluster: FakeKube) -> None:
+    first, second = api.trigger("one-at-a-time"), api.trigger("one-at-a-time")
+
+    def created(run_id: str) -> bool:
+        return any(pod["metadata"]["name"] == f"{run_id}-t0" for pod in cluster.pods())
+
+    assert wait_until(lambda: created(first), cluster, 30)
+    assert api.details("one-at-a-time", second)["state"] == "queued"
+    assert not created(second)
+    assert api.call("POST", f"/flow/kaapana/api/abort/one-at-a-time/{first}", {})[0] == 200
+    assert wait_until(lambda: created(second), cluster, 30)
+    assert api.call("POST", f"/flow/kaapana/api/abort/one-at-a-time/{second}", {})[0] == 200
+    api.follow("one-at-a-time", second)

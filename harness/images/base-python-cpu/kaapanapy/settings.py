@@ -4,7 +4,6 @@ Names are case-insensitive; of several names of a field the first that is set wi
 value raises ``pydantic.ValidationError``.
 """
 
-
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 

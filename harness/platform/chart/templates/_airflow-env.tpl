@@ -41,6 +41,7 @@
   "SMTP_PASSWORD" ""
   "EMAIL_ADDRESS_SENDER" ""
   "KAAPANA_HARNESS_PROFILE" .Values.profile
+  "KAAPANA_HARNESS_AIRFLOW_IMAGE" .Values.images.airflow
   "SQL_ALCHEMY_CONN" (printf "postgresql+psycopg2://root:root@airflow-database-service.%s.svc:5432/airflow" $s)
 -}}
 {{- range $name, $value := $plain }}

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,21 @@ from kaapana.blueprints.json_schema_templates import schema_dataset_form
 from harness.workflow import naming
 
 __all__ = [
+    "clean_previous_dag_run",
     "cure_invalid_name",
+    "generate_minio_credentials",
     "generate_run_id",
     "get_operator_properties",
     "get_release_name",
     "parse_ui_dict",
+    "requests_retry_session",
+    "trying_request_action",
 ]
+
+_RETRIES = 16
+_TRIES = 10
+_PAUSE_S = 1.0
+_STATUS = (404, 429, 500, 502, 503, 504)
 
 
 def generate_run_id(dag_id: str) -> str:
@@ -52,6 +64,61 @@ def get_operator_properties(airflow_workflow_dir: str, *args: Any, **kwargs: Any
     task = context.get("task")
     downstream = list(task.get_flat_relatives(upstream=False)) if task is not None else []
     return run_id, str(Path(airflow_workflow_dir) / run_id), context["dag_run"], downstream
+
+
+def clean_previous_dag_run(airflow_workflow_dir: str, conf: dict[str, Any] | None, run_identifier: str) -> None:
+    """Remove the folder of an earlier run of a federation that the conf names; others have none."""
+    earlier = ((conf or {}).get("federated_form") or {}).get(run_identifier)
+    if not earlier:
+        return
+    folder = (Path(airflow_workflow_dir) / str(earlier)).resolve()
+    if folder.parent == Path(airflow_workflow_dir).resolve() and folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def requests_retry_session(
+    retries: int = _RETRIES,
+    backoff_factor: float = 1,
+    status_forcelist: Iterable[int] = _STATUS,
+    session: Any = None,
+    **_kwargs: Any,
+) -> Any:
+    """A ``requests`` session that tries again what fails."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util.retry import Retry
+
+    session = session or requests.Session()
+    retry = Retry(
+        total=retries, backoff_factor=backoff_factor, status_forcelist=list(status_forcelist), allowed_methods=None
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def trying_request_action(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function until it does not raise, ten times at most.
+
+    Raises:
+        Exception: the last error.
+    """
+    for number in range(1, _TRIES + 1):
+        try:
+            return func(*args, **kwargs)
+        except Exception:
+            if number == _TRIES:
+                raise
+            time.sleep(_PAUSE_S)
+    raise AssertionError("the loop has no other end")
+
+
+def generate_minio_credentials(x_auth_token: str) -> tuple[str, str, str]:
+    """Access key, secret key and session token that MinIO gives for a token of Keycloak (runtime 4.3)."""
+    from kaapanapy.helper import minio_credentials
+
+    access_key, secret_key, session_token = minio_credentials(x_auth_token)
+    return access_key, secret_key, session_token
 
 
 def parse_ui_dict(dag_dict: dict[str, Any]) -> dict[str, Any]:

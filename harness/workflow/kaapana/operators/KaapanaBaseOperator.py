@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
+from airflow.exceptions import AirflowException
 from airflow.models.baseoperator import BaseOperator
 from kaapana.blueprints.kaapana_global_variables import (
     DEFAULT_REGISTRY,
@@ -17,8 +18,10 @@ from kaapana.blueprints.kaapana_global_variables import (
     PLATFORM_VERSION,
     PULL_POLICY_IMAGES,
 )
+from kaapana.operators.HelperCaching import check_cache_mode
 
-from harness.workflow import callbacks, naming, operator_defaults, podspec, podtask
+from harness.contract import names
+from harness.workflow import callbacks, naming, operator_defaults, podspec, podtask, profile
 from harness.workflow.operator_defaults import assign, derive
 
 # names under which older operators import them (operators 1)
@@ -27,8 +30,6 @@ kaapana_build_version = KAAPANA_BUILD_VERSION
 platform_version = PLATFORM_VERSION
 
 KAAPANA_SKIP_TASK_RUN_RETURN_CODE = 126
-
-_CACHE_MODES = ("ignore", "cache", "overwrite", "clear")
 
 
 class KaapanaBaseOperator(BaseOperator):
@@ -42,8 +43,12 @@ class KaapanaBaseOperator(BaseOperator):
         NameError: contradicting inputs, or an unknown ``dev_server``.
     """
 
+    HELM_API = names.url(names.KUBE_HELM)
     CURE_INVALID_NAME_REGEX = naming.RELEASE_REGEX
     TIMEOUT = timedelta(hours=12)
+
+    # why an operator of the platform imports but cannot run here; empty for all that can
+    not_emulated = ""
 
     def __init__(
         self,
@@ -81,8 +86,8 @@ class KaapanaBaseOperator(BaseOperator):
         env_vars: dict[str, Any] | None = None,
         image_pull_secrets: list[str] | None = None,
         priority_weight: int = 1,
-        priority_class_name: str | None = "kaapana-low-priority",
-        startup_timeout_seconds: int = 3600,
+        priority_class_name: str | None = podtask.DEFAULT_PRIORITY_CLASS,
+        startup_timeout_seconds: float | None = None,
         namespace: str | None = None,
         image_pull_policy: str = PULL_POLICY_IMAGES,
         pod_resources: Any = None,
@@ -110,6 +115,12 @@ class KaapanaBaseOperator(BaseOperator):
             raise NameError(f"dev_server must be None or 'code-server', not {dev_server!r}")
         if dev_server is not None:
             execution_timeout = None
+        _refuse_later_parameters(
+            type(self).__name__,
+            task_id or name,
+            {"display_name": (display_name, "-"), "launch_application_chart": (launch_application_chart, "")},
+            dag,
+        )
         derived = derive(
             name=name,
             task_id=task_id,
@@ -156,6 +167,7 @@ class KaapanaBaseOperator(BaseOperator):
                 "cpu_millicores": cpu_millicores,
                 "ram_mem_mb": ram_mem_mb,
                 "gpu_mem_mb": derived.gpu_mem_mb,
+                "enable_job_scheduler": podtask.job_scheduler_enabled(),
             },
             **kwargs,
         )
@@ -175,7 +187,12 @@ class KaapanaBaseOperator(BaseOperator):
         self.env_vars = env_vars if env_vars is not None else {}
         self.image_pull_secrets = image_pull_secrets or ["registry-secret"]
         self.priority_class_name = priority_class_name
-        self.startup_timeout_seconds = startup_timeout_seconds
+        # 3600 in 0.6, 120 before (runtime 17)
+        self.startup_timeout_seconds = (
+            profile.from_environment().operator.startup_timeout_s
+            if startup_timeout_seconds is None
+            else startup_timeout_seconds
+        )
         self.namespace = namespace
         self.image_pull_policy = image_pull_policy
         self.pod_resources = pod_resources
@@ -183,6 +200,9 @@ class KaapanaBaseOperator(BaseOperator):
         self.get_logs, self.xcom_push_flag = get_logs, xcom_push
         self.affinity, self.node_selectors, self.tolerations = affinity, node_selectors, tolerations
         self.kind, self.api_version = kind, api_version
+        # no parameters: the platform fills them when the task runs
+        self.volumes: list[Any] = []
+        self.volume_mounts: list[Any] = []
         self.labels = labels if labels is not None else {}
         self.annotations = annotations if annotations is not None else {}
         self.secrets = secrets or []
@@ -200,9 +220,7 @@ class KaapanaBaseOperator(BaseOperator):
             AirflowFailException: it cannot run at all; not tried again.
             AirflowException: it failed; tried again where ``retries`` allows.
         """
-        assert self.manage_cache in _CACHE_MODES, (
-            f"manage_cache is {self.manage_cache!r}, it must be one of {', '.join(_CACHE_MODES)}"
-        )
+        check_cache_mode(self.manage_cache)
         self.running_pod = podtask.PodTask(self, context)
         self.running_pod.run()
 
@@ -234,6 +252,25 @@ class KaapanaBaseOperator(BaseOperator):
     @staticmethod
     def set_defaults(*_args: Any, **_kwargs: Any) -> None:
         """Only for subclasses that call the platform's helper by hand; the constructor has done it already."""
+
+
+def _refuse_later_parameters(operator: str, task_id: str, parameters: dict[str, tuple[Any, Any]], dag: Any) -> None:
+    """End a DAG that uses a parameter of a later release the way Airflow ends it there (runtime 17).
+
+    Args:
+        parameters: name to ``(value, default)``.
+
+    Raises:
+        AirflowException: one of them was given. From ``default_args`` it would not have been taken at all.
+    """
+    defaults, release = getattr(dag, "default_args", None) or {}, profile.from_environment()
+    for name in release.operator.unknown_parameters:
+        value, default = parameters[name]
+        if value != default and defaults.get(name) != value:
+            raise AirflowException(
+                f"Invalid arguments were passed to {operator} (task_id: {task_id}). Invalid arguments were:\n"
+                f"**kwargs: {{{name!r}: {value!r}}} (release {release.name} has no such parameter)"
+            )
 
 
 __all__ = [

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found,misc"
 # ruff: noqa: N999  (the platform names a module like its class)
-"""Python code that decides which branch of a DAG goes on (runtime 5.2). Runs in the scheduler, as on the platform."""
+"""Python code that decides which branch of a DAG goes on (runtime 5.2)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import pendulum
 from airflow.operators.python import BranchPythonOperator
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.workflow import callbacks
+from harness.workflow import callbacks, pythontask
 from harness.workflow.operator_defaults import assign, derive
 
 
 class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
     """``python_callable`` returns the task id, or the list of task ids, that go on."""
+
+    # why an operator of the platform imports but cannot run here; empty for all that can
+    not_emulated = ""
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
             **kwargs,
         )
         assign(self, derived)
+        self.running: pythontask.PythonTask | None = None
         self.name = name
         self.input_operator = input_operator
         self.ram_mem_mb, self.ram_mem_mb_lmt = ram_mem_mb, ram_mem_mb_lmt
@@ -103,6 +107,20 @@ class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
         self.whitelist_federated_learning = whitelist_federated_learning
         self.delete_input_on_success = delete_input_on_success
         self.priority_class_name = priority_class_name
+
+    def execute(self, context: Any) -> Any:
+        """Ask ``python_callable`` for the branch, in the scheduler or where the data of the run is (runtime 3, 7.8)."""
+        if self.not_emulated:
+            pythontask.refuse(self, context)
+        if pythontask.runs_in_scheduler(self.dag, branch=True):
+            return super().execute(context)
+        self.running = pythontask.PythonTask(self, context, branch=True)
+        return self.do_branch(context, self.running.run())
+
+    def on_kill(self) -> None:
+        """Delete the pod: the task timed out, or its run was aborted."""
+        if self.running is not None:
+            self.running.kill()
 
     @staticmethod
     def on_failure(context: Any) -> None:

@@ -2,8 +2,8 @@
 # ruff: noqa: N999  (the platform names a module like its class)
 """Python code of an extension, run by Airflow itself (runtime 5.2).
 
-The platform runs it in a pod of the project's namespace; here it runs in the scheduler's container, which does not
-see the data of the project.
+It runs in a pod of the project's namespace, where :mod:`harness.workflow.worker` calls it; in DAGs with the tag
+``service`` or ``import`` it runs beside the scheduler, which does not see the data of the project.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any
 import pendulum
 from airflow.operators.python import PythonOperator
 
-from harness.workflow import callbacks
+from harness.workflow import callbacks, pythontask
 from harness.workflow.operator_defaults import assign, derive
 
 
 class KaapanaPythonBaseOperator(PythonOperator):
     """Calls ``python_callable`` with Airflow's context as keyword arguments."""
+
+    # why an operator of the platform imports but cannot run here; empty for all that can
+    not_emulated = ""
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class KaapanaPythonBaseOperator(PythonOperator):
             **kwargs,
         )
         assign(self, derived)
+        self.running: pythontask.PythonTask | None = None
         self.name = name
         self.input_operator = input_operator
         self.ram_mem_mb, self.ram_mem_mb_lmt = ram_mem_mb, ram_mem_mb_lmt
@@ -108,6 +112,20 @@ class KaapanaPythonBaseOperator(PythonOperator):
         self.delete_input_on_success = delete_input_on_success
         self.priority_class_name = priority_class_name
         self.display_name = display_name
+
+    def execute(self, context: Any) -> Any:
+        """Call ``python_callable`` in a pod of the project, or here for the platform's own DAGs."""
+        if self.not_emulated:
+            pythontask.refuse(self, context)
+        if pythontask.runs_in_scheduler(self.dag, branch=False):
+            return super().execute(context)
+        self.running = pythontask.PythonTask(self, context)
+        return self.running.run()
+
+    def on_kill(self) -> None:
+        """Delete the pod: the task timed out, or its run was aborted."""
+        if self.running is not None:
+            self.running.kill()
 
     @staticmethod
     def on_failure(context: Any) -> None:

@@ -1,7 +1,6 @@
 # ruff: noqa: N999  (the platform names its modules after their classes)
 """Messages to the users of a project (services 4.2, 12.2)."""
 
-
 import requests
 from pydantic import BaseModel
 

@@ -1,0 +1,220 @@
+"""Where other releases of the platform would end a run differently (runtime 17). Pure functions over records.
+
+What a task was given is in its record (``outcome.arguments``), what a release makes of it in the profiles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from harness import profiles
+from harness.run.results import Finding
+from harness.workflow import naming
+
+Task = Mapping[str, Any]
+
+_OF_RUN = re.compile(r" \[\d+/\d+\]$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """An argument of an operator that not every release honours.
+
+    Args:
+        key: what the profiles say of it.
+        fix: what works on all releases.
+        severity: of the finding.
+    """
+
+    key: str
+    fix: str
+    severity: str = "warning"
+
+
+_IMAGE = "let the image's ENTRYPOINT and CMD do it, e.g. in an image of its own, steered by env_vars"
+_ONE_NODE = "no release needs it: leave it out"
+
+ARGUMENTS: Final[Mapping[str, Difference]] = {
+    "cmds": Difference("pod.cmds_honoured", _IMAGE),
+    "arguments": Difference("pod.cmds_honoured", _IMAGE),
+    "image_pull_policy": Difference(
+        "pod.pull_policy_honoured", "give every change a new tag: the pull policy of the release counts"
+    ),
+    "priority_class_name": Difference("pod.scheduling_honoured", _ONE_NODE, "info"),
+    "node_selectors": Difference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
+    "affinity": Difference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
+    "tolerations": Difference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
+    "annotations": Difference("pod.annotations_honoured", "metrics and the like need 0.6.0"),
+    "namespace": Difference("pod.namespace_honoured", "leave it out: the project's namespace is the right one"),
+    "get_logs": Difference("pod.get_logs_honoured", "the log is always followed there", "info"),
+    "xcom_push": Difference("pod.xcom_honoured", "write a file to the output folder instead"),
+    "manage_cache": Difference("pod.cache_honoured", "the operator has to work without the cache"),
+    "delete_input_on_success": Difference(
+        "pod.delete_input_on_success", "do not rely on it: operators must not trip over folders of other operators"
+    ),
+}
+"""Arguments that are passed over in silence where the key is false."""
+
+
+def findings(tasks: Sequence[Task], *, platform: str, run_ids: Sequence[str]) -> list[Finding]:
+    """Everything that the records of a run say about other releases.
+
+    Args:
+        tasks: records of all tasks.
+        platform: the profile that the run was made on.
+        run_ids: of all DAG runs.
+    """
+    return [
+        *_unknown_parameters(tasks, platform),
+        *_leftovers(tasks, platform),
+        *_memory(tasks, platform),
+        *_pod_names(tasks, platform, run_ids),
+        *_run_ids(platform, run_ids),
+        *_python(tasks, platform),
+    ]
+
+
+def without(key: str) -> tuple[str, ...]:
+    """The releases whose value of a key is false."""
+    return _where(key, lambda value: value is False)
+
+
+def given(task: Task) -> list[str]:
+    """Names of the arguments that a task's record has."""
+    return [str(name) for name in (task.get("outcome") or {}).get("arguments") or []]
+
+
+def _where(key: str, fits: Callable[[Any], bool]) -> tuple[str, ...]:
+    return tuple(release.name for release in profiles.releases() if fits(release.value(key)))
+
+
+def _others(releases: Iterable[str], platform: str) -> tuple[str, ...]:
+    return tuple(name for name in releases if name != platform)
+
+
+def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
+    """A parameter that an older release does not know makes its DAG unimportable there."""
+    found = []
+    for task in tasks:
+        for name in given(task):
+            releases = _others(_where("operator.unknown_parameters", lambda value, n=name: n in value), platform)  # type: ignore[misc]
+            if releases:
+                found.append(
+                    Finding(
+                        "unknown-parameter",
+                        "warning",
+                        task["task_id"],
+                        f"{', '.join(releases)} cannot import the DAG: its operators have no parameter `{name}`",
+                        f"leave `{name}` out, or say in the extension's description which release it needs",
+                        releases,
+                    )
+                )
+    return found
+
+
+def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
+    releases = without("pod.delete_output_on_start")
+    if platform in releases:
+        return []
+    return [
+        Finding(
+            "leftovers-on-retry",
+            "warning",
+            task["task_id"],
+            f"succeeded at attempt {task['try_number']}; on {', '.join(releases)} the output of the failed attempt is "
+            "still there when the next one begins",
+            "let the program remove or overwrite what lies in its output folder, or set retries=0",
+            releases,
+        )
+        for task in tasks
+        if task["state"] == "success"
+        and int(task.get("try_number") or 1) > 1
+        and (task.get("outcome") or {}).get("pod")
+    ]
+
+
+def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
+    """A peak that only fits because this release multiplies the limit."""
+    here = float(profiles.load(platform).value("pod.memory_factor"))
+    found = []
+    for task in tasks:
+        outcome = task.get("outcome") or {}
+        peak, limit = outcome.get("max_memory_bytes"), outcome.get("memory_limit_bytes")
+        if not peak or not limit or task["state"] != "success":
+            continue
+        nominal = int(limit) / here
+        releases = _where("pod.memory_factor", lambda factor, p=peak, n=nominal: p > n * factor)  # type: ignore[misc]
+        releases = _others(releases, platform)
+        if releases:
+            found.append(
+                Finding(
+                    "memory-above-limit",
+                    "error",
+                    task["task_id"],
+                    f"used {int(peak) / 2**20:.0f} MiB; on {', '.join(releases)} its limit is "
+                    f"{nominal / 2**20:.0f} MiB and it would be killed",
+                    "raise ram_mem_mb_lmt",
+                    releases,
+                )
+            )
+    return found
+
+
+def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> list[Finding]:
+    """Two tasks of one run whose pods get one name where it is cut (runtime 6.1)."""
+    releases = _others(_where("pod.name", lambda value: value == "run-task"), platform)
+    if profiles.load(platform).value("pod.name") == "run-task" or not releases:
+        return []  # the run itself has failed over it
+    run_id = run_ids[0] if run_ids else ""
+    by_name: dict[str, list[str]] = {}
+    for task_id in dict.fromkeys(
+        _OF_RUN.sub("", task["task_id"]) for task in tasks if (task.get("outcome") or {}).get("pod")
+    ):
+        by_name.setdefault(naming.pod_name(run_id, task_id), []).append(task_id)
+    return [
+        Finding(
+            "pod-name-clash",
+            "error",
+            ", ".join(task_ids),
+            f"on {', '.join(releases)} the pods of these tasks have one name, cut to {naming.POD_NAME_LENGTH} "
+            "characters: the second one fails with 409",
+            "shorten the dag_id, or let the task ids differ early",
+            releases,
+        )
+        for task_ids in by_name.values()
+        if len(task_ids) > 1
+    ]
+
+
+def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
+    """A run id that cannot name a ConfigMap (runtime 6.5)."""
+    releases = _others(_where("pod.conf", lambda value: value == "configmap"), platform)
+    if profiles.load(platform).value("pod.conf") == "configmap" or not releases or not run_ids:
+        return []
+    problem = naming.configmap_problem(run_ids[0])
+    if problem is None:
+        return []
+    fix = "dag_id: lower-case letters, digits and '-', at most 44 characters"
+    return [Finding("run-id", "error", run_ids[0], f"{', '.join(releases)}: {problem}", fix, releases)]
+
+
+def _python(tasks: Sequence[Task], platform: str) -> list[Finding]:
+    """Branch operators that have run where they see the data of the run (runtime 3, 7.8)."""
+    releases = without("python.branch_sees_project")
+    if platform in releases:
+        return []
+    return [
+        Finding(
+            "branch-without-data",
+            "warning",
+            task["task_id"],
+            f"on {', '.join(releases)} the code of a branch runs in the scheduler and sees no data of the run",
+            "decide by the conf of the run, or let a container exit with 126",
+            releases,
+        )
+        for task in tasks
+        if (task.get("outcome") or {}).get("branch")
+    ]

@@ -1,0 +1,144 @@
+"""The releases of the platform, as data (runtime 17, build 21, services 20)."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import profiles
+from harness.errors import UsageError
+from harness.settings import Settings
+from harness.workflow import profile as inside
+
+ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "documented")
+
+
+def test_there_is_one_profile_for_each_release_that_differs() -> None:
+    assert profiles.names() == ALL
+    assert [profiles.load(name).name for name in ALL] == list(ALL)
+    assert [release.name for release in profiles.releases()] == ["0.4", "0.5.0", "0.5.3", "0.6.0"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_profile_says_every_key(name: str) -> None:
+    assert profiles.check(profiles.load(name).data) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"pod": None}, "table [pod] is missing"),
+        ({"pod": {"cmds_honoured": "yes"}}, "pod.cmds_honoured cannot be 'yes'"),
+        ({"pod": {"memory_factor": True}}, "pod.memory_factor cannot be True"),
+        ({"pod": {"name": "random"}}, "pod.name cannot be 'random'"),
+        ({"pod": {"colour": "red"}}, "unknown key pod.colour"),
+        ({"weather": {}}, "unknown key weather"),
+        ({"version": 6}, "version must be a text"),
+    ],
+)
+def test_a_profile_with_a_mistake_is_refused_with_its_key(change: dict[str, Any], problem: str) -> None:
+    data: dict[str, Any] = copy.deepcopy(profiles.load("0.6.0").data)
+    for key, value in change.items():
+        if value is None:
+            del data[key]
+        elif isinstance(value, dict):
+            data.setdefault(key, {}).update(value)
+        else:
+            data[key] = value
+    assert profiles.check(data) == [problem]
+
+
+def test_a_key_that_is_missing_is_named() -> None:
+    data: dict[str, Any] = copy.deepcopy(profiles.load("0.4").data)
+    del data["pod"]["conf"]
+    assert profiles.check(data) == ["pod.conf is missing"]
+
+
+def test_an_unknown_profile_names_those_that_exist() -> None:
+    with pytest.raises(UsageError, match=r"'0\.7'") as caught:
+        profiles.load("0.7")
+    assert caught.value.fix == "choose one of: 0.4, 0.5.0, 0.5.3, 0.6.0, documented"
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("installer.dag_image_tag", ("platform", "platform", "chart", "chart")),
+        ("pod.cmds_honoured", (True, True, True, False)),
+        ("pod.pull_policy_honoured", (True, True, True, False)),
+        ("pod.scheduling_honoured", (True, True, True, False)),
+        ("pod.xcom_honoured", (True, True, True, False)),
+        ("pod.get_logs_honoured", (True, True, True, False)),
+        ("pod.cache_honoured", (True, True, True, False)),
+        ("pod.delete_input_on_success", (True, True, True, False)),
+        ("pod.delete_output_on_start", (True, True, True, False)),
+        ("pod.annotations_honoured", (False, False, False, True)),
+        ("pod.namespace_honoured", (False, False, False, True)),
+        ("pod.memory_factor", (1.0, 1.0, 1.0, 1.1)),
+        ("pod.gpu_limit", (False, False, False, True)),
+        ("pod.env_task_id", (False, True, True, True)),
+        ("pod.env_service_urls", (False, True, True, True)),
+        ("pod.env_extensions_namespace", (True, True, True, False)),
+        ("pod.mounted_scripts", (True, True, True, False)),
+        ("pod.conf", ("file", "file", "file", "configmap")),
+        ("pod.existing_pod", ("replaced", "replaced", "replaced", "refused")),
+        ("pod.skipped_pod", ("deleted", "deleted", "deleted", "kept")),
+        ("operator.startup_timeout_s", (120, 120, 120, 3600)),
+        ("conf.form_data", (True, False, False, False)),
+        ("callbacks.notifications", (False, True, True, True)),
+        ("projects.software_mapping", (False, True, True, True)),
+        ("forms.confirmation_required", (False, False, False, True)),
+        ("python.branch_sees_project", (True, True, True, False)),
+    ],
+)
+def test_releases_differ_as_the_table_of_the_platform_says(key: str, values: tuple[Any, ...]) -> None:
+    assert tuple(release.value(key) for release in profiles.releases()) == values
+
+
+def test_documented_is_0_6_0_but_for_what_the_guide_promises() -> None:
+    documented, built = profiles.load("documented"), profiles.load("0.6.0")
+    different = {
+        f"{table}.{key}"
+        for table, keys in profiles.SCHEMA.items()
+        for key in keys
+        if documented.value(f"{table}.{key}") != built.value(f"{table}.{key}")
+    }
+    assert different == {
+        "installer.dag_image_tag", "pod.cmds_honoured", "pod.pull_policy_honoured", "pod.memory_factor",
+        "pod.delete_output_on_start", "python.branch_sees_project",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_airflow_reads_every_value_of_a_profile(name: str) -> None:
+    profile = profiles.load(name)
+    release = inside.from_environment({inside.VARIABLE: profile.as_json()})
+    assert (release.name, release.parallelism) == (name, profile.value("airflow.parallelism"))
+    for table in ("operator", "pod", "python", "conf", "callbacks"):
+        read = dataclasses.asdict(getattr(release, table))
+        given = {key: tuple(v) if isinstance(v, list) else v for key, v in profile.data[table].items()}
+        assert read == given
+
+
+def test_without_a_profile_airflow_does_what_is_documented() -> None:
+    assert dataclasses.replace(inside.from_environment({}), parallelism=50) == inside.from_environment(
+        {inside.VARIABLE: profiles.load("documented").as_json()}
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("source", ["flag", "environment"])
+def test_the_option_takes_every_profile(name: str, source: str, tmp_path: Path) -> None:
+    flags = {"platform": name} if source == "flag" else {}
+    environ = {"KAAPANA_HARNESS_PLATFORM": name} if source == "environment" else {}
+    settings = Settings.load(flags, environ=environ, start=tmp_path)
+    assert (settings.platform, settings.sources["platform"]) == (name, source)
+
+
+def test_the_option_refuses_a_release_that_is_not_there_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"KAAPANA_HARNESS_PLATFORM: expected 0\.4, .* or documented, got '0\.6'"):
+        Settings.load({}, environ={"KAAPANA_HARNESS_PLATFORM": "0.6"}, start=tmp_path)

@@ -1,0 +1,122 @@
+"""What a run on one release says about the others (runtime 17)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_platform import outcome, task
+
+from harness.run import releases
+from harness.run.findings import ignored_arguments, of_run
+
+MIB = 2**20
+OLD = ("0.4", "0.5.0", "0.5.3")
+
+
+def found(tasks: list[Any], platform: str, run_id: str = "my-dag-260101000000000000") -> list[tuple[str, str, Any]]:
+    return [(f.rule, f.where, f.platforms) for f in releases.findings(tasks, platform=platform, run_ids=[run_id])]
+
+
+def with_arguments(*arguments: str) -> dict[str, Any]:
+    return dict(task("my-task", operator="MyOperator", outcome={**outcome("Completed"), "arguments": list(arguments)}))
+
+
+@pytest.mark.parametrize(
+    ("argument", "ignoring"),
+    [
+        ("cmds", ("0.6.0",)),
+        ("arguments", ("0.6.0",)),
+        ("image_pull_policy", ("0.6.0",)),
+        ("node_selectors", ("0.6.0",)),
+        ("tolerations", ("0.6.0",)),
+        ("affinity", ("0.6.0",)),
+        ("priority_class_name", ("0.6.0",)),
+        ("get_logs", ("0.6.0",)),
+        ("xcom_push", ("0.6.0",)),
+        ("manage_cache", ("0.6.0",)),
+        ("delete_input_on_success", ("0.6.0",)),
+        ("annotations", OLD),
+        ("namespace", OLD),
+    ],
+)
+def test_an_argument_that_releases_pass_over_is_found_by_what_the_task_was_given(
+    argument: str, ignoring: tuple[str, ...]
+) -> None:
+    (finding,) = ignored_arguments([], [with_arguments(argument)])
+    assert (finding.rule, finding.platforms) == ("ignored-argument", ignoring)
+    assert f"`{argument}` of `my-task`" in finding.message
+    assert finding.fix
+
+
+def test_a_parameter_of_a_later_release_keeps_the_dag_from_importing_on_older_ones() -> None:
+    assert found([with_arguments("display_name")], "0.6.0") == [("unknown-parameter", "my-task", ("0.4",))]
+    assert found([with_arguments("launch_application_chart")], "0.6.0") == [("unknown-parameter", "my-task", OLD)]
+    assert found([with_arguments("cmds")], "0.6.0") == []
+
+
+def test_a_retry_that_succeeds_may_stumble_over_leftovers_where_they_stay() -> None:
+    retried = task("flaky", try_number=2, outcome=outcome("Completed"))
+    assert found([retried], "documented") == [("leftovers-on-retry", "flaky", ("0.6.0",))]
+    assert found([retried], "0.6.0") == []
+    assert found([task("at-once", outcome=outcome("Completed"))], "documented") == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "limit", "peak", "expected"),
+    [
+        ("0.6.0", 660, 640, OLD),
+        ("0.6.0", 660, 590, None),
+        ("documented", 600, 590, None),
+    ],
+)
+def test_a_peak_that_only_fits_with_the_factor_of_a_release_is_pointed_out(
+    platform: str, limit: int, peak: int, expected: Any
+) -> None:
+    hungry = task(
+        "hungry", outcome={**outcome("Completed"), "max_memory_bytes": peak * MIB, "memory_limit_bytes": limit * MIB}
+    )
+    assert found([hungry], platform) == ([("memory-above-limit", "hungry", expected)] if expected else [])
+
+
+def test_pods_that_would_share_a_name_are_pointed_out_where_names_were_not_cut() -> None:
+    run_id = "total-segmentator-v2-260101000000000000"
+    tasks = [task(f"get-zenodo-model-for-{name}", outcome=outcome("Completed")) for name in ("body", "body-mr", "lung")]
+    both = "get-zenodo-model-for-body, get-zenodo-model-for-body-mr"
+    assert found(tasks, "0.5.3", run_id) == [("pod-name-clash", both, ("0.6.0",))]
+    assert found(tasks, "0.6.0", run_id) == []
+    assert found(tasks[1:], "0.5.3", "short-260101000000000000") == []
+
+
+def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:
+    (finding,) = releases.findings([], platform="0.5.3", run_ids=["My_Dag-260101000000000000"])
+    assert (finding.rule, finding.severity, finding.platforms) == ("run-id", "error", ("0.6.0",))
+    assert "lower-case letters" in finding.message
+    assert found([], "0.5.3") == []
+    assert found([], "0.6.0", "My_Dag-260101000000000000") == []
+
+
+def test_a_branch_that_has_seen_the_data_of_the_run_will_not_see_it_everywhere() -> None:
+    branch = task("decide", outcome={**outcome("Completed"), "branch": True})
+    assert found([branch], "documented") == [("branch-without-data", "decide", ("0.6.0",))]
+    assert found([task("plain", outcome=outcome("Completed"))], "documented") == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "variables", "words"),
+    [
+        ("MyOperator", ["THREADS"], None),
+        ("MyOperator", ["PATH"], "PATH"),
+        ("MyOperator", ["MINIO_URL", "THREADS"], "MINIO_URL"),
+        ("MyOperator", ["RUN_ID"], "has no effect"),
+        ("MinioOperator", ["ACTION"], "ACTION"),
+        ("MinioOperator", ["MINIO_PREFIX"], None),
+        ("MergeMasksOperator", ["MODE"], "MODE"),
+    ],
+)
+def test_a_form_value_that_takes_over_a_variable_by_accident_is_pointed_out(
+    operator: str, variables: list[str], words: str | None
+) -> None:
+    record = task("my-task", operator=operator, outcome={**outcome("Completed"), "overridden_env": variables})
+    clashes = [finding for finding in of_run([record], "success", [], 0) if finding.rule == "form-overrides-env"]
+    assert [words in finding.message for finding in clashes] == ([] if words is None else [True])
