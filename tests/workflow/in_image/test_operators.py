@@ -167,7 +167,7 @@ def test_a_missing_service_url_makes_the_operator_fail_like_on_the_platform(
 
 def test_an_operator_that_is_not_emulated_yet_says_so() -> None:
     with pytest.raises(ModuleNotFoundError, match="does not emulate it yet"):
-        from kaapana.operators.MergeMasksOperator import MergeMasksOperator  # noqa: F401
+        from kaapana.operators.DcmQueryOperator import DcmQueryOperator  # noqa: F401
 
 
 def test_a_code_server_has_no_time_limit_and_other_servers_do_not_exist(dag: DAG) -> None:
