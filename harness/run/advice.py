@@ -9,6 +9,27 @@ from typing import Any
 # (what the log says, for which operators, the next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (
     (
+        r"Task id '([^']+)' has already been added",
+        "DAG file",
+        "two operators have the task id {0}: give one of them a name, a task_id or a parallel_id of its own (some "
+        "operators of the platform have a fixed name)",
+    ),
+    (
+        r"__init__\(\) got multiple values for keyword argument '(\w+)'",
+        "DAG file",
+        "the operator sets {0} by itself: leave it out",
+    ),
+    (
+        r"Invalid arguments were passed to (\w+)[^\n]*\n?[^\n]*\{'(\w+)'",
+        "DAG file",
+        "{0} of the chosen release has no parameter {1}: leave it out",
+    ),
+    (
+        r"Use keyword arguments when initializing operators",
+        "DAG file",
+        "Airflow takes operators' arguments by name only: dag=dag, name=...",
+    ),
+    (
         r"is an interactive step \(",
         "",
         "run it from a terminal, without CI set, to work in the container; for an automatic test leave dev_server "

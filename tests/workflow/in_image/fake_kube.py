@@ -38,6 +38,8 @@ class FakeKube:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.created: list[dict[str, Any]] = []
         self.deleted: list[str] = []
+        # seconds between SIGTERM and SIGKILL that a deletion asked for
+        self.graces: dict[str, str] = {}
         self.starts: dict[str, int] = {}
         # of containers that run for real: what they wrote, and what they need in their environment
         self.outputs: dict[str, str] = {}
@@ -157,6 +159,8 @@ class FakeKube:
             if manifest is None:
                 return self._refuse(handler, 404, "NotFound", f"{place['name']} not found")
             self.deleted.append(place["name"])
+            query = parse_qs(urlsplit(handler.path).query)
+            self.graces[place["name"]] = query.get("gracePeriodSeconds", ["30"])[0]
             self._publish("DELETED", manifest)
         return self._answer(handler, 200, manifest)
 

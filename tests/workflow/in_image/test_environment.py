@@ -120,3 +120,11 @@ def test_secrets_of_the_operator_come_first_and_may_be_objects_of_the_kubernetes
 )
 def test_the_namespace_follows_its_order(operator: str | None, params: Any, conf: Any, expected: str) -> None:
     assert podspec.namespace_of(operator, params, conf) == expected
+
+
+def test_secrets_are_given_with_the_kubernetes_client_of_the_platform() -> None:
+    from kubernetes.client import V1EnvVar, V1EnvVarSource, V1SecretKeySelector
+
+    source = V1EnvVarSource(secret_key_ref=V1SecretKeySelector(name="s", key="k"))
+    entry = podspec.env_list({}, secrets=[V1EnvVar(name="TOKEN", value_from=source)], namespace="project-a")[0]
+    assert entry == {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}

@@ -72,6 +72,7 @@ def test_a_time_out_deletes_the_pod_and_is_recorded(dag: DAG, kube: FakeKube) ->
     assert context["pushed"]["harness_outcome"]["reason"] == "Timeout"
     assert context["pushed"]["harness_outcome"]["log_tail"] == ["this is lines/hang"]
     assert kube.deleted == ["my-dag-1-my-task"]
+    assert kube.graces == {"my-dag-1-my-task": "2"}, "a container that ignores SIGTERM is not waited for"
 
 
 def test_a_pod_that_never_starts_fails_after_the_startup_time_out(dag: DAG, kube: FakeKube) -> None:
@@ -232,3 +233,24 @@ def test_an_unknown_cache_mode_fails_when_the_task_runs(dag: DAG, kube: FakeKube
     operator = operator_of(dag, "lines/exit-0", manage_cache="sometimes")
     with pytest.raises(AssertionError, match="sometimes"):
         operator.execute(context_for(operator))
+
+
+def test_the_record_says_what_was_given_and_what_the_form_took_over(dag: DAG, kube: FakeKube) -> None:
+    form = {"threads": 2, "bins": 64, "run_id": "mine", "path": "/x", "same": "1"}
+    operator = operator_of(
+        dag, "lines/exit-0", cmds=["sh"], annotations={"a": "b"}, env_vars={"THREADS": "1", "SAME": "1"}
+    )
+    context = context_for(operator, conf={"workflow_form": form, "project_form": {"kubernetes_namespace": "project-a"}})
+    operator.execute(context)
+    outcome = context["pushed"]["harness_outcome"]
+    assert outcome["arguments"] == ["cmds", "annotations"]
+    assert outcome["overridden_env"] == ["PATH", "RUN_ID", "THREADS"]
+    assert outcome["memory_limit_bytes"] == 600 * 2**20
+
+
+def test_an_operator_without_any_of_these_has_an_empty_record(dag: DAG, kube: FakeKube) -> None:
+    operator = operator_of(dag, "lines/exit-0")
+    context = context_for(operator)
+    operator.execute(context)
+    outcome = context["pushed"]["harness_outcome"]
+    assert (outcome["arguments"], outcome["overridden_env"]) == ([], [])

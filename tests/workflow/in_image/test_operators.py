@@ -174,3 +174,48 @@ def test_a_code_server_has_no_time_limit_and_other_servers_do_not_exist(dag: DAG
     assert MyOperator(dag=dag, dev_server="code-server").execution_timeout is None
     with pytest.raises(NameError):
         MyOperator(dag=dag, name="b", dev_server="jupyterlab")
+
+
+def test_a_pool_that_is_given_keeps_its_slots(dag: DAG) -> None:
+    operator = KaapanaBaseOperator(dag=dag, name="a", image="x", pool="default_pool", pool_slots=3)
+    plain = KaapanaBaseOperator(dag=dag, name="b", image="x", pool="default_pool")
+    assert (operator.pool, operator.pool_slots, plain.pool_slots) == ("default_pool", 3, 1)
+
+
+def test_what_the_scheduler_is_told_and_what_the_platform_fills_in_later(dag: DAG) -> None:
+    operator = KaapanaBaseOperator(dag=dag, name="a", image="x", cpu_millicores=250)
+    assert operator.executor_config == {
+        "cpu_millicores": 250, "ram_mem_mb": 500, "gpu_mem_mb": None, "enable_job_scheduler": True
+    }  # fmt: skip
+    assert (operator.volumes, operator.volume_mounts) == ([], [])
+    assert operator.HELM_API == "http://kube-helm-service.admin.svc:5000"
+    with pytest.raises(AirflowException, match="volumes"):
+        KaapanaBaseOperator(dag=dag, name="b", image="x", volumes=[])
+
+
+def test_federated_learning_keeps_the_output_of_earlier_rounds(dag: DAG) -> None:
+    operator = KaapanaBaseOperator(dag=dag, name="a", image="x", allow_federated_learning=True)
+    assert operator.delete_output_on_start is False
+
+
+def test_defaults_of_every_parameter_are_those_of_the_table(dag: DAG) -> None:
+    import inspect
+
+    parameters = inspect.signature(KaapanaBaseOperator.__init__).parameters
+    expected = {
+        "image": None, "input_operator": None, "operator_in_dir": None, "operator_out_dir": None, "task_id": None,
+        "parallel_id": None, "keep_parallel_id": True, "trigger_rule": "all_success", "ram_mem_mb": 500,
+        "ram_mem_mb_lmt": None, "cpu_millicores": None, "cpu_millicores_lmt": None, "gpu_mem_mb": None,
+        "gpu_mem_mb_lmt": None, "retries": 1, "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=90), "max_active_tis_per_dag": None, "manage_cache": None,
+        "allow_federated_learning": False, "whitelist_federated_learning": None, "delete_input_on_success": False,
+        "delete_output_on_start": True, "enable_proxy": False, "no_proxy": None, "batch_name": None,
+        "airflow_workflow_dir": None, "cmds": None, "arguments": None, "env_vars": None, "image_pull_secrets": None,
+        "priority_weight": 1, "priority_class_name": "kaapana-low-priority", "namespace": None,
+        "image_pull_policy": "IfNotPresent", "pod_resources": None, "in_cluster": False, "cluster_context": None,
+        "config_file": None, "get_logs": True, "xcom_push": False, "affinity": None, "node_selectors": None,
+        "tolerations": None, "kind": "Pod", "api_version": "v1", "labels": None, "annotations": None, "secrets": None,
+        "pool": None, "pool_slots": None, "dev_server": None, "display_name": "-", "launch_application_chart": "",
+    }  # fmt: skip
+    assert {name: parameters[name].default for name in expected} == expected
+    assert set(parameters) == {*expected, "self", "dag", "name", "startup_timeout_seconds", "kwargs"}

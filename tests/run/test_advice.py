@@ -1,0 +1,28 @@
+"""The next step for what DAG files are known to fail with."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.run.advice import advice_for
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "airflow.exceptions.DuplicateTaskIdFound: Task id 'mask2nifti' has already been added to the DAG",
+            "mask2nifti",
+        ),
+        ("TypeError: KaapanaBaseOperator.__init__() got multiple values for keyword argument 'image'", "sets image"),
+        (
+            "Invalid arguments were passed to GetInputOperator (task_id: get-input-data). Invalid arguments were:\n"
+            "**kwargs: {'dataset_limit': 3}",
+            "GetInputOperator of the chosen release has no parameter dataset_limit",
+        ),
+        ("airflow.exceptions.AirflowException: Use keyword arguments when initializing operators", "dag=dag"),
+    ],
+)
+def test_a_dag_file_that_does_not_import_gets_its_next_step(text: str, words: str) -> None:
+    assert words in advice_for(text, {"operator": "DAG file"})
+    assert words not in advice_for(text, {"operator": "MyOperator"})
