@@ -9,6 +9,9 @@ from harness.contract import names
 from harness.workflow.resources import memory_bytes
 
 XCOM_KEY: Final = "harness_outcome"
+# what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
+XCOM_END: Final = "harness_python_end"
+XCOM_RETURN: Final = "harness_python_return"
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
 
 START_FAILURES: Final = frozenset(

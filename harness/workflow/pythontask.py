@@ -24,8 +24,6 @@ _LOG: Final = logging.getLogger("airflow.task.kaapana")
 
 IMAGE_VARIABLE: Final = "KAAPANA_HARNESS_AIRFLOW_IMAGE"
 IN_WORKER: Final = "KAAPANA_HARNESS_WORKER"
-XCOM_END: Final = "harness_python_end"
-XCOM_RETURN: Final = "harness_python_return"
 
 SERVICE_TAGS: Final = frozenset({"service", "import"})
 """DAGs with one of these tags run in the scheduler (runtime 3)."""
@@ -93,16 +91,16 @@ class PythonTask:
             self._record(self._stopped(getattr(error, "reason", type(error).__name__), str(error)))
             raise AirflowException(str(error)) from error
         ti = self._context["ti"]
-        end = ti.xcom_pull(task_ids=ti.task_id, key=XCOM_END) or {}
-        if result.reason not in ("Completed", "OOMKilled") and end.get("text"):
-            reason = "Skipped" if end["kind"] == "skip" else "Error"
+        end = ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_END) or {}
+        if result.exit_code and result.reason != "OOMKilled":
+            reason = "Skipped" if end.get("kind") == "skip" else "Error"
             # an exit code would point at a container of the author; this is Airflow's own
-            result = dataclasses.replace(result, reason=reason, message=end["text"], exit_code=None)
+            result = dataclasses.replace(result, reason=reason, message=end.get("text", ""), exit_code=None)
         self._record(result)
         if result.reason == "Completed":
-            return ti.xcom_pull(task_ids=ti.task_id, key=XCOM_RETURN)
+            return ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_RETURN)
         kind = {"skip": AirflowSkipException, "fail": AirflowFailException}.get(end.get("kind", ""), AirflowException)
-        raise kind(result.message)
+        raise kind(result.message or "the code did not come to its end, see the log above")
 
     def kill(self) -> None:
         """Delete the pod. May run inside a signal handler, so with a connection of its own."""

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from harness.contract import names
 from harness.workflow import config
-from harness.workflow.pythontask import XCOM_END, XCOM_RETURN
+from harness.workflow.outcome import XCOM_END, XCOM_RETURN
 
 ARCHIVE_PATH: Final = "/flow/harness/dags.tar"
 _SECONDS: Final = 60.0
