@@ -67,10 +67,10 @@ def test_segmentations_of_two_batches_are_paired_by_what_they_refer_to(execute, 
     }
     ended = execute("seg-eval", **env)
     assert ended.status == 0, ended.errors
-    metrics = json.loads((run_folder.root / "evaluation" / "metrics.json").read_text())
+    metrics = json.loads((run_folder.root / "evaluation" / "metrics.json").read_text("utf-8"))
     assert metrics["1.3"]["dice_score"] == {"liver:organ": pytest.approx(5**3 / 6**3)}
     assert set(metrics["1.3"]) == {"dice_score", "asd"}
-    assert json.loads((run_folder.root / "evaluation" / "dataset_map.json").read_text()) == {"1.3": "1.1"}
+    assert json.loads((run_folder.root / "evaluation" / "dataset_map.json").read_text("utf-8")) == {"1.3": "1.1"}
     for change, cause in (
         ({"METRICS": "['volume']"}, "expected a list of dice_score"),
         ({"LABEL_MAPPING": "liver"}, "expected gt:test"),
@@ -126,7 +126,7 @@ def test_components_are_counted_but_for_the_last(execute, run_folder):
     (run_folder.element("info") / "a.json").write_text('{"x": 1}')
     env = {"OPERATOR_IN_DIR": "masks", "OPERATOR_OUT_DIR": "cca", "JSON_INFO_DIR": "info"}
     assert execute("cca", **env).status == 0
-    written = json.loads((run_folder.element("cca") / "a.json").read_text())
+    written = json.loads((run_folder.element("cca") / "a.json").read_text("utf-8"))
     assert written == {"x": 1, "connected_component_analysis": {"m.nii.gz": components(path)}}
     (run_folder.element("info") / "a.json").unlink()
     assert "no files processed" in execute("cca", **env).cause
@@ -148,7 +148,7 @@ def test_the_tag_of_the_split_is_in_the_metadata(execute, run_folder):
         (run_folder.element("meta", uid=uid) / "metadata.json").write_text('{"a": 1}')
     env = {"OPERATOR_IN_DIR": "meta", "OPERATOR_OUT_DIR": "split", "SPLIT": "0.5", "TEST_TAG": "t"}
     assert execute("train-test-split", **env).status == 0
-    tags = [json.loads((run_folder.element("split", uid=u) / "metadata.json").read_text()) for u in ("1", "2")]
+    tags = [json.loads((run_folder.element("split", uid=u) / "metadata.json").read_text("utf-8")) for u in ("1", "2")]
     assert sorted(tag["train_test_split_tag"][0] for tag in tags) == ["t", "train"]
     assert all(tag["a"] == 1 for tag in tags)
 
@@ -202,7 +202,7 @@ def test_a_dataset_of_nnunet_brings_its_labels_and_modalities(execute, run_folde
     assert execute("itk2dcm", **ITK).status == 0
     (element,) = RunFolder(run_folder.root, "batch").elements()
     assert pydicom.dcmread(element / "get-input-data" / "slice0000.dcm").Modality == "MR"
-    info = json.loads((element / "segmentations" / "seg_info.json").read_text())
+    info = json.loads((element / "segmentations" / "seg_info.json").read_text("utf-8"))
     assert info["seg_info"][1] == {"label_name": "liver", "label_int": 1}
 
 
@@ -244,7 +244,7 @@ def test_a_notebook_is_executed_and_kept_as_a_report(execute_tool, run_folder):
     env = {"NOTEBOOK_DIR": "notebooks", "NOTEBOOK_FILENAME": "report.ipynb", "OPERATOR_OUT_DIR": "report"}
     ended = execute_tool("jupyterlab-reporting", **env)
     assert ended.status == 0, ended.errors
-    report = (run_folder.root / "report" / f"{run_folder.root.name}-report.html").read_text()
+    report = (run_folder.root / "report" / f"{run_folder.root.name}-report.html").read_text("utf-8")
     assert "42" in report
     assert "6 * 7" not in report
 
@@ -278,7 +278,7 @@ def test_files_of_a_mounted_folder_are_taken_put_and_removed(run_folder, tmp_pat
         (mount / name).write_text(name)
     run = RunFolder(run_folder.root, "batch")
     assert take(run, str(mount), ["a.zip", "c.txt"], (".zip",), "got") == 1
-    assert (run.root / "got" / "a.zip").read_text() == "a.zip"
+    assert (run.root / "got" / "a.zip").read_text("utf-8") == "a.zip"
     assert take(run, str(mount), ["b.zip"], (".zip",), None) == 1
     assert not (mount / "b.zip").exists()
     (run_folder.element("out") / "r.zip").write_text("r")
