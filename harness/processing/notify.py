@@ -6,12 +6,13 @@ import os
 from urllib.parse import quote
 
 from harness.contract import names
+from harness.processing import platform_client
 from harness.processing.common import ProgramError, RunFolder, required, say, section
-from harness.processing.platform_client import NotThereError, Platform, service
+from harness.processing.platform_client import NotThereError, Platform
 
 
 def _base(variable: str, constant: tuple[str, str, int]) -> str:
-    host, port = service(constant)
+    host, port = platform_client.service(constant)
     return (os.environ.get(variable) or f"http://{host}:{port}").rstrip("/")
 
 

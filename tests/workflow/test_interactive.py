@@ -47,12 +47,13 @@ class Api:
         self.changed = threading.Condition()
         self.watchers: list[tuple[str, str, queue.Queue[tuple[str, Any]]]] = []
 
-    def create(self, manifest: dict[str, Any]) -> None:
+    def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         manifest = json.loads(json.dumps(manifest))
         if manifest["kind"] == "Pod":
             state = {"name": "main", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
             manifest["status"] = {"phase": "Running", "containerStatuses": [state]}
         self._set("ADDED", manifest)
+        return dict(manifest)
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
         if (kind, name) not in self.objects:
@@ -64,7 +65,7 @@ class Api:
         manifest["data"].update(change["data"])
         self._set("MODIFIED", manifest)
 
-    def delete(self, kind: str, namespace: str, name: str) -> None:
+    def delete(self, kind: str, namespace: str, name: str, *, grace_period_s: int | None = None) -> None:
         self._set("DELETED", self.get(kind, namespace, name))
 
     def _set(self, change: str, manifest: dict[str, Any]) -> None:
@@ -78,7 +79,9 @@ class Api:
                     events.put((change, manifest))
             self.changed.notify_all()
 
-    def watch(self, kind: str, namespace: str, *, name: str, timeout_s: float) -> Iterator[tuple[str, Any]]:
+    def watch(
+        self, kind: str, namespace: str, *, name: str, timeout_s: float, since: str = ""
+    ) -> Iterator[tuple[str, Any]]:
         events: queue.Queue[tuple[str, Any]] = queue.Queue()
         with self.changed:
             if (kind, name) in self.objects:

@@ -165,11 +165,6 @@ def test_a_missing_service_url_makes_the_operator_fail_like_on_the_platform(
         MyOperator(dag=dag)
 
 
-def test_an_operator_that_is_not_emulated_yet_says_so() -> None:
-    with pytest.raises(ModuleNotFoundError, match="does not emulate it yet"):
-        from kaapana.operators.DcmQueryOperator import DcmQueryOperator  # noqa: F401
-
-
 def test_a_code_server_has_no_time_limit_and_other_servers_do_not_exist(dag: DAG) -> None:
     assert MyOperator(dag=dag, dev_server="code-server").execution_timeout is None
     with pytest.raises(NameError):
