@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from harness import __version__
+from harness.cli_images import images
 from harness.errors import HarnessError, UsageError
 from harness.settings import Settings
 
@@ -106,6 +107,9 @@ def _platform_options(command: _Command) -> _Command:
 @click.version_option(__version__)
 def cli() -> None:
     """Local end-to-end tests for workflow extensions of Kaapana."""
+
+
+cli.add_command(images)
 
 
 @cli.command()
