@@ -13,7 +13,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.doctor.facts import Facts
 from harness.doctor.probe import look
 from harness.doctor.remedies import RUNTIME
 from harness.errors import EngineError
@@ -25,10 +24,9 @@ if TYPE_CHECKING:
     from harness.settings import Settings
 
 
-def runtime(api: APIClient, facts: Facts | None = None) -> str:
+def runtime(api: APIClient) -> str:
     """The runtime that privileged containers have to ask for; empty where they need not."""
-    withheld = not (look() if facts is None else facts).resource_capability
-    return RUNTIME if withheld and RUNTIME in (api.info().get("Runtimes") or {}) else ""
+    return RUNTIME if not look().resource_capability and RUNTIME in (api.info().get("Runtimes") or {}) else ""
 
 
 def host_options(api: APIClient) -> dict[str, Any]:

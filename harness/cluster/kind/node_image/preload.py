@@ -91,7 +91,6 @@ def preload(
 def _container(system: str, api: APIClient) -> Iterator[str]:
     import docker
 
-    # containerd's own file systems cannot be layered on those of the engine: its folder is committed all the same
     host = api.create_host_config(privileged=True, network_mode="none", **privileges.host_options(api))
     container = api.create_container(
         system,
@@ -123,7 +122,8 @@ def _import(api: APIClient, container: str, local: str, references: Sequence[str
     name = f"docker.io/{local}"
     lines = [
         "set -eu",
-        "ctr -n k8s.io images import --all-platforms /kind/images/image.tar",
+        # not unpacked: that takes a file system that can be layered, which a node has only when it runs
+        "ctr -n k8s.io images import --all-platforms --no-unpack /kind/images/image.tar",
         f"ctr -n k8s.io images tag {shlex.quote(name)} {shlex.quote(first)}",
         *(f"ctr -n k8s.io images tag {shlex.quote(name)} {shlex.quote(other)}" for other in others),
         f"ctr -n k8s.io images rm {shlex.quote(name)}",
