@@ -29,15 +29,19 @@ done
 tail -n 20 /tmp/containerd.log >&2
 exit 1
 """
-_STOP = """\
+_STOP = r"""\
 set -eu
 pid=$(cat /tmp/containerd.pid)
 kill "$pid"
+# it stays as a zombie: the container's first process takes no exit status
+runs() { grep -qsE '^State:[[:space:]]+[^Z[:space:]]' "/proc/$pid/status"; }
 for attempt in $(seq 300); do
-    [ -d "/proc/$pid" ] || break
+    runs || break
     sleep 0.1
 done
-[ ! -d "/proc/$pid" ]
+if runs; then
+    exit 1
+fi
 rm -rf /run/containerd /tmp/* /kind/images
 """
 
