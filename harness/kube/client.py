@@ -60,6 +60,7 @@ class KubeApi:
             self._tls["ca_certs"] = ca_file
         if tls:
             self._tls["ssl_context"] = tls
+        self._authority = ""
         self._reconnect_s = reconnect_s
         self._pool: urllib3.PoolManager | None = None
         self._pool_pid = 0
@@ -88,6 +89,16 @@ class KubeApi:
         """The API server of a context of a kubeconfig."""
         api = cls(access.url, token=access.token or None, tls=access.tls, reconnect_s=reconnect_s)
         api._token_file = access.token_file
+        api._authority = access.authority
+        return api
+
+    def with_token(self, token: str | None) -> KubeApi:
+        """The same server, asked as somebody else; ``None``: as nobody."""
+        api = KubeApi(self.url, token=token, reconnect_s=self._reconnect_s)
+        # without the certificate of a client, which would be enough to be somebody
+        authority = self._tls.get("ca_certs") or self._authority
+        if authority:
+            api._tls["ca_certs" if "ca_certs" in self._tls else "ca_cert_data"] = authority
         return api
 
     def get(self, kind: str, namespace: str | None, name: str) -> Manifest:

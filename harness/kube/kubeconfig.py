@@ -30,6 +30,7 @@ class Access:
         token: bearer token, empty when it authenticates by certificate.
         token_file: file with a token that is read again for each request, or ``None``.
         tls: certificates of both sides; ``None`` for plain HTTP.
+        authority: PEM text that the server's certificate is checked against; empty: that of the system.
         namespace: the context's default namespace.
     """
 
@@ -38,6 +39,7 @@ class Access:
     token: str = dataclasses.field(default="", repr=False)
     token_file: Path | None = None
     tls: ssl.SSLContext | None = dataclasses.field(default=None, repr=False)
+    authority: str = dataclasses.field(default="", repr=False)
     namespace: str = "default"
 
 
@@ -83,6 +85,7 @@ def load(path: Path, context: str | None = None) -> Access:
         token=str(user.get("token") or ""),
         token_file=path.parent / token_file if token_file else None,
         tls=_tls(cluster, user, path) if url.startswith("https://") else None,
+        authority=_pem(cluster, "certificate-authority", path).decode("ascii"),
         namespace=str(chosen.get("namespace") or "default"),
     )
 

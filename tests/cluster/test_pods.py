@@ -8,7 +8,7 @@ import pytest
 
 from harness.cluster import Cluster
 from harness.kube import ApiError
-from tests.cluster.objects import IMAGE, Objects, python, shell, terminated
+from tests.cluster.objects import IMAGE, Objects, only_on_docker, python, shell, terminated
 
 
 def test_a_pod_runs_and_its_end_is_seen_without_polling(project: Objects) -> None:
@@ -41,7 +41,8 @@ def test_the_default_limit_of_the_namespace_holds_for_a_container_without_one(pr
     assert ended["spec"]["containers"][0]["resources"]["limits"] == {"memory": "50Mi"}
 
 
-def test_the_memory_that_was_needed_is_noted(project: Objects) -> None:
+def test_the_memory_that_was_needed_is_noted(cluster: Cluster, project: Objects) -> None:
+    only_on_docker(cluster, "Kubernetes keeps no maximum")
     ended = project.end(project.pod(python("x = bytearray(b'1') * (80 << 20); import time; time.sleep(1)")))
     assert 80 << 20 <= int(ended["metadata"]["annotations"]["kaapana-harness/max-memory-bytes"]) < 200 << 20
 

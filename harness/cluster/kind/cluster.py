@@ -226,10 +226,9 @@ def _order(settings: Settings, entry: ownership.Entry, program: Path, image: str
         environment=entry.id,
         command=[str(program), *arguments, "--kubeconfig", str(path)],
         variables={
+            **command.environment(settings),
             "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
-            "KIND_EXPERIMENTAL_PROVIDER": "docker",
             "KUBECONFIG": str(path),
-            "PATH": os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)]),
         },
         labels={
             LABEL_ENVIRONMENT: entry.id,
