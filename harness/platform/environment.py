@@ -197,6 +197,8 @@ class Environment:
             workloads = [m["metadata"]["name"] for m in _rendered(values) if m["kind"] == "Deployment"]
             readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
             environment = cls(cluster, settings, profile, credentials, adopted=False)
+            checks = [environment.check_registry, environment.services.health, environment.airflow.health]
+            readiness.wait_until_reached(checks, timeout_s=settings.start_timeout)
             environment.services.wait_for_object_store(settings.start_timeout)
             return environment
         except BaseException:
@@ -221,6 +223,14 @@ class Environment:
             say(f"adopted environment {entry.id}")
             return environment
         return None
+
+    def check_registry(self) -> None:
+        """Return when the registry answers; an error otherwise."""
+        from harness.images import RegistryClient
+
+        with RegistryClient(self.registry) as client:
+            if not client.ready():
+                raise EnvironmentError_(f"the registry {self.registry} does not answer")
 
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""
