@@ -182,7 +182,13 @@ class Environment:
         credentials = Credentials.random()
         environment_id = secrets.token_hex(4)
         say(f"starting environment {environment_id} on {settings.cluster}")
-        cluster = open_cluster(settings.cluster, settings, environment_id=environment_id, reuse=False, on_progress=say)
+        cluster = open_cluster(
+            settings.cluster,
+            settings,
+            environment_id=environment_id,
+            images=sorted(set(tags.values())),
+            on_progress=say,
+        )
         try:
             ownership.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
             cluster.provide_images({tags[name]: tags[name] for name in _IMAGES})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.docker.engine import connect
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
-from harness.cluster.kind import command, config, leftovers, names, node_image, nodes
+from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
 from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import Order
 from harness.cluster.kind.owner import Keeper
@@ -69,13 +69,20 @@ class KindCluster:
 
     @classmethod
     def create(
-        cls, settings: Settings, environment_id: str, *, workers: int = 0, on_progress: OnProgress = _quiet
+        cls,
+        settings: Settings,
+        environment_id: str,
+        *,
+        images: Iterable[str] = (),
+        workers: int = 0,
+        on_progress: OnProgress = _quiet,
     ) -> KindCluster:
         """Make a cluster and wait until it takes pods.
 
         Args:
             settings: deadlines, and where the ledger is.
             environment_id: part of all names.
+            images: tags in the engine; the nodes have them from the beginning.
             workers: nodes beside the control plane.
             on_progress: gets a line for every step.
 
@@ -89,6 +96,9 @@ class KindCluster:
         try:
             program = command.ensure(settings, on_progress)
             image = node_image.ensure(settings, on_progress)
+            wanted = list(images)
+            if wanted:
+                image = prepared.ensure(settings, image, wanted, on_progress)
             # before anything exists that somebody would have to remove
             entry = ownership.new_entry(environment_id, cls.name)
             ownership.record(settings, entry)

@@ -23,6 +23,40 @@ def by_id(image_id: str) -> str:
     return f"{_BY_ID}:{image_id.removeprefix('sha256:')}"
 
 
+def transfer(client: docker.DockerClient, node: Node, image_ids: Iterable[str], scratch: str) -> None:
+    """Send images of the engine to a node, all in one archive: a layer that several have is sent once.
+
+    Args:
+        client: the engine.
+        node: which gets them under the names of :func:`by_id`.
+        image_ids: ids in the engine.
+        scratch: repository for names in the engine that are needed for a moment.
+    """
+    ids = sorted(image_ids)
+    if not ids:
+        return
+    names = {image: f"{scratch}:{image.removeprefix('sha256:')[:24]}" for image in ids}
+    try:
+        for image, name in names.items():
+            repository, _, tag = name.rpartition(":")
+            client.api.tag(image, repository, tag)
+        with saved(list(names.values())) as archive:
+            node.import_images(archive)
+    finally:
+        for name in names.values():
+            _untag(client, name)
+    for image, name in names.items():
+        node.tag(canonical(name), [by_id(image)])
+    node.remove(canonical(name) for name in names.values())
+
+
+def _untag(client: docker.DockerClient, name: str) -> None:
+    import docker.errors
+
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        client.api.remove_image(name, noprune=True)
+
+
 class NodeImages:
     """The images of all nodes of one cluster.
 
@@ -49,7 +83,7 @@ class NodeImages:
         wanted = {canonical(reference): self._id(reference, name) for reference, name in images.items()}
         for node in self._nodes:
             present = node.images()
-            self._transfer(node, {image for image in wanted.values() if by_id(image) not in present})
+            transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
             for image in set(wanted.values()):
                 node.tag(by_id(image), [reference for reference, own in wanted.items() if own == image])
         on_all(self._nodes, "wait_until_noticed", list(wanted))
@@ -61,31 +95,6 @@ class NodeImages:
             return str(self._client.images.get(name).id)
         except docker.errors.ImageNotFound:
             raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
-
-    def _transfer(self, node: Node, image_ids: Iterable[str]) -> None:
-        """All in one archive: a layer that several have is sent once."""
-        ids = sorted(image_ids)
-        if not ids:
-            return
-        scratch = {image: f"{self._scratch}:{image.removeprefix('sha256:')[:24]}" for image in ids}
-        try:
-            for image, name in scratch.items():
-                repository, _, tag = name.rpartition(":")
-                self._client.api.tag(image, repository, tag)
-            with saved(list(scratch.values())) as archive:
-                node.import_images(archive)
-        finally:
-            for name in scratch.values():
-                self._untag(name)
-        for image, name in scratch.items():
-            node.tag(canonical(name), [by_id(image)])
-        node.remove(canonical(name) for name in scratch.values())
-
-    def _untag(self, name: str) -> None:
-        import docker.errors
-
-        with contextlib.suppress(docker.errors.ImageNotFound):
-            self._client.api.remove_image(name, noprune=True)
 
     def import_archive(self, archive: Path) -> list[str]:
         """Load an archive into containerd, as the platform does with ``images.tar``.

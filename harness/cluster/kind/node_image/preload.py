@@ -71,24 +71,41 @@ def preload(
 
     api = engine.client(timeout_s=timeout_s)
     try:
-        with _container(system, api) as container:
-            _run(api, container, "containerd does not start in the node", _START)
+        with loading(system, tag, labels, api) as container:
             for local, references in images.items():
                 on_line(f"import {', '.join(references)}")
                 _import(api, container, local, references)
-            _run(api, container, "containerd does not stop in the node", _STOP)
             on_line("keep the result")
-            repository, _, version = tag.rpartition(":")
-            changes = [
-                'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
-                "CMD []",
-                *(f'LABEL "{name}"="{value}"' for name, value in labels.items()),
-            ]
-            api.commit(container, repository=repository, tag=version, changes="\n".join(changes))
     except docker.errors.APIError as error:
         raise ImageError("the images cannot be put into the node", last_seen=str(error.explanation or error)) from None
     finally:
         api.close()
+
+
+@contextlib.contextmanager
+def loading(system: str, tag: str, labels: Mapping[str, str], api: APIClient) -> Iterator[str]:
+    """A container of a node with only containerd running, whose content is kept as ``tag`` at the end of the block.
+
+    Args:
+        system: image of the node.
+        tag: name of the result.
+        labels: of the result.
+        api: the engine.
+
+    Raises:
+        ImageError: containerd does not start, or the engine does not start privileged containers.
+    """
+    with _container(system, api) as container:
+        _run(api, container, "containerd does not start in the node", _START)
+        yield container
+        _run(api, container, "containerd does not stop in the node", _STOP)
+        repository, _, version = tag.rpartition(":")
+        changes = [
+            'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
+            "CMD []",
+            *(f'LABEL "{name}"="{value}"' for name, value in labels.items()),
+        ]
+        api.commit(container, repository=repository, tag=version, changes="\n".join(changes))
 
 
 @contextlib.contextmanager
