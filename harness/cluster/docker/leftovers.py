@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 CONTROL_PLANE = "control-plane"
 _GOING_S = 30
+_GHOST_S = 5.0
+_AGAIN_S = 0.2
 
 
 @dataclasses.dataclass
@@ -60,7 +63,6 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
 
     The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
     """
-    import docker.errors
 
     leftover = find(client, environment).get(environment)
     if leftover is not None:
@@ -68,13 +70,38 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
         for container in leftover.containers:
             _remove_container(client, container)
         for network in leftover.networks:
-            with contextlib.suppress(docker.errors.NotFound):
-                client.api.remove_network(network)
+            _remove_network(client, network)
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
             if tag.startswith(f"kh-{environment}/"):
                 client.api.remove_image(tag)
     return leftover is not None
+
+
+def _remove_network(client: docker.DockerClient, network: str) -> None:
+    """Remove a network; containers that somebody else is just removing keep it for a moment.
+
+    An engine that was killed may count a container that does not exist any more for ever; its next start mends that,
+    and until then the network stays.
+    """
+    import docker.errors
+
+    deadline = time.monotonic() + _GHOST_S
+    while True:
+        try:
+            client.api.remove_network(network)
+            return
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            # "has active endpoints"
+            if error.status_code != 403:
+                raise
+            if time.monotonic() > deadline:
+                if client.api.inspect_network(network)["Containers"]:
+                    raise
+                return
+        time.sleep(_AGAIN_S)
 
 
 def _remove_container(client: docker.DockerClient, container: str) -> None:

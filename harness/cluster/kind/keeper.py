@@ -85,6 +85,7 @@ class _Keeper:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
+                    start_new_session=True,
                     text=True,
                     errors="replace",
                 )
@@ -120,11 +121,12 @@ class _Keeper:
         self._persist(self._remove_once)
         if self._kind is not None:
             # without its nodes kind fails; it must not make another one after the removal
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._kind.wait(_KIND_ENDS_S)
-            except subprocess.TimeoutExpired:
-                self._kind.kill()
-                self._kind.wait()
+            # with what it has started and left behind
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._kind.pid, signal.SIGKILL)
+            self._kind.wait()
         self._maker.join()
         self._persist(self._remove_once)
         from harness.platform import ownership

@@ -89,11 +89,11 @@ def _owner(environment_id: str, program: Path, image: str) -> subprocess.Popen[s
     )
 
 
-def _read_until(process: subprocess.Popen[str], words: str) -> None:
+def _read_until(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         if words in line:
-            return
+            return line
     raise AssertionError(f"the owner never said {words!r}")
 
 
@@ -228,7 +228,9 @@ def test_a_cluster_whose_keeper_was_killed_as_well_goes_at_the_next_start(
 def test_a_child_of_the_owner_does_not_keep_the_cluster_alive(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
-    script = _OWNER.replace("time.sleep(600)", "import os\nif os.fork() == 0: time.sleep(20)\ntime.sleep(600)")
+    script = _OWNER.replace(
+        "time.sleep(600)", "import os\nchild = os.fork()\nif child: say(f'child {child}.')\ntime.sleep(600)"
+    )
     root = Path(__file__).parents[3]
     process = subprocess.Popen(
         [sys.executable, "-c", script, environment_id, str(_program(tmp_path)), services_image],
@@ -236,9 +238,7 @@ def test_a_child_of_the_owner_does_not_keep_the_cluster_alive(
         text=True,
         env={**os.environ, "PYTHONPATH": str(root)},
     )
-    _read_until(process, "made")
-    _read_until(process, "made")
-    child = next(pid for pid in _children(process.pid) if b"keeper" not in _command_line(pid))
+    child = int(_read_until(process, "child ").split()[1].rstrip("."))
     process.kill()
     process.wait(_GONE_S)
     try:
