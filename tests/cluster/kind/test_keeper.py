@@ -89,7 +89,7 @@ def _owner(environment_id: str, program: Path, image: str) -> subprocess.Popen[s
     )
 
 
-def _read_until(process: subprocess.Popen[str], words: str) -> str:
+def read_until(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         if words in line:
@@ -97,7 +97,7 @@ def _read_until(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"the owner never said {words!r}")
 
 
-def _left(settings: Settings, environment_id: str) -> list[str]:
+def left(settings: Settings, environment_id: str) -> list[str]:
     """What there is of an environment."""
     with contextlib.closing(connect()) as client:
         name = names.cluster_name(environment_id)
@@ -110,10 +110,10 @@ def _left(settings: Settings, environment_id: str) -> list[str]:
     return found
 
 
-def _wait_until_nothing_is_left(settings: Settings, environment_id: str) -> None:
+def wait_until_nothing_is_left(settings: Settings, environment_id: str) -> None:
     deadline = time.monotonic() + _GONE_S
-    while left := _left(settings, environment_id):
-        assert time.monotonic() < deadline, left
+    while found := left(settings, environment_id):
+        assert time.monotonic() < deadline, found
         # the removal is another process's, which has nobody to tell
         time.sleep(0.2)
 
@@ -137,7 +137,7 @@ def test_a_cluster_is_made_and_removed_on_request(
         assert (len(found.nodes), found.ledger) == (1, str(settings.state))
         assert found.owner.startswith(f"{os.getpid()}@")
         keeper.remove()
-        assert _left(settings, environment_id) == []
+        assert left(settings, environment_id) == []
         assert volume not in {entry["Name"] for entry in client.api.volumes()["Volumes"] or ()}
 
 
@@ -145,7 +145,7 @@ def test_a_cluster_is_made_and_removed_on_request(
 @pytest.mark.parametrize(
     ("then", "moment"), [("", "made"), ("sleep 3; exit 1", "node made"), ("sleep 600", "node made")]
 )
-def test_nothing_is_left_of_an_owner_that_is_killed(
+def test_nothing_isleft_of_an_owner_that_is_killed(
     settings: Settings,
     environment_id: str,
     services_image: str,
@@ -157,11 +157,11 @@ def test_nothing_is_left_of_an_owner_that_is_killed(
     # kind waits for its node; without it kind ends
     waiting = f"({then}) & job=$!; docker wait $4-control-plane; kill $job; exit 1" if "600" in then else then
     process = _owner(environment_id, _program(tmp_path, waiting), services_image)
-    _read_until(process, moment)
+    read_until(process, moment)
     # all of its process group, as a closed terminal or a stopped job ends it
     os.killpg(process.pid, number)
     process.wait(_GONE_S)
-    _wait_until_nothing_is_left(settings, environment_id)
+    wait_until_nothing_is_left(settings, environment_id)
 
 
 def test_what_kind_makes_after_the_owner_is_gone_is_removed_too(
@@ -172,10 +172,10 @@ def test_what_kind_makes_after_the_owner_is_gone_is_removed_too(
         '--network "$KIND_EXPERIMENTAL_DOCKER_NETWORK" "$6" sleep 600; exit 1'
     )
     process = _owner(environment_id, _program(tmp_path, late), services_image)
-    _read_until(process, "node made")
+    read_until(process, "node made")
     process.kill()
     process.wait(_GONE_S)
-    _wait_until_nothing_is_left(settings, environment_id)
+    wait_until_nothing_is_left(settings, environment_id)
 
 
 def test_a_failure_of_kind_is_told_with_its_last_lines(
@@ -188,7 +188,7 @@ def test_a_failure_of_kind_is_told_with_its_last_lines(
     assert "failed to init node" in caught.value.last_seen
     assert "exit status 7" in caught.value.last_seen
     keeper.remove()
-    assert _left(settings, environment_id) == []
+    assert left(settings, environment_id) == []
 
 
 def test_a_kept_cluster_outlives_its_owner_and_prune_leaves_it(
@@ -203,26 +203,26 @@ def test_a_kept_cluster_outlives_its_owner_and_prune_leaves_it(
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "other"))
     assert environment_id not in ownership.prune(Settings())
     monkeypatch.undo()
-    assert len(_left(settings, environment_id)) == 4
+    assert len(left(settings, environment_id)) == 4
     # it has no API server, so that one's own prune finds that it does not work
     assert environment_id in ownership.prune(settings)
-    assert _left(settings, environment_id) == []
+    assert left(settings, environment_id) == []
 
 
 def test_a_cluster_whose_keeper_was_killed_as_well_goes_at_the_next_start(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
     process = _owner(environment_id, _program(tmp_path), services_image)
-    _read_until(process, "made")
-    _read_until(process, "made")
+    read_until(process, "made")
+    read_until(process, "made")
     keepers = [pid for pid in _children(process.pid) if b"harness.cluster.kind.keeper" in _command_line(pid)]
     assert len(keepers) == 1
     os.kill(keepers[0], signal.SIGKILL)
     process.kill()
     process.wait(_GONE_S)
-    assert f"/{names.cluster_name(environment_id)}-control-plane" in _left(settings, environment_id)
+    assert f"/{names.cluster_name(environment_id)}-control-plane" in left(settings, environment_id)
     assert environment_id in ownership.tidy(settings)
-    assert _left(settings, environment_id) == []
+    assert left(settings, environment_id) == []
 
 
 def test_a_child_of_the_owner_does_not_keep_the_cluster_alive(
@@ -238,11 +238,11 @@ def test_a_child_of_the_owner_does_not_keep_the_cluster_alive(
         text=True,
         env={**os.environ, "PYTHONPATH": str(root)},
     )
-    child = int(_read_until(process, "child ").split()[1].rstrip("."))
+    child = int(read_until(process, "child ").split()[1].rstrip("."))
     process.kill()
     process.wait(_GONE_S)
     try:
-        _wait_until_nothing_is_left(settings, environment_id)
+        wait_until_nothing_is_left(settings, environment_id)
         assert Path(f"/proc/{child}").exists()
     finally:
         with contextlib.suppress(ProcessLookupError):
