@@ -47,7 +47,7 @@ def environment_id(settings: Settings) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("moment", ["Preparing nodes", "Starting control-plane", "usable"])
-def test_nothing_isleft_of_an_owner_that_is_killed(settings: Settings, environment_id: str, moment: str) -> None:
+def test_nothing_is_left_of_an_owner_that_is_killed(settings: Settings, environment_id: str, moment: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _OWNER, environment_id],
         stdout=subprocess.PIPE,

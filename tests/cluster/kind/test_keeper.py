@@ -145,7 +145,7 @@ def test_a_cluster_is_made_and_removed_on_request(
 @pytest.mark.parametrize(
     ("then", "moment"), [("", "made"), ("sleep 3; exit 1", "node made"), ("sleep 600", "node made")]
 )
-def test_nothing_isleft_of_an_owner_that_is_killed(
+def test_nothing_is_left_of_an_owner_that_is_killed(
     settings: Settings,
     environment_id: str,
     services_image: str,
