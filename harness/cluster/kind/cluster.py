@@ -185,6 +185,11 @@ class KindCluster:
             )
         return "127.0.0.1", int(bound[0]["HostPort"])
 
+    def shell(self, namespace: str, pod: str) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        # kubectl is on the node; this machine need not have it
+        return f"docker exec -it {self.nodes[0].name} kubectl exec -it -n {namespace} {pod} -- sh"
+
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
         ownership.update(self._settings, self.environment_id, kept=True)
