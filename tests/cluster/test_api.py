@@ -168,7 +168,7 @@ def test_a_label_that_kubernetes_does_not_take_is_refused(project: Objects) -> N
 
 def test_a_configuration_of_more_than_a_mebibyte_is_refused(project: Objects) -> None:
     with pytest.raises(Invalid, match="1048576 bytes"):
-        project.create("ConfigMap", "large", data={"a": "x" * (1 << 20)})
+        project.create("ConfigMap", "large", data={"a": "x" * ((1 << 20) + 1)})
 
 
 def test_the_pod_of_a_name_that_is_taken_is_a_conflict_until_it_is_gone(project: Objects) -> None:

@@ -119,14 +119,12 @@ def test_a_deleted_namespace_takes_all_that_is_in_it(cluster: Cluster) -> None:
     api.apply({**account, "metadata": {"name": "default", "namespace": "project-short"}})
     project = Objects(api, "project-short")
     project.create("ConfigMap", "words", data={"a": "b"})
-    name = project.pod(shell("sleep 60"))
+    name = project.pod(shell("sleep 60"), terminationGracePeriodSeconds=1)
     project.until("Pod", name, lambda pod: pod["status"].get("phase") == "Running")
     api.delete("Namespace", None, "project-short")
     with pytest.raises((Forbidden, NotFound)):
         project.create("ConfigMap", "more", data={})
-    for change, _ in api.watch("Namespace", None, name="project-short", timeout_s=20):
-        if change == "DELETED":
-            break
+    Objects(api, "").gone("Namespace", "project-short")
     for kind in ("Pod", "ConfigMap"):
         assert api.list(kind, "project-short") == []
     with pytest.raises(NotFound):
