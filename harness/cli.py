@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.cli_images import images
 from harness.errors import UsageError
 from harness.exit_status import Verbs
 from harness.form_options import form_values
@@ -51,6 +52,9 @@ def _platform_options(command: _Command) -> _Command:
 @click.version_option(__version__)
 def cli() -> None:
     """Local end-to-end tests for workflow extensions of Kaapana."""
+
+
+cli.add_command(images)
 
 
 @cli.command()

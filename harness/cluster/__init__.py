@@ -8,13 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from harness.cluster.base import Cluster
     from harness.settings import Settings
 
 __all__ = ["Cluster", "open_cluster"]
 
 
-def open_cluster(spec: str, settings: Settings, *, environment_id: str, reuse: bool = False) -> Cluster:
+def _quiet(line: str) -> None:
+    """Nobody listens."""
+
+
+def open_cluster(
+    spec: str,
+    settings: Settings,
+    *,
+    environment_id: str,
+    reuse: bool = False,
+    images: Iterable[str] = (),
+    on_progress: Callable[[str], None] = _quiet,
+) -> Cluster:
     """Make a cluster for an environment, or adopt the one of an environment that was left running.
 
     Args:
@@ -23,6 +37,9 @@ def open_cluster(spec: str, settings: Settings, *, environment_id: str, reuse: b
         environment_id: short id of the environment, part of the name of everything that belongs to it.
         reuse: adopt the environment of this id when the ledger says that it was kept; else one is made, and
             stays once ``close(keep=True)`` or ``keep()`` was called.
+        images: tags of engine images that the cluster will be asked to provide; one that keeps its images to itself
+            may have them from the beginning.
+        on_progress: gets a line for every step that takes seconds.
 
     Raises:
         UsageError: the kind of cluster is not known or not there yet.
@@ -36,7 +53,12 @@ def open_cluster(spec: str, settings: Settings, *, environment_id: str, reuse: b
 
         adopted = DockerCluster.adopt(settings, environment_id) if reuse else None
         return adopted or DockerCluster.create(settings, environment_id)
-    if spec == "kind" or spec.startswith("context:"):
+    if spec == "kind":
+        from harness.cluster.kind.cluster import KindCluster
+
+        kept = KindCluster.adopt(settings, environment_id) if reuse else None
+        return kept or KindCluster.create(settings, environment_id, images=images, on_progress=on_progress)
+    if spec.startswith("context:"):
         raise UsageError(f"cluster {spec!r} is not there yet in this version", fix="use --kaapana-cluster docker")
     raise UsageError(f"unknown cluster {spec!r}", fix="use docker, kind or context:NAME")
 

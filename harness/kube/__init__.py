@@ -1,14 +1,16 @@
 """A light client of the Kubernetes API, used by the host and inside the Airflow container."""
 
 from harness.kube.client import KubeApi, Manifest
-from harness.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, KubeconfigError, NotFound, Unavailable
 
 __all__ = [
     "ApiError",
     "Conflict",
+    "Expired",
     "Forbidden",
     "Invalid",
     "KubeApi",
+    "KubeconfigError",
     "Manifest",
     "NotFound",
     "Unavailable",

@@ -6,9 +6,8 @@ Used by the host, by the platform's control plane tests and, inside the Airflow 
 from __future__ import annotations
 
 import json
-import math
 import os
-import time
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ import urllib3
 
 from harness.kube.errors import ApiError, Unavailable, api_error
 from harness.kube.kinds import BY_NAME, Kind, kind_named
+from harness.kube.kubeconfig import Access
+from harness.kube.watching import Watch
 
 Manifest = dict[str, Any]
 
@@ -35,7 +36,8 @@ class KubeApi:
         url: e.g. ``http://127.0.0.1:40123``.
         token: bearer token.
         ca_file: PEM file that the server's certificate is checked against.
-        client_cert: PEM files of the client's certificate and key.
+        tls: certificates of both sides, instead of ``ca_file``.
+        reconnect_s: for how long a watch bears that the server is away; 0: it ends at once.
 
     All methods raise :class:`harness.kube.errors.ApiError` or one of its subclasses. An object may be used by
     many threads, and by a process that was forked after it was made.
@@ -47,7 +49,8 @@ class KubeApi:
         *,
         token: str | None = None,
         ca_file: str | None = None,
-        client_cert: tuple[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        reconnect_s: float = 0.0,
     ) -> None:
         self.url = url.rstrip("/")
         self.token = token
@@ -55,8 +58,10 @@ class KubeApi:
         self._tls: dict[str, Any] = {}
         if ca_file:
             self._tls["ca_certs"] = ca_file
-        if client_cert:
-            self._tls["cert_file"], self._tls["key_file"] = client_cert
+        if tls:
+            self._tls["ssl_context"] = tls
+        self._authority = ""
+        self._reconnect_s = reconnect_s
         self._pool: urllib3.PoolManager | None = None
         self._pool_pid = 0
         self._discovered: dict[tuple[str, str], Kind] = {}
@@ -79,6 +84,23 @@ class KubeApi:
         api._token_file = token_file
         return api
 
+    @classmethod
+    def of(cls, access: Access, *, reconnect_s: float = 0.0) -> KubeApi:
+        """The API server of a context of a kubeconfig."""
+        api = cls(access.url, token=access.token or None, tls=access.tls, reconnect_s=reconnect_s)
+        api._token_file = access.token_file
+        api._authority = access.authority
+        return api
+
+    def with_token(self, token: str | None) -> KubeApi:
+        """The same server, asked as somebody else; ``None``: as nobody."""
+        api = KubeApi(self.url, token=token, reconnect_s=self._reconnect_s)
+        # without the certificate of a client, which would be enough to be somebody
+        authority = self._tls.get("ca_certs") or self._authority
+        if authority:
+            api._tls["ca_certs" if "ca_certs" in self._tls else "ca_cert_data"] = authority
+        return api
+
     def get(self, kind: str, namespace: str | None, name: str) -> Manifest:
         """One object."""
         return self._json("GET", kind_named(kind).path(namespace, name))
@@ -89,12 +111,7 @@ class KubeApi:
         """All objects of a kind, in one namespace or in all, that carry these labels."""
         entry = kind_named(kind)
         answer = self._json("GET", entry.path(namespace), query=_selector(labels))
-        items: list[Manifest] = answer.get("items") or []
-        for item in items:
-            # a list of Kubernetes leaves these out of its items
-            item.setdefault("kind", entry.name)
-            item.setdefault("apiVersion", entry.api_version)
-        return items
+        return _complete(answer, entry)
 
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object; its namespace is that of its metadata."""
@@ -147,30 +164,24 @@ class KubeApi:
         With ``since``, the resource version of an object that was created or seen, only the changes after it: none
         is lost in between. A version that the server has forgotten is an :class:`ApiError` with status 410.
 
-        Ends when the time is over. Closing the iterator closes the connection.
+        Ends when the time is over. Closing the iterator closes the connection. A watch that the server ends early
+        goes on where it was; when the server has forgotten that version, what changed since is found by a list.
         """
         path = kind_named(kind).path(namespace)
-        query = _selector(labels) | {"watch": "true"}
+        query = _selector(labels)
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
-        if since:
-            query["resourceVersion"] = since
-        deadline = time.monotonic() + timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            query["timeoutSeconds"] = str(max(1, math.ceil(left)))
-            for line in self._lines(path, query, read_timeout=left + _WATCH_GRACE_S):
-                event = json.loads(line)
-                change, manifest = event["type"], event["object"]
-                if change == "ERROR":
-                    raise _status_error(int(manifest.get("code") or 500), manifest)
-                # a server may end a watch early: go on after the last change that was seen
-                version = manifest.get("metadata", {}).get("resourceVersion")
-                if version:
-                    query["resourceVersion"] = version
-                if change != "BOOKMARK":
-                    yield change, manifest
-                if time.monotonic() >= deadline:
-                    return
+
+        def lines(query: Mapping[str, str], seconds: float) -> Iterator[str]:
+            return self._lines(path, query, read_timeout=seconds + _WATCH_GRACE_S)
+
+        def list_all(query: Mapping[str, str]) -> Manifest:
+            answer = self._json("GET", path, query=query)
+            answer["items"] = _complete(answer, kind_named(kind))
+            return answer
+
+        watch = Watch(lines, list_all, query, since=since, timeout_s=timeout_s, reconnect_s=self._reconnect_s)
+        yield from watch.changes()
 
     def logs(self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False) -> Iterator[str]:
         """The lines of a container's output, stdout and stderr as one stream; ``follow``: until it has ended."""
@@ -299,6 +310,15 @@ class KubeApi:
 
     def _unavailable(self, method: str, path: str, error: Exception) -> Unavailable:
         return Unavailable(0, "Unavailable", f"{self.url} does not answer {method} {path}: {error}")
+
+
+def _complete(answer: Manifest, kind: Kind) -> list[Manifest]:
+    """The items of a list, which leaves out what kind they are."""
+    items: list[Manifest] = answer.get("items") or []
+    for item in items:
+        item.setdefault("kind", kind.name)
+        item.setdefault("apiVersion", kind.api_version)
+    return items
 
 
 def _selector(labels: Mapping[str, str] | None) -> dict[str, str]:

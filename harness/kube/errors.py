@@ -7,7 +7,10 @@
     ├── Conflict      409   the object exists already, or was changed in between
     ├── Invalid       422   a field is wrong, or cannot be done on this cluster; the message names it
     ├── Forbidden     403
+    ├── Expired       410   a watch starts at a version that the server does not remember any more
     └── Unavailable   0     no answer: connection refused, closed, or a time-out
+
+    KubeconfigError(message)    there is no API server to ask: the file that names it cannot be used
 
 These stand alone (no import from the rest of the package): the client is copied into images.
 """
@@ -50,11 +53,19 @@ class Forbidden(ApiError):  # noqa: N818 - the API\'s own word
     """The token may not do this."""
 
 
+class Expired(ApiError):  # noqa: N818 - "Gone" is the API's own word
+    """The version from which changes were asked for is too old."""
+
+
 class Unavailable(ApiError):  # noqa: N818 - the API\'s own word
     """The API server does not answer."""
 
 
-_BY_STATUS = {403: Forbidden, 404: NotFound, 409: Conflict, 422: Invalid}
+class KubeconfigError(Exception):
+    """The kubeconfig cannot be used; the message names the file and what is wrong with it."""
+
+
+_BY_STATUS = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Expired, 422: Invalid}
 
 
 def api_error(status: int, reason: str, message: str) -> ApiError:

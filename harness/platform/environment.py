@@ -182,7 +182,13 @@ class Environment:
         credentials = Credentials.random()
         environment_id = secrets.token_hex(4)
         say(f"starting environment {environment_id} on {settings.cluster}")
-        cluster = open_cluster(settings.cluster, settings, environment_id=environment_id, reuse=False)
+        cluster = open_cluster(
+            settings.cluster,
+            settings,
+            environment_id=environment_id,
+            images=sorted(set(tags.values())),
+            on_progress=say,
+        )
         try:
             ownership.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
             cluster.provide_images({tags[name]: tags[name] for name in _IMAGES})
@@ -197,6 +203,8 @@ class Environment:
             workloads = [m["metadata"]["name"] for m in _rendered(values) if m["kind"] == "Deployment"]
             readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
             environment = cls(cluster, settings, profile, credentials, adopted=False)
+            checks = [environment.check_registry, environment.services.health, environment.airflow.health]
+            readiness.wait_until_reached(checks, timeout_s=settings.start_timeout)
             environment.services.wait_for_object_store(settings.start_timeout)
             return environment
         except BaseException:
@@ -221,6 +229,14 @@ class Environment:
             say(f"adopted environment {entry.id}")
             return environment
         return None
+
+    def check_registry(self) -> None:
+        """Return when the registry answers; an error otherwise."""
+        from harness.images import RegistryClient
+
+        with RegistryClient(self.registry) as client:
+            if not client.ready():
+                raise EnvironmentError_(f"the registry {self.registry} does not answer")
 
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""

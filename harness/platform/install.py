@@ -197,6 +197,7 @@ def _install(
                 job,
                 timeout_s=environment.settings.install_timeout,
                 what=f"the installer of {source.dag_image.image}",
+                registry=environment.registry,
                 explain=explain,
             )
         except InstallError as error:
@@ -239,6 +240,7 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
                 hook,
                 timeout_s=environment.settings.install_timeout,
                 what=f"the hook {hook['metadata']['name']}",
+                registry=environment.registry,
             )
         except InstallError as error:
             events = hook["metadata"]["annotations"]["helm.sh/hook"]

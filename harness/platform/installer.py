@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.errors import InstallError
-from harness.kube import ApiError, KubeApi, Manifest, NotFound
+from harness.kube import ApiError, KubeApi, Manifest, NotFound, events
+from harness.platform import pulls
 
 # states of a waiting container that do not pass by themselves
 _HOPELESS = frozenset(
@@ -47,6 +48,7 @@ def wait(
     *,
     timeout_s: float,
     what: str,
+    registry: str = "",
     explain: Callable[[Trouble], str] = lambda trouble: "",
 ) -> None:
     """Return when the Job's pod has succeeded.
@@ -54,6 +56,7 @@ def wait(
     Args:
         job: the Job as it was applied.
         what: its purpose, for messages, e.g. ``the installer of dag-otsus-method``.
+        registry: ``host:port`` of the platform's registry, which is asked about an image that cannot be pulled.
         explain: the next step for an author, given the trouble.
 
     Raises:
@@ -62,7 +65,7 @@ def wait(
     namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
     deadline = time.monotonic() + timeout_s
     uid = _uid(api, namespace, name)
-    last = "no pod yet"
+    last, latest = "no pod yet", None
     for _, pod in api.watch("Pod", namespace, timeout_s=timeout_s):
         if not _owned(pod, name, uid):
             continue
@@ -72,20 +75,24 @@ def wait(
             return
         trouble = trouble_of(pod)
         if trouble is not None:
+            message = trouble.message or trouble.reason
+            if trouble.pull_failed:
+                message = pulls.told(registry, trouble.image, message)
             raise InstallError(
                 f"{what} cannot start: {trouble.reason} of {trouble.image}",
-                last_seen=f"container {trouble.container}: {trouble.message or trouble.reason}",
+                last_seen=f"container {trouble.container}: {message}",
                 evidence=f"pod {namespace}/{pod['metadata']['name']}",
                 fix=explain(trouble),
             )
         if phase == "Failed":
             raise _failed(api, pod, what)
-        last = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip()
+        last, latest = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip(), pod
         if time.monotonic() > deadline:
             break
+    noted = events.of(api, latest or job)
     raise InstallError(
         f"{what} did not end within {timeout_s:.0f} s",
-        last_seen=last,
+        last_seen="\n".join([last, *noted]),
         fix="raise install_timeout, or see what the pod waits for",
     )
 

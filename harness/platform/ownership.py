@@ -158,7 +158,7 @@ def prune(settings: Settings) -> list[str]:
     """
     removed = tidy(settings)
     for entry in entries(settings):
-        if entry.kept and not _answers(entry):
+        if entry.kept and not _answers(settings, entry):
             _remove(settings, entry.id)
             removed.append(entry.id)
     return removed + _prune_orphans(settings)
@@ -168,15 +168,21 @@ def _prune_orphans(settings: Settings) -> list[str]:
     """Remove what carries our labels, is in no ledger, and has neither a control plane nor an owner."""
     from harness.cluster.docker import leftovers
     from harness.cluster.docker.engine import connect
+    from harness.cluster.kind import leftovers as kind_leftovers
 
     removed = []
     with contextlib.closing(connect()) as client:
         known = {entry.id for entry in entries(settings)}
+        kind = kind_leftovers.find(client)
+        for environment_id, cluster in kind.items():
+            if environment_id not in known and not _somebodys(Path(cluster.ledger), environment_id, cluster.owner):
+                kind_leftovers.remove(client, settings, environment_id)
+                removed.append(environment_id)
         for environment_id, leftover in leftovers.find(client).items():
             # a control plane that runs looks after itself, also for another user's ledger
-            if environment_id in known or leftover.control_plane:
+            if environment_id in known or environment_id in kind or leftover.control_plane:
                 continue
-            if not alive(Entry(environment_id, "docker", leftover.owner or f"0@{socket.gethostname()}", "")):
+            if not alive(Entry(environment_id, "docker", leftover.owner or _nobody(), "")):
                 try:
                     leftovers.remove(client, environment_id)
                 except leftovers.NotRemovedError as error:
@@ -187,22 +193,47 @@ def _prune_orphans(settings: Settings) -> list[str]:
     return removed
 
 
+def _somebodys(ledger: Path, environment_id: str, owner: str) -> bool:
+    """Whether a cluster is in use or kept according to the ledger that it was made with."""
+    if alive(Entry(environment_id, "kind", owner or _nobody(), "")):
+        return True
+    try:
+        entry = _read(ledger / _FOLDER / f"{environment_id}.json") if ledger.name else None
+    except (OSError, EngineError):
+        # another user's, or damaged: not ours to judge
+        return True
+    return entry is not None and entry.kept
+
+
+def _nobody() -> str:
+    return f"0@{socket.gethostname()}"
+
+
 def _remove(settings: Settings, environment_id: str) -> None:
     """Remove an environment, by its control plane if that answers and by its labels else."""
     from harness.cluster.docker import leftovers
     from harness.cluster.docker.engine import connect
+    from harness.cluster.kind import leftovers as kind_leftovers
 
     entry = find(settings, environment_id)
-    if entry and entry.url:
+    kind = entry is not None and entry.cluster == "kind"
+    if entry and entry.url and not kind:
         with contextlib.suppress(ApiError):
             api = KubeApi(entry.url, token=entry.token)
             api.request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
     with contextlib.closing(connect()) as client:
-        leftovers.remove(client, environment_id)
+        if kind:
+            kind_leftovers.remove(client, settings, environment_id)
+        else:
+            leftovers.remove(client, environment_id)
     forget(settings, environment_id)
 
 
-def _answers(entry: Entry) -> bool:
+def _answers(settings: Settings, entry: Entry) -> bool:
+    if entry.cluster == "kind":
+        from harness.cluster.kind.cluster import answers
+
+        return answers(settings, entry.id)
     try:
         ready = KubeApi(entry.url, token=entry.token).request("GET", "/readyz", timeout_s=10)
     except ApiError:

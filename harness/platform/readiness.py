@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
-from harness.kube import ApiError, KubeApi, Manifest
+from harness.kube import ApiError, KubeApi, Manifest, events
 from harness.platform import installer
 
 LABEL_NAME = "app.kubernetes.io/name"
@@ -16,6 +16,7 @@ LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}
 # a part that ended so often is not going to start
 _RESTARTS = 2
 _LOG_LINES = 30
+_REACH_POLL_S = 0.1
 
 
 def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: Callable[[str], None]) -> None:
@@ -50,9 +51,31 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: Calla
     name = sorted(missing)[0]
     raise EnvironmentError_(
         f"{', '.join(sorted(missing))} did not get ready within {timeout_s:.0f} s",
-        last_seen=f"{name}: {states.get(name, 'no pod')}\n{_log(api, latest.get(name))}".rstrip(),
+        last_seen="\n".join(filter(None, [f"{name}: {states.get(name, 'no pod')}", *_noted(api, latest.get(name))])),
         fix="raise start_timeout, or see the log above",
     )
+
+
+def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: float) -> None:
+    """Return when this process reaches all parts; what is ready inside a cluster is reached a moment later.
+
+    Args:
+        checks: a request to each part, which raises :class:`EnvironmentError_` when there is no answer.
+
+    Raises:
+        EnvironmentError_: that of the first part that is not reached in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    for check in checks:
+        while True:
+            try:
+                check()
+                break
+            except EnvironmentError_:
+                if time.monotonic() > deadline:
+                    raise
+                # the nodes bring their rules up to date about once a second and tell nobody
+                time.sleep(_REACH_POLL_S)
 
 
 def _ready(pod: Manifest) -> bool:
@@ -72,6 +95,11 @@ def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest) -> None:
                 f"{', ' + ended['reason'] if ended.get('reason') else ''}",
                 last_seen=_log(api, pod, entry["name"]),
             )
+
+
+def _noted(api: KubeApi, pod: Manifest | None) -> list[str]:
+    """The events and the end of the log of a pod."""
+    return [] if pod is None else [*events.of(api, pod), _log(api, pod)]
 
 
 def _ended(entry: dict[str, Any]) -> dict[str, Any]:

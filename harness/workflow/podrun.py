@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from harness.contract import names
+from harness.kube import events
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, NotFound, Unavailable
 from harness.workflow import outcome, podspec
@@ -117,8 +118,9 @@ class PodRun:
         last: Manifest = self._manifest
         for change, pod in self._changes(begin + self._startup_timeout_s):
             if change == "TIMEOUT":
+                why = "; ".join([_why(last), *events.of(self._api, last)])
                 return self._interrupted(
-                    last, "StartupTimeout", f"the pod did not start within {self._startup_timeout_s:g} s: {_why(last)}"
+                    last, "StartupTimeout", f"the pod did not start within {self._startup_timeout_s:g} s: {why}"
                 )
             last = pod
             if change == "DELETED":

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from harness.kube import KubeApi, Manifest
+import pytest
+
+from harness.cluster import Cluster
+from harness.kube import KubeApi, Manifest, NotFound
 
 IMAGE = "test.invalid/small:1"
 _DEADLINE_S = 30.0
@@ -44,18 +50,69 @@ def fetch_script(url: str) -> str:
     )
 
 
+def connect_script(host: str, port: int) -> str:
+    """A Python program that prints whether a TCP connection comes about."""
+    return (
+        "import socket\n"
+        f"try: socket.create_connection(('{host}', {port}), timeout=2); print('connected')\n"
+        "except OSError as e: print('no route', e)"
+    )
+
+
+def only_on_docker(cluster: Cluster, difference: str) -> None:
+    """Skip the rest on other clusters; the difference stands in docs/fidelity.md."""
+    if cluster.name != "docker":
+        pytest.skip(f"differs on {cluster.name}: {difference}")
+
+
+def not_on_docker(cluster: Cluster, difference: str) -> None:
+    """Skip the rest on the docker cluster; the difference stands in docs/fidelity.md."""
+    if cluster.name == "docker":
+        pytest.skip(f"differs on docker: {difference}")
+
+
+def fetched(url: str) -> bytes:
+    """What a node port answers, once the nodes have heard that its pod is ready."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while True:
+        try:
+            data: bytes = urllib.request.urlopen(url, timeout=5).read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            # the nodes bring their rules up to date once a second and tell nobody
+            time.sleep(0.1)
+        else:
+            return data
+
+
 class Objects:
     """The objects of one namespace."""
 
-    def __init__(self, api: KubeApi, namespace: str) -> None:
+    def __init__(self, api: KubeApi, namespace: str, *, labels: dict[str, str] | None = None) -> None:
         self.api = api
         self.namespace = namespace
+        self._labels = labels or {}
+        self._made: list[tuple[str, str]] = []
 
     def create(self, kind: str, name: str, api_version: str = "v1", **fields: Any) -> Manifest:
         """Create an object; ``labels`` and ``annotations`` go into its metadata."""
         metadata = {"name": name, "namespace": self.namespace}
         metadata |= {key: fields.pop(key) for key in ("labels", "annotations") if key in fields}
-        return self.api.create({"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields})
+        made = self.api.create({"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields})
+        self._made.append((kind, name))
+        return made
+
+    def remove(self) -> None:
+        """Remove what was created here, at once, and wait for it: the next test may use the same names."""
+        for kind, name in reversed(self._made):
+            with contextlib.suppress(NotFound):
+                self.api.delete(kind, self.namespace, name, grace_period_s=0)
+        for kind, name in self._made:
+            with contextlib.suppress(NotFound):
+                self.api.get(kind, self.namespace, name)
+                self.gone(kind, name)
+        self._made.clear()
 
     def pod(
         self, *containers: dict[str, Any], name: str = "", labels: Any = None, annotations: Any = None, **spec: Any
@@ -63,7 +120,7 @@ class Objects:
         """Create a pod that is not restarted; its name."""
         name = name or f"pod-{next(_NUMBERS)}"
         spec.setdefault("restartPolicy", "Never")
-        metadata = {"labels": labels or {}, "annotations": annotations or {}}
+        metadata = {"labels": {**self._labels, **(labels or {})}, "annotations": annotations or {}}
         self.create("Pod", name, **metadata, spec={"containers": list(containers), **spec})
         return name
 
@@ -104,14 +161,22 @@ class Objects:
 
     def gone(self, kind: str, name: str, deadline_s: float = _DEADLINE_S) -> None:
         """Wait until an object does not exist."""
-        for change, _ in self.api.watch(kind, self.namespace, name=name, timeout_s=deadline_s):
-            if change == "DELETED":
+        deadline = time.monotonic() + deadline_s
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self.api.get(kind, self.namespace, name)
+            except NotFound:
                 return
+            # short, as it may be gone before the watch begins
+            for change, _ in self.api.watch(kind, self.namespace, name=name, timeout_s=min(1.0, left)):
+                if change == "DELETED":
+                    return
         raise AssertionError(f"{kind} {name} is still there")
 
     def claim(self, name: str) -> None:
         """Create a claim."""
-        self.create("PersistentVolumeClaim", name, spec={"resources": {"requests": {"storage": "1Gi"}}})
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        self.create("PersistentVolumeClaim", name, spec=spec)
 
     def service(self, name: str, port: int, app: str, **more: Any) -> Manifest:
         """Create a Service for the pods with the label ``app``."""

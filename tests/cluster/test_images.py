@@ -14,8 +14,9 @@ import pytest
 from harness.cluster import Cluster
 from harness.contract.names import HARNESS_REGISTRY
 from harness.errors import ImageError, UsageError
+from harness.platform import pulls
 from harness.settings import Settings
-from tests.cluster.objects import IMAGE, Objects, shell, terminated
+from tests.cluster.objects import IMAGE, Objects, fetched, shell, terminated
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,6 @@ def registry(cluster: Cluster, settings: Settings) -> Iterator[str]:
     name, namespace, port = HARNESS_REGISTRY
     image = images.ensure("registry", settings=settings)
     cluster.provide_images({"test.invalid/registry:1": image})
-    cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     objects = Objects(cluster.api, namespace)
     objects.service(name, port, name, type="NodePort")
     container = {
@@ -37,6 +37,7 @@ def registry(cluster: Cluster, settings: Settings) -> Iterator[str]:
     }
     objects.ready(objects.pod(container, labels={"app": name}))
     address = cluster.registry
+    fetched(f"http://{address}/v2/")
     client = connect()
     for tag in ("1", "2"):
         client.images.get(images.ensure("base-installer", settings=settings)).tag(f"{address}/tool", tag)
@@ -45,7 +46,7 @@ def registry(cluster: Cluster, settings: Settings) -> Iterator[str]:
         client.api.remove_image(f"{address}/tool:{tag}", noprune=True)
     client.close()
     yield address
-    cluster.api.delete("Namespace", None, namespace)
+    objects.remove()
 
 
 def test_an_image_is_taken_from_the_registry(project: Objects, registry: str) -> None:
@@ -55,14 +56,15 @@ def test_an_image_is_taken_from_the_registry(project: Objects, registry: str) ->
 
 def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects, registry: str) -> None:
     name = project.pod({"name": "main", "image": f"{registry}/tool:3"})
-    message = project.waiting(name, "ErrImagePull")
+    message = pulls.told(registry, f"{registry}/tool:3", project.waiting(name, "ErrImagePull"))
     assert f'"{registry}/tool:3"' in message
     assert message.endswith("no tag 3; tags of tool: 1, 2")
 
 
 def test_a_missing_repository_is_named_with_those_the_registry_has(project: Objects, registry: str) -> None:
     name = project.pod({"name": "main", "image": f"{registry}/toll:1"})
-    assert project.waiting(name, "ErrImagePull").endswith("no repository toll; the registry has: tool")
+    message = pulls.told(registry, f"{registry}/toll:1", project.waiting(name, "ErrImagePull"))
+    assert message.endswith("no repository toll; the registry has: tool")
 
 
 def test_an_image_that_is_pushed_later_is_found_by_the_next_attempt(project: Objects, registry: str) -> None:
@@ -134,10 +136,12 @@ def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
     client.close()
     container = {"name": "main", "image": reference, "command": ["/no/such"]}
     assert terminated(project.end(project.pod(container)))["reason"] == "StartError"
-    name = project.pod(container | {"imagePullPolicy": "Always"})
-    assert "no repository imported" in project.waiting(name, "ErrImagePull")
-    cluster.withdraw_images([reference, f"{registry}/never-there:1"])
-    assert "no repository imported" in project.waiting(project.pod(container), "ErrImagePull")
+    for policy in ("Always", "IfNotPresent"):
+        name = project.pod(container | {"imagePullPolicy": policy})
+        message = pulls.told(registry, reference, project.waiting(name, "ErrImagePull"))
+        assert f'"{reference}"' in message
+        assert "no repository imported" in message
+        cluster.withdraw_images([reference, f"{registry}/never-there:1"])
 
 
 def test_a_file_that_is_no_archive_of_images_is_refused(cluster: Cluster, tmp_path: Path) -> None:

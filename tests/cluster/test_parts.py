@@ -144,7 +144,7 @@ def test_a_missing_socket_and_one_that_nobody_listens_at_are_told_apart(
         engine.connect()
 
 
-@pytest.mark.parametrize("spec", ["kind", "context:somewhere", "minikube"])
+@pytest.mark.parametrize("spec", ["context:somewhere", "minikube"])
 def test_clusters_that_are_not_there_yet_are_wrong_use(spec: str) -> None:
     with pytest.raises(UsageError, match=r"not there yet|unknown cluster"):
         open_cluster(spec, Settings(), environment_id="x")

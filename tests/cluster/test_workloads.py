@@ -8,7 +8,7 @@ import pytest
 
 from harness.cluster import Cluster
 from harness.kube import Forbidden, Invalid, Manifest, NotFound
-from tests.cluster.objects import Objects, http_server, is_ready, python, shell
+from tests.cluster.objects import Objects, http_server, is_ready, only_on_docker, python, shell
 
 
 def _job(project: Objects, name: str, container: dict[str, Any], **spec: Any) -> None:
@@ -92,7 +92,8 @@ def test_a_container_of_a_deployment_is_started_again(project: Objects) -> None:
     def restarted(found: Manifest) -> bool:
         return any(entry["restartCount"] >= 2 for entry in found["status"].get("containerStatuses") or ())
 
-    found = project.until("Pod", name, restarted)
+    # 10 s and 20 s of patience on Kubernetes
+    found = project.until("Pod", name, restarted, deadline_s=90)
     assert found["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 1
     assert found["status"]["phase"] == "Running"
 
@@ -114,16 +115,16 @@ def test_a_changed_template_replaces_the_pod(project: Objects) -> None:
 def test_a_deleted_namespace_takes_all_that_is_in_it(cluster: Cluster) -> None:
     api = cluster.api
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "project-short"}})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    api.apply({**account, "metadata": {"name": "default", "namespace": "project-short"}})
     project = Objects(api, "project-short")
     project.create("ConfigMap", "words", data={"a": "b"})
-    name = project.pod(shell("sleep 60"))
+    name = project.pod(shell("sleep 60"), terminationGracePeriodSeconds=1)
     project.until("Pod", name, lambda pod: pod["status"].get("phase") == "Running")
     api.delete("Namespace", None, "project-short")
     with pytest.raises((Forbidden, NotFound)):
         project.create("ConfigMap", "more", data={})
-    for change, _ in api.watch("Namespace", None, name="project-short", timeout_s=20):
-        if change == "DELETED":
-            break
+    Objects(api, "").gone("Namespace", "project-short")
     for kind in ("Pod", "ConfigMap"):
         assert api.list(kind, "project-short") == []
     with pytest.raises(NotFound):
@@ -150,21 +151,27 @@ def test_claims_of_two_namespaces_share_a_folder_of_the_node(project: Objects, p
     mounts = [{"name": "dags", "mountPath": "/dags"}]
     for objects in (project, platform):
         name = f"{objects.namespace}-dags-pv"
-        spec = {"storageClassName": "kaapana-hostpath", "accessModes": ["ReadWriteMany"]}
+        spec: dict[str, Any] = {"storageClassName": "kaapana-hostpath", "accessModes": ["ReadWriteMany"]}
         objects.api.create(
             {
                 "apiVersion": "v1",
                 "kind": "PersistentVolume",
                 "metadata": {"name": name},
-                "spec": {**spec, "hostPath": {"path": f"/home/kaapana/{project.namespace}/dags"}},
+                "spec": {
+                    **spec,
+                    "capacity": {"storage": "1Gi"},
+                    "hostPath": {"path": f"/home/kaapana/{project.namespace}/dags"},
+                },
             }
         )
-        objects.create("PersistentVolumeClaim", "dags-pv-claim", spec={**spec, "volumeName": name})
+        claim = {**spec, "volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
+        objects.create("PersistentVolumeClaim", "dags-pv-claim", spec=claim)
     project.output(shell("echo here > /dags/file", volumeMounts=mounts), volumes=volumes)
     assert platform.output(shell("cat /dags/file", volumeMounts=mounts), volumes=volumes) == "here"
 
 
-def test_a_claim_of_an_unknown_class_keeps_its_pod_waiting_and_says_so(project: Objects) -> None:
+def test_a_claim_of_an_unknown_class_keeps_its_pod_waiting_and_says_so(cluster: Cluster, project: Objects) -> None:
+    only_on_docker(cluster, "Kubernetes says it in an event of the claim, and has no provisioner of this name")
     spec = {"storageClassName": "no-such-class", "resources": {"requests": {"storage": "1Gi"}}}
     project.create("PersistentVolumeClaim", "data", spec=spec)
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]

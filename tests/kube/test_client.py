@@ -185,11 +185,11 @@ def test_a_watch_is_cut_into_events_wherever_the_pieces_end(server: _Server) -> 
 
 
 def test_a_bookmark_is_kept_to_itself_and_an_error_is_raised(server: _Server) -> None:
-    gone = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
-    server.answers = [_chunks(_event("BOOKMARK", 9), json.dumps(gone).encode() + b"\n")]
-    with pytest.raises(ApiError) as caught:
+    trouble = {"type": "ERROR", "object": {"code": 500, "reason": "InternalError", "message": "etcd is full"}}
+    server.answers = [_chunks(_event("BOOKMARK", 9), json.dumps(trouble).encode() + b"\n")]
+    with pytest.raises(ApiError, match="etcd is full") as caught:
         next(KubeApi(server.url).watch("Pod", "ns", timeout_s=5))
-    assert caught.value.status == 410
+    assert caught.value.status == 500
 
 
 def test_output_comes_in_lines_and_the_last_needs_no_end(server: _Server) -> None:

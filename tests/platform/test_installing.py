@@ -50,6 +50,17 @@ def test_an_installed_release_is_found_by_another_process_as_it_was(fake: FakeAp
     assert secret["metadata"]["labels"] == {"owner": "helm", "name": "r", "status": "deployed", "version": "1"}
 
 
+def test_an_installer_that_does_not_get_anywhere_is_told_with_its_events(fake: FakeApi, api: KubeApi) -> None:
+    manifest = api.apply(job())
+    fake.pod_status = lambda job: [{"phase": "Pending"}]
+    about = {"kind": "Pod", "name": "dag-mean-x"}
+    event = {"kind": "Event", "metadata": {"name": "e", "namespace": "services"}, "involvedObject": about}
+    fake.objects["Event", "services", "e"] = event | {"reason": "FailedMount", "message": "no volume"}
+    with pytest.raises(InstallError, match="did not end within 5 s") as caught:
+        wait(api, manifest)
+    assert caught.value.last_seen == "pod dag-mean-x: Pending\nFailedMount: no volume"
+
+
 def test_objects_are_applied_in_helms_order_and_delete_hooks_are_not(fake: FakeApi, api: KubeApi) -> None:
     releases.install(api, release(job(), CONFIG, job("remove", hook="pre-delete")))
     applied = [entry for entry in fake.log if "Secret" not in entry]

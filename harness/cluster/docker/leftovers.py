@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 CONTROL_PLANE = "control-plane"
 _GOING_S = 30
+_GHOST_S = 5.0
+_AGAIN_S = 0.2
 
 
 class NotRemovedError(EngineError):
@@ -68,7 +71,6 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     Raises:
         NotRemovedError: the engine does not give a network up.
     """
-    import docker.errors
 
     refused: dict[str, str] = {}
     leftover = find(client, environment).get(environment)
@@ -78,9 +80,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
             _remove_container(client, container)
         for network in leftover.networks:
             try:
-                client.api.remove_network(network)
-            except docker.errors.NotFound:
-                pass
+                _remove_network(client, network)
             except docker.errors.APIError as error:
                 refused[network[:12]] = str(error.explanation)
     for image in client.api.images():
@@ -94,6 +94,32 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
             fix="end the containers that are on it; if there are none, the engine has lost count and must be restarted",
         )
     return leftover is not None
+
+
+def _remove_network(client: docker.DockerClient, network: str) -> None:
+    """Remove a network; containers that somebody else is just removing keep it for a moment.
+
+    An engine that was killed may count a container that does not exist any more for ever; its next start mends that,
+    and until then the network stays.
+    """
+    import docker.errors
+
+    deadline = time.monotonic() + _GHOST_S
+    while True:
+        try:
+            client.api.remove_network(network)
+            return
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            # "has active endpoints"
+            if error.status_code != 403:
+                raise
+            if time.monotonic() > deadline:
+                if client.api.inspect_network(network)["Containers"]:
+                    raise
+                return
+        time.sleep(_AGAIN_S)
 
 
 def _remove_container(client: docker.DockerClient, container: str) -> None:

@@ -1,0 +1,29 @@
+"""``kaapana-harness images``: what is made once on a machine, ahead of the first test that needs it."""
+
+from __future__ import annotations
+
+import click
+
+from harness.settings import Settings
+
+
+@click.group()
+def images() -> None:
+    """Make images ahead of the first test that needs them."""
+
+
+@images.command("kind-node")
+def kind_node() -> None:
+    """Make the image of the nodes of --cluster kind, and the command kind.
+
+    The image is pulled where a registry can be reached. Elsewhere it is built from packages, which takes about ten
+    minutes on two processors; a build that was interrupted goes on where it was. Prints the image's tag.
+    """
+    from harness.cluster.kind import command, node_image
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    settings = Settings.load()
+    say(f"kind: {command.ensure(settings, say)}")
+    click.echo(node_image.ensure(settings, say))

@@ -1,0 +1,266 @@
+"""The kind cluster, seen from the host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cluster.docker.engine import connect
+from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
+from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
+from harness.cluster.kind.images import NodeImages
+from harness.cluster.kind.keeper import Order
+from harness.cluster.kind.owner import Keeper
+from harness.cluster.kubernetes import services, startup
+from harness.contract.names import HARNESS_REGISTRY
+from harness.errors import EnvironmentError_
+from harness.images.registry import RegistryClient
+from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
+from harness.platform import ownership
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    import docker
+
+OnProgress = Callable[[str], None]
+# an API server that is started again is back after some seconds
+_RECONNECT_S = 60.0
+
+
+def _quiet(line: str) -> None:
+    """Nobody listens."""
+
+
+class KindCluster:
+    """A cluster of nodes in containers. Made by :meth:`create` or :meth:`adopt`.
+
+    Attributes:
+        adopted: it was left running by an earlier process.
+        nodes: its nodes.
+    """
+
+    name = "kind"
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: docker.DockerClient,
+        environment_id: str,
+        *,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.environment_id = environment_id
+        self.adopted = keeper is None
+        self._settings = settings
+        self._client = client
+        self._keeper = keeper
+        self._registry = ""
+        self._closed = False
+        self._lock = threading.Lock()
+        access = kubeconfig.load(names.kubeconfig(settings, environment_id))
+        self.api = KubeApi.of(access, reconnect_s=_RECONNECT_S)
+        self.nodes = nodes.of_cluster(client, environment_id)
+        self._images = NodeImages(client, self.nodes, f"kh-{environment_id}/node")
+
+    @classmethod
+    def create(
+        cls,
+        settings: Settings,
+        environment_id: str,
+        *,
+        images: Iterable[str] = (),
+        workers: int = 0,
+        on_progress: OnProgress = _quiet,
+    ) -> KindCluster:
+        """Make a cluster and wait until it takes pods.
+
+        Args:
+            settings: deadlines, and where the ledger is.
+            environment_id: part of all names.
+            images: tags in the engine; the nodes have them from the beginning.
+            workers: nodes beside the control plane.
+            on_progress: gets a line for every step.
+
+        Raises:
+            EngineError: no engine, or it may not be used.
+            ImageError: the image of the nodes cannot be had.
+            EnvironmentError_: the cluster did not get ready; nothing is left of it.
+        """
+        client = connect()
+        keeper: Keeper | None = None
+        try:
+            program = command.ensure(settings, on_progress)
+            image = node_image.ensure(settings, on_progress)
+            wanted = list(images)
+            if wanted:
+                image = prepared.ensure(settings, image, wanted, on_progress)
+            # before anything exists that somebody would have to remove
+            entry = ownership.new_entry(environment_id, cls.name)
+            ownership.record(settings, entry)
+            try:
+                order = _order(settings, entry, program, image, workers)
+                keeper = Keeper(order, str(settings.state))
+                keeper.wait_until_made(on_progress)
+                cluster = cls(settings, client, environment_id, keeper=keeper)
+                ownership.update(settings, environment_id, url=cluster.api.url)
+                startup.wait_until_usable(cluster.api, nodes=1 + workers, timeout_s=settings.start_timeout)
+            except BaseException:
+                if keeper is not None:
+                    keeper.remove()
+                leftovers.remove(client, settings, environment_id)
+                ownership.forget(settings, environment_id)
+                raise
+        except BaseException:
+            client.close()
+            raise
+        return cluster
+
+    @classmethod
+    def adopt(cls, settings: Settings, environment_id: str) -> KindCluster | None:
+        """The cluster of an environment that was kept and still works, or ``None``."""
+        entry = ownership.find(settings, environment_id)
+        if entry is None or not entry.kept or not answers(settings, environment_id):
+            return None
+        return cls(settings, connect(), environment_id)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The cluster's own kubeconfig: ``kubectl --kubeconfig``."""
+        return names.kubeconfig(self._settings, self.environment_id)
+
+    @property
+    def registry(self) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        with self._lock:
+            if not self._registry:
+                name, namespace, port = HARNESS_REGISTRY
+                # engines pull from "localhost" without TLS; containerd is told what it means on a node
+                address = f"localhost:{self.address(namespace, name, port)[1]}"
+                mirror = f"http://{services.cluster_address(self.api, namespace, name)}:{port}"
+                nodes.on_all(self.nodes, "add_registry", address, mirror)
+                self.api.apply(_hosting(address, mirror))
+                self._registry = address
+        return self._registry
+
+    def provide_images(self, images: Mapping[str, str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        self._images.provide(images)
+
+    def import_archive(self, archive: Path) -> list[str]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        return self._images.import_archive(archive)
+
+    def withdraw_images(self, references: Iterable[str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        references = list(references)
+        own = [reference for reference in references if reference.startswith(f"{self.registry}/")]
+        digests: dict[str, str] = {}
+        with RegistryClient(self.registry) as registry:
+            for reference in own:
+                repository, _, tag = reference.removeprefix(f"{self.registry}/").rpartition(":")
+                digest = registry.digest(repository, tag)
+                if digest:
+                    digests[reference] = digest
+        self._images.withdraw(references, digests)
+
+    def node_images(self) -> list[str]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        return self._images.names()
+
+    def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        node_port = services.node_port(self.api, namespace, service, port, timeout_s=self._settings.start_timeout)
+        ports = self._client.api.inspect_container(self.nodes[0].name)["NetworkSettings"]["Ports"]
+        bound = ports.get(f"{node_port}/tcp")
+        if not bound:
+            raise EnvironmentError_(
+                f"port {port} of Service {namespace}/{service} is not published by the node",
+                last_seen=f"node port {node_port}, container {self.nodes[0].name}",
+                fix="does the node's container run? `docker ps` shows it",
+            )
+        return "127.0.0.1", int(bound[0]["HostPort"])
+
+    def shell(self, namespace: str, pod: str) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        # kubectl is on the node; this machine need not have it
+        return f"docker exec -it {self.nodes[0].name} kubectl exec -it -n {namespace} {pod} -- sh"
+
+    def keep(self) -> None:
+        """From now on the environment stays when this process ends, in whatever way."""
+        ownership.update(self._settings, self.environment_id, kept=True)
+        if self._keeper is not None:
+            self._keeper.keep()
+            self._keeper = None
+
+    def close(self, *, keep: bool = False) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if keep:
+                self.keep()
+                return
+            if self._keeper is not None:
+                self._keeper.remove()
+            # also what a keeper that was killed has left
+            leftovers.remove(self._client, self._settings, self.environment_id)
+            ownership.forget(self._settings, self.environment_id)
+        finally:
+            self._client.close()
+
+
+def answers(settings: Settings, environment_id: str) -> bool:
+    """Whether the API server of a cluster works."""
+    try:
+        access = kubeconfig.load(names.kubeconfig(settings, environment_id))
+        KubeApi.of(access).request("GET", "/version", timeout_s=10)
+    except (KubeconfigError, ApiError):
+        return False
+    return True
+
+
+def _order(settings: Settings, entry: ownership.Entry, program: Path, image: str, workers: int) -> Order:
+    """What the keeper is to do; writes kind's configuration."""
+    folder = names.folder(settings, entry.id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = names.cluster_name(entry.id)
+    document = config.document(name, workers=workers)
+    (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
+    path = names.kubeconfig(settings, entry.id)
+    # kind writes it with 0600; made beforehand so that there is no moment with other rights
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    arguments = ["create", "cluster", "--name", name, "--image", image, "--config", str(folder / "kind.json")]
+    return Order(
+        environment=entry.id,
+        command=[str(program), *arguments, "--kubeconfig", str(path)],
+        variables={
+            **command.environment(settings),
+            "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
+            "KUBECONFIG": str(path),
+        },
+        labels={
+            LABEL_ENVIRONMENT: entry.id,
+            LABEL_OWNER: entry.owner,
+            LABEL_STARTED: entry.started,
+            names.LABEL_LEDGER: str(settings.state),
+        },
+        network=name,
+    )
+
+
+def _hosting(address: str, mirror: str) -> dict[str, object]:
+    """The ConfigMap by which tools find a cluster's local registry (KEP-1755)."""
+    hosting = f'host: "{address}"\nhostFromContainerRuntime: "{mirror.removeprefix("http://")}"\n'
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "local-registry-hosting", "namespace": "kube-public"},
+        "data": {"localRegistryHosting.v1": hosting},
+    }

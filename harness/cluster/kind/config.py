@@ -1,0 +1,63 @@
+"""kind's configuration of a cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# Ports for Services of type NodePort. The API server hands out these only, and each is published on 127.0.0.1 under
+# a random port of the host: so every such Service is reached from outside, and nothing has a fixed port.
+NODE_PORTS = range(30000, 30024)
+CERTS_DIR = "/etc/containerd/certs.d"
+# as on the docker cluster: a fork bomb must not take the machine
+_PIDS = 4096
+
+_CONTAINERD = f"""
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{CERTS_DIR}"
+"""
+
+
+def document(name: str, *, workers: int = 0) -> dict[str, Any]:
+    """The configuration (``kind.x-k8s.io/v1alpha4``).
+
+    Args:
+        name: of the cluster.
+        workers: number of nodes beside the control plane.
+    """
+    ports = [
+        # 0: kind chooses a free port, which the node keeps when its container is started again
+        {"containerPort": port, "hostPort": 0, "listenAddress": "127.0.0.1", "protocol": "TCP"}
+        for port in NODE_PORTS
+    ]
+    patches = [
+        {
+            "kind": "ClusterConfiguration",
+            "apiServer": {"extraArgs": {"service-node-port-range": f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"}},
+        },
+        {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS},
+    ]
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": name,
+        "networking": {
+            "ipFamily": "ipv4",
+            "apiServerAddress": "127.0.0.1",
+        },
+        "containerdConfigPatches": [_CONTAINERD],
+        "kubeadmConfigPatches": [json.dumps(patch) for patch in patches],
+        "nodes": [
+            {"role": "control-plane", "extraPortMappings": ports},
+            *({"role": "worker"} for _ in range(workers)),
+        ],
+    }
+
+
+def hosts_toml(mirror: str) -> str:
+    """containerd's description of a registry: pulls of its name go to this address.
+
+    Args:
+        mirror: URL of the registry as a node reaches it.
+    """
+    return f'server = "{mirror}"\n\n[host."{mirror}"]\n  capabilities = ["pull", "resolve"]\n'

@@ -1,0 +1,143 @@
+"""Images on the nodes of a kind cluster: from the engine, from archives, and kept in step with the registry."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cluster.docker import archives
+from harness.cluster.kind.nodes import Node, canonical, familiar, on_all, saved
+from harness.errors import EnvironmentError_, ImageError
+
+if TYPE_CHECKING:
+    import docker
+
+# a name on the nodes that says which image of the engine this is, whatever its other names; never pulled
+_BY_ID = "node.kaapana-harness.invalid/image"
+
+
+def by_id(image_id: str) -> str:
+    """The name that an image of the engine has on the nodes."""
+    return f"{_BY_ID}:{image_id.removeprefix('sha256:')}"
+
+
+def transfer(client: docker.DockerClient, node: Node, image_ids: Iterable[str], scratch: str) -> None:
+    """Send images of the engine to a node, all in one archive: a layer that several have is sent once.
+
+    Args:
+        client: the engine.
+        node: which gets them under the names of :func:`by_id`.
+        image_ids: ids in the engine.
+        scratch: repository for names in the engine that are needed for a moment.
+    """
+    ids = sorted(image_ids)
+    if not ids:
+        return
+    names = {image: f"{scratch}:{image.removeprefix('sha256:')[:24]}" for image in ids}
+    try:
+        for image, name in names.items():
+            repository, _, tag = name.rpartition(":")
+            client.api.tag(image, repository, tag)
+        with saved(list(names.values())) as archive:
+            node.import_images(archive)
+    finally:
+        for name in names.values():
+            _untag(client, name)
+    for image, name in names.items():
+        node.tag(canonical(name), [by_id(image)])
+    node.remove(canonical(name) for name in names.values())
+
+
+def _untag(client: docker.DockerClient, name: str) -> None:
+    import docker.errors
+
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        client.api.remove_image(name, noprune=True)
+
+
+class NodeImages:
+    """The images of all nodes of one cluster.
+
+    Args:
+        client: the engine.
+        nodes: of the cluster.
+        scratch: repository for names in the engine that are needed for a moment.
+    """
+
+    def __init__(self, client: docker.DockerClient, nodes: Sequence[Node], scratch: str) -> None:
+        self._client = client
+        self._nodes = nodes
+        self._scratch = scratch
+
+    def provide(self, images: Mapping[str, str]) -> None:
+        """Bring images of the engine to the nodes; those that are there only get another name.
+
+        Args:
+            images: reference to id or name in the engine.
+
+        Raises:
+            ImageError: the engine does not have one of them.
+        """
+        wanted = {canonical(reference): self._id(reference, name) for reference, name in images.items()}
+        for node in self._nodes:
+            present = node.images()
+            transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
+            for image in set(wanted.values()):
+                node.tag(by_id(image), [reference for reference, own in wanted.items() if own == image])
+        on_all(self._nodes, "wait_until_noticed", list(wanted))
+
+    def _id(self, reference: str, name: str) -> str:
+        import docker.errors
+
+        try:
+            return str(self._client.images.get(name).id)
+        except docker.errors.ImageNotFound:
+            raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
+
+    def import_archive(self, archive: Path) -> list[str]:
+        """Load an archive into containerd, as the platform does with ``images.tar``.
+
+        Raises:
+            UsageError: the file is no archive of images.
+            ImageError: containerd does not take it.
+        """
+        references = sorted(archives.contents(archive))
+        try:
+            for node in self._nodes:
+                with archive.open("rb") as file:
+                    node.import_images(file)
+        except EnvironmentError_ as error:
+            raise ImageError(f"the nodes do not load {archive}", last_seen=error.last_seen or error.cause) from None
+        on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in references])
+        return references
+
+    def withdraw(self, references: Iterable[str], digest_in_registry: Mapping[str, str]) -> None:
+        """Let the nodes have what the registry has now, where they have something else under a name.
+
+        Args:
+            references: the names.
+            digest_in_registry: digest of the manifest for those that the registry has.
+        """
+        references = list(references)
+        for node in self._nodes:
+            present = node.images()
+            for reference in references:
+                name, current = canonical(reference), digest_in_registry.get(reference, "")
+                if name not in present or present[name].digest == current:
+                    continue
+                if current:
+                    # in place, and not after a removal: containerd would drop the layers that stay the same
+                    node.pull(name)
+                else:
+                    node.remove([name])
+
+    def names(self) -> list[str]:
+        """The references of all images, as one writes them."""
+        found = {
+            familiar(name)
+            for name in self._nodes[0].images()
+            if not name.startswith(("sha256:", _BY_ID)) and "@" not in name
+        }
+        return sorted(found)

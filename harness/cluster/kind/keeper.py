@@ -1,0 +1,188 @@
+"""The process that makes a kind cluster, and removes it when its owner is gone.
+
+It runs beside the owner, in a session of its own, and knows that the owner lives by its standard input: when that
+ends without a word, the cluster is removed, also when it was just being made. So nothing stays after a SIGKILL of the
+owner, and an interrupt of the owner cannot cut off something that is being created.
+
+    stdin    one JSON object (:class:`Order`), then a line ``keep`` or ``remove``, or the end
+    stdout   a JSON object for each event: {"line": ...}, {"made": true}, {"failed": ...}, {"removed": true}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, Any
+
+from harness.settings import Settings
+
+# how long the engine may be away when the cluster is to be removed
+_REMOVAL_S = 120.0
+_AGAIN_S = 1.0
+# kind ends by itself when its nodes are gone; at the latest after so long it is ended
+_KIND_ENDS_S = 20.0
+_KEPT_LINES = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What is to be made.
+
+    Attributes:
+        environment: id of the environment.
+        command: kind's command line that creates the cluster.
+        variables: environment variables for it.
+        labels: of the cluster's network.
+        network: name of that network.
+    """
+
+    environment: str
+    command: list[str]
+    variables: dict[str, str]
+    labels: dict[str, str]
+    network: str
+
+
+class _Keeper:
+    def __init__(self, order: Order, settings: Settings) -> None:
+        self._order = order
+        self._settings = settings
+        self._kind: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._unwanted = False
+        self._maker = threading.Thread(target=self._make, name="kind-create")
+
+    def run(self, commands: IO[str]) -> None:
+        self._maker.start()
+        word = commands.readline().strip()
+        if word == "keep":
+            self._maker.join()
+            return
+        with self._lock:
+            self._unwanted = True
+        self._remove()
+        _say(removed=True)
+
+    # -- making ------------------------------------------------------------------------------------------
+
+    def _make(self) -> None:
+        lines: list[str] = []
+        try:
+            with self._lock:
+                if self._unwanted:
+                    return
+                self._create_network()
+                self._kind = subprocess.Popen(
+                    self._order.command,
+                    env={**os.environ, **self._order.variables},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    text=True,
+                    errors="replace",
+                )
+            assert self._kind.stdout is not None
+            for line in self._kind.stdout:
+                lines.append(line.rstrip())
+                del lines[:-_KEPT_LINES]
+                _say(line=lines[-1])
+            status = self._kind.wait()
+        except Exception as error:
+            _say(failed=f"{type(error).__name__}: {error}")
+            return
+        if status == 0:
+            _say(made=True)
+        else:
+            _say(failed="\n".join([*lines, f"kind ended with exit status {status}"]))
+
+    def _create_network(self) -> None:
+        from harness.cluster.docker.engine import connect
+
+        with contextlib.closing(connect()) as client:
+            client.api.create_network(
+                self._order.network,
+                driver="bridge",
+                labels=self._order.labels,
+                options=_mtu(client),
+                check_duplicate=True,
+            )
+
+    # -- removing ----------------------------------------------------------------------------------------
+
+    def _remove(self) -> None:
+        self._persist(self._remove_once)
+        if self._kind is not None:
+            # without its nodes kind fails; it must not make another one after the removal
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._kind.wait(_KIND_ENDS_S)
+            # with what it has started and left behind
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._kind.pid, signal.SIGKILL)
+            self._kind.wait()
+        self._maker.join()
+        self._persist(self._remove_once)
+        from harness.platform import ownership
+
+        ownership.forget(self._settings, self._order.environment)
+
+    def _remove_once(self) -> None:
+        from harness.cluster.docker.engine import connect
+        from harness.cluster.kind import leftovers
+
+        with contextlib.closing(connect()) as client:
+            leftovers.remove(client, self._settings, self._order.environment)
+
+    def _persist(self, action: Any) -> None:
+        """Do something although the engine is just being started again."""
+        deadline = time.monotonic() + _REMOVAL_S
+        while True:
+            try:
+                action()
+                return
+            except Exception:
+                if time.monotonic() > deadline:
+                    # the ledger still has it: the next start or `prune` removes it
+                    raise
+                time.sleep(_AGAIN_S)
+
+
+def _mtu(client: Any) -> dict[str, str]:
+    """The MTU of the engine's default network, as kind sets it for its own."""
+    option = "com.docker.network.driver.mtu"
+    with contextlib.suppress(Exception):
+        value = client.api.inspect_network("bridge")["Options"].get(option)
+        if value:
+            return {option: str(value)}
+    return {}
+
+
+def _say(**event: Any) -> None:
+    # an owner that is gone does not listen
+    with contextlib.suppress(OSError, ValueError):
+        print(json.dumps(event), flush=True)
+
+
+def main() -> None:
+    """Read the order, make the cluster, wait."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    line = sys.stdin.readline()
+    if not line:
+        return
+    _Keeper(Order(**json.loads(line)), Settings()).run(sys.stdin)
+    # what could not be said to an owner that is gone must not be tried again at the interpreter's end
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

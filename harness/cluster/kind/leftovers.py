@@ -1,0 +1,67 @@
+"""What kind clusters of the harness have on the engine, and its removal without asking kind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.docker import leftovers as engine_leftovers
+from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER
+from harness.cluster.kind import names
+
+if TYPE_CHECKING:
+    import docker
+
+    from harness.settings import Settings
+
+
+@dataclasses.dataclass
+class Found:
+    """One cluster on the engine.
+
+    Attributes:
+        environment: its id.
+        owner: ``<pid>@<host>`` of the process that made it; empty when its network is gone.
+        ledger: folder of the ledger that has it.
+        nodes: ids of its containers.
+    """
+
+    environment: str
+    owner: str = ""
+    ledger: str = ""
+    nodes: list[str] = dataclasses.field(default_factory=list)
+
+
+def find(client: docker.DockerClient) -> dict[str, Found]:
+    """All kind clusters that were made by the harness, by the id of their environment."""
+    found: dict[str, Found] = {}
+    for container in _nodes(client, names.LABEL_CLUSTER):
+        name = container["Labels"][names.LABEL_CLUSTER]
+        if name.startswith(names.PREFIX):
+            environment = name.removeprefix(names.PREFIX)
+            found.setdefault(environment, Found(environment)).nodes.append(container["Id"])
+    for network in client.api.networks(filters={"label": names.LABEL_LEDGER}):
+        labels = network["Labels"]
+        entry = found.setdefault(labels[LABEL_ENVIRONMENT], Found(labels[LABEL_ENVIRONMENT]))
+        entry.owner, entry.ledger = labels.get(LABEL_OWNER, ""), labels[names.LABEL_LEDGER]
+    return found
+
+
+def remove(client: docker.DockerClient, settings: Settings, environment_id: str) -> None:
+    """Remove all that a cluster has on the engine, and its files. What is gone already is fine."""
+    import docker.errors
+
+    name = names.cluster_name(environment_id)
+    for container in _nodes(client, f"{names.LABEL_CLUSTER}={name}"):
+        with contextlib.suppress(docker.errors.NotFound):
+            # with v the volume of /var goes too
+            client.api.remove_container(container["Id"], force=True, v=True)
+    engine_leftovers.remove(client, environment_id)
+    shutil.rmtree(names.folder(settings, environment_id), ignore_errors=True)
+
+
+def _nodes(client: docker.DockerClient, label: str) -> Iterator[dict[str, Any]]:
+    yield from client.api.containers(all=True, filters={"label": label})

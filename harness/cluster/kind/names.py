@@ -1,0 +1,30 @@
+"""What belongs to one kind cluster, and how it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.settings import Settings
+
+LABEL_CLUSTER = "io.x-k8s.kind.cluster"
+"""kind's own label of a node's container; its value is the name of the cluster."""
+LABEL_LEDGER = "kaapana-harness.ledger"
+"""Label of the cluster's network: the folder of the ledger that has the environment."""
+PREFIX = "kh-"
+
+
+def cluster_name(environment_id: str) -> str:
+    """Name of the cluster, of its network, and the beginning of the names of its nodes."""
+    return f"{PREFIX}{environment_id}"
+
+
+def folder(settings: Settings, environment_id: str) -> Path:
+    """Where the files of a cluster lie (kubeconfig, kind's configuration); readable by the user only."""
+    return settings.state / "kind" / environment_id
+
+
+def kubeconfig(settings: Settings, environment_id: str) -> Path:
+    """The cluster's own kubeconfig; the user's is never touched."""
+    return folder(settings, environment_id) / "kubeconfig"

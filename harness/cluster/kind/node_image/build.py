@@ -1,0 +1,148 @@
+"""From nothing to the image of a node, step by step; a step that is done is never done again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness.cluster.kind.node_image import programs, system
+from harness.cluster.kind.node_image.preload import preload
+from harness.cluster.kind.node_image.programs import Program
+from harness.errors import ImageError
+from harness.images import engine
+from harness.images import ensure as ensure_base
+from harness.images.build import quiet
+from harness.images.pull import pull
+from harness.locking import making_image
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from harness.settings import Settings
+
+KUBERNETES_VERSION = programs.KUBERNETES.version
+REPOSITORY = "kaapana-harness/kind-node"
+PUBLIC_IMAGE = "kindest/node@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+"""Kubernetes 1.34.0, the image that kind 0.30.0 names as its default with this digest
+(``pkg/apis/config/defaults/image.go`` of its module)."""
+VARIABLE = "KAAPANA_HARNESS_IMAGE_KIND_NODE"
+"""Another reference to pull; empty: never pull."""
+
+
+def ensure(settings: Settings, on_progress: Callable[[str], None] = quiet) -> str:
+    """Make sure that an image of a node is in the engine.
+
+    kind's default configuration fits it, its network included, whether it was pulled or built.
+
+    Args:
+        settings: time limit of each build, CA bundle.
+        on_progress: gets every line of what is done.
+
+    Returns:
+        Its tag, ``kaapana-harness/kind-node:<hash of what it is made from>``.
+
+    Raises:
+        ImageError: it can be neither found, nor pulled, nor built; the failing step and the end of its log.
+        EngineError: no container engine answers.
+    """
+    reference = os.environ.get(VARIABLE, PUBLIC_IMAGE)
+    pulled = f"{REPOSITORY}:{hashlib.sha256(reference.encode()).hexdigest()[:12]}"
+    base = ensure_base("rootfs", settings=settings, on_progress=on_progress)
+    built = built_tag(base)
+    api = engine.client()
+    try:
+        for tag in (built, *([pulled] if reference else [])):
+            if engine.find_image(api, tag):
+                return tag
+        with making_image("kind-node", settings):
+            # another process may have made it while this one waited
+            for tag in (built, *([pulled] if reference else [])):
+                if engine.find_image(api, tag):
+                    return tag
+            if reference and _pulled(reference, pulled, api, on_progress):
+                return pulled
+            _build(built, base, settings, api, on_progress)
+        return built
+    finally:
+        api.close()
+
+
+def built_tag(base: str) -> str:
+    """The tag of the image that is built on ``base``."""
+    made = [programs.tag_of(program) for program in programs.OF_THE_NODE]
+    text = "\n".join([base, system.inputs(), *made])
+    return f"{REPOSITORY}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _pulled(reference: str, tag: str, api: APIClient, on_progress: Callable[[str], None]) -> bool:
+    reason = pull(reference, lambda line: on_progress(f"[node] {line}"))
+    if reason:
+        on_progress(f"[node] cannot be pulled ({reason}); it is built from packages")
+        return False
+    repository, _, version = tag.rpartition(":")
+    api.tag(reference, repository, version)
+    return True
+
+
+def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress: Callable[[str], None]) -> None:
+    started = time.monotonic()
+    made = {program: programs.ensure_program(program, settings, on_progress) for program in programs.OF_THE_NODE}
+    version = tag.rpartition(":")[2]
+    file_system = f"kaapana-harness/kind-system:{version}"
+    if not engine.find_image(api, file_system):
+        system.build_system(file_system, base, made, settings, on_progress)
+    names = _names(made, api)
+    images: dict[str, list[str]] = {}
+    for part in system.PARTS:
+        local = f"{part.repository}:{version}"
+        if not engine.find_image(api, local):
+            system.build_part(part, local, file_system, made, settings, on_progress)
+        images[local] = names[part.name]
+    preload(
+        file_system,
+        images,
+        tag,
+        {engine.LABEL_NAME: "kind-node"},
+        lambda line: on_progress(f"[node] {line}"),
+        settings.build_timeout,
+    )
+    # they are in the node now; what they were made of stays, for the next version of the node
+    for local in (*images, file_system):
+        _forget(local, api)
+    on_progress(f"[node] ready after {time.monotonic() - started:.0f} s")
+
+
+def _names(made: dict[Program, str], api: APIClient) -> dict[str, list[str]]:
+    """The references of each part: as the manifests name it, or as kubeadm and kind list them."""
+    kubernetes = _listed(made[programs.KUBERNETES], api)
+    provisioner, helper = _listed(made[programs.KIND], api)
+    found = {part.name: list(part.references) for part in system.PARTS}
+    found["coredns"] = [name for name in kubernetes if "/coredns" in name]
+    found["kubernetes"] = [name for name in kubernetes if "/coredns" not in name and "/pause" not in name]
+    found["storage"], found["helper"] = [provisioner], [helper]
+    missing = [name for name, references in found.items() if not references]
+    if missing:
+        raise ImageError(
+            f"it is not known under which name a node asks for {', '.join(missing)}",
+            last_seen="\n".join([*kubernetes, provisioner, helper]),
+        )
+    return found
+
+
+def _listed(tag: str, api: APIClient) -> list[str]:
+    """The lines of the file ``/images`` of a program's image."""
+    text = programs.read_file(tag, "/images", api).decode()
+    return [line for line in text.splitlines() if line]
+
+
+def _forget(tag: str, api: APIClient) -> None:
+    import docker
+
+    try:
+        api.remove_image(tag)
+    except docker.errors.APIError as error:
+        if error.status_code not in {404, 409}:
+            raise

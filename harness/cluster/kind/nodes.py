@@ -1,0 +1,172 @@
+"""The nodes of a kind cluster: containers of the engine with containerd inside, asked through the engine's program."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from harness.cluster.kind import names
+from harness.cluster.kind.config import CERTS_DIR, hosts_toml
+from harness.errors import EnvironmentError_, ImageError
+
+if TYPE_CHECKING:
+    import docker
+
+_CTR = ["ctr", "--namespace", "k8s.io", "images"]
+# containerd's name for what the kubelet has taken notice of
+_NOTICED = "io.cri-containerd.image=managed"
+_NOTICED_S = 20.0
+_POLL_S = 0.05
+_COMMAND_S = 60.0
+_IMPORT_S = 1800.0
+
+
+class NodeImage(NamedTuple):
+    """One name of an image: the digest of its manifest, and whether the kubelet knows it."""
+
+    digest: str
+    noticed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One node, by the name of its container."""
+
+    name: str
+
+    def run(self, *command: str, stdin: IO[bytes] | None = None, timeout_s: float = _COMMAND_S) -> str:
+        """Run a command on the node; its output.
+
+        Raises:
+            EnvironmentError_: it failed, or the node does not run.
+        """
+        try:
+            done = subprocess.run(
+                ["docker", "exec", *(["-i"] if stdin else []), self.name, *command],
+                stdin=stdin or subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise EnvironmentError_(
+                "kind needs the program `docker`", fix="install the engine's command line (docker-cli)"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise EnvironmentError_(
+                f"{' '.join(command[:4])} on node {self.name} took longer than {timeout_s:g} s"
+            ) from None
+        if done.returncode:
+            raise EnvironmentError_(
+                f"{' '.join(command[:6])} failed on node {self.name} with exit status {done.returncode}",
+                last_seen=done.stderr.decode("utf-8", "replace").strip()[-2000:],
+            )
+        return done.stdout.decode("utf-8", "replace")
+
+    def images(self) -> dict[str, NodeImage]:
+        """The images by their names in containerd's notation."""
+        found = {}
+        for line in self.run(*_CTR, "list").splitlines()[1:]:
+            name, _, digest = line.split()[:3]
+            found[name] = NodeImage(digest, _NOTICED in line)
+        return found
+
+    def import_images(self, archive: IO[bytes]) -> None:
+        """Load an archive (``docker save``) into containerd."""
+        self.run(*_CTR, "import", "-", stdin=archive, timeout_s=_IMPORT_S)
+
+    def tag(self, source: str, targets: Iterable[str]) -> None:
+        """Give an image more names, in containerd's notation."""
+        self.run(*_CTR, "tag", "--force", source, *targets)
+
+    def remove(self, references: Iterable[str]) -> None:
+        """Take names away."""
+        self.run(*_CTR, "remove", *references)
+
+    def pull(self, reference: str) -> None:
+        """Get what a registry has under a name now; layers that are there are not moved again."""
+        self.run(*_CTR, "pull", "--hosts-dir", CERTS_DIR, reference, timeout_s=_IMPORT_S)
+
+    def wait_until_noticed(self, references: Iterable[str]) -> None:
+        """Return when the kubelet can use images that were just imported or tagged.
+
+        Raises:
+            EnvironmentError_: it does not take notice of them.
+        """
+        missing = set(references)
+        deadline = time.monotonic() + _NOTICED_S
+        while True:
+            known = self.images()
+            missing = {reference for reference in missing if reference not in known or not known[reference].noticed}
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                raise EnvironmentError_(f"node {self.name} does not take notice of {', '.join(sorted(missing))}")
+            # containerd takes notice by an event of its own, which it does not pass on
+            time.sleep(_POLL_S)
+
+    def add_registry(self, name: str, mirror: str) -> None:
+        """Tell containerd where the registry of this name is, as the documentation of kind has it."""
+        path = PurePosixPath(CERTS_DIR) / name / "hosts.toml"
+        script = 'mkdir -p "$(dirname "$0")" && printf %s "$1" > "$0"'
+        self.run("sh", "-c", script, str(path), hosts_toml(mirror))
+
+
+def of_cluster(client: docker.DockerClient, environment_id: str) -> list[Node]:
+    """The nodes of a cluster, its control plane first."""
+    label = f"{names.LABEL_CLUSTER}={names.cluster_name(environment_id)}"
+    found = client.api.containers(all=True, filters={"label": label})
+    roles = {entry["Names"][0].lstrip("/"): entry["Labels"].get("io.x-k8s.kind.role", "") for entry in found}
+    nodes = sorted(name for name, role in roles.items() if role in ("control-plane", "worker"))
+    return [Node(name) for name in sorted(nodes, key=lambda name: roles[name] != "control-plane")]
+
+
+@contextlib.contextmanager
+def saved(references: list[str]) -> Iterator[IO[bytes]]:
+    """The stream of ``docker save`` of several images.
+
+    Raises:
+        ImageError: the engine cannot save them.
+    """
+    with subprocess.Popen(
+        ["docker", "save", *references], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            yield process.stdout
+        finally:
+            process.stdout.close()
+            trouble = process.stderr.read().decode("utf-8", "replace").strip()
+        if process.wait():
+            raise ImageError("the engine cannot save images for the nodes", last_seen=trouble)
+
+
+def on_all(nodes: Iterable[Node], action: str, *arguments: object) -> None:
+    """Do the same on all nodes at the same time."""
+    nodes = list(nodes)
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        for done in [pool.submit(getattr(node, action), *arguments) for node in nodes]:
+            done.result()
+
+
+def canonical(reference: str) -> str:
+    """containerd's notation of an image reference: ``a:1`` is ``docker.io/library/a:1``."""
+    first, slash, rest = reference.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        reference = f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
+    elif first == "docker.io" and "/" not in rest:
+        reference = f"docker.io/library/{rest}"
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"
+
+
+def familiar(reference: str) -> str:
+    """The opposite of :func:`canonical`, as the engine's program writes it."""
+    return reference.removeprefix("docker.io/").removeprefix("library/")

@@ -1,0 +1,112 @@
+"""The owner's side of the keeper: starts it, hears what it says, tells it what becomes of the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.cluster.kind.keeper import Order
+from harness.errors import EnvironmentError_
+
+_OPEN: weakref.WeakSet[Keeper] = weakref.WeakSet()
+
+
+class Keeper:
+    """A running keeper.
+
+    Args:
+        order: what it is to make; it begins at once.
+        state: the folder of the ledger.
+    """
+
+    def __init__(self, order: Order, state: str) -> None:
+        variables = {"KAAPANA_HARNESS_STATE_DIR": state, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.cluster.kind.keeper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # what ends this process (Ctrl-C, a closed terminal, a killed process group) must not end the keeper
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, **variables},
+            text=True,
+            encoding="utf-8",
+        )
+        _OPEN.add(self)
+        self._write(json.dumps(dataclasses.asdict(order)))
+
+    def wait_until_made(self, say: Callable[[str], None]) -> None:
+        """Pass on what kind says until the cluster is made.
+
+        Raises:
+            EnvironmentError_: kind failed; its last lines are in ``last_seen``.
+        """
+        for event in self._events():
+            if event.get("line"):
+                say(f"[kind] {event['line']}")
+            elif event.get("made"):
+                return
+            elif "failed" in event:
+                raise EnvironmentError_(
+                    "kind could not create the cluster",
+                    last_seen=str(event["failed"]),
+                    fix="see the lines above; `kaapana-harness doctor` examines the engine",
+                )
+        raise EnvironmentError_(
+            "the process that makes the kind cluster has ended", last_seen=f"exit status {self._process.wait()}"
+        )
+
+    def keep(self) -> None:
+        """The cluster stays; the keeper ends."""
+        self._write("keep")
+        self._end()
+
+    def remove(self) -> None:
+        """Have the cluster removed, and wait for it."""
+        self._write("remove")
+        for _ in self._events():
+            pass
+        self._end()
+
+    def forget(self) -> None:
+        """Close this process's copies only: a forked child must not keep the cluster of its parent alive."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    stream.close()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        # a keeper that has ended by itself has removed everything, or could not
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            yield json.loads(line)
+
+    def _end(self) -> None:
+        _OPEN.discard(self)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def _after_fork() -> None:
+    for keeper in list(_OPEN):
+        keeper.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""What every real Kubernetes cluster has in common, whoever made it."""

@@ -1,0 +1,45 @@
+"""Reaching Services of a real cluster from outside, and telling why one is not reached."""
+
+from __future__ import annotations
+
+import contextlib
+
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError, KubeApi
+
+
+def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_s: float) -> int:
+    """The node port of a port of a Service of type ``NodePort``; waits until the Service exists.
+
+    Raises:
+        EnvironmentError_: there is no such port, or there is no such Service in time.
+    """
+    what = f"port {port} of Service {namespace}/{service}"
+    for change, manifest in api.watch("Service", namespace, name=service, timeout_s=timeout_s):
+        if change == "DELETED":
+            continue
+        spec = manifest["spec"]
+        entry = next((entry for entry in spec.get("ports") or () if entry["port"] == port), None)
+        if entry is None or spec.get("type") not in ("NodePort", "LoadBalancer"):
+            raise EnvironmentError_(
+                f"{what} cannot be reached from this process",
+                last_seen=f"type {spec.get('type')}, ports {[entry['port'] for entry in spec.get('ports') or ()]}",
+                fix="give the Service the type NodePort",
+            )
+        if entry.get("nodePort"):
+            return int(entry["nodePort"])
+    raise EnvironmentError_(f"{what} got no address within {timeout_s:g} s", last_seen="the Service does not exist")
+
+
+def cluster_address(api: KubeApi, namespace: str, service: str) -> str:
+    """The address under which nodes and pods reach a Service."""
+    return str(api.get("Service", namespace, service)["spec"]["clusterIP"])
+
+
+def pods_of(api: KubeApi, namespace: str, service: str) -> str:
+    """The pods behind a Service and their phases, a line each, for messages."""
+    with contextlib.suppress(ApiError):
+        selector = api.get("Service", namespace, service)["spec"].get("selector")
+        pods = api.list("Pod", namespace, labels=selector)
+        return "\n".join(f"pod {pod['metadata']['name']}: {pod['status'].get('phase')}" for pod in pods) or "no pod"
+    return ""

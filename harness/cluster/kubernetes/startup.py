@@ -1,0 +1,57 @@
+"""Waiting until a new cluster takes pods and resolves names."""
+
+from __future__ import annotations
+
+import time
+
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError, KubeApi, Manifest, events
+
+_DNS = ("kube-system", "coredns")
+
+
+def wait_until_usable(api: KubeApi, *, nodes: int, timeout_s: float) -> None:
+    """Return when all nodes are ready and names of Services resolve.
+
+    Args:
+        nodes: how many there are to be.
+
+    Raises:
+        EnvironmentError_: they are not in time; what was seen last is in ``last_seen``.
+    """
+    deadline = time.monotonic() + timeout_s
+    ready: set[str] = set()
+    seen = "no node"
+    for _, node in api.watch("Node", None, timeout_s=timeout_s):
+        name = node["metadata"]["name"]
+        condition = _condition(node, "Ready")
+        seen = f"node {name}: {condition.get('reason') or 'not ready'} {condition.get('message') or ''}".rstrip()
+        (ready.add if condition.get("status") == "True" else ready.discard)(name)
+        if len(ready) >= nodes:
+            break
+    else:
+        raise EnvironmentError_(f"the nodes of the cluster were not ready within {timeout_s:g} s", last_seen=seen)
+    namespace, name = _DNS
+    left = max(1.0, deadline - time.monotonic())
+    for _, deployment in api.watch("Deployment", namespace, name=name, timeout_s=left):
+        if _condition(deployment, "Available").get("status") == "True":
+            return
+    raise EnvironmentError_(
+        f"the cluster resolves no names: {name} was not available within {timeout_s:g} s", last_seen=_told(api)
+    )
+
+
+def _told(api: KubeApi) -> str:
+    """What the cluster itself says about its DNS pods."""
+    try:
+        pods = api.list("Pod", _DNS[0], labels={"k8s-app": "kube-dns"})
+        return "\n".join(line for pod in pods for line in events.of(api, pod)) or "no pod"
+    except ApiError as error:
+        return str(error)
+
+
+def _condition(manifest: Manifest, kind: str) -> Manifest:
+    for entry in (manifest.get("status") or {}).get("conditions") or ():
+        if entry["type"] == kind:
+            return dict(entry)
+    return {}

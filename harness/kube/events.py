@@ -1,0 +1,44 @@
+"""What a cluster has noted about an object: its events, the part of a failure that is not in its status."""
+
+from __future__ import annotations
+
+from harness.kube.client import KubeApi, Manifest
+from harness.kube.errors import ApiError
+
+# what each pod has on its way, and tells nothing
+_USUAL = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulCreate", "Killing"})
+
+
+def of(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
+    """The events of an object that say more than that all goes well: ``FailedMount: ...``, the oldest first.
+
+    Args:
+        limit: how many at most, the latest ones. Events of which there are several are counted.
+
+    An API that gives no events away makes none: they are an addition to a message that exists without them.
+    """
+    metadata = manifest["metadata"]
+    try:
+        found = api.list("Event", metadata.get("namespace"))
+    except ApiError:
+        return []
+    own = [event for event in found if _is_about(event, metadata) and event.get("reason") not in _USUAL]
+    own.sort(key=_time)
+    return [_line(event) for event in own[-limit:]]
+
+
+def _is_about(event: Manifest, metadata: Manifest) -> bool:
+    about = event.get("involvedObject") or {}
+    if about.get("uid") and metadata.get("uid"):
+        return bool(about["uid"] == metadata["uid"])
+    return bool(about.get("name") == metadata["name"])
+
+
+def _time(event: Manifest) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
+
+
+def _line(event: Manifest) -> str:
+    count = int(event.get("count") or (event.get("series") or {}).get("count") or 1)
+    times = f" ({count} times)" if count > 1 else ""
+    return f"{event.get('reason')}: {str(event.get('message') or '').strip()}{times}"

@@ -1,0 +1,142 @@
+"""Reading a kubeconfig: the address of one context, and what it authenticates with.
+
+Client certificates, tokens and token files are read, embedded or by path. Programs that fetch credentials (``exec``
+and ``auth-provider``) are not run: they belong to the user's session, ask questions, and their tokens end in the
+middle of a run.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import dataclasses
+import os
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness.kube.errors import KubeconfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """How one API server is reached.
+
+    Attributes:
+        url: of the server.
+        context: name of the context.
+        token: bearer token, empty when it authenticates by certificate.
+        token_file: file with a token that is read again for each request, or ``None``.
+        tls: certificates of both sides; ``None`` for plain HTTP.
+        authority: PEM text that the server's certificate is checked against; empty: that of the system.
+        namespace: the context's default namespace.
+    """
+
+    url: str
+    context: str
+    token: str = dataclasses.field(default="", repr=False)
+    token_file: Path | None = None
+    tls: ssl.SSLContext | None = dataclasses.field(default=None, repr=False)
+    authority: str = dataclasses.field(default="", repr=False)
+    namespace: str = "default"
+
+
+def default_path() -> Path:
+    """The user's kubeconfig: ``KUBECONFIG`` (its first file that exists), else ``~/.kube/config``."""
+    named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    for path in named:
+        if path.is_file():
+            return path
+    return named[0] if named else Path.home() / ".kube" / "config"
+
+
+def load(path: Path, context: str | None = None) -> Access:
+    """Read one context of a kubeconfig.
+
+    Args:
+        path: the file; relative paths in it are relative to its folder.
+        context: name of the context, by default the current one.
+
+    Raises:
+        KubeconfigError: the file cannot be read, has no such context, or needs a program to authenticate.
+    """
+    document = _document(path)
+    name = context or str(document.get("current-context") or "")
+    if not name:
+        raise KubeconfigError(f"{path} has no current context; contexts: {_names(document, 'contexts')}")
+    chosen = _entry(document, "contexts", name, path)
+    cluster = _entry(document, "clusters", str(chosen.get("cluster")), path)
+    user = _entry(document, "users", str(chosen.get("user")), path) if chosen.get("user") else {}
+    for unsupported in ("exec", "auth-provider"):
+        if user.get(unsupported):
+            raise KubeconfigError(
+                f"context {name!r} of {path} authenticates by a program ({unsupported}), which is not run here; make "
+                "a service account with a token for the harness: `kubectl create token`"
+            )
+    url = str(cluster.get("server") or "")
+    if not url.startswith(("https://", "http://")):
+        raise KubeconfigError(f"cluster {chosen.get('cluster')!r} of {path} has no server: {url!r}")
+    token_file = user.get("tokenFile")
+    return Access(
+        url=url,
+        context=name,
+        token=str(user.get("token") or ""),
+        token_file=path.parent / token_file if token_file else None,
+        tls=_tls(cluster, user, path) if url.startswith("https://") else None,
+        authority=_pem(cluster, "certificate-authority", path).decode("ascii"),
+        namespace=str(chosen.get("namespace") or "default"),
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KubeconfigError(f"the kubeconfig {path} cannot be read: {error}") from None
+    if not isinstance(document, dict):
+        raise KubeconfigError(f"{path} is no kubeconfig")
+    return document
+
+
+def _entry(document: dict[str, Any], section: str, name: str, path: Path) -> dict[str, Any]:
+    """One named entry; the section ``contexts`` keeps its content below ``context``, and so on."""
+    for entry in document.get(section) or []:
+        if isinstance(entry, dict) and entry.get("name") == name:
+            return dict(entry.get(section.removesuffix("s")) or {})
+    raise KubeconfigError(f"{path} has no {section.removesuffix('s')} {name!r}; it has: {_names(document, section)}")
+
+
+def _names(document: dict[str, Any], section: str) -> str:
+    entries = document.get(section) or []
+    return ", ".join(str(entry.get("name")) for entry in entries if isinstance(entry, dict)) or "none"
+
+
+def _tls(cluster: dict[str, Any], user: dict[str, Any], path: Path) -> ssl.SSLContext:
+    try:
+        authority = _pem(cluster, "certificate-authority", path)
+        context = ssl.create_default_context(cadata=authority.decode("ascii") if authority else None)
+        if cluster.get("insecure-skip-tls-verify"):
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        certificate, key = _pem(user, "client-certificate", path), _pem(user, "client-key", path)
+        if certificate and key:
+            with contextlib.ExitStack() as stack:
+                # the ssl module reads them from files only; these exist while it does, for this user alone
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kh-tls-")))
+                (folder / "cert").write_bytes(certificate)
+                (folder / "key").write_bytes(key)
+                context.load_cert_chain(folder / "cert", folder / "key")
+    except (OSError, ValueError, binascii.Error) as error:
+        raise KubeconfigError(f"the certificates in {path} cannot be used: {error}") from None
+    return context
+
+
+def _pem(section: dict[str, Any], name: str, path: Path) -> bytes:
+    """A certificate or key, embedded (``NAME-data``) or in a file."""
+    if section.get(f"{name}-data"):
+        return base64.b64decode(str(section[f"{name}-data"]), validate=True)
+    return (path.parent / str(section[name])).read_bytes() if section.get(name) else b""

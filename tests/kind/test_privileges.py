@@ -1,0 +1,104 @@
+"""What privileged containers need on a machine that withholds a capability, and the docker that kind is given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.cluster.kind import command, privileges
+from harness.doctor.remedies import RUNTIME
+from harness.errors import EngineError
+from harness.settings import Settings
+
+WITHHELD, WHOLE = SimpleNamespace(resource_capability=False), SimpleNamespace(resource_capability=True)
+Machine = Callable[[SimpleNamespace, Any], None]
+
+
+class Engine:
+    """An engine that knows some runtimes."""
+
+    def __init__(self, *runtimes: str) -> None:
+        self._runtimes = {name: {} for name in ("runc", *runtimes)}
+
+    def info(self) -> dict[str, Any]:
+        return {"Runtimes": self._runtimes}
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program docker on PATH that prints its arguments, one a line."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    program = folder / "docker"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder) + os.pathsep + os.environ["PATH"])
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    return program
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    def be(facts: SimpleNamespace, engine: Engine) -> None:
+        monkeypatch.setattr(privileges, "look", lambda: facts)
+        monkeypatch.setattr(privileges.engine, "client", lambda: engine)
+
+    return be
+
+
+@pytest.mark.parametrize(
+    ("facts", "engine", "expected"),
+    [(WHOLE, Engine(RUNTIME), ""), (WITHHELD, Engine(RUNTIME), RUNTIME), (WITHHELD, Engine(), "")],
+)
+def test_the_runtime_is_asked_for_only_where_it_is_needed_and_known(
+    machine: Machine, facts: SimpleNamespace, engine: Engine, expected: str
+) -> None:
+    machine(facts, engine)
+    assert privileges.runtime(engine) == expected  # type: ignore[arg-type]
+
+
+def test_the_docker_on_path_is_used_where_nothing_is_withheld(fake_docker: Path, machine: Machine) -> None:
+    machine(WHOLE, Engine(RUNTIME))
+    assert privileges.docker_command(Settings()) == fake_docker
+
+
+def test_kind_gets_a_docker_that_adds_the_runtime_to_run_and_changes_nothing_else(
+    fake_docker: Path, machine: Machine
+) -> None:
+    machine(WITHHELD, Engine(RUNTIME))
+    environ = {**os.environ, **command.environment(Settings())}
+
+    def called(*arguments: str) -> list[str]:
+        done = subprocess.run(["docker", *arguments], env=environ, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    assert called("run", "--privileged", "--name", "two words") == [
+        "run", "--runtime", RUNTIME, "--privileged", "--name", "two words",
+    ]  # fmt: skip
+    assert called("exec", "--privileged", "node", "run") == ["exec", "--privileged", "node", "run"]
+    assert called() == [""]
+    assert environ["KIND_EXPERIMENTAL_PROVIDER"] == "docker"
+
+
+def test_a_missing_docker_program_is_named_with_the_way_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: Machine
+) -> None:
+    machine(WHOLE, Engine())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="docker is not on PATH") as caught:
+        privileges.docker_command(Settings())
+    assert "apt install" in caught.value.fix
+
+
+def test_the_advice_for_an_engine_without_the_runtime_is_to_start_it_again() -> None:
+    assert "doctor --fix" in privileges.advice(Engine())  # type: ignore[arg-type]
+    assert "doctor --fix" not in privileges.advice(Engine(RUNTIME))  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""What is told about an image that could not be pulled, against a registry that answers from a table."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from harness.platform import pulls
+
+_ANSWERS = {
+    "/v2/tool/tags/list": {"tags": ["2", "1"]},
+    "/v2/_catalog": {"repositories": ["tool", "other"]},
+}
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """``host:port`` of a registry with ``tool:1``, ``tool:2`` and ``other``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = _ANSWERS.get(self.path)
+            self.send_response(200 if answer else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer or {}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_missing_tag_is_told_with_those_there_are(registry: str) -> None:
+    assert pulls.told(registry, f"{registry}/tool:3", "not found\n") == "not found; no tag 3; tags of tool: 1, 2"
+
+
+def test_a_missing_repository_is_told_with_those_there_are(registry: str) -> None:
+    expected = "not found; no repository toll; the registry has: other, tool"
+    assert pulls.told(registry, f"{registry}/toll:3", "not found") == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("{registry}/tool:2", "i/o timeout"),
+        ("elsewhere.example/tool:3", "not found"),
+        ("{registry}/tool:3", "no tag 3; tags of tool: 1, 2"),
+        ("{registry}/tool", "not found"),
+    ],
+)
+def test_nothing_is_added_where_it_would_be_wrong_or_is_there_already(registry: str, image: str, message: str) -> None:
+    assert pulls.told(registry, image.format(registry=registry), message) == message
+
+
+def test_a_registry_that_is_gone_is_named() -> None:
+    told = pulls.told("127.0.0.1:9", "127.0.0.1:9/tool:1", "connection refused")
+    assert told == "connection refused; the registry 127.0.0.1:9 does not answer"
