@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def lock(name: str, settings: Settings) -> Iterator[None]:
-    """Hold the lock ``name``; another process (or thread) that wants it waits.
+def lock(name: str, settings: Settings, on_line: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock ``name``; another process (or thread) that wants it waits, and says so to ``on_line``.
 
     The engine is shared by all that this user runs, so the files lie in the state folder and not in a cache that
     may be chosen per run. The kernel releases the lock when the process ends, however it ends.
@@ -21,5 +21,10 @@ def lock(name: str, settings: Settings) -> Iterator[None]:
     folder = settings.state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / f"{name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_line is not None:
+                on_line(f"another process makes {name}; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

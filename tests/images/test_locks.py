@@ -22,8 +22,10 @@ with lock("airflow", Settings()):
 def test_a_second_builder_waits_until_the_first_process_is_gone(isolated_settings: Settings) -> None:
     entered = threading.Event()
 
+    said: list[str] = []
+
     def second() -> None:
-        with lock("airflow", isolated_settings):
+        with lock("airflow", isolated_settings, said.append):
             entered.set()
 
     with subprocess.Popen(
@@ -34,11 +36,14 @@ def test_a_second_builder_waits_until_the_first_process_is_gone(isolated_setting
         waiting = threading.Thread(target=second, daemon=True)
         waiting.start()
         assert not entered.wait(0.3)
+        assert said == ["another process makes airflow; waiting for it"]
         first.kill()
         assert entered.wait(10)
         waiting.join(10)
 
 
 def test_different_images_do_not_wait_for_each_other(isolated_settings: Settings) -> None:
-    with lock("airflow", isolated_settings), lock("minio", isolated_settings):
+    said: list[str] = []
+    with lock("airflow", isolated_settings), lock("minio", isolated_settings, said.append):
         pass
+    assert said == []
