@@ -20,7 +20,7 @@ from harness.cli import cli, form_values
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
 
 ROOT = Path(__file__).parents[1]
-VERBS = {"doctor", "up", "down", "status", "prune", "lint", "build", "run", "report"}
+VERBS = {"doctor", "images", "up", "down", "status", "prune", "lint", "build", "run", "report"}
 
 
 def invoke(*words: object) -> Result:
