@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,9 @@ _POLL_S = 0.05
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, timeout_s: float = 600.0, purpose: str = "") -> Iterator[None]:
+def locked(
+    path: Path, *, timeout_s: float = 600.0, purpose: str = "", on_wait: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Hold an exclusive lock on ``path`` (created on demand, never removed: removing it would split the lock).
 
     The kernel drops the lock with its holder, also when that is killed, so there is nothing to clean up.
@@ -28,6 +30,7 @@ def locked(path: Path, *, timeout_s: float = 600.0, purpose: str = "") -> Iterat
         path: the lock file; its folder is created.
         timeout_s: seconds to wait for another holder.
         purpose: what is done under the lock, for the error text.
+        on_wait: called once when another holder has to be waited for.
 
     Raises:
         EnvironmentError_: another process still holds the lock after ``timeout_s``; its process id is named.
@@ -41,6 +44,9 @@ def locked(path: Path, *, timeout_s: float = 600.0, purpose: str = "") -> Iterat
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                if on_wait is not None:
+                    on_wait()
+                    on_wait = None
                 if time.monotonic() >= deadline:
                     holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
                     raise EnvironmentError_(
@@ -57,16 +63,22 @@ def locked(path: Path, *, timeout_s: float = 600.0, purpose: str = "") -> Iterat
 
 
 @contextlib.contextmanager
-def making_image(name: str, settings: Settings) -> Iterator[None]:
+def making_image(name: str, settings: Settings, on_line: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the lock of an image that is made: one builder at a time, of all processes and threads of this user.
 
     The engine is shared by all that this user runs, so the files lie in the state folder and not in a cache that
-    may be chosen per run.
+    may be chosen per run. Who has to wait for another says so to ``on_line``.
 
     Raises:
         EnvironmentError_: somebody else has been making it for longer than a build may take (``build_timeout``).
     """
     folder = settings.state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with locked(folder / f"{name}.lock", timeout_s=settings.build_timeout, purpose=f"making the image {name}"):
+
+    def waiting() -> None:
+        if on_line is not None:
+            on_line(f"another process makes {name}; waiting for it")
+
+    path, purpose = folder / f"{name}.lock", f"making the image {name}"
+    with locked(path, timeout_s=settings.build_timeout, purpose=purpose, on_wait=waiting):
         yield

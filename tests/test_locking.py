@@ -33,9 +33,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_a_second_builder_waits_until_the_first_process_is_gone(settings: Settings) -> None:
     entered = threading.Event()
+    said: list[str] = []
 
     def second() -> None:
-        with making_image("airflow", settings):
+        with making_image("airflow", settings, said.append):
             entered.set()
 
     with subprocess.Popen(
@@ -46,14 +47,17 @@ def test_a_second_builder_waits_until_the_first_process_is_gone(settings: Settin
         waiting = threading.Thread(target=second, daemon=True)
         waiting.start()
         assert not entered.wait(0.3)
+        assert said == ["another process makes airflow; waiting for it"]
         first.kill()
         assert entered.wait(10)
         waiting.join(10)
 
 
 def test_different_images_do_not_wait_for_each_other(settings: Settings) -> None:
-    with making_image("airflow", settings), making_image("minio", settings):
+    said: list[str] = []
+    with making_image("airflow", settings), making_image("minio", settings, said.append):
         pass
+    assert said == []
 
 
 def test_a_holder_that_does_not_let_go_is_named(tmp_path: Path) -> None:

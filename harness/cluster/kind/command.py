@@ -45,7 +45,7 @@ def ensure(settings: Settings, on_progress: Callable[[str], None] = quiet) -> Pa
     path = settings.cache / "bin" / f"kind-{programs.KIND.version}-{tag.rpartition(':')[2]}"
     if path.is_file():
         return path
-    with making_image("kind-command", settings):
+    with making_image("kind-command", settings, on_progress):
         if not path.is_file():
             programs.ensure_program(programs.KIND, settings, on_progress)
             _extract(tag, path)

@@ -57,7 +57,7 @@ def ensure(settings: Settings, on_progress: Callable[[str], None] = quiet) -> st
         for tag in (built, *([pulled] if reference else [])):
             if engine.find_image(api, tag):
                 return tag
-        with making_image("kind-node", settings):
+        with making_image("kind-node", settings, on_progress):
             # another process may have made it while this one waited
             for tag in (built, *([pulled] if reference else [])):
                 if engine.find_image(api, tag):
@@ -109,8 +109,9 @@ def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress:
         lambda line: on_progress(f"[node] {line}"),
         settings.build_timeout,
     )
-    # they are in the node now; what they were made of stays, for the next version of the node
-    for local in (*images, file_system):
+    # They are in the node now. What they were made of stays, for the next version of the node; so does the file
+    # system, whose layers are the node's own.
+    for local in images:
         _forget(local, api)
     on_progress(f"[node] ready after {time.monotonic() - started:.0f} s")
 

@@ -103,7 +103,7 @@ def ensure_program(program: Program, settings: Settings, on_progress: Callable[[
     try:
         if engine.find_image(api, tag):
             return tag
-        with making_image(program.repository.rpartition("/")[2], settings):
+        with making_image(program.repository.rpartition("/")[2], settings, on_progress):
             if not engine.find_image(api, tag):
                 _compile(program, tag, settings, on_progress, api)
         return tag
