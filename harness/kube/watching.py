@@ -69,7 +69,7 @@ class Watch:
                         if time.monotonic() >= self._deadline:
                             return
                 except Expired:
-                    if self._version == self._since:
+                    if self._since and self._version == self._since:
                         # nothing was told yet with which a list could be compared
                         raise
                     yield from self._relist()
