@@ -94,10 +94,15 @@ class AirflowClient:
         except RefusedError as refused:
             raise _refused(refused) from None
 
-    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
-        """The log of one attempt of a task."""
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
+        """The log of one attempt of a task; ``None`` when it has none, because the scheduler itself ended it."""
         path = f"{_HARNESS}/logs/{quote(dag_id)}/{quote(run_id, safe='')}/{quote(task_id)}/{try_number}"
-        return str(self._asked(lambda: self._endpoint.request("GET", path)).text)
+        try:
+            return str(self._endpoint.request("GET", path).text)
+        except RefusedError as refused:
+            if refused.status == 404:
+                return None
+            raise _refused(refused) from None
 
     def _asked(self, call: Callable[[], Any]) -> Any:
         try:

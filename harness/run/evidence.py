@@ -103,9 +103,11 @@ def collect_tasks(
     for run_id, suffix, record in records:
         outcome, attempt = record.get("outcome") or {}, int(record.get("try_number") or 0)
         name, log = f"{record['task_id']}{suffix}", None
-        # a task that never started has no attempt and no log
+        # a task that never started has no attempt and no log, and an EmptyOperator is never run
+        text = None
         if attempt > 0 and record.get("start"):
             text = environment.airflow.log(str(record["dag_id"]), run_id, record["task_id"], attempt)
+        if text is not None:
             log, path = folder.place("logs", f"{name}.log")
             path.write_text(text, "utf-8")
             logs[name] = text
@@ -114,7 +116,7 @@ def collect_tasks(
                 task_id=name,
                 operator=str(record.get("operator") or ""),
                 state=str(record["state"] or "none"),
-                image=outcome.get("image"),
+                image=outcome.get("image") or None,
                 exit_code=outcome.get("exit_code"),
                 reason=outcome.get("reason"),
                 attempts=attempt,

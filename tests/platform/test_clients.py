@@ -150,6 +150,18 @@ def test_airflows_refusal_carries_its_words(server: Server) -> None:
     client.close()
 
 
+def test_a_log_that_is_not_there_is_told_from_an_error(server: Server) -> None:
+    server.answers["GET /flow/harness/logs/d/r/ran/1"] = (200, b"one line")
+    server.answers["GET /flow/harness/logs/d/r/empty/1"] = (404, {"error": "no log of attempt 1"})
+    server.answers["GET /flow/harness/logs/d/r/broken/1"] = (500, {"error": "disk"})
+    client = AirflowClient(server.address)
+    assert client.log("d", "r", "ran", 1) == "one line"
+    assert client.log("d", "r", "empty", 1) is None
+    with pytest.raises(EnvironmentError_, match="disk"):
+        client.log("d", "r", "broken", 1)
+    client.close()
+
+
 def test_a_projects_password_does_not_show() -> None:
     assert "the-password" not in repr(PROJECT)
 

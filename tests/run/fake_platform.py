@@ -118,7 +118,7 @@ class FakeAirflow:
     def __init__(self, tasks: list[dict[str, Any]], state: str) -> None:
         self.tasks = tasks
         self.state = state
-        self.logs: dict[str, str] = {}
+        self.logs: dict[str, str | None] = {}
         self.aborted: list[str] = []
         self.hang = False
         self._ended = threading.Event()
@@ -136,7 +136,7 @@ class FakeAirflow:
             self._ended.wait()
         yield {"run": self.state}
 
-    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
         return self.logs.get(task_id, f"log of {task_id}\n")
 
     def abort(self, dag_id: str, run_id: str) -> None:

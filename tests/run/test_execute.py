@@ -270,6 +270,15 @@ def test_several_runs_of_one_workflow_are_told_apart(tmp_path: Path) -> None:
     assert len({item.log_path for item in result.tasks}) == 2
 
 
+def test_an_operator_that_airflow_never_runs_has_no_log(tmp_path: Path) -> None:
+    environment = FakeEnvironment()
+    environment.airflow.tasks = [task("otsus-method"), task("join", operator="EmptyOperator")]
+    environment.airflow.logs["join"] = None
+    result = run(environment, tmp_path)
+    assert (result.task("join").log_path, result.task("join").log) == (None, "")
+    assert result.task("otsus-method").log == "log of otsus-method\n"
+
+
 def test_a_report_beside_the_results_page_is_refused_with_the_way_to_it(tmp_path: Path) -> None:
     environment = FakeEnvironment()
     environment.object_store.later = {"results/report.html": (b"<p>x", "text/html")}
