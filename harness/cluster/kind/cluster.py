@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.cluster.docker.engine import connect
@@ -97,13 +98,13 @@ class KindCluster:
             program = command.ensure(settings, on_progress)
             image = node_image.ensure(settings, on_progress)
             wanted = list(images)
-            if wanted:
-                image = prepared.ensure(settings, image, wanted, on_progress)
+            content = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
             # before anything exists that somebody would have to remove
             entry = ownership.new_entry(environment_id, cls.name)
             ownership.record(settings, entry)
             try:
-                order = _order(settings, entry, program, image, workers)
+                volumes = prepared.places(client, names.cluster_name(entry.id), 1 + workers) if content else {}
+                order = _order(settings, entry, program, image, workers, content, volumes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
                 cluster = cls(settings, client, environment_id, keeper=keeper)
@@ -225,12 +226,20 @@ def answers(settings: Settings, environment_id: str) -> bool:
     return True
 
 
-def _order(settings: Settings, entry: ownership.Entry, program: Path, image: str, workers: int) -> Order:
+def _order(
+    settings: Settings,
+    entry: ownership.Entry,
+    program: Path,
+    image: str,
+    workers: int = 0,
+    content: str = "",
+    volumes: Mapping[str, str] = MappingProxyType({}),
+) -> Order:
     """What the keeper is to do; writes kind's configuration."""
     folder = names.folder(settings, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
-    document = config.document(name, workers=workers)
+    document = config.document(name, workers=workers, content=list(volumes.values()))
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
     path = names.kubeconfig(settings, entry.id)
     # kind writes it with 0600; made beforehand so that there is no moment with other rights
@@ -252,6 +261,9 @@ def _order(settings: Settings, entry: ownership.Entry, program: Path, image: str
             names.LABEL_LEDGER: str(settings.state),
         },
         network=name,
+        content=content,
+        volumes=list(volumes),
+        image=image,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 # Ports for Services of type NodePort. The API server hands out these only, and each is published on 127.0.0.1 under
@@ -18,12 +19,13 @@ _CONTAINERD = f"""
 """
 
 
-def document(name: str, *, workers: int = 0) -> dict[str, Any]:
+def document(name: str, *, workers: int = 0, content: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
         name: of the cluster.
         workers: number of nodes beside the control plane.
+        content: the folder of the engine's machine that is the content of containerd, for each node.
     """
     ports = [
         # 0: kind chooses a free port, which the node keeps when its container is started again
@@ -37,6 +39,10 @@ def document(name: str, *, workers: int = 0) -> dict[str, Any]:
         },
         {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS},
     ]
+    nodes: list[dict[str, Any]] = [{"role": "control-plane", "extraPortMappings": ports}]
+    nodes += [{"role": "worker"} for _ in range(workers)]
+    for node, folder in zip(nodes, content, strict=False):
+        node["extraMounts"] = [{"hostPath": folder, "containerPath": "/var/lib/containerd"}]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -47,10 +53,7 @@ def document(name: str, *, workers: int = 0) -> dict[str, Any]:
         },
         "containerdConfigPatches": [_CONTAINERD],
         "kubeadmConfigPatches": [json.dumps(patch) for patch in patches],
-        "nodes": [
-            {"role": "control-plane", "extraPortMappings": ports},
-            *({"role": "worker"} for _ in range(workers)),
-        ],
+        "nodes": nodes,
     }
 
 

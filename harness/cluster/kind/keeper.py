@@ -39,8 +39,11 @@ class Order:
         environment: id of the environment.
         command: kind's command line that creates the cluster.
         variables: environment variables for it.
-        labels: of the cluster's network.
+        labels: of the cluster's network and volumes.
         network: name of that network.
+        content: volume that the nodes' content is copied from; empty: they have what their image has.
+        volumes: names of the nodes' own volumes.
+        image: of the nodes.
     """
 
     environment: str
@@ -48,6 +51,9 @@ class Order:
     variables: dict[str, str]
     labels: dict[str, str]
     network: str
+    content: str = ""
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    image: str = ""
 
 
 class _Keeper:
@@ -79,6 +85,7 @@ class _Keeper:
                 if self._unwanted:
                     return
                 self._create_network()
+                self._create_volumes()
                 self._kind = subprocess.Popen(
                     self._order.command,
                     env={**os.environ, **self._order.variables},
@@ -114,6 +121,15 @@ class _Keeper:
                 options=_mtu(client),
                 check_duplicate=True,
             )
+
+    def _create_volumes(self) -> None:
+        from harness.cluster.docker.engine import connect
+        from harness.cluster.kind import prepared
+
+        if self._order.volumes:
+            with contextlib.closing(connect(timeout_s=600)) as client:
+                order = self._order
+                prepared.clone(client, order.content, order.volumes, order.labels, order.image)
 
     # -- removing ----------------------------------------------------------------------------------------
 

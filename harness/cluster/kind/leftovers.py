@@ -60,6 +60,9 @@ def remove(client: docker.DockerClient, settings: Settings, environment_id: str)
             # with v the volume of /var goes too
             client.api.remove_container(container["Id"], force=True, v=True)
     engine_leftovers.remove(client, environment_id)
+    for volume in client.api.volumes(filters={"label": f"{LABEL_ENVIRONMENT}={environment_id}"})["Volumes"] or ():
+        with contextlib.suppress(docker.errors.NotFound):
+            client.api.remove_volume(volume["Name"])
     shutil.rmtree(names.folder(settings, environment_id), ignore_errors=True)
 
 

@@ -1,53 +1,228 @@
-"""A node image that has the harness's own images in it already, so that no new cluster has to be sent them.
+"""What a node's containerd holds, with the harness's own images in it already, so that no cluster has to be sent them.
 
-They are 2 GB: sending them takes longer than making a cluster. As with the registry's base layers, it is done once
-for each set of images, and kept as an image of the engine.
+They are 2 GB: sending and unpacking them takes much longer than making a cluster. It is done once for each set of
+images, in a volume of the engine, and each node gets a copy made of hard links: containerd never changes a file of an
+image. (An image of the engine cannot hold it: a file that one layer of an image removes is a device node with a
+meaning of its own there, and a node would copy all of it when it starts.)
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.cluster.docker.engine import connect
-from harness.cluster.kind.images import transfer
-from harness.cluster.kind.node_image.preload import loading
+from harness.cluster.kind import privileges
+from harness.cluster.kind.images import by_id, transfer
 from harness.cluster.kind.nodes import Node
+from harness.errors import EnvironmentError_
 from harness.images import engine
 from harness.locking import making_image
 from harness.settings import Settings
 
-REPOSITORY = "kaapana-harness/kind-node-prepared"
+if TYPE_CHECKING:
+    import docker
+
+CONTENT = "/var/lib/containerd"
+LABEL_BASE = "kaapana-harness.kind-content"
+"""Label of the sign that a content is complete; its value is the id of the node image that it belongs to."""
+_PREFIX = "kaapana-harness-kind-content-"
+# the engine's folder of volumes: links can only be made within one mount
+_VOLUMES = "/volumes"
+# volumes have no way to say that they are complete: another one of this name does, made at the end
+_COMPLETE = "-complete"
+
+_CLONE = """
+set -eu
+cd "$0"
+for target in "$@"; do
+    cp -al "$SOURCE/_data/." "$target/_data/" 2>/dev/null || cp -a "$SOURCE/_data/." "$target/_data/"
+    # what containerd does write into: its databases
+    find "$target/_data" -name '*.db' | while read -r file; do
+        cp -p "$file" "$file.own" && mv "$file.own" "$file"
+    done
+done
+"""
+_START = """
+set -eu
+(containerd >/tmp/containerd.log 2>&1 &)
+for attempt in $(seq 300); do
+    ctr version >/dev/null 2>&1 && exit 0
+    sleep 0.1
+done
+tail -n 20 /tmp/containerd.log >&2
+exit 1
+"""
 
 
 def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progress: Callable[[str], None]) -> str:
-    """The tag of a node image with these images in it, which is made when it is missing.
+    """The name of the volume with the content of a node that has these images; it is made when it is missing.
 
     Args:
         settings: time limit of one request to the engine.
-        node_image: tag of the plain node image.
+        node_image: tag of the node image.
         images: tags in the engine.
         on_progress: gets a line for each step.
 
     Raises:
-        ImageError: an image is not in the engine, or they cannot be put into the node.
+        ImageError, EnvironmentError_: they cannot be put into it.
     """
-    client = connect(timeout_s=int(settings.build_timeout))
-    try:
+    with contextlib.closing(connect(timeout_s=int(settings.build_timeout))) as client:
         ids = sorted({str(client.images.get(image).id) for image in images})
-        inputs = "\n".join([str(client.images.get(node_image).id), *ids])
-        tag = f"{REPOSITORY}:{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
-        if engine.find_image(client.api, tag):
-            return tag
-        with making_image("kind-node-prepared", settings):
-            if engine.find_image(client.api, tag) is None:
+        node_id = str(client.images.get(node_image).id)
+        name = _PREFIX + hashlib.sha256("\n".join([node_id, *ids]).encode()).hexdigest()[:12]
+        if name in _complete(client):
+            return name
+        with making_image("kind-content", settings):
+            bases = _complete(client)
+            if name not in bases:
                 started = time.monotonic()
                 on_progress(f"[node] taking in {len(ids)} images of the platform (once)")
-                labels = {engine.LABEL_NAME: "kind-node-prepared"}
-                with loading(node_image, tag, labels, client.api) as container:
-                    transfer(client, Node(container), ids, f"{REPOSITORY}-{tag.rpartition(':')[2]}")
+                earlier = next((base for base, of in bases.items() if of == node_id), None)
+                _make(client, name, node_image, node_id, ids, earlier)
+                # one set is kept; nodes that were made from another one have links of their own
+                for base in bases:
+                    remove_volume(client, base + _COMPLETE)
+                    remove_volume(client, base)
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
-        return tag
+        return name
+
+
+def clone(
+    client: docker.DockerClient, base: str, targets: Sequence[str], labels: Mapping[str, str], image: str
+) -> None:
+    """Make volumes with the content of a base.
+
+    Args:
+        client: the engine.
+        base: name of the volume that :func:`ensure` gave.
+        targets: names of the new volumes.
+        labels: of the new volumes, and of the container that makes them.
+        image: with a shell; nothing of it is used but ``cp``.
+
+    Raises:
+        EnvironmentError_: it failed; the volumes have to be removed by their labels.
+    """
+    for target in targets:
+        client.api.create_volume(target, labels=dict(labels))
+    command, binds = ["sh", "-c", _CLONE, _VOLUMES, *targets], {_volumes(client): _VOLUMES}
+    output, status = _run(client, image, command, labels, binds, base)
+    if status:
+        raise EnvironmentError_("the content of the nodes cannot be copied", last_seen=output[-2000:])
+
+
+def remove_volume(client: docker.DockerClient, name: str) -> None:
+    """Remove a volume; one that is gone, or in use, is fine."""
+    import docker.errors
+
+    try:
+        client.api.remove_volume(name)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise
+
+
+def places(client: docker.DockerClient, cluster: str, nodes: int) -> dict[str, str]:
+    """The names of the volumes of a cluster's nodes, and the folder of each on the engine's machine."""
+    return {
+        f"{cluster}-content-{number}": f"{_volumes(client)}/{cluster}-content-{number}/_data" for number in range(nodes)
+    }
+
+
+def _volumes(client: docker.DockerClient) -> str:
+    """The engine's folder of volumes."""
+    return f"{client.api.info()['DockerRootDir']}/volumes"
+
+
+def _complete(client: docker.DockerClient) -> dict[str, str]:
+    """Finished bases, the newest first, and the node image that each belongs to."""
+    volumes = client.api.volumes()["Volumes"] or []
+    names = {volume["Name"] for volume in volumes}
+    signs = [volume for volume in volumes if LABEL_BASE in (volume.get("Labels") or {})]
+    signs.sort(key=lambda volume: str(volume.get("CreatedAt", "")), reverse=True)
+    found = {sign["Name"].removesuffix(_COMPLETE): str(sign["Labels"][LABEL_BASE]) for sign in signs}
+    return {name: image for name, image in found.items() if name in names}
+
+
+def _make(
+    client: docker.DockerClient, name: str, node_image: str, node_id: str, ids: Sequence[str], earlier: str | None
+) -> None:
+    labels = {engine.LABEL_NAME: "kind-content"}
+    # what an interrupted attempt has left
+    for leftover in (name + _COMPLETE, name):
+        remove_volume(client, leftover)
+    try:
+        if earlier:
+            clone(client, earlier, [name], labels, node_image)
+        else:
+            # filled by the engine from the image's own folder
+            client.api.create_volume(name, labels=labels)
+        with _containerd(client, node_image, name, labels) as node:
+            present = node.images()
+            transfer(client, node, [image for image in ids if by_id(image) not in present], f"{name}/node")
+            wanted = {by_id(image) for image in ids}
+            superseded = [found for found in present if found.startswith(by_id("")) and found not in wanted]
+            if superseded:
+                node.remove(superseded)
+        client.api.create_volume(name + _COMPLETE, labels={**labels, LABEL_BASE: node_id})
+    except BaseException:
+        remove_volume(client, name)
+        raise
+
+
+@contextlib.contextmanager
+def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Mapping[str, str]) -> Iterator[Node]:
+    """A node's file system with only containerd running on a volume."""
+    api = client.api
+    host = api.create_host_config(
+        privileged=True,
+        network_mode="none",
+        init=True,
+        binds={volume: {"bind": CONTENT, "mode": "rw"}},
+        **privileges.host_options(api),
+    )
+    container = api.create_container(
+        image, entrypoint=["sleep"], command=["infinity"], host_config=host, labels=dict(labels)
+    )["Id"]
+    try:
+        api.start(container)
+        node = Node(container)
+        node.run("sh", "-c", _START)
+        yield node
+        node.run("sh", "-c", "pkill -x containerd; while pgrep -x containerd >/dev/null; do sleep 0.1; done")
     finally:
-        client.close()
+        api.remove_container(container, force=True, v=True)
+
+
+def _run(
+    client: docker.DockerClient,
+    image: str,
+    command: Sequence[str],
+    labels: Mapping[str, str],
+    binds: Mapping[str, str],
+    source: str,
+) -> tuple[str, int]:
+    """Run a command in a container that is removed after it; its output and exit status."""
+    api = client.api
+    host = api.create_host_config(
+        network_mode="none", binds={folder: {"bind": place, "mode": "rw"} for folder, place in binds.items()}
+    )
+    container: Any = api.create_container(
+        image,
+        entrypoint=[command[0]],
+        command=list(command[1:]),
+        user="0",
+        environment={"SOURCE": source},
+        host_config=host,
+        labels=dict(labels),
+    )["Id"]
+    try:
+        api.start(container)
+        status = int(api.wait(container, timeout=600)["StatusCode"])
+        output = api.logs(container).decode("utf-8", "replace")
+    finally:
+        api.remove_container(container, force=True, v=True)
+    return output, status
