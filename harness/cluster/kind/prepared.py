@@ -208,7 +208,11 @@ def _run(
     """Run a command in a container that is removed after it; its output and exit status."""
     api = client.api
     host = api.create_host_config(
-        network_mode="none", binds={folder: {"bind": place, "mode": "rw"} for folder, place in binds.items()}
+        # an overlay marks a folder that hides the one below it by an attribute which others may neither see nor copy
+        privileged=True,
+        network_mode="none",
+        binds={folder: {"bind": place, "mode": "rw"} for folder, place in binds.items()},
+        **privileges.host_options(api),
     )
     container: Any = api.create_container(
         image,
