@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.cluster.docker import engine, leftovers
+from harness.cluster.kind import leftovers as kind_leftovers
 from harness.errors import EngineError
 from harness.kube import KubeApi
 from harness.kube.errors import Unavailable
@@ -34,6 +35,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(engine, "connect", io.StringIO)
     monkeypatch.setattr(leftovers, "remove", lambda _, name: names.append(name))
     monkeypatch.setattr(leftovers, "find", lambda _: {})
+    monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
     return names
 
 
@@ -160,6 +162,7 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
 
     found = {name: leftovers.Leftover(name, owner=dead_owner.owner) for name in ("stuck", "other")}
     monkeypatch.setattr(leftovers, "find", lambda _: found)
+    monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
     monkeypatch.setattr(leftovers, "remove", remove)
     monkeypatch.setattr(ownership, "alive", lambda _: False)
     assert ownership.prune(settings) == ["other"]

@@ -1,0 +1,100 @@
+"""Parts of the kind cluster that need neither an engine nor a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from harness.cluster.kind import config, leftovers
+from harness.cluster.kind.images import NodeImages, by_id
+from harness.cluster.kind.nodes import Node, NodeImage, canonical, familiar
+from harness.platform import ownership
+from harness.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("tool", "docker.io/library/tool:latest"),
+        ("tool:1", "docker.io/library/tool:1"),
+        ("group/tool:1", "docker.io/group/tool:1"),
+        ("docker.io/tool:1", "docker.io/library/tool:1"),
+        ("localhost/tool:1", "localhost/tool:1"),
+        ("localhost:5000/tool:1", "localhost:5000/tool:1"),
+        ("localhost:5000/tool", "localhost:5000/tool:latest"),
+        ("a.example/tool@sha256:1", "a.example/tool@sha256:1"),
+    ],
+)
+def test_a_reference_is_stored_as_containerd_writes_it(written: str, stored: str) -> None:
+    assert canonical(written) == stored
+
+
+@pytest.mark.parametrize("reference", ["tool:1", "group/tool:1", "localhost:5000/tool:1"])
+def test_a_stored_reference_is_told_as_it_was_written(reference: str) -> None:
+    assert familiar(canonical(reference)) == reference
+
+
+def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
+    document = config.document("kh-x", workers=1, content=["/volumes/a", "/volumes/b"])
+    patches = [yaml.safe_load(patch) for patch in document["kubeadmConfigPatches"]]
+    first, last = patches[0]["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
+    chief, worker = document["nodes"]
+    published = {entry["containerPort"] for entry in chief["extraPortMappings"]}
+    assert published == set(range(int(first), int(last) + 1))
+    assert {(entry["listenAddress"], entry["hostPort"]) for entry in chief["extraPortMappings"]} == {("127.0.0.1", 0)}
+    assert document["networking"]["apiServerAddress"] == "127.0.0.1"
+    assert [node["extraMounts"][0]["hostPath"] for node in (chief, worker)] == ["/volumes/a", "/volumes/b"]
+    json.dumps(document)
+
+
+class _Node:
+    """What a node was asked to do."""
+
+    def __init__(self, **images: str) -> None:
+        self.known = {canonical(name.replace("__", ":")): NodeImage(digest, True) for name, digest in images.items()}
+        self.log: list[str] = []
+
+    def images(self) -> dict[str, NodeImage]:
+        return self.known
+
+    def pull(self, reference: str) -> None:
+        self.log.append(f"pull {reference}")
+
+    def remove(self, references: Iterable[str]) -> None:
+        self.log += [f"remove {reference}" for reference in references]
+
+
+def test_only_what_a_node_has_otherwise_than_the_registry_is_brought_up_to_date() -> None:
+    node = _Node(same__1="sha256:a", changed__1="sha256:b", gone__1="sha256:c")
+    images = NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node")
+    images.withdraw(
+        ["same:1", "changed:1", "gone:1", "new:1"],
+        {"same:1": "sha256:a", "changed:1": "sha256:z", "new:1": "sha256:n"},
+    )
+    # the new one is pulled by the first pod; a removal in the place of a pull would move all layers again
+    assert node.log == ["pull docker.io/library/changed:1", "remove docker.io/library/gone:1"]
+
+
+def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
+    node = _Node(tool__1="sha256:a")
+    for name in ("sha256:123", by_id("sha256:123"), "docker.io/library/tool@sha256:9"):
+        node.known[name] = NodeImage("sha256:a", True)
+    assert NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node").names() == ["tool:1"]
+
+
+@pytest.mark.parametrize(("kept", "owner", "stays"), [(True, "0", True), (False, "0", False), (False, "self", True)])
+def test_anothers_cluster_is_left_alone_while_it_is_kept_or_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool, owner: str, stays: bool
+) -> None:
+    host = os.uname().nodename
+    found = leftovers.Found("e1", owner=f"{os.getpid() if owner == 'self' else 0}@{host}", ledger=str(tmp_path))
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
+    entry = ownership.Entry("e1", "kind", found.owner, "2026-01-01", kept=kept)
+    ownership.record(Settings(), entry)
+    assert ownership._somebodys(Path(found.ledger), found.environment, found.owner) is stays
