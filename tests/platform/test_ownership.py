@@ -162,7 +162,6 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
 
     found = {name: leftovers.Leftover(name, owner=dead_owner.owner) for name in ("stuck", "other")}
     monkeypatch.setattr(leftovers, "find", lambda _: found)
-    monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
     monkeypatch.setattr(leftovers, "remove", remove)
     monkeypatch.setattr(ownership, "alive", lambda _: False)
     assert ownership.prune(settings) == ["other"]
