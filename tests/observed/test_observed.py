@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,18 @@ def test_an_interactive_step_has_the_runs_data_and_the_run_goes_on_when_it_is_do
     assert run.task("edit").reason == "Completed"
 
 
+def _answer(url: str) -> str:
+    """What a program says that has been started and may not listen yet; its published port may cut off till then."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return httpx.get(url, trust_env=False, timeout=10).text
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 class EditorsAuthor(Author):
     """Opens the link of the editor instead."""
 
@@ -84,9 +97,7 @@ class EditorsAuthor(Author):
         self.told = text
         match = re.search(r"http://127\.0\.0\.1:\d+/", text)
         assert match, text
-        # told is when the program is started, which is a moment before it listens
-        with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False, timeout=10) as client:
-            self.printed = client.get(match[0] + "mounted/data/").text
+        self.printed = _answer(match[0] + "mounted/data/")
 
 
 def test_the_link_of_an_interactive_step_leads_to_the_editor_of_the_image(
