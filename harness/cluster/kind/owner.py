@@ -27,7 +27,7 @@ class Keeper:
     """
 
     def __init__(self, order: Order, state: str) -> None:
-        variables = {"KAAPANA_HARNESS_STATE_DIR": state, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        variables = {"KAAPANA_HARNESS_STATE_DIR": state, "PYTHONPATH": search_path()}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.cluster.kind.keeper"],
             stdin=subprocess.PIPE,
@@ -102,6 +102,11 @@ class Keeper:
             self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
+
+
+def search_path() -> str:
+    """Where this process finds modules, for one that works in another folder: an empty entry is the folder of now."""
+    return os.pathsep.join(path or os.getcwd() for path in sys.path)
 
 
 def _after_fork() -> None:

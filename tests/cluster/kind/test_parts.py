@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from harness.cluster.kind import config, leftovers
+from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node, NodeImage, canonical, familiar
 from harness.platform import ownership
@@ -88,12 +88,20 @@ def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
     assert NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node").names() == ["tool:1"]
 
 
-@pytest.mark.parametrize(("kept", "owner", "stays"), [(True, "0", True), (False, "0", False), (False, "self", True)])
+def test_the_keeper_finds_modules_where_its_owner_does_also_in_the_folder_it_was_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["", "/elsewhere"])
+    assert owner.search_path() == f"{tmp_path}{os.pathsep}/elsewhere"
+
+
+@pytest.mark.parametrize(("kept", "owner_is", "stays"), [(True, "0", True), (False, "0", False), (False, "self", True)])
 def test_anothers_cluster_is_left_alone_while_it_is_kept_or_in_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool, owner: str, stays: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool, owner_is: str, stays: bool
 ) -> None:
     host = os.uname().nodename
-    found = leftovers.Found("e1", owner=f"{os.getpid() if owner == 'self' else 0}@{host}", ledger=str(tmp_path))
+    found = leftovers.Found("e1", owner=f"{os.getpid() if owner_is == 'self' else 0}@{host}", ledger=str(tmp_path))
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     entry = ownership.Entry("e1", "kind", found.owner, "2026-01-01", kept=kept)
     ownership.record(Settings(), entry)
