@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import docker.errors
 import pytest
 
 from harness.cluster.docker import engine, leftovers
@@ -166,3 +168,17 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
     monkeypatch.setattr(ownership, "alive", lambda _: False)
     assert ownership.prune(settings) == ["other"]
     assert "network 1 of environment stuck" in caplog.text
+
+
+def test_a_network_that_the_engine_keeps_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object, network: str) -> None:
+        raise docker.errors.APIError("403", explanation=f"{network} has active endpoints")
+
+    found = {"stuck": leftovers.Leftover("stuck", networks=["abc"])}
+    monkeypatch.setattr(leftovers, "find", lambda *_: found)
+    monkeypatch.setattr(leftovers, "_remove_container", lambda *_: None)
+    monkeypatch.setattr(leftovers, "_remove_network", refuse)
+    client = SimpleNamespace(api=SimpleNamespace(images=list))
+    with pytest.raises(leftovers.NotRemovedError, match="network abc of environment stuck") as caught:
+        leftovers.remove(client, "stuck")  # type: ignore[arg-type]
+    assert caught.value.last_seen == "abc has active endpoints"

@@ -71,6 +71,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     Raises:
         NotRemovedError: the engine does not give a network up.
     """
+    import docker.errors
 
     refused: dict[str, str] = {}
     leftover = find(client, environment).get(environment)
