@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from harness.contract import names
 from harness.processing.common import ProgramError, RunFolder, comma_list, read_json, say
 from harness.processing.json2meta import documents
-from harness.processing.platform_client import NotThereError, Platform, service
+from harness.processing.platform_client import NotThereError, Platform, base_url, service
 
 SERIES = "0020000E SeriesInstanceUID_keyword"
 PROJECT = "00120020 ClinicalTrialProtocolID_keyword"
@@ -49,8 +49,7 @@ def concatenate(run: RunFolder, source: str, output: str, name: str) -> Path:
 
 def project_of(platform: Platform, name: str) -> dict[str, Any]:
     """The project of this name, as the access information has it."""
-    host, port = service(names.AII)
-    base = (os.environ.get("AII_URL") or f"http://{host}:{port}").rstrip("/")
+    base = base_url("AII_URL", names.AII)
     project = platform.get_json(f"look up the project {name}", f"{base}/projects/{quote(name, safe='')}")
     if not isinstance(project, dict) or "opensearch_index" not in project:
         raise ProgramError(f"the access information knows nothing of the project {name}")

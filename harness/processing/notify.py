@@ -6,14 +6,8 @@ import os
 from urllib.parse import quote
 
 from harness.contract import names
-from harness.processing import platform_client
 from harness.processing.common import ProgramError, RunFolder, required, say, section
-from harness.processing.platform_client import NotThereError, Platform
-
-
-def _base(variable: str, constant: tuple[str, str, int]) -> str:
-    host, port = platform_client.service(constant)
-    return (os.environ.get(variable) or f"http://{host}:{port}").rstrip("/")
+from harness.processing.platform_client import NotThereError, Platform, base_url
 
 
 def main() -> None:
@@ -35,13 +29,13 @@ def main() -> None:
         "link": os.environ.get("LINK") or f"/flow/dags/{dag_id}/grid?dag_run_id={run_id}",
     }
     platform = Platform()
-    url = f"{_base('AII_URL', names.AII)}/users/username/{quote(str(username), safe='')}"
+    url = f"{base_url('AII_URL', names.AII)}/users/username/{quote(str(username), safe='')}"
     user = platform.get_json(f"look up the user {username}", url)
     if not isinstance(user, dict) or not user.get("id"):
         raise ProgramError(f"the user {username} has no id")
     # services 12.2: the platform's container gives the project's name, the service takes its id only
     say("notice: release 0.6.0 of the platform is likely to fail here: it names the project in a way that is refused")
-    target = _base("NOTIFICATION_URL", names.NOTIFICATION)
+    target = base_url("NOTIFICATION_URL", names.NOTIFICATION)
     what = f"notify {username}"
     try:
         platform.send_json(what, "POST", f"{target}/v1/{quote(str(project), safe='')}/{user['id']}", body)

@@ -38,6 +38,12 @@ def service(constant: tuple[str, str, int]) -> tuple[str, int]:
     return f"{name}.{os.environ.get(f'{namespace.upper()}_NAMESPACE') or namespace}.svc", port
 
 
+def base_url(variable: str, constant: tuple[str, str, int]) -> str:
+    """Address of a service: what the environment says, or its own name; without a slash at the end."""
+    host, port = service(constant)
+    return (os.environ.get(variable) or f"http://{host}:{port}").rstrip("/")
+
+
 class Platform:
     """A logged-in client of the platform; one for a program, safe to use from several threads."""
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.contract import names
 from harness.kube import events
 from harness.kube.client import KubeApi, Manifest
-from harness.kube.errors import ApiError, Conflict, NotFound, Unavailable
+from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.workflow import outcome, podspec
 from harness.workflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
 from harness.workflow.outcome import Outcome
@@ -22,8 +22,6 @@ GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
 _LOST_S: Final = 60.0
 _AGAIN_S: Final = 0.5
-# the server has forgotten the version after which a watch was to begin
-_EXPIRED: Final = 410
 _LOG_END_S: Final = 10.0
 
 
@@ -215,9 +213,7 @@ class PodRun:
                     raise ClusterLostError(f"the cluster did not answer for {_LOST_S:g} s: {error}") from error
                 # the server is away: there is no event to wait for
                 time.sleep(_AGAIN_S)
-            except ApiError as error:
-                if error.status != _EXPIRED:
-                    raise
+            except Expired:
                 self._seen = ""
 
     def _follow_log(self) -> None:

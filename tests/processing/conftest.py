@@ -8,13 +8,18 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3.connection
 
 from harness.processing import platform_client
 from harness.processing.__main__ import run
 from tests.processing.processing_runs import STUDY, Ended, Run, series
 from tests.processing.small_platform import SmallPlatform
+
+if TYPE_CHECKING:
+    from tests.services.running_services import RunningServices
 
 # set by the test run or the machine, must not reach the programs
 _FOREIGN = ("TZ", "BATCH_NAME", "OPERATOR_IN_DIR", "SERVICES_NAMESPACE", "WORKFLOW_NAME")
@@ -89,6 +94,31 @@ def _no_proxy_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServices]:
+    """The services under the platform's own names, which lead to the ports of this test."""
+    from tests.services.running_services import RunningServices
+
+    running = RunningServices(tmp_path / "services")
+    ports = {
+        ("keycloak-external-service.admin.svc", 80): running.ports.web,
+        ("dicom-web-filter-service.services.svc", 8080): running.ports.apps,
+        ("opensearch-service.services.svc", 9200): running.ports.search,
+        ("aii-service.services.svc", 8080): running.ports.apps,
+        ("notification-service.services.svc", 80): running.ports.web,
+        ("kaapana-backend-service.services.svc", 5000): running.ports.backend,
+    }
+    connect = urllib3.connection.connection.create_connection
+
+    def to_this_machine(address: tuple[str, int], *args: Any, **kwargs: Any) -> Any:
+        host, port = address
+        return connect(("127.0.0.1", ports[host, int(port)]), *args, **kwargs)
+
+    monkeypatch.setattr(urllib3.connection.connection, "create_connection", to_this_machine)
+    yield running
+    running.close()
 
 
 @pytest.fixture

@@ -11,34 +11,11 @@ import pydicom
 import pytest
 
 from tests.processing.processing_runs import SERIES, STUDY, series
-from tests.services.running_services import CLIENT_SECRET, RunningServices
+from tests.services.running_services import CLIENT_SECRET
 
 pytest.importorskip("pydantic_settings", reason="the base image has it, hosts need not")
-urllib3_connection = pytest.importorskip("urllib3.connection")
 
 LIBRARY = Path(__file__).parents[2] / "harness" / "images" / "base-python-cpu"
-
-
-@pytest.fixture
-def services(tmp_path, monkeypatch):
-    """The services under the platform's own names, which lead to the ports of this test."""
-    running = RunningServices(tmp_path / "services")
-    ports = {
-        ("keycloak-external-service.admin.svc", 80): running.ports.web,
-        ("notification-service.services.svc", 80): running.ports.web,
-        ("aii-service.services.svc", 8080): running.ports.apps,
-        ("dicom-web-filter-service.services.svc", 8080): running.ports.apps,
-        ("opensearch-service.services.svc", 9200): running.ports.search,
-    }
-    connect = urllib3_connection.connection.create_connection
-
-    def to_this_machine(address, *args, **kwargs):
-        host, port = address
-        return connect(("127.0.0.1", ports[host, int(port)]), *args, **kwargs)
-
-    monkeypatch.setattr(urllib3_connection.connection, "create_connection", to_this_machine)
-    yield running
-    running.close()
 
 
 @pytest.fixture

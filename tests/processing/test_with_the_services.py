@@ -9,37 +9,13 @@ from pathlib import Path
 
 import pydicom
 import pytest
-import urllib3.connection
 
 from harness.processing import local_metadata
 from harness.processing.common import RunFolder
 from tests.processing.processing_runs import SERIES, series
-from tests.services.running_services import CLIENT_SECRET, RunningServices
+from tests.services.running_services import CLIENT_SECRET
 
 LIBRARY = Path(__file__).parents[2] / "harness" / "images" / "base-python-cpu"
-
-
-@pytest.fixture
-def services(tmp_path, monkeypatch):
-    """The services under the platform's own names, which lead to the ports of this test."""
-    running = RunningServices(tmp_path / "services")
-    ports = {
-        ("keycloak-external-service.admin.svc", 80): running.ports.web,
-        ("dicom-web-filter-service.services.svc", 8080): running.ports.apps,
-        ("opensearch-service.services.svc", 9200): running.ports.search,
-        ("aii-service.services.svc", 8080): running.ports.apps,
-        ("notification-service.services.svc", 80): running.ports.web,
-        ("kaapana-backend-service.services.svc", 5000): running.ports.backend,
-    }
-    connect = urllib3.connection.connection.create_connection
-
-    def to_this_machine(address, *args, **kwargs):
-        host, port = address
-        return connect(("127.0.0.1", ports[host, int(port)]), *args, **kwargs)
-
-    monkeypatch.setattr(urllib3.connection.connection, "create_connection", to_this_machine)
-    yield running
-    running.close()
 
 
 @pytest.fixture

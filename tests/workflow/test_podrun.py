@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.kube.client import KubeApi
-from harness.kube.errors import ApiError
+from harness.kube.errors import api_error
 from harness.workflow.podrun import PodRun
 from tests.workflow.in_image.fake_kube import FakeKube, wait_until
 
@@ -64,7 +64,7 @@ def test_a_pod_that_went_while_the_server_forgot_its_changes_is_noticed_at_once(
 
     def forgetful(api: KubeApi, *arguments: Any, since: str = "", **options: Any) -> Any:
         if since:
-            raise ApiError(410, "Expired", "too old resource version")
+            raise api_error(410, "Expired", "too old resource version")
         return watch(api, *arguments, **options)
 
     monkeypatch.setattr(KubeApi, "watch", forgetful)
