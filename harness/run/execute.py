@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.errors import HarnessError
-from harness.run import diagnosis, evidence, findings, metrics, releases
+from harness.run import diagnosis, evidence, findings, releases, scrapes
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -187,7 +187,7 @@ def _collect(
         findings=(
             *findings.of_run(named, state, objects, len(sent)),
             *findings.ignored_arguments(request.given_arguments, named),
-            *metrics.collect(environment, project, triggered.run_ids, folder),
+            *scrapes.collect(environment, project, triggered.run_ids, folder),
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
         ),

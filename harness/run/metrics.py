@@ -1,56 +1,15 @@
-"""Metrics that pods offered to Prometheus: evidence below ``metrics/``, and findings about what did not come."""
+"""Metrics that pods offered to Prometheus, as a test asserts on them; they lie in ``metrics/`` of the evidence."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import CheckError
-from harness.run.paths import Folder
-from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.results import Finding
 
-_AREA = "metrics"
-_FIX = (
-    'the program must listen on 0.0.0.0 (not 127.0.0.1) from early on, and annotations={"prometheus.io/port": "..."} '
-    "must name its port as text"
-)
-
-
-def collect(
-    environment: EnvironmentPort, project: ProjectPort, run_ids: Sequence[str], folder: Folder
-) -> list[Finding]:
-    """Write what this run's pods said, one file for each task with annotations, and name what did not answer."""
-    by_task: dict[str, list[Json]] = {}
-    for target in environment.services.scraped(project.name):
-        run_id, _, task_id = str(target["task"]).partition("/")
-        if run_id in run_ids:
-            suffix = f" [{list(run_ids).index(run_id) + 1}/{len(run_ids)}]" if len(run_ids) > 1 else ""
-            by_task.setdefault(f"{task_id}{suffix}", []).append(target)
-    findings = []
-    for name, every in by_task.items():
-        # as with logs, of the last attempt
-        pod = every[-1]["labels"]["kubernetes_pod_uid"]
-        targets = [target for target in every if target["labels"]["kubernetes_pod_uid"] == pod]
-        _, path = folder.place(_AREA, f"{name}.json")
-        path.write_text(json.dumps({"task_id": name, "targets": targets}, indent=1) + "\n", "utf-8")
-        findings += [finding for target in targets if (finding := _finding(name, target))]
-    return findings
-
-
-def _finding(task: str, target: Json) -> Finding | None:
-    if target["answers"]:
-        return None
-    times = f"asked {target['attempts']} times" if target["attempts"] else "never asked"
-    if target["answered_otherwise"]:
-        message = f"offers Prometheus no metrics: {target['error']} ({times})"
-        return Finding(
-            "metrics-unreadable", "warning", task, message, "answer in Prometheus' text format with HTTP 200"
-        )
-    message = f"is annotated prometheus.io/scrape, but its endpoint never answered: {target['error']} ({times})"
-    return Finding("metrics-never-answered", "warning", task, message, _FIX)
+AREA = "metrics"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,10 +61,10 @@ def _shown(labels: Mapping[str, str]) -> str:
     return f"{labels.get('__name__', '')}{{{rest}}}"
 
 
-def read(directory: Path) -> dict[str, TaskMetrics]:
+def read_metrics(directory: Path) -> dict[str, TaskMetrics]:
     """The metrics in the evidence of a run, by task."""
     found = {}
-    for path in sorted((directory / _AREA).glob("*.json")):
+    for path in sorted((directory / AREA).glob("*.json")):
         document = json.loads(path.read_text("utf-8"))
         series = [
             (entry["metric"], tuple((float(at), float(value)) for at, value in entry["values"]))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.checks.verdict import Verdict
 from harness.errors import CheckError
+from harness.run.metrics import TaskMetrics, read_metrics
 from harness.run.outputs import Reports, SentObjects, StoredObject
-
-if TYPE_CHECKING:
-    from harness.run.metrics import TaskMetrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,9 +144,7 @@ class Run:
     @property
     def metrics(self) -> Mapping[str, TaskMetrics]:
         """What the pods with Prometheus' annotations said, by task."""
-        from harness.run.metrics import read
-
-        return read(self.directory)
+        return read_metrics(self.directory)
 
     def task(self, task_id: str) -> TaskResult:
         """One task.

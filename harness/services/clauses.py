@@ -1,4 +1,4 @@
-"""Query clauses of the metadata search (services 11.5), evaluated on one document at a time."""
+"""Query clauses that hold no other clause (services 11.5), evaluated on one document at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Final
 from harness.services.fields import analyse, field_values, leaves_below
 
 Predicate = Callable[[str, dict[str, Any]], bool]
-_MAX_DEPTH: Final = 50
 _DATE_MATH = re.compile(r"now\b|\|\|")
 
 
@@ -18,65 +17,17 @@ class ClauseError(Exception):
     """The query cannot be parsed, or uses a clause that is not emulated."""
 
 
-def compile_query(query: Any, depth: int = 0) -> Predicate:
-    """A predicate (document id, source) for a query.
-
-    Raises:
-        ClauseError: in the words of the server.
-    """
-    if depth > _MAX_DEPTH:
-        raise ClauseError(f"the query is nested deeper than {_MAX_DEPTH} levels")
-    if not isinstance(query, dict):
-        raise ClauseError("[_na] query malformed, must start with start_object")
-    if not query:
-        return lambda doc_id, source: True
-    if len(query) != 1:
-        raise ClauseError("[_na] query malformed, more than one clause in one object")
-    ((name, body),) = query.items()
-    builder = _BUILDERS.get(name)
-    if builder is None:
-        raise ClauseError(f"unknown query [{name}] (the harness emulates: {', '.join(sorted(_BUILDERS))})")
-    try:
-        return builder(body, depth)
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise ClauseError(f"[{name}] query malformed: {type(problem).__name__}: {problem}") from None
-
-
-def _match_all(body: Any, depth: int) -> Predicate:
+def _match_all(body: Any) -> Predicate:
     return lambda doc_id, source: True
 
 
-def _match_none(body: Any, depth: int) -> Predicate:
+def _match_none(body: Any) -> Predicate:
     return lambda doc_id, source: False
 
 
-def _ids(body: Any, depth: int) -> Predicate:
+def _ids(body: Any) -> Predicate:
     wanted = set(map(str, body["values"]))
     return lambda doc_id, source: doc_id in wanted
-
-
-def _bool(body: Any, depth: int) -> Predicate:
-    parts: dict[str, list[Predicate]] = {}
-    for name, clauses in body.items():
-        if name in {"minimum_should_match", "boost", "adjust_pure_negative", "_name"}:
-            continue
-        if name not in {"must", "filter", "must_not", "should"}:
-            raise ClauseError(f"[bool] query does not support [{name}]")
-        listed = clauses if isinstance(clauses, list) else [clauses]
-        parts[name] = [compile_query(clause, depth + 1) for clause in listed]
-    needed = parts.get("must", []) + parts.get("filter", [])
-    excluded, optional = parts.get("must_not", []), parts.get("should", [])
-    minimum = body.get("minimum_should_match", 0 if needed else min(1, len(optional)))
-    minimum = int(minimum)
-
-    def check(doc_id: str, source: dict[str, Any]) -> bool:
-        return (
-            all(clause(doc_id, source) for clause in needed)
-            and not any(clause(doc_id, source) for clause in excluded)
-            and sum(clause(doc_id, source) for clause in optional) >= minimum
-        )
-
-    return check
 
 
 def _same(found: Any, wanted: Any, *, analysed: bool) -> bool:
@@ -109,19 +60,19 @@ def _any_term(field: str, wanted: list[Any]) -> Predicate:
     return check
 
 
-def _term(body: Any, depth: int) -> Predicate:
+def _term(body: Any) -> Predicate:
     field, value = _single(body, "value")
     return _any_term(field, [value])
 
 
-def _terms(body: Any, depth: int) -> Predicate:
+def _terms(body: Any) -> Predicate:
     field, wanted = _single(body, "")
     if not isinstance(wanted, list):
         raise ClauseError("[terms] query requires an array of terms")
     return _any_term(field, wanted)
 
 
-def _match(body: Any, depth: int) -> Predicate:
+def _match(body: Any) -> Predicate:
     ((field, value),) = body.items()
     every = isinstance(value, dict) and str(value.get("operator", "or")).lower() == "and"
     query = value["query"] if isinstance(value, dict) else value
@@ -143,7 +94,7 @@ def _match(body: Any, depth: int) -> Predicate:
     return check
 
 
-def _match_phrase(body: Any, depth: int) -> Predicate:
+def _match_phrase(body: Any) -> Predicate:
     field, query = _single(body, "query")
     terms = analyse(str(query))
 
@@ -161,7 +112,7 @@ def _match_phrase(body: Any, depth: int) -> Predicate:
     return check
 
 
-def _exists(body: Any, depth: int) -> Predicate:
+def _exists(body: Any) -> Predicate:
     field = body["field"]
 
     def check(doc_id: str, source: dict[str, Any]) -> bool:
@@ -190,15 +141,15 @@ def _literal(text: str) -> str:
     return re.sub(r"([\[*?])", r"[\1]", text)
 
 
-def _wildcard(body: Any, depth: int) -> Predicate:
+def _wildcard(body: Any) -> Predicate:
     return _pattern(body, "value", lambda text: text.replace("[", "[[]"))
 
 
-def _prefix(body: Any, depth: int) -> Predicate:
+def _prefix(body: Any) -> Predicate:
     return _pattern(body, "value", lambda text: _literal(text) + "*")
 
 
-def _range(body: Any, depth: int) -> Predicate:
+def _range(body: Any) -> Predicate:
     ((field, bounds),) = body.items()
     known = {"gt", "gte", "lt", "lte"}
     limits = {key: value for key, value in bounds.items() if value is not None and key in known}
@@ -229,17 +180,10 @@ def _range(body: Any, depth: int) -> Predicate:
     return check
 
 
-def _query_string(body: Any, depth: int) -> Predicate:
-    from harness.services.querystring import compile_query_string
-
-    return compile_query_string(body)
-
-
-_BUILDERS: Final[dict[str, Callable[[Any, int], Predicate]]] = {
+_LEAVES: Final[dict[str, Callable[[Any], Predicate]]] = {
     "match_all": _match_all,
     "match_none": _match_none,
     "ids": _ids,
-    "bool": _bool,
     "term": _term,
     "terms": _terms,
     "match": _match,
@@ -248,5 +192,22 @@ _BUILDERS: Final[dict[str, Callable[[Any, int], Predicate]]] = {
     "wildcard": _wildcard,
     "prefix": _prefix,
     "range": _range,
-    "query_string": _query_string,
 }
+LEAVES: Final = frozenset(_LEAVES)
+
+
+def compile_leaf(name: str, body: Any) -> Predicate:
+    """A predicate (document id, source) for one clause of ``LEAVES``.
+
+    Raises:
+        ClauseError: the body is not one of this clause.
+    """
+    try:
+        return _LEAVES[name](body)
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
+        raise malformed(name, problem) from None
+
+
+def malformed(name: str, problem: Exception) -> ClauseError:
+    """What the server says about a body that is not one of its clause."""
+    return ClauseError(f"[{name}] query malformed: {type(problem).__name__}: {problem}")

@@ -6,9 +6,9 @@ import datetime
 import hmac
 import json
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,26 +21,29 @@ from harness.services.document import DocumentError
 from harness.services.identity import bearer
 from harness.services.objectstore import ObjectStoreError
 from harness.services.receiver import remove_tree
+from harness.services.services import Services
 from harness.services.state import Project
 from harness.services.upload import UploadError, unpack
 from harness.services.web import error, read_json
-
-if TYPE_CHECKING:
-    from harness.services.server import Services
 
 _MAX_WAIT_S = 3600.0
 _MAX_DATASET_NAME = 64
 
 
 class Control:
-    """Routes for the host side: seeding, receipts, settling, workflows, forgetting projects."""
+    """Routes for the host side: seeding, receipts, settling, workflows, forgetting projects.
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    Args:
+        services: what is controlled.
+        listeners: listener -> whether it accepts connections, asked at each health check.
+    """
+
+    def __init__(self, services: Services, listeners: Callable[[], Mapping[str, bool]]) -> None:
+        self._services, self._listeners = services, listeners
 
     async def health(self, request: Request) -> Response:
         """GET /health, without token: 200 when all listeners are up; ``object_store`` says whether MinIO is ready."""
-        listeners = self._services.listeners()
+        listeners = dict(self._listeners())
         ready = all(listeners.values())
         provisioner = self._services.provisioner
         body: dict[str, Any] = {"ready": ready, "listeners": listeners, "object_store": provisioner.done.is_set()}

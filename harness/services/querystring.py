@@ -6,8 +6,7 @@ import fnmatch
 import re
 from typing import Any, Final
 
-from harness.services import clauses
-from harness.services.clauses import ClauseError, Predicate
+from harness.services.clauses import ClauseError, Predicate, compile_leaf
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -108,7 +107,7 @@ def _plain(text: str) -> str:
 def _leaf(fields: list[str], text: str, *, phrase: bool) -> Predicate:
     plain = _plain(text)
     if fields == ["_exists_"]:
-        return clauses.compile_query({"exists": {"field": plain}})
+        return compile_leaf("exists", {"field": plain})
     if not phrase and text == "*" and fields == ["*"]:
         return lambda doc_id, source: True
     wild = not phrase and ("*" in text or "?" in text)
@@ -133,10 +132,9 @@ def _field_has(doc_id: str, source: dict[str, Any], field: str, text: str, *, ph
     if field == "_id":
         return fnmatch.fnmatchcase(doc_id, text) if wild else doc_id == text
     if wild and text == "*":
-        return clauses.compile_query({"exists": {"field": field}})(doc_id, source)
+        return compile_leaf("exists", {"field": field})(doc_id, source)
     if wild:
-        return clauses.compile_query({"wildcard": {field: text.lower() if not field.endswith(".keyword") else text}})(
-            doc_id, source
-        )
+        pattern = text if field.endswith(".keyword") else text.lower()
+        return compile_leaf("wildcard", {field: pattern})(doc_id, source)
     kind = "match_phrase" if phrase else "match"
-    return clauses.compile_query({kind: {field: text}})(doc_id, source)
+    return compile_leaf(kind, {field: text})(doc_id, source)

@@ -6,9 +6,10 @@ import fnmatch
 import re
 from typing import Any, Final
 
-from harness.services.clauses import ClauseError, compile_query
+from harness.services.clauses import ClauseError
 from harness.services.fields import values
 from harness.services.indices import Indices, Stored
+from harness.services.query import compile_query
 
 SHARDS: Final = {"total": 4, "successful": 4, "skipped": 0, "failed": 0}
 _MAX_PAGE: Final = 10_000

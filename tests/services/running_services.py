@@ -17,7 +17,8 @@ import httpx
 
 from harness.services.config import Config, Ports
 from harness.services.objectstore import ObjectStoreError, StoredObject
-from harness.services.server import Services
+from harness.services.server import Server
+from harness.services.services import Services
 from harness.services.state import Project
 
 TOKEN = "token-of-the-harness"
@@ -133,8 +134,9 @@ class RunningServices:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.services = Services(self.config, self.store)
-        self._call(self.services.start())
-        ports = self.ports = self.services.ports
+        self._listening = Server(self.services)
+        self._call(self._listening.start())
+        ports = self.ports = self._listening.ports
         self.keycloak = self._client(ports.web, "keycloak-external-service.admin.svc:80")
         self.notification = self._client(ports.web, "notification-service.services.svc:80")
         self.aii = self._client(ports.apps, "aii-service.services.svc:8080")
@@ -153,7 +155,7 @@ class RunningServices:
         return httpx.Client(base_url=url, headers={"Host": host, **headers}, trust_env=False, timeout=30)
 
     def close(self) -> None:
-        self._call(self.services.stop())
+        self._call(self._listening.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
