@@ -99,6 +99,8 @@ def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str
         return _memory(task, outcome, lines)
     if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
         return _timeout(task, outcome, lines)
+    if reason == "Evicted":
+        return _evicted(task, outcome, lines)
     if outcome.get("exit_code"):
         return _exit_code(task, int(outcome["exit_code"]), lines)
     return _other(task, outcome, lines, log)
@@ -145,6 +147,18 @@ def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cau
         parts.append(f"peak {mebibytes(int(peak))}")
     fix = "give the operator more: ram_mem_mb (request) and ram_mem_mb_lmt (limit), in MiB; /dev/shm counts too"
     return Cause(task["task_id"], ", ".join(parts), log_lines.tail(lines) or message, fix)
+
+
+def _evicted(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
+    message = str(outcome.get("message") or "")
+    fix = (
+        "write less, or remove intermediate files; `docker system df` shows what else fills the disk, and the setting "
+        "disk_reserve how much of it stays free"
+    )
+    if "ephemeral-storage" not in message:
+        fix = "the node of the cluster ran out of a resource: its events say of which"
+        return Cause(task["task_id"], f"was evicted: {message}", log_lines.tail(lines), fix)
+    return Cause(task["task_id"], f"was ended because the disk ran full: {message}", log_lines.tail(lines), fix)
 
 
 def _timeout(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:

@@ -125,6 +125,8 @@ def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit
     exit_code = terminated.get("exitCode")
     if status.get("phase") == "Succeeded":
         return "Completed", ""
+    if status.get("reason") == "Evicted":
+        return "Evicted", str(status.get("message") or "the node ran out of something")
     if terminated.get("reason") == "OOMKilled":
         return "OOMKilled", (
             f"the container ran out of memory and was killed (OOMKilled, limit {limit}): "
