@@ -181,6 +181,7 @@ class InstalledExtension:
             cluster=settings.cluster,
             given_arguments=self._given_arguments(),
             notes=self.deployment.notes,
+            input_readers=self.deployment.source.mentioning("OPERATOR_IN_DIR"),
         )
         with _told(self.kaapana._listener) as listener:
             run = execute(

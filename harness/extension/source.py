@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import os
 from pathlib import Path, PurePosixPath
@@ -59,6 +60,17 @@ class ExtensionSource:
         found: dict[str, None] = {}
         for file in self.dag_files:
             found.update(dict.fromkeys(_dag_ids(trees.read_text(self.root, file.source))))
+        return tuple(found)
+
+    def mentioning(self, text: str) -> tuple[str, ...]:
+        """Names of the processing images in whose folders a file has a text; files that are no text have none."""
+        found = []
+        for container in self.processing_images:
+            for path in trees.walk(container.directory):
+                with contextlib.suppress(ExtensionError):
+                    if text in trees.read_text(self.root, path):
+                        found.append(container.image)
+                        break
         return tuple(found)
 
     @property

@@ -25,6 +25,8 @@ Manifest = dict[str, Any]
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CONNECT_S = 5.0
 _ANSWER_S = 60.0
+# a program that writes without a line break must not be collected as one line
+_LONGEST_LINE = 16 * 1024
 # how much later than asked for a server may end a watch before it counts as lost
 _WATCH_GRACE_S = 15.0
 
@@ -189,7 +191,7 @@ class KubeApi:
         if container:
             query["container"] = container
         path = kind_named("Pod").path(namespace, pod) + "/log"
-        yield from self._lines(path, query, read_timeout=None if follow else _ANSWER_S)
+        yield from self._lines(path, query, read_timeout=None if follow else _ANSWER_S, longest=_LONGEST_LINE)
 
     def request(
         self,
@@ -288,7 +290,10 @@ class KubeApi:
         )
         return _decode(response.status, response.data) or {}
 
-    def _lines(self, path: str, query: Mapping[str, str], *, read_timeout: float | None) -> Iterator[str]:
+    def _lines(
+        self, path: str, query: Mapping[str, str], *, read_timeout: float | None, longest: int | None = None
+    ) -> Iterator[str]:
+        """The lines of an answer; ``longest``: bytes after which a line is broken in two."""
         response = self._send(
             "GET", path, query=query, body=None, content_type="", stream=True, read_timeout=read_timeout
         )
@@ -299,7 +304,12 @@ class KubeApi:
             for chunk in response.stream(1 << 16):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    yield line.decode("utf-8", "replace")
+                    for piece in _pieces(line, longest):
+                        yield piece.decode("utf-8", "replace")
+                if longest and len(rest) >= longest:
+                    *pieces, rest = _pieces(rest, longest)
+                    for piece in pieces:
+                        yield piece.decode("utf-8", "replace")
             if rest:
                 yield rest.decode("utf-8", "replace")
         except urllib3.exceptions.HTTPError as error:
@@ -310,6 +320,13 @@ class KubeApi:
 
     def _unavailable(self, method: str, path: str, error: Exception) -> Unavailable:
         return Unavailable(0, "Unavailable", f"{self.url} does not answer {method} {path}: {error}")
+
+
+def _pieces(line: bytes, longest: int | None) -> list[bytes]:
+    """A line in parts of at most so many bytes; an empty line is one part."""
+    if not longest or len(line) <= longest:
+        return [line]
+    return [line[start : start + longest] for start in range(0, len(line), longest)]
 
 
 def _complete(answer: Manifest, kind: Kind) -> list[Manifest]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract.names import DAGS_DIR
 from harness.errors import DagFileError
+from harness.platform.import_advice import advice_for_import
 
 if TYPE_CHECKING:
     from harness.extension import ExtensionSource
@@ -58,7 +59,7 @@ def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
             last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
             fix='add "ui_visible": True to the default_args of the DAG',
         )
-    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])]
+    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(source)
     return Dags(ids, visible, tuple(notes))
 
 
@@ -86,7 +87,7 @@ def raise_import_errors(source: ExtensionSource, bag: DagBag) -> None:
             f"{name}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
             last_seen=trace.strip(),
             evidence=f"Airflow's import error of {relative}",
-            fix=_advice(trace),
+            fix=advice_for_import(trace),
         )
 
 
@@ -107,21 +108,43 @@ def _exception(trace: str) -> str:
     return lines[-1].strip() if lines else "unknown error"
 
 
-def _advice(trace: str) -> str:
-    if "ModuleNotFoundError" in trace or "ImportError" in trace:
-        return (
-            "modules of the extension are imported by the folder they are COPYed to below /kaapana/tmp/dags/; other "
-            "packages must be part of the platform's Airflow"
-        )
-    if "KeyError" in trace and "environ" in trace:
-        return "the variable does not exist in the platform's Airflow"
-    return "mend the DAG file"
+def image_notes(source: ExtensionSource) -> list[str]:
+    """References in DAG code that only happen to fit one installation, each with its line (build 2, 4.4)."""
+    notes = []
+    for image in source.operator_images:
+        where = f"{image.file.relative_to(source.root)}:{image.line}"
+        if image.name is None and not image.reference.startswith("{?}"):
+            notes.append(f"{where} pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
+        tag = image.reference.rsplit(":", 1)[-1]
+        if image.name is not None and "{" not in tag:
+            notes.append(f"{where}: the tag {tag} of {image.name} is not KAAPANA_BUILD_VERSION, as which it is pushed")
+    return notes
 
 
 def _notes(dag_id: str, shown: Mapping[str, Any]) -> list[str]:
     forms = shown.get("ui_forms")
     if not forms:
         return [f"{dag_id} has no ui_forms: users cannot choose a dataset"]
+    notes = []
     if not (forms.get("data_form") or {}).get("properties", {}).get("dataset_name"):
-        return [f"{dag_id} has no data_form: users cannot choose a dataset"]
-    return []
+        notes.append(f"{dag_id} has no data_form: users cannot choose a dataset")
+    for form, schema in forms.items():
+        properties = schema.get("properties") if isinstance(schema, Mapping) else None
+        for name, value in (properties if isinstance(properties, Mapping) else {}).items():
+            if isinstance(value, Mapping):
+                notes += [f"{dag_id}: {form}.{name} {problem}" for problem in _problems_of(form, name, value)]
+    return notes
+
+
+def _problems_of(form: str, name: str, schema: Mapping[str, Any]) -> list[str]:
+    """What is odd about one property of a form (runtime 10.2, 11.3)."""
+    problems = []
+    if schema.get("required") is False and "enum" not in schema:
+        problems.append("has `required: False`, which the platform's page treats like True: leave the key out")
+    if "required" in schema and "enum" not in schema and schema.get("readOnly") and schema.get("default") is None:
+        problems.append("is required and readOnly but has no default: no user can start the workflow")
+    if form == "workflow_form" and name == "single_execution":
+        default = schema.get("default", False)
+        if schema.get("type") != "boolean" or not isinstance(default, bool):
+            problems.append("is no boolean: every value but true counts as false, so all series go into one run")
+    return problems

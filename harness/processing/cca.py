@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
-from harness.processing.common import ProgramError, RunFolder, read_json, required, say
+from harness.processing.common import ProgramError, RunFolder, notice, read_json, required, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _KEY = "connected_component_analysis"
@@ -31,7 +31,7 @@ def main() -> None:
     """Add the counts of every element's masks to the first JSON document of ``JSON_INFO_DIR``."""
     run = RunFolder.from_environment()
     if os.environ.get("CONNECTIVITY", "26") != "26":
-        say(f"notice: CONNECTIVITY {os.environ['CONNECTIVITY']} has no effect, it is always 26")
+        notice("no-effect", f"CONNECTIVITY {os.environ['CONNECTIVITY']} has no effect, it is always 26")
     done = 0
     for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
         documents = sorted(run.inside(run.batch, element.name, required("JSON_INFO_DIR")).glob("*.json"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.contract.names import SKIP_EXIT_CODE
+from harness.contract.names import NOTICE, SKIP_EXIT_CODE
 
 _MAX_CONF_BYTES = 64 * 2**20
 _PATH_COMPONENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
@@ -34,6 +34,16 @@ class SkipTaskError(ProgramError):
 def say(text: str) -> None:
     """One line of the task's log, at once (the log is followed live)."""
     print(text, flush=True)
+
+
+def notice(rule: str, text: str) -> None:
+    """A line that the harness makes a finding of the run, although it may not fail the task.
+
+    Args:
+        rule: name of the finding, one of :mod:`harness.run.notices`.
+        text: what is the matter, in the author's terms.
+    """
+    say(f"{NOTICE} {rule}: {text}")
 
 
 def required(name: str) -> str:

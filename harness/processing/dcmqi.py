@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.processing.common import ProgramError, RunFolder, flag, path_component, required, say
+from harness.processing import mask_problems
+from harness.processing.common import ProgramError, RunFolder, flag, notice, path_component, required, say
 from harness.processing.dcmqi_tools import cause_of, executable
 from harness.processing.segment_metadata import (
     Author,
@@ -102,7 +103,7 @@ class Converter:
             self._convert([mask], folder / f"{root}.json", [attributes], source, output / f"{root}.dcm")
             combined.append(attributes)
         if self.combine:
-            say("notice: release 0.6.0 of the platform fails after the first combined SEG")
+            notice("fails-on-platform", "release 0.6.0 of the platform fails after the first combined SEG")
             meta, result = folder / f"{self.multi_name}.json", output / f"{self.multi_name}.dcm"
             self._convert(masks, meta, combined, source, result)
 
@@ -125,14 +126,15 @@ class Converter:
     ) -> None:
         """Write the metadata document unless there is one of that name, run dcmqi, amend its result."""
         if meta.exists():
-            say(f"{self.run.relative(meta)} exists already and is used unchanged as dcmqi's metadata")
+            text = f"{self.run.relative(meta)} exists already and is used unchanged as dcmqi's metadata"
+            notice("old-metadata-used", text)
         else:
             text = json.dumps(document(self.author, segments, self.body_part), indent=2)
             meta.write_text(text, "utf-8")
         for entry in (entry for entries in segments for entry in entries):
             label = entry["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"]
             if uses_custom_code(label):
-                say(f"notice: {label!r} is no term of the code table, its code is the custom one")
+                notice("custom-segment-code", f"{label!r} is no term of the code table, its code is the custom one")
         start = time.monotonic()
         command = [self.program, "--skip", self.skip, "--inputImageList", ",".join(map(str, masks))]
         command += ["--inputMetadata", str(meta), "--outputDICOM", str(target)]
@@ -143,9 +145,8 @@ class Converter:
             output = process.communicate()[0].decode("utf-8", "replace")
         if process.returncode != 0 or not target.is_file():
             print(output, end="", flush=True)
-            raise ProgramError(
-                f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause_of(output, process.returncode)}"
-            )
+            cause = mask_problems.why_refused(masks, segments, source) or cause_of(output, process.returncode)
+            raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
         described = amend(target, source, self.body_part)
         seconds = time.monotonic() - start
         names = ", ".join(mask.name for mask in masks)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract import names
-from harness.processing.common import ProgramError, RunFolder, dicom_files, number, required, say, section
+from harness.processing.common import ProgramError, RunFolder, dicom_files, notice, number, required, say, section
 
 _ATTEMPTS = 5
 _TIMEOUT_S = {"element": 600, "batch": 3600}
@@ -57,7 +57,8 @@ def ae_titles(conf: dict[str, Any], dataset: str, own_receiver: bool) -> tuple[s
 
 def _cut(title: str, what: str) -> str:
     if len(title) > _AE_TITLE_LENGTH:
-        say(f"notice: {what} {title!r} is longer than an AE title may be, sent as {title[:_AE_TITLE_LENGTH]!r}")
+        cut = title[:_AE_TITLE_LENGTH]
+        notice("ae-title-cut", f"{what} {title!r} is longer than an AE title may be, sent as {cut!r}")
     return title[:_AE_TITLE_LENGTH]
 
 
@@ -106,7 +107,7 @@ def main() -> None:
         for file in dicom_files(run.inside(run.relative(parent), source)):
             folders.setdefault(file.parent, []).append(file)
         if not folders:
-            say(f"{parent.name}: no DICOM file in {source}, nothing to send")
+            notice("nothing-to-send", f"{parent.name}: no DICOM file in {source}, nothing to send")
             continue
         titles: tuple[str, str] | None = None
         for folder, files in folders.items():

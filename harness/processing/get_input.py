@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.processing.common import ProgramError, RunFolder, flag, number, path_component, required, say, section
+from harness.processing.common import (
+    ProgramError,
+    RunFolder,
+    flag,
+    notice,
+    number,
+    path_component,
+    required,
+    say,
+    section,
+)
 from harness.processing.platform_client import Platform
 
 _STUDY = "0020000D StudyInstanceUID_keyword"
@@ -63,7 +73,8 @@ def find(platform: Platform, conf: dict[str, Any]) -> list[Wanted]:
     if not found:
         raise ProgramError(f"none of the {len(identifiers)} identifier(s) is in the project's index {index}")
     if unknown := sorted(set(map(str, identifiers)) - {series.uid for series in found}):
-        say(f"notice: {len(unknown)} identifier(s) are not found in {index} and left out: {unknown[:5]}")
+        text = f"{len(unknown)} identifier(s) are not found in {index} and left out: {unknown[:5]}"
+        notice("series-left-out", text)
     limit = data.get("dataset_limit")
     return found[:limit] if limit else found
 
@@ -73,6 +84,8 @@ def _check_modality(conf: dict[str, Any], series: Wanted) -> None:
     if not isinstance(wanted, str):
         raise ProgramError("CHECK_MODALITY is True, but workflow_form.input is not a text")
     # split at commas without trimming, as the platform does: "CT, MR" never matches MR
+    if any(entry != entry.strip() for entry in wanted.split(",")):
+        notice("blank-in-modalities", f"workflow_form.input {wanted!r} has blanks, which are part of the modality")
     if series.modality.lower() not in wanted.lower().split(","):
         raise ProgramError(f"modality {series.modality} is not one of workflow_form.input {wanted!r}")
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.processing.common import ProgramError, RunFolder, flag, number, path_component, required, say, section
+from harness.processing.common import (
+    ProgramError,
+    RunFolder,
+    flag,
+    notice,
+    number,
+    path_component,
+    required,
+    say,
+    section,
+)
 from harness.processing.get_input import Wanted, fetch_dicom
 from harness.processing.platform_client import Platform
 
@@ -77,7 +87,7 @@ def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) ->
         raise ProgramError(f"no element below {run.inside(run.batch)}")
     modalities, tags = _listed("MODALITIES"), _listed("CUSTOM_TAGS")
     if len(modalities) > 1:
-        say("notice: release 0.6.0 of the platform does not filter when several modalities are given")
+        notice("differs-on-platform", "release 0.6.0 does not filter when several modalities are given")
     found = []
     for element in elements:
         folder = run.inside(run.batch, element.name, source)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from harness.processing.common import ProgramError, RunFolder, comma_list, required, say, section
+from harness.processing.common import ProgramError, RunFolder, comma_list, notice, required, say, section
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,18 @@ def whitelisted(name: str, whitelist: list[str]) -> bool:
 
 def _walk(folder: Path) -> Iterator[Path]:
     yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def check(order: Order) -> None:
+    """Say what in the whitelist cannot have been meant."""
+    entries = [entry for entry in order.whitelist if entry]
+    if len(entries) > 1 and all(len(entry) == 1 for entry in entries):
+        text = f"whitelisted_file_extensions was the text {''.join(entries)!r}: it fell into its characters"
+        notice("whitelist-is-text", f"{text}, none of which matches a file")
+    elif undotted := [entry for entry in entries if not entry.startswith(".")]:
+        notice("whitelist-without-dot", f"{', '.join(undotted)} of the whitelist has no leading dot and never matches")
+    if order.zip_files and entries == [".zip"]:
+        notice("whitelist-only-zip", "the whitelist chooses what goes into the archive, and has only .zip itself")
 
 
 def collect(run: RunFolder, order: Order) -> list[Path]:
@@ -120,6 +132,7 @@ def _transfer(move: Callable[[str, str, str], Any], bucket: str, name: str, path
 
 
 def _put(run: RunFolder, order: Order) -> None:
+    check(order)
     files = collect(run, order)
     client = _client()
     if not order.zip_files:

@@ -14,7 +14,7 @@ from typing import Any
 
 import SimpleITK
 
-from harness.processing.common import ProgramError, RunFolder, number, path_component, required, say
+from harness.processing.common import ProgramError, RunFolder, notice, number, path_component, required, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _EXTENSIONS = {"nrrd": "nrrd", "nii.gz": "nii.gz", "nii": "nii"}
@@ -61,7 +61,14 @@ def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> lis
     output.mkdir(parents=True, exist_ok=True)
     series = _series_below(source, pattern)
     if not series:
-        say(f"{element.name}: no file named *.{pattern} in {run.relative(source)}, nothing to convert")
+        where = run.relative(source)
+        if undotted := sum(1 for _ in source.glob(f"**/{pattern}")):
+            text = f"{element.name}: {undotted} file(s) in {where}, but none has a dot before its extension"
+            notice("name-without-dot", f"{text}: nothing is converted")
+        else:
+            say(f"{element.name}: no file named *.{pattern} in {where}, nothing to convert")
+    if len(series) > 1:
+        notice("several-volumes", f"{element.name}: {len(series)} series in {run.relative(source)}, a volume for each")
     problems = []
     for uid, files in series.items():
         target = output / f"{path_component(uid, 'SeriesInstanceUID')}.{extension}"
@@ -92,7 +99,7 @@ def main() -> None:
     if converted not in _EXTENSIONS:
         raise ProgramError(f"CONVERTTO is {converted!r}, expected one of {', '.join(_EXTENSIONS)}")
     if converted == "nii":
-        say("notice: release 0.6.0 of the platform leaves .nrrd files when nii is asked for")
+        notice("differs-on-platform", "release 0.6.0 of the platform leaves .nrrd files when nii is asked for")
     pattern = os.environ.get("CONVERTFROM") or "*.dcm"
     source = required("OPERATOR_IN_DIR")
     elements = []

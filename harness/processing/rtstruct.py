@@ -16,7 +16,7 @@ import pydicom
 import SimpleITK
 
 from harness.processing import mask_names
-from harness.processing.common import ProgramError, say
+from harness.processing.common import ProgramError, notice, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _MAX_ROIS = 1000
@@ -76,7 +76,7 @@ def convert(file: Path, images: Path, output: Path, wanted: list[str]) -> None:
     if not names or len(names) > _MAX_ROIS:
         raise ProgramError(f"{file.name} has {len(names)} regions of interest")
     image = _grid(images)
-    say("notice: release 0.6.0 of the platform is likely to fail here: its RTSTRUCT library does not fit pydicom 3")
+    notice("fails-on-platform", "release 0.6.0 is likely to fail here: its RTSTRUCT library does not fit pydicom 3")
     regions = sorted((file_text(name), number) for number, name in names.items() if number in contours)
     for place, (text, number) in enumerate(regions, start=1):
         if wanted and text.lower() not in wanted:

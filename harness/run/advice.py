@@ -9,37 +9,10 @@ from typing import Any
 # (what the log says, for which operators, the next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (
     (
-        r"Task id '([^']+)' has already been added",
-        "DAG file",
-        "two operators have the task id {0}: give one of them a name, a task_id or a parallel_id of its own (some "
-        "operators of the platform have a fixed name)",
-    ),
-    (
-        r"__init__\(\) got multiple values for keyword argument '(\w+)'",
-        "DAG file",
-        "the operator sets {0} by itself: leave it out",
-    ),
-    (
-        r"Invalid arguments were passed to (\w+)[^\n]*\n?[^\n]*\{'(\w+)'",
-        "DAG file",
-        "{0} of the chosen release has no parameter {1}: leave it out",
-    ),
-    (
-        r"Use keyword arguments when initializing operators",
-        "DAG file",
-        "Airflow takes operators' arguments by name only: dag=dag, name=...",
-    ),
-    (
         r"is an interactive step \(",
         "",
         "run it from a terminal, without CI set, to work in the container; for an automatic test leave dev_server "
         "(launch_application_chart) out of the operator",
-    ),
-    (
-        r"No module named '?([\w.]+)",
-        "DAG file",
-        "the platform's Airflow has no package {0} and an extension cannot add one: import it in the container, "
-        "or fix the path (a module beside the DAG is imported by its folder below dags/)",
     ),
     (
         r"No module named '?([\w.]+)",
@@ -94,7 +67,19 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "",
         "the container's user may not write there: write below WORKFLOW_DIR, and run as the base image's user",
     ),
+    (
+        r"/dev/shm\b[^\n]*No space left on device|No space left on device[^\n]*/dev/shm\b",
+        "",
+        "shared memory counts as memory and ends where the memory limit does: raise ram_mem_mb_lmt or use less of it",
+    ),
     (r"No space left on device", "", "the disk of this machine is full: `docker system df` shows by what"),
+    (
+        r"(?:BlockingIOError|OSError)[^\n]*Errno 11\b|can't start new thread|[Cc]annot fork|fork: (?:retry|Resource)|"
+        r"pthread_create failed|Resource temporarily unavailable",
+        "",
+        "the container has as many processes and threads as it may have (4096): does something start them without end, "
+        "or one thread for each of very many items?",
+    ),
     (
         r"exec format error",
         "",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
 from harness.run.advice import advice_for
 from harness.run.results import Cause
@@ -253,8 +254,7 @@ def import_cause(import_errors: Mapping[str, str]) -> Cause:
         None,
         f"DAG file {path} does not import: {log_lines.meaningful(lines)}",
         log_lines.tail(lines),
-        advice_for(text, {"operator": "DAG file"})
-        or "the platform shows this in the scheduler's log only: mend the file",
+        advice_for_import(text),
     )
 
 

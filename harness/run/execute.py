@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.errors import HarnessError
-from harness.run import diagnosis, evidence, findings, releases, scrapes
+from harness.run import diagnosis, evidence, findings, notices, releases, scrapes
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -45,6 +45,7 @@ class Request:
         cluster: name of the cluster, for the evidence.
         given_arguments: arguments that releases treat differently, from the extension's source.
         notes: what a user of the extension would miss, one sentence each.
+        input_readers: names of the images whose programs read OPERATOR_IN_DIR.
     """
 
     dag_id: str
@@ -57,6 +58,7 @@ class Request:
     cluster: str = "docker"
     given_arguments: Sequence[findings.GivenArgument] = ()
     notes: Sequence[str] = ()
+    input_readers: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +189,9 @@ def _collect(
         findings=(
             *findings.of_run(named, state, objects, len(sent)),
             *findings.ignored_arguments(request.given_arguments, named),
+            *notices.findings(logs),
             *scrapes.collect(environment, project, triggered.run_ids, folder),
+            *findings.without_input(named, request.input_readers),
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
         ),

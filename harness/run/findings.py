@@ -40,6 +40,10 @@ _OF_BUILT_INS = {
 }
 
 
+# bytes that a platform of the recommended size has, less what its own services take
+_USUAL_MEMORY = 60 * 2**30
+
+
 @dataclasses.dataclass(frozen=True)
 class GivenArgument:
     """An argument that DAG code gives to an operator, found in the source.
@@ -166,6 +170,7 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
         overridden = [str(item) for item in outcome.get("overridden_env") or []]
         if clash := _overridden(name, str(task.get("operator")), overridden):
             findings.append(clash)
+        findings += _of_platform(name, outcome)
         if task["state"] == "success" and task.get("operator") == "DcmSendOperator" and not sent:
             findings.append(
                 Finding(
@@ -187,6 +192,47 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
                 )
             )
     return findings
+
+
+def _of_platform(task_id: str, outcome: Task) -> list[Finding]:
+    """What the operator asks of the platform that it may not have (runtime 2.4, 6.4)."""
+    findings = []
+    if outcome.get("gpu_forgotten"):
+        message = "asks for a GPU with gpu_mem_mb, but the platform has none: it ran on the CPU"
+        fix = "the setting `gpu` gives the platform one; on a platform without one programs must work on the CPU, too"
+        findings.append(Finding("gpu-not-there", "info", task_id, message, fix))
+    if int(outcome.get("memory_request_bytes") or 0) > _USUAL_MEMORY:
+        message = f"asks for {int(outcome['memory_request_bytes']) / 2**30:.0f} GiB of memory with ram_mem_mb"
+        findings.append(
+            Finding(
+                "memory-request",
+                "warning",
+                task_id,
+                f"{message}: a platform with 64 GB never starts it, without a message",
+                "ram_mem_mb is what the task needs at least; more is allowed by ram_mem_mb_lmt",
+            )
+        )
+    return findings
+
+
+def without_input(tasks: Sequence[Task], readers: Sequence[str]) -> list[Finding]:
+    """Tasks whose program reads OPERATOR_IN_DIR, which the platform does not set without an input (runtime 6.2).
+
+    Args:
+        readers: names of the images whose sources have this text.
+    """
+    return [
+        Finding(
+            "no-input",
+            "warning",
+            task["task_id"],
+            "its container reads OPERATOR_IN_DIR, but the operator has no input: the variable does not exist",
+            "give it input_operator=",
+        )
+        for task in tasks
+        if not (task.get("outcome") or {}).get("has_input", True)
+        and str((task.get("outcome") or {}).get("image") or "").rsplit("/", 1)[-1].rsplit(":", 1)[0] in readers
+    ]
 
 
 def _overridden(task_id: str, operator: str, variables: Sequence[str]) -> Finding | None:

@@ -13,6 +13,7 @@ XCOM_KEY: Final = "harness_outcome"
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
+ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 
 START_FAILURES: Final = frozenset(
     {
@@ -35,7 +36,9 @@ class Outcome:
     """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines.
 
     ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
-    that a form value took over. ``branch``: the code of a branch has seen the data of the run.
+    that a form value took over. ``branch``: the code of a branch has seen the data of the run. ``has_input``: the
+    container knows OPERATOR_IN_DIR. ``gpu_forgotten``: a GPU was asked for where the platform has none.
+    ``written_bytes``: what the container wrote outside of its volumes.
     """
 
     reason: str
@@ -53,6 +56,10 @@ class Outcome:
     arguments: list[str] = dataclasses.field(default_factory=list)
     overridden_env: list[str] = dataclasses.field(default_factory=list)
     branch: bool = False
+    has_input: bool = True
+    gpu_forgotten: bool = False
+    memory_request_bytes: int | None = None
+    written_bytes: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The value of the XCom."""
@@ -95,7 +102,8 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
     exit_code = terminated.get("exitCode")
     limit = _limit(pod, container)
     reason, message = _judge(status, terminated, image, limit)
-    measured = (metadata.get("annotations") or {}).get(ANNOTATION_MAX_MEMORY)
+    annotations = metadata.get("annotations") or {}
+    measured, written = annotations.get(ANNOTATION_MAX_MEMORY), annotations.get(ANNOTATION_WRITTEN)
     return Outcome(
         reason=reason,
         message=message,
@@ -107,6 +115,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
         started=terminated.get("startedAt") or status.get("startTime"),
         finished=terminated.get("finishedAt"),
         max_memory_bytes=int(measured) if measured else None,
+        written_bytes=int(written) if written else None,
         memory_limit_bytes=None if limit == "none" else int(memory_bytes(limit)),
         log_tail=log_tail,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import threading
 import time
@@ -15,9 +14,9 @@ from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.workflow import outcome, podspec
 from harness.workflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
+from harness.workflow.loglimit import LogLimit
 from harness.workflow.outcome import Outcome
 
-TAIL_LINES: Final = 50
 GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
 _LOST_S: Final = 60.0
@@ -73,10 +72,9 @@ class PodRun:
     ) -> None:
         self._api = api
         self._manifest = manifest
-        self._on_line = on_line
+        self._log = LogLimit(on_line)
         self._startup_timeout_s = startup_timeout_s
         self._replaces_ended = replaces_ended
-        self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._log_thread: threading.Thread | None = None
         self._log_is_over = threading.Event()
         # the last version of the pod that was seen: a watch goes on after it
@@ -226,23 +224,27 @@ class PodRun:
                     if number < seen:
                         continue
                     seen = number + 1
-                    self._tail.append(line)
-                    self._on_line(line)
+                    self._log.add(line)
                 return
             except Unavailable:
                 self._log_is_over.wait(_AGAIN_S)
             except ApiError as error:
-                self._on_line(f"[kaapana-harness] the log cannot be read: {error}")
+                self._log.add(f"[kaapana-harness] the log cannot be read: {error}")
                 return
 
     def _whole_tail(self) -> list[str]:
-        if self._log_thread is not None:
+        seen = -1
+        # a long log takes its time; one that does not go on any more is not waited for
+        while self._log_thread is not None and self._log_thread.is_alive() and seen != self._log.count:
+            seen = self._log.count
             self._log_thread.join(_LOG_END_S)
         self._log_is_over.set()
-        return list(self._tail)
+        self._log.end()
+        return self._log.tail
 
     def _interrupted(self, pod: Manifest, reason: str, message: str) -> Outcome:
         self._log_is_over.set()
+        self._log.end()
         status: dict[str, Any] = pod.get("status") or {}
         return Outcome(
             reason=reason,
@@ -252,7 +254,7 @@ class PodRun:
             pod_ip=status.get("podIP"),
             namespace=self.namespace,
             started=status.get("startTime"),
-            log_tail=list(self._tail),
+            log_tail=self._log.tail,
         )
 
 

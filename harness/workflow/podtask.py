@@ -328,7 +328,12 @@ class PodTask:
     def _record(self, result: Outcome) -> None:
         # its own transaction: Airflow drops what a failing execute() returns, this must stay
         result = dataclasses.replace(
-            result, arguments=release_dependent(self._operator), overridden_env=self._overridden
+            result,
+            arguments=release_dependent(self._operator),
+            overridden_env=self._overridden,
+            has_input=getattr(self._operator, "operator_in_dir", None) is not None,
+            gpu_forgotten=self._operator.gpu_forgotten,
+            memory_request_bytes=(self._operator.ram_mem_mb or 0) * 2**20 or None,
         )
         self._context["ti"].xcom_push(key=outcome.XCOM_KEY, value=result.as_dict())
 

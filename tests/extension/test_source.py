@@ -209,3 +209,12 @@ def test_an_image_without_a_dockerfile_of_the_tree_is_named(tmp_path: Path) -> N
     operator = "extension/docker/files/mean-value/MeanOperator.py"
     source = extension.read(write(tmp_path, {operator: FILES[operator].replace("/mean-value:", "/meen-value:")}))
     assert [image.name for image in source.unbuilt_images] == ["meen-value"]
+
+
+def test_the_images_whose_programs_have_a_text_are_known(tmp_path: Path) -> None:
+    program = "processing-containers/mean-value/files/mean.py"
+    tree = write(tmp_path, {program: "import os\nos.environ['OPERATOR_IN_DIR']\n"})
+    (tree / "processing-containers/mean-value/files/weights.bin").write_bytes(b"\xff\xfe OPERATOR_OUT_DIR")
+    source = extension.read(tree)
+    assert source.mentioning("OPERATOR_IN_DIR") == ("mean-value",)
+    assert source.mentioning("OPERATOR_OUT_DIR") == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.manifests import Manifest, arrange
 from harness.platform.releases import Release
-from tests.extension.trees_for_tests import write
+from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "services"}}
@@ -249,3 +250,52 @@ def test_a_dag_without_forms_is_installed_with_a_note(tmp_path: Path) -> None:
     assert collect(tmp_path, FakeAirflow(["a"])).notes == ("a has no ui_forms: users cannot choose a dataset",)
     without = FakeAirflow(["a"], ui_forms={"workflow_form": {}})
     assert collect(tmp_path, without).notes == ("a has no data_form: users cannot choose a dataset",)
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "said"),
+    [
+        ("threshold", {"type": "integer", "required": False}, "treats like True"),
+        ("model", {"type": "string", "required": True, "readOnly": True}, "no user can start the workflow"),
+        ("single_execution", {"type": "string", "default": "True"}, "is no boolean"),
+        ("single_execution", {"type": "boolean", "default": "True"}, "is no boolean"),
+    ],
+)
+def test_a_property_of_a_form_that_will_not_do_what_it_seems_is_noted(
+    tmp_path: Path, name: str, schema: dict[str, Any], said: str
+) -> None:
+    data_form = {"properties": {"dataset_name": {"type": "string"}}}
+    forms = {"data_form": data_form, "workflow_form": {"properties": {name: schema}}}
+    (note,) = collect(tmp_path, FakeAirflow(["a"], ui_forms=forms)).notes
+    assert note.startswith(f"a: workflow_form.{name} ")
+    assert said in note
+
+
+def test_an_ordinary_form_needs_no_note(tmp_path: Path) -> None:
+    properties = {
+        "single_execution": {"type": "boolean", "default": False, "readOnly": False, "required": True},
+        "model": {"type": "string", "required": True, "readOnly": True, "default": "net"},
+        "organ": {"type": "string", "enum": ["liver"], "required": False},
+    }
+    data_form = {"properties": {"dataset_name": {"type": "string"}}}
+    forms = {"data_form": data_form, "workflow_form": {"properties": properties}}
+    assert collect(tmp_path, FakeAirflow(["a"], ui_forms=forms)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ('"localhost:32000/mean:0.6.0"', "another registry than the platform's"),
+        ('f"{DEFAULT_REGISTRY}/mean:1.0"', "the tag 1.0"),
+    ],
+)
+def test_an_image_that_the_platform_will_not_find_is_noted_with_its_line(tmp_path: Path, image: str, said: str) -> None:
+    path = "extension/docker/files/mean-value/MeanOperator.py"
+    changed = re.sub(r'f".DEFAULT_REGISTRY.*"', image, FILES[path])
+    source = extension.read(write(tmp_path, {path: changed}))
+    notes = dags.image_notes(source)
+    assert [note for note in notes if said in note and "MeanOperator.py:10" in note], notes
+
+
+def test_images_as_the_platform_names_them_need_no_note(tmp_path: Path) -> None:
+    assert dags.image_notes(extension.read(write(tmp_path))) == []

@@ -127,7 +127,7 @@ def test_a_multi_label_mask_gets_its_labels_from_seg_info(execute_tool, run_fold
     assert seg.SeriesDescription == "a-net"
     assert seg["BodyPartExamined"].value == "ABDOMEN"
     assert (folder / "myalgo.json").is_file()
-    assert "'tumor' is no term of the code table" in ended.output
+    assert "notice custom-segment-code: 'tumor' is no term" in ended.output
 
 
 @pytest.mark.usefixtures("source")
@@ -141,18 +141,49 @@ def test_a_metadata_file_that_is_there_already_is_used_unchanged(execute_tool, r
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 0
     assert result(run_folder, "otsu.dcm").SeriesDescription == "mine"
-    assert "otsu.json exists already" in ended.output
+    assert "notice old-metadata-used: " in ended.output
 
 
-@pytest.mark.parametrize("problem", ["a value without a label", "no voxel at all"])
+@pytest.mark.parametrize(
+    ("problem", "cause"),
+    [
+        ("other value", "voxels of the value(s) 3, which no label describes (described: 1;"),
+        ("no voxel", "otsu.nrrd is empty, no voxel has a label"),
+        ("elsewhere", "otsu.nrrd lies beside the slices of the source series"),
+    ],
+)
 @pytest.mark.usefixtures("source")
-def test_a_mask_that_dcmqi_refuses_ends_the_program_with_its_words(execute_tool, run_folder, problem):
-    labels = (volume() > 100).astype(np.uint8) * (3 if problem == "a value without a label" else 0)
-    mask(run_folder.element("algo") / "otsu.nrrd", labels)
+def test_a_mask_that_dcmqi_refuses_is_named_with_what_is_wrong_in_it(execute_tool, run_folder, problem, cause):
+    labels = (volume() > 100).astype(np.uint8) * {"other value": 3, "no voxel": 0}.get(problem, 1)
+    path = run_folder.element("algo") / "otsu.nrrd"
+    mask(path, labels)
+    if problem == "elsewhere":
+        image = sitk.ReadImage(str(path))
+        image.SetOrigin((-10, -20, 500))
+        sitk.WriteImage(image, str(path))
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 1
-    assert "dcmqi refuses otsu.nrrd:" in ended.cause
+    assert f"dcmqi refuses otsu.nrrd: {cause}" in ended.cause
     assert not (run_folder.element("nrrd2dcmseg") / "otsu.dcm").exists()
+
+
+@pytest.mark.parametrize(
+    ("masks", "labels", "cause"),
+    [
+        (2, [1], "2 mask files for one list of labels"),
+        (1, [2], "voxels of the value(s) 1, which no label describes (described: 2;"),
+    ],
+)
+@pytest.mark.usefixtures("source")
+def test_masks_that_the_list_of_labels_does_not_fit_are_named(execute_tool, run_folder, masks, labels, cause):
+    folder = run_folder.element("algo")
+    for number in range(masks):
+        mask(folder / f"{number}.nrrd")
+    info = [{"label_name": "liver", "label_int": value} for value in labels]
+    (folder / "seg_info.json").write_text(json.dumps({"seg_info": info}))
+    ended = execute_tool("dcmqi", **MULTI)
+    assert ended.status == 1
+    assert cause in ended.cause
 
 
 @pytest.mark.usefixtures("source")

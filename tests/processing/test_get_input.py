@@ -95,7 +95,9 @@ def test_one_series_of_the_wrong_modality_fails_the_task_and_the_others_stay(exe
 
 def test_blanks_in_the_list_of_modalities_are_part_of_the_names(execute, run_folder, platform):
     run_folder.conf(data_form={"identifiers": ["1.1"]}, workflow_form={"input": "CT, MR"})
-    assert execute("get-input", CHECK_MODALITY="True").status == 1
+    ended = execute("get-input", CHECK_MODALITY="True")
+    assert ended.status == 1
+    assert "notice blank-in-modalities: " in ended.output
 
 
 def test_a_check_of_the_modality_needs_a_text_in_the_form(execute, run_folder, platform):

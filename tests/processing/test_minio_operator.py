@@ -106,6 +106,26 @@ def test_no_file_to_upload_is_a_failure_that_says_what_was_found(execute, run_fo
     assert "1 file(s) found in 1 folder(s), none passes the whitelist .json,.html" in ended.cause
 
 
+@pytest.mark.parametrize(
+    ("whitelist", "zipped", "rule"),
+    [
+        (".,j,s,o,n", "False", "whitelist-is-text"),
+        ("json,.txt", "False", "whitelist-without-dot"),
+        (".zip", "True", "whitelist-only-zip"),
+    ],
+)
+def test_a_whitelist_that_cannot_be_meant_so_is_pointed_out(execute, run_folder, store, whitelist, zipped, rule):
+    put_file(run_folder.root / "report", "r.json")
+    ended = execute("minio-operator", **{**RUN_LEVEL, "WHITELISTED_FILE_EXTENSIONS": whitelist, "ZIP_FILES": zipped})
+    assert ended.status == 1
+    assert f"notice {rule}: " in ended.output
+
+
+def test_an_ordinary_whitelist_gives_no_notice(execute, run_folder, store):
+    put_file(run_folder.root / "report", "r.json")
+    assert "notice" not in execute("minio-operator", **RUN_LEVEL).output
+
+
 def test_a_missing_folder_is_a_warning_and_nothing_else_a_failure(execute, store):
     ended = execute("minio-operator", **RUN_LEVEL)
     assert ended.status == 1

@@ -61,8 +61,19 @@ def test_a_name_without_a_dot_before_its_extension_starts_no_conversion(execute,
     slice_file(run_folder.element("get-input-data") / "slice0001.dcm", volume()[0], 0.0)
     ended = execute("mitk-fileconverter", **DIRS)
     assert ended.status == 0
-    assert "nothing to convert" in ended.output
+    assert "notice name-without-dot: " in ended.output
     assert list(run_folder.element("dcm-converter").iterdir()) == []
+
+
+def test_several_series_in_one_element_are_pointed_out(execute, run_folder):
+    folder = run_folder.element("get-input-data")
+    series(folder, uid="1.1")
+    assert "notice" not in execute("mitk-fileconverter", **DIRS).output
+    series(folder, uid="1.2")
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 0
+    assert "notice several-volumes: " in ended.output
+    assert {path.name for path in run_folder.element("dcm-converter").iterdir()} == {"1.1.nrrd", "1.2.nrrd"}
 
 
 def test_a_broken_file_fails_its_element_and_the_others_are_still_converted(execute, run_folder):

@@ -1,4 +1,4 @@
-"""The next step for what DAG files are known to fail with."""
+"""The next step for what containers are known to fail with."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ from harness.run.advice import advice_for
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (
-            "airflow.exceptions.DuplicateTaskIdFound: Task id 'mask2nifti' has already been added to the DAG",
-            "mask2nifti",
-        ),
-        ("TypeError: KaapanaBaseOperator.__init__() got multiple values for keyword argument 'image'", "sets image"),
-        (
-            "Invalid arguments were passed to GetInputOperator (task_id: get-input-data). Invalid arguments were:\n"
-            "**kwargs: {'dataset_limit': 3}",
-            "GetInputOperator of the chosen release has no parameter dataset_limit",
-        ),
-        ("airflow.exceptions.AirflowException: Use keyword arguments when initializing operators", "dag=dag"),
+        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", "processes and threads"),
+        ("RuntimeError: can't start new thread", "processes and threads"),
+        ("sh: 1: Cannot fork", "processes and threads"),
+        ("OSError: [Errno 28] No space left on device", "disk of this machine"),
+        ("OSError: [Errno 28] No space left on device: '/dev/shm/x'", "ram_mem_mb_lmt"),
+        ("nrrd2dcmseg: exec format error", "another processor"),
     ],
 )
-def test_a_dag_file_that_does_not_import_gets_its_next_step(text: str, words: str) -> None:
-    assert words in advice_for(text, {"operator": "DAG file"})
-    assert words not in advice_for(text, {"operator": "MyOperator"})
+def test_a_limit_that_a_container_meets_is_named(text: str, words: str) -> None:
+    assert words in advice_for(text, {"operator": "MyOperator"})

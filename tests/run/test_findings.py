@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fake_platform import outcome, task
 
-from harness.run.findings import given_arguments, ignored_arguments, of_run
+from harness.run.findings import given_arguments, ignored_arguments, of_run, without_input
 from harness.run.outputs import StoredObject
 
 SOURCE = """
@@ -61,3 +61,24 @@ def test_a_report_that_nobody_will_see_is_pointed_out() -> None:
         StoredObject("b", "results/lost.html", 1, "text/html", "y", False, Path()),
     ]
     assert [item.where for item in of_run([], "success", objects, 0)] == ["results/lost.html"]
+
+
+def test_a_gpu_that_is_not_there_and_memory_that_few_platforms_have_are_pointed_out() -> None:
+    tasks = [
+        task("net", outcome=outcome("Completed", gpu_forgotten=True)),
+        task("huge", outcome=outcome("Completed", memory_request_bytes=100 * 2**30)),
+        task("modest", outcome=outcome("Completed", memory_request_bytes=2**30, gpu_forgotten=False)),
+    ]
+    found = of_run(tasks, "success", [], 0)
+    assert [(item.rule, item.where) for item in found] == [("gpu-not-there", "net"), ("memory-request", "huge")]
+    assert "100 GiB" in found[1].message
+
+
+def test_a_container_that_reads_the_input_of_an_operator_without_one_is_pointed_out() -> None:
+    tasks = [
+        task("with", outcome=outcome("Completed", has_input=True)),
+        task("without", outcome=outcome("Completed", has_input=False)),
+        task("other", outcome=outcome("Completed", has_input=False, image="localhost:5000/other:0.6.0")),
+        task("never-ran", "upstream_failed"),
+    ]
+    assert [item.where for item in without_input(tasks, ["otsus-method"])] == ["without"]

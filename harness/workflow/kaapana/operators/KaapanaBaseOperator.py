@@ -179,6 +179,7 @@ class KaapanaBaseOperator(BaseOperator):
         self.ram_mem_mb, self.ram_mem_mb_lmt = ram_mem_mb, ram_mem_mb_lmt
         self.cpu_millicores, self.cpu_millicores_lmt = cpu_millicores, cpu_millicores_lmt
         self.gpu_mem_mb_lmt = gpu_mem_mb_lmt
+        self.gpu_forgotten = bool(gpu_mem_mb) and not derived.gpu_mem_mb
         self.allow_federated_learning = allow_federated_learning
         self.whitelist_federated_learning = whitelist_federated_learning
         self.delete_input_on_success = delete_input_on_success

@@ -1,0 +1,47 @@
+"""The next step for a DAG file that Airflow cannot import."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# (what the traceback says, the next step); the first match counts
+_RULES: Final[tuple[tuple[str, str], ...]] = (
+    (
+        r"Task id '([^']+)' has already been added",
+        "two operators have the task id {0}: give one of them a name, a task_id or a parallel_id of its own (some "
+        "operators of the platform have a fixed name)",
+    ),
+    (
+        r"__init__\(\) got multiple values for keyword argument '(\w+)'",
+        "the operator sets {0} by itself: leave it out",
+    ),
+    (
+        r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
+        "__init__ of {0} must take **kwargs and pass them on to its base class: Airflow gives every operator arguments "
+        "like {1}",
+    ),
+    (
+        r"Invalid arguments were passed to (\w+)[^\n]*\n?[^\n]*\{'(\w+)'",
+        "{0} of the chosen release has no parameter {1}: leave it out",
+    ),
+    (
+        r"Use keyword arguments when initializing operators",
+        "Airflow takes operators' arguments by name only: dag=dag, name=...",
+    ),
+    (
+        r"(?:ModuleNotFoundError|ImportError)[^\n]*?(?:No module named '?([\w.]+)|cannot import name)",
+        "modules of the extension are imported by the folder they are COPYed to below /kaapana/tmp/dags/; other "
+        "packages must be part of the platform's Airflow, an extension cannot add one: import them in the container",
+    ),
+)
+
+
+def advice_for_import(trace: str) -> str:
+    """The next step for a traceback of Airflow's import of a DAG file; never empty."""
+    for pattern, advice in _RULES:
+        if match := re.search(pattern, trace):
+            return advice.format(*match.groups())
+    if "KeyError" in trace and "environ" in trace:
+        return "the variable does not exist in the platform's Airflow"
+    return "mend the DAG file; the platform shows this in the scheduler's log only"

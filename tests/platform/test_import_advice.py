@@ -1,0 +1,37 @@
+"""The next step for what DAG files are known to fail with."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.platform.import_advice import advice_for_import
+
+
+@pytest.mark.parametrize(
+    ("trace", "words"),
+    [
+        (
+            "airflow.exceptions.DuplicateTaskIdFound: Task id 'mask2nifti' has already been added to the DAG",
+            "mask2nifti",
+        ),
+        ("TypeError: KaapanaBaseOperator.__init__() got multiple values for keyword argument 'image'", "sets image"),
+        (
+            "Invalid arguments were passed to GetInputOperator (task_id: get-input-data). Invalid arguments were:\n"
+            "**kwargs: {'dataset_limit': 3}",
+            "GetInputOperator of the chosen release has no parameter dataset_limit",
+        ),
+        ("airflow.exceptions.AirflowException: Use keyword arguments when initializing operators", "dag=dag"),
+        (
+            "TypeError: OtsusMethodOperator.__init__() got an unexpected keyword argument 'default_args'",
+            "OtsusMethodOperator must take **kwargs",
+        ),
+        ("ModuleNotFoundError: No module named 'torch'", "an extension cannot add one"),
+        (
+            "  File \"<frozen os>\", in environ\nKeyError: 'MY_HOST'",
+            "does not exist in the platform's Airflow",
+        ),
+        ("ZeroDivisionError: division by zero", "scheduler's log"),
+    ],
+)
+def test_a_dag_file_that_does_not_import_gets_its_next_step(trace: str, words: str) -> None:
+    assert words in advice_for_import(trace)
