@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # (option, name in Settings, what argparse is told)
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--kaapana-cluster", "cluster", {"metavar": "CLUSTER", "help": "docker, kind or context:NAME"}),
+    ("--kaapana-nodes", "nodes", {"metavar": "N", "help": "nodes of a kind cluster"}),
     (
         "--kaapana-platform",
         "platform",

@@ -30,6 +30,8 @@ IMAGE_REASONS = frozenset(
 )
 # what the plain Docker cluster adds to a failed pull
 _REGISTRY_WORDS = re.compile(r"(?:tags of|no repository) [^\n]*")
+# how the network says that nothing listens, in the words of the container runtimes
+_UNREACHED = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
 # a line of a log may hold a whole document; a cause is read in one glance
 _LONGEST_LINE = 300
 # timedelta as text: what the operator says about its execution_timeout
@@ -95,6 +97,9 @@ def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str
     lines = [str(line) for line in outcome.get("log_tail") or []] or log.splitlines()
     if reason in IMAGE_REASONS:
         return _image(task, outcome, registry_tags)
+    if reason == "Evicted":
+        fix = "somebody drained the node, or it is short of memory or disk (`kubectl describe node`): run it again"
+        return Cause(task["task_id"], str(outcome["message"]), log_lines.tail(lines), fix)
     if reason == "OOMKilled":
         return _memory(task, outcome, lines)
     if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
@@ -119,6 +124,9 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
         return Cause(task["task_id"], f"{image!r} is not a valid image reference", message, fix)
     repository, _, tag = image.rpartition(":")
     summary = f"image {image} cannot be pulled"
+    if _UNREACHED.search(message):
+        fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
+        return Cause(task["task_id"], f"{summary}: its registry does not answer", message, fix)
     if image in registry_tags:
         tags = registry_tags[image]
         if tags is None:

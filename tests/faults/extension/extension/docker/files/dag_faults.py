@@ -16,7 +16,7 @@ ui_forms = {
             "mode": {
                 "title": "What the container does",
                 "type": "string",
-                "enum": ["succeed", "raise", "exhaust-memory", "hang", "skip", "ignore-sigterm", "chatter"],
+                "enum": ["succeed", "raise", "exhaust-memory", "hang", "skip", "ignore-sigterm", "chatter", "wait"],
                 "default": "succeed",
                 "required": True,
             },
