@@ -99,8 +99,9 @@ class Kaapana:
             InstallError: it was built but does not become runnable.
         """
         from harness.platform.install import deploy
+        from harness.platform.loss import named
 
-        with _told(self._listener) as listener:
+        with _told(self._listener) as listener, named(self.environment.cluster):
             project = self.project if add_to_project else None
             deployment = deploy(self.environment, path, project, deliver=deliver, on_progress=listener.say)
         return InstalledExtension(self, deployment)
@@ -164,6 +165,7 @@ class InstalledExtension:
             UsageError: several DAGs and no choice; form or dataset do not fit the DAG.
             RunError: the platform refused to start it.
         """
+        from harness.platform.loss import named
         from harness.run.execute import Request, execute
         from harness.run.trigger import choose_dag
 
@@ -183,7 +185,7 @@ class InstalledExtension:
             notes=self.deployment.notes,
             input_readers=self.deployment.source.mentioning("OPERATOR_IN_DIR"),
         )
-        with _told(self.kaapana._listener) as listener:
+        with _told(self.kaapana._listener) as listener, named(environment.cluster):
             run = execute(
                 environment,
                 self.kaapana.project,

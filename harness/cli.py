@@ -43,6 +43,7 @@ def _platform_options(command: _Command) -> _Command:
     for option in (
         click.option("--platform", help="Platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
         click.option("--cluster", help="docker, kind or context:NAME."),
+        click.option("--nodes", help="Number of nodes of a kind cluster."),
     ):
         command = option(command)
     return command
@@ -68,9 +69,9 @@ def doctor(fix: bool) -> int:
 
 @cli.command()
 @_platform_options
-def up(cluster: str | None, platform: str | None) -> None:
+def up(cluster: str | None, nodes: str | None, platform: str | None) -> None:
     """Start an environment that stays, to be shared with pytest by --kaapana-reuse."""
-    settings = Settings.load({"cluster": cluster, "platform": platform, "reuse": True})
+    settings = Settings.load({"cluster": cluster, "nodes": nodes, "platform": platform, "reuse": True})
     environment = _environment(settings)
     environment.down(keep=True)
     click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
@@ -184,6 +185,7 @@ def run(
     form: tuple[str, ...],
     project: str | None,
     cluster: str | None,
+    nodes: str | None,
     platform: str | None,
     deliver: str | None,
     timeout: str | None,
@@ -196,6 +198,7 @@ def run(
 
     flags = {
         "cluster": cluster,
+        "nodes": nodes,
         "platform": platform,
         "deliver": deliver,
         "run_timeout": timeout,

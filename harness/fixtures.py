@@ -28,10 +28,10 @@ class Session:
     Args:
         settings: of the session.
         make: makes the environment, or raises.
-        report: folder for the evidence.
+        report: folder for the evidence; has to be there before the first test.
     """
 
-    def __init__(self, settings: Settings, make: Callable[[], Any], report: Path) -> None:
+    def __init__(self, settings: Settings, make: Callable[[], Any], report: Path | None) -> None:
         self.settings = settings
         self.report = report
         self._make = make
@@ -65,6 +65,7 @@ class Session:
             failed: asked at the end whether the test has failed.
             listener: is told what happens in runs.
         """
+        assert self.report is not None
         environment = self.environment()
         project = environment.create_project()
         folder = self.report / safe_name(test)
@@ -82,7 +83,7 @@ class Session:
     def notes(self) -> list[str]:
         """Lines for the end of the test session."""
         lines = []
-        if self.report.exists() and any(self.report.iterdir()):
+        if self.report is not None and self.report.exists() and any(self.report.iterdir()):
             lines.append(f"kaapana: evidence in {self.report}")
         if self._environment is not None and (self._kept or self.settings.reuse):
             lines.append(
@@ -96,7 +97,7 @@ class Session:
         environment, self._environment = self._environment, None
         if environment is not None:
             environment.down(keep=self.settings.reuse or bool(self._kept))
-        if self.report.exists() and not any(self.report.iterdir()):
+        if self.report is not None and self.report.exists() and not any(self.report.iterdir()):
             self.report.rmdir()
 
 

@@ -7,7 +7,6 @@ loaded already; everything else is imported when a fixture is first used.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 # (option, name in Settings, what argparse is told)
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--kaapana-cluster", "cluster", {"metavar": "CLUSTER", "help": "docker, kind or context:NAME"}),
+    ("--kaapana-nodes", "nodes", {"metavar": "N", "help": "nodes of a kind cluster"}),
     (
         "--kaapana-platform",
         "platform",
@@ -108,19 +108,21 @@ def _listener(config: pytest.Config) -> Any:
     return uncaptured_lines(capture)
 
 
-def _report_folder(config: pytest.Config, chosen: Path | None) -> Path:
-    if chosen is not None:
-        folder = chosen if chosen.is_absolute() else config.invocation_params.dir / chosen
-    else:
-        folder = Path(tempfile.mkdtemp(prefix="kaapana-report-"))
+def _report_folder(config: pytest.Config, chosen: Path | None) -> Path | None:
+    if chosen is None:
+        return None
+    folder = chosen if chosen.is_absolute() else config.invocation_params.dir / chosen
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     return folder / worker if worker else folder
 
 
 @pytest.fixture
-def kaapana(request: pytest.FixtureRequest) -> Iterator[Kaapana]:
+def kaapana(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kaapana]:
     """The emulated platform with a fresh project; the platform is started by the first test that asks."""
     session = _session(request.config)
+    if session.report is None:
+        # pytest removes such folders of all but its last three sessions
+        session.report = tmp_path_factory.mktemp("kaapana", numbered=False)
     listener = _listener(request.config)
     with session.facade(request.node.nodeid, lambda: request.node.stash.get(_FAILED, False), listener) as facade:
         request.node.stash[_FACADE] = facade

@@ -61,6 +61,13 @@ def _megabytes(text: str) -> float:
     return value
 
 
+def _nodes(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("expected a positive number")
+    return value
+
+
 def _cluster(text: str) -> str:
     if text in {"docker", "kind"} or (text.startswith("context:") and len(text) > len("context:")):
         return text
@@ -87,6 +94,7 @@ def _optional_path(text: str) -> Path | None:
 
 OPTIONS: tuple[Option, ...] = (
     Option("cluster", _cluster, "docker", "where the platform runs: docker, kind or context:NAME"),
+    Option("nodes", _nodes, 1, "nodes of a kind cluster; all of them take pods"),
     Option("platform", _platform, "documented", "platform profile: what the guide documents, or a release as built"),
     Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
@@ -108,6 +116,7 @@ class Settings:
     """The settings of one environment; ``sources`` says of each whether flag, environment, file or default set it."""
 
     cluster: str = "docker"
+    nodes: int = 1
     platform: str = "documented"
     reuse: bool = False
     keep_on_failure: bool = False

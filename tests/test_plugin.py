@@ -92,10 +92,13 @@ def write(inner: pytest.Pytester, tests: str, *, tasks: str = "None", state: str
     inner.makepyfile(tests)
 
 
-def run(inner: pytest.Pytester, *words: str, subprocess: bool = False) -> pytest.RunResult:
+def run(
+    inner: pytest.Pytester, *words: str, subprocess: bool = False, report: str | None = "evidence"
+) -> pytest.RunResult:
     start = inner.runpytest_subprocess if subprocess else inner.runpytest_inprocess
     plugin = () if INSTALLED else ("-p", "harness.plugin")
-    return start(*plugin, "--kaapana-report", "evidence", *words)
+    chosen = ("--kaapana-report", report) if report else ()
+    return start(*plugin, *chosen, *words)
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:
@@ -139,6 +142,13 @@ def test_tests_share_one_environment_and_have_a_project_each(inner: pytest.Pytes
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*kaapana: evidence in *evidence", "projects 2 removed 2 down [[]False]"])
     assert len(list((inner.path / "evidence").glob("*test_first*/otsus-method-1/run.json"))) == 1
+
+
+def test_evidence_without_a_chosen_folder_goes_when_pytest_clears_its_temporary_folders(inner: pytest.Pytester) -> None:
+    write(inner, "def test_first(kaapana): assert kaapana.install('ext').run().succeeded")
+    result = run(inner, "--basetemp", "base", report=None)
+    result.assert_outcomes(passed=1)
+    assert len(list((inner.path / "base").glob("kaapana/*test_first*/otsus-method-1/run.json"))) == 1
 
 
 def test_the_first_line_of_a_failed_run_is_its_cause(inner: pytest.Pytester) -> None:

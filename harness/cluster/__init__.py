@@ -42,12 +42,16 @@ def open_cluster(
         on_progress: gets a line for every step that takes seconds.
 
     Raises:
-        UsageError: the kind of cluster is not known or not there yet.
+        UsageError: the kind of cluster is not known or not there yet, or cannot have several nodes.
         EngineError: there is no engine, or it may not be used.
         EnvironmentError_: it did not start; nothing is left of it.
     """
     from harness.errors import UsageError
 
+    if settings.nodes > 1 and spec != "kind":
+        raise UsageError(
+            f"nodes is {settings.nodes}, but the cluster {spec} has as many as it has", fix="use --cluster kind"
+        )
     if spec == "docker":
         from harness.cluster.docker.launcher import DockerCluster
 

@@ -72,5 +72,11 @@ class Cluster(Protocol):
     def node_images(self) -> list[str]:
         """The references of all images on the node."""
 
+    def trouble(self) -> str:
+        """What is wrong with the cluster itself, in one line; empty when it works.
+
+        Asked after something did not answer: the first line of the error is then the cause, and not its effect.
+        """
+
     def close(self, *, keep: bool = False) -> None:
         """Remove all that belongs to the environment, or leave it running for later adoption. Idempotent."""

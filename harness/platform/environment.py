@@ -16,7 +16,7 @@ from harness import profiles
 from harness.contract import names
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
-from harness.platform import helm, ownership, projects, readiness, registry_seed
+from harness.platform import helm, loss, ownership, projects, readiness, registry_seed
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.credentials import Credentials
 from harness.platform.manifests import Manifest, arrange, describe
@@ -243,8 +243,9 @@ class Environment:
         return projects.create(self, name)
 
     def remove_project(self, project: Project) -> None:
-        """Remove a project with everything that belongs to it."""
-        projects.remove(self, project)
+        """Remove a project with everything that belongs to it; with a cluster that is lost it is gone already."""
+        with loss.forgiven(self.cluster):
+            projects.remove(self, project)
 
     def down(self, *, keep: bool = False) -> None:
         """Close the clients and take everything down; ``keep`` leaves it running for later adoption."""
@@ -261,8 +262,8 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 
 
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
-    """What must be equal for an environment to be adopted: cluster, release, and the code in its images."""
-    inputs = json.dumps([settings.cluster, profile.data, dict(tags), settings.gpu], sort_keys=True)
+    """What must be equal for an environment to be adopted: cluster, its nodes, release, and the code in its images."""
+    inputs = json.dumps([settings.cluster, settings.nodes, profile.data, dict(tags), settings.gpu], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 

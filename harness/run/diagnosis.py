@@ -30,6 +30,8 @@ IMAGE_REASONS = frozenset(
 )
 # what the plain Docker cluster adds to a failed pull
 _REGISTRY_WORDS = re.compile(r"(?:tags of|no repository) [^\n]*")
+# how the network says that nothing listens, in the words of the container runtimes
+_UNREACHED = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
 # a line of a log may hold a whole document; a cause is read in one glance
 _LONGEST_LINE = 300
 # timedelta as text: what the operator says about its execution_timeout
@@ -95,12 +97,12 @@ def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str
     lines = [str(line) for line in outcome.get("log_tail") or []] or log.splitlines()
     if reason in IMAGE_REASONS:
         return _image(task, outcome, registry_tags)
+    if reason == "Evicted":
+        return _evicted(task, outcome, lines)
     if reason == "OOMKilled":
         return _memory(task, outcome, lines)
     if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
         return _timeout(task, outcome, lines)
-    if reason == "Evicted":
-        return _evicted(task, outcome, lines)
     if outcome.get("exit_code"):
         return _exit_code(task, int(outcome["exit_code"]), lines)
     return _other(task, outcome, lines, log)
@@ -121,6 +123,9 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
         return Cause(task["task_id"], f"{image!r} is not a valid image reference", message, fix)
     repository, _, tag = image.rpartition(":")
     summary = f"image {image} cannot be pulled"
+    if _UNREACHED.search(message):
+        fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
+        return Cause(task["task_id"], f"{summary}: its registry does not answer", message, fix)
     if image in registry_tags:
         tags = registry_tags[image]
         if tags is None:
@@ -150,15 +155,15 @@ def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cau
 
 
 def _evicted(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
-    message = str(outcome.get("message") or "")
-    fix = (
-        "write less, or remove intermediate files; `docker system df` shows what else fills the disk, and the setting "
-        "disk_reserve how much of it stays free"
-    )
-    if "ephemeral-storage" not in message:
-        fix = "the node of the cluster ran out of a resource: its events say of which"
-        return Cause(task["task_id"], f"was evicted: {message}", log_lines.tail(lines), fix)
-    return Cause(task["task_id"], f"was ended because the disk ran full: {message}", log_lines.tail(lines), fix)
+    summary = str(outcome["message"])
+    fix = "somebody drained the node, or it is short of memory or disk (`kubectl describe node`): run it again"
+    if "ephemeral-storage" in summary:
+        summary = f"was ended because the disk ran full: {summary}"
+        fix = (
+            "write less, or remove intermediate files; `docker system df` shows what else fills the disk, the setting "
+            "disk_reserve says how much of it stays free"
+        )
+    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
 
 
 def _timeout(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:

@@ -12,6 +12,7 @@ XCOM_KEY: Final = "harness_outcome"
 # what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
+EVICTED: Final = "Evicted"
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
 ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 
@@ -84,6 +85,20 @@ def start_failure(pod: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def eviction(pod: dict[str, Any]) -> str:
+    """Why the cluster itself ended the pod: evicted, preempted, its node lost; empty when it did not.
+
+    Kubernetes marks such a pod with the condition ``DisruptionTarget`` before its containers are ended; a node that
+    runs out of something says ``Evicted`` as the reason of the whole pod.
+    """
+    status = pod.get("status", {})
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            said = str(status.get("message") or condition.get("message") or "").strip()
+            return f"the pod was evicted from its node while it ran ({condition.get('reason')}): {said}"
+    return str(status.get("message") or EVICTED) if status.get("reason") == EVICTED else ""
+
+
 def has_started(pod: dict[str, Any], container: str) -> bool:
     """Whether the container runs or has run, so that it has a log."""
     state = container_status(pod, container).get("state") or {}
@@ -125,8 +140,8 @@ def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit
     exit_code = terminated.get("exitCode")
     if status.get("phase") == "Succeeded":
         return "Completed", ""
-    if status.get("reason") == "Evicted":
-        return "Evicted", str(status.get("message") or "the node ran out of something")
+    if evicted := eviction({"status": status}):
+        return EVICTED, evicted
     if terminated.get("reason") == "OOMKilled":
         return "OOMKilled", (
             f"the container ran out of memory and was killed (OOMKilled, limit {limit}): "

@@ -120,6 +120,8 @@ class PodRun:
                 )
             last = pod
             if change == "DELETED":
+                if evicted := outcome.eviction(pod):
+                    return self._interrupted(pod, outcome.EVICTED, evicted)
                 return self._interrupted(pod, "Deleted", "somebody else deleted the pod while the task ran")
             failure = outcome.start_failure(pod)
             if failure is not None:

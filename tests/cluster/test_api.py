@@ -178,3 +178,7 @@ def test_the_pod_of_a_name_that_is_taken_is_a_conflict_until_it_is_gone(project:
     project.api.delete("Pod", project.namespace, "same", grace_period_s=0)
     project.gone("Pod", "same")
     project.pod(shell("true"), name="same")
+
+
+def test_a_cluster_that_works_has_no_trouble(cluster: Cluster) -> None:
+    assert cluster.trouble() == ""

@@ -54,6 +54,13 @@ def test_an_image_is_taken_from_the_registry(project: Objects, registry: str) ->
     assert terminated(project.end(name))["reason"] == "StartError"
 
 
+def test_the_registry_is_announced_as_other_tools_expect_it(cluster: Cluster, registry: str) -> None:
+    if cluster.name == "docker":
+        pytest.skip("KEP-1755 is about real clusters")
+    found = cluster.api.get("ConfigMap", "kube-public", "local-registry-hosting")
+    assert f'host: "{registry}"' in found["data"]["localRegistryHosting.v1"]
+
+
 def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects, registry: str) -> None:
     name = project.pod({"name": "main", "image": f"{registry}/tool:3"})
     message = pulls.told(registry, f"{registry}/tool:3", project.waiting(name, "ErrImagePull"))

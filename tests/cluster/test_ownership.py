@@ -106,6 +106,23 @@ def test_nothing_is_left_of_an_owner_that_is_killed(
     assert volume not in _volumes()
 
 
+def test_a_control_plane_that_has_stopped_is_named_and_nothing_is_left(
+    environment_id: str, settings: Settings, services_image: str
+) -> None:
+    cluster = open_cluster("docker", settings, environment_id=environment_id)
+    try:
+        assert cluster.trouble() == ""
+        client = connect()
+        client.api.kill(f"kh-{environment_id}")
+        client.close()
+        assert cluster.trouble() == (
+            f"the control plane of the docker cluster has stopped (exit status 137): container kh-{environment_id}"
+        )
+    finally:
+        cluster.close()
+    _wait_until_nothing_is_left(environment_id)
+
+
 def test_what_a_crashed_control_plane_leaves_is_pruned_when_its_owner_is_gone(
     environment_id: str, services_image: str, settings: Settings
 ) -> None:

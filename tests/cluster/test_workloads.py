@@ -12,7 +12,9 @@ from tests.cluster.objects import Objects, http_server, is_ready, only_on_docker
 
 
 def _job(project: Objects, name: str, container: dict[str, Any], **spec: Any) -> None:
-    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    # a Job has failed when its pods have ended, and a shell that is the first process ignores SIGTERM
+    pod = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container]}
+    template = {"spec": pod}
     project.create("Job", name, "batch/v1", spec={"template": template, **spec})
 
 

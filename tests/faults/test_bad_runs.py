@@ -16,6 +16,15 @@ def faults(kaapana: Any, sound_extension: Path) -> Any:
     return kaapana.install(sound_extension)
 
 
+@pytest.fixture
+def patient(kaapana: Any, faults_extension: Path) -> Any:
+    """The same with much memory and time, for what is to be ended by something else."""
+    operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"
+    text = operator.read_text().replace("ram_mem_mb_lmt=80", "ram_mem_mb_lmt=6000")
+    operator.write_text(text.replace("timedelta(seconds=15)", "timedelta(seconds=300)"))
+    return kaapana.install(faults_extension)
+
+
 def test_a_run_that_succeeds_has_no_cause(faults: Any) -> None:
     run = faults.run(form={"mode": "succeed", "ticket": "a"})
     assert run.succeeded
@@ -64,8 +73,8 @@ def test_binary_output_and_a_long_log_leave_the_evidence_readable(faults: Any) -
     assert "line 4999" in run.task("faulty").log
 
 
-def test_a_log_of_100_megabytes_is_cut_in_its_middle_and_its_end_is_there(faults: Any) -> None:
-    run = faults.run(form={"mode": "flood", "ticket": "a"})
+def test_a_log_of_100_megabytes_is_cut_in_its_middle_and_its_end_is_there(patient: Any) -> None:
+    run = patient.run(form={"mode": "flood", "ticket": "a"})
     task = run.task("faulty")
     assert task.exit_code == 4
     assert run.cause.task_id == "faulty"
@@ -98,12 +107,8 @@ def test_the_conf_of_the_run_cannot_be_overwritten_by_a_container(faults: Any) -
     assert "Read-only file system" in run.cause.summary
 
 
-def test_processes_without_end_are_stopped_by_their_limit(kaapana: Any, faults_extension: Path) -> None:
-    operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"
-    # enough that the number of processes is what ends it
-    text = operator.read_text().replace("ram_mem_mb_lmt=80", "ram_mem_mb_lmt=6000")
-    operator.write_text(text.replace("timedelta(seconds=15)", "timedelta(seconds=120)"))
-    run = kaapana.install(faults_extension).run(form={"mode": "fork", "ticket": "a"})
+def test_processes_without_end_are_stopped_by_their_limit(patient: Any) -> None:
+    run = patient.run(form={"mode": "fork", "ticket": "a"})
     assert run.cause.task_id == "faulty"
     assert "Resource temporarily unavailable" in run.cause.summary
     assert "4096" in run.cause.fix

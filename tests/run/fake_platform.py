@@ -189,6 +189,9 @@ class FakeCluster:
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
         return "127.0.0.1", 40001
 
+    def trouble(self) -> str:
+        return ""
+
     def shell(self, namespace: str, pod: str) -> str:
         return f"docker exec -it {pod} sh"
 

@@ -53,6 +53,30 @@ def test_the_words_of_the_cluster_name_the_tags_when_the_registry_is_not_asked()
     assert "tags of otsus-method: 0.5.2" in cause.summary
 
 
+def test_a_registry_that_does_not_answer_is_not_told_as_an_image_that_is_missing() -> None:
+    message = f'failed to pull "{IMAGE}": dial tcp 10.96.0.7:5000: connect: connection refused'
+    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message)), "failed")
+    assert cause is not None
+    assert cause.summary == f"image {IMAGE} cannot be pulled: its registry does not answer"
+    assert "push" not in cause.fix
+
+
+def test_an_eviction_is_the_cause_and_not_the_signal_that_it_came_with() -> None:
+    message = "the pod was evicted from its node while it ran (EvictionByEvictionAPI): Eviction API: evicting"
+    cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=143)), "failed")
+    assert cause is not None
+    assert cause.summary == message
+    assert "drained" in cause.fix
+
+
+def test_a_disk_that_ran_full_is_named_with_what_keeps_it_free() -> None:
+    message = "The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0."
+    cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=137)), "failed")
+    assert cause is not None
+    assert cause.summary == f"was ended because the disk ran full: {message}"
+    assert "disk_reserve" in cause.fix
+
+
 def test_an_invalid_image_name_is_not_called_missing() -> None:
     tasks = failed(outcome=outcome("InvalidImageName", image="{DEFAULT_REGISTRY}/x"))
     cause = diagnose(tasks, "failed")

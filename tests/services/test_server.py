@@ -53,12 +53,13 @@ def test_a_release_as_built_answers_500_without_token(tmp_path_factory: pytest.T
         running.close()
 
 
-def test_missing_variables_are_all_named() -> None:
+def test_missing_variables_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="missing in the environment: MINIO_ROOT_PASSWORD, OIDC_CLIENT_SECRET"):
         Config.from_environ({**ENVIRON, "MINIO_ROOT_PASSWORD": "", "OIDC_CLIENT_SECRET": ""})
     with pytest.raises(ConfigError, match="cannot be read"):
         Config.from_environ({**ENVIRON, "KAAPANA_HARNESS_CTP_QUIET_S": "soon"})
-    assert Config.from_environ({**ENVIRON, "KAAPANA_HARNESS_PORTS_BASE": "20000"}).ports == Ports.from_base(20000)
+    complete = {**ENVIRON, "KAAPANA_HARNESS_PORTS_BASE": "20000", "KAAPANA_HARNESS_DATA_DIR": str(tmp_path)}
+    assert Config.from_environ(complete).ports == Ports.from_base(20000)
 
 
 def _free_base() -> int:

@@ -54,6 +54,27 @@ def test_a_pod_that_ends_before_it_is_watched_has_its_outcome(kube: FakeKube) ->
     assert run.follow().exit_code == 3
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_eviction_is_told_whether_or_not_the_end_of_its_container_is_seen(kube: FakeKube, ended: bool) -> None:
+    run = run_of(kube, "lines/hang")
+    run.create()
+    said = "Eviction API: evicting"
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": said}
+    state = {"terminated": {"exitCode": 143}} if ended else {"running": {}}
+    status = {
+        "phase": "Failed" if ended else "Running",
+        "conditions": [condition],
+        "containerStatuses": [{"name": "main", "state": state}],
+    }
+    assert wait_until(lambda: [m["status"]["phase"] for m in kube.objects.values()] == ["Running"], kube)
+    kube.put(pod("lines/hang") | {"status": status})
+    if not ended:
+        KubeApi(kube.url).delete("Pod", NAMESPACE, "run-task")
+    found = run.follow()
+    assert found.reason == "Evicted"
+    assert said in found.message
+
+
 def test_a_pod_that_went_while_the_server_forgot_its_changes_is_noticed_at_once(
     kube: FakeKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:

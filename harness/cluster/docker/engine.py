@@ -67,6 +67,31 @@ def connect(*, timeout_s: int = 60) -> docker.DockerClient:
     return client
 
 
+def stopped(client: docker.DockerClient, container: str, what: str) -> str:
+    """Why a container that the cluster cannot do without does not run, in one line; empty when it runs.
+
+    Args:
+        client: the engine.
+        container: its name.
+        what: it is for the author.
+    """
+    import docker.errors
+    import requests
+
+    try:
+        state = client.api.inspect_container(container)["State"]
+    except docker.errors.NotFound:
+        return f"{what} is gone: somebody has removed the container {container}"
+    except (docker.errors.APIError, requests.RequestException) as error:
+        return f"the container engine does not answer: {str(error).splitlines()[0]}"
+    if state["Running"] and not state["Paused"]:
+        return ""
+    if state["Paused"]:
+        return f"{what} is paused: `docker unpause {container}`"
+    why = "out of memory" if state["OOMKilled"] else f"exit status {state['ExitCode']}"
+    return f"{what} has stopped ({why}): container {container}"
+
+
 def _check(path: Path) -> None:
     try:
         mode = path.stat().st_mode

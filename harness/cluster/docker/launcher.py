@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cluster.docker import archives, control_plane, leftovers
-from harness.cluster.docker.engine import connect
+from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.owner import OwnerConnection
 from harness.contract.names import HARNESS_REGISTRY, dns_name
 from harness.errors import EnvironmentError_, ImageError
@@ -194,6 +194,10 @@ class DockerCluster:
             pods = self.api.list("Pod", namespace, labels=selector)
             return "\n".join(f"pod {pod['metadata']['name']}: {pod['status'].get('phase')}" for pod in pods) or "no pod"
         return ""
+
+    def trouble(self) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        return stopped(self._client, self.control_plane, "the control plane of the docker cluster")
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""

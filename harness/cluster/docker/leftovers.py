@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CONTROL_PLANE = "control-plane"
 _GOING_S = 30
-_GHOST_S = 5.0
+_ENDPOINTS_S = 5.0
 _AGAIN_S = 0.2
 
 
@@ -100,12 +100,14 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
 def _remove_network(client: docker.DockerClient, network: str) -> None:
     """Remove a network; containers that somebody else is just removing keep it for a moment.
 
-    An engine that was killed may count a container that does not exist any more for ever; its next start mends that,
-    and until then the network stays.
+    An engine that was killed may count a container that does not exist any more for ever; its next start mends that.
+
+    Raises:
+        docker.errors.APIError: the engine refuses, for longer than a container takes to go.
     """
     import docker.errors
 
-    deadline = time.monotonic() + _GHOST_S
+    deadline = time.monotonic() + _ENDPOINTS_S
     while True:
         try:
             client.api.remove_network(network)
@@ -113,13 +115,9 @@ def _remove_network(client: docker.DockerClient, network: str) -> None:
         except docker.errors.NotFound:
             return
         except docker.errors.APIError as error:
-            # "has active endpoints"
-            if error.status_code != 403:
+            # 403: "has active endpoints"
+            if error.status_code != 403 or time.monotonic() > deadline:
                 raise
-            if time.monotonic() > deadline:
-                if client.api.inspect_network(network)["Containers"]:
-                    raise
-                return
         time.sleep(_AGAIN_S)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from harness.cluster.docker.engine import connect
+from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
 from harness.cluster.kind.images import NodeImages
@@ -75,16 +75,14 @@ class KindCluster:
         environment_id: str,
         *,
         images: Iterable[str] = (),
-        workers: int = 0,
         on_progress: OnProgress = _quiet,
     ) -> KindCluster:
         """Make a cluster and wait until it takes pods.
 
         Args:
-            settings: deadlines, and where the ledger is.
+            settings: deadlines, number of nodes, and where the ledger is.
             environment_id: part of all names.
             images: tags in the engine; the nodes have them from the beginning.
-            workers: nodes beside the control plane.
             on_progress: gets a line for every step.
 
         Raises:
@@ -103,13 +101,13 @@ class KindCluster:
             entry = ownership.new_entry(environment_id, cls.name)
             ownership.record(settings, entry)
             try:
-                volumes = prepared.places(client, names.cluster_name(entry.id), 1 + workers) if content else {}
-                order = _order(settings, entry, program, image, workers, content, volumes)
+                volumes = prepared.places(client, names.cluster_name(entry.id), settings.nodes) if content else {}
+                order = _order(settings, entry, program, image, content, volumes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
                 cluster = cls(settings, client, environment_id, keeper=keeper)
                 ownership.update(settings, environment_id, url=cluster.api.url)
-                startup.wait_until_usable(cluster.api, nodes=1 + workers, timeout_s=settings.start_timeout)
+                startup.wait_until_usable(cluster.api, nodes=settings.nodes, timeout_s=settings.start_timeout)
             except BaseException:
                 if keeper is not None:
                     keeper.remove()
@@ -191,6 +189,13 @@ class KindCluster:
         # kubectl is on the node; this machine need not have it
         return f"docker exec -it {self.nodes[0].name} kubectl exec -it -n {namespace} {pod} -- sh"
 
+    def trouble(self) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        for node in self.nodes:
+            if trouble := stopped(self._client, node.name, "a node of the kind cluster"):
+                return trouble
+        return startup.trouble(self.api)
+
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
         ownership.update(self._settings, self.environment_id, kept=True)
@@ -231,7 +236,6 @@ def _order(
     entry: ownership.Entry,
     program: Path,
     image: str,
-    workers: int = 0,
     content: str = "",
     volumes: Mapping[str, str] = MappingProxyType({}),
 ) -> Order:
@@ -239,7 +243,7 @@ def _order(
     folder = names.folder(settings, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
-    document = config.document(name, workers=workers, content=list(volumes.values()))
+    document = config.document(name, nodes=settings.nodes, content=list(volumes.values()))
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
     path = names.kubeconfig(settings, entry.id)
     # kind writes it with 0600; made beforehand so that there is no moment with other rights

@@ -19,12 +19,12 @@ _CONTAINERD = f"""
 """
 
 
-def document(name: str, *, workers: int = 0, content: Sequence[str] = ()) -> dict[str, Any]:
+def document(name: str, *, nodes: int = 1, content: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
         name: of the cluster.
-        workers: number of nodes beside the control plane.
+        nodes: how many.
         content: the folder of the engine's machine that is the content of containerd, for each node.
     """
     ports = [
@@ -39,10 +39,13 @@ def document(name: str, *, workers: int = 0, content: Sequence[str] = ()) -> dic
         },
         {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS},
     ]
-    nodes: list[dict[str, Any]] = [{"role": "control-plane", "extraPortMappings": ports}]
-    nodes += [{"role": "worker"} for _ in range(workers)]
-    for node, folder in zip(nodes, content, strict=False):
-        node["extraMounts"] = [{"hostPath": folder, "containerPath": "/var/lib/containerd"}]
+    if nodes > 1:
+        # kind opens the control plane to pods only where it is the only node
+        patches.append({"kind": "InitConfiguration", "nodeRegistration": {"taints": []}})
+    entries: list[dict[str, Any]] = [{"role": "control-plane", "extraPortMappings": ports}]
+    entries += [{"role": "worker"} for _ in range(nodes - 1)]
+    for entry, folder in zip(entries, content, strict=False):
+        entry["extraMounts"] = [{"hostPath": folder, "containerPath": "/var/lib/containerd"}]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -53,7 +56,7 @@ def document(name: str, *, workers: int = 0, content: Sequence[str] = ()) -> dic
         },
         "containerdConfigPatches": [_CONTAINERD],
         "kubeadmConfigPatches": [json.dumps(patch) for patch in patches],
-        "nodes": nodes,
+        "nodes": entries,
     }
 
 

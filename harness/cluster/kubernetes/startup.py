@@ -41,6 +41,20 @@ def wait_until_usable(api: KubeApi, *, nodes: int, timeout_s: float) -> None:
     )
 
 
+def trouble(api: KubeApi) -> str:
+    """What is wrong with a cluster that was usable, in one line; empty when nothing is."""
+    try:
+        nodes = api.list("Node")
+    except ApiError as error:
+        return f"the cluster's API server does not answer: {error}"
+    for node in nodes:
+        condition = _condition(node, "Ready")
+        if condition.get("status") != "True":
+            said = condition.get("message") or condition.get("reason") or "it has not said why"
+            return f"node {node['metadata']['name']} is not ready: {said}"
+    return ""
+
+
 def _told(api: KubeApi) -> str:
     """What the cluster itself says about its DNS pods."""
     try:

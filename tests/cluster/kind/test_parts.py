@@ -41,7 +41,7 @@ def test_a_stored_reference_is_told_as_it_was_written(reference: str) -> None:
 
 
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
-    document = config.document("kh-x", workers=1, content=["/volumes/a", "/volumes/b"])
+    document = config.document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"])
     patches = [yaml.safe_load(patch) for patch in document["kubeadmConfigPatches"]]
     first, last = patches[0]["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
     chief, worker = document["nodes"]

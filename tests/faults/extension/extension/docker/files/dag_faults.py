@@ -18,7 +18,7 @@ ui_forms = {
                 "type": "string",
                 "enum": [
                     "succeed", "raise", "exhaust-memory", "hang", "skip", "ignore-sigterm", "chatter", "flood", "fork",
-                    "fill-shared-memory", "stray", "leave-the-run",
+                    "fill-shared-memory", "stray", "leave-the-run", "wait",
                 ],
                 "default": "succeed",
                 "required": True,

@@ -16,6 +16,9 @@ if mode == "exhaust-memory":
         hoard.append(b"x" * 1_000_000)
 if mode == "hang":
     time.sleep(3600)
+if mode == "wait":
+    time.sleep(int(os.environ["COUNT"]))
+    print("waited")
 if mode == "ignore-sigterm":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:

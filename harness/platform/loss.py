@@ -1,0 +1,44 @@
+"""A platform that is lost in the middle of something: the cause is what became of its cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.errors import EnvironmentError_
+from harness.kube.errors import Unavailable
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@contextlib.contextmanager
+def named(cluster: Cluster) -> Iterator[None]:
+    """Tell what fails in the block because the cluster has failed as that.
+
+    Raises:
+        EnvironmentError_: a part of the platform does not answer; the first line says why, where that can be found.
+    """
+    try:
+        yield
+    except (EnvironmentError_, Unavailable) as error:
+        trouble = cluster.trouble()
+        if trouble:
+            raise EnvironmentError_(
+                trouble, last_seen=str(error), fix="run it again: a platform that is lost is not adopted"
+            ) from error
+        if isinstance(error, EnvironmentError_):
+            raise
+        # it answers again by now
+        raise EnvironmentError_("the cluster's API server did not answer for a while", last_seen=str(error)) from error
+
+
+@contextlib.contextmanager
+def forgiven(cluster: Cluster) -> Iterator[None]:
+    """Skip the rest of a clean-up on a cluster that has failed: what was to be removed goes with it."""
+    try:
+        yield
+    except (EnvironmentError_, Unavailable):
+        if not cluster.trouble():
+            raise
