@@ -12,8 +12,9 @@
 
 from __future__ import annotations
 
-from harness.images.build import build_extension_image, build_image
+from harness.images.build import build_image
 from harness.images.cleanup import LocalImage, list_images, prune
+from harness.images.extension_image import build_extension_image
 from harness.images.registry import RegistryClient
 from harness.images.resolve import current_tags, ensure, ensure_all, platform_images
 from harness.images.site import SiteSettings

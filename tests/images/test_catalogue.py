@@ -10,8 +10,8 @@ import pytest
 from harness.contract.names import PLATFORM_IMAGES
 from harness.errors import ImageError, UsageError
 from harness.images import resolve, seeds
-from harness.images.build import base_references
 from harness.images.catalogue import CATALOGUE, repository, spec
+from harness.images.extension_image import base_references
 from harness.images.resolve import Made
 from harness.images.site import SiteSettings
 from harness.settings import Settings
