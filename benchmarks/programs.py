@@ -25,7 +25,7 @@ import SimpleITK as sitk
 reader = sitk.ImageSeriesReader()
 reader.SetFileNames(reader.GetGDCMSeriesFileNames("{source}"))
 image = reader.Execute()
-sitk.WriteImage(image, "{target}", useCompression=True)
+sitk.WriteImage(image, "{target}")
 """
 _MASK = """
 import SimpleITK as sitk
