@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import measures
-from benchmarks.measures import Figure
+from benchmarks.figures import Figure
 
 ROUNDS = 3
 

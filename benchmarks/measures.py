@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import dags, programs
+from benchmarks.figures import Figure, own_state
 from benchmarks.replay import bare_runs
 from harness.api import Kaapana
 from harness.cluster.docker.engine import connect
@@ -24,16 +23,6 @@ from harness.settings import Settings
 EXTENSION = Path(__file__).parent.parent / "scenarios" / "otsus-method" / "extension"
 ALGORITHM = Path("processing-containers/otsus-method/files/otsus_method.py")
 _LABEL = "kaapana-harness.environment"
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One row of the table."""
-
-    what: str
-    values: list[float]
-    unit: str
-    goal: str
 
 
 def plugin_import(folder: Path, rounds: int) -> list[Figure]:
@@ -53,7 +42,7 @@ def plugin_import(folder: Path, rounds: int) -> list[Figure]:
 def environment(folder: Path, rounds: int) -> list[Figure]:
     """Start with images present, memory when idle, adoption, removal."""
     starts, adoptions, removals, memory = [], [], [], []
-    with _own_state(folder):
+    with own_state(folder):
         settings = Settings.load({"reuse": True})
         for _ in range(rounds):
             clock = time.monotonic()
@@ -81,7 +70,7 @@ def warm_run(folder: Path, rounds: int) -> list[Figure]:
     series = brain_mr(Settings.load().cache).path
     copy = Path(shutil.copytree(EXTENSION, folder / "edited"))
     unchanged, edited = [], []
-    with _own_state(folder):
+    with own_state(folder):
         Environment.up(Settings.load({"reuse": True})).down(keep=True)
         try:
             _command(copy, series, folder / "first")
@@ -103,7 +92,7 @@ def orchestration(folder: Path, rounds: int) -> list[Figure]:
     """The run against bare ``docker run --rm`` of the same containers with the same mounts, one after the other."""
     walls, bare, ratios = [], [], []
     series = brain_mr(Settings.load().cache)
-    with _own_state(folder), Kaapana.open(Settings.load(), evidence=folder / "evidence") as kaapana:
+    with own_state(folder), Kaapana.open(Settings.load(), evidence=folder / "evidence") as kaapana:
         extension = kaapana.install(EXTENSION)
         extension.run(dataset=series)
         for number in range(rounds):
@@ -125,21 +114,10 @@ ALL: dict[str, Callable[[Path, int], list[Figure]]] = {
     "environment": environment,
     "warm-run": warm_run,
     "orchestration": orchestration,
+    "chain": dags.chain,
+    "wide": dags.wide,
+    "programs": programs.programs,
 }
-
-
-@contextmanager
-def _own_state(folder: Path) -> Iterator[None]:
-    """A ledger of our own, so that an environment which the user keeps is neither adopted nor ended."""
-    before = os.environ.get("KAAPANA_HARNESS_STATE_DIR")
-    os.environ["KAAPANA_HARNESS_STATE_DIR"] = str(folder / "state")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["KAAPANA_HARNESS_STATE_DIR"]
-        else:
-            os.environ["KAAPANA_HARNESS_STATE_DIR"] = before
 
 
 def _harness() -> str:

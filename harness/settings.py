@@ -54,6 +54,13 @@ def _positive_seconds(text: str) -> float:
     return value
 
 
+def _megabytes(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError("expected a number of MiB")
+    return value
+
+
 def _nodes(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -94,6 +101,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("report", _optional_path, None, "folder for the evidence of every run"),
     Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
+    Option("disk_reserve", _megabytes, 1024.0, "MiB of free disk below which the task that writes most is ended"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),
     Option("start_timeout", _positive_seconds, 180.0, "seconds the platform may take to become ready"),
     Option("install_timeout", _positive_seconds, 120.0, "seconds the installation of an extension may take"),
@@ -115,6 +123,7 @@ class Settings:
     report: Path | None = None
     deliver: str = "registry"
     gpu: bool = False
+    disk_reserve: float = 1024.0
     run_timeout: float = 900.0
     start_timeout: float = 180.0
     install_timeout: float = 120.0

@@ -185,9 +185,18 @@ class KubeApi:
         watch = Watch(lines, list_all, query, since=since, timeout_s=timeout_s, reconnect_s=self._reconnect_s)
         yield from watch.changes()
 
-    def logs(self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False) -> Iterator[str]:
-        """The lines of a container's output, stdout and stderr as one stream; ``follow``: until it has ended."""
+    def logs(
+        self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False, tail: int | None = None
+    ) -> Iterator[str]:
+        """The lines of a container's output, stdout and stderr as one stream.
+
+        Args:
+            follow: until it has ended.
+            tail: only so many of the last lines.
+        """
         query = {"follow": "true"} if follow else {}
+        if tail is not None:
+            query["tailLines"] = str(tail)
         if container:
             query["container"] = container
         path = kind_named("Pod").path(namespace, pod) + "/log"

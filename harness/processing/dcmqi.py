@@ -145,7 +145,7 @@ class Converter:
             output = process.communicate()[0].decode("utf-8", "replace")
         if process.returncode != 0 or not target.is_file():
             print(output, end="", flush=True)
-            cause = mask_problems.why_refused(masks, segments, source) or cause_of(output, process.returncode)
+            cause = mask_problems.why_refused(masks, segments) or cause_of(output, process.returncode)
             raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
         described = amend(target, source, self.body_part)
         seconds = time.monotonic() - start
@@ -171,6 +171,9 @@ def amend(result: Path, source: Path, body_part: str) -> str:
     if examined := body_part or str(origin.get("BodyPartExamined", "")):
         dataset.add_new(0x00180015, "LO", examined)
     dataset.save_as(result)
+    frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    if frames and not any(frame.get("DerivationImageSequence") for frame in frames):
+        notice("mask-beside-source", f"{result.name}: no slice of the mask is where a slice of the source series is")
     labels = [str(item.SegmentLabel) for item in dataset.SegmentSequence]
     return f"{len(labels)} segment(s): {', '.join(labels)}"
 

@@ -98,8 +98,7 @@ def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str
     if reason in IMAGE_REASONS:
         return _image(task, outcome, registry_tags)
     if reason == "Evicted":
-        fix = "somebody drained the node, or it is short of memory or disk (`kubectl describe node`): run it again"
-        return Cause(task["task_id"], str(outcome["message"]), log_lines.tail(lines), fix)
+        return _evicted(task, outcome, lines)
     if reason == "OOMKilled":
         return _memory(task, outcome, lines)
     if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
@@ -153,6 +152,18 @@ def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cau
         parts.append(f"peak {mebibytes(int(peak))}")
     fix = "give the operator more: ram_mem_mb (request) and ram_mem_mb_lmt (limit), in MiB; /dev/shm counts too"
     return Cause(task["task_id"], ", ".join(parts), log_lines.tail(lines) or message, fix)
+
+
+def _evicted(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
+    summary = str(outcome["message"])
+    fix = "somebody drained the node, or it is short of memory or disk (`kubectl describe node`): run it again"
+    if "ephemeral-storage" in summary:
+        summary = f"was ended because the disk ran full: {summary}"
+        fix = (
+            "write less, or remove intermediate files; `docker system df` shows what else fills the disk, the setting "
+            "disk_reserve says how much of it stays free"
+        )
+    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
 
 
 def _timeout(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:

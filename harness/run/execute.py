@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.errors import HarnessError
-from harness.run import diagnosis, evidence, findings, notices, releases, scrapes
+from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, written
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -174,6 +174,8 @@ def _collect(
         aborted_after_s=request.timeout_s if snapshot is not None else None,
         dag_id=request.dag_id,
     )
+    lost = written.findings(environment.cluster.api, named)
+    cause = written.with_hint(cause, lost)
     run = Run(
         dag_id=request.dag_id,
         run_id=triggered.run_ids[0],
@@ -190,6 +192,7 @@ def _collect(
             *findings.of_run(named, state, objects, len(sent)),
             *findings.ignored_arguments(request.given_arguments, named),
             *notices.findings(logs),
+            *lost,
             *scrapes.collect(environment, project, triggered.run_ids, folder),
             *findings.without_input(named, request.input_readers),
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),

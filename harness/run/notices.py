@@ -19,6 +19,7 @@ RULES: Final[Mapping[str, str]] = {
     "custom-segment-code": "a label with the name of a term in the standard gets the term's code",
     "differs-on-platform": "do not rely on it",
     "fails-on-platform": "test it on the platform before it is shipped",
+    "mask-beside-source": "the mask needs origin, spacing and direction of the image it was made from",
     "name-without-dot": "DICOM files need a dot before .dcm in their name, as those of get-input have",
     "no-effect": "leave it out",
     "nothing-to-send": "check input_operator, and that the operator before it wrote .dcm files for every element",

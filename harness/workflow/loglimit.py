@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 TAIL_LINES: Final = 50
@@ -42,13 +42,23 @@ class LogLimit:
         self._left -= len(line) + 1
         self._on_line(line)
 
+    @property
+    def is_long(self) -> bool:
+        """Whether lines have been held back."""
+        return self._held > 0
+
+    def replace_tail(self, lines: Iterable[str]) -> None:
+        """Take the last lines from somebody who knows them better than a stream that may have broken off."""
+        if lines := list(lines):
+            self._tail = collections.deque(lines, maxlen=TAIL_LINES)
+            self._held = max(self._held, len(self._tail) + 1)
+
     def end(self) -> None:
-        """Pass the last of the held lines on, with the number of those that are left out; once."""
+        """Pass the last of the held lines on, after a line that says that some are left out; once."""
         held, self._held = self._held, 0
         if not held:
             return
-        last = list(self._tail)[-held:]
-        if left_out := held - len(last):
-            self._on_line(f"[kaapana-harness] {left_out} lines are left out here: the log is longer than a log may be")
-        for line in last:
+        if held > len(self._tail):
+            self._on_line("[kaapana-harness] lines are left out here: the log is longer than a log may be")
+        for line in list(self._tail)[-held:]:
             self._on_line(line)

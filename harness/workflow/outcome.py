@@ -88,14 +88,15 @@ def start_failure(pod: dict[str, Any]) -> tuple[str, str] | None:
 def eviction(pod: dict[str, Any]) -> str:
     """Why the cluster itself ended the pod: evicted, preempted, its node lost; empty when it did not.
 
-    Kubernetes marks such a pod with the condition ``DisruptionTarget`` before its containers are ended.
+    Kubernetes marks such a pod with the condition ``DisruptionTarget`` before its containers are ended; a node that
+    runs out of something says ``Evicted`` as the reason of the whole pod.
     """
     status = pod.get("status", {})
     for condition in status.get("conditions") or []:
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             said = str(status.get("message") or condition.get("message") or "").strip()
             return f"the pod was evicted from its node while it ran ({condition.get('reason')}): {said}"
-    return ""
+    return str(status.get("message") or EVICTED) if status.get("reason") == EVICTED else ""
 
 
 def has_started(pod: dict[str, Any], container: str) -> bool:

@@ -31,7 +31,6 @@ class Zygote:
     """The host side: :meth:`parse` may be called from any thread, one call at a time goes through."""
 
     def __init__(self, import_timeout_s: float) -> None:
-        self._import_timeout_s = import_timeout_s
         self._lock = threading.Lock()
         ours, theirs = multiprocessing.Pipe()
         self._pipe: Connection[Any, Any] = ours

@@ -14,7 +14,7 @@ from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.workflow import outcome, podspec
 from harness.workflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
-from harness.workflow.loglimit import LogLimit
+from harness.workflow.loglimit import TAIL_LINES, LogLimit
 from harness.workflow.outcome import Outcome
 
 GRACE_S: Final = 2
@@ -241,6 +241,11 @@ class PodRun:
             seen = self._log.count
             self._log_thread.join(_LOG_END_S)
         self._log_is_over.set()
+        if self._log.is_long:
+            # an engine that has begun a new file meanwhile ends the stream before its end
+            with contextlib.suppress(ApiError):
+                last = self._api.logs(self.namespace, self.name, container=self._container, tail=TAIL_LINES)
+                self._log.replace_tail(last)
         self._log.end()
         return self._log.tail
 

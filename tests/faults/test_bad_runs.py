@@ -16,6 +16,15 @@ def faults(kaapana: Any, sound_extension: Path) -> Any:
     return kaapana.install(sound_extension)
 
 
+@pytest.fixture
+def patient(kaapana: Any, faults_extension: Path) -> Any:
+    """The same with much memory and time, for what is to be ended by something else."""
+    operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"
+    text = operator.read_text().replace("ram_mem_mb_lmt=80", "ram_mem_mb_lmt=6000")
+    operator.write_text(text.replace("timedelta(seconds=15)", "timedelta(seconds=300)"))
+    return kaapana.install(faults_extension)
+
+
 def test_a_run_that_succeeds_has_no_cause(faults: Any) -> None:
     run = faults.run(form={"mode": "succeed", "ticket": "a"})
     assert run.succeeded
@@ -62,6 +71,47 @@ def test_binary_output_and_a_long_log_leave_the_evidence_readable(faults: Any) -
     run = faults.run(form={"mode": "chatter", "ticket": "a"})
     assert run.task("faulty").exit_code == 3
     assert "line 4999" in run.task("faulty").log
+
+
+def test_a_log_of_100_megabytes_is_cut_in_its_middle_and_its_end_is_there(patient: Any) -> None:
+    run = patient.run(form={"mode": "flood", "ticket": "a"})
+    task = run.task("faulty")
+    assert task.exit_code == 4
+    assert run.cause.task_id == "faulty"
+    assert "the flood is over" in run.cause.detail
+    assert "flood 000000" in task.log
+    assert "lines are left out" in task.log
+    assert "the flood is over" in task.log
+    evidence = sum(path.stat().st_size for path in run.directory.rglob("*") if path.is_file())
+    assert evidence < 32 * 2**20
+
+
+def test_shared_memory_that_runs_over_is_named_as_memory(faults: Any) -> None:
+    run = faults.run(form={"mode": "fill-shared-memory", "ticket": "a"})
+    assert run.cause.task_id == "faulty"
+    assert "memory" in run.cause.summary + run.cause.fix
+
+
+def test_a_file_beside_the_runs_folders_is_named_as_lost(faults: Any) -> None:
+    run = faults.run(form={"mode": "stray", "ticket": "a"})
+    assert run.succeeded
+    (finding,) = [finding for finding in run.findings if finding.rule == "written-outside"]
+    assert finding.where == "faulty"
+    assert "/output/mask.nrrd" in finding.message
+    assert "scratch" not in finding.message
+
+
+def test_the_conf_of_the_run_cannot_be_overwritten_by_a_container(faults: Any) -> None:
+    run = faults.run(form={"mode": "leave-the-run", "ticket": "a"})
+    assert run.cause.task_id == "faulty"
+    assert "Read-only file system" in run.cause.summary
+
+
+def test_processes_without_end_are_stopped_by_their_limit(patient: Any) -> None:
+    run = patient.run(form={"mode": "fork", "ticket": "a"})
+    assert run.cause.task_id == "faulty"
+    assert "Resource temporarily unavailable" in run.cause.summary
+    assert "4096" in run.cause.fix
 
 
 def test_an_unknown_form_key_is_refused_with_the_keys_that_exist(faults: Any) -> None:

@@ -238,3 +238,16 @@ def test_outside_a_cluster_there_is_no_service_account(monkeypatch: pytest.Monke
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(Unavailable, match="KUBERNETES_SERVICE_HOST"):
         KubeApi.in_cluster()
+
+
+def test_output_without_line_breaks_comes_in_parts_and_loses_nothing(server: _Server) -> None:
+    server.answers.append(_chunks(b"a" * 40_000, b"b" * 10_000 + b"\nend"))
+    lines = list(KubeApi(server.url).logs("ns", "p", follow=True))
+    assert max(map(len, lines)) <= 16 * 1024
+    assert "".join(lines) == "a" * 40_000 + "b" * 10_000 + "end"
+
+
+def test_only_the_last_lines_can_be_asked_for(server: _Server) -> None:
+    server.answers.append(_chunks(b"last\n"))
+    assert list(KubeApi(server.url).logs("ns", "p", tail=3)) == ["last"]
+    assert server.requests[-1]["query"] == {"tailLines": "3"}

@@ -73,6 +73,7 @@ def execute_tool(
         here = {
             "dcmqi": tools,
             "mask2nifti": tools,
+            "pyradiomics": importlib.util.find_spec("radiomics"),
             "jupyterlab-reporting": importlib.util.find_spec("nbconvert"),
             "dicom-validator": shutil.which("dciodvfy"),
         }

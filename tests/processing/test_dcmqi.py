@@ -147,9 +147,8 @@ def test_a_metadata_file_that_is_there_already_is_used_unchanged(execute_tool, r
 @pytest.mark.parametrize(
     ("problem", "cause"),
     [
-        ("other value", "voxels of the value(s) 3, which no label describes (described: 1;"),
+        ("other value", "otsu.nrrd has voxels of the value(s) 3, which no label describes (described: 1;"),
         ("no voxel", "otsu.nrrd is empty, no voxel has a label"),
-        ("elsewhere", "otsu.nrrd lies beside the slices of the source series"),
     ],
 )
 @pytest.mark.usefixtures("source")
@@ -157,14 +156,23 @@ def test_a_mask_that_dcmqi_refuses_is_named_with_what_is_wrong_in_it(execute_too
     labels = (volume() > 100).astype(np.uint8) * {"other value": 3, "no voxel": 0}.get(problem, 1)
     path = run_folder.element("algo") / "otsu.nrrd"
     mask(path, labels)
-    if problem == "elsewhere":
-        image = sitk.ReadImage(str(path))
-        image.SetOrigin((-10, -20, 500))
-        sitk.WriteImage(image, str(path))
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 1
     assert f"dcmqi refuses otsu.nrrd: {cause}" in ended.cause
     assert not (run_folder.element("nrrd2dcmseg") / "otsu.dcm").exists()
+
+
+@pytest.mark.usefixtures("source")
+def test_a_mask_beside_the_slices_of_its_source_is_pointed_out(execute_tool, run_folder):
+    path = run_folder.element("algo") / "otsu.nrrd"
+    mask(path)
+    assert "beside" not in execute_tool("dcmqi", **SINGLE).output
+    image = sitk.ReadImage(str(path))
+    image.SetOrigin((-10, -20, 500))
+    sitk.WriteImage(image, str(path))
+    ended = execute_tool("dcmqi", **SINGLE)
+    assert ended.status == 0
+    assert "notice mask-beside-source: otsu.dcm" in ended.output
 
 
 @pytest.mark.parametrize(

@@ -153,13 +153,43 @@ def test_the_tag_of_the_split_is_in_the_metadata(execute, run_folder):
     assert all(tag["a"] == 1 for tag in tags)
 
 
-def test_radiomics_are_skipped_unless_wanted_and_then_named_as_not_there(execute, run_folder):
-    env = {"OPERATOR_IN_SEGMENATIONS_DIR": "masks"}
-    assert execute("pyradiomics", **env).status == 126
-    image(run_folder.element("masks") / "m.nii.gz", cube(1, 3))
-    ended = execute("pyradiomics", **env, RADIOMICS="True")
-    assert ended.status == 1
-    assert "PyRadiomicsOperator is not emulated" in ended.cause
+RADIOMICS = {
+    "OPERATOR_IN_DIR": "image",
+    "OPERATOR_OUT_DIR": "radiomics",
+    "OPERATOR_IN_SEGMENATIONS_DIR": "masks",
+    "RADIOMICS": "True",
+}
+
+
+def test_radiomics_are_skipped_unless_the_form_wants_them(execute):
+    assert execute("pyradiomics", **{**RADIOMICS, "RADIOMICS": "False"}).status == 126
+
+
+def test_radiomics_of_a_cube_are_those_of_geometry_and_a_mask_without_voxels_has_zeros(execute_tool, run_folder):
+    inside = cube(2, 8)
+    image(run_folder.element("image") / "ct.nii.gz", (inside * 100).astype(np.float32), (3.0, 3.0, 3.0))
+    image(run_folder.element("masks") / "organ.nii.gz", inside, (3.0, 3.0, 3.0))
+    image(run_folder.element("masks") / "nothing.nii.gz", inside * 0, (3.0, 3.0, 3.0))
+    ended = execute_tool("pyradiomics", **RADIOMICS)
+    assert ended.status == 0, ended.errors
+    table = json.loads((run_folder.element("radiomics") / "ct.json").read_text("utf-8"))
+    assert set(table) == {"organ", "nothing"}
+    organ = table["organ"]
+    assert organ["original_shape_VoxelVolume"] == 6**3 * 3**3
+    assert organ["original_firstorder_Mean"] == 100
+    assert organ["original_firstorder_Variance"] == 0
+    # the mesh cuts the corners: its vertices lie half a voxel outside of the voxels' centres, along one axis each
+    assert organ["original_shape_Maximum3DDiameter"] == pytest.approx(3 * (6**2 + 5**2 + 5**2) ** 0.5, abs=1e-3)
+    assert set(table["nothing"]) == set(organ)
+    assert set(table["nothing"].values()) == {0.0}
+
+
+def test_radiomics_end_well_at_the_first_element_without_masks(execute_tool, run_folder):
+    image(run_folder.element("image") / "ct.nii.gz", cube(2, 8), (3.0, 3.0, 3.0))
+    ended = execute_tool("pyradiomics", **RADIOMICS)
+    assert ended.status == 0, ended.errors
+    assert "no *.nii.gz in masks" in ended.output
+    assert not list(run_folder.element("radiomics").iterdir())
 
 
 ITK = {"OPERATOR_IN_DIR": "data", "OPERATOR_OUT_DIR": "get-input-data", "MODALITY": "CT"}

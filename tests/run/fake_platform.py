@@ -243,6 +243,6 @@ def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
         visible_dag_ids=("otsus-method",),
         images={},
         notes=(),
-        source=SimpleNamespace(files=(), root=Path()),
+        source=SimpleNamespace(files=(), root=Path(), mentioning=lambda text: ()),
         uninstall=lambda on_progress: None,
     )

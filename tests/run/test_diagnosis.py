@@ -69,6 +69,14 @@ def test_an_eviction_is_the_cause_and_not_the_signal_that_it_came_with() -> None
     assert "drained" in cause.fix
 
 
+def test_a_disk_that_ran_full_is_named_with_what_keeps_it_free() -> None:
+    message = "The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0."
+    cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=137)), "failed")
+    assert cause is not None
+    assert cause.summary == f"was ended because the disk ran full: {message}"
+    assert "disk_reserve" in cause.fix
+
+
 def test_an_invalid_image_name_is_not_called_missing() -> None:
     tasks = failed(outcome=outcome("InvalidImageName", image="{DEFAULT_REGISTRY}/x"))
     cause = diagnose(tasks, "failed")

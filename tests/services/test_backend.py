@@ -242,3 +242,12 @@ def test_a_route_that_is_not_emulated_is_named(platform: RunningServices) -> Non
     answer = platform.backend.get("/remote/job")
     assert answer.status_code == 404
     assert "GET /remote/job is not emulated" in answer.json()["detail"]
+
+
+def test_the_only_instance_is_listed_and_jobs_of_federated_runs_are_refused_by_name(starter: Starter) -> None:
+    backend = starter.platform.backend
+    (instance,) = backend.post("/client/get-kaapana-instances", headers=starter.headers, json={}).json()
+    assert instance == backend.get("/client/kaapana-instance", headers=starter.headers).json()
+    refused = backend.post("/client/workflow_jobs", headers=starter.headers, json={"federated": True})
+    assert refused.status_code == 501
+    assert "federated" in refused.json()["detail"]

@@ -26,8 +26,20 @@ def test_of_a_long_log_the_middle_is_left_out_and_the_end_is_there_once() -> Non
     assert said[-1] == "line 9999"
     assert len(said) < 100
     (gap,) = [line for line in said if "left out" in line]
-    beginning = said.index(gap)
-    assert f"{10_000 - beginning - TAIL_LINES} lines are left out" in gap
+    assert len(said) - said.index(gap) == TAIL_LINES + 1
+    assert log.tail == said[-TAIL_LINES:]
+
+
+def test_the_end_of_a_long_log_can_be_told_by_somebody_else() -> None:
+    said: list[str] = []
+    log = LogLimit(said.append, most=10)
+    for number in range(20):
+        log.add(f"line {number}")
+    assert log.is_long
+    log.replace_tail(["the", "end"])
+    log.end()
+    assert said[-2:] == ["the", "end"] == log.tail
+    assert "left out" in said[-3]
 
 
 def test_lines_that_fit_into_the_end_are_not_said_to_be_left_out() -> None:

@@ -51,8 +51,12 @@ def _edge(entry: ownership.Entry) -> str:
     return f"kh-{entry.id}-edge"
 
 
-def start(image: str, entry: ownership.Entry, token: str) -> tuple[Container, list[str]]:
-    """Start the control plane; its container, and a list to which the lines of its log are added."""
+def start(image: str, entry: ownership.Entry, token: str, *, disk_reserve: int) -> tuple[Container, list[str]]:
+    """Start the control plane; its container, and a list to which the lines of its log are added.
+
+    Args:
+        disk_reserve: bytes of the engine's disk that pods of tasks may not use.
+    """
     from docker.types import Mount
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
@@ -92,6 +96,7 @@ def start(image: str, entry: ownership.Entry, token: str) -> tuple[Container, li
         KAAPANA_HARNESS_TOKEN=token,
         KAAPANA_HARNESS_POD_TOKEN=secrets.token_urlsafe(24),
         KAAPANA_HARNESS_OWN_CONTAINER=f"kh-{entry.id}",
+        KAAPANA_HARNESS_DISK_RESERVE=str(disk_reserve),
     )
     container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
     marks = {**labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}

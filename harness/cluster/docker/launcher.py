@@ -80,7 +80,9 @@ class DockerCluster:
                     # an executor that is interrupted while it starts its thread forgets it
                     undisturbed.submit(control_plane.labels, entry).result()
                     undisturbed.submit(control_plane.create_network, client, entry).result()
-                    container, log = undisturbed.submit(control_plane.start, image, entry, token).result()
+                    reserve = int(settings.disk_reserve * 2**20)
+                    started = undisturbed.submit(control_plane.start, image, entry, token, disk_reserve=reserve)
+                    container, log = started.result()
                 port = control_plane.wait_until_ready(client, container, token, log)
                 url = f"http://127.0.0.1:{port}"
                 entry = ownership.update(settings, environment_id, url=url, token=token)

@@ -84,6 +84,10 @@ class Backend:
         record = {"instance_name": name, "remote": False, "allowed_dags": [], "allowed_datasets": []}
         return JSONResponse(record if request.url.path.endswith("/kaapana-instance") else [record])
 
+    async def federated(self, request: Request) -> Response:
+        """What only federated runs call (services 4.3): refused by name."""
+        raise error(501, f"{request.method} {request.url.path}: the harness's backend has no federated workflows")
+
     async def health(self, request: Request) -> Response:
         """GET /health-check."""
         return PlainTextResponse("OK")
@@ -97,6 +101,8 @@ class Backend:
             Route("/client/installed_models/sync", self.sync_models, methods=["PUT"]),
             Route("/client/kaapana-instance", self.instances),
             Route("/client/kaapana-instances", self.instances),
+            Route("/client/get-kaapana-instances", self.instances, methods=["GET", "POST"]),
+            Route("/client/workflow_jobs", self.federated, methods=["GET", "POST", "PUT"]),
             Route("/settings/workflows/{id}", self.workflow_settings, methods=["GET", "PUT"]),
         ]
 

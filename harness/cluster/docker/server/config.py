@@ -37,6 +37,7 @@ class Config:
         listen_port: port of the API.
         owner_grace_s: seconds between the owner's loss and the removal of everything.
         first_owner_s: seconds within which an owner must appear.
+        disk_reserve: bytes of the engine's disk that pods of tasks may not use.
     """
 
     environment: str
@@ -53,6 +54,7 @@ class Config:
     listen_port: int = API_PORT
     owner_grace_s: float = 2.0
     first_owner_s: float = 30.0
+    disk_reserve: int = 1 << 30
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:

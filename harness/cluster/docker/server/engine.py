@@ -101,10 +101,17 @@ class Engine:
         """Start a container."""
         await self.call("POST", f"/containers/{container}/start")
 
-    async def inspect(self, container: str) -> dict[str, Any]:
-        """The engine's record of a container."""
-        record: dict[str, Any] = await self.call("GET", f"/containers/{container}/json")
+    async def inspect(self, container: str, *, size: bool = False) -> dict[str, Any]:
+        """The engine's record of a container; ``size``: with ``SizeRw``, the bytes in its own layer."""
+        query = {"size": "true"} if size else None
+        record: dict[str, Any] = await self.call("GET", f"/containers/{container}/json", query=query)
         return record
+
+    async def changes(self, container: str) -> list[str]:
+        """The files that a container has made or changed in its own layer. The engine compares the whole image."""
+        found = await self.call("GET", f"/containers/{container}/changes") or []
+        # 2 is a deletion
+        return [str(entry["Path"]) for entry in found if entry["Kind"] != 2]
 
     async def wait(self, container: str) -> int:
         """Wait until a container does not run; its exit code."""

@@ -17,6 +17,7 @@ from harness.cluster.docker.server.kubelet import Kubelet
 from harness.cluster.docker.server.memory import MemoryMeter
 from harness.cluster.docker.server.networks import PLATFORM, PODS, Networks
 from harness.cluster.docker.server.node import Node
+from harness.cluster.docker.server.pressure import DiskPressure, free_bytes
 from harness.cluster.docker.server.reaper import Reaper
 from harness.cluster.docker.server.removal import Removal
 from harness.cluster.docker.server.store import Manifest, Store
@@ -86,6 +87,7 @@ class ControlPlane:
         removal = Removal(node, kubelet, claims)
         controllers = Controllers(node, kubelet, networks, claims, removal)
         node.spawn(controllers.run(), "controllers")
+        node.spawn(DiskPressure(node, kubelet, lambda: free_bytes(config.state)).run(), "disk")
         store.create(node.manifest())
         for name in _NAMESPACES:
             store.create(namespace(name))

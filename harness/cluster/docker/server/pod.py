@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import shutil
 import time
 from typing import Any
 
+from harness.cluster.docker.server import outside
 from harness.cluster.docker.server.box import Box, fresh_status
 from harness.cluster.docker.server.engine import EngineCallError
 from harness.cluster.docker.server.judge import Judge
@@ -23,6 +26,8 @@ from harness.cluster.docker.server.volumes import NotReadyError, Source
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0
 MEMORY_ANNOTATION = "kaapana-harness/max-memory-bytes"
+WRITTEN_ANNOTATION = "kaapana-harness/written-bytes"
+FILES_ANNOTATION = "kaapana-harness/written-files"
 
 
 class PodWorker:
@@ -45,6 +50,8 @@ class PodWorker:
         self._network = PodNetwork(node, pod, self._publish)
         self._preparation = Preparation(node, pod, publish=self._publish, warn=self._warn)
         self._most_memory = 0
+        self._written = 0
+        self._evicted = ""
         self._pending: set[asyncio.Task[Any]] = set()
         self._deletion: asyncio.Task[Any] | None = None
         self._task = node.spawn(self._run(), f"pod {self.key.namespace}/{self.key.name}")
@@ -204,7 +211,7 @@ class PodWorker:
         while True:
             try:
                 code = await engine.wait(box.id)
-                record = await engine.inspect(box.id)
+                record = await engine.inspect(box.id, size=True)
             except EngineCallError as problem:
                 if problem.status == 404:
                     code, record = 137, None
@@ -216,7 +223,21 @@ class PodWorker:
                 code = int(record["State"]["ExitCode"])
                 break
         box.end(record, code)
+        written = int((record or {}).get("SizeRw") or 0)
+        if written >= outside.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
+            self._written += written
+            self._node.spawn(self._look_outside(box.id), f"files of {self.key.name}")
         return code
+
+    async def _look_outside(self, container: str) -> None:
+        """Name what a container has written outside of its volumes, after its end: the engine takes its time."""
+        with contextlib.suppress(EngineCallError):  # it is gone: then nobody wants to know
+            found = outside.of_interest(await self._node.engine.changes(container))
+
+            def change(pod: Manifest) -> None:
+                pod["metadata"].setdefault("annotations", {})[FILES_ANNOTATION] = json.dumps(found)
+
+            self._node.store.edit(self.key, change)
 
     # -- Services that come and go -----------------------------------------------------------------------------
 
@@ -237,6 +258,22 @@ class PodWorker:
             self._node.spawn(self._stop_all(0), f"killing of {self.key.name}")
         return self._deletion
 
+    async def evict(self, why: str) -> None:
+        """End the pod because the node runs out of something; it stays, failed, as on Kubernetes."""
+        self._evicted = why
+        self._warn("Evicted", why)
+        await self._stop_all(0)
+
+    @property
+    def is_task(self) -> bool:
+        """Whether the pod does its work once and belongs to nothing that would make another."""
+        return self._pod["spec"]["restartPolicy"] == "Never" and not self._pod["metadata"].get("ownerReferences")
+
+    @property
+    def containers(self) -> list[str]:
+        """The engine's ids of the containers that run."""
+        return [box.id for box in (*self.init, *self.boxes) if "running" in box.state]
+
     async def halt(self) -> None:
         """Start nothing any more; a container that is just being created is known when this returns."""
         self._task.cancel()
@@ -255,13 +292,14 @@ class PodWorker:
         self._node.store.remove(self.key)
 
     async def _stop_all(self, grace_s: int) -> None:
-        running = [box.id for box in (*self.init, *self.boxes) if "running" in box.state]
-        await asyncio.gather(*(self._node.engine.stop(container, grace_s) for container in running))
+        await asyncio.gather(*(self._node.engine.stop(container, grace_s) for container in self.containers))
 
     def _grace(self) -> int:
         return int(self._pod["spec"].get("terminationGracePeriodSeconds", 30))
 
     def _finish(self, phase: str, reason: str = "", message: str = "") -> None:
+        if self._evicted and phase == "Failed":
+            reason, message = "Evicted", self._evicted
         self._facts.update(phase=phase, reason=reason, message=message)
         self._publish()
         self._node.spawn(self._network.remove_sandbox(), "removal of a pod's network")
@@ -278,6 +316,8 @@ class PodWorker:
             if self._most_memory:
                 annotations = pod["metadata"].setdefault("annotations", {})
                 annotations[MEMORY_ANNOTATION] = str(self._most_memory)
+            if self._written:
+                pod["metadata"].setdefault("annotations", {})[WRITTEN_ANNOTATION] = str(self._written)
 
         self._node.store.edit(self.key, change)
 

@@ -16,7 +16,10 @@ ui_forms = {
             "mode": {
                 "title": "What the container does",
                 "type": "string",
-                "enum": ["succeed", "raise", "exhaust-memory", "hang", "skip", "ignore-sigterm", "chatter", "wait"],
+                "enum": [
+                    "succeed", "raise", "exhaust-memory", "hang", "skip", "ignore-sigterm", "chatter", "flood", "fork",
+                    "fill-shared-memory", "stray", "leave-the-run", "wait",
+                ],
                 "default": "succeed",
                 "required": True,
             },

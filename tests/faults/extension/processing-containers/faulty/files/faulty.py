@@ -30,3 +30,29 @@ if mode == "chatter":
     for number in range(5_000):
         print(f"line {number} " + "x" * 80)
     sys.exit(3)
+if mode == "flood":
+    # 100 MB in short lines, and one line of 5 MB
+    block = b"".join(b"flood %06d " % number + b"x" * 1000 + b"\n" for number in range(1000))
+    for _ in range(100):
+        sys.stdout.buffer.write(block)
+    sys.stdout.buffer.write(b"y" * 5_000_000 + b"\nthe flood is over\n")
+    sys.stdout.buffer.flush()
+    sys.exit(4)
+if mode == "fork":
+    while True:
+        if os.fork() == 0:
+            signal.pause()
+if mode == "fill-shared-memory":
+    with open("/dev/shm/heap", "wb") as heap:
+        while True:
+            heap.write(b"x" * 1_000_000)
+if mode == "stray":
+    os.makedirs("/output")
+    with open("/output/mask.nrrd", "wb") as mask:
+        mask.write(b"m" * 100_000)
+    with open("/tmp/scratch", "wb") as scratch:
+        scratch.write(b"s" * 100_000)
+if mode == "leave-the-run":
+    # another run's place, and what the platform mounts read-only
+    with open(os.path.join(os.environ["WORKFLOW_DIR"], "conf", "conf.json"), "w") as conf:
+        conf.write("{}")

@@ -1,0 +1,61 @@
+"""What containers wrote where it is lost becomes findings, and a hint where the run failed (runtime 8, 18)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from harness.kube import ApiError, KubeApi
+from harness.run.results import Cause, Finding
+
+Task = Mapping[str, Any]
+
+RULE: Final = "written-outside"
+ANNOTATION: Final = "kaapana-harness/written-files"
+_SHOWN: Final = 5
+# the engine compares a whole image for the names, after the end of the container
+_NAMES_WITHIN_S: Final = 30.0
+
+
+def findings(api: KubeApi, tasks: Sequence[Task]) -> list[Finding]:
+    """One finding for each task whose container wrote files outside of its volumes that are no temporary ones."""
+    found = []
+    deadline = time.monotonic() + _NAMES_WITHIN_S
+    for task in tasks:
+        outcome = task.get("outcome") or {}
+        written = int(outcome.get("written_bytes") or 0)
+        if not written:
+            continue
+        files = _files(api, str(outcome.get("namespace")), str(outcome.get("pod")), deadline - time.monotonic())
+        if not files:
+            continue
+        more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+        message = f"wrote {', '.join(files[:_SHOWN])}{more} ({written} bytes): lost with the container"
+        fix = "only what lies below WORKFLOW_DIR reaches other tasks; /models and /tensorboard stay between runs"
+        found.append(Finding(RULE, "warning", str(task["task_id"]), message, fix))
+    return found
+
+
+def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
+    """The cause of a failed run, with what was written to lost places before: often that is what is missing."""
+    lost = [f"{finding.where} {finding.message}" for finding in found if finding.rule == RULE]
+    if cause is None or not lost:
+        return cause
+    return dataclasses.replace(cause, detail="\n".join([*cause.detail.splitlines(), *lost]))
+
+
+def _files(api: KubeApi, namespace: str, pod: str, within_s: float) -> list[str]:
+    """The names, waited for; nothing when the pod is gone."""
+    try:
+        known = api.get("Pod", namespace, pod)["metadata"].get("annotations") or {}
+        if ANNOTATION not in known and within_s > 0:
+            for _, seen in api.watch("Pod", namespace, name=pod, timeout_s=within_s):
+                known = seen["metadata"].get("annotations") or {}
+                if ANNOTATION in known:
+                    break
+        return [str(path) for path in json.loads(known.get(ANNOTATION, "[]"))]
+    except ApiError:
+        return []
