@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 
 from harness.cluster import open_cluster
@@ -112,12 +114,17 @@ def test_a_control_plane_that_has_stopped_is_named_and_nothing_is_left(
     cluster = open_cluster("docker", settings, environment_id=environment_id)
     try:
         assert cluster.trouble() == ""
+        name, what = f"kh-{environment_id}", "the control plane of the docker cluster"
         client = connect()
-        client.api.kill(f"kh-{environment_id}")
+        client.api.pause(name)
+        assert cluster.trouble() == f"{what} is paused: `docker unpause {name}`"
+        client.api.unpause(name)
+        client.api.kill(name)
+        # the engine removes it by itself, in its own time
+        with contextlib.suppress(docker.errors.NotFound):
+            client.api.wait(name, condition="removed")
         client.close()
-        assert cluster.trouble() == (
-            f"the control plane of the docker cluster has stopped (exit status 137): container kh-{environment_id}"
-        )
+        assert cluster.trouble() == f"{what} is gone: there is no container {name} any more"
     finally:
         cluster.close()
     _wait_until_nothing_is_left(environment_id)

@@ -81,7 +81,7 @@ def stopped(client: docker.DockerClient, container: str, what: str) -> str:
     try:
         state = client.api.inspect_container(container)["State"]
     except docker.errors.NotFound:
-        return f"{what} is gone: somebody has removed the container {container}"
+        return f"{what} is gone: there is no container {container} any more"
     except (docker.errors.APIError, requests.RequestException) as error:
         return f"the container engine does not answer: {str(error).splitlines()[0]}"
     if state["Running"] and not state["Paused"]:

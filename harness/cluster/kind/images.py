@@ -45,8 +45,7 @@ def transfer(client: docker.DockerClient, node: Node, image_ids: Iterable[str], 
     finally:
         for name in names.values():
             _untag(client, name)
-    for image, name in names.items():
-        node.tag(canonical(name), [by_id(image)])
+    node.tag({canonical(name): [by_id(image)] for image, name in names.items()})
     node.remove(canonical(name) for name in names.values())
 
 
@@ -84,8 +83,10 @@ class NodeImages:
         for node in self._nodes:
             present = node.images()
             transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
-            for image in set(wanted.values()):
-                node.tag(by_id(image), [reference for reference, own in wanted.items() if own == image])
+            references: dict[str, list[str]] = {}
+            for reference, image in wanted.items():
+                references.setdefault(by_id(image), []).append(reference)
+            node.tag(references)
         on_all(self._nodes, "wait_until_noticed", list(wanted))
 
     def _id(self, reference: str, name: str) -> str:

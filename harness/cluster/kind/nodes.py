@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -81,9 +82,12 @@ class Node:
         """Load an archive (``docker save``) into containerd."""
         self.run(*_CTR, "import", "-", stdin=archive, timeout_s=_IMPORT_S)
 
-    def tag(self, source: str, targets: Iterable[str]) -> None:
-        """Give an image more names, in containerd's notation."""
-        self.run(*_CTR, "tag", "--force", source, *targets)
+    def tag(self, names: Mapping[str, Iterable[str]]) -> None:
+        """Give images more names, in containerd's notation: a name that is there to those that it gets as well."""
+        # one call of the engine for all: each takes a tenth of a second
+        commands = [shlex.join([*_CTR, "tag", "--force", source, *targets]) for source, targets in names.items()]
+        if commands:
+            self.run("sh", "-ec", "\n".join(commands))
 
     def remove(self, references: Iterable[str]) -> None:
         """Take names away."""

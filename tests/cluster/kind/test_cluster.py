@@ -1,4 +1,4 @@
-"""A real kind cluster: whose it is, what becomes of it, how its registry is found. Run by ``tox -e kind``."""
+"""A real kind cluster: whose it is and what becomes of it. Run by ``tox -e kind``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cluster import Cluster, open_cluster
+from harness.cluster import open_cluster
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind import leftovers
 from harness.cluster.kind.cluster import KindCluster
-from harness.contract.names import HARNESS_REGISTRY
 from harness.platform import ownership
 from harness.settings import Settings
 from tests.cluster.conftest import CLUSTERS
@@ -26,13 +25,26 @@ from tests.cluster.objects import Objects
 
 pytestmark = pytest.mark.skipif("kind" not in CLUSTERS, reason="needs a kind cluster: tox -e kind")
 
+# what kind says at the beginning of each step, and the end of all of them
+_STAGES = [
+    "Ensuring node image",
+    "Preparing nodes",
+    "Writing configuration",
+    "Starting control-plane",
+    "Installing CNI",
+    "Installing StorageClass",
+    "usable",
+]
 _OWNER = """
 import sys, time
 from harness.cluster import open_cluster
 from harness.settings import Settings
 cluster = open_cluster("kind", Settings(), environment_id=sys.argv[1], on_progress=lambda line: print(line, flush=True))
-print("usable", flush=True)
-time.sleep(600)
+try:
+    print("usable", flush=True)
+    time.sleep(600)
+finally:
+    cluster.close()
 """
 
 
@@ -46,17 +58,25 @@ def environment_id(settings: Settings) -> Iterator[str]:
     ownership.forget(settings, name)
 
 
-@pytest.mark.parametrize("moment", ["Preparing nodes", "Starting control-plane", "usable"])
-def test_nothing_is_left_of_an_owner_that_is_killed(settings: Settings, environment_id: str, moment: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("moment", _STAGES)
+def test_nothing_is_left_of_an_owner_that_is_ended(
+    settings: Settings, environment_id: str, moment: str, number: signal.Signals
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _OWNER, environment_id],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     read_until(process, moment)
-    process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    if number == signal.SIGINT:
+        # it removes its cluster itself, before it ends
+        assert "KeyboardInterrupt" in said
+        assert left(settings, environment_id) == []
     wait_until_nothing_is_left(settings, environment_id)
 
 
@@ -84,14 +104,3 @@ def test_the_users_own_kubeconfig_is_not_touched_and_ours_is_for_the_user_only(
         assert left(settings, environment_id) == []
     finally:
         cluster.close()
-
-
-def test_the_registry_is_announced_as_other_tools_expect_it(cluster: Cluster, platform: Objects) -> None:
-    if cluster.name != "kind":
-        pytest.skip("about kind")
-    name, _, port = HARNESS_REGISTRY
-    if not any(found["metadata"]["name"] == name for found in platform.api.list("Service", platform.namespace)):
-        platform.service(name, port, name, type="NodePort")
-    address = cluster.registry
-    found = platform.api.get("ConfigMap", "kube-public", "local-registry-hosting")
-    assert f'host: "{address}"' in found["data"]["localRegistryHosting.v1"]

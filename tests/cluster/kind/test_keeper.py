@@ -103,6 +103,7 @@ def left(settings: Settings, environment_id: str) -> list[str]:
         name = names.cluster_name(environment_id)
         found = [entry["Names"][0] for entry in client.api.containers(all=True, filters={"name": name})]
         found += [entry["Name"] for entry in client.api.networks(names=[name])]
+        found += [entry["Name"] for entry in client.api.volumes(filters={"name": name})["Volumes"] or ()]
     if ownership.find(settings, environment_id):
         found.append("entry in the ledger")
     if names.folder(settings, environment_id).exists():
