@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.cli_context import context
 from harness.cli_images import images
 from harness.errors import UsageError
 from harness.exit_status import Verbs
@@ -56,6 +57,7 @@ def cli() -> None:
 
 
 cli.add_command(images)
+cli.add_command(context)
 
 
 @cli.command()

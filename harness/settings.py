@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ else:
     import tomli as tomllib
 
 _ENV_PREFIX = "KAAPANA_HARNESS_"
+_REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,12 @@ def _deliver(text: str) -> str:
     raise ValueError("expected registry or tar")
 
 
+def _registry(text: str) -> str:
+    if text and ("://" in text or not _REGISTRY.fullmatch(text)):
+        raise ValueError("expected a registry as it stands in references of images, such as registry.site:5000/team")
+    return text
+
+
 def _optional_path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
@@ -101,6 +109,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("report", _optional_path, None, "folder for the evidence of every run"),
     Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
+    Option("context_registry", _registry, "", "registry for context:NAME, reached by this machine and by the nodes"),
+    Option("context_storage_class", str, "", "storage class for context:NAME (default: that of the cluster)"),
     Option("disk_reserve", _megabytes, 1024.0, "MiB of free disk below which the task that writes most is ended"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),
     Option("start_timeout", _positive_seconds, 180.0, "seconds the platform may take to become ready"),
@@ -123,6 +133,8 @@ class Settings:
     report: Path | None = None
     deliver: str = "registry"
     gpu: bool = False
+    context_registry: str = ""
+    context_storage_class: str = ""
     disk_reserve: float = 1024.0
     run_timeout: float = 900.0
     start_timeout: float = 180.0
@@ -178,6 +190,11 @@ class Settings:
             values[option.name] = raw
             sources[option.name] = source
         return cls(**values, sources=sources)
+
+    @property
+    def shared_cluster(self) -> bool:
+        """Whether the cluster belongs to others as well: it has a registry, and takes objects in namespaces only."""
+        return self.cluster.startswith("context:")
 
     @property
     def cache(self) -> Path:

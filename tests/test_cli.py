@@ -21,7 +21,7 @@ from harness.errors import EngineError, HarnessError, InstallError, UsageError
 from harness.form_options import form_values
 
 ROOT = Path(__file__).parents[1]
-VERBS = {"doctor", "images", "up", "down", "status", "prune", "lint", "build", "run", "report"}
+VERBS = {"doctor", "images", "context", "up", "down", "status", "prune", "lint", "build", "run", "report"}
 
 
 def invoke(*words: object) -> Result:

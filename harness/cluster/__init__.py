@@ -42,7 +42,7 @@ def open_cluster(
         on_progress: gets a line for every step that takes seconds.
 
     Raises:
-        UsageError: the kind of cluster is not known or not there yet, or cannot have several nodes.
+        UsageError: the kind of cluster is not known or cannot have several nodes, or there is no such context.
         EngineError: there is no engine, or it may not be used.
         EnvironmentError_: it did not start; nothing is left of it.
     """
@@ -63,7 +63,10 @@ def open_cluster(
         kept = KindCluster.adopt(settings, environment_id) if reuse else None
         return kept or KindCluster.create(settings, environment_id, images=images, on_progress=on_progress)
     if spec.startswith("context:"):
-        raise UsageError(f"cluster {spec!r} is not there yet in this version", fix="use --kaapana-cluster docker")
+        from harness.cluster.context.cluster import ContextCluster
+
+        left = ContextCluster.adopt(settings, environment_id) if reuse else None
+        return left or ContextCluster.create(settings, environment_id, spec, images=images, on_progress=on_progress)
     raise UsageError(f"unknown cluster {spec!r}", fix="use docker, kind or context:NAME")
 
 

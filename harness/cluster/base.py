@@ -24,9 +24,10 @@ class Cluster(Protocol):
 
     @property
     def registry(self) -> str:
-        """``host:port`` of the environment's registry, as the host pushes to it and as pods' images name it.
+        """The environment's registry, as the host pushes to it and as pods' images name it.
 
-        Waits until the registry's Service (``contract.names.HARNESS_REGISTRY``) has its address.
+        ``host:port``, on a shared cluster with a path behind it. Waits until the registry's Service
+        (``contract.names.HARNESS_REGISTRY``) has its address.
 
         Raises:
             EnvironmentError_: there is no such Service, or it did not get an address in time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import engine
 from harness.images.build import quiet
+from harness.images.registry_login import RegistryLogin
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -21,18 +23,45 @@ MANIFEST_TYPES = (
 """Media types that a pull accepts; without them a registry answers with an outdated format or 404."""
 
 
-class RegistryClient:
-    """The registry at ``host:port``. Thread-safe; close it, or use it as a context manager.
+_LOOPBACK = ("localhost", "127.")
+
+
+def api_of(address: str) -> tuple[str, str]:
+    """Where the API of a registry is, and what the names of its repositories begin with.
 
     Args:
-        address: ``host:port`` as it stands in references.
-        scheme: ``http`` for the harness's own registries, which engines accept on the loopback address.
+        address: ``host:port``, as it stands in references; or with a path behind it, below which all repositories lie.
+
+    Returns:
+        URL of the server, and the path with a slash at its end or nothing. Like engines and nodes it is asked without
+        TLS on the loopback address only.
+    """
+    host, _, prefix = address.partition("/")
+    scheme = "http" if host.startswith(_LOOPBACK) else "https"
+    return f"{scheme}://{host}", f"{prefix}/" if prefix else ""
+
+
+class RegistryClient:
+    """A registry, or the part of one below a path. Thread-safe; close it, or use it as a context manager.
+
+    Args:
+        address: as it stands in references, see :func:`api_of`.
         timeout_s: seconds until a request fails.
     """
 
-    def __init__(self, address: str, *, scheme: str = "http", timeout_s: float = 30.0) -> None:
+    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
         self.address = address
-        self._http = httpx.Client(base_url=f"{scheme}://{address}", timeout=timeout_s, trust_env=False)
+        url, self._prefix = api_of(address)
+        # the harness's own registries have no login, so that nothing of the user's is read for them
+        secure = url.startswith("https://")
+        self._http = httpx.Client(
+            base_url=url,
+            timeout=timeout_s,
+            trust_env=False,
+            auth=RegistryLogin(address.partition("/")[0]) if secure else None,
+            # the system's authorities, among them those of the site
+            verify=ssl.create_default_context() if secure else True,
+        )
 
     def __enter__(self) -> RegistryClient:
         return self
@@ -56,16 +85,33 @@ class RegistryClient:
 
     def catalog(self) -> list[str]:
         """Names of all repositories, sorted."""
-        return sorted(self._pages("/v2/_catalog", "repositories"))
+        found = self._pages("/v2/_catalog", "repositories")
+        return sorted(name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix))
 
     def tags(self, repository: str) -> list[str]:
         """Tags of a repository, sorted; empty when there is no such repository."""
-        return sorted(self._pages(f"/v2/{repository}/tags/list", "tags"))
+        return sorted(self._pages(f"/v2/{self._prefix}{repository}/tags/list", "tags"))
 
     def digest(self, repository: str, tag: str) -> str | None:
         """Digest of the manifest, or ``None`` when the registry does not have it."""
-        answer = self._get(f"/v2/{repository}/manifests/{tag}", method="HEAD")
+        answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}", method="HEAD")
         return str(answer.headers["docker-content-digest"]) if answer.status_code == 200 else None
+
+    def has(self, repository: str, tag: str, image_id: str) -> bool:
+        """Whether the manifest of this tag describes exactly this image of the engine."""
+        answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}")
+        if answer.status_code != 200:
+            return False
+        # the id is the digest of the configuration, or with a containerd store that of the manifest
+        config = (answer.json().get("config") or {}).get("digest")
+        return image_id in {config, answer.headers.get("docker-content-digest")}
+
+    def delete(self, repository: str, digest: str) -> bool:
+        """Delete a manifest; whether the registry does such a thing."""
+        try:
+            return self._http.delete(f"/v2/{self._prefix}{repository}/manifests/{digest}").status_code in {202, 404}
+        except httpx.TransportError:
+            return False
 
     def missing(self, repository: str, tag: str) -> str:
         """What to tell about a reference that this registry does not have: the names that are there."""

@@ -2,6 +2,7 @@
 
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, KubeconfigError, NotFound, Unavailable
+from harness.kube.scoped import ScopedApi, in_cluster
 
 __all__ = [
     "ApiError",
@@ -13,5 +14,7 @@ __all__ = [
     "KubeconfigError",
     "Manifest",
     "NotFound",
+    "ScopedApi",
     "Unavailable",
+    "in_cluster",
 ]

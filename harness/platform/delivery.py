@@ -11,12 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-
 from harness.errors import ImageError, UsageError
 from harness.images import RegistryClient, build_extension_image
 from harness.images.engine import client as engine_client
-from harness.images.registry import MANIFEST_TYPES
 from harness.platform import registry_seed
 
 if TYPE_CHECKING:
@@ -81,12 +78,15 @@ def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
             )
 
     def one(image: Built) -> None:
-        if _registry_has(registry, image):
-            return
-        say(f"pushing {image.reference}")
-        registry_seed.mount(registry, image.reference.removeprefix(f"{registry}/").rpartition(":")[0])
-        with RegistryClient(registry) as registry_client:
-            registry_client.push(image.image_id, image.reference)
+        repository, _, tag = image.reference.removeprefix(f"{registry}/").rpartition(":")
+        with RegistryClient(registry) as client:
+            if client.has(repository, tag, image.image_id):
+                return
+            say(f"pushing {image.reference}")
+            if "/" not in registry:
+                # the platform's own registry; the part of somebody's that lies below a path has no base layers
+                registry_seed.mount(registry, repository)
+            client.push(image.image_id, image.reference)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         list(pool.map(one, images))
@@ -142,25 +142,6 @@ def write_archive(images: Iterable[Built], archive: Path, say: OnProgress) -> No
         for reference in tagged:
             api.remove_image(reference, noprune=True)
         api.close()
-
-
-def _registry_has(registry: str, image: Built) -> bool:
-    """Whether the registry's manifest of this tag describes exactly this image."""
-    repository, _, tag = image.reference.removeprefix(f"{registry}/").rpartition(":")
-    try:
-        answer = httpx.get(
-            f"http://{registry}/v2/{repository}/manifests/{tag}",
-            headers={"Accept": ", ".join(MANIFEST_TYPES)},
-            timeout=10,
-            trust_env=False,
-        )
-        if answer.status_code != 200:
-            return False
-        # the id is the digest of the configuration, or with a containerd store that of the manifest
-        config = (answer.json().get("config") or {}).get("digest")
-    except (httpx.HTTPError, ValueError):
-        return False
-    return image.image_id in {config, answer.headers.get("docker-content-digest")}
 
 
 class _Lines:

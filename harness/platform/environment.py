@@ -159,12 +159,17 @@ class Environment:
         from harness import images
 
         profile = profiles.load(settings.platform)
-        wanted = [*_IMAGES, *(f"platform:{name}" for name in names.PLATFORM_IMAGES)]
-        with ThreadPoolExecutor(1) as pool:
-            # the base images are done long before the last one
-            seeded = pool.submit(_seeded_registry, settings, on_progress)
-            tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress)
-            tags["registry"] = seeded.result()
+        platform = [f"platform:{name}" for name in names.PLATFORM_IMAGES]
+        if settings.shared_cluster:
+            # it has a registry
+            wanted = [name for name in _IMAGES if name != "registry"]
+            tags = images.ensure_all([*wanted, *platform], settings=settings, on_progress=on_progress)
+        else:
+            with ThreadPoolExecutor(1) as pool:
+                # the base images are done long before the last one
+                seeded = pool.submit(_seeded_registry, settings, on_progress)
+                tags = images.ensure_all([*_IMAGES, *platform], settings=settings, on_progress=on_progress)
+                tags["registry"] = seeded.result()
         key = _key(settings, profile, tags)
         if settings.reuse:
             found = cls._adopt(settings, profile, key, on_progress)
@@ -191,10 +196,10 @@ class Environment:
         )
         try:
             ownership.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
-            cluster.provide_images({tags[name]: tags[name] for name in _IMAGES})
+            cluster.provide_images({tags[name]: tags[name] for name in _IMAGES if name in tags})
             if settings.gpu:
                 _require_devices(cluster)
-            values = _values(environment_id, profile, credentials, tags, gpu=settings.gpu)
+            values = _values(environment_id, profile, credentials, tags, settings)
             _apply_platform(cluster, values, say)
             version, registry = profile.version, cluster.registry
             cluster.provide_images(
@@ -263,7 +268,8 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
     """What must be equal for an environment to be adopted: cluster, its nodes, release, and the code in its images."""
-    inputs = json.dumps([settings.cluster, settings.nodes, profile.data, dict(tags), settings.gpu], sort_keys=True)
+    where = [settings.cluster, settings.nodes, settings.context_registry, settings.context_storage_class]
+    inputs = json.dumps([where, profile.data, dict(tags), settings.gpu], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
@@ -283,14 +289,15 @@ def _require_devices(cluster: Cluster) -> None:
 
 
 def _values(
-    environment_id: str, profile: Profile, credentials: Credentials, tags: Mapping[str, str], *, gpu: bool
+    environment_id: str, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
 ) -> dict[str, Any]:
     return {
-        "gpu_support": gpu,
+        "gpu_support": settings.gpu,
+        "shared_cluster": settings.shared_cluster,
         "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
         "environment": environment_id,
         "profile": profile.as_json(),
-        "images": {name: tags[name] for name in _IMAGES},
+        "images": {name: tags.get(name, "") for name in _IMAGES},
         "credentials": credentials.as_mapping(),
     }
 

@@ -39,6 +39,7 @@ class Entry:
         kept: it stays when its owner ends.
         url: of its API; empty until it is up.
         token: for the API.
+        kubeconfig: file that has the context of ``context:NAME``.
         key: hash of everything that must be equal for an adoption.
         secrets: credentials of the platform in it.
     """
@@ -51,6 +52,7 @@ class Entry:
     kept: bool = False
     url: str = ""
     token: str = ""
+    kubeconfig: str = ""
     key: str = ""
     secrets: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -59,11 +61,12 @@ class Entry:
         return f"{self.id}  {self.cluster}  {state}  owner {self.owner}  since {self.started}"
 
 
-def new_entry(environment_id: str, cluster: str) -> Entry:
-    """An entry of this process."""
+def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:
+    """An entry of this process; ``fields`` are further ones that are known already."""
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     pid = os.getpid()
-    return Entry(environment_id, cluster, f"{pid}@{socket.gethostname()}", started, _start_of(pid))
+    owner = f"{pid}@{socket.gethostname()}"
+    return dataclasses.replace(Entry(environment_id, cluster, owner, started, _start_of(pid)), **fields)  # type: ignore[arg-type]
 
 
 def record(settings: Settings, entry: Entry) -> None:
@@ -131,6 +134,7 @@ def down(settings: Settings) -> list[str]:
 
 def tidy(settings: Settings) -> list[str]:
     """Remove what is left of this user's environments whose owner died; their ids."""
+    from harness.cluster.context.leftovers import NotRemovedError as NotRemovedFromContextError
     from harness.cluster.docker.leftovers import NotRemovedError
 
     removed = []
@@ -139,7 +143,7 @@ def tidy(settings: Settings) -> list[str]:
             continue
         try:
             _remove(settings, entry.id)
-        except NotRemovedError as error:
+        except (NotRemovedError, NotRemovedFromContextError) as error:
             # it stays in the ledger and is tried again; what is to start now does not need it gone
             _LOG.warning("%s", error)
         else:
@@ -216,6 +220,12 @@ def _remove(settings: Settings, environment_id: str) -> None:
     from harness.cluster.kind import leftovers as kind_leftovers
 
     entry = find(settings, environment_id)
+    if entry and entry.cluster.startswith("context:"):
+        from harness.cluster.context.leftovers import remove_entry
+
+        remove_entry(entry)
+        forget(settings, environment_id)
+        return
     kind = entry is not None and entry.cluster == "kind"
     if entry and entry.url and not kind:
         with contextlib.suppress(ApiError):
@@ -230,6 +240,10 @@ def _remove(settings: Settings, environment_id: str) -> None:
 
 
 def _answers(settings: Settings, entry: Entry) -> bool:
+    if entry.cluster.startswith("context:"):
+        from harness.cluster.context import leftovers
+
+        return leftovers.answers(entry)
     if entry.cluster == "kind":
         from harness.cluster.kind.cluster import answers
 

@@ -23,7 +23,8 @@ def told(registry: str, image: str, message: str) -> str:
     """
     if not image.startswith(f"{registry}/") or _TOLD.search(message):
         return message
-    repository, _, tag = image.removeprefix(f"{registry}/").rpartition(":")
+    # on a shared cluster with the digest that it had when it was pushed
+    repository, _, tag = image.removeprefix(f"{registry}/").partition("@")[0].rpartition(":")
     if not repository:
         return message
     try:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from harness.kube.client import KubeApi
+from harness.kube import KubeApi, in_cluster
 from harness.kube.errors import ApiError
 from harness.services.scraping import Target, scrape, targets_of
 
@@ -32,7 +32,7 @@ class Metrics:
         connect: gives the API server; raises :class:`ApiError` where there is none (outside of a cluster).
     """
 
-    def __init__(self, connect: Callable[[], KubeApi] = KubeApi.in_cluster) -> None:
+    def __init__(self, connect: Callable[[], KubeApi] = in_cluster) -> None:
         self._connect = connect
         self._stop = threading.Event()
         self._lock = threading.Lock()

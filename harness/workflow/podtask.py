@@ -14,7 +14,7 @@ from typing import Any, Final
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
 from harness.contract import names
-from harness.kube.client import KubeApi
+from harness.kube import KubeApi, in_cluster
 from harness.kube.errors import ApiError
 from harness.workflow import interactive, outcome, podrun, podspec, profile, resources
 from harness.workflow.errors import (
@@ -36,7 +36,7 @@ _NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError, int
 
 def connect() -> KubeApi:
     """The API server of the cluster; a function, so that tests can put another in its place."""
-    return KubeApi.in_cluster()
+    return in_cluster()
 
 
 @functools.cache

@@ -1,0 +1,42 @@
+"""``kaapana-harness context``: what it takes to use a cluster that exists, ``--cluster context:NAME``."""
+
+from __future__ import annotations
+
+import click
+
+from harness.errors import UsageError
+from harness.settings import Settings
+
+
+@click.group()
+def context() -> None:
+    """Use a cluster that exists: its rights, and whether it has all that is needed."""
+
+
+@context.command()
+@click.option(
+    "--user", default="", help="Who gets the rights, as the cluster calls them; by default a service account."
+)
+@click.option("--group", default="", help="A group of users that gets the rights.")
+def rights(user: str, group: str) -> None:
+    """Print the objects that an admin of the cluster applies once: `... | kubectl apply -f -`."""
+    import yaml
+
+    from harness.cluster.context.rights import manifests
+
+    if user and group:
+        raise UsageError("--user and --group exclude each other", fix="call it once for each")
+    click.echo(yaml.safe_dump_all(manifests(user=user, group=group), sort_keys=False), nl=False)
+
+
+@context.command()
+@click.argument("name")
+def check(name: str) -> None:
+    """Say all that the cluster of a context lacks for an environment."""
+    from harness.cluster.context import access, preflight
+    from harness.kube import KubeApi
+
+    settings = Settings.load()
+    found, path = access.find(name)
+    preflight.require(KubeApi.of(found), name, settings)
+    click.echo(f"context {name} of {path} has all that an environment needs")

@@ -1,0 +1,59 @@
+"""Finding a context in the user's kubeconfig, which is only ever read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.kube import KubeconfigError, kubeconfig
+from harness.kube.kubeconfig import Access
+
+SPEC = "context:"
+"""What a setting ``cluster`` begins with that names a context."""
+
+
+def context_of(spec: str) -> str:
+    """The name of the context in ``context:NAME``."""
+    return spec.removeprefix(SPEC)
+
+
+def files() -> list[Path]:
+    """The files that make up the user's kubeconfig, as kubectl has it; those that exist."""
+    named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    return [path for path in named or [kubeconfig.default_path()] if path.is_file()]
+
+
+def find(context: str) -> tuple[Access, Path]:
+    """The context, and the file that has it.
+
+    Raises:
+        UsageError: there is no kubeconfig, no such context, or one that cannot be used; what there is is named.
+    """
+    found = files()
+    if not found:
+        raise UsageError(
+            f"there is no kubeconfig, so no context {context!r}",
+            last_seen=f"looked for {os.environ.get('KUBECONFIG') or kubeconfig.default_path()}",
+            fix="name the file in KUBECONFIG; `kubectl config get-contexts` shows what kubectl sees",
+        )
+    trouble = []
+    for path in found:
+        try:
+            return kubeconfig.load(path, context), path
+        except KubeconfigError as error:
+            trouble.append(str(error))
+    raise UsageError(
+        f"context {context!r} cannot be used",
+        last_seen="\n".join(trouble),
+        fix="`kubectl config get-contexts` lists the contexts; KUBECONFIG names the files",
+    )
+
+
+def at(path: str, context: str) -> Access:
+    """The context in the file that it was found in before.
+
+    Raises:
+        KubeconfigError: it is not there any more.
+    """
+    return kubeconfig.load(Path(path), context)

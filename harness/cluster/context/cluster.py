@@ -1,0 +1,235 @@
+"""An environment on a cluster of the user's kubeconfig, seen from the host."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.context import access as contexts
+from harness.cluster.context import leftovers, preflight, probe
+from harness.cluster.context.api import ContextApi
+from harness.cluster.context.forwarding import Forwarders
+from harness.cluster.context.images import RegistryImages, delete_own
+from harness.cluster.docker.engine import connect
+from harness.contract.names import SERVICES_NAMESPACE
+from harness.errors import EnvironmentError_, HarnessError
+from harness.images import registry_login
+from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
+from harness.platform import ownership
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    import docker
+
+    from harness.kube.kubeconfig import Access
+
+OnProgress = Callable[[str], None]
+ANNOTATION_OWNER = "kaapana-harness/owner"
+ANNOTATION_STARTED = "kaapana-harness/started"
+# as for kind: an API server that is started again is back after some seconds
+_RECONNECT_S = 60.0
+
+
+def _quiet(line: str) -> None:
+    """Nobody listens."""
+
+
+class ContextCluster:
+    """An environment's part of a shared cluster. Made by :meth:`create` or :meth:`adopt`.
+
+    Attributes:
+        adopted: it was left running by an earlier process.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: docker.DockerClient,
+        entry: ownership.Entry,
+        access: Access,
+        *,
+        adopted: bool,
+    ) -> None:
+        self.name = entry.cluster
+        self.environment_id = entry.id
+        self.adopted = adopted
+        self.registry = f"{settings.context_registry}/{scoping.prefix_of(entry.id).rstrip('-')}"
+        self._api = ContextApi.open(
+            access,
+            entry.id,
+            reconnect_s=_RECONNECT_S,
+            annotations={ANNOTATION_OWNER: entry.owner, ANNOTATION_STARTED: entry.started},
+            storage_class=settings.context_storage_class,
+            pull_config=_pull_config(settings.context_registry),
+        )
+        self.api: KubeApi = self._api
+        self._settings = settings
+        self._client = client
+        self._images = RegistryImages(client, settings.context_registry, self.registry, f"kh-{entry.id}/node")
+        self._forwarders = Forwarders(self._api, access)
+        self._addresses: dict[tuple[str, str, int], tuple[str, int]] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        settings: Settings,
+        environment_id: str,
+        spec: str,
+        *,
+        images: Iterable[str] = (),
+        on_progress: OnProgress = _quiet,
+    ) -> ContextCluster:
+        """Examine the cluster and make the environment's first namespace on it.
+
+        Args:
+            settings: where the ledger is, and the registry.
+            environment_id: part of all names.
+            spec: ``context:NAME``.
+            images: tags in the engine; they are pushed at once.
+            on_progress: gets a line for every step.
+
+        Raises:
+            UsageError: there is no such context.
+            EnvironmentError_: the cluster lacks something; nothing is left on it.
+        """
+        context = contexts.context_of(spec)
+        access, path = contexts.find(context)
+        preflight.require(KubeApi.of(access), context, settings)
+        client = connect()
+        try:
+            entry = ownership.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
+            # before anything exists that somebody would have to remove
+            ownership.record(settings, entry)
+            cluster = cls(settings, client, entry, access, adopted=False)
+            try:
+                cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
+                wanted = list(images)
+                if wanted:
+                    on_progress(f"pushing {len(wanted)} images to {settings.context_registry}")
+                    cluster.provide_images({tag: tag for tag in wanted})
+                    probe.pull(cluster.api, _smallest(client, wanted), timeout_s=settings.start_timeout)
+            except BaseException:
+                cluster.close()
+                raise
+        except BaseException:
+            client.close()
+            raise
+        return cluster
+
+    @classmethod
+    def adopt(cls, settings: Settings, environment_id: str) -> ContextCluster | None:
+        """The environment that was kept and is still there, or ``None``."""
+        entry = ownership.find(settings, environment_id)
+        if entry is None or not entry.kept or not settings.context_registry:
+            return None
+        try:
+            access = contexts.at(entry.kubeconfig, contexts.context_of(entry.cluster))
+            KubeApi.of(access).request("GET", "/version", timeout_s=10)
+        except (KubeconfigError, ApiError):
+            return None
+        if not leftovers.answers(entry):
+            return None
+        return cls(settings, connect(), entry, access, adopted=True)
+
+    def provide_images(self, images: Mapping[str, str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        self._api.note_images(self._images.provide(images))
+
+    def import_archive(self, archive: Path) -> list[str]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        found = self._images.import_archive(archive)
+        self._api.note_images(found)
+        return sorted(found)
+
+    def withdraw_images(self, references: Iterable[str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        references = list(references)
+        self._api.note_images(self._images.current(references), withdrawn=references)
+
+    def node_images(self) -> list[str]:
+        """See :class:`harness.cluster.base.Cluster`; here those of the environment, the nodes being others', too."""
+        return sorted(self._api.scope()["images"])
+
+    def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        with self._lock:
+            key = (namespace, service, port)
+            if key not in self._addresses:
+                found = self._service(namespace, service, port)
+                physical = scoping.physical(self._api.prefix, namespace)
+                self._addresses[key] = self._forwarders.open(found, port, physical)
+            return self._addresses[key]
+
+    def _service(self, namespace: str, service: str, port: int) -> dict[str, Any]:
+        """The Service, once it exists and has this port."""
+        limit = self._settings.start_timeout
+        what = f"port {port} of Service {namespace}/{service}"
+        for change, manifest in self.api.watch("Service", namespace, name=service, timeout_s=limit):
+            if change == "DELETED":
+                continue
+            ports = [entry["port"] for entry in manifest["spec"].get("ports") or ()]
+            if port in ports:
+                return manifest
+            raise EnvironmentError_(f"{what} cannot be reached from this process", last_seen=f"ports {ports}")
+        raise EnvironmentError_(f"{what} got no address within {limit:g} s", last_seen="the Service does not exist")
+
+    def shell(self, namespace: str, pod: str) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        physical = scoping.physical(self._api.prefix, namespace)
+        context = contexts.context_of(self.name)
+        return f"kubectl --context {context} exec -it -n {physical} {pod} -- sh"
+
+    def trouble(self) -> str:
+        """See :class:`harness.cluster.base.Cluster`; nodes that are not ready are others' concern, too."""
+        try:
+            found = leftovers.namespaces(self._api.raw, self.environment_id)
+        except ApiError as error:
+            return f"the API server of {self.name} does not answer: {error}"
+        gone = [entry["metadata"]["name"] for entry in found if entry["metadata"].get("deletionTimestamp")]
+        services = scoping.physical(self._api.prefix, SERVICES_NAMESPACE)
+        if services in gone or not any(entry["metadata"]["name"] == services for entry in found):
+            return f"somebody has removed the namespace {services} of the environment from {self.name}"
+        return ""
+
+    def keep(self) -> None:
+        """From now on the environment stays when this process ends, in whatever way."""
+        ownership.update(self._settings, self.environment_id, kept=True)
+
+    def close(self, *, keep: bool = False) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._forwarders.close()
+        try:
+            if keep:
+                self.keep()
+                return
+            # the cluster's part is what counts; a registry may not take back what it has
+            with contextlib.suppress(ApiError, HarnessError):
+                own = f"{self.registry}/"
+                pushed = [to for to in self._api.scope()["images"].values() if to.startswith(own)]
+                delete_own(self.registry, pushed)
+            leftovers.remove(self._api.raw, self.environment_id)
+            ownership.forget(self._settings, self.environment_id)
+        finally:
+            self._client.close()
+
+
+def _smallest(client: docker.DockerClient, tags: Iterable[str]) -> str:
+    return min(tags, key=lambda tag: int(client.api.inspect_image(tag)["Size"]))  # type: ignore[no-untyped-call]
+
+
+def _pull_config(registry: str) -> dict[str, Any]:
+    """Docker's configuration for the nodes: the login of this user to the registry, when there is one."""
+    host = registry.partition("/")[0]
+    login = registry_login.credentials(host)
+    if login is None:
+        return {"auths": {}}
+    return {"auths": {host: {"auth": base64.b64encode(":".join(login).encode()).decode("ascii")}}}

@@ -1,0 +1,114 @@
+"""Images on the way to nodes that nobody here can touch: through the registry that both sides reach.
+
+What the harness brings lies under the id that the image has in the engine, so unchanged images are pushed once, for all
+environments. Pods get every image by its digest: a node asks no registry for a tag that it has, and would go on with
+an older image of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cluster.docker import archives
+from harness.errors import ImageError
+from harness.images import RegistryClient
+
+if TYPE_CHECKING:
+    import docker
+
+_SHARED = "kaapana-harness/image"
+_WORKERS = 3
+
+
+class RegistryImages:
+    """The images of one environment.
+
+    Args:
+        client: the engine.
+        address: the user's registry.
+        own: the part of it that is the environment's registry.
+        scratch: repository for names in the engine that are needed for a moment.
+    """
+
+    def __init__(self, client: docker.DockerClient, address: str, own: str, scratch: str) -> None:
+        self._client = client
+        self._address = address
+        self._own = own
+        self._scratch = scratch
+
+    def provide(self, images: Mapping[str, str]) -> dict[str, str]:
+        """Push images of the engine; those that are there move nothing.
+
+        Args:
+            images: reference in pods to id or name in the engine.
+
+        Returns:
+            Reference in pods to the reference with the digest.
+
+        Raises:
+            ImageError: the engine does not have one of them, or the push fails.
+        """
+        ids = {reference: self._id(reference, name) for reference, name in images.items()}
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            wanted = sorted(set(ids.values()))
+            pushed = dict(zip(wanted, pool.map(self._push, wanted), strict=True))
+        return {reference: pushed[image] for reference, image in ids.items()}
+
+    def import_archive(self, archive: Path) -> dict[str, str]:
+        """Push the images of an archive.
+
+        Returns:
+            Reference in the archive to the reference with the digest.
+
+        Raises:
+            UsageError: the file is no archive of images.
+            ImageError: the engine does not take it, or the push fails.
+        """
+        found = archives.load(self._client, archive, keep_as=self._scratch)
+        try:
+            return self.provide(found)
+        finally:
+            for image in set(found.values()):
+                self._client.api.remove_image(f"{self._scratch}:{_tag(image)}", noprune=True)
+
+    def current(self, references: Iterable[str]) -> dict[str, str]:
+        """What the environment's registry has now under its own references, with the digest."""
+        found = {}
+        with RegistryClient(self._own) as registry:
+            for reference in references:
+                if reference.startswith(f"{self._own}/"):
+                    repository, _, tag = reference.removeprefix(f"{self._own}/").rpartition(":")
+                    digest = registry.digest(repository, tag)
+                    if digest:
+                        found[reference] = f"{reference}@{digest}"
+        return found
+
+    def _push(self, image: str) -> str:
+        name = f"{_SHARED}:{_tag(image)}"
+        with RegistryClient(self._address) as registry:
+            digest = registry.digest(*name.split(":")) or registry.push(image, name)
+        return f"{self._address}/{name}@{digest}"
+
+    def _id(self, reference: str, name: str) -> str:
+        import docker.errors
+
+        try:
+            return str(self._client.images.get(name).id)
+        except docker.errors.ImageNotFound:
+            raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
+
+
+def _tag(image: str) -> str:
+    return image.removeprefix("sha256:")[:24]
+
+
+def delete_own(address: str, references: Iterable[str]) -> None:
+    """Delete what was pushed into the environment's part of a registry; one that deletes nothing keeps it."""
+    with RegistryClient(address) as registry:
+        for reference in references:
+            name, _, digest = reference.removeprefix(f"{address}/").partition("@")
+            if digest:
+                registry.delete(name.rpartition(":")[0], digest)

@@ -1,0 +1,128 @@
+"""What an environment has on a shared cluster, and its complete removal."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from harness.cluster.context import access
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError, Forbidden, KubeApi, KubeconfigError, Manifest, NotFound, scoping
+
+if TYPE_CHECKING:
+    from harness.platform.ownership import Entry
+
+_TIMEOUT_S = 300.0
+_POLL_S = 0.3
+
+
+class NotRemovedError(EnvironmentError_):
+    """The cluster cannot be asked, or does not get rid of something in time."""
+
+
+def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
+    """The environment's namespaces, as they are on the cluster."""
+    return api.list("Namespace", labels={scoping.LABEL_ENVIRONMENT: environment_id})
+
+
+def volumes(api: KubeApi, environment_id: str) -> list[str]:
+    """Names of the volumes that the cluster made for the environment's claims and will remove with them."""
+    prefix = scoping.prefix_of(environment_id)
+    return [
+        volume["metadata"]["name"]
+        for volume in api.list("PersistentVolume")
+        if str((volume["spec"].get("claimRef") or {}).get("namespace") or "").startswith(prefix)
+        and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete"
+    ]
+
+
+def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) -> bool:
+    """Remove all namespaces of an environment with what is in them, and wait until they and their volumes are gone.
+
+    Args:
+        api: the cluster, not scoped to the environment.
+
+    Returns:
+        Whether there was anything.
+
+    Raises:
+        NotRemovedError: they are not gone in time, or the cluster does not answer; what holds them is named.
+    """
+    deadline = time.monotonic() + timeout_s
+    try:
+        asked: set[str] = set()
+        while left := namespaces(api, environment_id):
+            for namespace in left:
+                name = namespace["metadata"]["name"]
+                if name not in asked:
+                    asked.add(name)
+                    _remove_namespace(api, name)
+            if time.monotonic() > deadline:
+                raise NotRemovedError(
+                    f"the namespaces of environment {environment_id} were not removed within {timeout_s:g} s",
+                    last_seen="\n".join(_why(namespace) for namespace in left),
+                    fix="`kaapana-harness prune` tries again; a finalizer that never ends is a matter for an admin",
+                )
+            # a watch would have to follow several and could miss one that was made meanwhile
+            time.sleep(_POLL_S)
+        while asked and (held := volumes(api, environment_id)):
+            if time.monotonic() > deadline:
+                raise NotRemovedError(
+                    f"volumes of environment {environment_id} were not removed within {timeout_s:g} s",
+                    last_seen=", ".join(held),
+                    fix="see the events of these volumes; the storage provisioner of the cluster removes them",
+                )
+            time.sleep(_POLL_S)
+    except ApiError as error:
+        raise NotRemovedError(
+            f"environment {environment_id} cannot be removed from {api.url}",
+            last_seen=str(error),
+            fix="`kaapana-harness prune` tries again when the cluster answers",
+        ) from None
+    return bool(asked)
+
+
+def remove_entry(entry: Entry) -> None:
+    """Remove the environment of an entry of the ledger.
+
+    Raises:
+        NotRemovedError: see :func:`remove`; or the kubeconfig does not have the context any more.
+    """
+    remove(_api(entry), entry.id)
+
+
+def answers(entry: Entry) -> bool:
+    """Whether the environment of an entry is there; a cluster that does not answer may come back."""
+    try:
+        found = namespaces(_api(entry), entry.id)
+    except (ApiError, NotRemovedError):
+        return True
+    return any((namespace.get("status") or {}).get("phase") == "Active" for namespace in found)
+
+
+def _api(entry: Entry) -> KubeApi:
+    context = access.context_of(entry.cluster)
+    try:
+        return KubeApi.of(access.at(entry.kubeconfig, context))
+    except KubeconfigError as error:
+        raise NotRemovedError(
+            f"environment {entry.id} is on a cluster that cannot be asked any more",
+            last_seen=str(error),
+            fix=f"bring the context {context!r} back into {entry.kubeconfig} and call `kaapana-harness prune`",
+        ) from None
+
+
+def _remove_namespace(api: KubeApi, name: str) -> None:
+    with contextlib.suppress(NotFound):
+        api.delete("Namespace", None, name)
+    # in a namespace that goes nothing is made again, so pods need not be given their time to end
+    path = f"/api/v1/namespaces/{name}/pods"
+    with contextlib.suppress(NotFound, Forbidden):
+        api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
+
+
+def _why(namespace: Manifest) -> str:
+    conditions = (namespace.get("status") or {}).get("conditions") or ()
+    held = [str(entry.get("message")) for entry in conditions if entry.get("status") == "True"]
+    return f"{namespace['metadata']['name']}: {'; '.join(held) or 'being removed'}"

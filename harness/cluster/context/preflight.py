@@ -1,0 +1,192 @@
+"""What a cluster lacks for an environment, all of it in one go, each with the next step."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.context import rights
+from harness.cluster.docker.server import quantities
+from harness.errors import EnvironmentError_
+from harness.images import RegistryClient
+from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound
+
+if TYPE_CHECKING:
+    from harness.settings import Settings
+
+OLDEST = (1, 30)
+"""The oldest Kubernetes: from there on it judges the admission policy that belongs to the rights."""
+MEMORY_BYTES = 4 << 30
+CPUS = 2
+PODS = 20
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_RIGHTS_FIX = "an admin of the cluster applies them once: `kaapana-harness context rights | kubectl apply -f -`"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that is missing, and the next step."""
+
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.what}\n    fix: {self.fix}"
+
+
+def check(api: KubeApi, context: str, settings: Settings) -> list[Finding]:
+    """Everything that is missing; empty when an environment can be made.
+
+    Args:
+        api: the cluster, not scoped to an environment.
+        context: its name, for the messages.
+
+    Raises:
+        EnvironmentError_: the API server does not answer, or does not know who asks; no more can be said then.
+    """
+    try:
+        version = api.request("GET", "/version", timeout_s=10)
+        api.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=_review("SelfSubjectReview"))
+    except ApiError as error:
+        what = {0: "does not answer", 401: "knows no such user"}.get(error.status, "does not say who this is")
+        raise EnvironmentError_(
+            f"the cluster of context {context!r} {what}",
+            last_seen=str(error),
+            fix=f"does `kubectl --context {context} get namespaces` work? A token may have ended, a VPN may be down",
+        ) from None
+    return [
+        *_version(version),
+        *_rights(api),
+        *_role(api),
+        *_storage(api, settings),
+        *_capacity(api),
+        *_registry(settings),
+    ]
+
+
+def require(api: KubeApi, context: str, settings: Settings) -> None:
+    """Raise what :func:`check` finds.
+
+    Raises:
+        EnvironmentError_: with every finding and its next step.
+    """
+    found = check(api, context, settings)
+    if found:
+        raise EnvironmentError_(
+            f"context {context!r} lacks what an environment needs: {len(found)} "
+            + ("things" if len(found) > 1 else "thing"),
+            last_seen="\n".join(str(finding) for finding in found),
+            fix=f"take the steps above; `kaapana-harness context check {context}` looks again",
+        )
+
+
+def user_of(api: KubeApi) -> str:
+    """Who this process is to the cluster."""
+    body = _review("SelfSubjectReview")
+    answer = api.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
+    return str(answer["status"]["userInfo"]["username"])
+
+
+def may(api: KubeApi, right: rights.Right, namespace: str = "") -> bool:
+    """Whether this process has a right, in a namespace or in all."""
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
+    body = _review("SelfSubjectAccessReview", "authorization.k8s.io/v1")
+    body["spec"] = {"resourceAttributes": {**attributes, "name": right.name, "namespace": namespace}}
+    answer = api.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
+    return bool((answer.get("status") or {}).get("allowed"))
+
+
+def _review(kind: str, version: str = "authentication.k8s.io/v1") -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind}
+
+
+def _version(answer: Manifest) -> Iterable[Finding]:
+    numbers = tuple(int(re.sub(r"\D.*", "", str(answer.get(part) or "0")) or 0) for part in ("major", "minor"))
+    if numbers < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        yield Finding(f"Kubernetes {answer.get('gitVersion')} is too old", f"{wanted} or newer is needed")
+
+
+def _rights(api: KubeApi) -> Iterable[Finding]:
+    wanted = [right for rule in rights.IN_CLUSTER for right in rule.rights()]
+    with ThreadPoolExecutor(8) as pool:
+        allowed = list(pool.map(lambda right: may(api, right), wanted))
+    missing = [str(right) for right, given in zip(wanted, allowed, strict=True) if not given]
+    if missing:
+        yield Finding(f"rights in the cluster: {', '.join(missing)}", _RIGHTS_FIX)
+
+
+def _role(api: KubeApi) -> Iterable[Finding]:
+    name = rights.NAMESPACE_ROLE
+    try:
+        role = api.get("ClusterRole", None, name)
+    except NotFound:
+        yield Finding(f"the role {name} for an environment's namespaces does not exist", _RIGHTS_FIX)
+    except Forbidden:
+        # said above: to read it is one of the rights
+        return
+    else:
+        missing = [str(right) for right in rights.lacking(role.get("rules") or [])]
+        if missing:
+            yield Finding(f"rights in an environment's namespaces (role {name}): {', '.join(missing)}", _RIGHTS_FIX)
+
+
+def _storage(api: KubeApi, settings: Settings) -> Iterable[Finding]:
+    wanted = settings.context_storage_class
+    try:
+        classes = {found["metadata"]["name"]: found for found in api.list("StorageClass")}
+    except Forbidden:
+        return
+    if wanted:
+        chosen = classes.get(wanted)
+        what = f"there is no storage class {wanted!r}; there are: {', '.join(sorted(classes)) or 'none'}"
+    else:
+        defaults = [found for found in classes.values() if _is_default(found)]
+        chosen = defaults[0] if defaults else None
+        what = f"no storage class is the default; there are: {', '.join(sorted(classes)) or 'none'}"
+    if chosen is None:
+        yield Finding(what, "name one in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS")
+    elif chosen.get("reclaimPolicy") == "Retain":
+        yield Finding(
+            f"volumes of the storage class {chosen['metadata']['name']} stay after their claims (Retain)",
+            "name one with the reclaim policy Delete in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS",
+        )
+
+
+def _is_default(found: Manifest) -> bool:
+    return (found["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
+
+
+def _capacity(api: KubeApi) -> Iterable[Finding]:
+    try:
+        nodes = [node for node in api.list("Node") if not (node.get("spec") or {}).get("unschedulable")]
+    except Forbidden:
+        return
+    needs = (("memory", MEMORY_BYTES, " bytes of memory"), ("cpu", CPUS, " CPU"), ("pods", PODS, " pods"))
+    for resource, wanted, unit in needs:
+        given = sum(quantities.whole((node["status"].get("allocatable") or {}).get(resource, 0)) for node in nodes)
+        if given < wanted:
+            yield Finding(
+                f"the {len(nodes)} nodes that take pods have room for {given}{unit}, {wanted} are needed",
+                "add a node, or use another cluster",
+            )
+
+
+def _registry(settings: Settings) -> Iterable[Finding]:
+    name = settings.context_registry
+    if not name:
+        yield Finding(
+            "no registry is named from which the nodes could pull",
+            "name one that this machine may push to in KAAPANA_HARNESS_CONTEXT_REGISTRY, e.g. registry.site:5000/team",
+        )
+        return
+    with RegistryClient(name, timeout_s=10) as client:
+        if not client.ready():
+            yield Finding(
+                f"the registry {name} does not answer this machine",
+                "it has to speak HTTPS (HTTP on localhost only); for a private one `docker login` on this machine",
+            )

@@ -1,0 +1,60 @@
+"""Whether the nodes of a cluster pull from the registry, found out by a pod before anything else waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+
+from harness.contract.names import SERVICES_NAMESPACE
+from harness.errors import EnvironmentError_
+from harness.kube import KubeApi, NotFound, events
+from harness.platform import installer
+
+_NAME = "kaapana-harness-probe"
+
+
+def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
+    """Return when a node has pulled an image and started a container of it.
+
+    Args:
+        api: the environment's.
+        image: reference as pods have it.
+
+    Raises:
+        EnvironmentError_: no node can, or the pod finds no place; what the cluster says is in ``last_seen``.
+    """
+    api.create(_pod(image))
+    seen = "no node has taken the pod"
+    try:
+        for _, pod in api.watch("Pod", SERVICES_NAMESPACE, name=_NAME, timeout_s=timeout_s):
+            status = pod.get("status") or {}
+            if status.get("phase") in {"Running", "Succeeded", "Failed"}:
+                return
+            trouble = installer.trouble_of(pod)
+            if trouble is not None:
+                raise EnvironmentError_(
+                    f"the nodes of the cluster cannot pull from the registry: {trouble.reason} of {trouble.image}",
+                    last_seen=trouble.message,
+                    fix="name a registry in KAAPANA_HARNESS_CONTEXT_REGISTRY that the nodes reach and trust too; for a "
+                    "private one log this machine in (`docker login`)",
+                )
+            seen = "\n".join([str(status.get("phase")), *events.of(api, pod)])
+        raise EnvironmentError_(
+            f"no pod started on the cluster within {timeout_s:g} s", last_seen=seen, fix="raise start_timeout"
+        )
+    finally:
+        with contextlib.suppress(NotFound):
+            api.delete("Pod", SERVICES_NAMESPACE, _NAME, grace_period_s=0)
+
+
+def _pod(image: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": _NAME, "namespace": SERVICES_NAMESPACE},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            # pulling is all that matters: whether the image has this program does not
+            "containers": [{"name": "main", "image": image, "command": ["true"]}],
+        },
+    }

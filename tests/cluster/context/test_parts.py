@@ -1,0 +1,119 @@
+"""Parts of clusters that exist already, which need none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.cluster import open_cluster
+from harness.cluster.context import access, leftovers, rights
+from harness.errors import UsageError
+from harness.platform import ownership
+from harness.settings import Settings
+
+
+def kubeconfig(path: Path, *contexts: str, server: str = "http://127.0.0.1:9") -> Path:
+    document = {
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in contexts],
+        "current-context": "mine",
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_a_context_that_does_not_exist_is_wrong_use_and_those_that_do_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "config", "mine", "lab")))
+    with pytest.raises(UsageError, match="context 'labb' cannot be used") as caught:
+        open_cluster("context:labb", Settings(), environment_id="x")
+    assert caught.value.exit_status == 2
+    assert "it has: mine, lab" in caught.value.last_seen
+
+
+def test_without_a_kubeconfig_the_error_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="no kubeconfig") as caught:
+        access.find("lab")
+    assert str(tmp_path / "none") in caught.value.last_seen
+
+
+def test_a_context_is_found_in_any_of_the_files_of_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = kubeconfig(tmp_path / "1", "mine"), kubeconfig(tmp_path / "2", "lab")
+    monkeypatch.setenv("KUBECONFIG", f"{first}:{tmp_path / 'none'}:{second}")
+    assert access.find("lab")[1] == second
+
+
+def test_a_cluster_that_does_not_answer_is_the_environments_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "config", "lab", server="http://127.0.0.1:1")))
+    result = CliRunner().invoke(cli, ["context", "check", "lab"], standalone_mode=False)
+    assert "the cluster of context 'lab' does not answer" in str(result.exception)
+    assert getattr(result.exception, "exit_status", None) == 3
+
+
+def test_a_role_that_gives_all_lacks_nothing_and_one_without_a_verb_lacks_that() -> None:
+    rules = [rule.as_json() for rule in rights.IN_NAMESPACE]
+    assert rights.lacking(rules) == []
+    assert rights.lacking([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]) == []
+    for rule in rules:
+        if "pods/portforward" in rule["resources"]:
+            rule["verbs"].remove("get")
+    assert [str(right) for right in rights.lacking(rules)] == ["get pods/portforward", "get pods/exec"]
+
+
+def test_the_printed_rights_are_those_that_are_checked_and_stay_within_the_prefix() -> None:
+    printed = CliRunner().invoke(cli, ["context", "rights", "--group", "it's"]).output
+    objects = {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(printed)}
+    role = objects["ClusterRole", rights.NAMESPACE_ROLE]
+    assert rights.lacking(role["rules"]) == []
+    # nothing in all namespaces but what the policy confines, and nothing of the whole cluster that can be written
+    for rule in objects["ClusterRole", rights.CLUSTER_ROLE]["rules"]:
+        writes = set(rule["verbs"]) - {"get", "list", "watch"}
+        assert not writes or set(rule["resources"]) <= {"namespaces", "rolebindings"} or rule.get("resourceNames")
+    policy = objects["ValidatingAdmissionPolicy", rights.CLUSTER_ROLE]["spec"]
+    assert policy["matchConditions"][0]["expression"] == "'it\\'s' in request.userInfo.groups"
+    assert ("ServiceAccount", "kaapana-harness") not in objects
+
+
+def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_to_remove_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    settings = Settings()
+    path = kubeconfig(tmp_path / "config", "other")
+    entry = ownership.new_entry("x", "context:lab", kubeconfig=str(path))
+    ownership.record(settings, entry)
+    monkeypatch.setattr(ownership, "alive", lambda _: False)
+    assert ownership.tidy(settings) == []
+    assert ownership.find(settings, "x") == entry
+    assert f"bring the context 'lab' back into {path}" in caplog.text
+    with pytest.raises(leftovers.NotRemovedError):
+        leftovers.remove_entry(entry)
+
+
+def test_the_ledger_remembers_the_file_that_has_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
+    ownership.record(Settings(), ownership.new_entry("x", "context:lab", kubeconfig="/home/me/config"))
+    assert json.loads((tmp_path / "environments" / "x.json").read_text())["kubeconfig"] == "/home/me/config"
+
+
+@pytest.mark.parametrize("name", ["registry.site:5000/team", "localhost:5000", "ghcr.io/site/kaapana"])
+def test_registries_are_read_as_they_stand_in_references(name: str) -> None:
+    assert Settings.load({"context_registry": name}).context_registry == name
+
+
+@pytest.mark.parametrize("name", ["https://registry.site", "team", "registry.site/", "registry.site/Team"])
+def test_what_is_no_registry_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="expected a registry"):
+        Settings.load({"context_registry": name})
