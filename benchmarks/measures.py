@@ -9,20 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from benchmarks import dags, programs
+from benchmarks import dags, kind, programs
+from benchmarks.common import ALGORITHM, EXTENSION, harness, memory_mb, timed_run
 from benchmarks.figures import Figure, own_state
 from benchmarks.replay import bare_runs
 from harness.api import Kaapana
-from harness.cluster.docker.engine import connect
 from harness.data import brain_mr
 from harness.platform.environment import Environment
 from harness.settings import Settings
-
-EXTENSION = Path(__file__).parent.parent / "scenarios" / "otsus-method" / "extension"
-ALGORITHM = Path("processing-containers/otsus-method/files/otsus_method.py")
-_LABEL = "kaapana-harness.environment"
 
 
 def plugin_import(folder: Path, rounds: int) -> list[Figure]:
@@ -53,7 +48,7 @@ def environment(folder: Path, rounds: int) -> list[Figure]:
             adopted = Environment.up(settings)
             adoptions.append(time.monotonic() - clock)
             assert adopted.id == kept.id, "it was not adopted"
-            memory.append(_memory_mb(adopted.id))
+            memory.append(memory_mb(f"kaapana-harness.environment={adopted.id}"))
             clock = time.monotonic()
             adopted.down()
             removals.append(time.monotonic() - clock)
@@ -73,15 +68,15 @@ def warm_run(folder: Path, rounds: int) -> list[Figure]:
     with own_state(folder):
         Environment.up(Settings.load({"reuse": True})).down(keep=True)
         try:
-            _command(copy, series, folder / "first")
+            timed_run(copy, series, folder / "first")
             for number in range(rounds):
-                unchanged.append(_command(copy, series, folder / f"unchanged-{number}"))
+                unchanged.append(timed_run(copy, series, folder / f"unchanged-{number}"))
             for number in range(rounds):
                 source = copy / ALGORITHM
                 source.write_text(source.read_text("utf-8") + f"\n# edit {number} at {time.time()}\n", "utf-8")
-                edited.append(_command(copy, series, folder / f"edited-{number}"))
+                edited.append(timed_run(copy, series, folder / f"edited-{number}"))
         finally:
-            subprocess.run([_harness(), "down"], check=True, capture_output=True)
+            subprocess.run([harness(), "down"], check=True, capture_output=True)
     return [
         Figure("otsus-method, environment kept, nothing changed", unchanged, "s", "<= 12 s"),
         Figure("otsus-method, one line of the algorithm changed, to the verdict", edited, "s", "<= 15 s"),
@@ -117,26 +112,8 @@ ALL: dict[str, Callable[[Path, int], list[Figure]]] = {
     "chain": dags.chain,
     "wide": dags.wide,
     "programs": programs.programs,
+    "kind-start": kind.start,
+    "kind-warm-run": kind.warm_run,
+    "kind-pod": kind.pod,
+    "kind-many-runs": kind.many_runs,
 }
-
-
-def _harness() -> str:
-    return str(Path(sys.executable).with_name("kaapana-harness"))
-
-
-def _command(extension: Path, series: Path, out: Path) -> float:
-    clock = time.monotonic()
-    command = [_harness(), "run", str(extension), "--input", str(series), "--out", str(out), "--reuse"]
-    subprocess.run(command, check=True, capture_output=True)
-    return time.monotonic() - clock
-
-
-def _memory_mb(environment_id: str) -> float:
-    """Memory of all containers without the page cache, as ``docker stats`` counts it."""
-    total = 0
-    for container in connect().containers.list(filters={"label": f"{_LABEL}={environment_id}"}):
-        record: Any = container.stats(stream=False)
-        usage = record["memory_stats"]
-        cache = usage.get("stats", {}).get("total_inactive_file", usage.get("stats", {}).get("inactive_file", 0))
-        total += usage.get("usage", 0) - cache
-    return total / 1e6
