@@ -200,12 +200,11 @@ class Environment:
             if settings.gpu:
                 _require_devices(cluster)
             values = _values(environment_id, profile, credentials, tags, settings)
-            _apply_platform(cluster, values, say)
+            workloads = _apply_platform(cluster, values, say)
             version, registry = profile.version, cluster.registry
             cluster.provide_images(
                 {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
             )
-            workloads = [m["metadata"]["name"] for m in _rendered(values) if m["kind"] == "Deployment"]
             readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
             environment = cls(cluster, settings, profile, credentials, adopted=False)
             checks = [environment.check_registry, environment.services.health, environment.airflow.health]
@@ -307,8 +306,12 @@ def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
     return arrange(rendered).objects
 
 
-def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -> None:
-    """Apply everything at once; only what names the registry waits until its address is known."""
+def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -> list[str]:
+    """Apply everything at once; only what names the registry waits until its address is known.
+
+    Returns:
+        The names of the deployments.
+    """
     say("applying the platform")
     objects = sorted(_rendered(values), key=_urgency)
     late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
@@ -320,6 +323,7 @@ def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -
     for manifest in sorted(_rendered(known), key=_urgency):
         if describe(manifest) in late_names:
             _apply(cluster, manifest)
+    return [manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Deployment"]
 
 
 def _urgency(manifest: Manifest) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,6 +97,7 @@ class Config:
             "system_password": "SYSTEM_USER_PASSWORD",
             "minio_user": "MINIO_ROOT_USER",
             "minio_password": "MINIO_ROOT_PASSWORD",
+            "data_dir": "KAAPANA_HARNESS_DATA_DIR",
         }
         missing = sorted(name for name in required.values() if not environ.get(name))
         if missing:
@@ -119,13 +119,11 @@ class Config:
             "user_password": "KAAPANA_HARNESS_USER_PASSWORD",
         }
         values.update({field: environ[name] for field, name in optional.items() if environ.get(name)})
-        return cls(data_dir=_data_dir(environ.get("KAAPANA_HARNESS_DATA_DIR")), **values)
+        values["data_dir"] = _made(Path(values["data_dir"]))
+        return cls(**values)
 
 
-def _data_dir(configured: str | None) -> Path:
-    if not configured:
-        return Path(tempfile.mkdtemp(prefix="kaapana-harness-services-"))
-    path = Path(configured)
+def _made(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

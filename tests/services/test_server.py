@@ -54,12 +54,20 @@ def test_a_release_as_built_answers_500_without_token(tmp_path_factory: pytest.T
 
 
 def test_missing_variables_are_all_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="missing in the environment: MINIO_ROOT_PASSWORD, OIDC_CLIENT_SECRET"):
-        Config.from_environ({**ENVIRON, "MINIO_ROOT_PASSWORD": "", "OIDC_CLIENT_SECRET": ""})
-    with pytest.raises(ConfigError, match="cannot be read"):
-        Config.from_environ({**ENVIRON, "KAAPANA_HARNESS_CTP_QUIET_S": "soon"})
-    complete = {**ENVIRON, "KAAPANA_HARNESS_PORTS_BASE": "20000", "KAAPANA_HARNESS_DATA_DIR": str(tmp_path)}
+    complete = {**ENVIRON, "KAAPANA_HARNESS_PORTS_BASE": "20000", "KAAPANA_HARNESS_DATA_DIR": str(tmp_path / "data")}
     assert Config.from_environ(complete).ports == Ports.from_base(20000)
+    with pytest.raises(ConfigError, match="missing in the environment: MINIO_ROOT_PASSWORD, OIDC_CLIENT_SECRET"):
+        Config.from_environ({**complete, "MINIO_ROOT_PASSWORD": "", "OIDC_CLIENT_SECRET": ""})
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Config.from_environ({**complete, "KAAPANA_HARNESS_CTP_QUIET_S": "soon"})
+
+
+def test_the_folder_of_the_data_has_to_be_named_and_usable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="missing in the environment: KAAPANA_HARNESS_DATA_DIR"):
+        Config.from_environ(ENVIRON)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="KAAPANA_HARNESS_DATA_DIR cannot be used"):
+        Config.from_environ({**ENVIRON, "KAAPANA_HARNESS_DATA_DIR": str(tmp_path / "file" / "data")})
 
 
 def _free_base() -> int:
