@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ class Kaapana:
         self.project = project
         self.evidence = evidence
         self._listener = listener
+        self._given: set[Path] = set()
+        self._giving = threading.Lock()
         self.runs: list[Run] = []
         """Every finished run, in the order in which they ended."""
 
@@ -80,6 +83,13 @@ class Kaapana:
                 environment.remove_project(created)
         finally:
             environment.down(keep=settings.reuse)
+
+    def _run_folder(self, dag_id: str) -> Path:
+        """A folder for the evidence of one run; runs may be started in several threads at once."""
+        with self._giving:
+            folder = unused(self.evidence, dag_id, self._given)
+            self._given.add(folder)
+        return folder
 
     def __repr__(self) -> str:
         return f"<Kaapana {self.environment.settings.platform} with project {self.project.name}>"
@@ -174,7 +184,7 @@ class InstalledExtension:
         dag_id = choose_dag(self.deployment.visible_dag_ids if dag is None else self.dag_ids, dag)
         request = Request(
             dag_id=dag_id,
-            directory=directory or unused(self.kaapana.evidence, dag_id),
+            directory=directory or self.kaapana._run_folder(dag_id),
             dataset=dataset,
             form=form or {},
             form_text=form_text or {},

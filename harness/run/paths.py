@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@=+,-]+")
@@ -18,10 +19,10 @@ def safe_name(text: str) -> str:
     return name or "_"
 
 
-def unused(parent: Path, name: str) -> Path:
-    """A path below ``parent`` that does not exist: ``<name>-1``, ``<name>-2``, ..."""
+def unused(parent: Path, name: str, given: Collection[Path] = ()) -> Path:
+    """A path below ``parent`` that does not exist and is not among ``given``: ``<name>-1``, ``<name>-2``, ..."""
     number = 1
-    while (folder := parent / f"{safe_name(name)}-{number}").exists():
+    while (folder := parent / f"{safe_name(name)}-{number}").exists() or folder in given:
         number += 1
     return folder
 

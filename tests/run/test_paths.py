@@ -59,4 +59,6 @@ def test_the_extension_of_a_long_name_survives() -> None:
 def test_an_unused_folder_does_not_exist(tmp_path: Path) -> None:
     first = unused(tmp_path, "dag")
     first.mkdir()
-    assert unused(tmp_path, "dag") != first
+    second = unused(tmp_path, "dag")
+    assert second != first
+    assert unused(tmp_path, "dag", {second}) not in {first, second}
