@@ -17,12 +17,8 @@ def faults(kaapana: Any, sound_extension: Path) -> Any:
 
 
 @pytest.fixture
-def patient(kaapana: Any, faults_extension: Path) -> Any:
-    """The same with much memory and time, for what is to be ended by something else."""
-    operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"
-    text = operator.read_text().replace("ram_mem_mb_lmt=80", "ram_mem_mb_lmt=6000")
-    operator.write_text(text.replace("timedelta(seconds=15)", "timedelta(seconds=300)"))
-    return kaapana.install(faults_extension)
+def patient(kaapana: Any, patient_extension: Path) -> Any:
+    return kaapana.install(patient_extension)
 
 
 def test_a_run_that_succeeds_has_no_cause(faults: Any) -> None:

@@ -35,14 +35,6 @@ def node(kaapana: Any) -> Node:
 
 
 @pytest.fixture
-def patient_extension(faults_extension: Path) -> Path:
-    """The small extension with an execution_timeout that no fault here outlasts."""
-    operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"
-    operator.write_text(operator.read_text().replace("timedelta(seconds=15)", "timedelta(seconds=180)"))
-    return faults_extension
-
-
-@pytest.fixture
 def registry_is_down(kaapana: Any) -> Iterator[Callable[[], None]]:
     """A function that takes the platform's registry down; it is back after the test."""
     api: KubeApi = kaapana.environment.cluster.api
@@ -119,18 +111,18 @@ def test_images_of_an_archive_reach_the_node_and_not_the_registry(
 
 
 def test_an_image_that_is_deleted_from_the_node_is_pulled_again(
-    kaapana: Any, sound_extension: Path, node: Node
+    kaapana: Any, patient_extension: Path, node: Node
 ) -> None:
-    installed = kaapana.install(sound_extension)
+    installed = kaapana.install(patient_extension)
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
     node.remove([canonical(installed.images["faulty"])])
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
 
 
 def test_a_registry_that_is_down_is_the_cause_when_an_image_has_to_be_pulled(
-    kaapana: Any, sound_extension: Path, node: Node, registry_is_down: Callable[[], None]
+    kaapana: Any, patient_extension: Path, node: Node, registry_is_down: Callable[[], None]
 ) -> None:
-    installed = kaapana.install(sound_extension)
+    installed = kaapana.install(patient_extension)
     reference = installed.images["faulty"]
     registry_is_down()
     if canonical(reference) in node.images():
@@ -173,10 +165,10 @@ def test_a_run_survives_a_restart_of_the_api_server(kaapana: Any, patient_extens
 
 
 def test_a_node_that_stops_in_the_middle_of_a_run_is_the_cause_and_nothing_is_left(
-    sound_extension: Path, tmp_path: Path
+    patient_extension: Path, tmp_path: Path
 ) -> None:
     harness = Path(sys.executable).with_name("kaapana-harness")
-    command = [str(harness), "run", str(sound_extension), "--cluster", "kind", "--out", str(tmp_path / "out")]
+    command = [str(harness), "run", str(patient_extension), "--cluster", "kind", "--out", str(tmp_path / "out")]
     command += ["--form", "mode=wait", "--form", "ticket=a", "--form", "count=9"]
     environ = {**os.environ, "KAAPANA_HARNESS_STATE_DIR": str(tmp_path / "state")}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environ)

@@ -83,8 +83,9 @@ def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progre
                 on_progress(f"[node] taking in {len(ids)} images of the platform (once)")
                 earlier = next((base for base, of in bases.items() if of == node_id), None)
                 _make(client, name, node_image, node_id, ids, earlier)
-                # one set is kept; nodes that were made from another one have links of their own
-                for base in bases:
+                # two sets are kept, so that two states of the code can take turns; nodes that were made from another
+                # one have links of their own
+                for base in list(bases)[1:]:
                     remove_volume(client, base + _COMPLETE)
                     remove_volume(client, base)
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
