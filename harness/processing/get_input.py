@@ -21,12 +21,8 @@ from harness.processing.common import (
     say,
     section,
 )
-from harness.processing.platform_client import Platform
+from harness.processing.platform_client import CURATED_MODALITY, MODALITY, SERIES, STUDY, Platform
 
-_STUDY = "0020000D StudyInstanceUID_keyword"
-_SERIES = "0020000E SeriesInstanceUID_keyword"
-_MODALITY = "00080060 Modality_keyword"
-_CURATED = "00000000 CuratedModality_keyword"
 _TAGS = "00000000 Tags_keyword.keyword"
 
 
@@ -65,11 +61,11 @@ def find(platform: Platform, conf: dict[str, Any]) -> list[Wanted]:
             clauses.append({"term": {_TAGS: tag}})
     query = {"bool": {"must": must, "must_not": must_not}}
     found = []
-    for hit in platform.search(index, query, [_STUDY, _SERIES, _MODALITY, _CURATED]):
+    for hit in platform.search(index, query, [STUDY, SERIES, MODALITY, CURATED_MODALITY]):
         source = hit.get("_source") or {}
-        if missing := [key for key in (_STUDY, _SERIES, _MODALITY, _CURATED) if key not in source]:
+        if missing := [key for key in (STUDY, SERIES, MODALITY, CURATED_MODALITY) if key not in source]:
             raise ProgramError(f"the index document of {hit.get('_id')} has no {', '.join(missing)}")
-        found.append(Wanted(str(source[_STUDY]), str(source[_SERIES]), str(source[_CURATED])))
+        found.append(Wanted(str(source[STUDY]), str(source[SERIES]), str(source[CURATED_MODALITY])))
     if not found:
         raise ProgramError(f"none of the {len(identifiers)} identifier(s) is in the project's index {index}")
     if unknown := sorted(set(map(str, identifiers)) - {series.uid for series in found}):

@@ -22,11 +22,8 @@ from harness.processing.common import (
     section,
 )
 from harness.processing.get_input import Wanted, fetch_dicom
-from harness.processing.platform_client import Platform
+from harness.processing.platform_client import MODALITY, SERIES, STUDY, Platform
 
-_STUDY = "0020000D StudyInstanceUID_keyword"
-_SERIES = "0020000E SeriesInstanceUID_keyword"
-_MODALITY = "00080060 Modality_keyword"
 _TAGS = "00000000 Tags_keyword.keyword"
 
 
@@ -74,9 +71,9 @@ def _first(element: Path, source: Path) -> Any:
 
 
 def _hits(platform: Platform, index: str, query: dict[str, Any]) -> list[Wanted]:
-    fields = [_STUDY, _SERIES, _MODALITY]
+    fields = [STUDY, SERIES, MODALITY]
     found = [hit.get("_source") or {} for hit in platform.search(index, query, fields)]
-    return [Wanted(str(s[_STUDY]), str(s[_SERIES]), str(s.get(_MODALITY, ""))) for s in found]
+    return [Wanted(str(s[STUDY]), str(s[SERIES]), str(s.get(MODALITY, ""))) for s in found]
 
 
 def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) -> list[Reference]:
@@ -103,9 +100,9 @@ def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) ->
             target = run.inside(run.batch, name, output)
             found.append(Reference(Wanted(study, referenced_series(dataset), ""), target))
             continue
-        must: list[dict[str, Any]] = [{"term": {f"{_STUDY}.keyword": study}}]
+        must: list[dict[str, Any]] = [{"term": {f"{STUDY}.keyword": study}}]
         if modalities:
-            must.append({"terms": {f"{_MODALITY}.keyword": modalities}})
+            must.append({"terms": {f"{MODALITY}.keyword": modalities}})
         if tags:  # several of them mean any of them
             must.append({"terms": {_TAGS: tags}})
         query = {"bool": {"must": must, "must_not": [{"ids": {"values": [own]}}]}}

@@ -11,13 +11,10 @@ from typing import Any
 
 from harness.processing.common import ProgramError, RunFolder, path_component, say
 from harness.processing.get_input import Wanted, fetch_dicom
-from harness.processing.platform_client import Platform
+from harness.processing.platform_client import CURATED_MODALITY, SERIES, STUDY, Platform
 
 # index that is searched, whatever the project
 _INDEX = "project_admin"
-_STUDY = "0020000D StudyInstanceUID_keyword"
-_SERIES = "0020000E SeriesInstanceUID_keyword"
-_CURATED = "00000000 CuratedModality_keyword"
 _TAGS = "00000000 Tags_keyword.keyword"
 
 
@@ -38,7 +35,7 @@ def _find(platform: Platform, conf: dict[str, Any], data: dict[str, Any], option
     if query and identifiers:
         raise ProgramError("data_form has query and identifiers: give one of them")
     if query:
-        hits = platform.search(_INDEX, query, [_SERIES])
+        hits = platform.search(_INDEX, query, [SERIES])
         identifiers = [str(hit["_id"]) for hit in hits]
     if not identifiers:
         raise ProgramError("data_form has no identifiers")
@@ -51,9 +48,11 @@ def _find(platform: Platform, conf: dict[str, Any], data: dict[str, Any], option
         must.append({"term": {_TAGS: form[options.include]}})
         must_not.append({"term": {_TAGS: form[options.exclude]}})
     found = []
-    for hit in platform.search(_INDEX, {"bool": {"must": must, "must_not": must_not}}, [_STUDY, _SERIES, _CURATED]):
+    for hit in platform.search(
+        _INDEX, {"bool": {"must": must, "must_not": must_not}}, [STUDY, SERIES, CURATED_MODALITY]
+    ):
         source = hit["_source"]
-        found.append(Wanted(str(source[_STUDY]), str(source[_SERIES]), str(source.get(_CURATED, ""))))
+        found.append(Wanted(str(source[STUDY]), str(source[SERIES]), str(source.get(CURATED_MODALITY, ""))))
     assert found, f"none of the {len(identifiers)} identifier(s) is in the index {_INDEX}"
     limit = data.get("dataset_limit") or options.limit
     return found[: int(limit)] if limit else found

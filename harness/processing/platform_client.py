@@ -19,6 +19,12 @@ import urllib3
 from harness.contract import names
 from harness.processing.common import ProgramError, required
 
+# fields of the documents about series (services 11.4)
+STUDY = "0020000D StudyInstanceUID_keyword"
+SERIES = "0020000E SeriesInstanceUID_keyword"
+MODALITY = "00080060 Modality_keyword"
+CURATED_MODALITY = "00000000 CuratedModality_keyword"
+
 _TIMEOUT = urllib3.Timeout(connect=10, read=300)
 _RETRIES = urllib3.Retry(
     total=3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None,
@@ -139,7 +145,7 @@ class Platform:
             "query": query,
             "size": _PAGE,
             "_source": {"includes": fields},
-            "sort": [{"0020000E SeriesInstanceUID_keyword.keyword": "desc"}],
+            "sort": [{f"{SERIES}.keyword": "desc"}],
         }
         what = f"search the index {index}"
         while True:

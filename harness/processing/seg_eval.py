@@ -17,11 +17,10 @@ from typing import Any
 import SimpleITK
 
 from harness.processing.common import ProgramError, RunFolder, comma_list, required, say, section
-from harness.processing.platform_client import Platform
+from harness.processing.platform_client import SERIES, Platform
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _REFERENCED = ("00081115 ReferencedSeriesSequence_object", "00081115 ReferencedSeriesSequence_object_object")
-_SERIES = "0020000E SeriesInstanceUID_keyword"
 _TOLERANCE_MM = 1.0
 
 
@@ -121,9 +120,9 @@ def _references(platform: Platform, index: str, run: RunFolder, batch: str) -> d
     for folder in sorted(path for path in run.inside(batch).glob("*") if path.is_dir()):
         document = platform.document(index, folder.name)
         value = next((document[key] for key in _REFERENCED if key in document), None)
-        if not isinstance(value, dict) or _SERIES not in value:
+        if not isinstance(value, dict) or SERIES not in value:
             raise ProgramError(f"the index document of {folder.name} names no referenced series")
-        found[str(value[_SERIES])] = folder.name
+        found[str(value[SERIES])] = folder.name
     return found
 
 
