@@ -10,6 +10,7 @@
     │   └── BuildError              a container of the extension does not build
     ├── EnvironmentError_   (3)     the emulated platform could not be made or was lost
     │   ├── EngineError             no container engine, or one that may not be used
+    │   ├── NotRemovedError         the engine or the cluster keeps something of an environment
     │   └── ImageError              an image of the harness can be neither found, pulled nor built
     └── RunError            (1)     the run or an assertion about it failed
         ├── InstallError            the extension was built but does not get to the point of being runnable
@@ -79,6 +80,10 @@ class EnvironmentError_(HarnessError):  # noqa: N801, N818 - "EnvironmentError" 
 
 class EngineError(EnvironmentError_):
     """There is no container engine, or one that may not be used."""
+
+
+class NotRemovedError(EnvironmentError_):
+    """The engine or the cluster does not give something of an environment up, or cannot be asked to."""
 
 
 class ImageError(EnvironmentError_):

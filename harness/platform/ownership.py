@@ -13,11 +13,11 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import EngineError
+from harness.errors import EngineError, NotRemovedError
 from harness.kube import ApiError, KubeApi
 from harness.settings import Settings
 
@@ -80,6 +80,22 @@ def record(settings: Settings, entry: Entry) -> None:
     partial.replace(path)
 
 
+@contextlib.contextmanager
+def recorded(settings: Settings, entry: Entry, remove: Callable[[], object]) -> Iterator[None]:
+    """Write an entry before anything exists that somebody would have to remove; if the block fails, all of it goes.
+
+    Args:
+        remove: takes away what the block has made. When it fails the entry stays, and with it the next attempt.
+    """
+    record(settings, entry)
+    try:
+        yield
+    except BaseException:
+        remove()
+        forget(settings, entry.id)
+        raise
+
+
 def update(settings: Settings, environment_id: str, **changes: Any) -> Entry:
     """Change fields of an entry.
 
@@ -134,16 +150,13 @@ def down(settings: Settings) -> list[str]:
 
 def tidy(settings: Settings) -> list[str]:
     """Remove what is left of this user's environments whose owner died; their ids."""
-    from harness.cluster.context.leftovers import NotRemovedError as NotRemovedFromContextError
-    from harness.cluster.docker.leftovers import NotRemovedError
-
     removed = []
     for entry in entries(settings):
         if entry.kept or alive(entry):
             continue
         try:
             _remove(settings, entry.id)
-        except (NotRemovedError, NotRemovedFromContextError) as error:
+        except NotRemovedError as error:
             # it stays in the ledger and is tried again; what is to start now does not need it gone
             _LOG.warning("%s", error)
         else:
@@ -189,7 +202,7 @@ def _prune_orphans(settings: Settings) -> list[str]:
             if not alive(Entry(environment_id, "docker", leftover.owner or _nobody(), "")):
                 try:
                     leftovers.remove(client, environment_id)
-                except leftovers.NotRemovedError as error:
+                except NotRemovedError as error:
                     # of nobody's concern here; the others must go all the same
                     _LOG.warning("%s", error)
                 else:

@@ -16,7 +16,7 @@ import pytest
 
 from harness.cluster.docker import engine, leftovers
 from harness.cluster.kind import leftovers as kind_leftovers
-from harness.errors import EngineError
+from harness.errors import EngineError, NotRemovedError
 from harness.kube import KubeApi
 from harness.kube.errors import Unavailable
 from harness.platform import ownership
@@ -52,6 +52,32 @@ def dead_owner() -> Entry:
 
 def ids(settings: Settings) -> list[str]:
     return [entry.id for entry in ownership.entries(settings)]
+
+
+def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings) -> None:
+    seen: list[list[str]] = []
+
+    def make() -> None:
+        entry = ownership.new_entry("new", "docker")
+        with ownership.recorded(settings, entry, lambda: seen.append(ids(settings))):
+            seen.append(ids(settings))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make()
+    # it is in the ledger before it is made, and until it is removed
+    assert seen == [["new"], ["new"]]
+    assert ids(settings) == []
+
+
+def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
+    def refuse() -> None:
+        raise NotRemovedError("the engine does not remove network 1 of environment new")
+
+    entry = ownership.new_entry("new", "docker")
+    with pytest.raises(NotRemovedError), ownership.recorded(settings, entry, refuse):
+        raise KeyboardInterrupt
+    assert ids(settings) == ["new"]
 
 
 def test_an_environment_whose_owner_died_is_removed_and_forgotten(
@@ -129,7 +155,7 @@ def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_
 ) -> None:
     def remove(_: object, name: str) -> None:
         if name == "dead":
-            raise leftovers.NotRemovedError("the engine does not remove network 1 of environment dead")
+            raise NotRemovedError("the engine does not remove network 1 of environment dead")
         removed.append(name)
 
     ownership.record(settings, dead_owner)
@@ -159,7 +185,7 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
 ) -> None:  # fmt: skip
     def remove(_: object, name: str) -> None:
         if name == "stuck":
-            raise leftovers.NotRemovedError("the engine does not remove network 1 of environment stuck")
+            raise NotRemovedError("the engine does not remove network 1 of environment stuck")
         removed.append(name)
 
     found = {name: leftovers.Leftover(name, owner=dead_owner.owner) for name in ("stuck", "other")}
@@ -179,6 +205,6 @@ def test_a_network_that_the_engine_keeps_is_named_with_its_reason(monkeypatch: p
     monkeypatch.setattr(leftovers, "_remove_container", lambda *_: None)
     monkeypatch.setattr(leftovers, "_remove_network", refuse)
     client = SimpleNamespace(api=SimpleNamespace(images=list))
-    with pytest.raises(leftovers.NotRemovedError, match="network abc of environment stuck") as caught:
+    with pytest.raises(NotRemovedError, match="network abc of environment stuck") as caught:
         leftovers.remove(client, "stuck")  # type: ignore[arg-type]
     assert caught.value.last_seen == "abc has active endpoints"

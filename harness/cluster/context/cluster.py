@@ -104,21 +104,21 @@ class ContextCluster:
         client = connect()
         try:
             entry = ownership.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
+            cluster = cls(settings, client, entry, access, adopted=False)
             # before anything exists that somebody would have to remove
             ownership.record(settings, entry)
-            cluster = cls(settings, client, entry, access, adopted=False)
-            try:
-                cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
-                wanted = list(images)
-                if wanted:
-                    on_progress(f"pushing {len(wanted)} images to {settings.context_registry}")
-                    cluster.provide_images({tag: tag for tag in wanted})
-                    probe.pull(cluster.api, _smallest(client, wanted), timeout_s=settings.start_timeout)
-            except BaseException:
-                cluster.close()
-                raise
         except BaseException:
             client.close()
+            raise
+        try:
+            cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
+            wanted = list(images)
+            if wanted:
+                on_progress(f"pushing {len(wanted)} images to {settings.context_registry}")
+                cluster.provide_images({tag: tag for tag in wanted})
+                probe.pull(cluster.api, _smallest(client, wanted), timeout_s=settings.start_timeout)
+        except BaseException:
+            cluster.close()
             raise
         return cluster
 

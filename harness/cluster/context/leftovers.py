@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.cluster.context import access
-from harness.errors import EnvironmentError_
+from harness.errors import NotRemovedError
 from harness.kube import ApiError, Forbidden, KubeApi, KubeconfigError, Manifest, NotFound, scoping
 
 if TYPE_CHECKING:
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 300.0
 _POLL_S = 0.3
-
-
-class NotRemovedError(EnvironmentError_):
-    """The cluster cannot be asked, or does not get rid of something in time."""
 
 
 def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:

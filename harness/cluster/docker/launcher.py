@@ -71,9 +71,7 @@ class DockerCluster:
                 image = images.ensure("services", settings=settings)
             entry = ownership.new_entry(environment_id, "docker")
             token = secrets.token_urlsafe(24)
-            # before anything exists that somebody would have to remove
-            ownership.record(settings, entry)
-            try:
+            with ownership.recorded(settings, entry, lambda: leftovers.remove(client, environment_id)):
                 # in a thread, because an interrupt must not cut off a request that creates something: the engine
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:
@@ -88,10 +86,6 @@ class DockerCluster:
                 entry = ownership.update(settings, environment_id, url=url, token=token)
                 cluster = cls(settings, client, entry, adopted=False)
                 cluster._owner = OwnerConnection(port, token)
-            except BaseException:
-                leftovers.remove(client, environment_id)
-                ownership.forget(settings, environment_id)
-                raise
         except BaseException:
             client.close()
             raise

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
-from harness.errors import EngineError
+from harness.errors import NotRemovedError
 
 if TYPE_CHECKING:
     import docker
@@ -17,10 +17,6 @@ CONTROL_PLANE = "control-plane"
 _GOING_S = 30
 _ENDPOINTS_S = 5.0
 _AGAIN_S = 0.2
-
-
-class NotRemovedError(EngineError):
-    """The engine does not give something of an environment up; everything else of it is removed."""
 
 
 @dataclasses.dataclass
@@ -69,7 +65,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
 
     Raises:
-        NotRemovedError: the engine does not give a network up.
+        NotRemovedError: the engine does not give a network up; everything else is removed.
     """
     import docker.errors
 

@@ -92,15 +92,19 @@ class KindCluster:
         """
         client = connect()
         keeper: Keeper | None = None
+
+        def remove() -> None:
+            if keeper is not None:
+                keeper.remove()
+            leftovers.remove(client, settings, environment_id)
+
         try:
             program = command.ensure(settings, on_progress)
             image = node_image.ensure(settings, on_progress)
             wanted = list(images)
             content = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
-            # before anything exists that somebody would have to remove
             entry = ownership.new_entry(environment_id, cls.name)
-            ownership.record(settings, entry)
-            try:
+            with ownership.recorded(settings, entry, remove):
                 volumes = prepared.places(client, names.cluster_name(entry.id), settings.nodes) if content else {}
                 order = _order(settings, entry, program, image, content, volumes)
                 keeper = Keeper(order, str(settings.state))
@@ -108,12 +112,6 @@ class KindCluster:
                 cluster = cls(settings, client, environment_id, keeper=keeper)
                 ownership.update(settings, environment_id, url=cluster.api.url)
                 startup.wait_until_usable(cluster.api, nodes=settings.nodes, timeout_s=settings.start_timeout)
-            except BaseException:
-                if keeper is not None:
-                    keeper.remove()
-                leftovers.remove(client, settings, environment_id)
-                ownership.forget(settings, environment_id)
-                raise
         except BaseException:
             client.close()
             raise

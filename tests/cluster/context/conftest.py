@@ -10,6 +10,7 @@ import pytest
 
 from harness.cluster.context import leftovers
 from harness.cluster.context.cluster import ContextCluster
+from harness.errors import NotRemovedError
 from harness.platform import ownership
 from harness.settings import Settings
 from tests.cluster.conftest import CLUSTERS
@@ -54,6 +55,6 @@ def environment_id(foreign: Foreign) -> Iterator[str]:
     """The id of an environment of which nothing is left after the test, whatever it does."""
     name = f"t{secrets.token_hex(3)}"
     yield name
-    with contextlib.suppress(leftovers.NotRemovedError):
+    with contextlib.suppress(NotRemovedError):
         leftovers.remove(foreign.admin, name)
     ownership.forget(foreign.settings, name)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from harness.cli import cli
 from harness.cluster import open_cluster
 from harness.cluster.context import access, leftovers, rights
-from harness.errors import UsageError
+from harness.errors import NotRemovedError, UsageError
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -98,7 +98,7 @@ def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_
     assert ownership.tidy(settings) == []
     assert ownership.find(settings, "x") == entry
     assert f"bring the context 'lab' back into {path}" in caplog.text
-    with pytest.raises(leftovers.NotRemovedError):
+    with pytest.raises(NotRemovedError):
         leftovers.remove_entry(entry)
 
 
