@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,28 @@ def _series_below(folder: Path, pattern: str) -> dict[str, list[str]]:
     series: dict[str, list[str]] = {}
     named = {str(path) for path in folder.glob(f"**/*.{pattern}")}
     for directory in sorted({Path(path).parent for path in named}):
-        for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(directory)):
-            files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(directory), uid)
+        for uid, files in _series_in(directory):
             if named.intersection(files):
-                series.setdefault(uid, list(files))  # found in a second folder: the first volume stands
+                series.setdefault(uid, files)  # found in a second folder: the first volume stands
                 named.difference_update(files)
     for path in sorted(named):  # not readable as an image series: its own conversion fails and is reported
         series[Path(path).name.split(".")[0]] = [path]
     return series
+
+
+def _series_in(directory: Path) -> Iterator[tuple[str, list[str]]]:
+    """SeriesInstanceUIDs of the files in a folder, with the files of each by their position."""
+    reader = sitk.ImageSeriesReader
+    first = list(reader.GetGDCMSeriesFileNames(str(directory)))
+    if first and len(first) == sum(1 for _ in directory.iterdir()):
+        # all of one series, as always after GetInput: a list of the series would read every header once more
+        header = sitk.ImageFileReader()
+        header.SetFileName(first[0])
+        header.ReadImageInformation()
+        yield header.GetMetaData("0020|000e").strip(), first
+        return
+    for uid in reader.GetGDCMSeriesIDs(str(directory)):
+        yield uid, list(reader.GetGDCMSeriesFileNames(str(directory), uid))
 
 
 def _read(files: list[str]) -> Any:
