@@ -202,8 +202,8 @@ def test_a_network_that_the_engine_keeps_is_named_with_its_reason(monkeypatch: p
 
     found = {"stuck": leftovers.Leftover("stuck", networks=["abc"])}
     monkeypatch.setattr(leftovers, "find", lambda *_: found)
-    monkeypatch.setattr(leftovers, "_remove_container", lambda *_: None)
-    monkeypatch.setattr(leftovers, "_remove_network", refuse)
+    monkeypatch.setattr(leftovers, "remove_container", lambda *_: None)
+    monkeypatch.setattr(leftovers, "remove_network", refuse)
     client = SimpleNamespace(api=SimpleNamespace(images=list))
     with pytest.raises(NotRemovedError, match="network abc of environment stuck") as caught:
         leftovers.remove(client, "stuck")  # type: ignore[arg-type]

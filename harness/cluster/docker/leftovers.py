@@ -72,12 +72,12 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     refused: dict[str, str] = {}
     leftover = find(client, environment).get(environment)
     if leftover is not None:
-        _remove_container(client, f"kh-{environment}")
+        remove_container(client, f"kh-{environment}")
         for container in leftover.containers:
-            _remove_container(client, container)
+            remove_container(client, container)
         for network in leftover.networks:
             try:
-                _remove_network(client, network)
+                remove_network(client, network)
             except docker.errors.APIError as error:
                 refused[network[:12]] = str(error.explanation)
     for image in client.api.images():
@@ -93,8 +93,8 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     return leftover is not None
 
 
-def _remove_network(client: docker.DockerClient, network: str) -> None:
-    """Remove a network; containers that somebody else is just removing keep it for a moment.
+def remove_network(client: docker.DockerClient, network: str) -> None:
+    """Remove a network; one that is gone is fine. Containers that somebody else is just removing keep it for a moment.
 
     An engine that was killed may count a container that does not exist any more for ever; its next start mends that.
 
@@ -117,7 +117,8 @@ def _remove_network(client: docker.DockerClient, network: str) -> None:
         time.sleep(_AGAIN_S)
 
 
-def _remove_container(client: docker.DockerClient, container: str) -> None:
+def remove_container(client: docker.DockerClient, container: str) -> None:
+    """Remove a container with its volumes, or wait until somebody else has; one that is gone is fine."""
     import docker.errors
 
     try:

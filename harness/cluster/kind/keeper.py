@@ -11,6 +11,7 @@ owner, and an interrupt of the owner cannot cut off something that is being crea
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import json
 import os
@@ -26,8 +27,10 @@ from harness.settings import Settings
 # how long the engine may be away when the cluster is to be removed
 _REMOVAL_S = 120.0
 _AGAIN_S = 1.0
-# kind ends by itself when its nodes are gone; at the latest after so long it is ended
-_KIND_ENDS_S = 20.0
+# what kind has asked of the engine is through much sooner, or ends with the nodes
+_REQUESTS_S = 20.0
+_LOOK_S = 0.05
+_PR_SET_CHILD_SUBREAPER = 36  # Linux, prctl(2)
 _KEPT_LINES = 60
 
 
@@ -134,15 +137,13 @@ class _Keeper:
     # -- removing ----------------------------------------------------------------------------------------
 
     def _remove(self) -> None:
+        if self._kind is not None:
+            # it alone: it would go on, and make anew what is removed; its requests to the engine come to their ends
+            self._kind.kill()
         self._persist(self._remove_once)
         if self._kind is not None:
-            # without its nodes kind fails; it must not make another one after the removal
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._kind.wait(_KIND_ENDS_S)
-            # with what it has started and left behind
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._kind.pid, signal.SIGKILL)
             self._kind.wait()
+            _end_group(self._kind.pid)
         self._maker.join()
         self._persist(self._remove_once)
         from harness.platform import ownership
@@ -170,6 +171,16 @@ class _Keeper:
                 time.sleep(_AGAIN_S)
 
 
+def _end_group(group: int) -> None:
+    """Wait for what a process has started and left behind: children of this one, a subreaper, by now."""
+    deadline = time.monotonic() + _REQUESTS_S
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if os.waitpid(-group, os.WNOHANG) == (0, 0):
+                time.sleep(_LOOK_S)
+        os.killpg(group, signal.SIGKILL)
+
+
 def _mtu(client: Any) -> dict[str, str]:
     """The MTU of the engine's default network, as kind sets it for its own."""
     option = "com.docker.network.driver.mtu"
@@ -190,6 +201,7 @@ def main() -> None:
     """Read the order, make the cluster, wait."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     line = sys.stdin.readline()
     if not line:
         return

@@ -56,10 +56,10 @@ def remove(client: docker.DockerClient, settings: Settings, environment_id: str)
 
     name = names.cluster_name(environment_id)
     for container in _nodes(client, f"{names.LABEL_CLUSTER}={name}"):
-        with contextlib.suppress(docker.errors.NotFound):
-            # with v the volume of /var goes too
-            client.api.remove_container(container["Id"], force=True, v=True)
+        engine_leftovers.remove_container(client, container["Id"])
     engine_leftovers.remove(client, environment_id)
+    # kind makes the network itself, without our labels, when it misses it
+    engine_leftovers.remove_network(client, name)
     for volume in client.api.volumes(filters={"label": f"{LABEL_ENVIRONMENT}={environment_id}"})["Volumes"] or ():
         with contextlib.suppress(docker.errors.NotFound):
             client.api.remove_volume(volume["Name"])

@@ -144,7 +144,8 @@ def test_a_cluster_is_made_and_removed_on_request(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize(
-    ("then", "moment"), [("", "made"), ("sleep 3; exit 1", "node made"), ("sleep 600", "node made")]
+    ("then", "moment"),
+    [("", "made"), ("sleep 3; exit 1", "node made"), ("docker wait $4-control-plane; exit 1", "node made")],
 )
 def test_nothing_is_left_of_an_owner_that_is_killed(
     settings: Settings,
@@ -155,9 +156,7 @@ def test_nothing_is_left_of_an_owner_that_is_killed(
     then: str,
     moment: str,
 ) -> None:
-    # kind waits for its node; without it kind ends
-    waiting = f"({then}) & job=$!; docker wait $4-control-plane; kill $job; exit 1" if "600" in then else then
-    process = _owner(environment_id, _program(tmp_path, waiting), services_image)
+    process = _owner(environment_id, _program(tmp_path, then), services_image)
     read_until(process, moment)
     # all of its process group, as a closed terminal or a stopped job ends it
     os.killpg(process.pid, number)
@@ -165,18 +164,32 @@ def test_nothing_is_left_of_an_owner_that_is_killed(
     wait_until_nothing_is_left(settings, environment_id)
 
 
-def test_what_kind_makes_after_the_owner_is_gone_is_removed_too(
+def test_what_kind_had_asked_of_the_engine_when_the_owner_went_is_removed_too(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
-    late = (
-        "docker wait $4-control-plane; docker run -d --name $4-worker --label io.x-k8s.kind.cluster=$4 "
-        '--network "$KIND_EXPERIMENTAL_DOCKER_NETWORK" "$6" sleep 600; exit 1'
+    # a command that outlives kind, and has a node made after the first removal
+    request = (
+        "(docker wait $4-control-plane; sleep 1; docker run -d --name $4-worker --label io.x-k8s.kind.cluster=$4 "
+        '"$6" sleep 600); exit 1'
     )
-    process = _owner(environment_id, _program(tmp_path, late), services_image)
+    process = _owner(environment_id, _program(tmp_path, request), services_image)
     read_until(process, "node made")
     process.kill()
     process.wait(_GONE_S)
     wait_until_nothing_is_left(settings, environment_id)
+
+
+def test_a_kind_that_makes_its_network_anew_does_not_leave_it(
+    settings: Settings, environment_id: str, services_image: str, tmp_path: Path
+) -> None:
+    program = _program(tmp_path)
+    again = 'docker network create "$KIND_EXPERIMENTAL_DOCKER_NETWORK" || exit 1'
+    removed = 'docker network rm "$KIND_EXPERIMENTAL_DOCKER_NETWORK"'
+    program.write_text(program.read_text("utf-8").replace("echo", f"{removed}\n{again}\necho", 1), "utf-8")
+    keeper = _keeper(settings, environment_id, program, services_image)
+    keeper.wait_until_made(lambda line: None)
+    keeper.remove()
+    assert left(settings, environment_id) == []
 
 
 def test_a_failure_of_kind_is_told_with_its_last_lines(
