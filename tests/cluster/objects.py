@@ -41,12 +41,21 @@ def http_server(port: int, text: str = "here") -> dict[str, Any]:
     )
 
 
-def fetch_script(url: str) -> str:
-    """A Python program that prints what a URL answers, or ``no route`` when nothing does."""
+def fetch_script(url: str, *, reached: bool = False) -> str:
+    """A Python program that prints what a URL answers, or ``no route`` when nothing does.
+
+    Args:
+        reached: something will, once the pod's node has heard of it: the nodes bring their rules up to date about
+            once a second and tell nobody.
+    """
     return (
-        "import urllib.request\n"
-        f"try: print(urllib.request.urlopen('{url}', timeout=2).read().decode())\n"
-        "except OSError as e: print('no route', e)"
+        "import time, urllib.request\n"
+        f"end = time.monotonic() + {_DEADLINE_S if reached else 0}\n"
+        "while True:\n"
+        f" try: print(urllib.request.urlopen('{url}', timeout=2).read().decode()); break\n"
+        " except OSError as e:\n"
+        "  if time.monotonic() > end: print('no route', e); break\n"
+        "  time.sleep(0.1)"
     )
 
 

@@ -36,7 +36,7 @@ def web(platform: Objects) -> Objects:
 @pytest.mark.parametrize("end", ["", ".svc", ".svc.cluster.local"])
 def test_a_service_has_the_names_that_it_has_on_kubernetes(web: Objects, project: Objects, end: str) -> None:
     url = f"http://web-service.{web.namespace}{end}:8080/"
-    assert project.output(python(fetch_script(url))) == "from the web"
+    assert project.output(python(fetch_script(url, reached=True))) == "from the web"
 
 
 def test_a_service_gets_its_names_also_after_its_pod(platform: Objects, project: Objects) -> None:
@@ -73,7 +73,7 @@ def test_a_processing_pod_does_not_reach_a_service_that_is_not_open_to_it(platfo
     address = platform.ready(server)["status"]["podIP"]
     for host in (f"inner-service.{platform.namespace}.svc", address):
         assert "no route" in project.output(python(fetch_script(f"http://{host}:6001/")))
-        assert platform.output(python(fetch_script(f"http://{address}:6001/"))) == "inner"
+        assert platform.output(python(fetch_script(f"http://{address}:6001/", reached=True))) == "inner"
 
 
 def test_pods_of_two_projects_do_not_reach_each_other(cluster: Cluster, project: Objects, other: Objects) -> None:
@@ -131,7 +131,7 @@ def test_only_a_labelled_pod_reaches_the_receiver(
     on_ctp = {"kaapana-harness/networks": "ctp"}
     platform.ready(platform.pod(http_server(11112, "ctp"), labels={"app": "ctp"}, annotations=on_ctp))
     url = f"http://ctp-dicom-service.{platform.namespace}.svc:11112/"
-    assert (project.output(python(fetch_script(url)), labels=labels) == "ctp") is expected
+    assert (project.output(python(fetch_script(url, reached=expected)), labels=labels) == "ctp") is expected
 
 
 def test_a_processing_pod_does_not_reach_the_kubernetes_api(cluster: Cluster, project: Objects) -> None:

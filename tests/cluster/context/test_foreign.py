@@ -122,7 +122,7 @@ def test_a_pod_reaches_services_by_their_fixed_names_and_the_host_through_the_ap
     services.service("web", 8000, "web", type="NodePort")
     cluster.api.apply(namespace("project-x"))
     project = Objects(cluster.api, "project-x")
-    assert project.output(python(fetch_script("http://web.services.svc:8000/"))) == "from web"
+    assert project.output(python(fetch_script("http://web.services.svc:8000/", reached=True))) == "from web"
     host, port = cluster.address(SERVICES_NAMESPACE, "web", 8000)
     assert host == "127.0.0.1"
     assert fetched(f"http://{host}:{port}/") == b"from web"
