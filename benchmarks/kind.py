@@ -89,6 +89,7 @@ def pod(folder: Path, rounds: int) -> list[Figure]:
         settings = Settings.load()
         cluster = KindCluster.create(settings, f"b{secrets.token_hex(3)}")
         try:
+            cluster.wait_until_usable()
             cluster.provide_images({_IMAGE: images.ensure("services", settings=settings)})
             kubectl = _kubectl(cluster)
             for number in range(3 * rounds):

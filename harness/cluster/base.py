@@ -16,11 +16,23 @@ class Cluster(Protocol):
         name: ``docker``, ``kind`` or ``context:NAME``.
         environment_id: id of the environment.
         api: its Kubernetes API; all objects and pods go through it.
+        volume_node: the node whose disk holds the platform's own volumes; empty: its storage class has them.
     """
 
     name: str
     environment_id: str
     api: KubeApi
+    volume_node: str
+
+    def wait_until_usable(self, *, names: bool = True) -> None:
+        """Return when pods start; objects can be made before.
+
+        Args:
+            names: also wait until names of Services resolve.
+
+        Raises:
+            EnvironmentError_: that was not so in time (``start_timeout``).
+        """
 
     @property
     def registry(self) -> str:

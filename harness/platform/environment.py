@@ -199,7 +199,7 @@ class Environment:
             cluster.provide_images({tags[name]: tags[name] for name in _IMAGES if name in tags})
             if settings.gpu:
                 _require_devices(cluster)
-            values = _values(environment_id, profile, credentials, tags, settings)
+            values = _values(environment_id, profile, credentials, tags, settings, cluster.volume_node)
             workloads = _apply_platform(cluster, values, say)
             version, registry = profile.version, cluster.registry
             cluster.provide_images(
@@ -288,9 +288,15 @@ def _require_devices(cluster: Cluster) -> None:
 
 
 def _values(
-    environment_id: str, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
+    environment_id: str,
+    profile: Profile,
+    credentials: Credentials,
+    tags: Mapping[str, str],
+    settings: Settings,
+    volume_node: str,
 ) -> dict[str, Any]:
     return {
+        "volume_node": volume_node,
         "gpu_support": settings.gpu,
         "shared_cluster": settings.shared_cluster,
         "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
@@ -317,6 +323,9 @@ def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -
     late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
     for manifest in objects:
         if manifest not in late:
+            if manifest["kind"] == "Deployment":
+                # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
+                cluster.wait_until_usable(names=False)
             _apply(cluster, manifest)
     known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
     late_names = {describe(manifest) for manifest in late}
@@ -327,9 +336,14 @@ def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -
 
 
 def _urgency(manifest: Manifest) -> int:
-    """Helm's order stays, but for the workloads: first what others wait for, and what takes longest to start."""
-    name = manifest["metadata"]["name"]
-    return _STARTS.index(name) if manifest["kind"] == "Deployment" and name in _STARTS else -1
+    """Helm's order stays, but for workloads, what others wait for and what takes longest first, and for volumes.
+
+    A volume that Kubernetes hears of later than of its claim is bound a quarter of a minute later.
+    """
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    if kind == "Deployment" and name in _STARTS:
+        return _STARTS.index(name)
+    return {"PersistentVolume": -3, "PersistentVolumeClaim": -1}.get(kind, -2)
 
 
 def _is_encoded(manifest: Manifest) -> bool:

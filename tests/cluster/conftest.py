@@ -56,6 +56,7 @@ def cluster(request: pytest.FixtureRequest, settings: Settings, services_image: 
     """A cluster with one image on its node, under the reference :data:`IMAGE`."""
     made = open_cluster(request.param, settings, environment_id=f"t{secrets.token_hex(3)}")
     try:
+        made.wait_until_usable()
         made.provide_images({IMAGE: services_image})
         for name in (ADMIN_NAMESPACE, SERVICES_NAMESPACE):
             _create_namespace(made, name)

@@ -45,6 +45,8 @@ class ContextCluster:
         adopted: it was left running by an earlier process.
     """
 
+    volume_node = ""
+
     def __init__(
         self,
         settings: Settings,
@@ -136,6 +138,9 @@ class ContextCluster:
         if not leftovers.answers(entry):
             return None
         return cls(settings, connect(), entry, access, adopted=True)
+
+    def wait_until_usable(self, *, names: bool = True) -> None:
+        """See :class:`harness.cluster.base.Cluster`; the preflight has seen that it is."""
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""

@@ -34,6 +34,7 @@ class DockerCluster:
     """
 
     name = "docker"
+    volume_node = ""
 
     def __init__(
         self, settings: Settings, client: docker.DockerClient, entry: ownership.Entry, *, adopted: bool
@@ -125,6 +126,9 @@ class DockerCluster:
                 self.api.request("POST", "/harness/registry", body={"address": address, "internal": internal})
                 self._registry = address
         return self._registry
+
+    def wait_until_usable(self, *, names: bool = True) -> None:
+        """See :class:`harness.cluster.base.Cluster`; it is, since its control plane answers."""
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""

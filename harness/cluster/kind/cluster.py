@@ -66,6 +66,7 @@ class KindCluster:
         access = kubeconfig.load(names.kubeconfig(settings, environment_id))
         self.api = KubeApi.of(access, reconnect_s=_RECONNECT_S)
         self.nodes = nodes.of_cluster(client, environment_id)
+        self.volume_node = self.nodes[0].name
         self._images = NodeImages(client, self.nodes, f"kh-{environment_id}/node")
 
     @classmethod
@@ -77,7 +78,7 @@ class KindCluster:
         images: Iterable[str] = (),
         on_progress: OnProgress = _quiet,
     ) -> KindCluster:
-        """Make a cluster and wait until it takes pods.
+        """Make a cluster; its nodes get ready while objects are made (:meth:`wait_until_usable`).
 
         Args:
             settings: deadlines, number of nodes, and where the ledger is.
@@ -88,7 +89,7 @@ class KindCluster:
         Raises:
             EngineError: no engine, or it may not be used.
             ImageError: the image of the nodes cannot be had.
-            EnvironmentError_: the cluster did not get ready; nothing is left of it.
+            EnvironmentError_: kind could not make it; nothing is left of it.
         """
         client = connect()
         keeper: Keeper | None = None
@@ -111,7 +112,6 @@ class KindCluster:
                 keeper.wait_until_made(on_progress)
                 cluster = cls(settings, client, environment_id, keeper=keeper)
                 ownership.update(settings, environment_id, url=cluster.api.url)
-                startup.wait_until_usable(cluster.api, nodes=settings.nodes, timeout_s=settings.start_timeout)
         except BaseException:
             client.close()
             raise
@@ -124,6 +124,13 @@ class KindCluster:
         if entry is None or not entry.kept or not answers(settings, environment_id):
             return None
         return cls(settings, connect(), environment_id)
+
+    def wait_until_usable(self, *, names: bool = True) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        limit = self._settings.start_timeout
+        startup.wait_for_nodes(self.api, len(self.nodes), timeout_s=limit)
+        if names:
+            startup.wait_for_names(self.api, timeout_s=limit)
 
     @property
     def kubeconfig(self) -> Path:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi, Manifest, events
 
 _DNS = ("kube-system", "coredns")
 
 
-def wait_until_usable(api: KubeApi, *, nodes: int, timeout_s: float) -> None:
-    """Return when all nodes are ready and names of Services resolve.
+def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
+    """Return when all nodes are ready.
 
     Args:
         nodes: how many there are to be.
@@ -19,7 +17,6 @@ def wait_until_usable(api: KubeApi, *, nodes: int, timeout_s: float) -> None:
     Raises:
         EnvironmentError_: they are not in time; what was seen last is in ``last_seen``.
     """
-    deadline = time.monotonic() + timeout_s
     ready: set[str] = set()
     seen = "no node"
     for _, node in api.watch("Node", None, timeout_s=timeout_s):
@@ -28,12 +25,18 @@ def wait_until_usable(api: KubeApi, *, nodes: int, timeout_s: float) -> None:
         seen = f"node {name}: {condition.get('reason') or 'not ready'} {condition.get('message') or ''}".rstrip()
         (ready.add if condition.get("status") == "True" else ready.discard)(name)
         if len(ready) >= nodes:
-            break
-    else:
-        raise EnvironmentError_(f"the nodes of the cluster were not ready within {timeout_s:g} s", last_seen=seen)
+            return
+    raise EnvironmentError_(f"the nodes of the cluster were not ready within {timeout_s:g} s", last_seen=seen)
+
+
+def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
+    """Return when names of Services resolve.
+
+    Raises:
+        EnvironmentError_: they do not in time; what the cluster says about it is in ``last_seen``.
+    """
     namespace, name = _DNS
-    left = max(1.0, deadline - time.monotonic())
-    for _, deployment in api.watch("Deployment", namespace, name=name, timeout_s=left):
+    for _, deployment in api.watch("Deployment", namespace, name=name, timeout_s=timeout_s):
         if _condition(deployment, "Available").get("status") == "True":
             return
     raise EnvironmentError_(

@@ -77,6 +77,7 @@ def made(settings: Settings, folder: Path) -> Iterator[Foreign]:
     environment = f"f{secrets.token_hex(3)}"
     cluster = KindCluster.create(settings, environment)
     try:
+        cluster.wait_until_usable()
         address = _start_registry(settings, cluster, environment)
         for manifest in rights.manifests():
             cluster.api.apply(manifest)

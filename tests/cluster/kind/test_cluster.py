@@ -41,6 +41,7 @@ from harness.cluster import open_cluster
 from harness.settings import Settings
 cluster = open_cluster("kind", Settings(), environment_id=sys.argv[1], on_progress=lambda line: print(line, flush=True))
 try:
+    cluster.wait_until_usable()
     print("usable", flush=True)
     time.sleep(600)
 finally:
