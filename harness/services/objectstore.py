@@ -112,11 +112,17 @@ class MinioStore:
             return self._clients
 
     def provide_shared(self) -> None:
-        with _named("the shared buckets"):
-            client, admin = self._connect()
-            for bucket in SHARED_BUCKETS:
-                _make_bucket(client, bucket)
-            admin.policy_add("kaapanaUser", policy=shared_policy())
+        try:
+            with _named("the shared buckets"):
+                client, admin = self._connect()
+                for bucket in SHARED_BUCKETS:
+                    _make_bucket(client, bucket)
+                admin.policy_add("kaapanaUser", policy=shared_policy())
+        except ObjectStoreError:
+            # before a node knows the Service, its address leads out of the cluster: what answers there must not be
+            # asked again through a connection that stays open
+            self._clients = None
+            raise
 
     def provide_project(self, project: Project) -> None:
         with _named(f"the bucket of project {project.name!r}"):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import http.server
 import io
 import stat
+import threading
 import zipfile
 from typing import Any
 
@@ -63,6 +65,33 @@ def test_a_minio_that_does_not_answer_is_an_error_that_names_the_step() -> None:
     store = MinioStore("127.0.0.1:1", "user", "password")
     with pytest.raises(ObjectStoreError, match=r"the shared buckets: .*refused"):
         store.provide_shared()
+
+
+def test_somebody_else_at_the_address_of_minio_is_not_asked_again_through_the_same_connection() -> None:
+    connections: list[tuple[str, int]] = []
+
+    class Stranger(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            connections.append(self.client_address)
+            super().setup()
+
+        def do_PUT(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = MinioStore(f"127.0.0.1:{server.server_port}", "user", "password")
+        for _ in range(2):
+            with pytest.raises(ObjectStoreError, match="404"):
+                store.provide_shared()
+        server.shutdown()
+    assert len(connections) == 2
 
 
 def test_several_series_of_one_archive_are_ingested(platform: RunningServices, project: dict[str, Any]) -> None:
