@@ -23,18 +23,21 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"unknown: {', '.join(unknown)}; there are: {', '.join(measures.ALL)}", file=sys.stderr)
         return 2
-    figures: list[Figure] = []
+    print("| what | median | lowest | highest | goal |")
+    print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="kaapana-harness-bench-") as folder:
         for name in names or measures.ALL:
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            figures.extend(measures.ALL[name](Path(folder), ROUNDS))
-    print("| what | median | lowest | highest | goal |")
-    print("|---|---|---|---|---|")
-    for figure in figures:
-        low, high = min(figure.values), max(figure.values)
-        middle = statistics.median(figure.values)
-        print(f"| {figure.what} | {middle:.2f} {figure.unit} | {low:.2f} | {high:.2f} | {figure.goal} |")
+            # at once: a later one may fail
+            for figure in measures.ALL[name](Path(folder), ROUNDS):
+                print(_row(figure), flush=True)
     return 0
+
+
+def _row(figure: Figure) -> str:
+    low, high = min(figure.values), max(figure.values)
+    middle = statistics.median(figure.values)
+    return f"| {figure.what} | {middle:.2f} {figure.unit} | {low:.2f} | {high:.2f} | {figure.goal} |"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any
 from harness.cluster.docker.engine import connect
 
 EXTENSION = Path(__file__).parent.parent / "scenarios" / "otsus-method" / "extension"
+STEPS = Path(__file__).parent / "extension"
+"""An extension of containers that do next to nothing."""
 ALGORITHM = Path("processing-containers/otsus-method/files/otsus_method.py")
 
 

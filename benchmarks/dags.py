@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import STEPS
 from benchmarks.figures import Figure, own_state
 from benchmarks.replay import bare_runs
 from harness.api import Kaapana
 from harness.settings import Settings
 
-EXTENSION = Path(__file__).parent / "extension"
 _CHAIN, _WIDE = 8, 20
 # as long as starting all of them may take
 _WAIT_S = 30
@@ -22,7 +22,7 @@ def chain(folder: Path, rounds: int) -> list[Figure]:
     """Eight operators one after the other, against bare ``docker run --rm`` of the same containers."""
     walls, bare, overheads = [], [], []
     with own_state(folder), Kaapana.open(Settings.load(), evidence=folder / "evidence") as kaapana:
-        extension = kaapana.install(EXTENSION)
+        extension = kaapana.install(STEPS)
         extension.run(dag="bench-chain")
         for number in range(rounds):
             run = extension.run(dag="bench-chain")
@@ -42,7 +42,7 @@ def wide(folder: Path, rounds: int) -> list[Figure]:
     """Twenty operators that wait for nothing: how many of their containers run at the same moment."""
     reached, walls = [], []
     with own_state(folder), Kaapana.open(Settings.load(), evidence=folder / "evidence") as kaapana:
-        extension = kaapana.install(EXTENSION)
+        extension = kaapana.install(STEPS)
         for _ in range(rounds):
             run = extension.run(dag="bench-wide", form={"wait_s": _WAIT_S})
             assert run.succeeded

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ALGORITHM, EXTENSION, harness, memory_mb, timed_run
+from benchmarks.common import ALGORITHM, EXTENSION, STEPS, harness, memory_mb, timed_run
 from benchmarks.figures import Figure, own_state
 from harness import images
 from harness.api import Kaapana
@@ -29,7 +29,7 @@ _IMAGE = "benchmark.invalid/shell:1"
 _WARM_GOAL_S = 25
 _AT_ONCE = 20
 # two containers a run, which do next to nothing
-_SMALL = Path(__file__).parent.parent / "tests" / "faults" / "extension"
+_SMALL = "bench-small"
 
 
 def start(folder: Path, rounds: int) -> list[Figure]:
@@ -108,17 +108,16 @@ def pod(folder: Path, rounds: int) -> list[Figure]:
 def many_runs(folder: Path, rounds: int) -> list[Figure]:
     """Runs at once on one kind cluster, of an extension with one container and the cleaner; each has to succeed."""
     del rounds
-    form = {"mode": "succeed", "ticket": "a"}
     settings = Settings.load({"cluster": "kind"})
     with own_state(folder), Kaapana.open(settings, evidence=folder / "many") as kaapana:
-        extension = kaapana.install(_SMALL)
-        extension.run(form=form)
-        alone = extension.run(form=form)
+        extension = kaapana.install(STEPS)
+        extension.run(dag=_SMALL)
+        alone = extension.run(dag=_SMALL)
         assert alone.succeeded, alone.cause
         clock = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             folders = [folder / "many" / f"at-once-{number}" for number in range(_AT_ONCE)]
-            runs = list(pool.map(lambda path: extension.run(form=form, directory=path), folders))
+            runs = list(pool.map(lambda path: extension.run(dag=_SMALL, directory=path), folders))
         wall = time.monotonic() - clock
         failed = [str(run.cause) for run in runs if not run.succeeded]
         assert not failed, failed

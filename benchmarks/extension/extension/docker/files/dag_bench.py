@@ -1,8 +1,9 @@
-"""Eight steps one after the other, and twenty beside one another."""
+"""Eight steps one after the other, twenty beside one another, and one with the cleaner."""
 
 from airflow.models import DAG
 from airflow.utils.dates import days_ago
 from bench.StepOperator import StepOperator
+from kaapana.operators.LocalWorkflowCleanerOperator import LocalWorkflowCleanerOperator
 
 args = {
     "ui_visible": True,
@@ -29,3 +30,6 @@ for number in range(8):
 wide = DAG(dag_id="bench-wide", default_args=args, schedule_interval=None)
 for number in range(20):
     StepOperator(dag=wide, name=f"step-{number}")
+
+small = DAG(dag_id="bench-small", default_args=args, schedule_interval=None)
+StepOperator(dag=small, name="step") >> LocalWorkflowCleanerOperator(dag=small, clean_workflow_dir=True)
