@@ -1,4 +1,4 @@
-"""Runs that are looked at while they go: metrics of annotated pods, and steps that are done by hand."""
+"""Runs that are looked at while they go: metrics, steps that are done by hand; and files stored the old ways."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def test_annotated_pods_are_asked_for_metrics_and_a_mute_one_is_a_finding(observ
     (finding,) = [item for item in run.findings if item.rule.startswith("metrics")]
     assert (finding.rule, finding.where) == ("metrics-never-answered", "mute")
     assert ":9001/metrics" in finding.message
+
+
+def test_files_reach_the_bucket_by_the_old_operator_and_by_its_helper(kaapana: Any, observed: Any) -> None:
+    run = observed.run(dag="stored", form={"bucket_name": kaapana.project.bucket})
+    assert run.succeeded
+    # c.bin has none of the operator's endings, a.txt was removed again
+    assert sorted(item.key for item in run.objects) == ["helped/d.txt", "kept/notes/b.txt"]
+    assert "kept/notes/a.txt removed" in run.task("minio-actions-remove").log
 
 
 def test_an_interactive_step_ends_the_run_where_nobody_can_attend_to_it(

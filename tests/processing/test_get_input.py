@@ -67,6 +67,7 @@ def test_a_series_that_the_index_does_not_have_is_left_out(execute, run_folder, 
     run_folder.conf(data_form={"identifiers": ["1.1", "9.9"]})
     ended = execute("get-input")
     assert ended.status == 0
+    assert "notice series-left-out: " in ended.output
     assert "['9.9']" in ended.output
 
 
