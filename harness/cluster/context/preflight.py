@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.context import rights
-from harness.cluster.docker.server import quantities
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
-from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound
+from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, quantities
 
 if TYPE_CHECKING:
     from harness.settings import Settings

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.cluster.docker.server.problems import UntranslatableError
-from harness.cluster.docker.server.quantities import parse, whole
+from harness.kube.quantities import parse, whole
 
 Spec = Mapping[str, Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from harness.cluster.docker.server.config import LABEL_ROLE, Config
 from harness.cluster.docker.server.networks import Networks, Plan
-from harness.cluster.docker.server.quantities import parse, whole
 from harness.cluster.docker.server.store import Manifest
 from harness.cluster.docker.server.variables import expand
 from harness.cluster.docker.server.volumes import Mounts
+from harness.kube.quantities import parse, whole
 
 # a bound that a fork bomb meets and a scientific program does not
 _PIDS = 4096

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster.docker.server.claims import Claims
-from harness.cluster.docker.server.quantities import whole
 from harness.cluster.docker.server.store import Manifest, Store
+from harness.kube.quantities import whole
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
