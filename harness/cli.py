@@ -92,9 +92,9 @@ def down() -> None:
 @cli.command()
 def status() -> None:
     """List the environments of this user."""
-    from harness.platform import ownership
+    from harness.cluster import ledger
 
-    entries = ownership.entries(Settings.load())
+    entries = ledger.entries(Settings.load())
     for entry in entries:
         click.echo(str(entry))
     if not entries:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness import images
+from harness.cluster import ledger
 from harness.kube import ApiError, KubeApi
-from harness.platform import ownership, registry_seed
+from harness.platform import registry_seed
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -49,7 +50,7 @@ def prune_images(settings: Settings, say: Callable[[str], None], *, everything: 
 
 def _images_of(settings: Settings, environment_id: str) -> set[str] | None:
     """Ids of the images on an environment's node; ``None`` when it cannot be asked."""
-    entry = ownership.find(settings, environment_id)
+    entry = ledger.find(settings, environment_id)
     if entry is None or not entry.url:
         return None
     try:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness import profiles
+from harness.cluster import ledger
 from harness.contract import names
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
@@ -195,7 +196,7 @@ class Environment:
             on_progress=say,
         )
         try:
-            ownership.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
+            ledger.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
             cluster.provide_images({tags[name]: tags[name] for name in _IMAGES if name in tags})
             if settings.gpu:
                 _require_devices(cluster)
@@ -220,7 +221,7 @@ class Environment:
     def _adopt(cls, settings: Settings, profile: Profile, key: str, say: OnProgress) -> Environment | None:
         from harness.cluster import open_cluster
 
-        for entry in ownership.adoptable(settings, key):
+        for entry in ledger.adoptable(settings, key):
             try:
                 cluster = open_cluster(settings.cluster, settings, environment_id=entry.id, reuse=True)
                 environment = cls(cluster, settings, profile, Credentials.from_mapping(entry.secrets), adopted=True)

@@ -18,7 +18,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from harness.cluster import open_cluster
+from harness.cluster import ledger, open_cluster
 from harness.cluster.docker import control_plane, leftovers
 from harness.cluster.docker.engine import connect
 from harness.cluster.docker.launcher import DockerCluster
@@ -144,7 +144,7 @@ def test_what_a_crashed_control_plane_leaves_is_pruned_when_its_owner_is_gone(
     process.wait(_GONE_S)
     assert environment_id in ownership.prune(settings)
     _wait_until_nothing_is_left(environment_id)
-    assert ownership.find(settings, environment_id) is None
+    assert ledger.find(settings, environment_id) is None
 
 
 def test_the_user_may_stop_the_control_plane_and_all_goes_with_it(environment_id: str, services_image: str) -> None:
@@ -164,13 +164,13 @@ def test_a_kept_environment_outlives_its_owner_and_is_adopted(
     first.provide_images({IMAGE: services_image})
     objects = Objects(first.api, "default")
     objects.create("ConfigMap", "words", data={"a": "b"})
-    ownership.update(settings, environment_id, key="settings-1", secrets={"word": "geheim"})
+    ledger.update(settings, environment_id, key="settings-1", secrets={"word": "geheim"})
     first.close(keep=True)
     # longer than a control plane waits for an owner that has gone
     time.sleep(3)
-    entries = ownership.adoptable(settings, "settings-1")
+    entries = ledger.adoptable(settings, "settings-1")
     assert [(entry.id, entry.secrets) for entry in entries] == [(environment_id, {"word": "geheim"})]
-    assert ownership.adoptable(settings, "settings-2") == []
+    assert ledger.adoptable(settings, "settings-2") == []
     assert environment_id not in ownership.prune(settings)
     second = open_cluster("docker", settings, environment_id=environment_id, reuse=True)
     assert second.api.get("ConfigMap", "default", "words")["data"] == {"a": "b"}
@@ -204,10 +204,10 @@ def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
     cluster = DockerCluster.create(settings, environment_id, image=services_image)
     path = settings.state / "environments" / f"{environment_id}.json"
     assert path.stat().st_mode & 0o777 == 0o600
-    entry = ownership.find(settings, environment_id)
+    entry = ledger.find(settings, environment_id)
     assert entry is not None
     assert entry.owner == f"{os.getpid()}@{socket.gethostname()}"
-    assert ownership.alive(entry)
+    assert ledger.alive(entry)
     assert "in use" in str(entry)
     cluster.close()
     cluster.close()
@@ -223,7 +223,7 @@ def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: s
     with pytest.raises(EnvironmentError_, match="did not start") as caught:
         DockerCluster.create(settings, environment_id, image=image)
     assert "No module named" in caught.value.last_seen
-    assert ownership.find(settings, environment_id) is None
+    assert ledger.find(settings, environment_id) is None
     _wait_until_nothing_is_left(environment_id)
 
 
@@ -247,5 +247,5 @@ def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the
     with pytest.raises(KeyboardInterrupt):
         DockerCluster.create(settings, environment_id)
     assert order == ["created", "removed"]
-    assert ownership.find(settings, environment_id) is None
+    assert ledger.find(settings, environment_id) is None
     _wait_until_nothing_is_left(environment_id)

@@ -14,13 +14,14 @@ from types import SimpleNamespace
 import docker.errors
 import pytest
 
+from harness.cluster import ledger
 from harness.cluster.docker import engine, leftovers
 from harness.cluster.kind import leftovers as kind_leftovers
+from harness.cluster.ledger import Entry
 from harness.errors import EngineError, NotRemovedError
 from harness.kube import KubeApi
 from harness.kube.errors import Unavailable
 from harness.platform import ownership
-from harness.platform.ownership import Entry
 from harness.settings import Settings
 
 
@@ -45,21 +46,21 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def dead_owner() -> Entry:
     """An entry of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        started = ownership._start_of(process.pid)
+        started = ledger._start_of(process.pid)
     assert started
     return Entry("dead", "docker", f"{process.pid}@{socket.gethostname()}", "2026-01-01T00:00:00+00:00", started)
 
 
 def ids(settings: Settings) -> list[str]:
-    return [entry.id for entry in ownership.entries(settings)]
+    return [entry.id for entry in ledger.entries(settings)]
 
 
 def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings) -> None:
     seen: list[list[str]] = []
 
     def make() -> None:
-        entry = ownership.new_entry("new", "docker")
-        with ownership.recorded(settings, entry, lambda: seen.append(ids(settings))):
+        entry = ledger.new_entry("new", "docker")
+        with ledger.recorded(settings, entry, lambda: seen.append(ids(settings))):
             seen.append(ids(settings))
             raise KeyboardInterrupt
 
@@ -74,8 +75,8 @@ def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
     def refuse() -> None:
         raise NotRemovedError("the engine does not remove network 1 of environment new")
 
-    entry = ownership.new_entry("new", "docker")
-    with pytest.raises(NotRemovedError), ownership.recorded(settings, entry, refuse):
+    entry = ledger.new_entry("new", "docker")
+    with pytest.raises(NotRemovedError), ledger.recorded(settings, entry, refuse):
         raise KeyboardInterrupt
     assert ids(settings) == ["new"]
 
@@ -83,7 +84,7 @@ def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
 def test_an_environment_whose_owner_died_is_removed_and_forgotten(
     settings: Settings, removed: list[str], dead_owner: Entry
 ) -> None:
-    ownership.record(settings, dead_owner)
+    ledger.record(settings, dead_owner)
     assert ownership.tidy(settings) == ["dead"]
     assert removed == ["dead"]
     assert ids(settings) == []
@@ -92,28 +93,28 @@ def test_an_environment_whose_owner_died_is_removed_and_forgotten(
 def test_a_kept_environment_stays_although_its_owner_died(
     settings: Settings, removed: list[str], dead_owner: Entry
 ) -> None:
-    ownership.record(settings, dataclasses.replace(dead_owner, kept=True))
+    ledger.record(settings, dataclasses.replace(dead_owner, kept=True))
     assert ownership.tidy(settings) == []
     assert removed == []
     assert ids(settings) == ["dead"]
 
 
 def test_an_environment_of_a_living_owner_stays(settings: Settings, removed: list[str]) -> None:
-    ownership.record(settings, ownership.new_entry("living", "docker"))
+    ledger.record(settings, ledger.new_entry("living", "docker"))
     assert ownership.tidy(settings) == []
     assert (removed, ids(settings)) == ([], ["living"])
 
 
 def test_an_owner_on_another_host_counts_as_living(settings: Settings, removed: list[str], dead_owner: Entry) -> None:
     pid = dead_owner.owner.partition("@")[0]
-    ownership.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@elsewhere"))
+    ledger.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@elsewhere"))
     assert ownership.tidy(settings) == []
     assert (removed, ids(settings)) == ([], ["dead"])
 
 
 def test_a_process_that_got_the_number_of_a_dead_owner_is_not_the_owner(settings: Settings, removed: list[str]) -> None:
-    mine = ownership.new_entry("earlier", "docker")
-    ownership.record(settings, dataclasses.replace(mine, owner_start=mine.owner_start - 1))
+    mine = ledger.new_entry("earlier", "docker")
+    ledger.record(settings, dataclasses.replace(mine, owner_start=mine.owner_start - 1))
     assert ownership.tidy(settings) == ["earlier"]
     assert (removed, ids(settings)) == (["earlier"], [])
 
@@ -124,7 +125,7 @@ def test_an_owner_that_nobody_waits_for_is_dead(settings: Settings, removed: lis
         os._exit(0)
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        ownership.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@{socket.gethostname()}"))
+        ledger.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@{socket.gethostname()}"))
         assert ownership.tidy(settings) == ["dead"]
     finally:
         os.waitpid(pid, 0)
@@ -140,7 +141,7 @@ def test_the_control_plane_is_asked_first_and_its_absence_does_not_matter(
         raise Unavailable(0, "", "connection refused")
 
     monkeypatch.setattr(KubeApi, "request", away)
-    ownership.record(settings, dataclasses.replace(dead_owner, url="http://127.0.0.1:9", token="t"))
+    ledger.record(settings, dataclasses.replace(dead_owner, url="http://127.0.0.1:9", token="t"))
     assert ownership.tidy(settings) == ["dead"]
     assert asked == [("POST", "/harness/shutdown", [])]
     assert removed == ["dead"]
@@ -158,8 +159,8 @@ def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_
             raise NotRemovedError("the engine does not remove network 1 of environment dead")
         removed.append(name)
 
-    ownership.record(settings, dead_owner)
-    ownership.record(settings, dataclasses.replace(dead_owner, id="other"))
+    ledger.record(settings, dead_owner)
+    ledger.record(settings, dataclasses.replace(dead_owner, id="other"))
     monkeypatch.setattr(leftovers, "remove", remove)
     assert ownership.tidy(settings) == ["other"]
     assert ids(settings) == ["dead"]
@@ -172,7 +173,7 @@ def test_an_engine_that_does_not_answer_is_an_error(
     def refuse() -> None:
         raise EngineError("no engine")
 
-    ownership.record(settings, dead_owner)
+    ledger.record(settings, dead_owner)
     monkeypatch.setattr(engine, "connect", refuse)
     with pytest.raises(EngineError, match="no engine"):
         ownership.tidy(settings)
@@ -191,7 +192,7 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
     found = {name: leftovers.Leftover(name, owner=dead_owner.owner) for name in ("stuck", "other")}
     monkeypatch.setattr(leftovers, "find", lambda _: found)
     monkeypatch.setattr(leftovers, "remove", remove)
-    monkeypatch.setattr(ownership, "alive", lambda _: False)
+    monkeypatch.setattr(ledger, "alive", lambda _: False)
     assert ownership.prune(settings) == ["other"]
     assert "network 1 of environment stuck" in caplog.text
 

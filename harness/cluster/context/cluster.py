@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import ledger
 from harness.cluster.context import access as contexts
 from harness.cluster.context import leftovers, preflight, probe
 from harness.cluster.context.api import ContextApi
@@ -19,7 +20,6 @@ from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_, HarnessError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
-from harness.platform import ownership
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ContextCluster:
         self,
         settings: Settings,
         client: docker.DockerClient,
-        entry: ownership.Entry,
+        entry: ledger.Entry,
         access: Access,
         *,
         adopted: bool,
@@ -105,10 +105,10 @@ class ContextCluster:
         preflight.require(KubeApi.of(access), context, settings)
         client = connect()
         try:
-            entry = ownership.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
+            entry = ledger.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
             cluster = cls(settings, client, entry, access, adopted=False)
             # before anything exists that somebody would have to remove
-            ownership.record(settings, entry)
+            ledger.record(settings, entry)
         except BaseException:
             client.close()
             raise
@@ -127,7 +127,7 @@ class ContextCluster:
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> ContextCluster | None:
         """The environment that was kept and is still there, or ``None``."""
-        entry = ownership.find(settings, environment_id)
+        entry = ledger.find(settings, environment_id)
         if entry is None or not entry.kept or not settings.context_registry:
             return None
         try:
@@ -204,7 +204,7 @@ class ContextCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        ownership.update(self._settings, self.environment_id, kept=True)
+        ledger.update(self._settings, self.environment_id, kept=True)
 
     def close(self, *, keep: bool = False) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -222,7 +222,7 @@ class ContextCluster:
                 pushed = [to for to in self._api.scope()["images"].values() if to.startswith(own)]
                 delete_own(self.registry, pushed)
             leftovers.remove(self._api.raw, self.environment_id)
-            ownership.forget(self._settings, self.environment_id)
+            ledger.forget(self._settings, self.environment_id)
         finally:
             self._client.close()
 

@@ -11,7 +11,7 @@ from harness.errors import NotRemovedError
 from harness.kube import ApiError, Forbidden, KubeApi, KubeconfigError, Manifest, NotFound, scoping
 
 if TYPE_CHECKING:
-    from harness.platform.ownership import Entry
+    from harness.cluster.ledger import Entry
 
 _TIMEOUT_S = 300.0
 _POLL_S = 0.3

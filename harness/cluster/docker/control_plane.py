@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import ledger
 from harness.cluster.docker import leftovers
 from harness.cluster.docker.engine import socket_path
 from harness.cluster.docker.server.config import (
@@ -21,7 +22,6 @@ from harness.cluster.docker.server.config import (
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
-from harness.platform import ownership
 
 if TYPE_CHECKING:
     import docker
@@ -33,12 +33,12 @@ _READY_POLL_S = 0.03
 _KEPT_LINES = 200
 
 
-def labels(entry: ownership.Entry) -> dict[str, str]:
+def labels(entry: ledger.Entry) -> dict[str, str]:
     """Labels of everything that belongs to an environment."""
     return {LABEL_ENVIRONMENT: entry.id, LABEL_OWNER: entry.owner, LABEL_STARTED: entry.started}
 
 
-def create_network(client: docker.DockerClient, entry: ownership.Entry) -> None:
+def create_network(client: docker.DockerClient, entry: ledger.Entry) -> None:
     """The network over which the control plane is reached: not the engine's default one, which others share.
 
     (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
@@ -47,11 +47,11 @@ def create_network(client: docker.DockerClient, entry: ownership.Entry) -> None:
     client.api.create_network(_edge(entry), driver="bridge", labels=labels(entry), check_duplicate=True)
 
 
-def _edge(entry: ownership.Entry) -> str:
+def _edge(entry: ledger.Entry) -> str:
     return f"kh-{entry.id}-edge"
 
 
-def start(image: str, entry: ownership.Entry, token: str, *, disk_reserve: int) -> tuple[Container, list[str]]:
+def start(image: str, entry: ledger.Entry, token: str, *, disk_reserve: int) -> tuple[Container, list[str]]:
     """Start the control plane; its container, and a list to which the lines of its log are added.
 
     Args:

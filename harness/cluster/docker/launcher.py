@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cluster import ledger
 from harness.cluster.docker import archives, control_plane, leftovers
 from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.owner import OwnerConnection
 from harness.contract.names import HARNESS_REGISTRY, dns_name
 from harness.errors import EnvironmentError_, ImageError
 from harness.kube import ApiError, KubeApi
-from harness.platform import ownership
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ class DockerCluster:
     name = "docker"
     volume_node = ""
 
-    def __init__(
-        self, settings: Settings, client: docker.DockerClient, entry: ownership.Entry, *, adopted: bool
-    ) -> None:
+    def __init__(self, settings: Settings, client: docker.DockerClient, entry: ledger.Entry, *, adopted: bool) -> None:
         self.environment_id = entry.id
         self.api = KubeApi(entry.url, token=entry.token)
         self.adopted = adopted
@@ -70,9 +68,9 @@ class DockerCluster:
                 from harness import images
 
                 image = images.ensure("services", settings=settings)
-            entry = ownership.new_entry(environment_id, "docker")
+            entry = ledger.new_entry(environment_id, "docker")
             token = secrets.token_urlsafe(24)
-            with ownership.recorded(settings, entry, lambda: leftovers.remove(client, environment_id)):
+            with ledger.recorded(settings, entry, lambda: leftovers.remove(client, environment_id)):
                 # in a thread, because an interrupt must not cut off a request that creates something: the engine
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:
@@ -84,7 +82,7 @@ class DockerCluster:
                     container, log = started.result()
                 port = control_plane.wait_until_ready(client, container, token, log)
                 url = f"http://127.0.0.1:{port}"
-                entry = ownership.update(settings, environment_id, url=url, token=token)
+                entry = ledger.update(settings, environment_id, url=url, token=token)
                 cluster = cls(settings, client, entry, adopted=False)
                 cluster._owner = OwnerConnection(port, token)
         except BaseException:
@@ -95,7 +93,7 @@ class DockerCluster:
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> DockerCluster | None:
         """The cluster of an environment that was kept and still works, or ``None``."""
-        entry = ownership.find(settings, environment_id)
+        entry = ledger.find(settings, environment_id)
         if entry is None or not entry.kept or not entry.url:
             return None
         client = connect()
@@ -199,7 +197,7 @@ class DockerCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        ownership.update(self._settings, self.environment_id, kept=True)
+        ledger.update(self._settings, self.environment_id, kept=True)
         self.api.request("POST", "/harness/keep")
 
     def close(self, *, keep: bool = False) -> None:
@@ -215,7 +213,7 @@ class DockerCluster:
                 self.api.request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
             # also what a control plane that crashed has left, and the control plane itself
             leftovers.remove(self._client, self.environment_id)
-            ownership.forget(self._settings, self.environment_id)
+            ledger.forget(self._settings, self.environment_id)
         finally:
             if self._owner:
                 self._owner.close()

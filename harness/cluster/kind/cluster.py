@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from harness.cluster import ledger
 from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
@@ -22,7 +23,6 @@ from harness.contract.names import HARNESS_REGISTRY
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
-from harness.platform import ownership
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,14 +104,14 @@ class KindCluster:
             image = node_image.ensure(settings, on_progress)
             wanted = list(images)
             content = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
-            entry = ownership.new_entry(environment_id, cls.name)
-            with ownership.recorded(settings, entry, remove):
+            entry = ledger.new_entry(environment_id, cls.name)
+            with ledger.recorded(settings, entry, remove):
                 volumes = prepared.places(client, names.cluster_name(entry.id), settings.nodes) if content else {}
                 order = _order(settings, entry, program, image, content, volumes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
                 cluster = cls(settings, client, environment_id, keeper=keeper)
-                ownership.update(settings, environment_id, url=cluster.api.url)
+                ledger.update(settings, environment_id, url=cluster.api.url)
         except BaseException:
             client.close()
             raise
@@ -120,7 +120,7 @@ class KindCluster:
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> KindCluster | None:
         """The cluster of an environment that was kept and still works, or ``None``."""
-        entry = ownership.find(settings, environment_id)
+        entry = ledger.find(settings, environment_id)
         if entry is None or not entry.kept or not answers(settings, environment_id):
             return None
         return cls(settings, connect(), environment_id)
@@ -203,7 +203,7 @@ class KindCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        ownership.update(self._settings, self.environment_id, kept=True)
+        ledger.update(self._settings, self.environment_id, kept=True)
         if self._keeper is not None:
             self._keeper.keep()
             self._keeper = None
@@ -221,7 +221,7 @@ class KindCluster:
                 self._keeper.remove()
             # also what a keeper that was killed has left
             leftovers.remove(self._client, self._settings, self.environment_id)
-            ownership.forget(self._settings, self.environment_id)
+            ledger.forget(self._settings, self.environment_id)
         finally:
             self._client.close()
 
@@ -238,7 +238,7 @@ def answers(settings: Settings, environment_id: str) -> bool:
 
 def _order(
     settings: Settings,
-    entry: ownership.Entry,
+    entry: ledger.Entry,
     program: Path,
     image: str,
     content: str = "",

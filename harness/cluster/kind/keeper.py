@@ -146,9 +146,9 @@ class _Keeper:
             _end_group(self._kind.pid)
         self._maker.join()
         self._persist(self._remove_once)
-        from harness.platform import ownership
+        from harness.cluster import ledger
 
-        ownership.forget(self._settings, self._order.environment)
+        ledger.forget(self._settings, self._order.environment)
 
     def _remove_once(self) -> None:
         from harness.cluster.docker.engine import connect

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from harness.cluster import ledger
 from harness.cluster.context import leftovers
 from harness.cluster.context.cluster import ContextCluster
 from harness.errors import NotRemovedError
-from harness.platform import ownership
 from harness.settings import Settings
 from tests.cluster.conftest import CLUSTERS
 from tests.cluster.context import foreign as foreign_cluster
@@ -57,4 +57,4 @@ def environment_id(foreign: Foreign) -> Iterator[str]:
     yield name
     with contextlib.suppress(NotRemovedError):
         leftovers.remove(foreign.admin, name)
-    ownership.forget(foreign.settings, name)
+    ledger.forget(foreign.settings, name)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from harness import images
+from harness.cluster import ledger
 from harness.cluster.context import rights
 from harness.cluster.docker.engine import connect
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT
@@ -22,7 +23,6 @@ from harness.cluster.kind.cluster import KindCluster
 from harness.images import RegistryClient
 from harness.kube import KubeApi, kubeconfig
 from harness.kube.kinds import KINDS
-from harness.platform import ownership
 from harness.settings import Settings
 
 CONTEXT = "foreign"
@@ -143,7 +143,7 @@ def keep(settings: Settings, folder: Path) -> None:
     with made(settings, folder) as found:
         print(f"export KUBECONFIG={found.kubeconfig} KAAPANA_HARNESS_CONTEXT_REGISTRY={found.registry}", flush=True)
         input()
-    print([str(entry) for entry in ownership.entries(settings)])
+    print([str(entry) for entry in ledger.entries(settings)])
 
 
 if __name__ == "__main__":

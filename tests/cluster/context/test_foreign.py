@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.cluster import open_cluster
+from harness.cluster import ledger, open_cluster
 from harness.cluster.context import preflight, rights
 from harness.cluster.docker.engine import connect
 from harness.contract.names import HARNESS_SERVICES, SERVICES_NAMESPACE
@@ -95,7 +95,7 @@ def test_the_preflight_names_every_right_that_is_missing_at_once_and_makes_nothi
     assert "create jobs.batch" in caught.value.last_seen
     assert "pods" not in caught.value.last_seen
     assert "kaapana-harness context rights | kubectl apply -f -" in caught.value.last_seen
-    assert ownership.find(clean.settings, "never") is None
+    assert ledger.find(clean.settings, "never") is None
 
 
 def test_the_rights_end_at_namespaces_of_the_harness(clean: Foreign) -> None:
@@ -176,7 +176,7 @@ def test_volumes_and_pods_that_do_not_want_to_end_go_with_the_environment(clean:
     assert any(entry.startswith("PersistentVolume") for entry in clean.left())
     cluster.close()
     assert clean.left() == []
-    assert ownership.find(clean.settings, cluster.environment_id) is None
+    assert ledger.find(clean.settings, cluster.environment_id) is None
 
 
 def test_what_a_killed_owner_leaves_goes_at_the_next_start(clean: Foreign, environment_id: str) -> None:

@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from harness.cli import cli
-from harness.cluster import open_cluster
+from harness.cluster import ledger, open_cluster
 from harness.cluster.context import access, leftovers, rights
 from harness.errors import NotRemovedError, UsageError
 from harness.platform import ownership
@@ -92,11 +92,11 @@ def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
     settings = Settings()
     path = kubeconfig(tmp_path / "config", "other")
-    entry = ownership.new_entry("x", "context:lab", kubeconfig=str(path))
-    ownership.record(settings, entry)
-    monkeypatch.setattr(ownership, "alive", lambda _: False)
+    entry = ledger.new_entry("x", "context:lab", kubeconfig=str(path))
+    ledger.record(settings, entry)
+    monkeypatch.setattr(ledger, "alive", lambda _: False)
     assert ownership.tidy(settings) == []
-    assert ownership.find(settings, "x") == entry
+    assert ledger.find(settings, "x") == entry
     assert f"bring the context 'lab' back into {path}" in caplog.text
     with pytest.raises(NotRemovedError):
         leftovers.remove_entry(entry)
@@ -104,7 +104,7 @@ def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_
 
 def test_the_ledger_remembers_the_file_that_has_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
-    ownership.record(Settings(), ownership.new_entry("x", "context:lab", kubeconfig="/home/me/config"))
+    ledger.record(Settings(), ledger.new_entry("x", "context:lab", kubeconfig="/home/me/config"))
     assert json.loads((tmp_path / "environments" / "x.json").read_text())["kubeconfig"] == "/home/me/config"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cluster import open_cluster
+from harness.cluster import ledger, open_cluster
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind import leftovers
 from harness.cluster.kind.cluster import KindCluster
@@ -56,7 +56,7 @@ def environment_id(settings: Settings) -> Iterator[str]:
     yield name
     with contextlib.closing(connect()) as client:
         leftovers.remove(client, settings, name)
-    ownership.forget(settings, name)
+    ledger.forget(settings, name)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -95,7 +95,7 @@ def test_the_users_own_kubeconfig_is_not_touched_and_ours_is_for_the_user_only(
         objects = Objects(cluster.api, "default")
         objects.create("ConfigMap", "words", data={"a": "b"})
         # kept, adopted, ended by another process's `down`
-        ownership.update(settings, environment_id, key="settings-1")
+        ledger.update(settings, environment_id, key="settings-1")
         cluster.close(keep=True)
         assert environment_id not in ownership.prune(settings)
         adopted = open_cluster("kind", settings, environment_id=environment_id, reuse=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cluster import ledger
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind import leftovers, names
 from harness.cluster.kind.cluster import _order
@@ -42,11 +43,12 @@ import sys, time
 from pathlib import Path
 from harness.cluster.kind.cluster import _order
 from harness.cluster.kind.owner import Keeper
+from harness.cluster import ledger
 from harness.platform import ownership
 from harness.settings import Settings
 settings = Settings()
-entry = ownership.new_entry(sys.argv[1], "kind")
-ownership.record(settings, entry)
+entry = ledger.new_entry(sys.argv[1], "kind")
+ledger.record(settings, entry)
 keeper = Keeper(_order(settings, entry, Path(sys.argv[2]), sys.argv[3]), str(settings.state))
 say = lambda line: print(line, flush=True)
 keeper.wait_until_made(say)
@@ -62,7 +64,7 @@ def environment_id(settings: Settings, services_image: str) -> Iterator[str]:
     yield name
     with contextlib.closing(connect()) as client:
         leftovers.remove(client, settings, name)
-    ownership.forget(settings, name)
+    ledger.forget(settings, name)
 
 
 def _program(folder: Path, then: str = "") -> Path:
@@ -73,8 +75,8 @@ def _program(folder: Path, then: str = "") -> Path:
 
 
 def _keeper(settings: Settings, environment_id: str, program: Path, image: str) -> Keeper:
-    entry = ownership.new_entry(environment_id, "kind")
-    ownership.record(settings, entry)
+    entry = ledger.new_entry(environment_id, "kind")
+    ledger.record(settings, entry)
     return Keeper(_order(settings, entry, program, image), str(settings.state))
 
 
@@ -104,7 +106,7 @@ def left(settings: Settings, environment_id: str) -> list[str]:
         found = [entry["Names"][0] for entry in client.api.containers(all=True, filters={"name": name})]
         found += [entry["Name"] for entry in client.api.networks(names=[name])]
         found += [entry["Name"] for entry in client.api.volumes(filters={"name": name})["Volumes"] or ()]
-    if ownership.find(settings, environment_id):
+    if ledger.find(settings, environment_id):
         found.append("entry in the ledger")
     if names.folder(settings, environment_id).exists():
         found.append("folder")
@@ -211,7 +213,7 @@ def test_a_kept_cluster_outlives_its_owner_and_prune_leaves_it(
     keeper = _keeper(settings, environment_id, _program(tmp_path), services_image)
     keeper.wait_until_made(lambda line: None)
     # the owner of a kept one is gone
-    ownership.update(settings, environment_id, kept=True, owner=f"0@{os.uname().nodename}", owner_start=0)
+    ledger.update(settings, environment_id, kept=True, owner=f"0@{os.uname().nodename}", owner_start=0)
     keeper.keep()
     # somebody else's prune does not know it, but finds its ledger
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "other"))

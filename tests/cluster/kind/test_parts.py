@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node, NodeImage, canonical, familiar
@@ -103,6 +104,6 @@ def test_anothers_cluster_is_left_alone_while_it_is_kept_or_in_use(
     host = os.uname().nodename
     found = leftovers.Found("e1", owner=f"{os.getpid() if owner_is == 'self' else 0}@{host}", ledger=str(tmp_path))
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
-    entry = ownership.Entry("e1", "kind", found.owner, "2026-01-01", kept=kept)
-    ownership.record(Settings(), entry)
+    entry = ledger.Entry("e1", "kind", found.owner, "2026-01-01", kept=kept)
+    ledger.record(Settings(), entry)
     assert ownership._somebodys(Path(found.ledger), found.environment, found.owner) is stays
