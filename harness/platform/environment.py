@@ -245,12 +245,12 @@ class Environment:
 
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""
-        return projects.create(self, name)
+        return projects.create(self.cluster, self.services, self.credentials, name)
 
     def remove_project(self, project: Project) -> None:
         """Remove a project with everything that belongs to it; with a cluster that is lost it is gone already."""
         with loss.forgiven(self.cluster):
-            projects.remove(self, project)
+            projects.remove(self.cluster, self.services, project)
 
     def down(self, *, keep: bool = False) -> None:
         """Close the clients and take everything down; ``keep`` leaves it running for later adoption."""

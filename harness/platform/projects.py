@@ -17,7 +17,8 @@ from harness.platform import credentials, helm
 from harness.platform.manifests import arrange, describe
 
 if TYPE_CHECKING:
-    from harness.platform.environment import Environment
+    from harness.cluster import Cluster
+    from harness.platform.services_client import ServicesClient
 
 CHART = Path(__file__).parent / "project-chart"
 # the AE title is kp-<name>, and an AE title has at most 16 characters
@@ -79,43 +80,48 @@ def check_name(name: str) -> str:
     return name
 
 
-def create(environment: Environment, name: str | None = None) -> Project:
+def create(
+    cluster: Cluster, services: ServicesClient, keys: credentials.Credentials, name: str | None = None
+) -> Project:
     """Create a project; by default with a name that nobody else uses.
+
+    Args:
+        keys: of the platform, which every project's pods use too.
 
     Raises:
         UsageError: the name is not possible, or there is such a project.
     """
     name = check_name(name) if name else f"t{secrets.token_hex(4)}"
     try:
-        environment.cluster.api.get("Namespace", None, names.project_namespace(name))
+        cluster.api.get("Namespace", None, names.project_namespace(name))
         raise UsageError(f"there is a project {name!r} already", fix="remove it first, or choose another name")
     except NotFound:
         pass
     password = credentials.password()
     values = {
-        "global": {"registry_url": environment.registry},
+        "global": {"registry_url": cluster.registry},
         "project": name,
         "credentials": {
-            "oidc_client_secret": environment.credentials.oidc_client_secret,
-            "system_user_password": environment.credentials.system_user_password,
+            "oidc_client_secret": keys.oidc_client_secret,
+            "system_user_password": keys.system_user_password,
             "project_user_password": password,
         },
     }
     with ThreadPoolExecutor(1) as pool:
-        record = pool.submit(environment.services.create_project, name, f"Project {name}", password)
+        record = pool.submit(services.create_project, name, f"Project {name}", password)
         rendered = arrange(
             helm.find().render(CHART, values, release=f"project-{name}", namespace=names.ADMIN_NAMESPACE)
         )
         for manifest in rendered.objects:
             try:
-                environment.cluster.api.apply(manifest)
+                cluster.api.apply(manifest)
             except ApiError as error:
                 raise EnvironmentError_(f"{describe(manifest)} cannot be created", last_seen=str(error)) from None
         return Project(name, record.result(), password)
 
 
-def remove(environment: Environment, project: Project) -> None:
+def remove(cluster: Cluster, services: ServicesClient, project: Project) -> None:
     """Remove a project with its pods, its bucket and its users; what is gone already is fine."""
     with contextlib.suppress(NotFound):
-        environment.cluster.api.delete("Namespace", None, project.namespace)
-    environment.services.forget_project(project.name)
+        cluster.api.delete("Namespace", None, project.namespace)
+    services.forget_project(project.name)
