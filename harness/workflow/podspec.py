@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from harness.contract import names
@@ -17,22 +16,6 @@ Manifest = dict[str, Any]
 
 ANNOTATION_TASK: Final = "kaapana-harness/task"
 CLEANER_CONTAINER: Final = "delete-output-on-start"
-
-SERVICE_URLS: Final = (  # runtime 6.2 row 1; the values are those of the Airflow containers (runtime 2.5)
-    "KEYCLOAK_URL",
-    "KUBE_HELM_URL",
-    "OPENSEARCH_URL",
-    "DICOM_WEB_FILTER_URL",
-    "NOTIFICATION_URL",
-    "AII_URL",
-    "KAAPANA_BACKEND_URL",
-    "MINIO_URL",
-)
-
-_PROCESS: Final = {"PATH": None, "HOME": None}
-"""What every process needs; a form value would replace these too (operators 2.2)."""
-
-_ENV_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,101 +62,6 @@ def namespace_of(
     project = params.get("project_form") or {}
     namespace = project.get("kubernetes_namespace") if isinstance(project, Mapping) else None
     return str(namespace or names.project_namespace("admin"))
-
-
-def merged_env(
-    *,
-    base: Mapping[str, str],
-    proxy: Mapping[str, str],
-    operator_in_dir: str | None,
-    operator_env: Mapping[str, Any],
-    gpu_device: str,
-    workflow_form: Mapping[str, Any],
-    core: Mapping[str, str],
-) -> dict[str, Any]:
-    """The plain variables, later rows of runtime 6.2 over earlier ones; values as the operator gave them."""
-    env: dict[str, Any] = {**base, **proxy}
-    if operator_in_dir is not None:
-        env["OPERATOR_IN_DIR"] = operator_in_dir
-    env.update(operator_env)
-    env["CUDA_VISIBLE_DEVICES"] = gpu_device
-    # Python's str(): True -> "True", None -> "None", lists in Python's notation
-    env.update({str(key).upper(): str(value) for key, value in workflow_form.items()})
-    env.update(core)
-    return env
-
-
-def overridden(
-    *,
-    platform: Mapping[str, Any],
-    operator_env: Mapping[str, Any],
-    workflow_form: Mapping[str, Any],
-    core: Iterable[str],
-) -> list[str]:
-    """Variables that a form value replaces although somebody else had set them otherwise, sorted.
-
-    Args:
-        platform: what the platform and the operator's place in the DAG set (rows 1 to 3 of runtime 6.2).
-        core: names of row 7, which a form value cannot change: it has no effect at all.
-    """
-    form = {str(key).upper(): str(value) for key, value in workflow_form.items()}
-    before = {**dict.fromkeys(core), **platform, **operator_env, **_PROCESS}
-    return sorted(name for name, value in form.items() if name in before and before[name] != value)
-
-
-def env_list(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -> list[Manifest]:
-    """The container's ``env``: operator secrets, the platform's secrets, then the plain variables.
-
-    In Kubernetes the last of two entries with one name counts; the earlier one is left out, so that every API
-    server sees one entry.
-
-    Raises:
-        InvalidPodError: a name or a value that the API server would reject.
-    """
-    entries = [_secret_entry(secret) for secret in secrets] + _platform_secrets(namespace)
-    for name, value in env.items():
-        if not _ENV_NAME.fullmatch(name):
-            raise InvalidPodError(
-                f"{name!r} is no valid name of an environment variable: letters, digits, '_', '-' and '.' only"
-            )
-        if value is not None and not isinstance(value, str):
-            raise InvalidPodError(
-                f"the environment variable {name} is {value!r} ({type(value).__name__}): Kubernetes takes text only, "
-                f"write {str(value)!r} in the operator's env_vars"
-            )
-        entries.append({"name": name, "value": value or ""})
-    last = {entry["name"]: position for position, entry in enumerate(entries)}
-    return [entry for position, entry in enumerate(entries) if last[entry["name"]] == position]
-
-
-def _platform_secrets(namespace: str) -> list[Manifest]:
-    def reference(name: str, secret: str, key: str) -> Manifest:
-        return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
-
-    client = reference("KAAPANA_CLIENT_SECRET", names.SECRET_OIDC_CLIENT, "oidc-client-secret")
-    if namespace == names.SERVICES_NAMESPACE:
-        return [
-            reference("KAAPANA_PROJECT_USER_PASSWORD", names.SECRET_SYSTEM_USER, "system-user-password"),
-            {"name": "KAAPANA_PROJECT_USER_NAME", "value": "system"},
-            client,
-        ]
-    return [
-        reference("KAAPANA_PROJECT_USER_PASSWORD", names.SECRET_PROJECT_USER, "project-user-password"),
-        reference("KAAPANA_PROJECT_USER_NAME", names.SECRET_PROJECT_USER, "project-user"),
-        client,
-    ]
-
-
-def _secret_entry(secret: Any) -> Manifest:
-    """One of the operator's ``secrets``: a mapping, or a Kubernetes ``V1EnvVar`` by its attributes (runtime 5)."""
-    if isinstance(secret, Mapping):
-        return dict(secret)
-    source = getattr(secret, "value_from", None)
-    for kind, field in (("secretKeyRef", "secret_key_ref"), ("configMapKeyRef", "config_map_key_ref")):
-        reference = getattr(source, field, None)
-        if reference is not None:
-            return {"name": secret.name, "valueFrom": {kind: {"name": reference.name, "key": reference.key}}}
-    return {"name": secret.name, "value": getattr(secret, "value", None) or ""}
 
 
 def volumes(

@@ -16,7 +16,7 @@ from airflow.exceptions import AirflowException, AirflowFailException, AirflowSk
 from harness.contract import names
 from harness.kube import KubeApi, in_cluster
 from harness.kube.errors import ApiError
-from harness.workflow import interactive, outcome, podrun, podspec, profile, resources
+from harness.workflow import interactive, outcome, podenv, podrun, podspec, profile, resources
 from harness.workflow.errors import (
     ClusterLostError,
     InvalidPodError,
@@ -224,7 +224,7 @@ class PodTask:
         form = self._conf.get("form_data" if profile.from_environment().conf.form_data else "workflow_form") or {}
         core = {k: v for k, v in self._names.core.items() if k != "TASK_ID" or self._profile.env_task_id}
         base, proxy, in_dir = self._base_env(), self._proxy_env(), getattr(operator, "operator_in_dir", None)
-        env = podspec.merged_env(
+        env = podenv.merged(
             base=base,
             proxy=proxy,
             operator_in_dir=in_dir,
@@ -234,10 +234,10 @@ class PodTask:
             core=core,
         )
         platform = {**base, **proxy, **({} if in_dir is None else {"OPERATOR_IN_DIR": in_dir})}
-        self._overridden = podspec.overridden(
+        self._overridden = podenv.overridden(
             platform=platform, operator_env=operator.env_vars, workflow_form=form, core=core
         )
-        entries = podspec.env_list(env, secrets=operator.secrets, namespace=self.namespace)
+        entries = podenv.entries(env, secrets=operator.secrets, namespace=self.namespace)
         _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
         annotations = operator.annotations if self._profile.annotations_honoured else {}
         _LOG.info("annotations: %s", annotations)

@@ -16,7 +16,7 @@ from airflow.exceptions import AirflowException, AirflowFailException, AirflowSk
 
 from harness.contract import names
 from harness.kube.errors import ApiError
-from harness.workflow import naming, outcome, podrun, podspec, podtask, profile
+from harness.workflow import naming, outcome, podenv, podrun, podspec, podtask, profile
 from harness.workflow.errors import NotEmulatedError, WorkflowError
 from harness.workflow.outcome import Outcome
 
@@ -35,7 +35,7 @@ _PLAIN: Final = (  # runtime 2.5, column K
     "DEFAULT_REGISTRY", "KAAPANA_BUILD_VERSION", "GPU_SUPPORT", "INSTANCE_NAME", "INSTANCE_ID", "HOSTDOMAIN",
     "HTTPS_PORT", "PROXY", "http_proxy", "https_proxy", "no_proxy", "MINIOUSER", "MINIOPASSWORD",
     "KAAPANA_PROJECT_USER_NAME", "OPENSEARCH_HOST", "OPENSEARCH_PORT", "SMTP_HOST", "SMTP_PORT", "SMTP_USERNAME",
-    "SMTP_PASSWORD", "EMAIL_ADDRESS_SENDER", "SQL_ALCHEMY_CONN", profile.VARIABLE, *podspec.SERVICE_URLS,
+    "SMTP_PASSWORD", "EMAIL_ADDRESS_SENDER", "SQL_ALCHEMY_CONN", profile.VARIABLE, *podenv.SERVICE_URLS,
 )  # fmt: skip
 _SECRET: Final = {  # secrets that every project has, too (runtime 12)
     "OIDC_CLIENT_SECRET": (names.SECRET_OIDC_CLIENT, "oidc-client-secret"),

@@ -21,7 +21,7 @@ from kaapana.blueprints.kaapana_global_variables import (
 from kaapana.operators.HelperCaching import check_cache_mode
 
 from harness.contract import names
-from harness.workflow import callbacks, naming, operator_defaults, podspec, podtask, profile
+from harness.workflow import callbacks, naming, operator_defaults, podenv, podtask, profile
 from harness.workflow.operator_defaults import assign, derive
 
 # names under which older operators import them (operators 1)
@@ -210,7 +210,7 @@ class KaapanaBaseOperator(BaseOperator):
         self.dev_server, self.display_name = dev_server, display_name
         self.launch_application_chart = launch_application_chart
         # runtime 2.5: a variable that is missing makes the DAG fail to import
-        self.service_urls = {variable: os.environ[variable] for variable in podspec.SERVICE_URLS}
+        self.service_urls = {variable: os.environ[variable] for variable in podenv.SERVICE_URLS}
         self.running_pod: podtask.PodTask | None = None
 
     def execute(self, context: Any) -> None:
