@@ -43,8 +43,6 @@ _HERE: Final = {
     "CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER": "False",
     # what has to be done at once wakes the scheduler (harness.workflow.wakeup); this is for what time brings
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
-    # ... and is faster at what comes next than the process of the task, which would do it before it ends
-    "SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION": "False",
     # DAG files are parsed by harness.workflow.parsing, on demand and when they change
     "SCHEDULER__STANDALONE_DAG_PROCESSOR": "True",
     # ... which does not touch unchanged files: nothing may count as stale because it was not parsed lately

@@ -107,7 +107,6 @@ def run() -> None:
     load()
     waiting.wait_for_port(dsn)
     ensure_pools()
-    wakeup.tell_of_ended_tasks()
     rehearsal.rehearse()
     # a collection in a forked task would touch, and so copy, every page of the scheduler
     gc.collect()

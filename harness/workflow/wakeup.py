@@ -1,8 +1,7 @@
 # mypy: disable-error-code="import-not-found,import-untyped"
 """Wakes the scheduler's loop when there is something to do, so that it may sleep longer when there is not.
 
-Three things matter: a task has its final state (a trigger of the database tells, before the task's process is through
-with its own accounts), that process has ended (SIGCHLD), and somebody triggered or aborted a run (:func:`notify`).
+Two things matter: a task has ended (SIGCHLD), and somebody triggered or aborted a run (PostgreSQL's NOTIFY).
 """
 
 from __future__ import annotations
@@ -16,13 +15,6 @@ from typing import Any, Final
 
 CHANNEL: Final = "harness_wake"
 
-_TRIGGER: Final = f"""
-CREATE OR REPLACE FUNCTION {CHANNEL}() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM pg_notify('{CHANNEL}', ''); RETURN NULL; END $$;
-CREATE OR REPLACE TRIGGER {CHANNEL} AFTER UPDATE OF state ON task_instance FOR EACH ROW
-    WHEN (OLD.state = 'running' AND NEW.state IS DISTINCT FROM OLD.state) EXECUTE FUNCTION {CHANNEL}();
-"""
-
 
 def notify(session: Any) -> None:
     """Wake the scheduler once the session's transaction is committed; without effect on other databases."""
@@ -30,16 +22,6 @@ def notify(session: Any) -> None:
         from sqlalchemy import text
 
         session.execute(text(f"NOTIFY {CHANNEL}"))
-
-
-def tell_of_ended_tasks() -> None:
-    """Let the database notify whenever a task instance stops running; without effect on other databases."""
-    from airflow.utils.session import create_session
-    from sqlalchemy import text
-
-    with create_session() as session:
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(text(_TRIGGER))
 
 
 class Alarm:

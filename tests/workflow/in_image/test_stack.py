@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -16,10 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
-
-from harness.workflow import wakeup
 
 from .conftest import PLATFORM_ENV
 from .fake_kube import WORKER_IMAGE, FakeKube, wait_until
@@ -260,18 +256,6 @@ def test_a_run_is_followed_from_its_trigger_to_its_end(api: Api, cluster: FakeKu
     _, log = api.call("GET", f"/flow/harness/logs/good/{run_id}/t0/1")
     assert "this is lines/exit-0" in log
     assert f"the end of {run_id}-t0" in log
-
-
-def test_the_database_wakes_the_scheduler_for_every_task_that_ends(api: Api) -> None:
-    dsn = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2:", "postgresql:")
-    with contextlib.closing(psycopg2.connect(dsn)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {wakeup.CHANNEL}")
-        assert api.run("good")["state"] == "success"
-        connection.poll()
-        # of the trigger, and of both tasks
-        assert len(connection.notifies) >= 3
 
 
 def test_a_task_that_fails_once_is_tried_again_with_a_fresh_pod(api: Api, cluster: FakeKube) -> None:
