@@ -17,6 +17,7 @@ import pytest
 from harness.cluster.kind.nodes import Node, canonical
 from harness.contract import names
 from harness.kube import KubeApi, Manifest
+from harness.platform import readiness
 
 _RUNNING_S = 120.0
 _ENDED_S = 300.0
@@ -55,6 +56,8 @@ def registry_is_down(kaapana: Any) -> Iterator[Callable[[], None]]:
     scale(1)
     for _, pod in pods(timeout_s=_RUNNING_S):
         if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ()):
+            # ready inside the cluster; the next test pushes from here
+            readiness.wait_until_reached([kaapana.environment.check_registry], timeout_s=_RUNNING_S)
             return
     pytest.fail("the registry does not come back")
 
