@@ -67,7 +67,7 @@ def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:
 
 def record(settings: Settings, entry: Entry) -> None:
     """Write an entry, whole or not at all."""
-    path = _path(settings, entry.id)
+    path = _path(settings.state, entry.id)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -117,7 +117,7 @@ def find_in(state: Path, environment_id: str) -> Entry | None:
     Raises:
         OSError, EngineError: it cannot be read.
     """
-    return _read(state / _FOLDER / f"{environment_id}.json")
+    return _read(_path(state, environment_id))
 
 
 def entries(settings: Settings) -> list[Entry]:
@@ -134,7 +134,7 @@ def adoptable(settings: Settings, key: str) -> list[Entry]:
 
 def forget(settings: Settings, environment_id: str) -> None:
     """Remove an entry; nothing if there is none."""
-    _path(settings, environment_id).unlink(missing_ok=True)
+    _path(settings.state, environment_id).unlink(missing_ok=True)
 
 
 def alive(entry: Entry) -> bool:
@@ -145,8 +145,8 @@ def alive(entry: Entry) -> bool:
     return _start_of(int(pid)) == entry.owner_start if entry.owner_start else _exists(int(pid))
 
 
-def _path(settings: Settings, environment_id: str) -> Path:
-    return settings.state / _FOLDER / f"{environment_id}.json"
+def _path(state: Path, environment_id: str) -> Path:
+    return state / _FOLDER / f"{environment_id}.json"
 
 
 def _read(path: Path) -> Entry | None:

@@ -200,7 +200,7 @@ class Environment:
             cluster.provide_images({tags[name]: tags[name] for name in _IMAGES if name in tags})
             if settings.gpu:
                 _require_devices(cluster)
-            values = _values(environment_id, profile, credentials, tags, settings, cluster.volume_node)
+            values = _values(cluster, profile, credentials, tags, settings)
             workloads = _apply_platform(cluster, values, say)
             version, registry = profile.version, cluster.registry
             cluster.provide_images(
@@ -289,19 +289,14 @@ def _require_devices(cluster: Cluster) -> None:
 
 
 def _values(
-    environment_id: str,
-    profile: Profile,
-    credentials: Credentials,
-    tags: Mapping[str, str],
-    settings: Settings,
-    volume_node: str,
+    cluster: Cluster, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
 ) -> dict[str, Any]:
     return {
-        "volume_node": volume_node,
+        "volume_node": cluster.volume_node,
         "gpu_support": settings.gpu,
         "shared_cluster": settings.shared_cluster,
         "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
-        "environment": environment_id,
+        "environment": cluster.environment_id,
         "profile": profile.as_json(),
         "images": {name: tags.get(name, "") for name in _IMAGES},
         "credentials": credentials.as_mapping(),
@@ -322,12 +317,15 @@ def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -
     say("applying the platform")
     objects = sorted(_rendered(values), key=_urgency)
     late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
-    for manifest in objects:
-        if manifest not in late:
-            if manifest["kind"] == "Deployment":
-                # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
-                cluster.wait_until_usable(names=False)
+    early = [manifest for manifest in objects if manifest not in late]
+    workloads = [manifest for manifest in early if manifest["kind"] == "Deployment"]
+    for manifest in early:
+        if manifest not in workloads:
             _apply(cluster, manifest)
+    # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
+    cluster.wait_until_usable(names=False)
+    for manifest in workloads:
+        _apply(cluster, manifest)
     known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
     late_names = {describe(manifest) for manifest in late}
     for manifest in sorted(_rendered(known), key=_urgency):

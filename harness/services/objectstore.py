@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -111,30 +112,34 @@ class MinioStore:
                 self._clients = client, admin
             return self._clients
 
-    def provide_shared(self) -> None:
+    @contextlib.contextmanager
+    def _asked(self, step: str) -> Iterator[tuple[Minio, MinioAdmin]]:
+        """The clients for one step; their many exceptions become one that names it."""
         try:
-            with _named("the shared buckets"):
-                client, admin = self._connect()
-                for bucket in SHARED_BUCKETS:
-                    _make_bucket(client, bucket)
-                admin.policy_add("kaapanaUser", policy=shared_policy())
-        except ObjectStoreError:
+            yield self._connect()
+        except Exception as problem:
             # before a node knows the Service, its address leads out of the cluster: what answers there must not be
             # asked again through a connection that stays open
             self._clients = None
-            raise
+            if isinstance(problem, ObjectStoreError):
+                raise
+            raise ObjectStoreError(f"{step}: {type(problem).__name__}: {problem}") from problem
+
+    def provide_shared(self) -> None:
+        with self._asked("the shared buckets") as (client, admin):
+            for bucket in SHARED_BUCKETS:
+                _make_bucket(client, bucket)
+            admin.policy_add("kaapanaUser", policy=shared_policy())
 
     def provide_project(self, project: Project) -> None:
-        with _named(f"the bucket of project {project.name!r}"):
-            client, admin = self._connect()
+        with self._asked(f"the bucket of project {project.name!r}") as (client, admin):
             _make_bucket(client, project.bucket)
             admin.policy_add(policy_name(project), policy=project_policy(project))
 
     def remove_project(self, project: Project) -> None:
         from minio.deleteobjects import DeleteObject
 
-        with _named(f"removing the bucket of project {project.name!r}"):
-            client, admin = self._connect()
+        with self._asked(f"removing the bucket of project {project.name!r}") as (client, admin):
             if client.bucket_exists(project.bucket):
                 found = client.list_objects(project.bucket, recursive=True)
                 doomed = (DeleteObject(item.object_name) for item in found if item.object_name)
@@ -144,8 +149,7 @@ class MinioStore:
             admin.policy_remove(policy_name(project))
 
     def list(self, bucket: str, prefix: str) -> list[StoredObject]:
-        with _named(f"listing {bucket}/{prefix}"):
-            client, _ = self._connect()
+        with self._asked(f"listing {bucket}/{prefix}") as (client, _):
             found = client.list_objects(bucket, prefix=prefix, recursive=True)
             return [StoredObject(item.object_name, item.size or 0) for item in found if item.object_name]
 
@@ -174,20 +178,6 @@ def _make_bucket(client: Minio, bucket: str) -> None:
     except S3Error as problem:
         if problem.code != "BucketAlreadyOwnedByYou":
             raise
-
-
-class _named:  # noqa: N801 - reads as a statement
-    """Turn the client library's many exceptions into one that names the step."""
-
-    def __init__(self, step: str) -> None:
-        self._step = step
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, _: object) -> None:
-        if isinstance(problem, Exception) and not isinstance(problem, ObjectStoreError):
-            raise ObjectStoreError(f"{self._step}: {type(problem).__name__}: {problem}") from problem
 
 
 class Provisioner:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.contract import names
+from harness.kube import Manifest
 from harness.workflow.errors import InvalidPodError
-
-Manifest = dict[str, Any]
 
 SERVICE_URLS: Final = (  # runtime 6.2 row 1; the values are those of the Airflow containers (runtime 2.5)
     "KEYCLOAK_URL",

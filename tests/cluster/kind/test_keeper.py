@@ -44,7 +44,6 @@ from pathlib import Path
 from harness.cluster.kind.cluster import _order
 from harness.cluster.kind.owner import Keeper
 from harness.cluster import ledger
-from harness.platform import ownership
 from harness.settings import Settings
 settings = Settings()
 entry = ledger.new_entry(sys.argv[1], "kind")
