@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import extension
 from harness.errors import InstallError
+from harness.kube.troubles import Trouble
 from harness.platform import dags, delivery, helm, installer, packaging, releases, upload
 from harness.platform.dags import Dags
 from harness.platform.delivery import Built
-from harness.platform.installer import Trouble
 from harness.platform.packaging import Package
 from harness.platform.releases import Release
 

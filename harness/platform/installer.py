@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
 
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events
+from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import pulls
 
-# states of a waiting container that do not pass by themselves
-_HOPELESS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-    }
-)
-_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _LOG_LINES = 30
-
-
-@dataclasses.dataclass(frozen=True)
-class Trouble:
-    """Why a pod does not run: a Kubernetes reason, its message, and the image of the container."""
-
-    container: str
-    image: str
-    reason: str
-    message: str
-
-    @property
-    def pull_failed(self) -> bool:
-        """The image could not be had."""
-        return self.reason in _PULL
 
 
 def wait(
@@ -112,33 +83,9 @@ def _owned(pod: Manifest, name: str, uid: str) -> bool:
     return False
 
 
-def statuses_of(pod: Manifest) -> list[dict[str, Any]]:
-    """The states of all containers, init containers first."""
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-
-
-def trouble_of(pod: Manifest) -> Trouble | None:
-    """The first container that waits for something which does not happen by itself."""
-    for entry in statuses_of(pod):
-        waiting = (entry.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") in _HOPELESS:
-            image = entry.get("image") or _image(pod, entry["name"])
-            return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""))
-    return None
-
-
 def _waiting(pod: Manifest) -> str:
     reasons = [((entry.get("state") or {}).get("waiting") or {}).get("reason", "") for entry in statuses_of(pod)]
     return ", ".join(reason for reason in reasons if reason)
-
-
-def _image(pod: Manifest, container: str) -> str:
-    spec = pod.get("spec") or {}
-    for entry in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        if entry["name"] == container:
-            return str(entry.get("image", ""))
-    return ""
 
 
 def _failed(api: KubeApi, pod: Manifest, what: str) -> InstallError:

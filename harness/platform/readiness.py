@@ -8,8 +8,7 @@ from typing import Any
 
 from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
-from harness.kube import ApiError, KubeApi, Manifest, events
-from harness.platform import installer
+from harness.kube import ApiError, KubeApi, Manifest, events, troubles
 
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}
@@ -84,10 +83,10 @@ def _ready(pod: Manifest) -> bool:
 
 
 def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest) -> None:
-    trouble = installer.trouble_of(pod)
+    trouble = troubles.trouble_of(pod)
     if trouble is not None:
         raise EnvironmentError_(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
-    for entry in installer.statuses_of(pod):
+    for entry in troubles.statuses_of(pod):
         if int(entry.get("restartCount") or 0) >= _RESTARTS:
             ended = _ended(entry)
             raise EnvironmentError_(

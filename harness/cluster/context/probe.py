@@ -6,8 +6,7 @@ import contextlib
 
 from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
-from harness.kube import KubeApi, NotFound, events
-from harness.platform import installer
+from harness.kube import KubeApi, NotFound, events, troubles
 
 _NAME = "kaapana-harness-probe"
 
@@ -29,7 +28,7 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
             status = pod.get("status") or {}
             if status.get("phase") in {"Running", "Succeeded", "Failed"}:
                 return
-            trouble = installer.trouble_of(pod)
+            trouble = troubles.trouble_of(pod)
             if trouble is not None:
                 raise EnvironmentError_(
                     f"the nodes of the cluster cannot pull from the registry: {trouble.reason} of {trouble.image}",

@@ -1,0 +1,61 @@
+"""Why a pod does not start: what its containers wait for that does not happen by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from harness.kube.client import Manifest
+
+# states of a waiting container that do not pass by themselves
+_HOPELESS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """Why a pod does not run: a Kubernetes reason, its message, and the image of the container."""
+
+    container: str
+    image: str
+    reason: str
+    message: str
+
+    @property
+    def pull_failed(self) -> bool:
+        """The image could not be had."""
+        return self.reason in _PULL
+
+
+def statuses_of(pod: Manifest) -> list[dict[str, Any]]:
+    """The states of all containers, init containers first."""
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def trouble_of(pod: Manifest) -> Trouble | None:
+    """The first container that waits for something which does not happen by itself."""
+    for entry in statuses_of(pod):
+        waiting = (entry.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _HOPELESS:
+            image = entry.get("image") or _image(pod, entry["name"])
+            return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""))
+    return None
+
+
+def _image(pod: Manifest, container: str) -> str:
+    spec = pod.get("spec") or {}
+    for entry in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        if entry["name"] == container:
+            return str(entry.get("image", ""))
+    return ""
