@@ -107,20 +107,15 @@ class ContextCluster:
         try:
             entry = ledger.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
             cluster = cls(settings, client, entry, access, adopted=False)
-            # before anything exists that somebody would have to remove
-            ledger.record(settings, entry)
+            with ledger.recorded(settings, entry, cluster.close):
+                cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
+                wanted = list(images)
+                if wanted:
+                    on_progress(f"pushing {len(wanted)} images to {settings.context_registry}")
+                    cluster.provide_images({tag: tag for tag in wanted})
+                    probe.pull(cluster.api, _smallest(client, wanted), timeout_s=settings.start_timeout)
         except BaseException:
             client.close()
-            raise
-        try:
-            cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
-            wanted = list(images)
-            if wanted:
-                on_progress(f"pushing {len(wanted)} images to {settings.context_registry}")
-                cluster.provide_images({tag: tag for tag in wanted})
-                probe.pull(cluster.api, _smallest(client, wanted), timeout_s=settings.start_timeout)
-        except BaseException:
-            cluster.close()
             raise
         return cluster
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.cluster import ledger, open_cluster
-from harness.cluster.context import access, leftovers, rights
+from harness.cluster.context import access, cluster, leftovers, rights
 from harness.errors import NotRemovedError, UsageError
 from harness.platform import ownership
 from harness.settings import Settings
@@ -100,6 +101,33 @@ def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_
     assert f"bring the context 'lab' back into {path}" in caplog.text
     with pytest.raises(NotRemovedError):
         leftovers.remove_entry(entry)
+
+
+def test_an_environment_that_is_interrupted_while_it_is_made_is_removed_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "config", "lab")))
+    settings = Settings.load({"context_registry": "localhost:5000"})
+    seen: list[tuple[str, list[str]]] = []
+    closed: list[bool] = []
+
+    def note(what: str) -> None:
+        seen.append((what, [entry.id for entry in ledger.entries(settings)]))
+
+    def interrupt(*_: object, **__: object) -> None:
+        note("made")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cluster.preflight, "require", lambda *_: None)
+    monkeypatch.setattr(cluster, "connect", lambda: SimpleNamespace(close=lambda: closed.append(True)))
+    monkeypatch.setattr(cluster.ContextApi, "apply", interrupt)
+    monkeypatch.setattr(leftovers, "remove", lambda _, environment_id: note(f"removed {environment_id}"))
+    with pytest.raises(KeyboardInterrupt):
+        cluster.ContextCluster.create(settings, "x", "context:lab")
+    assert seen == [("made", ["x"]), ("removed x", ["x"])]
+    assert ledger.entries(settings) == []
+    assert closed
 
 
 def test_the_ledger_remembers_the_file_that_has_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
