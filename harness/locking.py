@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import EnvironmentError_
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -63,7 +64,7 @@ def locked(
 
 
 @contextlib.contextmanager
-def making_image(name: str, settings: Settings, on_line: Callable[[str], None] | None = None) -> Iterator[None]:
+def making_image(name: str, settings: Settings, on_line: OnProgress | None = None) -> Iterator[None]:
     """Hold the lock of an image that is made: one builder at a time, of all processes and threads of this user.
 
     The engine is shared by all that this user runs, so the files lie in the state folder and not in a cache that

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.progress import OnProgress, quiet
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from harness.cluster.base import Cluster
     from harness.settings import Settings
 
 __all__ = ["Cluster", "open_cluster"]
-
-
-def _quiet(line: str) -> None:
-    """Nobody listens."""
 
 
 def open_cluster(
@@ -27,7 +25,7 @@ def open_cluster(
     environment_id: str,
     reuse: bool = False,
     images: Iterable[str] = (),
-    on_progress: Callable[[str], None] = _quiet,
+    on_progress: OnProgress = quiet,
 ) -> Cluster:
     """Make a cluster for an environment, or adopt the one of an environment that was left running.
 

@@ -5,26 +5,22 @@ from __future__ import annotations
 import collections
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, ImageError
 from harness.images import engine
 from harness.images.context import Context
 from harness.images.site import SiteSettings
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from harness.settings import Settings
 
-OnLine = Callable[[str], None]
 
 _TAIL_LINES = 40
 _STEP = re.compile(r"^Step \d+/\d+ : ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def quiet(line: str) -> None:
-    """A listener that does not listen."""
 
 
 def build_image(
@@ -35,7 +31,7 @@ def build_image(
     buildargs: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     dockerfile: str = "Dockerfile",
-    on_line: OnLine = quiet,
+    on_line: OnProgress = quiet,
     site: SiteSettings | None = None,
     error: type[HarnessError] = ImageError,
 ) -> str:

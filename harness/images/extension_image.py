@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from harness.errors import BuildError
 from harness.images import engine
-from harness.images.build import OnLine, build_image, quiet
+from harness.images.build import build_image
 from harness.images.context import author_context
 from harness.images.pull import pull
 from harness.images.resolve import ensure
 from harness.locking import making_image
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -33,7 +34,7 @@ def build_extension_image(
     tag: str,
     *,
     settings: Settings,
-    on_line: OnLine = quiet,
+    on_line: OnProgress = quiet,
     dockerfile: str = "Dockerfile",
     buildargs: Mapping[str, str] | None = None,
 ) -> str:
@@ -108,7 +109,7 @@ def base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
     return result
 
 
-def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnLine) -> str:
+def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnProgress) -> str:
     """The image id of a base, which is made or pulled first."""
     local, _, name = reference.partition("local-only/")
     if not local and name.partition(":")[0] in LOCAL_BASES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from harness.progress import OnProgress
 
 PATIENCE_S = 20.0
 """Seconds of silence until a pull is given up."""
@@ -10,7 +10,7 @@ PATIENCE_S = 20.0
 _unreachable: dict[str, str] = {}
 
 
-def pull(reference: str, on_line: Callable[[str], None]) -> str:
+def pull(reference: str, on_line: OnProgress) -> str:
     """Try to pull ``reference``.
 
     Returns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -11,8 +10,8 @@ import httpx
 
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import engine
-from harness.images.build import quiet
 from harness.images.registry_login import RegistryLogin
+from harness.progress import OnProgress, quiet
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -120,7 +119,7 @@ class RegistryClient:
             return f"tags of {repository}: {', '.join(tags)}"
         return f"no repository {repository}; the registry has: {', '.join(self.catalog()) or 'nothing'}"
 
-    def push(self, image: str, reference: str, on_line: Callable[[str], None] = quiet) -> str:
+    def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
         """Push an image of the engine.
 
         Args:
@@ -186,7 +185,7 @@ class RegistryClient:
         return found
 
 
-def _report(event: dict[str, Any], states: dict[str, str], on_line: Callable[[str], None]) -> None:
+def _report(event: dict[str, Any], states: dict[str, str], on_line: OnProgress) -> None:
     """One line for each change of a layer's state; the engine repeats a state with every block."""
     layer, status = str(event.get("id", "")), str(event.get("status", ""))
     if status and states.get(layer) != status:

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness.contract.names import PLATFORM_IMAGES
@@ -21,13 +21,13 @@ from harness.images.context import Context
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
 from harness.locking import making_image
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from docker import APIClient
 
     from harness.settings import Settings
 
-OnProgress = Callable[[str], None]
 
 _WORKERS = 2
 
@@ -40,7 +40,7 @@ class Made:
     id: str
 
 
-def ensure(name: str, *, settings: Settings, on_progress: OnProgress = build.quiet) -> str:
+def ensure(name: str, *, settings: Settings, on_progress: OnProgress = quiet) -> str:
     """Make sure that an image is in the engine.
 
     Returns:
@@ -53,7 +53,7 @@ def ensure(name: str, *, settings: Settings, on_progress: OnProgress = build.qui
     return ensure_all([name], settings=settings, on_progress=on_progress)[name]
 
 
-def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgress = build.quiet) -> dict[str, str]:
+def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgress = quiet) -> dict[str, str]:
     """The same for several, independent ones at the same time.
 
     Returns:
@@ -117,7 +117,7 @@ def _make_all(
         given_up.set()
 
 
-def platform_images(settings: Settings, on_progress: OnProgress = build.quiet) -> dict[str, str]:
+def platform_images(settings: Settings, on_progress: OnProgress = quiet) -> dict[str, str]:
     """The platform's own images (runtime 14): local tag by the platform's name of it."""
     tags = ensure_all([f"platform:{name}" for name in PLATFORM_IMAGES], settings=settings, on_progress=on_progress)
     return {name.partition(":")[2]: tag for name, tag in tags.items()}

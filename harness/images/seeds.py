@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,11 @@ from harness.errors import ImageError
 from harness.images import engine
 from harness.images.context import Entry
 from harness.images.site import SiteSettings
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings
 
-OnLine = Callable[[str], None]
 
 SUITE = "bookworm"
 PACKAGES = (
@@ -71,7 +70,7 @@ _PYTHON_LEFT_OUT = (
 _PYTHON_LIBRARIES = ("libpython3.12.so.1.0", "libffi.so.7")
 
 
-def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnLine) -> None:
+def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgress) -> None:
     """Make a base system from the distribution's packages and import it under ``tag``.
 
     ``mmdebstrap`` uses the distribution's own mirrors unless the site names one. Users other than root need
@@ -108,7 +107,7 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnLine)
             api.close()
 
 
-def fetch_python(settings: Settings, on_line: OnLine) -> Path:
+def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
     """The archive with Python 3.12, from the cache or from the Maven repository that this site uses.
 
     Raises:
@@ -175,7 +174,7 @@ def python_entries(archive: Path) -> list[Entry]:
     return entries
 
 
-def _with_maven(folder: Path, settings: Settings, on_line: OnLine) -> Path:
+def _with_maven(folder: Path, settings: Settings, on_line: OnProgress) -> Path:
     program = shutil.which("mvn")
     if program is None:
         raise ImageError("no mvn on PATH")
@@ -187,7 +186,7 @@ def _with_maven(folder: Path, settings: Settings, on_line: OnLine) -> Path:
     return output / f"{artefact}-{version}-{classifier}.jar"
 
 
-def _with_package(folder: Path, settings: Settings, on_line: OnLine) -> Path:
+def _with_package(folder: Path, settings: Settings, on_line: OnProgress) -> Path:
     group, artefact, version, classifier = PYTHON_COORDINATES
     package, target = folder / "package", folder / f"{artefact}.jar"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(package), "maven-artifact"]
@@ -199,7 +198,7 @@ def _with_package(folder: Path, settings: Settings, on_line: OnLine) -> Path:
 
 
 def _run(
-    command: list[str], timeout_s: float, on_line: OnLine, cause: str, environment: dict[str, str] | None = None
+    command: list[str], timeout_s: float, on_line: OnProgress, cause: str, environment: dict[str, str] | None = None
 ) -> None:
     """Run a program, its lines to ``on_line``; ``ImageError`` with its last lines when it fails."""
     lines: list[str] = []

@@ -15,13 +15,13 @@ from harness.errors import ImageError, UsageError
 from harness.images import RegistryClient, build_extension_image
 from harness.images.engine import client as engine_client
 from harness.platform import registry_seed
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
     from harness.extension import Container
     from harness.settings import Settings
 
-OnProgress = Callable[[str], None]
 # the engine's builder is busy with two steps at a time on a small machine
 _WORKERS = 2
 _BLOCK = 1 << 20

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness import images
 from harness.cluster import ledger
 from harness.kube import ApiError, KubeApi
 from harness.platform import registry_seed
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings
 
 
-def prune_images(settings: Settings, say: Callable[[str], None], *, everything: bool = False) -> list[str]:
+def prune_images(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
     """Remove superseded images.
 
     Nothing is removed while an environment runs that cannot be asked for its images, e.g. another user's.

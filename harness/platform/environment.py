@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from harness.platform.credentials import Credentials
 from harness.platform.manifests import Manifest, arrange, describe
 from harness.platform.projects import Project
 from harness.platform.services_client import ServicesClient
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from harness.profiles import Profile
     from harness.settings import Settings
 
-OnProgress = Callable[[str], None]
 
 CHART = Path(__file__).parent / "chart"
 _IMAGES = ("registry", "minio", "services", "airflow")
@@ -39,10 +39,6 @@ _STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services"
 # stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
 _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
 _DEVICE = "nvidia.com/gpu"
-
-
-def _quiet(line: str) -> None:
-    """Nobody listens."""
 
 
 class Environment:
@@ -148,7 +144,7 @@ class Environment:
         return values
 
     @classmethod
-    def up(cls, settings: Settings, *, on_progress: OnProgress = _quiet) -> Environment:
+    def up(cls, settings: Settings, *, on_progress: OnProgress = quiet) -> Environment:
         """Bring up a platform, or adopt one that was left running with the same settings (``settings.reuse``).
 
         Args:

@@ -21,6 +21,7 @@ from harness.platform.dags import Dags
 from harness.platform.delivery import Built
 from harness.platform.packaging import Package
 from harness.platform.releases import Release
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     import os
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
     from harness.platform.environment import Environment
     from harness.platform.manifests import Manifest
     from harness.platform.projects import Project
-
-OnProgress = Callable[[str], None]
-
-
-def _quiet(line: str) -> None:
-    """Nobody listens."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Deployment:
         """ "Add Software to Project": without it the platform refuses to start the DAGs there."""
         self.environment.services.add_software(project, list(self.dag_ids))
 
-    def uninstall(self, *, hooks: bool = True, on_progress: OnProgress = _quiet) -> None:
+    def uninstall(self, *, hooks: bool = True, on_progress: OnProgress = quiet) -> None:
         """Remove the extension; the project's software list stays as it is, as on the platform.
 
         Args:
@@ -84,7 +79,7 @@ def deploy(
     project: Project | None,
     *,
     deliver: str | None = None,
-    on_progress: OnProgress = _quiet,
+    on_progress: OnProgress = quiet,
     params: Mapping[str, Any] | None = None,
     chart_dir: Path | None = None,
     dag_image_tag: str | None = None,

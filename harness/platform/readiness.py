@@ -9,6 +9,7 @@ from typing import Any
 from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
+from harness.progress import OnProgress
 
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}
@@ -18,7 +19,7 @@ _LOG_LINES = 30
 _REACH_POLL_S = 0.1
 
 
-def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: Callable[[str], None]) -> None:
+def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnProgress) -> None:
     """Return when a pod of every workload is ready.
 
     Args:

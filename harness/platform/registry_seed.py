@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from harness.images import RegistryClient
 from harness.images import engine as engines
 from harness.images.registry import MANIFEST_TYPES
 from harness.locking import making_image
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -50,7 +51,7 @@ def tag_of(tags: Mapping[str, str]) -> str:
     return f"{_REPOSITORY}:{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
 
 
-def ensure(settings: Settings, tags: Mapping[str, str], say: Callable[[str], None]) -> str:
+def ensure(settings: Settings, tags: Mapping[str, str], say: OnProgress) -> str:
     """The tag of the registry image with the base layers, which is made when it is missing.
 
     Args:
@@ -91,7 +92,7 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
         client.delete(answer.headers["location"])
 
 
-def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: Callable[[str], None]) -> None:
+def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
     say("[registry] taking in the base layers (once)")
     started = time.monotonic()
     name = f"kh-seed-{secrets.token_hex(4)}"

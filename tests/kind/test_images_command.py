@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from harness.cli import cli
 from harness.cluster.kind import command, node_image
 from harness.errors import ImageError
-from harness.images.build import OnLine
+from harness.progress import OnProgress
 from harness.settings import Settings
 
 
 def test_the_tag_is_the_output_and_progress_goes_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ensure(settings: Settings, say: OnLine) -> str:
+    def ensure(settings: Settings, say: OnProgress) -> str:
         say("[kubernetes] 100 packages compiled")
         return "kaapana-harness/kind-node:0123"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_, HarnessError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
+from harness.progress import OnProgress, quiet
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,15 +28,10 @@ if TYPE_CHECKING:
 
     from harness.kube.kubeconfig import Access
 
-OnProgress = Callable[[str], None]
 ANNOTATION_OWNER = "kaapana-harness/owner"
 ANNOTATION_STARTED = "kaapana-harness/started"
 # as for kind: an API server that is started again is back after some seconds
 _RECONNECT_S = 60.0
-
-
-def _quiet(line: str) -> None:
-    """Nobody listens."""
 
 
 class ContextCluster:
@@ -85,7 +81,7 @@ class ContextCluster:
         spec: str,
         *,
         images: Iterable[str] = (),
-        on_progress: OnProgress = _quiet,
+        on_progress: OnProgress = quiet,
     ) -> ContextCluster:
         """Examine the cluster and make the environment's first namespace on it.
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -23,18 +23,14 @@ from harness.contract.names import HARNESS_REGISTRY
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
+from harness.progress import OnProgress, quiet
 from harness.settings import Settings
 
 if TYPE_CHECKING:
     import docker
 
-OnProgress = Callable[[str], None]
 # an API server that is started again is back after some seconds
 _RECONNECT_S = 60.0
-
-
-def _quiet(line: str) -> None:
-    """Nobody listens."""
 
 
 class KindCluster:
@@ -76,7 +72,7 @@ class KindCluster:
         environment_id: str,
         *,
         images: Iterable[str] = (),
-        on_progress: OnProgress = _quiet,
+        on_progress: OnProgress = quiet,
     ) -> KindCluster:
         """Make a cluster; its nodes get ready while objects are made (:meth:`wait_until_usable`).
 

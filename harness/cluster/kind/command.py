@@ -6,15 +6,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cluster.kind import privileges
 from harness.cluster.kind.node_image import programs
 from harness.images import engine
-from harness.images.build import quiet
 from harness.locking import making_image
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -24,7 +23,7 @@ OLDEST = (0, 27)
 _TIMEOUT_S = 20.0
 
 
-def ensure(settings: Settings, on_progress: Callable[[str], None] = quiet) -> Path:
+def ensure(settings: Settings, on_progress: OnProgress = quiet) -> Path:
     """The command.
 
     Args:

@@ -9,11 +9,12 @@ import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from harness.cluster.kind.keeper import Order
 from harness.errors import EnvironmentError_
+from harness.progress import OnProgress
 
 _OPEN: weakref.WeakSet[Keeper] = weakref.WeakSet()
 
@@ -42,7 +43,7 @@ class Keeper:
         _OPEN.add(self)
         self._write(json.dumps(dataclasses.asdict(order)))
 
-    def wait_until_made(self, say: Callable[[str], None]) -> None:
+    def wait_until_made(self, say: OnProgress) -> None:
         """Pass on what kind says until the cluster is made.
 
         Raises:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.docker.engine import connect
@@ -21,6 +21,7 @@ from harness.cluster.kind.nodes import Node
 from harness.errors import EnvironmentError_
 from harness.images import engine
 from harness.locking import making_image
+from harness.progress import OnProgress
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ exit 1
 """
 
 
-def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progress: Callable[[str], None]) -> str:
+def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progress: OnProgress) -> str:
     """The name of the volume with the content of a node that has these images; it is made when it is missing.
 
     Args:

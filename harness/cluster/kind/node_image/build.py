@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.cluster.kind.node_image import programs, system
@@ -14,9 +13,9 @@ from harness.cluster.kind.node_image.programs import Program
 from harness.errors import ImageError
 from harness.images import engine
 from harness.images import ensure as ensure_base
-from harness.images.build import quiet
 from harness.images.pull import pull
 from harness.locking import making_image
+from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -32,7 +31,7 @@ VARIABLE = "KAAPANA_HARNESS_IMAGE_KIND_NODE"
 """Another reference to pull; empty: never pull."""
 
 
-def ensure(settings: Settings, on_progress: Callable[[str], None] = quiet) -> str:
+def ensure(settings: Settings, on_progress: OnProgress = quiet) -> str:
     """Make sure that an image of a node is in the engine.
 
     kind's default configuration fits it, its network included, whether it was pulled or built.
@@ -77,7 +76,7 @@ def built_tag(base: str) -> str:
     return f"{REPOSITORY}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _pulled(reference: str, tag: str, api: APIClient, on_progress: Callable[[str], None]) -> bool:
+def _pulled(reference: str, tag: str, api: APIClient, on_progress: OnProgress) -> bool:
     reason = pull(reference, lambda line: on_progress(f"[node] {line}"))
     if reason:
         on_progress(f"[node] cannot be pulled ({reason}); it is built from packages")
@@ -87,7 +86,7 @@ def _pulled(reference: str, tag: str, api: APIClient, on_progress: Callable[[str
     return True
 
 
-def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress: Callable[[str], None]) -> None:
+def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress: OnProgress) -> None:
     started = time.monotonic()
     made = {program: programs.ensure_program(program, settings, on_progress) for program in programs.OF_THE_NODE}
     version = tag.rpartition(":")[2]

@@ -7,12 +7,13 @@ import io
 import shlex
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.cluster.kind import privileges
 from harness.errors import ImageError
 from harness.images import engine
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -51,7 +52,7 @@ def preload(
     images: Mapping[str, Sequence[str]],
     tag: str,
     labels: Mapping[str, str],
-    on_line: Callable[[str], None],
+    on_line: OnProgress,
     timeout_s: float,
 ) -> None:
     """Start the node's file system, import the images into its containerd, and keep the result as ``tag``.

@@ -12,7 +12,6 @@ import platform
 import sys
 import tarfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from harness.images.catalogue import GO_BIN
 from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings
 from harness.locking import making_image
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -83,7 +83,7 @@ def tag_of(program: Program) -> str:
     return f"{program.repository}:{inputs[:12]}"
 
 
-def ensure_program(program: Program, settings: Settings, on_progress: Callable[[str], None]) -> str:
+def ensure_program(program: Program, settings: Settings, on_progress: OnProgress) -> str:
     """Make sure that a program's image is in the engine.
 
     Args:
@@ -115,7 +115,7 @@ def _compile(
     program: Program,
     tag: str,
     settings: Settings,
-    on_progress: Callable[[str], None],
+    on_progress: OnProgress,
     api: APIClient,
 ) -> None:
     def on_line(line: str) -> None:

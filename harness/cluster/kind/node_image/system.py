@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.cluster.kind.node_image import programs
@@ -11,6 +11,7 @@ from harness.cluster.kind.node_image.programs import FILES
 from harness.images import build, engine
 from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -142,7 +143,7 @@ def build_system(
     base: str,
     made: Mapping[programs.Program, str],
     settings: Settings,
-    on_progress: Callable[[str], None],
+    on_progress: OnProgress,
 ) -> None:
     """Build the node's file system and name it ``tag``.
 
@@ -173,7 +174,7 @@ def build_part(
     system: str,
     made: Mapping[programs.Program, str],
     settings: Settings,
-    on_progress: Callable[[str], None],
+    on_progress: OnProgress,
 ) -> None:
     """Build the image of one part and name it ``tag``.
 

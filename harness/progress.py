@@ -1,0 +1,12 @@
+"""Who is told of each step that takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+OnProgress = Callable[[str], None]
+"""Gets a line for each step."""
+
+
+def quiet(line: str) -> None:
+    """Nobody listens."""
