@@ -8,7 +8,7 @@ import pytest
 from airflow.models import DAG, Pool
 from kaapana.operators import KaapanaBaseOperator
 
-from harness.workflow import database, podtask
+from harness.workflow import database, operatorpod
 
 from .conftest import context_for
 
@@ -16,7 +16,7 @@ from .conftest import context_for
 def pod_of(dag: DAG, **kwargs: Any) -> tuple[dict[str, str], str]:
     """The limits of the pod's container, and what it sees as its devices."""
     operator = KaapanaBaseOperator.KaapanaBaseOperator(dag=dag, name="train", image="x", **kwargs)
-    manifest = podtask.PodTask(operator, context_for(operator)).manifest()
+    manifest = operatorpod.OperatorPod(operator, context_for(operator)).manifest()
     (container,) = manifest["spec"]["containers"]
     (visible,) = [entry["value"] for entry in container["env"] if entry["name"] == "CUDA_VISIBLE_DEVICES"]
     return container["resources"]["limits"], visible

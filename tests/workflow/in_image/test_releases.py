@@ -15,7 +15,7 @@ from airflow.models import DAG
 from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
 
 from harness.kube.client import KubeApi
-from harness.workflow import config, podtask, pythontask
+from harness.workflow import config, operatorpod, pythontask
 
 from .conftest import context_for
 from .fake_kube import FakeKube
@@ -143,7 +143,7 @@ def test_pod_delete_output_on_start_acts_or_does_not(dag: DAG, kube: FakeKube, r
 def test_pod_delete_input_on_success_acts_or_does_not(
     dag: DAG, kube: FakeKube, release: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(podtask, "_platform_image", lambda _name: "lines/exit-0")
+    monkeypatch.setattr(operatorpod, "_platform_image", lambda _name: "lines/exit-0")
     run(dag, kube, operator_in_dir="before", delete_input_on_success=True)
     removers = [pod for pod in kube.pods() if pod["metadata"]["name"].endswith("-input")]
     assert len(removers) == (1 if release in OLD else 0)

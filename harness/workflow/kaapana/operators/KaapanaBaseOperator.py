@@ -21,7 +21,7 @@ from kaapana.blueprints.kaapana_global_variables import (
 from kaapana.operators.HelperCaching import check_cache_mode
 
 from harness.contract import names
-from harness.workflow import callbacks, naming, operator_defaults, podenv, podtask, profile
+from harness.workflow import callbacks, naming, operator_defaults, operatorpod, podenv, podtask, profile
 from harness.workflow.operator_defaults import assign, derive
 
 # names under which older operators import them (operators 1)
@@ -86,7 +86,7 @@ class KaapanaBaseOperator(BaseOperator):
         env_vars: dict[str, Any] | None = None,
         image_pull_secrets: list[str] | None = None,
         priority_weight: int = 1,
-        priority_class_name: str | None = podtask.DEFAULT_PRIORITY_CLASS,
+        priority_class_name: str | None = operatorpod.DEFAULT_PRIORITY_CLASS,
         startup_timeout_seconds: float | None = None,
         namespace: str | None = None,
         image_pull_policy: str = PULL_POLICY_IMAGES,
