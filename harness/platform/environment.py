@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -193,16 +193,19 @@ class Environment:
         )
         try:
             ledger.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
-            cluster.provide_images({tags[name]: tags[name] for name in _IMAGES if name in tags})
             if settings.gpu:
                 _require_devices(cluster)
             values = _values(cluster, profile, credentials, tags, settings)
-            workloads = _apply_platform(cluster, values, say)
-            version, registry = profile.version, cluster.registry
-            cluster.provide_images(
-                {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
-            )
-            readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
+            # images get their names while something else is waited for: on kind that takes seconds
+            with ThreadPoolExecutor(1) as pool:
+                own = {tags[name]: tags[name] for name in _IMAGES if name in tags}
+                provided = pool.submit(cluster.provide_images, own)
+                workloads = _apply_platform(cluster, values, provided.result, say)
+                version, registry = profile.version, cluster.registry
+                platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
+                provided = pool.submit(cluster.provide_images, platform)
+                readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
+                provided.result()
             environment = cls(cluster, settings, profile, credentials, adopted=False)
             checks = [environment.check_registry, environment.services.health, environment.airflow.health]
             readiness.wait_until_reached(checks, timeout_s=settings.start_timeout)
@@ -304,8 +307,13 @@ def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
     return arrange(rendered).objects
 
 
-def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -> list[str]:
+def _apply_platform(
+    cluster: Cluster, values: dict[str, Any], until_images: Callable[[], None], say: OnProgress
+) -> list[str]:
     """Apply everything at once; only what names the registry waits until its address is known.
+
+    Args:
+        until_images: returns when the nodes have the images.
 
     Returns:
         The names of the deployments.
@@ -320,6 +328,7 @@ def _apply_platform(cluster: Cluster, values: dict[str, Any], say: OnProgress) -
             _apply(cluster, manifest)
     # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
     cluster.wait_until_usable(names=False)
+    until_images()
     for manifest in workloads:
         _apply(cluster, manifest)
     known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}

@@ -101,7 +101,7 @@ def test_images_of_an_archive_reach_the_node_and_not_the_registry(
     operator.write_text(operator.read_text().replace("/faulty:", "/archived:"))
     installed = kaapana.install(faults_extension, deliver="tar")
     reference = installed.images["archived"]
-    assert canonical(reference) in node.images()
+    assert canonical(reference) in node.names()
     with RegistryClient(kaapana.environment.registry) as registry:
         assert "archived" not in registry.catalog()
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
@@ -128,7 +128,7 @@ def test_a_registry_that_is_down_is_the_cause_when_an_image_has_to_be_pulled(
     installed = kaapana.install(patient_extension)
     reference = installed.images["faulty"]
     registry_is_down()
-    if canonical(reference) in node.images():
+    if canonical(reference) in node.names():
         node.remove([canonical(reference)])
     run = installed.run(form={"mode": "succeed", "ticket": "a"})
     assert run.cause.task_id == "faulty"

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.cluster import ledger
@@ -99,11 +98,13 @@ class KindCluster:
             program = command.ensure(settings, on_progress)
             image = node_image.ensure(settings, on_progress)
             wanted = list(images)
-            content = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
+            base = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
             entry = ledger.new_entry(environment_id, cls.name)
             with ledger.recorded(settings, entry, remove):
-                volumes = prepared.places(client, names.cluster_name(entry.id), settings.nodes) if content else {}
-                order = _order(settings, entry, program, image, content, volumes)
+                contents = prepared.Contents()
+                if base:
+                    contents = prepared.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
+                order = _order(settings, entry, program, image, contents)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
                 cluster = cls(settings, client, environment_id, keeper=keeper)
@@ -237,14 +238,15 @@ def _order(
     entry: ledger.Entry,
     program: Path,
     image: str,
-    content: str = "",
-    volumes: Mapping[str, str] = MappingProxyType({}),
+    contents: prepared.Contents = prepared.Contents(),  # noqa: B008 - cannot be changed
 ) -> Order:
     """What the keeper is to do; writes kind's configuration."""
     folder = names.folder(settings, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
-    document = config.document(name, nodes=settings.nodes, content=list(volumes.values()))
+    document = config.document(
+        name, nodes=settings.nodes, content=list(contents.volumes.values()), base=contents.base_folder
+    )
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
     path = names.kubeconfig(settings, entry.id)
     # kind writes it with 0600; made beforehand so that there is no moment with other rights
@@ -266,8 +268,8 @@ def _order(
             names.LABEL_LEDGER: str(settings.state),
         },
         network=name,
-        content=content,
-        volumes=list(volumes),
+        content=contents.base,
+        volumes=list(contents.volumes),
         image=image,
     )
 

@@ -10,8 +10,15 @@ from typing import Any
 # a random port of the host: so every such Service is reached from outside, and nothing has a fixed port.
 NODE_PORTS = range(30000, 30024)
 CERTS_DIR = "/etc/containerd/certs.d"
+CONTENT = "/var/lib/containerd"
+BASE = "/kaapana-harness/content"
+"""Where the layers of a node's images are, when they are not in its own content."""
 # as on the docker cluster: a fork bomb must not take the machine
 _PIDS = 4096
+# the default lets what starts all controllers wait for seconds, and pods of runs at once after it
+_CONTROLLERS = {"kube-api-qps": "200", "kube-api-burst": "400", "leader-elect": "false"}
+# a node that ends by a crash of the machine is not started again
+_ETCD = {"unsafe-no-fsync": "true"}
 
 _CONTAINERD = f"""
 [plugins."io.containerd.grpc.v1.cri".registry]
@@ -19,13 +26,14 @@ _CONTAINERD = f"""
 """
 
 
-def document(name: str, *, nodes: int = 1, content: Sequence[str] = ()) -> dict[str, Any]:
+def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: str = "") -> dict[str, Any]:
     """The configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
         name: of the cluster.
         nodes: how many.
         content: the folder of the engine's machine that is the content of containerd, for each node.
+        base: the folder of the engine's machine that the layers in these are in.
     """
     ports = [
         # 0: kind chooses a free port, which the node keeps when its container is started again
@@ -36,6 +44,8 @@ def document(name: str, *, nodes: int = 1, content: Sequence[str] = ()) -> dict[
         {
             "kind": "ClusterConfiguration",
             "apiServer": {"extraArgs": {"service-node-port-range": f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"}},
+            "controllerManager": {"extraArgs": _CONTROLLERS},
+            "etcd": {"local": {"extraArgs": _ETCD}},
         },
         {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS},
     ]
@@ -45,7 +55,10 @@ def document(name: str, *, nodes: int = 1, content: Sequence[str] = ()) -> dict[
     entries: list[dict[str, Any]] = [{"role": "control-plane", "extraPortMappings": ports}]
     entries += [{"role": "worker"} for _ in range(nodes - 1)]
     for entry, folder in zip(entries, content, strict=False):
-        entry["extraMounts"] = [{"hostPath": folder, "containerPath": "/var/lib/containerd"}]
+        entry["extraMounts"] = [
+            {"hostPath": folder, "containerPath": CONTENT},
+            {"hostPath": base, "containerPath": BASE, "readOnly": True},
+        ]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",

@@ -81,7 +81,7 @@ class NodeImages:
         """
         wanted = {canonical(reference): self._id(reference, name) for reference, name in images.items()}
         for node in self._nodes:
-            present = node.images()
+            present = node.names()
             transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
             references: dict[str, list[str]] = {}
             for reference, image in wanted.items():
@@ -123,10 +123,10 @@ class NodeImages:
         """
         references = list(references)
         for node in self._nodes:
-            present = node.images()
+            present = node.digests()
             for reference in references:
                 name, current = canonical(reference), digest_in_registry.get(reference, "")
-                if name not in present or present[name].digest == current:
+                if name not in present or present[name] == current:
                     continue
                 if current:
                     # in place, and not after a removal: containerd would drop the layers that stay the same
@@ -138,7 +138,7 @@ class NodeImages:
         """The references of all images, as one writes them."""
         found = {
             familiar(name)
-            for name in self._nodes[0].images()
+            for name in self._nodes[0].names()
             if not name.startswith(("sha256:", _BY_ID)) and "@" not in name
         }
         return sorted(found)

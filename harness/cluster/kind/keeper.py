@@ -44,7 +44,7 @@ class Order:
         variables: environment variables for it.
         labels: of the cluster's network and volumes.
         network: name of that network.
-        content: volume that the nodes' content is copied from; empty: they have what their image has.
+        content: volume that the nodes' content is made from; empty: they have what their image has.
         volumes: names of the nodes' own volumes.
         image: of the nodes.
     """
@@ -132,7 +132,7 @@ class _Keeper:
         if self._order.volumes:
             with contextlib.closing(connect(timeout_s=600)) as client:
                 order = self._order
-                prepared.clone(client, order.content, order.volumes, order.labels, order.image)
+                prepared.lay_out(client, order.content, order.volumes, order.labels, order.image)
 
     # -- removing ----------------------------------------------------------------------------------------
 

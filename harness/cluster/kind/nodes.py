@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, hosts_toml
@@ -20,19 +20,12 @@ if TYPE_CHECKING:
     import docker
 
 _CTR = ["ctr", "--namespace", "k8s.io", "images"]
-# containerd's name for what the kubelet has taken notice of
-_NOTICED = "io.cri-containerd.image=managed"
+# containerd's filter for what the kubelet has taken notice of
+_NOTICED = 'labels."io.cri-containerd.image"==managed'
 _NOTICED_S = 20.0
 _POLL_S = 0.05
 _COMMAND_S = 60.0
 _IMPORT_S = 1800.0
-
-
-class NodeImage(NamedTuple):
-    """One name of an image: the digest of its manifest, and whether the kubelet knows it."""
-
-    digest: str
-    noticed: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,17 +63,25 @@ class Node:
             )
         return done.stdout.decode("utf-8", "replace")
 
-    def images(self) -> dict[str, NodeImage]:
-        """The images by their names in containerd's notation."""
-        found = {}
-        for line in self.run(*_CTR, "list").splitlines()[1:]:
-            name, _, digest = line.split()[:3]
-            found[name] = NodeImage(digest, _NOTICED in line)
-        return found
+    def names(self, *filters: str) -> set[str]:
+        """The names of the images, in containerd's notation."""
+        return set(self.run(*_CTR, "list", "--quiet", *filters).split())
+
+    def digests(self) -> dict[str, str]:
+        """The digest of each image's manifest, by its names; containerd reads all manifests for it."""
+        lines = self.run(*_CTR, "list").splitlines()[1:]
+        return {name: digest for name, _, digest in (line.split()[:3] for line in lines)}
 
     def import_images(self, archive: IO[bytes]) -> None:
         """Load an archive (``docker save``) into containerd."""
         self.run(*_CTR, "import", "-", stdin=archive, timeout_s=_IMPORT_S)
+
+    def unpack(self, references: Iterable[str]) -> None:
+        """Lay out images, as the first container of each would."""
+        present = self.digests()
+        digests = {present[reference] for reference in references}
+        commands = [shlex.join(["ctr", "--namespace", "k8s.io", "snapshots", "unpack", digest]) for digest in digests]
+        self.run("sh", "-ec", "\n".join(commands), timeout_s=_IMPORT_S)
 
     def tag(self, names: Mapping[str, Iterable[str]]) -> None:
         """Give images more names, in containerd's notation: a name that is there to those that it gets as well."""
@@ -106,8 +107,7 @@ class Node:
         missing = set(references)
         deadline = time.monotonic() + _NOTICED_S
         while True:
-            known = self.images()
-            missing = {reference for reference in missing if reference not in known or not known[reference].noticed}
+            missing -= self.names(_NOTICED)
             if not missing:
                 return
             if time.monotonic() > deadline:

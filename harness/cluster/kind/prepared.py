@@ -1,9 +1,9 @@
 """What a node's containerd holds, with the harness's own images in it already, so that no cluster has to be sent them.
 
 They are 2 GB: sending and unpacking them takes much longer than making a cluster. It is done once for each set of
-images, in a volume of the engine, and each node gets a copy made of hard links: containerd never changes a file of an
-image. (An image of the engine cannot hold it: a file that one layer of an image removes is a device node with a
-meaning of its own there, and a node would copy all of it when it starts.)
+images, in a volume of the engine, the base. Each node has a content of its own whose layers are links into the base:
+containerd never changes a layer. (An image of the engine cannot hold it: a file that one layer of an image removes is a
+device node with a meaning of its own there, and a node would copy all of it when it starts.)
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind import privileges
+from harness.cluster.kind.config import BASE, CONTENT
 from harness.cluster.kind.images import by_id, transfer
 from harness.cluster.kind.nodes import Node
 from harness.errors import EnvironmentError_
@@ -27,7 +29,8 @@ from harness.settings import Settings
 if TYPE_CHECKING:
     import docker
 
-CONTENT = "/var/lib/containerd"
+LABEL_USES = "kaapana-harness.kind-content-of"
+"""Label of the content of a node; its value is the name of the base that its layers are in."""
 LABEL_BASE = "kaapana-harness.kind-content"
 """Label of the sign that a content is complete; its value is the id of the node image that it belongs to."""
 _PREFIX = "kaapana-harness-kind-content-"
@@ -35,15 +38,33 @@ _PREFIX = "kaapana-harness-kind-content-"
 _VOLUMES = "/volumes"
 # volumes have no way to say that they are complete: another one of this name does, made at the end
 _COMPLETE = "-complete"
+_OF_BASES = "kind-content"
 
-_CLONE = """
+# what is copied, of $SOURCE: files by links; but not what containerd does write into, its databases
+_COPY = """
+copy() {
+    cp -al "$SOURCE/_data/$1" "$2" 2>/dev/null || cp -a "$SOURCE/_data/$1" "$2"
+    find "$2" -name '*.db' | while read -r file; do
+        cp -p "$file" "$file.own" && mv "$file.own" "$file"
+    done
+}
 set -eu
 cd "$0"
+"""
+_CLONE = f"""{_COPY}
+copy . "$1/_data/"
+"""
+# tens of thousands of files are in the layers: a link to the folder of each will do
+_LAY_OUT = f"""{_COPY}
+overlays=io.containerd.snapshotter.v1.overlayfs
 for target in "$@"; do
-    cp -al "$SOURCE/_data/." "$target/_data/" 2>/dev/null || cp -a "$SOURCE/_data/." "$target/_data/"
-    # what containerd does write into: its databases
-    find "$target/_data" -name '*.db' | while read -r file; do
-        cp -p "$file" "$file.own" && mv "$file.own" "$file"
+    for entry in $(ls -A "$SOURCE/_data"); do
+        [ "$entry" = $overlays ] || copy "$entry" "$target/_data/"
+    done
+    mkdir -p -m 700 "$target/_data/$overlays/snapshots"
+    copy $overlays/metadata.db "$target/_data/$overlays/"
+    for layer in $(ls "$SOURCE/_data/$overlays/snapshots"); do
+        ln -s "{BASE}/$overlays/snapshots/$layer" "$target/_data/$overlays/snapshots/"
     done
 done
 """
@@ -84,19 +105,16 @@ def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progre
                 on_progress(f"[node] taking in {len(ids)} images of the platform (once)")
                 earlier = next((base for base, of in bases.items() if of == node_id), None)
                 _make(client, name, node_image, node_id, ids, earlier)
-                # two sets are kept, so that two states of the code can take turns; nodes that were made from another
-                # one have links of their own
-                for base in list(bases)[1:]:
-                    remove_volume(client, base + _COMPLETE)
-                    remove_volume(client, base)
+                # one is left beside the new one, so that two states of the code can take turns
+                _remove_disused(client, list(bases)[1:])
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
         return name
 
 
-def clone(
+def lay_out(
     client: docker.DockerClient, base: str, targets: Sequence[str], labels: Mapping[str, str], image: str
 ) -> None:
-    """Make volumes with the content of a base.
+    """Make the volumes of nodes that have the images of a base; the base has to be mounted at ``config.BASE`` there.
 
     Args:
         client: the engine.
@@ -108,12 +126,7 @@ def clone(
     Raises:
         EnvironmentError_: it failed; the volumes have to be removed by their labels.
     """
-    for target in targets:
-        client.api.create_volume(target, labels=dict(labels))
-    command, binds = ["sh", "-c", _CLONE, _VOLUMES, *targets], {_volumes(client): _VOLUMES}
-    output, status = _run(client, image, command, labels, binds, base)
-    if status:
-        raise EnvironmentError_("the content of the nodes cannot be copied", last_seen=output[-2000:])
+    _copy(client, _LAY_OUT, base, targets, {**labels, LABEL_USES: base}, image)
 
 
 def remove_volume(client: docker.DockerClient, name: str) -> None:
@@ -127,48 +140,74 @@ def remove_volume(client: docker.DockerClient, name: str) -> None:
             raise
 
 
-def places(client: docker.DockerClient, cluster: str, nodes: int) -> dict[str, str]:
-    """The names of the volumes of a cluster's nodes, and the folder of each on the engine's machine."""
-    return {
-        f"{cluster}-content-{number}": f"{_volumes(client)}/{cluster}-content-{number}/_data" for number in range(nodes)
-    }
+class Contents(NamedTuple):
+    """Where the content of a cluster's nodes is, on the engine and in its machine's file system.
+
+    Attributes:
+        base: name of the base; empty: the nodes have what their image has.
+        base_folder: of it.
+        volumes: the folder of each node's own volume, by its name.
+    """
+
+    base: str = ""
+    base_folder: str = ""
+    volumes: Mapping[str, str] = MappingProxyType({})
 
 
-def _volumes(client: docker.DockerClient) -> str:
-    """The engine's folder of volumes."""
+def of_nodes(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> Contents:
+    """Where the nodes of a cluster are to have their content; nothing is made."""
+    folder = _folder_of_volumes(client)
+    names = [f"{cluster}-content-{number}" for number in range(nodes)]
+    return Contents(base, f"{folder}/{base}/_data", {name: f"{folder}/{name}/_data" for name in names})
+
+
+def _folder_of_volumes(client: docker.DockerClient) -> str:
     return f"{client.api.info()['DockerRootDir']}/volumes"
+
+
+def _volumes(client: docker.DockerClient, label: str) -> list[dict[str, Any]]:
+    return list(client.api.volumes(filters={"label": label})["Volumes"] or ())
 
 
 def _complete(client: docker.DockerClient) -> dict[str, str]:
     """Finished bases, the newest first, and the node image that each belongs to."""
-    volumes = client.api.volumes()["Volumes"] or []
-    names = {volume["Name"] for volume in volumes}
-    signs = [volume for volume in volumes if LABEL_BASE in (volume.get("Labels") or {})]
+    names = {volume["Name"] for volume in _volumes(client, f"{engine.LABEL_NAME}={_OF_BASES}")}
+    signs = _volumes(client, LABEL_BASE)
     signs.sort(key=lambda volume: str(volume.get("CreatedAt", "")), reverse=True)
     found = {sign["Name"].removesuffix(_COMPLETE): str(sign["Labels"][LABEL_BASE]) for sign in signs}
     return {name: image for name, image in found.items() if name in names}
 
 
+def _remove_disused(client: docker.DockerClient, bases: Iterable[str]) -> None:
+    """Remove bases, but for those that have layers of living nodes."""
+    used = {volume["Labels"][LABEL_USES] for volume in _volumes(client, LABEL_USES)}
+    for base in bases:
+        if base not in used:
+            remove_volume(client, base + _COMPLETE)
+            remove_volume(client, base)
+
+
 def _make(
     client: docker.DockerClient, name: str, node_image: str, node_id: str, ids: Sequence[str], earlier: str | None
 ) -> None:
-    labels = {engine.LABEL_NAME: "kind-content"}
+    labels = {engine.LABEL_NAME: _OF_BASES}
     # what an interrupted attempt has left
     for leftover in (name + _COMPLETE, name):
         remove_volume(client, leftover)
     try:
         if earlier:
-            clone(client, earlier, [name], labels, node_image)
+            _copy(client, _CLONE, earlier, [name], labels, node_image)
         else:
             # filled by the engine from the image's own folder
             client.api.create_volume(name, labels=labels)
         with _containerd(client, node_image, name, labels) as node:
-            present = node.images()
+            present = node.names()
             transfer(client, node, [image for image in ids if by_id(image) not in present], f"{name}/node")
             wanted = {by_id(image) for image in ids}
             superseded = [found for found in present if found.startswith(by_id("")) and found not in wanted]
             if superseded:
                 node.remove(superseded)
+            node.unpack(name for name in present if name not in superseded)
         client.api.create_volume(name + _COMPLETE, labels={**labels, LABEL_BASE: node_id})
     except BaseException:
         remove_volume(client, name)
@@ -199,27 +238,28 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
         api.remove_container(container, force=True, v=True)
 
 
-def _run(
-    client: docker.DockerClient,
-    image: str,
-    command: Sequence[str],
-    labels: Mapping[str, str],
-    binds: Mapping[str, str],
-    source: str,
-) -> tuple[str, int]:
-    """Run a command in a container that is removed after it; its output and exit status."""
+def _copy(
+    client: docker.DockerClient, script: str, source: str, targets: Sequence[str], labels: Mapping[str, str], image: str
+) -> None:
+    """Make volumes from another one, in a container that is removed after it.
+
+    Raises:
+        EnvironmentError_: it failed; the volumes have to be removed by their labels.
+    """
     api = client.api
+    for target in targets:
+        api.create_volume(target, labels=dict(labels))
     host = api.create_host_config(
         # an overlay marks a folder that hides the one below it by an attribute which others may neither see nor copy
         privileged=True,
         network_mode="none",
-        binds={folder: {"bind": place, "mode": "rw"} for folder, place in binds.items()},
+        binds={_folder_of_volumes(client): {"bind": _VOLUMES, "mode": "rw"}},
         **privileges.host_options(api),
     )
     container: Any = api.create_container(
         image,
-        entrypoint=[command[0]],
-        command=list(command[1:]),
+        entrypoint=["sh"],
+        command=["-c", script, _VOLUMES, *targets],
         user="0",
         environment={"SOURCE": source},
         host_config=host,
@@ -231,4 +271,5 @@ def _run(
         output = api.logs(container).decode("utf-8", "replace")
     finally:
         api.remove_container(container, force=True, v=True)
-    return output, status
+    if status:
+        raise EnvironmentError_("the content of the nodes cannot be made", last_seen=output[-2000:])

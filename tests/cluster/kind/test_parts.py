@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from harness.cluster import ledger
-from harness.cluster.kind import config, leftovers, owner
+from harness.cluster.kind import config, leftovers, owner, prepared
 from harness.cluster.kind.images import NodeImages, by_id
-from harness.cluster.kind.nodes import Node, NodeImage, canonical, familiar
+from harness.cluster.kind.nodes import Node, canonical, familiar
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -42,7 +42,7 @@ def test_a_stored_reference_is_told_as_it_was_written(reference: str) -> None:
 
 
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
-    document = config.document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"])
+    document = config.document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base")
     patches = [yaml.safe_load(patch) for patch in document["kubeadmConfigPatches"]]
     first, last = patches[0]["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
     chief, worker = document["nodes"]
@@ -51,6 +51,8 @@ def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_
     assert {(entry["listenAddress"], entry["hostPort"]) for entry in chief["extraPortMappings"]} == {("127.0.0.1", 0)}
     assert document["networking"]["apiServerAddress"] == "127.0.0.1"
     assert [node["extraMounts"][0]["hostPath"] for node in (chief, worker)] == ["/volumes/a", "/volumes/b"]
+    layers = {"hostPath": "/volumes/base", "containerPath": config.BASE, "readOnly": True}
+    assert [node["extraMounts"][1] for node in (chief, worker)] == [layers, layers]
     json.dumps(document)
 
 
@@ -58,10 +60,13 @@ class _Node:
     """What a node was asked to do."""
 
     def __init__(self, **images: str) -> None:
-        self.known = {canonical(name.replace("__", ":")): NodeImage(digest, True) for name, digest in images.items()}
+        self.known = {canonical(name.replace("__", ":")): digest for name, digest in images.items()}
         self.log: list[str] = []
 
-    def images(self) -> dict[str, NodeImage]:
+    def names(self) -> set[str]:
+        return set(self.known)
+
+    def digests(self) -> dict[str, str]:
         return self.known
 
     def pull(self, reference: str) -> None:
@@ -85,8 +90,30 @@ def test_only_what_a_node_has_otherwise_than_the_registry_is_brought_up_to_date(
 def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
     node = _Node(tool__1="sha256:a")
     for name in ("sha256:123", by_id("sha256:123"), "docker.io/library/tool@sha256:9"):
-        node.known[name] = NodeImage("sha256:a", True)
+        node.known[name] = "sha256:a"
     assert NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node").names() == ["tool:1"]
+
+
+class _Volumes:
+    """The part of the engine's interface that has volumes."""
+
+    def __init__(self, **labels: dict[str, str]) -> None:
+        self.labels = labels
+        self.api = self
+
+    def volumes(self, filters: dict[str, str]) -> dict[str, Any]:
+        return {
+            "Volumes": [{"Name": n, "Labels": found} for n, found in self.labels.items() if filters["label"] in found]
+        }
+
+    def remove_volume(self, name: str) -> None:
+        self.labels.pop(name, None)
+
+
+def test_layers_that_a_living_node_has_by_links_stay() -> None:
+    client = _Volumes(used={}, disused={}, node={prepared.LABEL_USES: "used"})
+    prepared._remove_disused(cast(Any, client), ["used", "disused"])
+    assert sorted(client.labels) == ["node", "used"]
 
 
 def test_the_keeper_finds_modules_where_its_owner_does_also_in_the_folder_it_was_started_in(
