@@ -17,12 +17,14 @@ class Cluster(Protocol):
         environment_id: id of the environment.
         api: its Kubernetes API; all objects and pods go through it.
         volume_node: the node whose disk holds the platform's own volumes; empty: its storage class has them.
+        project_volume_node: the same for those of projects.
     """
 
     name: str
     environment_id: str
     api: KubeApi
     volume_node: str
+    project_volume_node: str
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """Return when pods start; objects can be made before.

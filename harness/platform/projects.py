@@ -101,6 +101,7 @@ def create(
     values = {
         "global": {"registry_url": cluster.registry},
         "project": name,
+        "volumes": {"node": cluster.project_volume_node, "suffix": secrets.token_hex(4)},
         "credentials": {
             "oidc_client_secret": keys.oidc_client_secret,
             "system_user_password": keys.system_user_password,

@@ -105,18 +105,31 @@ def has_started(pod: dict[str, Any], container: str) -> bool:
     return "running" in state or "terminated" in state
 
 
+def has_succeeded(pod: dict[str, Any]) -> bool:
+    """Whether the pod succeeded, or will: all its containers ended with 0, and are not started again.
+
+    Kubernetes says ``Succeeded`` when it also has taken down the pod's network, a second later.
+    """
+    status, spec = pod.get("status", {}), pod.get("spec", {})
+    if status.get("phase") in ("Succeeded", "Failed") or eviction(pod):
+        return bool(status.get("phase") == "Succeeded")
+    ended = [(entry.get("state") or {}).get("terminated") or {} for entry in status.get("containerStatuses") or []]
+    complete = 0 < len(ended) == len(spec.get("containers") or [])
+    return spec.get("restartPolicy") == "Never" and complete and all(entry.get("exitCode") == 0 for entry in ended)
+
+
 def has_ended(pod: dict[str, Any]) -> bool:
-    """Whether the pod is in a final phase."""
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    """Whether it is known how the pod ended."""
+    return pod.get("status", {}).get("phase") == "Failed" or has_succeeded(pod)
 
 
 def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list[str]) -> Outcome:
-    """Read the outcome from a pod in a final phase (runtime 7.2)."""
+    """Read the outcome from a pod of which :func:`has_ended` (runtime 7.2)."""
     metadata, status = pod["metadata"], pod.get("status", {})
     terminated = (container_status(pod, container).get("state") or {}).get("terminated") or {}
     exit_code = terminated.get("exitCode")
     limit = _limit(pod, container)
-    reason, message = _judge(status, terminated, image, limit)
+    reason, message = ("Completed", "") if has_succeeded(pod) else _judge(status, terminated, image, limit)
     annotations = metadata.get("annotations") or {}
     measured, written = annotations.get(ANNOTATION_MAX_MEMORY), annotations.get(ANNOTATION_WRITTEN)
     return Outcome(
@@ -138,8 +151,6 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
 
 def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit: str) -> tuple[str, str]:
     exit_code = terminated.get("exitCode")
-    if status.get("phase") == "Succeeded":
-        return "Completed", ""
     if evicted := eviction({"status": status}):
         return EVICTED, evicted
     if terminated.get("reason") == "OOMKilled":

@@ -156,7 +156,7 @@ class PodRun:
                 f"the pod name {self.name} is taken by {theirs}: pod names are cut to 62 characters, so two tasks of "
                 "one run share it; shorten the dag_id or make the task ids differ early"
             )
-        if not self._replaces_ended and (present.get("status") or {}).get("phase") == "Succeeded":
+        if not self._replaces_ended and outcome.has_succeeded(present):
             raise PodNameTakenError(
                 f"the pod {self.name} of this task is there already and has succeeded: this release does not delete "
                 "it, so a task that succeeded cannot run again in the same run; start a new run"

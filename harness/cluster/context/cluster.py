@@ -42,6 +42,7 @@ class ContextCluster:
     """
 
     volume_node = ""
+    project_volume_node = ""
 
     def __init__(
         self,

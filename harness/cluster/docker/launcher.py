@@ -35,6 +35,7 @@ class DockerCluster:
 
     name = "docker"
     volume_node = ""
+    project_volume_node = ""
 
     def __init__(self, settings: Settings, client: docker.DockerClient, entry: ledger.Entry, *, adopted: bool) -> None:
         self.environment_id = entry.id

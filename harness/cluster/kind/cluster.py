@@ -62,6 +62,8 @@ class KindCluster:
         self.api = KubeApi.of(access, reconnect_s=_RECONNECT_S)
         self.nodes = nodes.of_cluster(client, environment_id)
         self.volume_node = self.nodes[0].name
+        # of several nodes, the one that has room for a project's first pod
+        self.project_volume_node = self.volume_node if len(self.nodes) == 1 else ""
         self._images = NodeImages(client, self.nodes, f"kh-{environment_id}/node")
 
     @classmethod
