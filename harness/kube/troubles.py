@@ -7,19 +7,18 @@ from typing import Any
 
 from harness.kube.client import Manifest
 
-# states of a waiting container that do not pass by themselves
-_HOPELESS = frozenset(
+_PULL = frozenset(
     {
         "ErrImagePull",
         "ImagePullBackOff",
         "InvalidImageName",
         "ErrImageNeverPull",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
+        "ImageInspectError",
+        "RegistryUnavailable",
     }
 )
-_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+HOPELESS = _PULL | {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+"""Reasons for which a container waits that more waiting does not mend."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,7 @@ def trouble_of(pod: Manifest) -> Trouble | None:
     """The first container that waits for something which does not happen by itself."""
     for entry in statuses_of(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") in _HOPELESS:
+        if waiting.get("reason") in HOPELESS:
             image = entry.get("image") or _image(pod, entry["name"])
             return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""))
     return None

@@ -16,21 +16,6 @@ EVICTED: Final = "Evicted"
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
 ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 
-START_FAILURES: Final = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "CreateContainerError",
-        "CreateContainerConfigError",
-        "RunContainerError",
-    }
-)
-"""Reasons for which a container waits that more waiting does not mend."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -73,16 +58,6 @@ def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
         if status.get("name") == name:
             return dict(status)
     return {}
-
-
-def start_failure(pod: dict[str, Any]) -> tuple[str, str] | None:
-    """``(reason, message)`` when a container of the pod will never start, else ``None``."""
-    status = pod.get("status", {})
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") in START_FAILURES:
-            return str(waiting["reason"]), str(waiting.get("message") or "")
-    return None
 
 
 def eviction(pod: dict[str, Any]) -> str:

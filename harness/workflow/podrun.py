@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from harness.contract import names
-from harness.kube import events
+from harness.kube import events, troubles
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.workflow import outcome, podspec
@@ -104,7 +104,7 @@ class PodRun:
         """Wait for the pod's end, passing its log on.
 
         Returns:
-            the outcome; reasons of :data:`outcome.START_FAILURES`, ``StartupTimeout`` and ``Deleted`` stand for pods
+            the outcome; reasons of :data:`troubles.HOPELESS`, ``StartupTimeout`` and ``Deleted`` stand for pods
             that did not come to an end of their own.
 
         Raises:
@@ -123,10 +123,11 @@ class PodRun:
                 if evicted := outcome.eviction(pod):
                     return self._interrupted(pod, outcome.EVICTED, evicted)
                 return self._interrupted(pod, "Deleted", "somebody else deleted the pod while the task ran")
-            failure = outcome.start_failure(pod)
-            if failure is not None:
-                reason, message = failure
-                return self._interrupted(pod, reason, f"image {self.image} cannot be started, {reason}: {message}")
+            trouble = troubles.trouble_of(pod)
+            if trouble is not None:
+                return self._interrupted(
+                    pod, trouble.reason, f"image {self.image} cannot be started, {trouble.reason}: {trouble.message}"
+                )
             if self._log_thread is None and outcome.has_started(pod, self._container):
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
                 self._log_thread.start()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
-from harness.kube import KubeApi, in_cluster
+from harness.kube import KubeApi, in_cluster, troubles
 from harness.kube.errors import ApiError
 from harness.workflow import interactive, outcome, podrun, podspec, profile
 from harness.workflow.errors import (
@@ -201,7 +201,7 @@ class PodTask:
             return
         if result.reason == "Skipped":
             raise AirflowSkipException(result.message)
-        if result.reason in outcome.START_FAILURES:
+        if result.reason in troubles.HOPELESS:
             raise AirflowFailException(result.message)
         raise AirflowException(result.message)
 

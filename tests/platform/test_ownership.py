@@ -198,14 +198,15 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
 
 
 def test_a_network_that_the_engine_keeps_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object, network: str) -> None:
-        raise docker.errors.APIError("403", explanation=f"{network} has active endpoints")
+    def refuse(network: str) -> None:
+        answer = SimpleNamespace(status_code=403)
+        raise docker.errors.APIError("403", response=answer, explanation=f"{network} has active endpoints")
 
     found = {"stuck": leftovers.Leftover("stuck", networks=["abc"])}
     monkeypatch.setattr(leftovers, "find", lambda *_: found)
     monkeypatch.setattr(leftovers, "remove_container", lambda *_: None)
-    monkeypatch.setattr(leftovers, "remove_network", refuse)
-    client = SimpleNamespace(api=SimpleNamespace(images=list))
-    with pytest.raises(NotRemovedError, match="network abc of environment stuck") as caught:
+    monkeypatch.setattr(leftovers, "_ENDPOINTS_S", 0)
+    client = SimpleNamespace(api=SimpleNamespace(images=list, remove_network=refuse))
+    with pytest.raises(NotRemovedError, match="network abc") as caught:
         leftovers.remove(client, "stuck")  # type: ignore[arg-type]
     assert caught.value.last_seen == "abc has active endpoints"

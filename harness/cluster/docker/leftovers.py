@@ -67,9 +67,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     Raises:
         NotRemovedError: the engine does not give a network up; everything else is removed.
     """
-    import docker.errors
-
-    refused: dict[str, str] = {}
+    refused: NotRemovedError | None = None
     leftover = find(client, environment).get(environment)
     if leftover is not None:
         remove_container(client, f"kh-{environment}")
@@ -78,18 +76,14 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
         for network in leftover.networks:
             try:
                 remove_network(client, network)
-            except docker.errors.APIError as error:
-                refused[network[:12]] = str(error.explanation)
+            except NotRemovedError as error:
+                refused = error
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
             if tag.startswith(f"kh-{environment}/"):
                 client.api.remove_image(tag)
     if refused:
-        raise NotRemovedError(
-            f"the engine does not remove network {', '.join(refused)} of environment {environment}",
-            last_seen="\n".join(refused.values()),
-            fix="end the containers that are on it; if there are none, the engine has lost count and must be restarted",
-        )
+        raise refused
     return leftover is not None
 
 
@@ -99,7 +93,7 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
     An engine that was killed may count a container that does not exist any more for ever; its next start mends that.
 
     Raises:
-        docker.errors.APIError: the engine refuses, for longer than a container takes to go.
+        NotRemovedError: the engine refuses, for longer than a container takes to go.
     """
     import docker.errors
 
@@ -113,7 +107,12 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
         except docker.errors.APIError as error:
             # 403: "has active endpoints"
             if error.status_code != 403 or time.monotonic() > deadline:
-                raise
+                raise NotRemovedError(
+                    f"the engine does not remove network {network[:12]}",
+                    last_seen=str(error.explanation),
+                    fix="end the containers that are on it; if there are none, the engine has lost count and must be "
+                    "restarted",
+                ) from None
         time.sleep(_AGAIN_S)
 
 

@@ -51,19 +51,25 @@ def find(client: docker.DockerClient) -> dict[str, Found]:
 
 
 def remove(client: docker.DockerClient, settings: Settings, environment_id: str) -> None:
-    """Remove all that a cluster has on the engine, and its files. What is gone already is fine."""
+    """Remove all that a cluster has on the engine, and its files. What is gone already is fine.
+
+    Raises:
+        NotRemovedError: the engine does not give a network up; everything else is removed.
+    """
     import docker.errors
 
     name = names.cluster_name(environment_id)
     for container in _nodes(client, f"{names.LABEL_CLUSTER}={name}"):
         engine_leftovers.remove_container(client, container["Id"])
-    engine_leftovers.remove(client, environment_id)
-    # kind makes the network itself, without our labels, when it misses it
-    engine_leftovers.remove_network(client, name)
-    for volume in client.api.volumes(filters={"label": f"{LABEL_ENVIRONMENT}={environment_id}"})["Volumes"] or ():
-        with contextlib.suppress(docker.errors.NotFound):
-            client.api.remove_volume(volume["Name"])
-    shutil.rmtree(names.folder(settings, environment_id), ignore_errors=True)
+    try:
+        engine_leftovers.remove(client, environment_id)
+        # kind makes the network itself, without our labels, when it misses it
+        engine_leftovers.remove_network(client, name)
+    finally:
+        for volume in client.api.volumes(filters={"label": f"{LABEL_ENVIRONMENT}={environment_id}"})["Volumes"] or ():
+            with contextlib.suppress(docker.errors.NotFound):
+                client.api.remove_volume(volume["Name"])
+        shutil.rmtree(names.folder(settings, environment_id), ignore_errors=True)
 
 
 def _nodes(client: docker.DockerClient, label: str) -> Iterator[dict[str, Any]]:
