@@ -109,6 +109,7 @@ def prune(everything: bool) -> None:
 
     settings = Settings.load()
     removed = ownership.prune(settings) + disused.prune_images(settings, say, everything=everything)
+    removed += disused.prune_contents()
     click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
 
 

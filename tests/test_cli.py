@@ -154,7 +154,8 @@ def test_pruning_removes_environments_first_and_then_the_images_that_nobody_need
 
     monkeypatch.setattr("harness.platform.ownership.prune", lambda _: ["e1"])
     monkeypatch.setattr("harness.platform.disused.prune_images", prune_images)
-    assert invoke("prune").output == "removed: e1\n         kaapana-harness/services:old\n"
+    monkeypatch.setattr("harness.platform.disused.prune_contents", lambda: ["content"])
+    assert invoke("prune").output == "removed: e1\n         kaapana-harness/services:old\n         content\n"
     assert invoke("prune", "--all").exit_code == 0
     assert asked == [False, True]
 

@@ -1,4 +1,7 @@
-"""Images that nothing asks for any more: neither this version of the harness nor an environment that runs."""
+"""Images that nothing asks for any more: neither this version of the harness nor an environment that runs.
+
+What nodes of kind get their images from is superseded like these.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,19 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
     tags = images.current_tags(settings)
     keep = [registry_seed.tag_of(tags)] if {"registry", *registry_seed.SEEDS} <= tags.keys() else []
     return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
+
+
+def prune_contents() -> list[str]:
+    """Remove superseded contents of kind's nodes; the names of their volumes.
+
+    Raises:
+        EngineError: the engine cannot be asked.
+    """
+    from harness.cluster.docker.engine import connect
+    from harness.cluster.kind import prepared
+
+    with contextlib.closing(connect()) as client:
+        return prepared.prune(client)
 
 
 def _images_of(settings: Settings, environment_id: str) -> set[str] | None:

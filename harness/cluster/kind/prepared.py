@@ -106,7 +106,7 @@ def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progre
                 earlier = next((base for base, of in bases.items() if of == node_id), None)
                 _make(client, name, node_image, node_id, ids, earlier)
                 # one is left beside the new one, so that two states of the code can take turns
-                _remove_disused(client, list(bases)[1:])
+                prune(client, kept=2)
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
         return name
 
@@ -127,6 +127,24 @@ def lay_out(
         EnvironmentError_: it failed; the volumes have to be removed by their labels.
     """
     _copy(client, _LAY_OUT, base, targets, {**labels, LABEL_USES: base}, image)
+
+
+def prune(client: docker.DockerClient, *, kept: int = 1) -> list[str]:
+    """Remove superseded bases, but for those that have layers of living nodes.
+
+    Args:
+        client: the engine.
+        kept: how many stay, the newest first.
+
+    Returns:
+        The names of those that were removed.
+    """
+    used = {volume["Labels"][LABEL_USES] for volume in _volumes(client, LABEL_USES)}
+    removed = [base for base in list(_complete(client))[kept:] if base not in used]
+    for base in removed:
+        remove_volume(client, base + _COMPLETE)
+        remove_volume(client, base)
+    return removed
 
 
 def remove_volume(client: docker.DockerClient, name: str) -> None:
@@ -176,15 +194,6 @@ def _complete(client: docker.DockerClient) -> dict[str, str]:
     signs.sort(key=lambda volume: str(volume.get("CreatedAt", "")), reverse=True)
     found = {sign["Name"].removesuffix(_COMPLETE): str(sign["Labels"][LABEL_BASE]) for sign in signs}
     return {name: image for name, image in found.items() if name in names}
-
-
-def _remove_disused(client: docker.DockerClient, bases: Iterable[str]) -> None:
-    """Remove bases, but for those that have layers of living nodes."""
-    used = {volume["Labels"][LABEL_USES] for volume in _volumes(client, LABEL_USES)}
-    for base in bases:
-        if base not in used:
-            remove_volume(client, base + _COMPLETE)
-            remove_volume(client, base)
 
 
 def _make(

@@ -15,6 +15,7 @@ from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner, prepared
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node, canonical, familiar
+from harness.images import engine
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -97,23 +98,29 @@ def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
 class _Volumes:
     """The part of the engine's interface that has volumes."""
 
-    def __init__(self, **labels: dict[str, str]) -> None:
-        self.labels = labels
+    def __init__(self) -> None:
+        self.present: list[dict[str, Any]] = []
         self.api = self
 
+    def add(self, name: str, **labels: str) -> None:
+        self.present.append({"Name": name, "Labels": labels, "CreatedAt": f"2026-01-{len(self.present) + 1:02}"})
+
     def volumes(self, filters: dict[str, str]) -> dict[str, Any]:
-        return {
-            "Volumes": [{"Name": n, "Labels": found} for n, found in self.labels.items() if filters["label"] in found]
-        }
+        name, _, value = filters["label"].partition("=")
+        return {"Volumes": [v for v in self.present if name in v["Labels"] and value in ("", v["Labels"][name])]}
 
     def remove_volume(self, name: str) -> None:
-        self.labels.pop(name, None)
+        self.present = [volume for volume in self.present if volume["Name"] != name]
 
 
-def test_layers_that_a_living_node_has_by_links_stay() -> None:
-    client = _Volumes(used={}, disused={}, node={prepared.LABEL_USES: "used"})
-    prepared._remove_disused(cast(Any, client), ["used", "disused"])
-    assert sorted(client.labels) == ["node", "used"]
+def test_a_superseded_content_goes_but_for_the_layers_that_living_nodes_have_by_links() -> None:
+    client = _Volumes()
+    for name in ("used", "disused", "current"):
+        client.add(name, **{engine.LABEL_NAME: "kind-content"})
+        client.add(f"{name}-complete", **{engine.LABEL_NAME: "kind-content", prepared.LABEL_BASE: "node"})
+    client.add("content-of-a-node", **{prepared.LABEL_USES: "used"})
+    assert prepared.prune(cast(Any, client)) == ["disused"]
+    assert {v["Name"].removesuffix("-complete") for v in client.present} == {"used", "current", "content-of-a-node"}
 
 
 def test_the_keeper_finds_modules_where_its_owner_does_also_in_the_folder_it_was_started_in(
