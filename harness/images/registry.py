@@ -58,8 +58,8 @@ class RegistryClient:
             timeout=timeout_s,
             trust_env=False,
             auth=RegistryLogin(address.partition("/")[0]) if secure else None,
-            # the system's authorities, among them those of the site
-            verify=ssl.create_default_context() if secure else True,
+            # the system's authorities, among them those of the site; loading takes a while, and plain HTTP has none
+            verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
 
     def __enter__(self) -> RegistryClient:
