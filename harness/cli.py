@@ -102,14 +102,19 @@ def status() -> None:
 
 
 @cli.command()
-@click.option("--all", "everything", is_flag=True, help="Also superseded images of the last seven days.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also superseded images of the last seven days, and but the newest content for nodes of kind.",
+)
 def prune(everything: bool) -> None:
-    """Remove what is left of environments whose owner is gone, and images that are superseded."""
+    """Remove what is left of environments whose owner is gone, and superseded images and contents of kind's nodes."""
     from harness.platform import disused, ownership
 
     settings = Settings.load()
     removed = ownership.prune(settings) + disused.prune_images(settings, say, everything=everything)
-    removed += disused.prune_contents()
+    removed += disused.prune_contents(settings, say, everything=everything)
     click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
 
 

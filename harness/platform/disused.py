@@ -17,6 +17,9 @@ from harness.progress import OnProgress
 if TYPE_CHECKING:
     from harness.settings import Settings
 
+# of one volume with tens of thousands of files
+_REMOVAL_S = 600
+
 
 def prune_images(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
     """Remove superseded images.
@@ -51,17 +54,27 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
     return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
 
 
-def prune_contents() -> list[str]:
-    """Remove superseded contents of kind's nodes; the names of their volumes.
+def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+    """Remove superseded contents of kind's nodes, and what is left of those that were never completed.
+
+    Args:
+        settings: where the ledger is.
+        say: is told when another process has to be waited for.
+        everything: also the one before the newest, which another state of the code may use.
+
+    Returns:
+        The names of the volumes of those that were superseded.
 
     Raises:
         EngineError: the engine cannot be asked.
     """
     from harness.cluster.docker.engine import connect
-    from harness.cluster.kind import prepared
+    from harness.cluster.kind import bases
+    from harness.locking import making_image
 
-    with contextlib.closing(connect()) as client:
-        return prepared.prune(client)
+    with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
+        bases.clear(client, settings)
+        return bases.prune(client, settings, kept=1 if everything else 2)
 
 
 def _images_of(settings: Settings, environment_id: str) -> set[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.cluster import ledger
@@ -31,14 +32,8 @@ def tidy(settings: Settings) -> list[str]:
     """Remove what is left of this user's environments whose owner died; their ids."""
     removed = []
     for entry in ledger.entries(settings):
-        if entry.kept or ledger.alive(entry):
-            continue
-        try:
-            _remove(settings, entry.id)
-        except NotRemovedError as error:
-            # it stays in the ledger and is tried again; what is to start now does not need it gone
-            _LOG.warning("%s", error)
-        else:
+        # what is not removed stays in the ledger and is tried again; what is to start now does not need it gone
+        if not entry.kept and not ledger.alive(entry) and _removed(entry.id, _remove, settings, entry.id):
             removed.append(entry.id)
     return removed
 
@@ -54,8 +49,7 @@ def prune(settings: Settings) -> list[str]:
     """
     removed = tidy(settings)
     for entry in ledger.entries(settings):
-        if entry.kept and not _answers(settings, entry):
-            _remove(settings, entry.id)
+        if entry.kept and not _answers(settings, entry) and _removed(entry.id, _remove, settings, entry.id):
             removed.append(entry.id)
     return removed + _prune_orphans(settings)
 
@@ -71,22 +65,29 @@ def _prune_orphans(settings: Settings) -> list[str]:
         known = {entry.id for entry in ledger.entries(settings)}
         kind = kind_leftovers.find(client)
         for environment_id, cluster in kind.items():
-            if environment_id not in known and not _somebodys(Path(cluster.ledger), environment_id, cluster.owner):
-                kind_leftovers.remove(client, settings, environment_id)
+            if environment_id in known or _somebodys(Path(cluster.ledger), environment_id, cluster.owner):
+                continue
+            if _removed(environment_id, kind_leftovers.remove, client, settings, environment_id):
                 removed.append(environment_id)
         for environment_id, leftover in leftovers.find(client).items():
             # a control plane that runs looks after itself, also for another user's ledger
             if environment_id in known or environment_id in kind or leftover.control_plane:
                 continue
-            if not ledger.alive(ledger.Entry(environment_id, "docker", leftover.owner or _nobody(), "")):
-                try:
-                    leftovers.remove(client, environment_id)
-                except NotRemovedError as error:
-                    # of nobody's concern here; the others must go all the same
-                    _LOG.warning("%s", error)
-                else:
-                    removed.append(environment_id)
+            if ledger.alive(ledger.Entry(environment_id, "docker", leftover.owner or _nobody(), "")):
+                continue
+            if _removed(environment_id, leftovers.remove, client, environment_id):
+                removed.append(environment_id)
     return removed
+
+
+def _removed(environment_id: str, remove: Callable[..., object], *arguments: object) -> bool:
+    """Remove an environment; what the engine does not give up is told, and the others go all the same."""
+    try:
+        remove(*arguments)
+    except NotRemovedError as error:
+        _LOG.warning("of environment %s: %s", environment_id, error)
+        return False
+    return True
 
 
 def _somebodys(state: Path, environment_id: str, owner: str) -> bool:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import docker.errors
 import pytest
@@ -73,7 +74,7 @@ def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings
 
 def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
     def refuse() -> None:
-        raise NotRemovedError("the engine does not remove network 1 of environment new")
+        raise NotRemovedError("the engine does not remove network 1")
 
     entry = ledger.new_entry("new", "docker")
     with pytest.raises(NotRemovedError), ledger.recorded(settings, entry, refuse):
@@ -156,7 +157,7 @@ def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_
 ) -> None:
     def remove(_: object, name: str) -> None:
         if name == "dead":
-            raise NotRemovedError("the engine does not remove network 1 of environment dead")
+            raise NotRemovedError("the engine does not remove network 1")
         removed.append(name)
 
     ledger.record(settings, dead_owner)
@@ -164,7 +165,7 @@ def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_
     monkeypatch.setattr(leftovers, "remove", remove)
     assert ownership.tidy(settings) == ["other"]
     assert ids(settings) == ["dead"]
-    assert "network 1 of environment dead" in caplog.text
+    assert "of environment dead: the engine does not remove network 1" in caplog.text
 
 
 def test_an_engine_that_does_not_answer_is_an_error(
@@ -180,21 +181,43 @@ def test_an_engine_that_does_not_answer_is_an_error(
     assert ids(settings) == ["dead"]
 
 
+@pytest.mark.parametrize(("module", "found"), [(leftovers, leftovers.Leftover), (kind_leftovers, kind_leftovers.Found)])
 def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
-    settings: Settings, removed: list[str], dead_owner: Entry, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    module: Any, found: Any, settings: Settings, removed: list[str], dead_owner: Entry,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    def remove(_: object, name: str) -> None:
-        if name == "stuck":
-            raise NotRemovedError("the engine does not remove network 1 of environment stuck")
-        removed.append(name)
+    def remove(*arguments: object) -> None:
+        if arguments[-1] == "stuck":
+            raise NotRemovedError("the engine does not remove network 1")
+        removed.append(str(arguments[-1]))
 
-    found = {name: leftovers.Leftover(name, owner=dead_owner.owner) for name in ("stuck", "other")}
-    monkeypatch.setattr(leftovers, "find", lambda _: found)
-    monkeypatch.setattr(leftovers, "remove", remove)
+    monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
+    monkeypatch.setattr(
+        module, "find", lambda _: {name: found(name, owner=dead_owner.owner) for name in ("stuck", "other")}
+    )
+    monkeypatch.setattr(module, "remove", remove)
     monkeypatch.setattr(ledger, "alive", lambda _: False)
     assert ownership.prune(settings) == ["other"]
-    assert "network 1 of environment stuck" in caplog.text
+    assert removed == ["other"]
+    assert "of environment stuck: the engine does not remove network 1" in caplog.text
+
+
+def test_a_kept_environment_that_does_not_answer_and_cannot_be_removed_does_not_keep_the_others(
+    settings: Settings, dead_owner: Entry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def remove(_: object, name: str) -> None:
+        if name == "stuck":
+            raise NotRemovedError("the engine does not remove network 1")
+
+    for name in ("stuck", "other"):
+        ledger.record(settings, dataclasses.replace(dead_owner, id=name, kept=True))
+    monkeypatch.setattr(leftovers, "find", lambda _: {})
+    monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
+    monkeypatch.setattr(leftovers, "remove", remove)
+    monkeypatch.setattr(ownership, "_answers", lambda *_: False)
+    assert ownership.prune(settings) == ["other"]
+    assert ids(settings) == ["stuck"]
+    assert "of environment stuck" in caplog.text
 
 
 def test_a_network_that_the_engine_keeps_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     Raises:
         NotRemovedError: the engine does not give a network up; everything else is removed.
     """
-    refused: NotRemovedError | None = None
+    refused: list[NotRemovedError] = []
     leftover = find(client, environment).get(environment)
     if leftover is not None:
         remove_container(client, f"kh-{environment}")
@@ -77,13 +77,14 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
             try:
                 remove_network(client, network)
             except NotRemovedError as error:
-                refused = error
+                refused.append(error)
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
             if tag.startswith(f"kh-{environment}/"):
                 client.api.remove_image(tag)
     if refused:
-        raise refused
+        # the others, if there are others, have the same cause
+        raise refused[0]
     return leftover is not None
 
 
@@ -105,8 +106,10 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
         except docker.errors.NotFound:
             return
         except docker.errors.APIError as error:
-            # 403: "has active endpoints"
-            if error.status_code != 403 or time.monotonic() > deadline:
+            # "has active endpoints"
+            if error.status_code != 403:
+                raise
+            if time.monotonic() > deadline:
                 raise NotRemovedError(
                     f"the engine does not remove network {network[:12]}",
                     last_seen=str(error.explanation),

@@ -17,7 +17,7 @@ BASE = "/kaapana-harness/content"
 _PIDS = 4096
 # the default lets what starts all controllers wait for seconds, and pods of runs at once after it
 _CONTROLLERS = {"kube-api-qps": "200", "kube-api-burst": "400", "leader-elect": "false"}
-# a node that ends by a crash of the machine is not started again
+# the price: a cluster that is kept may not come back after the machine has lost its power
 _ETCD = {"unsafe-no-fsync": "true"}
 
 _CONTAINERD = f"""

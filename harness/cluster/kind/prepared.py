@@ -16,12 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cluster.docker.engine import connect
-from harness.cluster.kind import privileges
+from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
 from harness.cluster.kind.images import by_id, transfer
 from harness.cluster.kind.nodes import Node
 from harness.errors import EnvironmentError_
-from harness.images import engine
 from harness.locking import making_image
 from harness.progress import OnProgress
 from harness.settings import Settings
@@ -29,23 +28,15 @@ from harness.settings import Settings
 if TYPE_CHECKING:
     import docker
 
-LABEL_USES = "kaapana-harness.kind-content-of"
-"""Label of the content of a node; its value is the name of the base that its layers are in."""
-LABEL_BASE = "kaapana-harness.kind-content"
-"""Label of the sign that a content is complete; its value is the id of the node image that it belongs to."""
-_PREFIX = "kaapana-harness-kind-content-"
 # the engine's folder of volumes: links can only be made within one mount
 _VOLUMES = "/volumes"
-# volumes have no way to say that they are complete: another one of this name does, made at the end
-_COMPLETE = "-complete"
-_OF_BASES = "kind-content"
 
 # what is copied, of $SOURCE: files by links; but not what containerd does write into, its databases
 _COPY = """
 copy() {
     cp -al "$SOURCE/_data/$1" "$2" 2>/dev/null || cp -a "$SOURCE/_data/$1" "$2"
     find "$2" -name '*.db' | while read -r file; do
-        cp -p "$file" "$file.own" && mv "$file.own" "$file"
+        { cp -p "$file" "$file.own" && mv "$file.own" "$file"; } || exit 1
     done
 }
 set -eu
@@ -57,13 +48,15 @@ copy . "$1/_data/"
 # tens of thousands of files are in the layers: a link to the folder of each will do
 _LAY_OUT = f"""{_COPY}
 overlays=io.containerd.snapshotter.v1.overlayfs
+entries=$(ls -A "$SOURCE/_data")
+layers=$(ls "$SOURCE/_data/$overlays/snapshots")
 for target in "$@"; do
-    for entry in $(ls -A "$SOURCE/_data"); do
+    for entry in $entries; do
         [ "$entry" = $overlays ] || copy "$entry" "$target/_data/"
     done
     mkdir -p -m 700 "$target/_data/$overlays/snapshots"
     copy $overlays/metadata.db "$target/_data/$overlays/"
-    for layer in $(ls "$SOURCE/_data/$overlays/snapshots"); do
+    for layer in $layers; do
         ln -s "{BASE}/$overlays/snapshots/$layer" "$target/_data/$overlays/snapshots/"
     done
 done
@@ -95,18 +88,20 @@ def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progre
     with contextlib.closing(connect(timeout_s=int(settings.build_timeout))) as client:
         ids = sorted({str(client.images.get(image).id) for image in images})
         node_id = str(client.images.get(node_image).id)
-        name = _PREFIX + hashlib.sha256("\n".join([node_id, *ids]).encode()).hexdigest()[:12]
-        if name in _complete(client):
+        name = bases.PREFIX + hashlib.sha256("\n".join([node_id, *ids]).encode()).hexdigest()[:12]
+        if name in bases.complete(client):
             return name
-        with making_image("kind-content", settings):
-            bases = _complete(client)
-            if name not in bases:
+        with making_image(bases.LOCK, settings):
+            complete = bases.complete(client)
+            if name not in complete:
                 started = time.monotonic()
                 on_progress(f"[node] taking in {len(ids)} images of the platform (once)")
-                earlier = next((base for base, of in bases.items() if of == node_id), None)
-                _make(client, name, node_image, node_id, ids, earlier)
+                bases.clear(client, settings)
+                earlier = next((base for base, of in complete.items() if of == node_id), None)
+                _make(client, settings, name, node_image, ids, earlier)
+                bases.set_sign(client, settings, name, node_id)
                 # one is left beside the new one, so that two states of the code can take turns
-                prune(client, kept=2)
+                bases.prune(client, settings, kept=2)
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
         return name
 
@@ -126,36 +121,16 @@ def lay_out(
     Raises:
         EnvironmentError_: it failed; the volumes have to be removed by their labels.
     """
-    _copy(client, _LAY_OUT, base, targets, {**labels, LABEL_USES: base}, image)
-
-
-def prune(client: docker.DockerClient, *, kept: int = 1) -> list[str]:
-    """Remove superseded bases, but for those that have layers of living nodes.
-
-    Args:
-        client: the engine.
-        kept: how many stay, the newest first.
-
-    Returns:
-        The names of those that were removed.
-    """
-    used = {volume["Labels"][LABEL_USES] for volume in _volumes(client, LABEL_USES)}
-    removed = [base for base in list(_complete(client))[kept:] if base not in used]
-    for base in removed:
-        remove_volume(client, base + _COMPLETE)
-        remove_volume(client, base)
-    return removed
-
-
-def remove_volume(client: docker.DockerClient, name: str) -> None:
-    """Remove a volume; one that is gone, or in use, is fine."""
-    import docker.errors
-
-    try:
-        client.api.remove_volume(name)
-    except docker.errors.APIError as error:
-        if error.status_code not in (404, 409):
-            raise
+    for target in targets:
+        client.api.create_volume(target, labels={**labels, bases.LABEL_USES: base})
+    # from here on the base stays; it may have gone since it was asked for
+    if base not in bases.complete(client):
+        raise EnvironmentError_(
+            "the images for the nodes were removed at this very moment, as superseded",
+            last_seen=f"volume {base}",
+            fix="start again",
+        )
+    _copy(client, _LAY_OUT, base, targets, labels, image)
 
 
 class Contents(NamedTuple):
@@ -183,43 +158,30 @@ def _folder_of_volumes(client: docker.DockerClient) -> str:
     return f"{client.api.info()['DockerRootDir']}/volumes"
 
 
-def _volumes(client: docker.DockerClient, label: str) -> list[dict[str, Any]]:
-    return list(client.api.volumes(filters={"label": label})["Volumes"] or ())
-
-
-def _complete(client: docker.DockerClient) -> dict[str, str]:
-    """Finished bases, the newest first, and the node image that each belongs to."""
-    names = {volume["Name"] for volume in _volumes(client, f"{engine.LABEL_NAME}={_OF_BASES}")}
-    signs = _volumes(client, LABEL_BASE)
-    signs.sort(key=lambda volume: str(volume.get("CreatedAt", "")), reverse=True)
-    found = {sign["Name"].removesuffix(_COMPLETE): str(sign["Labels"][LABEL_BASE]) for sign in signs}
-    return {name: image for name, image in found.items() if name in names}
-
-
 def _make(
-    client: docker.DockerClient, name: str, node_image: str, node_id: str, ids: Sequence[str], earlier: str | None
+    client: docker.DockerClient,
+    settings: Settings,
+    name: str,
+    node_image: str,
+    ids: Sequence[str],
+    earlier: str | None,
 ) -> None:
-    labels = {engine.LABEL_NAME: _OF_BASES}
-    # what an interrupted attempt has left
-    for leftover in (name + _COMPLETE, name):
-        remove_volume(client, leftover)
+    labels = bases.labels(settings)
     try:
+        # without an earlier one it is filled by the engine, from the image's own folder
+        client.api.create_volume(name, labels=labels)
         if earlier:
             _copy(client, _CLONE, earlier, [name], labels, node_image)
-        else:
-            # filled by the engine from the image's own folder
-            client.api.create_volume(name, labels=labels)
         with _containerd(client, node_image, name, labels) as node:
             present = node.names()
-            transfer(client, node, [image for image in ids if by_id(image) not in present], f"{name}/node")
+            transfer(client, node, [image for image in ids if by_id(image) not in present], bases.scratch(settings))
             wanted = {by_id(image) for image in ids}
             superseded = [found for found in present if found.startswith(by_id("")) and found not in wanted]
             if superseded:
                 node.remove(superseded)
             node.unpack(name for name in present if name not in superseded)
-        client.api.create_volume(name + _COMPLETE, labels={**labels, LABEL_BASE: node_id})
     except BaseException:
-        remove_volume(client, name)
+        bases.remove(client, name)
         raise
 
 
@@ -250,14 +212,12 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
 def _copy(
     client: docker.DockerClient, script: str, source: str, targets: Sequence[str], labels: Mapping[str, str], image: str
 ) -> None:
-    """Make volumes from another one, in a container that is removed after it.
+    """Fill volumes from another one, in a container that is removed after it.
 
     Raises:
-        EnvironmentError_: it failed; the volumes have to be removed by their labels.
+        EnvironmentError_: it failed.
     """
     api = client.api
-    for target in targets:
-        api.create_volume(target, labels=dict(labels))
     host = api.create_host_config(
         # an overlay marks a folder that hides the one below it by an attribute which others may neither see nor copy
         privileged=True,

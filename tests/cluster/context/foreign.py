@@ -21,7 +21,7 @@ from harness.cluster.docker.server.config import LABEL_ENVIRONMENT
 from harness.cluster.kind import nodes
 from harness.cluster.kind.cluster import KindCluster
 from harness.images import RegistryClient
-from harness.kube import KubeApi, kubeconfig
+from harness.kube import Invalid, KubeApi, kubeconfig
 from harness.kube.kinds import KINDS
 from harness.settings import Settings
 
@@ -84,9 +84,24 @@ def made(settings: Settings, folder: Path) -> Iterator[Foreign]:
         path = folder / "config"
         path.write_text(yaml.safe_dump(_document(cluster)), "utf-8")
         chosen = dataclasses.replace(settings, cluster=f"context:{CONTEXT}", context_registry=address)
+        _wait_until_enforced(path)
         yield Foreign(cluster.api, path, address, chosen, outside_of_namespaces(cluster.api))
     finally:
         cluster.close()
+
+
+def _wait_until_enforced(user: Path) -> None:
+    """The API server takes up a new policy a moment later, which is seconds while the cluster still starts."""
+    api = KubeApi.of(kubeconfig.load(user, CONTEXT))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            api.request("POST", "/api/v1/namespaces", body=namespace, query={"dryRun": "All"})
+        except Invalid:
+            return
+        assert time.monotonic() < deadline, "the policy of the documented rights is not enforced"
+        time.sleep(0.1)
 
 
 def _start_registry(settings: Settings, cluster: KindCluster, environment: str) -> str:

@@ -12,10 +12,9 @@ import pytest
 import yaml
 
 from harness.cluster import ledger
-from harness.cluster.kind import config, leftovers, owner, prepared
+from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node, canonical, familiar
-from harness.images import engine
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -93,34 +92,6 @@ def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
     for name in ("sha256:123", by_id("sha256:123"), "docker.io/library/tool@sha256:9"):
         node.known[name] = "sha256:a"
     assert NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node").names() == ["tool:1"]
-
-
-class _Volumes:
-    """The part of the engine's interface that has volumes."""
-
-    def __init__(self) -> None:
-        self.present: list[dict[str, Any]] = []
-        self.api = self
-
-    def add(self, name: str, **labels: str) -> None:
-        self.present.append({"Name": name, "Labels": labels, "CreatedAt": f"2026-01-{len(self.present) + 1:02}"})
-
-    def volumes(self, filters: dict[str, str]) -> dict[str, Any]:
-        name, _, value = filters["label"].partition("=")
-        return {"Volumes": [v for v in self.present if name in v["Labels"] and value in ("", v["Labels"][name])]}
-
-    def remove_volume(self, name: str) -> None:
-        self.present = [volume for volume in self.present if volume["Name"] != name]
-
-
-def test_a_superseded_content_goes_but_for_the_layers_that_living_nodes_have_by_links() -> None:
-    client = _Volumes()
-    for name in ("used", "disused", "current"):
-        client.add(name, **{engine.LABEL_NAME: "kind-content"})
-        client.add(f"{name}-complete", **{engine.LABEL_NAME: "kind-content", prepared.LABEL_BASE: "node"})
-    client.add("content-of-a-node", **{prepared.LABEL_USES: "used"})
-    assert prepared.prune(cast(Any, client)) == ["disused"]
-    assert {v["Name"].removesuffix("-complete") for v in client.present} == {"used", "current", "content-of-a-node"}
 
 
 def test_the_keeper_finds_modules_where_its_owner_does_also_in_the_folder_it_was_started_in(

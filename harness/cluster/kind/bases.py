@@ -1,0 +1,114 @@
+"""Bases: volumes of the engine with what a node's containerd holds; which are complete, and which may go.
+
+All of one user are made under one lock, :func:`harness.locking.making_image` of :data:`LOCK`. Who holds it knows that
+what is not complete, and made with the same ledger, has been left by something that was killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.docker import leftovers
+from harness.cluster.kind import names
+from harness.images import engine
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    import docker
+
+LOCK = "kind-content"
+LABEL_USES = "kaapana-harness.kind-content-of"
+"""Label of the content of a node; its value is the name of the base that its layers are in."""
+LABEL_NODE_IMAGE = "kaapana-harness.kind-content"
+"""Label of the sign that a base is complete; its value is the id of the node image that it belongs to."""
+PREFIX = "kaapana-harness-kind-content-"
+"""Of the names of bases."""
+# volumes have no way to say that they are complete: another one of this name does, made at the end
+_COMPLETE = "-complete"
+
+
+def labels(settings: Settings) -> dict[str, str]:
+    """Labels of all that belongs to bases: volumes, and the containers that make them."""
+    return {engine.LABEL_NAME: LOCK, names.LABEL_LEDGER: str(settings.state)}
+
+
+def scratch(settings: Settings) -> str:
+    """Repository for the names that images need for a moment while a base is made."""
+    return f"{PREFIX}{hashlib.sha256(str(settings.state).encode()).hexdigest()[:12]}/node"
+
+
+def complete(client: docker.DockerClient) -> dict[str, str]:
+    """Complete bases, the newest first, and the id of the node image that each belongs to."""
+    present = {volume["Name"] for volume in _volumes(client, engine.LABEL_NAME, LOCK)}
+    signs = _volumes(client, LABEL_NODE_IMAGE)
+    signs.sort(key=lambda volume: str(volume.get("CreatedAt", "")), reverse=True)
+    found = {sign["Name"].removesuffix(_COMPLETE): str(sign["Labels"][LABEL_NODE_IMAGE]) for sign in signs}
+    return {name: image for name, image in found.items() if name in present}
+
+
+def set_sign(client: docker.DockerClient, settings: Settings, base: str, node_image_id: str) -> None:
+    """Say that a base is complete."""
+    client.api.create_volume(base + _COMPLETE, labels={**labels(settings), LABEL_NODE_IMAGE: node_image_id})
+
+
+def clear(client: docker.DockerClient, settings: Settings) -> None:
+    """Remove what was left by a kill: containers, names of images, bases that are not complete. Wants the lock."""
+    own = [f"{name}={value}" for name, value in labels(settings).items()]
+    for container in client.api.containers(all=True, filters={"label": own}):
+        leftovers.remove_container(client, container["Id"])
+    for image in client.api.images():
+        for tag in image.get("RepoTags") or ():
+            if tag.startswith(f"{scratch(settings)}:"):
+                client.api.remove_image(tag, noprune=True)
+    finished, used = complete(client), _used(client)
+    for volume in _volumes(client, names.LABEL_LEDGER, str(settings.state)):
+        name = volume["Name"]
+        if engine.LABEL_NAME in volume["Labels"] and name.removesuffix(_COMPLETE) not in finished and name not in used:
+            remove(client, name)
+
+
+def prune(client: docker.DockerClient, settings: Settings, *, kept: int) -> list[str]:
+    """Remove superseded bases, but for those that have layers of living nodes. Wants the lock.
+
+    Args:
+        client: the engine.
+        settings: where the ledger is.
+        kept: how many stay, the newest first.
+
+    Returns:
+        The names of those that were removed.
+    """
+    removed = []
+    for base, node_image_id in list(complete(client).items())[kept:]:
+        if base in _used(client):
+            continue
+        # the sign goes first: nodes that are just being made miss it, or their labels are seen here
+        remove(client, base + _COMPLETE)
+        if base in _used(client):
+            set_sign(client, settings, base, node_image_id)
+        elif remove(client, base):
+            removed.append(base)
+    return removed
+
+
+def remove(client: docker.DockerClient, name: str) -> bool:
+    """Remove a volume; whether it is gone. One that a container has mounted stays."""
+    import docker.errors
+
+    try:
+        client.api.remove_volume(name)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise
+        return bool(error.status_code == 404)
+    return True
+
+
+def _used(client: docker.DockerClient) -> set[str]:
+    return {volume["Labels"][LABEL_USES] for volume in _volumes(client, LABEL_USES)}
+
+
+def _volumes(client: docker.DockerClient, label: str, value: str = "") -> list[dict[str, Any]]:
+    wanted = f"{label}={value}" if value else label
+    return list(client.api.volumes(filters={"label": wanted})["Volumes"] or ())
