@@ -17,14 +17,12 @@ class Cluster(Protocol):
         environment_id: id of the environment.
         api: its Kubernetes API; all objects and pods go through it.
         volume_node: the node whose disk holds the platform's own volumes; empty: its storage class has them.
-        project_volume_node: the same for those of projects.
     """
 
     name: str
     environment_id: str
     api: KubeApi
     volume_node: str
-    project_volume_node: str
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """Return when pods start; objects can be made before.
@@ -34,6 +32,13 @@ class Cluster(Protocol):
 
         Raises:
             EnvironmentError_: that was not so in time (``start_timeout``).
+        """
+
+    def make_volume_folders(self, names: Iterable[str]) -> dict[str, str]:
+        """Make folders for the volumes of a project on :attr:`volume_node`.
+
+        Returns:
+            The folder of each name. None, and nothing is made, where the storage class has the volumes of projects.
         """
 
     @property

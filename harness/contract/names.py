@@ -68,6 +68,7 @@ PVC_WORKFLOW_DATA: Final = "workflow-data-pv-claim"
 PVC_MODELS: Final = "models-pv-claim"
 PVC_TENSORBOARD: Final = "tensorboard-pv-claim"
 PVC_MOUNTED_SCRIPTS: Final = "mounted-scripts-pv-claim"
+PROJECT_VOLUMES: Final = ("workflow-data", "models", "tensorboard", "mounted-scripts")
 PVC_DAGS: Final = "dags-pv-claim"
 PVC_PLUGINS: Final = "af-plugins-pv-claim"
 PVC_LOGS: Final = "af-logs-pv-claim"

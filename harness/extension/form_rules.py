@@ -37,8 +37,11 @@ def check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> N
         )
 
 
-def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
-    """The page's own rule: a property with a ``required`` key of any value, and no ``enum`` (runtime 11.3)."""
+def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any], within: str = "") -> None:
+    """The page's own rule: a property with a ``required`` key of any value, and no ``enum`` (runtime 11.3).
+
+    It holds at any depth, but not below a ``oneOf``.
+    """
     listed = schema.get("required")
     names = [str(name) for name in listed] if isinstance(listed, list) else []
     for name, value in (schema.get("properties") or {}).items():
@@ -55,10 +58,14 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
             if (properties.get(name) or {}).get("required") is False:
                 note = "the platform's page treats `required: False` like True"
             raise FormError(
-                f"{form}: the required value {name!r} is missing",
+                f"{form}: the required value {within + name!r} is missing",
                 last_seen=note,
                 fix=f"give it: {describe(name, properties.get(name))}",
             )
+    for name, value in (schema.get("properties") or {}).items():
+        if isinstance(value, Mapping) and value.get("properties"):
+            inner = filled.get(name)
+            check_required(form, value, inner if isinstance(inner, Mapping) else {}, f"{within}{name}.")
 
 
 def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:

@@ -21,9 +21,11 @@ def rendered(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 def data_form(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     schema = ui_forms.get("data_form")
     if isinstance(schema, Mapping):
-        properties = dict(schema.get("properties") or {})
-        properties.pop("dataset_name", None)
-        yield "data_form", {**schema, "properties": properties}
+        without: dict[str, Any] = {**schema, "properties": dict(schema.get("properties") or {})}
+        without["properties"].pop("dataset_name", None)
+        if isinstance(schema.get("required"), list):
+            without["required"] = [name for name in schema["required"] if name != "dataset_name"]
+        yield "data_form", without
 
 
 def _branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -29,15 +29,15 @@ def complete(
         confirmation_required: whether the release refuses a ``confirmation`` that is not true (runtime 17).
 
     Returns:
-        form name to values, for every form that is submitted; ``data_form`` only holds ``dataset_limit``
-        when it was given (the dataset is chosen apart from it).
+        form name to values, for every form that is submitted; ``data_form`` without the dataset, which is chosen
+        apart from it, and not at all when nothing else is in it.
 
     Raises:
         FormError: unknown key, wrong type, required value missing, or a rule of the schema broken.
     """
     given = _by_form(ui_forms, values)
     submitted: dict[str, Any] = {}
-    for form, schema in rendered(ui_forms):
+    for form, schema in [*rendered(ui_forms), *data_form(ui_forms)]:
         filled = _fill(form, schema, given.get(form, {}))
         check_required(form, schema, filled)
         check_schema(form, schema, filled)
@@ -45,8 +45,8 @@ def complete(
             check_confirmation(form, filled)
         # vjsf forbids equal names in branches, so the text after # is cut at submission (runtime 11.2)
         submitted[form] = {key.split("#", 1)[0]: value for key, value in filled.items()}
-    if given.get("data_form"):
-        submitted["data_form"] = given["data_form"]
+    if not submitted.get("data_form"):
+        submitted.pop("data_form", None)
     return submitted
 
 
@@ -111,8 +111,6 @@ def _by_form(ui_forms: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
         if owner is None:
             raise _unknown(name, known)
         given.setdefault(owner, {})[name] = value
-    for name, value in given.get("data_form", {}).items():
-        check_type("data_form", name, known["data_form"][name], value)
     return given
 
 

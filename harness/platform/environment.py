@@ -21,6 +21,7 @@ from harness.platform import helm, loss, ownership, projects, readiness, registr
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.credentials import Credentials
 from harness.platform.manifests import Manifest, arrange, describe
+from harness.platform.meanwhile import meanwhile
 from harness.platform.projects import Project
 from harness.platform.services_client import ServicesClient
 from harness.progress import OnProgress, quiet
@@ -197,15 +198,13 @@ class Environment:
                 _require_devices(cluster)
             values = _values(cluster, profile, credentials, tags, settings)
             # images get their names while something else is waited for: on kind that takes seconds
-            with ThreadPoolExecutor(1) as pool:
-                own = {tags[name]: tags[name] for name in _IMAGES if name in tags}
-                provided = pool.submit(cluster.provide_images, own)
+            own = {tags[name]: tags[name] for name in _IMAGES if name in tags}
+            with meanwhile(lambda: cluster.provide_images(own)) as provided:
                 workloads = _apply_platform(cluster, values, provided.result, say)
-                version, registry = profile.version, cluster.registry
-                platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
-                provided = pool.submit(cluster.provide_images, platform)
+            version, registry = profile.version, cluster.registry
+            platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
+            with meanwhile(lambda: cluster.provide_images(platform)):
                 readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
-                provided.result()
             environment = cls(cluster, settings, profile, credentials, adopted=False)
             checks = [environment.check_registry, environment.services.health, environment.airflow.health]
             readiness.wait_until_reached(checks, timeout_s=settings.start_timeout)
@@ -308,7 +307,7 @@ def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
 
 
 def _apply_platform(
-    cluster: Cluster, values: dict[str, Any], until_images: Callable[[], None], say: OnProgress
+    cluster: Cluster, values: dict[str, Any], until_images: Callable[[], object], say: OnProgress
 ) -> list[str]:
     """Apply everything at once; only what names the registry waits until its address is known.
 

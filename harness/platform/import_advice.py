@@ -30,6 +30,11 @@ _RULES: Final[tuple[tuple[str, str], ...]] = (
         "Airflow takes operators' arguments by name only: dag=dag, name=...",
     ),
     (
+        # runtime 2.1
+        r"No module named '?((?:torch|task_api|airflow\.providers\.cncf|dicom_parser|pint|flask_admin|statsd)\b)",
+        "the platform's Airflow has {0}, the harness's has not: import it in the container, or inside of the callable",
+    ),
+    (
         r"(?:ModuleNotFoundError|ImportError)[^\n]*?(?:No module named '?([\w.]+)|cannot import name)",
         "modules of the extension are imported by the folder they are COPYed to below /kaapana/tmp/dags/; other "
         "packages must be part of the platform's Airflow, an extension cannot add one: import them in the container",

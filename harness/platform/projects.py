@@ -98,10 +98,15 @@ def create(
     except NotFound:
         pass
     password = credentials.password()
+    # a project of the same name may have been removed a moment ago
+    suffix = secrets.token_hex(4)
+    volumes = {volume: f"{names.project_namespace(name)}-{volume}-{suffix}" for volume in names.PROJECT_VOLUMES}
+    folders = cluster.make_volume_folders(volumes.values())
     values = {
         "global": {"registry_url": cluster.registry},
         "project": name,
-        "volumes": {"node": cluster.project_volume_node, "suffix": secrets.token_hex(4)},
+        "volume_node": cluster.volume_node,
+        "volumes": {volume: {"folder": folders.get(own, "")} for volume, own in volumes.items()},
         "credentials": {
             "oidc_client_secret": keys.oidc_client_secret,
             "system_user_password": keys.system_user_password,

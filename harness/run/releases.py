@@ -171,7 +171,7 @@ def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> 
     run_id = run_ids[0] if run_ids else ""
     by_name: dict[str, list[str]] = {}
     for task_id in dict.fromkeys(
-        _OF_RUN.sub("", task["task_id"]) for task in tasks if (task.get("outcome") or {}).get("pod")
+        _OF_RUN.sub("", task["task_id"]) for task in tasks if (task.get("outcome") or {}).get("image")
     ):
         by_name.setdefault(naming.pod_name(run_id, task_id), []).append(task_id)
     return [

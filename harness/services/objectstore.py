@@ -156,13 +156,14 @@ class MinioStore:
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
         from minio.error import S3Error
 
-        client, _ = self._connect()
         try:
-            answer = client.get_object(bucket, key)
-        except S3Error as problem:
-            if problem.code in {"NoSuchKey", "NoSuchBucket"}:
+            with self._asked(f"reading {bucket}/{key}") as (client, _):
+                answer = client.get_object(bucket, key)
+        except ObjectStoreError as problem:
+            cause = problem.__cause__
+            if isinstance(cause, S3Error) and cause.code in {"NoSuchKey", "NoSuchBucket"}:
                 raise KeyError(f"{bucket}/{key}") from None
-            raise ObjectStoreError(f"reading {bucket}/{key}: {problem}") from problem
+            raise
         try:
             yield from answer.stream(1 << 20)
         finally:

@@ -134,7 +134,7 @@ class PythonTask:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": naming.pod_name(ti.run_id, ti.task_id),
+                "name": naming.worker_name(ti.run_id, ti.task_id),
                 "namespace": self.namespace,
                 "labels": {
                     names.LABEL_TYPE: names.LABEL_TYPE_PROCESSING,

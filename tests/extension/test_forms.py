@@ -100,6 +100,31 @@ def test_a_dataset_limit_goes_to_the_data_form() -> None:
     assert forms.complete(UI, {"dataset_limit": 2})["data_form"] == {"dataset_limit": 2}
 
 
+def test_the_data_form_is_submitted_and_checked_like_the_others_but_for_the_dataset() -> None:
+    limit = {"type": "integer", "default": 2}
+    schema = {"type": "object", "properties": {"dataset_name": {"type": "string", "required": True}}}
+    assert forms.complete({"data_form": schema}, {}) == {}
+    schema["properties"] |= {"dataset_limit": limit}  # type: ignore[operator]
+    assert forms.complete({"data_form": {**schema, "required": ["dataset_name"]}}, {}) == {
+        "data_form": {"dataset_limit": 2}
+    }
+    with pytest.raises(FormError, match="data_form: dataset_limit must be of type integer"):
+        forms.complete({"data_form": schema}, {"dataset_limit": "2"})
+    bucket = {"bucket_name": {"type": "string", "required": True}}
+    with pytest.raises(FormError, match="data_form: the required value 'bucket_name' is missing"):
+        forms.complete({"data_form": {"type": "object", "properties": bucket}}, {})
+
+
+def test_a_required_flag_inside_of_an_object_counts_but_not_below_a_oneof() -> None:
+    inner = {"type": "object", "properties": {"name": {"type": "string", "required": True}}}
+    ui = {"workflow_form": {"type": "object", "properties": {"model": inner}}}
+    with pytest.raises(FormError, match=r"required value 'model\.name' is missing"):
+        forms.complete(ui, {})
+    assert forms.complete(ui, {"model": {"name": "x"}}) == {"workflow_form": {"model": {"name": "x"}}}
+    below = {"type": "object", "properties": {"a": {"type": "string"}}, "oneOf": [inner]}
+    forms.complete({"workflow_form": {"type": "object", "properties": {"model": below}}}, {})
+
+
 @pytest.mark.parametrize("flag", [True, False])
 def test_a_required_flag_of_either_value_demands_the_property(flag: bool) -> None:
     ui = {"workflow_form": {"type": "object", "properties": {"name": {"type": "string", "required": flag}}}}
@@ -146,6 +171,8 @@ def test_a_confirmation_must_be_given() -> None:
     with pytest.raises(FormError, match="confirmation is not given"):
         forms.complete(ui, {})
     assert forms.complete(ui, {"confirmation": True})["publication_form"]["confirmation"] is True
+    earlier = forms.complete(ui, {}, confirmation_required=False)
+    assert earlier["publication_form"]["confirmation"] is False
 
 
 BRANCHES: dict[str, Any] = {

@@ -181,6 +181,24 @@ def test_a_project_has_the_objects_that_its_pods_name(helm: Helm) -> None:
     assert external["podSelector"]["matchLabels"] == {names.LABEL_NETWORK_EXTERNAL: "true"}
 
 
+def test_a_projects_volumes_are_those_of_a_node_where_the_cluster_has_made_their_folders(helm: Helm) -> None:
+    values = {"global": GLOBALS, "project": "abc"}
+    claims = {f"{volume}-pv-claim" for volume in names.PROJECT_VOLUMES}
+    objects = render(helm, projects.CHART, values).objects
+    assert {m["metadata"]["name"] for m in objects if m["kind"] == "PersistentVolumeClaim"} == claims
+    assert not [m for m in objects if m["kind"] == "PersistentVolume"]
+    values["volume_node"] = "n1"
+    values["volumes"] = {volume: {"folder": f"/volumes/{volume}-1a2b"} for volume in names.PROJECT_VOLUMES}
+    objects = render(helm, projects.CHART, values).objects
+    volume = only(objects, "PersistentVolume", "models-1a2b")["spec"]
+    # a folder that is not there is an error, not one that root alone may write to
+    assert volume["hostPath"] == {"path": "/volumes/models-1a2b", "type": "Directory"}
+    assert volume["claimRef"] == {"namespace": "project-abc", "name": names.PVC_MODELS}
+    claim = only(objects, "PersistentVolumeClaim", names.PVC_MODELS)["spec"]
+    assert volume["capacity"] == claim["resources"]["requests"] == {"storage": "200Gi"}
+    assert volume["storageClassName"] == claim["storageClassName"]
+
+
 def test_the_installers_job_is_the_platforms(helm: Helm) -> None:
     rendered = render(helm, packaging.INSTALLER_CHART, {"global": INSTALLER_GLOBALS})
     (job,) = rendered.objects

@@ -25,7 +25,9 @@ from harness.platform.import_advice import advice_for_import
             "TypeError: OtsusMethodOperator.__init__() got an unexpected keyword argument 'default_args'",
             "OtsusMethodOperator must take **kwargs",
         ),
-        ("ModuleNotFoundError: No module named 'torch'", "an extension cannot add one"),
+        ("ModuleNotFoundError: No module named 'sklearn'", "an extension cannot add one"),
+        ("ModuleNotFoundError: No module named 'torch'", "platform's Airflow has torch, the harness's has not"),
+        ("ModuleNotFoundError: No module named 'task_api.processing_container'", "has task_api, the harness's has not"),
         (
             "  File \"<frozen os>\", in environ\nKeyError: 'MY_HOST'",
             "does not exist in the platform's Airflow",

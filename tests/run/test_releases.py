@@ -86,6 +86,8 @@ def test_pods_that_would_share_a_name_are_pointed_out_where_names_were_not_cut()
     assert found(tasks, "0.5.3", run_id) == [("pod-name-clash", both, ("0.6.0",))]
     assert found(tasks, "0.6.0", run_id) == []
     assert found(tasks[1:], "0.5.3", "short-260101000000000000") == []
+    python = [{**each, "outcome": {**outcome("Completed"), "image": ""}} for each in tasks]
+    assert found(python, "0.5.3", run_id) == []
 
 
 def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:

@@ -123,6 +123,18 @@ def test_a_dag_outside_of_the_projects_software_is_refused_but_for_admins(starte
     assert starter.post({**starter.headers, "x-forwarded-access-token": "forged"}).status_code == 401
 
 
+def test_a_release_without_lists_of_software_starts_what_it_has(tmp_path_factory: pytest.TempPathFactory) -> None:
+    profile = {"projects": {"software_mapping": False}}
+    running = RunningServices(tmp_path_factory.mktemp("earlier"), profile=profile)
+    try:
+        starter = Starter(running)
+        path = f"/projects/{starter.project['id']}/software-mappings"
+        running.aii.request("DELETE", path, json=[{"software_uuid": DAG}])
+        assert starter.post().status_code == 200
+    finally:
+        running.close()
+
+
 def test_headers_and_names_are_demanded(starter: Starter) -> None:
     assert starter.post({"x-forwarded-preferred-username": "kaapana"}).status_code == 500
     assert starter.post({"Project": "no json"}).status_code == 500

@@ -42,7 +42,6 @@ class ContextCluster:
     """
 
     volume_node = ""
-    project_volume_node = ""
 
     def __init__(
         self,
@@ -133,6 +132,10 @@ class ContextCluster:
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`; the preflight has seen that it is."""
+
+    def make_volume_folders(self, names: Iterable[str]) -> dict[str, str]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        return {}
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""

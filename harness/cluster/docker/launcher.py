@@ -35,7 +35,6 @@ class DockerCluster:
 
     name = "docker"
     volume_node = ""
-    project_volume_node = ""
 
     def __init__(self, settings: Settings, client: docker.DockerClient, entry: ledger.Entry, *, adopted: bool) -> None:
         self.environment_id = entry.id
@@ -128,6 +127,10 @@ class DockerCluster:
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`; it is, since its control plane answers."""
+
+    def make_volume_folders(self, names: Iterable[str]) -> dict[str, str]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        return {}
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""

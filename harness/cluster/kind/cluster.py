@@ -62,8 +62,6 @@ class KindCluster:
         self.api = KubeApi.of(access, reconnect_s=_RECONNECT_S)
         self.nodes = nodes.of_cluster(client, environment_id)
         self.volume_node = self.nodes[0].name
-        # of several nodes, the one that has room for a project's first pod
-        self.project_volume_node = self.volume_node if len(self.nodes) == 1 else ""
         self._images = NodeImages(client, self.nodes, f"kh-{environment_id}/node")
 
     @classmethod
@@ -130,6 +128,15 @@ class KindCluster:
         startup.wait_for_nodes(self.api, len(self.nodes), timeout_s=limit)
         if names:
             startup.wait_for_names(self.api, timeout_s=limit)
+
+    def make_volume_folders(self, names: Iterable[str]) -> dict[str, str]:
+        """See :class:`harness.cluster.base.Cluster`."""
+        if len(self.nodes) > 1:
+            # where a project's first pod finds room is not known yet
+            return {}
+        folders = {name: f"{config.VOLUMES}/{name}" for name in names}
+        self.nodes[0].make_folders(folders.values())
+        return folders
 
     @property
     def kubeconfig(self) -> Path:

@@ -13,6 +13,8 @@ CERTS_DIR = "/etc/containerd/certs.d"
 CONTENT = "/var/lib/containerd"
 BASE = "/kaapana-harness/content"
 """Where the layers of a node's images are, when they are not in its own content."""
+VOLUMES = "/var/local-path-provisioner"
+"""Where the provisioner of kind has the volumes that it makes, and removes them from."""
 # as on the docker cluster: a fork bomb must not take the machine
 _PIDS = 4096
 # the default lets what starts all controllers wait for seconds, and pods of runs at once after it

@@ -63,6 +63,10 @@ class Node:
             )
         return done.stdout.decode("utf-8", "replace")
 
+    def make_folders(self, paths: Iterable[str]) -> None:
+        """Make folders that any user may write to, as the provisioner does; the kubelet's are root's alone."""
+        self.run("mkdir", "-p", "-m", "0777", "--", *paths)
+
     def names(self, *filters: str) -> set[str]:
         """The names of the images, in containerd's notation."""
         return set(self.run(*_CTR, "list", "--quiet", *filters).split())

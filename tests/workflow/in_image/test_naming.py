@@ -23,6 +23,15 @@ def test_a_pod_name_is_cut_to_its_first_62_characters_and_ends_with_a_letter_or_
     assert naming.pod_name("a" * 61, "b") == "a" * 61
 
 
+def test_pods_of_python_operators_do_not_share_a_name_where_it_is_cut() -> None:
+    run = "total-segmentator-v2-260101000000000000"
+    one, other = (naming.worker_name(run, task) for task in ("trigger_totalseg_body", "trigger_totalseg_body_mr"))
+    assert naming.pod_name(run, "trigger_totalseg_body") == naming.pod_name(run, "trigger_totalseg_body_mr")
+    assert one != other
+    assert len(other) <= 62
+    assert one.startswith(f"{run}-trigger-tot")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from harness.workflow import naming
+
 from .conftest import PLATFORM_ENV
 from .fake_kube import WORKER_IMAGE, FakeKube, wait_until
 
@@ -358,7 +360,8 @@ def test_plain_airflow_operators_branches_and_pods_work_in_one_dag(api: Api, clu
     assert xcom(run, "plain") is None, "a plain Airflow operator runs in the scheduler"
     assert xcom(run, "branch", "worker") == "1"
     pods = {pod["metadata"]["name"]: pod for pod in cluster.pods() if pod["metadata"]["name"].startswith(run["run_id"])}
-    assert sorted(name.rpartition("-")[2] for name in pods) == ["branch", "last", "python", "taken"]
+    own = {f"{run['run_id']}-{task}" for task in ("last", "taken")}
+    assert set(pods) == own | {naming.worker_name(run["run_id"], task) for task in ("branch", "python")}
 
 
 def test_a_python_operator_runs_in_a_pod_of_the_project_with_the_context_of_its_task(
@@ -367,14 +370,14 @@ def test_a_python_operator_runs_in_a_pod_of_the_project_with_the_context_of_its_
     conf = {"workflow_form": {"bins": 3}, "project_form": {"kubernetes_namespace": "project-a"}, "x": 7}
     run = api.run("mixed", conf)
     assert xcom(run, "python") == {"worker": "1", "namespace": "project-a", "params": 7}
-    pod = next(pod for pod in cluster.pods() if pod["metadata"]["name"] == f"{run['run_id']}-python")
+    pod = next(pod for pod in cluster.pods() if pod["metadata"]["name"] == naming.worker_name(run["run_id"], "python"))
     assert pod["metadata"]["namespace"] == "project-a"
     assert pod["metadata"]["labels"]["kaapana.ai/project-namespace"] == "project-a"
     mounts = {mount["mountPath"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
     assert mounts == {"/kaapana/mounted/workflows/data", "/kaapana/mounted/workflows/models"}
     _, log = api.call("GET", f"/flow/harness/logs/mixed/{run['run_id']}/python/1")
     assert "the callable says hello 3 python" in log
-    assert f"{run['run_id']}-python" in cluster.deleted
+    assert naming.worker_name(run["run_id"], "python") in cluster.deleted
 
 
 def test_a_python_operator_of_a_service_dag_runs_beside_the_scheduler(api: Api) -> None:
@@ -399,7 +402,7 @@ def test_a_callable_over_its_time_fails_and_its_pod_is_deleted(api: Api, cluster
     run = api.run("endless")
     assert states(run) == {"python": "failed"}
     assert run["tasks"][0]["outcome"]["reason"] == "Timeout"
-    assert f"{run['run_id']}-python" in cluster.deleted
+    assert naming.worker_name(run["run_id"], "python") in cluster.deleted
 
 
 def test_a_failed_task_ends_what_needs_it_and_the_run(api: Api) -> None:

@@ -1,0 +1,67 @@
+"""What becomes of errors when two things are done at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, wait
+
+import pytest
+
+from harness.platform.meanwhile import meanwhile
+
+
+def _fail() -> None:
+    raise ValueError("of the job")
+
+
+def _raise_once_ended(job: Future[object]) -> None:
+    wait([job], timeout=10)
+    raise TimeoutError("of the block")
+
+
+def test_the_block_ends_when_the_job_has_ended() -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def job() -> str:
+        begun.set()
+        go_on.wait(10)
+        done.set()
+        return "result"
+
+    with meanwhile(job) as future:
+        assert begun.wait(10)
+        assert not done.is_set()
+        go_on.set()
+    assert done.is_set()
+    assert future.result() == "result"
+
+
+def test_the_jobs_error_is_the_cause_also_when_the_block_fails_in_consequence() -> None:
+    with pytest.raises(ValueError, match="of the job"), meanwhile(_fail):
+        pass
+    with pytest.raises(ValueError, match="of the job") as caught, meanwhile(_fail) as job:
+        _raise_once_ended(job)
+    assert isinstance(caught.value.__cause__, TimeoutError)
+
+
+def test_the_blocks_error_is_raised_while_the_job_works_or_has_succeeded() -> None:
+    go_on = threading.Event()
+    with pytest.raises(TimeoutError), meanwhile(lambda: go_on.wait(10)):
+        raise TimeoutError("of the block")
+    go_on.set()
+    with pytest.raises(TimeoutError), meanwhile(lambda: None) as job:
+        _raise_once_ended(job)
+
+
+def test_an_interrupt_does_not_wait_for_the_job() -> None:
+    go_on, done = threading.Event(), threading.Event()
+
+    def job() -> None:
+        go_on.wait(10)
+        done.set()
+
+    with pytest.raises(KeyboardInterrupt), meanwhile(job):
+        raise KeyboardInterrupt
+    assert not done.is_set()
+    go_on.set()
+    assert done.wait(10)
