@@ -6,9 +6,8 @@ import functools
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,9 @@ from harness.cluster import ledger
 from harness.contract import names
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
-from harness.platform import helm, loss, ownership, projects, readiness, registry_seed
+from harness.platform import loss, ownership, platform_chart, projects, readiness, registry_seed
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.credentials import Credentials
-from harness.platform.manifests import Manifest, arrange, describe
 from harness.platform.meanwhile import meanwhile
 from harness.platform.projects import Project
 from harness.platform.services_client import ServicesClient
@@ -34,11 +32,6 @@ if TYPE_CHECKING:
     from harness.settings import Settings
 
 
-CHART = Path(__file__).parent / "chart"
-_IMAGES = ("registry", "minio", "services", "airflow")
-_STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
-# stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
-_PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
 _DEVICE = "nvidia.com/gpu"
 
 
@@ -160,13 +153,15 @@ class Environment:
         platform = [f"platform:{name}" for name in names.PLATFORM_IMAGES]
         if settings.shared_cluster:
             # it has a registry
-            wanted = [name for name in _IMAGES if name != "registry"]
+            wanted = [name for name in platform_chart.IMAGES if name != "registry"]
             tags = images.ensure_all([*wanted, *platform], settings=settings, on_progress=on_progress)
         else:
             with ThreadPoolExecutor(1) as pool:
                 # the base images are done long before the last one
                 seeded = pool.submit(_seeded_registry, settings, on_progress)
-                tags = images.ensure_all([*_IMAGES, *platform], settings=settings, on_progress=on_progress)
+                tags = images.ensure_all(
+                    [*platform_chart.IMAGES, *platform], settings=settings, on_progress=on_progress
+                )
                 tags["registry"] = seeded.result()
         key = _key(settings, profile, tags)
         if settings.reuse:
@@ -196,11 +191,11 @@ class Environment:
             ledger.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
             if settings.gpu:
                 _require_devices(cluster)
-            values = _values(cluster, profile, credentials, tags, settings)
+            values = platform_chart.values_of(cluster, profile, credentials, tags, settings)
             # images get their names while something else is waited for: on kind that takes seconds
-            own = {tags[name]: tags[name] for name in _IMAGES if name in tags}
+            own = {tags[name]: tags[name] for name in platform_chart.IMAGES if name in tags}
             with meanwhile(lambda: cluster.provide_images(own)) as provided:
-                workloads = _apply_platform(cluster, values, provided.result, say)
+                workloads = platform_chart.apply(cluster, values, provided.result, say)
             version, registry = profile.version, cluster.registry
             platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
             with meanwhile(lambda: cluster.provide_images(platform)):
@@ -284,80 +279,3 @@ def _require_devices(cluster: Cluster) -> None:
             fix="install the NVIDIA container toolkit for the engine (or the device plugin for the cluster), or leave "
             "gpu unset: operators with gpu_mem_mb then run on the CPU, as on a platform without GPU support",
         )
-
-
-def _values(
-    cluster: Cluster, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
-) -> dict[str, Any]:
-    return {
-        "volume_node": cluster.volume_node,
-        "gpu_support": settings.gpu,
-        "shared_cluster": settings.shared_cluster,
-        "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
-        "environment": cluster.environment_id,
-        "profile": profile.as_json(),
-        "images": {name: tags.get(name, "") for name in _IMAGES},
-        "credentials": credentials.as_mapping(),
-    }
-
-
-def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
-    rendered = helm.find().render(CHART, values, release="kaapana-harness", namespace=names.ADMIN_NAMESPACE)
-    return arrange(rendered).objects
-
-
-def _apply_platform(
-    cluster: Cluster, values: dict[str, Any], until_images: Callable[[], object], say: OnProgress
-) -> list[str]:
-    """Apply everything at once; only what names the registry waits until its address is known.
-
-    Args:
-        until_images: returns when the nodes have the images.
-
-    Returns:
-        The names of the deployments.
-    """
-    say("applying the platform")
-    objects = sorted(_rendered(values), key=_urgency)
-    late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
-    early = [manifest for manifest in objects if manifest not in late]
-    workloads = [manifest for manifest in early if manifest["kind"] == "Deployment"]
-    for manifest in early:
-        if manifest not in workloads:
-            _apply(cluster, manifest)
-    # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
-    cluster.wait_until_usable(names=False)
-    until_images()
-    for manifest in workloads:
-        _apply(cluster, manifest)
-    known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
-    late_names = {describe(manifest) for manifest in late}
-    for manifest in sorted(_rendered(known), key=_urgency):
-        if describe(manifest) in late_names:
-            _apply(cluster, manifest)
-    return [manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Deployment"]
-
-
-def _urgency(manifest: Manifest) -> int:
-    """Helm's order stays, but for workloads, what others wait for and what takes longest first, and for volumes.
-
-    A volume that Kubernetes hears of later than of its claim is bound a quarter of a minute later.
-    """
-    kind, name = manifest["kind"], manifest["metadata"]["name"]
-    if kind == "Deployment" and name in _STARTS:
-        return _STARTS.index(name)
-    return {"PersistentVolume": -3, "PersistentVolumeClaim": -1}.get(kind, -2)
-
-
-def _is_encoded(manifest: Manifest) -> bool:
-    """Pull secrets hold the registry's address in base64."""
-    return manifest.get("type") == "kubernetes.io/dockerconfigjson"
-
-
-def _apply(cluster: Cluster, manifest: Manifest) -> None:
-    try:
-        cluster.api.apply(manifest)
-    except ApiError as error:
-        raise EnvironmentError_(
-            f"{describe(manifest)} of the platform cannot be applied", last_seen=str(error)
-        ) from None

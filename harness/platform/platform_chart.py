@@ -1,0 +1,114 @@
+"""The platform's chart: what is in it for one environment, and how it is applied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contract import names
+from harness.errors import EnvironmentError_
+from harness.kube import ApiError
+from harness.platform import helm
+from harness.platform.manifests import Manifest, arrange, describe
+from harness.progress import OnProgress
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+    from harness.platform.credentials import Credentials
+    from harness.profiles import Profile
+    from harness.settings import Settings
+
+CHART = Path(__file__).parent / "chart"
+IMAGES = ("registry", "minio", "services", "airflow")
+"""Names of the images of the harness that the platform runs with."""
+_STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
+# stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
+_PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
+
+
+def values_of(
+    cluster: Cluster, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
+) -> dict[str, Any]:
+    """The chart's values, without the registry's address.
+
+    Args:
+        tags: of the engine's images, by their names.
+    """
+    return {
+        "volume_node": cluster.volume_node,
+        "gpu_support": settings.gpu,
+        "shared_cluster": settings.shared_cluster,
+        "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
+        "environment": cluster.environment_id,
+        "profile": profile.as_json(),
+        "images": {name: tags.get(name, "") for name in IMAGES},
+        "credentials": credentials.as_mapping(),
+    }
+
+
+def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
+    rendered = helm.find().render(CHART, values, release="kaapana-harness", namespace=names.ADMIN_NAMESPACE)
+    return arrange(rendered).objects
+
+
+def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], object], say: OnProgress) -> list[str]:
+    """Apply everything at once; only what names the registry waits until its address is known.
+
+    Args:
+        cluster: its nodes may still be getting ready.
+        values: see :func:`values_of`.
+        until_images: returns when the nodes have the images.
+        say: is told when it begins.
+
+    Returns:
+        The names of the deployments.
+
+    Raises:
+        EnvironmentError_: the cluster refuses an object, or its nodes do not get ready.
+    """
+    say("applying the platform")
+    objects = sorted(_rendered(values), key=_urgency)
+    late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
+    early = [manifest for manifest in objects if manifest not in late]
+    workloads = [manifest for manifest in early if manifest["kind"] == "Deployment"]
+    for manifest in early:
+        if manifest not in workloads:
+            _apply(cluster, manifest)
+    # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
+    cluster.wait_until_usable(names=False)
+    until_images()
+    for manifest in workloads:
+        _apply(cluster, manifest)
+    known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
+    late_names = {describe(manifest) for manifest in late}
+    for manifest in sorted(_rendered(known), key=_urgency):
+        if describe(manifest) in late_names:
+            _apply(cluster, manifest)
+    return [manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Deployment"]
+
+
+def _urgency(manifest: Manifest) -> int:
+    """Helm's order stays, but for workloads, what others wait for and what takes longest first, and for volumes.
+
+    A volume that Kubernetes hears of later than of its claim is bound a quarter of a minute later.
+    """
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    if kind == "Deployment" and name in _STARTS:
+        return _STARTS.index(name)
+    return {"PersistentVolume": -3, "PersistentVolumeClaim": -1}.get(kind, -2)
+
+
+def _is_encoded(manifest: Manifest) -> bool:
+    """Pull secrets hold the registry's address in base64."""
+    return manifest.get("type") == "kubernetes.io/dockerconfigjson"
+
+
+def _apply(cluster: Cluster, manifest: Manifest) -> None:
+    try:
+        cluster.api.apply(manifest)
+    except ApiError as error:
+        raise EnvironmentError_(
+            f"{describe(manifest)} of the platform cannot be applied", last_seen=str(error)
+        ) from None
