@@ -114,6 +114,11 @@ def runtime_options(facts: Facts) -> tuple[str, ...]:
     return ("--add-runtime", f"{RUNTIME}={install_runtime_wrapper(state_dir())}")
 
 
+def wrapper_path(folder: Path) -> Path:
+    """Where the wrapper is, below a folder of state."""
+    return folder / "oci-runtime"
+
+
 def install_runtime_wrapper(folder: Path) -> Path:
     """Copy the wrapper to a place that outlives this clone, and return its path.
 
@@ -121,7 +126,8 @@ def install_runtime_wrapper(folder: Path) -> Path:
     environment, which may go.
     """
     source = Path(__file__).with_name("runtime_wrapper.py").read_text("utf-8")
-    path = folder / "oci-runtime"
+    path = wrapper_path(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_suffix(f".{os.getpid()}")
     part.write_text(f"#!{Path(sys.executable).resolve()} -IS\n{source}", "utf-8")
     part.chmod(0o755)

@@ -23,8 +23,8 @@ Machine = Callable[[SimpleNamespace, Any], None]
 class Engine:
     """An engine that knows some runtimes."""
 
-    def __init__(self, *runtimes: str) -> None:
-        self._runtimes = {name: {} for name in ("runc", *runtimes)}
+    def __init__(self, *runtimes: str, path: Path = Path("runc")) -> None:
+        self._runtimes = {name: {"path": str(path)} for name in ("runc", *runtimes)}
 
     def info(self) -> dict[str, Any]:
         return {"Runtimes": self._runtimes}
@@ -64,6 +64,20 @@ def test_the_runtime_is_asked_for_only_where_it_is_needed_and_known(
 ) -> None:
     machine(facts, engine)
     assert privileges.runtime(engine) == expected  # type: ignore[arg-type]
+
+
+def test_the_runtimes_program_is_put_back_where_the_state_folder_was_deleted(
+    machine: Machine, fake_docker: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "state" / "oci-runtime"
+    engine = Engine(RUNTIME, path=program)
+    machine(WITHHELD, engine)
+    assert privileges.runtime(engine) == RUNTIME  # type: ignore[arg-type]
+    assert os.access(program, os.X_OK)
+    # somebody else's is theirs
+    elsewhere = Engine(RUNTIME, path=tmp_path / "elsewhere" / "oci-runtime")
+    assert privileges.runtime(elsewhere) == RUNTIME  # type: ignore[arg-type]
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_docker_on_path_is_used_where_nothing_is_withheld(fake_docker: Path, machine: Machine) -> None:

@@ -13,8 +13,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.doctor.probe import look
-from harness.doctor.remedies import RUNTIME
+from harness.doctor.probe import look, state_dir
+from harness.doctor.remedies import RUNTIME, install_runtime_wrapper, wrapper_path
 from harness.errors import EngineError
 from harness.images import engine
 
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 def runtime(api: APIClient) -> str:
     """The runtime that privileged containers have to ask for; empty where they need not."""
-    return RUNTIME if not look().resource_capability and RUNTIME in (api.info().get("Runtimes") or {}) else ""
+    known = (api.info().get("Runtimes") or {}).get(RUNTIME)
+    if look().resource_capability or known is None:
+        return ""
+    program = Path(str(known.get("path", "")))
+    if program == wrapper_path(state_dir()) and not program.exists():
+        # the state folder may be deleted at any time; the engine that was started with it still runs
+        install_runtime_wrapper(state_dir())
+    return RUNTIME
 
 
 def host_options(api: APIClient) -> dict[str, Any]:
