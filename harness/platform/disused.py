@@ -63,7 +63,7 @@ def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = Fa
         everything: also the one before the newest, which another state of the code may use.
 
     Returns:
-        The names of the volumes of those that were superseded.
+        The names of the volumes that were removed.
 
     Raises:
         EngineError: the engine cannot be asked.
@@ -73,8 +73,7 @@ def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = Fa
     from harness.locking import making_image
 
     with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
-        bases.clear(client, settings)
-        return bases.prune(client, settings, kept=1 if everything else 2)
+        return bases.clear(client, settings) + bases.prune(client, settings, kept=1 if everything else 2)
 
 
 def _images_of(settings: Settings, environment_id: str) -> set[str] | None:

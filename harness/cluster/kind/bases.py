@@ -52,8 +52,12 @@ def set_sign(client: docker.DockerClient, settings: Settings, base: str, node_im
     client.api.create_volume(base + _COMPLETE, labels={**labels(settings), LABEL_NODE_IMAGE: node_image_id})
 
 
-def clear(client: docker.DockerClient, settings: Settings) -> None:
-    """Remove what was left by a kill: containers, names of images, bases that are not complete. Wants the lock."""
+def clear(client: docker.DockerClient, settings: Settings) -> list[str]:
+    """Remove what was left by a kill: containers, names of images, bases that are not complete. Wants the lock.
+
+    Returns:
+        The names of the volumes that were removed.
+    """
     own = [f"{name}={value}" for name, value in labels(settings).items()]
     for container in client.api.containers(all=True, filters={"label": own}):
         leftovers.remove_container(client, container["Id"])
@@ -62,10 +66,10 @@ def clear(client: docker.DockerClient, settings: Settings) -> None:
             if tag.startswith(f"{scratch(settings)}:"):
                 client.api.remove_image(tag, noprune=True)
     finished, used = complete(client), _used(client)
-    for volume in _volumes(client, names.LABEL_LEDGER, str(settings.state)):
-        name = volume["Name"]
-        if engine.LABEL_NAME in volume["Labels"] and name.removesuffix(_COMPLETE) not in finished and name not in used:
-            remove(client, name)
+    own_volumes = _volumes(client, names.LABEL_LEDGER, str(settings.state))
+    present = [volume["Name"] for volume in own_volumes if engine.LABEL_NAME in volume["Labels"]]
+    doomed = [name for name in present if name.removesuffix(_COMPLETE) not in finished and name not in used]
+    return [name for name in doomed if remove(client, name)]
 
 
 def prune(client: docker.DockerClient, settings: Settings, *, kept: int) -> list[str]:

@@ -119,7 +119,7 @@ def test_what_a_killed_attempt_has_left_goes_and_anothers_attempt_does_not(on_en
     on_engine.create_volume("another-half", others)
     on_engine.running = {"own": own, "anothers": others, "of-a-node": {bases.LABEL_USES: "complete"}}
     on_engine.tags = [f"{bases.scratch(settings)}:0123", f"{bases.PREFIX}fedcba987654/node:0123", "tool:1"]
-    bases.clear(on_engine, settings)
+    assert bases.clear(on_engine, settings) == ["half"]
     kept = {"complete", "without-sign-but-used", "content-on-without-sign-but-used", "another-half"}
     assert on_engine.names() == kept
     assert set(on_engine.running) == {"anothers", "of-a-node"}

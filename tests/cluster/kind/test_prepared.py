@@ -1,0 +1,69 @@
+"""What becomes of a content of nodes whose maker is killed; on a real engine, with the image of nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from harness.cluster.docker.engine import connect
+from harness.cluster.kind import bases, names, node_image, prepared
+from harness.progress import quiet
+from harness.settings import Settings
+from tests.cluster.conftest import CLUSTERS
+
+_SOON_S = 120.0
+_MAKER = """
+import sys
+from harness.cluster.kind import prepared
+from harness.settings import Settings
+prepared.ensure(Settings(), sys.argv[1], [sys.argv[2]], print)
+"""
+
+
+@pytest.fixture
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """With a ledger of its own: what others are making is none of the test's business."""
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    return Settings()
+
+
+@pytest.fixture
+def client(own_settings: Settings) -> Iterator[docker.DockerClient]:
+    with contextlib.closing(connect()) as engine:
+        yield engine
+        own = {"label": f"{names.LABEL_LEDGER}={own_settings.state}"}
+        for volume in engine.api.volumes(filters=own)["Volumes"] or ():
+            engine.api.remove_volume(volume["Name"])
+
+
+def _containers(client: docker.DockerClient, settings: Settings) -> list[str]:
+    own = [f"{name}={value}" for name, value in bases.labels(settings).items()]
+    return [container["Id"] for container in client.api.containers(filters={"label": own})]
+
+
+@pytest.mark.skipif("kind" not in CLUSTERS, reason="needs the image of kind's nodes: tox -e kind")
+def test_after_a_kill_the_next_start_finds_nothing_in_its_way_and_makes_it(
+    client: docker.DockerClient, own_settings: Settings, settings: Settings, services_image: str
+) -> None:
+    image = node_image.ensure(settings, quiet)
+    maker = subprocess.Popen([sys.executable, "-c", _MAKER, image, services_image], start_new_session=True)
+    deadline = time.monotonic() + _SOON_S
+    while not _containers(client, own_settings):
+        assert maker.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(maker.pid, signal.SIGKILL)
+    maker.wait()
+    assert _containers(client, own_settings)
+    name = prepared.ensure(own_settings, image, [services_image], quiet)
+    assert name in bases.complete(client)
+    assert _containers(client, own_settings) == []
