@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.kube.errors import Expired, Unavailable, api_error
+from harness.kube.errors import Expired, Forbidden, Unavailable, api_error
 
 Manifest = dict[str, Any]
 Lines = Callable[[Mapping[str, str], float], Iterator[str]]
@@ -74,7 +74,10 @@ class Watch:
                         raise
                     yield from self._relist()
                 lost_at = None
-            except Unavailable:
+            except (Unavailable, Forbidden) as error:
+                # a server that has just come back forbids everything until it has read its rules
+                if lost_at is None and isinstance(error, Forbidden):
+                    raise
                 now = time.monotonic()
                 lost_at = lost_at or now
                 if now - lost_at >= self._reconnect_s:

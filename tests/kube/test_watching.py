@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness.kube import ApiError, Expired, Unavailable
+from harness.kube import ApiError, Expired, Forbidden, Unavailable
 from harness.kube.watching import Watch
 
 _AWAY = Unavailable(0, "Unavailable", "connection refused")
+_FORBIDDEN = Forbidden(403, "Forbidden", "User cannot watch resource pods")
 _GONE = Expired(410, "Expired", "too old resource version")
 
 
@@ -80,6 +81,16 @@ def test_a_server_that_comes_back_is_asked_for_what_happened_meanwhile() -> None
     server = _Server([_line("ADDED", "a", 5), _AWAY], [_AWAY], [_line("MODIFIED", "a", 6)])
     assert server.watch(2, reconnect_s=10) == [("ADDED", "a"), ("MODIFIED", "a")]
     assert [query.get("resourceVersion") for query in server.queries] == [None, "5", "5"]
+
+
+def test_a_server_that_forbids_everything_when_it_has_just_come_back_is_asked_again() -> None:
+    server = _Server([_line("ADDED", "a", 5), _AWAY], [_FORBIDDEN], [_line("MODIFIED", "a", 6)])
+    assert server.watch(2, reconnect_s=10) == [("ADDED", "a"), ("MODIFIED", "a")]
+    # not one that was there all the time, and not for ever
+    with pytest.raises(Forbidden):
+        _Server([_FORBIDDEN]).watch(1, reconnect_s=10)
+    with pytest.raises(Forbidden):
+        _Server([_AWAY], *([_FORBIDDEN] for _ in range(4))).watch(1, reconnect_s=0.3)
 
 
 def test_a_server_that_may_not_be_away_ends_the_watch() -> None:
