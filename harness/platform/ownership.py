@@ -33,7 +33,7 @@ def tidy(settings: Settings) -> list[str]:
     removed = []
     for entry in ledger.entries(settings):
         # what is not removed stays in the ledger and is tried again; what is to start now does not need it gone
-        if not entry.kept and not ledger.alive(entry) and _removed(entry.id, _remove, settings, entry.id):
+        if not entry.kept and not ledger.alive(entry) and _removed(entry.id, _remove, settings):
             removed.append(entry.id)
     return removed
 
@@ -49,7 +49,7 @@ def prune(settings: Settings) -> list[str]:
     """
     removed = tidy(settings)
     for entry in ledger.entries(settings):
-        if entry.kept and not _answers(settings, entry) and _removed(entry.id, _remove, settings, entry.id):
+        if entry.kept and not _answers(settings, entry) and _removed(entry.id, _remove, settings):
             removed.append(entry.id)
     return removed + _prune_orphans(settings)
 
@@ -67,7 +67,7 @@ def _prune_orphans(settings: Settings) -> list[str]:
         for environment_id, cluster in kind.items():
             if environment_id in known or _somebodys(Path(cluster.ledger), environment_id, cluster.owner):
                 continue
-            if _removed(environment_id, kind_leftovers.remove, client, settings, environment_id):
+            if _removed(environment_id, kind_leftovers.remove, client, settings):
                 removed.append(environment_id)
         for environment_id, leftover in leftovers.find(client).items():
             # a control plane that runs looks after itself, also for another user's ledger
@@ -75,15 +75,18 @@ def _prune_orphans(settings: Settings) -> list[str]:
                 continue
             if ledger.alive(ledger.Entry(environment_id, "docker", leftover.owner or _nobody(), "")):
                 continue
-            if _removed(environment_id, leftovers.remove, client, environment_id):
+            if _removed(environment_id, leftovers.remove, client):
                 removed.append(environment_id)
     return removed
 
 
-def _removed(environment_id: str, remove: Callable[..., object], *arguments: object) -> bool:
-    """Remove an environment; what the engine does not give up is told, and the others go all the same."""
+def _removed(environment_id: str, remove: Callable[..., object], *where: object) -> bool:
+    """Call ``remove(*where, environment_id)``; whether it succeeded.
+
+    What the engine does not give up is told, and the others go all the same.
+    """
     try:
-        remove(*arguments)
+        remove(*where, environment_id)
     except NotRemovedError as error:
         _LOG.warning("of environment %s: %s", environment_id, error)
         return False

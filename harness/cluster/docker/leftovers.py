@@ -67,7 +67,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     Raises:
         NotRemovedError: the engine does not give a network up; everything else is removed.
     """
-    refused: list[NotRemovedError] = []
+    refused: NotRemovedError | None = None
     leftover = find(client, environment).get(environment)
     if leftover is not None:
         remove_container(client, f"kh-{environment}")
@@ -77,15 +77,20 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
             try:
                 remove_network(client, network)
             except NotRemovedError as error:
-                refused.append(error)
+                # others, if there are others, have the same cause
+                refused = refused or error
+    remove_tags(client, f"kh-{environment}/")
+    if refused:
+        raise refused
+    return leftover is not None
+
+
+def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = False) -> None:
+    """Remove the names of images that begin like this; ``noprune``: layers without a name stay."""
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
-            if tag.startswith(f"kh-{environment}/"):
-                client.api.remove_image(tag)
-    if refused:
-        # the others, if there are others, have the same cause
-        raise refused[0]
-    return leftover is not None
+            if tag.startswith(prefix):
+                client.api.remove_image(tag, noprune=noprune)
 
 
 def remove_network(client: docker.DockerClient, network: str) -> None:

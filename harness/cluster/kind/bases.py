@@ -61,10 +61,7 @@ def clear(client: docker.DockerClient, settings: Settings) -> list[str]:
     own = [f"{name}={value}" for name, value in labels(settings).items()]
     for container in client.api.containers(all=True, filters={"label": own}):
         leftovers.remove_container(client, container["Id"])
-    for image in client.api.images():
-        for tag in image.get("RepoTags") or ():
-            if tag.startswith(f"{scratch(settings)}:"):
-                client.api.remove_image(tag, noprune=True)
+    leftovers.remove_tags(client, f"{scratch(settings)}:", noprune=True)
     finished, used = complete(client), _used(client)
     own_volumes = _volumes(client, names.LABEL_LEDGER, str(settings.state))
     present = [volume["Name"] for volume in own_volumes if engine.LABEL_NAME in volume["Labels"]]
