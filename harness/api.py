@@ -18,18 +18,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from harness.run.follow import Lines, Listener
 from harness.run.paths import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from harness.artefacts.given import Artefacts
+    from harness.artefacts.package import ChartPackage
+    from harness.artefacts.sources import ImageSource
+    from harness.extension import Contents
     from harness.platform.environment import Environment
     from harness.platform.install import Deployment
     from harness.platform.projects import Project
     from harness.run.findings import GivenArgument
     from harness.run.results import Run
     from harness.settings import Settings
+
+    _Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 class Kaapana:
@@ -40,15 +47,23 @@ class Kaapana:
         project: where extensions may run, and where their results go.
         evidence: folder below which each run gets a folder of its own.
         listener: is told what happens in a run; by default lines on standard error.
+        artefacts: charts and images that :meth:`install` takes in place of a source tree.
     """
 
     def __init__(
-        self, environment: Environment, project: Project, *, evidence: Path, listener: Listener | None = None
+        self,
+        environment: Environment,
+        project: Project,
+        *,
+        evidence: Path,
+        listener: Listener | None = None,
+        artefacts: Artefacts | None = None,
     ) -> None:
         self.environment = environment
         self.project = project
         self.evidence = evidence
         self._listener = listener
+        self._artefacts = artefacts
         self._given: set[Path] = set()
         self._giving = threading.Lock()
         self.runs: list[Run] = []
@@ -72,17 +87,27 @@ class Kaapana:
         from harness.platform.environment import Environment
         from harness.settings import Settings
 
-        settings = settings or Settings.load()
+        settings, artefacts = given_artefacts(settings or Settings.load())
         folder = evidence or settings.report or Path("kaapana-report")
         environment = Environment.up(settings)
         try:
             created = environment.create_project(project)
             try:
-                yield cls(environment, created, evidence=folder)
+                yield cls(environment, created, evidence=folder, artefacts=artefacts)
             finally:
                 environment.remove_project(created)
         finally:
             environment.down(keep=settings.reuse)
+
+    @property
+    def platform_registry(self) -> str:
+        """``DEFAULT_REGISTRY``: what the names of images begin with on this platform."""
+        return self.environment.registry
+
+    @property
+    def platform_version(self) -> str:
+        """``KAAPANA_BUILD_VERSION``: the tag of images on this platform."""
+        return self.environment.platform_version
 
     def _run_folder(self, dag_id: str) -> Path:
         """A folder for the evidence of one run; runs may be started in several threads at once."""
@@ -95,26 +120,83 @@ class Kaapana:
         return f"<Kaapana {self.environment.settings.platform} with project {self.project.name}>"
 
     def install(
-        self, path: str | os.PathLike[str], *, add_to_project: bool = True, deliver: str | None = None
+        self, path: str | os.PathLike[str] | None = None, *, add_to_project: bool = True, deliver: str | None = None
     ) -> InstalledExtension:
         """Build, deliver and install an extension, as its author would.
 
+        Where the settings name packaged charts, the one of this extension is installed and nothing is built.
+
         Args:
-            path: the extension's source tree.
+            path: the extension's source tree; it need not be there, nor be given, where packaged charts are installed.
             add_to_project: False leaves out "Add Software to Project"; the platform then refuses to start its DAGs.
             deliver: ``registry`` or ``tar``; by default as in the settings.
 
         Raises:
+            UsageError: there is neither a path nor a packaged chart for it.
             ExtensionError, BuildError: something in the tree is wrong.
             InstallError: it was built but does not become runnable.
         """
         from harness.platform.install import deploy
         from harness.platform.loss import named
 
+        if self._artefacts is not None:
+            packages = self._artefacts.packages if path is None else self._artefacts.of_tree(path)
+            return self._install_built(packages, self._artefacts.sources, add_to_project, deliver)
+        if path is None:
+            raise UsageError("no extension was given", fix="give its folder, or packaged charts in the settings")
         with _told(self._listener) as listener, named(self.environment.cluster):
             project = self.project if add_to_project else None
             deployment = deploy(self.environment, path, project, deliver=deliver, on_progress=listener.say)
-        return InstalledExtension(self, deployment)
+        return InstalledExtension(self, (deployment,))
+
+    def install_built(
+        self,
+        chart: _Paths,
+        images: _Paths = (),
+        *,
+        add_to_project: bool = True,
+        deliver: str | None = None,
+    ) -> InstalledExtension:
+        """Install an extension that was built elsewhere: its packaged chart, and the images where they are.
+
+        Args:
+            chart: path of the ``.tgz`` that ``helm package`` has written, or several.
+            images: path of an archive (``docker save``, ``podman save``), ``registry/prefix`` or ``engine``, or
+                several; the first that has an image is taken.
+            add_to_project: False leaves out "Add Software to Project".
+            deliver: ``registry`` pushes also the images of archives to the platform's registry; by default they are
+                uploaded, and pods with the pull policy ``Always`` do not find them, as on the platform.
+
+        Raises:
+            ExtensionError: a package is not what the platform accepts, or images are missing: all of them are named.
+            UsageError: an archive is damaged or for another architecture.
+            InstallError: it does not become runnable.
+        """
+        from harness.artefacts.given import Artefacts
+
+        artefacts = Artefacts.open(_several(chart), _several(images))
+        return self._install_built(artefacts.packages, artefacts.sources, add_to_project, deliver)
+
+    def _install_built(
+        self,
+        packages: Sequence[ChartPackage],
+        sources: Sequence[ImageSource],
+        add_to_project: bool,
+        deliver: str | None,
+    ) -> InstalledExtension:
+        from harness.platform.install import deploy_built
+        from harness.platform.loss import named
+
+        project = self.project if add_to_project else None
+        settings = self.environment.settings
+        if deliver is None and settings.sources.get("deliver", "default") != "default":
+            deliver = settings.deliver
+        with _told(self._listener) as listener, named(self.environment.cluster):
+            deployments = tuple(
+                deploy_built(self.environment, package, sources, project, deliver=deliver, on_progress=listener.say)
+                for package in packages
+            )
+        return InstalledExtension(self, deployments)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -122,7 +204,7 @@ class InstalledExtension:
     """An extension on the platform. As a context manager it is uninstalled at the end of the block."""
 
     kaapana: Kaapana = dataclasses.field(repr=False)
-    deployment: Deployment = dataclasses.field(repr=False)
+    deployments: tuple[Deployment, ...] = dataclasses.field(repr=False)
 
     def __repr__(self) -> str:
         return f"<InstalledExtension with {', '.join(self.dag_ids)}>"
@@ -130,12 +212,12 @@ class InstalledExtension:
     @property
     def dag_ids(self) -> tuple[str, ...]:
         """Its DAGs."""
-        return self.deployment.dag_ids
+        return tuple(dag_id for deployment in self.deployments for dag_id in deployment.dag_ids)
 
     @property
     def images(self) -> Mapping[str, str]:
         """Image name to the reference under which pods pull it."""
-        return self.deployment.images
+        return {image.image: image.reference for deployment in self.deployments for image in deployment.images}
 
     def __enter__(self) -> InstalledExtension:
         return self
@@ -146,7 +228,8 @@ class InstalledExtension:
     def uninstall(self) -> None:
         """Remove it from the platform with its DAG files."""
         with _told(self.kaapana._listener) as listener:
-            self.deployment.uninstall(on_progress=listener.say)
+            for deployment in reversed(self.deployments):
+                deployment.uninstall(on_progress=listener.say)
 
     def run(
         self,
@@ -181,7 +264,9 @@ class InstalledExtension:
 
         environment = self.kaapana.environment
         settings = environment.settings
-        dag_id = choose_dag(self.deployment.visible_dag_ids if dag is None else self.dag_ids, dag)
+        visible = [dag_id for deployment in self.deployments for dag_id in deployment.visible_dag_ids]
+        dag_id = choose_dag(visible if dag is None else self.dag_ids, dag)
+        deployment = next(entry for entry in self.deployments if dag_id in entry.dag_ids)
         request = Request(
             dag_id=dag_id,
             directory=directory or self.kaapana._run_folder(dag_id),
@@ -191,9 +276,11 @@ class InstalledExtension:
             timeout_s=settings.run_timeout if timeout_s is None else timeout_s,
             platform=settings.platform,
             cluster=settings.cluster,
-            given_arguments=self._given_arguments(),
-            notes=self.deployment.notes,
-            input_readers=self.deployment.source.mentioning("OPERATOR_IN_DIR"),
+            given_arguments=_given_arguments(deployment.contents),
+            notes=deployment.notes,
+            findings=deployment.findings,
+            images=deployment.images,
+            input_readers=deployment.input_readers,
         )
         with _told(self.kaapana._listener) as listener, named(environment.cluster):
             run = execute(
@@ -207,16 +294,37 @@ class InstalledExtension:
         self.kaapana.runs.append(run)
         return run
 
-    def _given_arguments(self) -> list[GivenArgument]:
-        """Arguments in the installed Python files that not every release passes on."""
-        from harness.run.findings import given_arguments
 
-        found: list[GivenArgument] = []
-        for file in self.deployment.source.files:
-            if file.source.suffix == ".py":
-                text = file.source.read_text("utf-8", errors="replace")
-                found.extend(given_arguments(text, str(file.source.relative_to(self.deployment.source.root))))
-        return found
+def _given_arguments(contents: Contents) -> list[GivenArgument]:
+    """Arguments in the installed Python files that not every release passes on."""
+    from harness.run.findings import given_arguments
+
+    files = [file for file in contents.files if file.is_python]
+    return [found for file in files for found in given_arguments(file.readable(), file.shown)]
+
+
+def given_artefacts(settings: Settings) -> tuple[Settings, Artefacts | None]:
+    """Open the charts and images that the settings name, and find what is missing before anything is started.
+
+    Returns:
+        The settings with the name of the platform's registry, and what was opened; ``None`` without charts.
+
+    Raises:
+        ExtensionError, UsageError: something is missing or damaged.
+        EngineError: no engine answers.
+    """
+    if not settings.chart and not settings.images:
+        return settings, None
+    from harness.artefacts.given import Artefacts
+    from harness.platform import preflight
+
+    artefacts = Artefacts.open(settings.chart, settings.images)
+    with _told(None) as listener:
+        return preflight.check(settings, artefacts, say=listener.say), artefacts
+
+
+def _several(given: _Paths) -> Sequence[str | os.PathLike[str]]:
+    return (given,) if isinstance(given, (str, os.PathLike)) else tuple(given)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from harness.form_options import form_values
 from harness.settings import Settings
 
 if TYPE_CHECKING:
+    from harness.artefacts.given import Artefacts
     from harness.platform.environment import Environment
     from harness.run.results import Run
 
@@ -43,6 +44,8 @@ _Command = Callable[..., Any]
 def _platform_options(command: _Command) -> _Command:
     for option in (
         click.option("--platform", help="Platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
+        click.option("--platform-registry", help="DEFAULT_REGISTRY of the platform, as images were built for it."),
+        click.option("--platform-version", help="KAAPANA_BUILD_VERSION of the platform, the tag of its images."),
         click.option("--cluster", help="docker, kind or context:NAME."),
         click.option("--nodes", help="Number of nodes of a kind cluster."),
     ):
@@ -71,9 +74,9 @@ def doctor(fix: bool) -> int:
 
 @cli.command()
 @_platform_options
-def up(cluster: str | None, nodes: str | None, platform: str | None) -> None:
+def up(**flags: str | None) -> None:
     """Start an environment that stays, to be shared with pytest by --kaapana-reuse."""
-    settings = Settings.load({"cluster": cluster, "nodes": nodes, "platform": platform, "reuse": True})
+    settings = Settings.load({**flags, "reuse": True})
     environment = _environment(settings)
     environment.down(keep=True)
     click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
@@ -157,13 +160,11 @@ def build(
         _prepare_target(images_tar)
     with _folder(chart_dir) as folder:
         chart = package(source.chart, folder)
-        rule = profile.data["installer"]["dag_image_tag"]
-        dag_tag = profile.version if rule == "platform" and chart.replaced else chart.installer_version
+        version = settings.platform_version or profile.version
         where = registry or "kaapana-harness/built"
 
         def reference(container: Any) -> str:
-            tag = dag_tag if container is source.dag_image else profile.version
-            return f"{container.registry or where}/{container.image}:{tag}"
+            return f"{container.registry or where}/{container.image}:{version}"
 
         built = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
         if images_tar is not None:
@@ -176,7 +177,14 @@ def build(
 
 
 @cli.command()
-@click.argument("extension", type=click.Path(path_type=Path))
+@click.argument("extension", type=click.Path(path_type=Path), required=False)
+@click.option("--chart", multiple=True, metavar="X.tgz", help="Install this packaged chart; nothing is built.")
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="WHERE",
+    help="Where its images are: an images.tar, REGISTRY/PREFIX, or the word engine.",
+)
 @click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
 @click.option("--dag", help="DAG to run, when the extension brings several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
@@ -187,47 +195,44 @@ def build(
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the evidence of the run.")
 @click.option("--reuse", is_flag=True, default=None, help="Adopt a running environment, and leave it running.")
 def run(
-    extension: Path,
+    extension: Path | None,
     dataset: Path | None,
     dag: str | None,
     form: tuple[str, ...],
     project: str | None,
-    cluster: str | None,
-    nodes: str | None,
-    platform: str | None,
-    deliver: str | None,
     timeout: str | None,
     out: Path | None,
-    reuse: bool | None,
+    chart: tuple[str, ...],
+    images: tuple[str, ...],
+    **flags: Any,
 ) -> int:
-    """Build, install and run an extension; the run's evidence goes to a folder."""
+    """Build, install and run an extension, or one that was built; the run's evidence goes to a folder."""
+    from harness.api import given_artefacts
     from harness.extension import read
     from harness.run.trigger import series_of
 
-    flags = {
-        "cluster": cluster,
-        "nodes": nodes,
-        "platform": platform,
-        "deliver": deliver,
-        "run_timeout": timeout,
-        "reuse": reuse,
-    }
-    settings = Settings.load(flags)
+    settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
     values, text = form_values(form)
     # wrong input must be told before minutes go into an environment
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", fix="choose a folder that does not exist or is empty")
-    read(extension)
+    _check_extension(extension, settings)
     series = series_of(dataset)
-    directory = out if out is not None else _free_folder(Path("kaapana-report"), extension.resolve().name)
-    finished = _run(settings, extension, series, dag, values, text, project, directory)
+    settings, artefacts = given_artefacts(settings)
+    if artefacts is None:
+        assert extension is not None
+        read(extension)
+    name = artefacts.packages[0].name if artefacts else extension.resolve().name if extension else ""
+    directory = out if out is not None else _free_folder(Path("kaapana-report"), name)
+    finished = _run(settings, extension, artefacts, series, dag, values, text, project, directory)
     _print_run(finished)
     return 0 if finished.succeeded else 1
 
 
 def _run(
     settings: Settings,
-    extension: Path,
+    extension: Path | None,
+    artefacts: Artefacts | None,
     series: Any,
     dag: str | None,
     values: Mapping[str, Any],
@@ -240,11 +245,28 @@ def _run(
     with _environment(settings) as environment:
         created = environment.create_project(project)
         try:
-            kaapana = Kaapana(environment, created, evidence=directory.parent)
+            kaapana = Kaapana(environment, created, evidence=directory.parent, artefacts=artefacts)
             installed = kaapana.install(extension)
             return installed.run(dataset=series or None, form=values, form_text=text, dag=dag, directory=directory)
         finally:
             environment.remove_project(created)
+
+
+def _check_extension(extension: Path | None, settings: Settings) -> None:
+    """Refuse what is neither a tree nor a package, or both.
+
+    Raises:
+        UsageError: says which of the two to give.
+    """
+    if extension is None and not settings.chart:
+        raise UsageError(
+            "no extension was given", fix="give the folder of an extension, or a packaged chart with --chart X.tgz"
+        )
+    if extension is not None and extension.suffix == ".tgz":
+        raise UsageError(
+            f"{extension} is not the folder of an extension but a package",
+            fix=f"kaapana-harness run --chart {extension} --images images.tar ...",
+        )
 
 
 @cli.command()

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.api import Kaapana
+from harness.api import Kaapana, given_artefacts
 from harness.errors import EnvironmentError_
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
 from harness.run.trigger import series_of, upload
 
 if TYPE_CHECKING:
+    from harness.artefacts.given import Artefacts
     from harness.platform.environment import Environment
     from harness.platform.projects import Project
     from harness.settings import Settings
@@ -27,14 +28,15 @@ class Session:
 
     Args:
         settings: of the session.
-        make: makes the environment, or raises.
+        make: makes the environment with these settings, or raises.
         report: folder for the evidence; has to be there before the first test.
     """
 
-    def __init__(self, settings: Settings, make: Callable[[], Any], report: Path | None) -> None:
+    def __init__(self, settings: Settings, make: Callable[[Settings], Any], report: Path | None) -> None:
         self.settings = settings
         self.report = report
         self._make = make
+        self._artefacts: Artefacts | None = None
         self._environment: Environment | None = None
         self._error: Exception | None = None
         self._kept: list[str] = []
@@ -50,7 +52,8 @@ class Session:
             raise EnvironmentError_(f"{first} (as reported by the first test that needed the platform)")
         if self._environment is None:
             try:
-                self._environment = self._make()
+                self.settings, self._artefacts = given_artefacts(self.settings)
+                self._environment = self._make(self.settings)
             except Exception as error:
                 self._error = error
                 raise
@@ -73,7 +76,7 @@ class Session:
             # evidence of an earlier pytest run would be mistaken for this one's
             shutil.rmtree(folder)
         try:
-            yield Kaapana(environment, project, evidence=folder, listener=listener)
+            yield Kaapana(environment, project, evidence=folder, listener=listener, artefacts=self._artefacts)
         finally:
             if self.settings.keep_on_failure and failed():
                 self._kept.append(f"{project.name} of {test}")

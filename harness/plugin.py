@@ -27,6 +27,26 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "platform",
         {"metavar": "PROFILE", "help": "platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4"},
     ),
+    (
+        "--kaapana-platform-registry",
+        "platform_registry",
+        {"metavar": "REGISTRY", "help": "DEFAULT_REGISTRY of the platform, as images were built for it"},
+    ),
+    (
+        "--kaapana-platform-version",
+        "platform_version",
+        {"metavar": "VERSION", "help": "KAAPANA_BUILD_VERSION of the platform, the tag of its images"},
+    ),
+    (
+        "--kaapana-chart",
+        "chart",
+        {"metavar": "X.tgz", "action": "append", "help": "install this packaged chart in place of its source tree"},
+    ),
+    (
+        "--kaapana-images",
+        "images",
+        {"metavar": "WHERE", "action": "append", "help": "its images: an images.tar, REGISTRY/PREFIX or engine"},
+    ),
     ("--kaapana-deliver", "deliver", {"metavar": "HOW", "help": "registry or tar"}),
     ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
     ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),
@@ -91,7 +111,7 @@ def _session(config: pytest.Config) -> Session:
         settings = Settings.load(flags, start=config.rootpath)
         config.stash[_SESSION] = Session(
             settings,
-            lambda: config.hook.pytest_kaapana_environment(settings=settings, config=config),
+            lambda known: config.hook.pytest_kaapana_environment(settings=known, config=config),
             _report_folder(config, settings.report),
         )
     return config.stash[_SESSION]

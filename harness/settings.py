@@ -22,7 +22,9 @@ else:
     import tomli as tomllib
 
 _ENV_PREFIX = "KAAPANA_HARNESS_"
-_REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+"""A registry as it stands in references of images: ``host[:port][/path]``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +93,19 @@ def _deliver(text: str) -> str:
 
 
 def _registry(text: str) -> str:
-    if text and ("://" in text or not _REGISTRY.fullmatch(text)):
+    if text and ("://" in text or not REGISTRY.fullmatch(text)):
         raise ValueError("expected a registry as it stands in references of images, such as registry.site:5000/team")
     return text
+
+
+def _tag(text: str) -> str:
+    if text and not _TAG.fullmatch(text):
+        raise ValueError("expected a version that can be the tag of an image, such as 0.6.0 or 1.2.3-4-gabc1234")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _optional_path(text: str) -> Path | None:
@@ -104,10 +116,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("cluster", _cluster, "docker", "where the platform runs: docker, kind or context:NAME"),
     Option("nodes", _nodes, 1, "nodes of a kind cluster; all of them take pods"),
     Option("platform", _platform, "documented", "platform profile: what the guide documents, or a release as built"),
+    Option("platform_registry", _registry, "", "DEFAULT_REGISTRY of the platform (default: that of the environment)"),
+    Option("platform_version", _tag, "", "KAAPANA_BUILD_VERSION of the platform (default: that of the profile)"),
     Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
     Option("report", _optional_path, None, "folder for the evidence of every run"),
     Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
+    Option("chart", _words, (), "packaged charts that are installed in place of source trees, separated by commas"),
+    Option("images", _words, (), "where their images are: archives, registry/prefix, or engine, separated by commas"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
     Option("context_registry", _registry, "", "registry for context:NAME, reached by this machine and by the nodes"),
     Option("context_storage_class", str, "", "storage class for context:NAME (default: that of the cluster)"),
@@ -128,10 +144,14 @@ class Settings:
     cluster: str = "docker"
     nodes: int = 1
     platform: str = "documented"
+    platform_registry: str = ""
+    platform_version: str = ""
     reuse: bool = False
     keep_on_failure: bool = False
     report: Path | None = None
     deliver: str = "registry"
+    chart: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     gpu: bool = False
     context_registry: str = ""
     context_storage_class: str = ""
@@ -184,9 +204,11 @@ class Settings:
                 raw, source, where = flags[option.name], "flag", f"--{option.name.replace('_', '-')}"
             if source != "default":
                 try:
-                    raw = option.parse(str(raw))
+                    raw = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
                 except ValueError as error:
                     raise UsageError(f"{where}: {error}, got {str(raw)!r}", fix=option.help) from None
+            if source == "file" and option.parse is _words and table_path is not None:
+                raw = tuple(_beside(table_path, word) for word in raw)
             values[option.name] = raw
             sources[option.name] = source
         return cls(**values, sources=sources)
@@ -216,6 +238,12 @@ class Settings:
         path = Path(os.environ.get(_ENV_PREFIX + "STATE_DIR") or platformdirs.user_state_dir("kaapana-harness"))
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
+
+
+def _beside(table: Path, word: str) -> str:
+    """A path in the table is relative to the file; what is no path there stays as it is."""
+    path = table.parent / Path(word).expanduser()
+    return str(path) if path.exists() else word
 
 
 def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:

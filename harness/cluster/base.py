@@ -62,6 +62,18 @@ class Cluster(Protocol):
             ImageError: the engine does not have one of them.
         """
 
+    def import_images(self, images: Mapping[str, str]) -> None:
+        """Make images of the local engine those of the node, as an upload to the platform does.
+
+        Pods get them unless their pull policy is ``Always``.
+
+        Args:
+            images: reference in pods to id or name in the engine.
+
+        Raises:
+            ImageError: the engine does not have one of them.
+        """
+
     def import_archive(self, archive: Path) -> list[str]:
         """Load the images of an archive (``docker save``) into the node, as an upload to the platform does.
 

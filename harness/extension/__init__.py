@@ -1,8 +1,18 @@
-"""An extension's source tree, read without running anything of it."""
+"""An extension as its author wrote it, read without running anything of it."""
 
 from harness.extension.charts import Chart
+from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
 from harness.extension.dockerfiles import Container
 from harness.extension.operators import OperatorImage
-from harness.extension.source import ExtensionSource, InstalledFile, read
+from harness.extension.source import ExtensionSource, read
 
-__all__ = ["Chart", "Container", "ExtensionSource", "InstalledFile", "OperatorImage", "read"]
+__all__ = [
+    "INSTALL_ROOT",
+    "Chart",
+    "Container",
+    "Contents",
+    "ExtensionSource",
+    "InstalledFile",
+    "OperatorImage",
+    "read",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,25 +73,36 @@ def read(root: Path, folder: Path) -> Chart:
         ExtensionError: what is missing or wrong, and what the platform would have made of it.
     """
     metadata = trees.read_mapping(root, folder / "Chart.yaml")
+    check_metadata(metadata, str(folder / "Chart.yaml"))
+    requirements = _installer_requirement(root, folder)
+    values, image = _values(root, folder)
+    return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements)
+
+
+def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
+    """Check what a Chart.yaml must have.
+
+    Args:
+        metadata: its content.
+        shown: how messages name the file.
+
+    Raises:
+        ExtensionError: name, version or apiVersion is missing or cannot be used.
+    """
     for key in ("name", "version"):
-        if not isinstance(metadata.get(key), str) or not metadata[key]:
-            given = metadata.get(key)
+        given = metadata.get(key)
+        if not isinstance(given, str) or not given:
             raise ExtensionError(
-                f"{folder / 'Chart.yaml'} has no {key}"
-                if given is None
-                else f"{folder / 'Chart.yaml'}: {key} must be text, got {given!r}",
+                f"{shown} has no {key}" if given is None else f"{shown}: {key} must be text, got {given!r}",
                 fix=f'add a line {key}: "..."',
             )
     if not _DNS_LABEL.fullmatch(metadata["name"]):
         raise ExtensionError(
-            f"{folder / 'Chart.yaml'}: name {metadata['name']!r} cannot be a release name",
+            f"{shown}: name {metadata['name']!r} cannot be a release name",
             fix="use lower-case letters, digits and dashes, at most 53 characters",
         )
     if metadata.get("apiVersion") not in {"v1", "v2"}:
-        raise ExtensionError(f"{folder / 'Chart.yaml'}: apiVersion must be v1 or v2", fix="apiVersion: v2")
-    requirements = _installer_requirement(root, folder)
-    values, image = _values(root, folder)
-    return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements)
+        raise ExtensionError(f"{shown}: apiVersion must be v1 or v2", fix="apiVersion: v2")
 
 
 def _installer_requirement(root: Path, folder: Path) -> tuple[Dependency, ...]:
@@ -125,13 +137,26 @@ def _installer_requirement(root: Path, folder: Path) -> tuple[Dependency, ...]:
 
 def _requirements(root: Path, folder: Path) -> tuple[Dependency, ...]:
     path = folder / "requirements.yaml"
-    entries = trees.read_mapping(root, path).get("dependencies") or []
+    return dependencies(trees.read_mapping(root, path), str(path))
+
+
+def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, ...]:
+    """Return the entries of ``dependencies`` in a requirements.yaml or Chart.yaml.
+
+    Args:
+        document: its content.
+        shown: how messages name the file.
+
+    Raises:
+        ExtensionError: it is no list, or an entry has no name.
+    """
+    entries = document.get("dependencies") or []
     if not isinstance(entries, list):
-        raise ExtensionError(f"{path}: dependencies must be a list")
+        raise ExtensionError(f"{shown}: dependencies must be a list")
     found = []
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise ExtensionError(f"{path}: dependency {number} has no name", last_seen=repr(entry))
+            raise ExtensionError(f"{shown}: dependency {number} has no name", last_seen=repr(entry))
         version, repository = entry.get("version"), entry.get("repository")
         found.append(
             Dependency(
@@ -151,20 +176,33 @@ def _values(root: Path, folder: Path) -> tuple[dict[str, Any], str]:
             fix='add values.yaml with\nglobal:\n  image: "<dag image>"\n  action: "copy"',
         )
     values = trees.read_mapping(root, path)
+    return values, dag_image_of(values, str(path))
+
+
+def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
+    """Return ``global.image``, the name of the DAG image and of the installer's Job.
+
+    Args:
+        values: content of a values.yaml.
+        shown: how messages name the file.
+
+    Raises:
+        ExtensionError: it is missing or cannot be used.
+    """
     platform = values.get("global")
     if not isinstance(platform, dict) or not platform:
         raise ExtensionError(
-            f"{path} has no map `global`: the platform's extension list breaks on such a chart",
+            f"{shown} has no map `global`: the platform's extension list breaks on such a chart",
             fix='add\nglobal:\n  image: "<dag image>"\n  action: "copy"',
         )
     image = platform.get("image")
     if not isinstance(image, str) or not image:
         raise ExtensionError(
-            f"{path}: global.image is missing", fix="set it to the LABEL IMAGE of extension/docker/Dockerfile"
+            f"{shown}: global.image is missing", fix="set it to the LABEL IMAGE of extension/docker/Dockerfile"
         )
     if not _DNS_LABEL.fullmatch(image):
         raise ExtensionError(
-            f"{path}: global.image {image!r} cannot name the installer's Job",
+            f"{shown}: global.image {image!r} cannot name the installer's Job",
             fix="use lower-case letters, digits and dashes only, without registry and tag",
         )
-    return values, image
+    return image

@@ -10,10 +10,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from pathlib import Path
-
-from harness.errors import ExtensionError
-from harness.extension import trees
 
 REGISTRY = "{DEFAULT_REGISTRY}"
 VERSION = "{KAAPANA_BUILD_VERSION}"
@@ -35,13 +31,14 @@ class OperatorImage:
     """One image reference.
 
     Attributes:
+        file: how messages name the file.
         reference: with the placeholders ``{DEFAULT_REGISTRY}`` and ``{KAAPANA_BUILD_VERSION}`` where the
             code uses these values, and ``{?}`` for what cannot be known without running it.
         name: repository below the default registry, or ``None`` for another registry.
         seen_by_build_script: the platform's build script ties this image to the chart.
     """
 
-    file: Path
+    file: str
     line: int
     reference: str
     name: str | None
@@ -52,25 +49,22 @@ class OperatorImage:
         return self.reference.replace(REGISTRY, registry).replace(VERSION, version)
 
 
-def images(root: Path, file: Path) -> list[OperatorImage]:
-    """The references of one Python file; a file that does not parse gives what its lines say.
+def images(text: str, name: str, shown: str) -> list[OperatorImage]:
+    """Return the references of one Python file; a file that does not parse gives what its lines say.
 
     Args:
-        root: the extension's root.
-        file: a ``.py`` file below it.
+        text: its content.
+        name: its file name; the build script looks only into files with "operator" in it.
+        shown: how messages name it.
     """
-    try:
-        text = trees.read_text(root, file)
-    except ExtensionError:
-        return []
-    named_operator = "operator" in file.name.lower()
+    named_operator = "operator" in name.lower()
     by_line = {
         number for number, line in enumerate(text.splitlines(), 1) if named_operator and _BUILD_SCRIPT_LINE.match(line)
     }
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return [_found(file, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
+        return [_found(shown, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
     constants = _constants(tree)
     found: dict[int, OperatorImage] = {}
     for node in ast.walk(tree):
@@ -83,11 +77,11 @@ def images(root: Path, file: Path) -> list[OperatorImage]:
         for value in values:
             reference = _text(value, constants)
             if reference and "/" in reference:
-                found[value.lineno] = _found(file, value.lineno, reference, by_line)
+                found[value.lineno] = _found(shown, value.lineno, reference, by_line)
     return [found[line] for line in sorted(found)]
 
 
-def _found(file: Path, line: int, text: str, by_line: set[int]) -> OperatorImage:
+def _found(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
     reference = text.strip().rstrip(",").removeprefix("f").strip("\"'")
     name: str | None = None
     if reference.startswith(REGISTRY + "/"):

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
+import functools
 import os
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ExtensionError
-from harness.extension import charts, dockerfiles, operators, trees
+from harness.extension import charts, dockerfiles, trees
 from harness.extension.charts import Chart
+from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
 from harness.extension.dockerfiles import Container
-from harness.extension.operators import OperatorImage
 
-INSTALL_ROOT = PurePosixPath("/kaapana/tmp")
 # the top folders that the installer accepts (build 6)
 _ACCEPTED = frozenset({"dags", "plugins", "mounted_scripts", "extensions"})
-
-
-@dataclasses.dataclass(frozen=True)
-class InstalledFile:
-    """A file that the DAG image brings: its path relative to ``/kaapana/tmp``, and its source."""
-
-    installed: str
-    source: Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +28,7 @@ class ExtensionSource:
         charts: all charts of the tree, the workflow chart first.
         dag_image: the container that carries the DAG files.
         processing_images: the other containers in the order of their paths, ``local-only`` ones first.
-        files: everything that the DAG image installs.
-        operator_images: the references of the installed Python files.
+        contents: everything that the DAG image installs.
     """
 
     root: Path
@@ -46,21 +36,7 @@ class ExtensionSource:
     charts: tuple[Path, ...]
     dag_image: Container
     processing_images: tuple[Container, ...]
-    files: tuple[InstalledFile, ...]
-    operator_images: tuple[OperatorImage, ...]
-
-    @property
-    def dag_files(self) -> tuple[InstalledFile, ...]:
-        """Installed Python files that Airflow considers: both words "dag" and "airflow" occur (runtime 2.3)."""
-        return tuple(file for file in self.files if _may_hold_dag(self.root, file))
-
-    @property
-    def dag_ids(self) -> tuple[str, ...]:
-        """The DAG ids written as plain text in the installed files; computed ones only Airflow knows."""
-        found: dict[str, None] = {}
-        for file in self.dag_files:
-            found.update(dict.fromkeys(_dag_ids(trees.read_text(self.root, file.source))))
-        return tuple(found)
+    contents: Contents
 
     def mentioning(self, text: str) -> tuple[str, ...]:
         """Names of the processing images in whose folders a file has a text; files that are no text have none."""
@@ -72,12 +48,6 @@ class ExtensionSource:
                         found.append(container.image)
                         break
         return tuple(found)
-
-    @property
-    def unbuilt_images(self) -> tuple[OperatorImage, ...]:
-        """References below the default registry for which this tree has no Dockerfile."""
-        own = {container.image for container in self.processing_images} | {self.dag_image.image}
-        return tuple(image for image in self.operator_images if image.name and image.name not in own)
 
 
 def read(path: str | os.PathLike[str]) -> ExtensionSource:
@@ -94,22 +64,18 @@ def read(path: str | os.PathLike[str]) -> ExtensionSource:
     containers = _containers(root)
     dag_image = _dag_image(root, chart, containers)
     rest = [container for container in containers if container is not dag_image]
-    files = _installed_files(root, dag_image)
     source = ExtensionSource(
         root=root,
         chart=chart,
         charts=(chart.directory, *(folder for folder in folders if folder != chart.directory)),
         dag_image=dag_image,
         processing_images=tuple(sorted(rest, key=lambda container: not container.local)),
-        files=files,
-        operator_images=tuple(
-            image for file in files if file.source.suffix == ".py" for image in operators.images(root, file.source)
-        ),
+        contents=Contents(_installed_files(root, dag_image)),
     )
-    if not source.dag_files:
+    if not source.contents.dag_files:
         raise ExtensionError(
             f"{dag_image.dockerfile} installs no DAG file, so no DAG would appear",
-            last_seen="installed: " + (", ".join(file.installed for file in files) or "nothing"),
+            last_seen="installed: " + (", ".join(file.installed for file in source.contents.files) or "nothing"),
             fix="COPY the DAG file to /kaapana/tmp/dags/ (it must mention both airflow and dag)",
         )
     return source
@@ -181,26 +147,6 @@ def _installed_files(root: Path, container: Container) -> tuple[InstalledFile, .
                 f"{relative.parts[0]!r}",
                 fix="below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted",
             )
-        files.append(InstalledFile(relative.as_posix(), copy.source))
+        shown = copy.source.relative_to(root).as_posix()
+        files.append(InstalledFile(relative.as_posix(), shown, functools.partial(trees.read_text, root, copy.source)))
     return tuple(files)
-
-
-def _may_hold_dag(root: Path, file: InstalledFile) -> bool:
-    if not (file.installed.startswith("dags/") and file.installed.endswith(".py")):
-        return False
-    text = trees.read_text(root, file.source).lower()
-    return "dag" in text and "airflow" in text
-
-
-def _dag_ids(text: str) -> list[str]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return []
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"DAG", "dag"}:
-            named = [keyword.value for keyword in node.keywords if keyword.arg == "dag_id"] + node.args[:1]
-            if named and isinstance(named[0], ast.Constant) and isinstance(named[0].value, str):
-                found.append(named[0].value)
-    return found

@@ -106,23 +106,35 @@ class _BoundedLoader(yaml.SafeLoader):
 
 
 def read_yaml(root: Path, path: Path) -> Any:
-    """The one YAML document of a file; ``None`` for an empty one.
-
-    The platform's build script accepts at most one document (build 4.4).
+    """Return the one YAML document of a file of the tree; ``None`` for an empty one.
 
     Raises:
         ExtensionError: more than one document, or not YAML.
     """
-    text = read_text(root, path)
+    return parse_yaml(read_text(root, path), str(path))
+
+
+def parse_yaml(text: str, shown: str) -> Any:
+    """Return the one YAML document of a text; ``None`` for an empty one.
+
+    The platform's build script accepts at most one document (build 4.4).
+
+    Args:
+        text: the file's content.
+        shown: how messages name the file.
+
+    Raises:
+        ExtensionError: more than one document, or not YAML.
+    """
     try:
         documents = list(yaml.load_all(text, Loader=_BoundedLoader))
     except yaml.YAMLError as error:
-        raise ExtensionError(f"{path} is not valid YAML", last_seen=str(error)) from None
+        raise ExtensionError(f"{shown} is not valid YAML", last_seen=str(error)) from None
     except RecursionError:
-        raise ExtensionError(f"{path} is nested too deeply") from None
+        raise ExtensionError(f"{shown} is nested too deeply") from None
     if len(documents) > 1:
         raise ExtensionError(
-            f"{path} holds {len(documents)} YAML documents; the platform reads exactly one",
+            f"{shown} holds {len(documents)} YAML documents; the platform reads exactly one",
             fix="remove the `---` between them",
         )
     return documents[0] if documents else None
@@ -130,9 +142,14 @@ def read_yaml(root: Path, path: Path) -> Any:
 
 def read_mapping(root: Path, path: Path) -> dict[str, Any]:
     """Like :func:`read_yaml`, for a file whose document must be a mapping (empty: an empty mapping)."""
-    document = read_yaml(root, path)
+    return parse_mapping(read_text(root, path), str(path))
+
+
+def parse_mapping(text: str, shown: str) -> dict[str, Any]:
+    """Like :func:`parse_yaml`, for a document that must be a mapping (empty: an empty mapping)."""
+    document = parse_yaml(text, shown)
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise ExtensionError(f"{path} must hold a mapping, not a {type(document).__name__}")
+        raise ExtensionError(f"{shown} must hold a mapping, not a {type(document).__name__}")
     return document

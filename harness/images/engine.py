@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import EngineError
+from harness.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -53,3 +54,53 @@ def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
 def image_labels(image: dict[str, Any]) -> dict[str, str]:
     """The labels of an inspected image."""
     return dict((image.get("Config") or {}).get("Labels") or {})
+
+
+def layers(image: dict[str, Any]) -> tuple[str, ...]:
+    """The digests of the uncompressed layers of an inspected image, the lowest first."""
+    return tuple((image.get("RootFS") or {}).get("Layers") or ())
+
+
+def layers_of(reference: str) -> tuple[str, ...]:
+    """The digests of the uncompressed layers of an image of the engine; empty when it does not have it."""
+    engine = client()
+    try:
+        return layers(find_image(engine, reference) or {})
+    finally:
+        engine.close()
+
+
+def architecture() -> str:
+    """The architecture of the images that the engine runs, as images name it: ``amd64``.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    engine = client()
+    try:
+        return str(engine.version()["Arch"])
+    finally:
+        engine.close()
+
+
+def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None:
+    """Let the engine take in an archive of images.
+
+    Args:
+        engine: a client with patience.
+        archive: the blocks of a tar file.
+        shown: how messages name it.
+
+    Raises:
+        ImageError: the engine refuses, with its own words.
+    """
+    import docker
+    import requests
+
+    try:
+        for event in engine.load_image(archive) or ():  # type: ignore[no-untyped-call]
+            if isinstance(event, dict) and event.get("error"):
+                raise ImageError(f"the engine does not load {shown}", last_seen=str(event["error"]))
+    except (docker.errors.APIError, requests.RequestException) as error:
+        words = getattr(error, "explanation", None) or error
+        raise ImageError(f"the engine does not load {shown}", last_seen=str(words)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from types import TracebackType
 from typing import Any
@@ -105,6 +106,19 @@ class RegistryClient:
         config = (answer.json().get("config") or {}).get("digest")
         return image_id in {config, answer.headers.get("docker-content-digest")}
 
+    def manifest(self, repository: str, tag: str) -> tuple[str, dict[str, Any]] | None:
+        """Digest and content of the manifest of a tag or digest, or ``None`` when the registry does not have it."""
+        answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}")
+        if answer.status_code != 200:
+            return None
+        digest = answer.headers.get("docker-content-digest") or f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        return str(digest), dict(answer.json())
+
+    def blob(self, repository: str, digest: str) -> dict[str, Any]:
+        """A JSON document that is stored as a blob, such as the configuration of an image; empty when it is missing."""
+        answer = self._get(f"/v2/{self._prefix}{repository}/blobs/{digest}", follow_redirects=True)
+        return dict(answer.json()) if answer.status_code == 200 else {}
+
     def delete(self, repository: str, digest: str) -> bool:
         """Delete a manifest; whether the registry does such a thing."""
         try:
@@ -163,9 +177,10 @@ class RegistryClient:
             raise ImageError(f"{target}:{tag} was pushed, but the registry does not have it")
         return digest
 
-    def _get(self, path: str, *, method: str = "GET") -> httpx.Response:
+    def _get(self, path: str, *, method: str = "GET", follow_redirects: bool = False) -> httpx.Response:
+        headers = {"Accept": ", ".join(MANIFEST_TYPES)}
         try:
-            answer = self._http.request(method, path, headers={"Accept": ", ".join(MANIFEST_TYPES)})
+            answer = self._http.request(method, path, headers=headers, follow_redirects=follow_redirects)
         except httpx.TransportError as error:
             raise EnvironmentError_(f"the registry {self.address} does not answer", last_seen=str(error)) from None
         if answer.status_code not in {200, 404}:

@@ -13,7 +13,7 @@ from harness.errors import DagFileError
 from harness.platform.import_advice import advice_for_import
 
 if TYPE_CHECKING:
-    from harness.extension import ExtensionSource
+    from harness.extension import Contents
     from harness.platform.airflow_client import AirflowClient, DagBag
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -34,20 +34,24 @@ class Dags:
     notes: tuple[str, ...] = ()
 
 
-def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
+def collect(extension: str, contents: Contents, airflow: AirflowClient) -> Dags:
     """Let Airflow parse the folder now, and find the extension's DAGs.
+
+    Args:
+        extension: its name, for messages.
+        contents: what its DAG image has installed.
 
     Raises:
         DagFileError: a file does not import (file, line and exception are in the first line), there is no
             DAG, or none that a user can see.
     """
     bag = airflow.refresh()
-    raise_import_errors(source, bag)
-    ids = ids_of(source, bag)
+    raise_import_errors(contents, bag)
+    ids = ids_of(contents, bag)
     if not ids:
-        listed = ", ".join(file.installed for file in source.dag_files)
+        listed = ", ".join(file.installed for file in contents.dag_files)
         raise DagFileError(
-            f"{source.chart.name} is installed, but no DAG appeared",
+            f"{extension} is installed, but no DAG appeared",
             last_seen=f"Airflow read without an error: {listed}",
             fix="the file must create a DAG at module level (`with DAG(...) as dag:` or `dag = DAG(...)`)",
         )
@@ -59,32 +63,30 @@ def collect(source: ExtensionSource, airflow: AirflowClient) -> Dags:
             last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
             fix='add "ui_visible": True to the default_args of the DAG',
         )
-    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(source)
+    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(contents)
     return Dags(ids, visible, tuple(notes))
 
 
-def ids_of(source: ExtensionSource, bag: DagBag) -> tuple[str, ...]:
+def ids_of(contents: Contents, bag: DagBag) -> tuple[str, ...]:
     """The DAG ids whose files this extension installs."""
-    paths = {posixpath.join(posixpath.dirname(DAGS_DIR), file.installed) for file in source.files}
+    paths = {posixpath.join(posixpath.dirname(DAGS_DIR), file.installed) for file in contents.files}
     return tuple(sorted(dag_id for dag_id, dag in bag.dags.items() if dag["fileloc"] in paths))
 
 
-def raise_import_errors(source: ExtensionSource, bag: DagBag) -> None:
+def raise_import_errors(contents: Contents, bag: DagBag) -> None:
     """Raise the first import error of the extension's own files; other extensions are none of its business.
 
     Raises:
         DagFileError: names the author's file, the line and the exception in the first line.
     """
-    installed = {file.installed: file.source for file in source.files}
+    shown = {file.installed: file.shown for file in contents.files}
     for path, trace in sorted(bag.import_errors.items()):
         relative = f"dags/{path.removeprefix(DAGS_DIR).lstrip('/')}"
-        if relative not in installed:
+        if relative not in shown:
             continue
         where, line = _location(trace, relative)
-        shown = installed.get(where)
-        name = str(shown.relative_to(source.root)) if shown else where
         raise DagFileError(
-            f"{name}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
+            f"{shown.get(where, where)}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
             last_seen=trace.strip(),
             evidence=f"Airflow's import error of {relative}",
             fix=advice_for_import(trace),
@@ -108,11 +110,11 @@ def _exception(trace: str) -> str:
     return lines[-1].strip() if lines else "unknown error"
 
 
-def image_notes(source: ExtensionSource) -> list[str]:
+def image_notes(contents: Contents) -> list[str]:
     """References in DAG code that only happen to fit one installation, each with its line (build 2, 4.4)."""
     notes = []
-    for image in source.operator_images:
-        where = f"{image.file.relative_to(source.root)}:{image.line}"
+    for image in contents.operator_images:
+        where = f"{image.file}:{image.line}"
         if image.name is None and not image.reference.startswith("{?}"):
             notes.append(f"{where} pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
         tag = image.reference.rsplit(":", 1)[-1]

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.artefacts.sources import last_part
 from harness.errors import ImageError, UsageError
-from harness.images import RegistryClient, build_extension_image
-from harness.images.engine import client as engine_client
+from harness.images import RegistryClient, build_extension_image, engine
 from harness.platform import registry_seed
 from harness.progress import OnProgress
 
 if TYPE_CHECKING:
+    from harness.artefacts.sources import FoundImage
     from harness.cluster import Cluster
     from harness.extension import Container
     from harness.settings import Settings
@@ -28,24 +29,36 @@ _BLOCK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Built:
-    """One built container: its id in the engine, and the reference under which pods pull it."""
+class PodImage:
+    """One image of an extension that pods pull.
+
+    Attributes:
+        image: its name without registry and tag.
+        image_id: in the engine.
+        reference: under which pods pull it.
+        origin: where its bytes come from, for the evidence.
+        config_digest: ``sha256:...`` of its configuration.
+        layers: digests of its uncompressed layers, the lowest first.
+    """
 
     image: str
     image_id: str
     reference: str
+    origin: str = "built"
+    config_digest: str = ""
+    layers: tuple[str, ...] = ()
 
 
 def build(
     containers: Sequence[Container], reference_of: Callable[[Container], str], settings: Settings, say: OnProgress
-) -> list[Built]:
+) -> list[PodImage]:
     """Build the containers of an extension, ``local-only`` ones first and one after another.
 
     Raises:
         BuildError: names the Dockerfile's failing step.
     """
 
-    def one(container: Container) -> Built:
+    def one(container: Container) -> PodImage:
         # a name of our own in the engine: the reference belongs to the platform's registry only
         tag = (
             f"local-only/{container.image}:latest"
@@ -54,7 +67,9 @@ def build(
         )
         lines = _Lines(container.image, say)
         image_id = build_extension_image(container.directory, tag, settings=settings, on_line=lines)
-        return Built(container.image, image_id, reference_of(container))
+        return PodImage(
+            container.image, image_id, reference_of(container), "built", image_id, engine.layers_of(image_id)
+        )
 
     wanted = [container for container in containers if not container.ignored]
     for base in (container for container in wanted if container.local):
@@ -63,7 +78,7 @@ def build(
         return list(pool.map(one, (container for container in wanted if not container.local)))
 
 
-def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
+def push(images: Iterable[PodImage], registry: str, say: OnProgress) -> None:
     """Push to the registry; an image that is there already moves no bytes and takes one request.
 
     Raises:
@@ -77,7 +92,7 @@ def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
                 fix="push it yourself, or leave LABEL REGISTRY and custom_registry_url out",
             )
 
-    def one(image: Built) -> None:
+    def one(image: PodImage) -> None:
         repository, _, tag = image.reference.removeprefix(f"{registry}/").rpartition(":")
         with RegistryClient(registry) as client:
             if client.has(repository, tag, image.image_id):
@@ -92,7 +107,44 @@ def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
         list(pool.map(one, images))
 
 
-def hand_over_archive(images: Iterable[Built], cluster: Cluster, say: OnProgress) -> None:
+def deliver_found(
+    cluster: Cluster, registry: str, found: Sequence[FoundImage], *, push_all: bool, say: OnProgress
+) -> list[PodImage]:
+    """Bring images that were built elsewhere to the platform: archives to its nodes, all others to its registry.
+
+    Args:
+        cluster: whose nodes get what was uploaded.
+        registry: the environment's.
+        found: the images.
+        push_all: archives go to the registry as well.
+        say: gets a line for each step that takes seconds.
+
+    Raises:
+        ArchiveError: an archive is damaged.
+        ImageError: the engine refuses an image.
+    """
+    images = {
+        image.reference: PodImage(
+            last_part(image.reference),
+            image.load(say),
+            image.reference,
+            image.origin,
+            image.config_digest,
+            image.layers,
+        )
+        for image in found
+    }
+    uploaded = {image.reference for image in found if image.uploaded and not push_all}
+    if uploaded:
+        say(f"importing {len(uploaded)} images")
+        cluster.import_images({reference: images[reference].image_id for reference in uploaded})
+    pushed = [image for reference, image in images.items() if reference not in uploaded]
+    push(pushed, registry, say)
+    cluster.withdraw_images(image.reference for image in pushed)
+    return list(images.values())
+
+
+def hand_over_archive(images: Iterable[PodImage], cluster: Cluster, say: OnProgress) -> None:
     """All images as one archive, which the cluster's nodes import.
 
     Raises:
@@ -105,7 +157,7 @@ def hand_over_archive(images: Iterable[Built], cluster: Cluster, say: OnProgress
         cluster.import_archive(archive)
 
 
-def write_archive(images: Iterable[Built], archive: Path, say: OnProgress) -> None:
+def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) -> None:
     """``docker save`` of all images into one file, whole or not at all.
 
     Args:
@@ -118,7 +170,7 @@ def write_archive(images: Iterable[Built], archive: Path, say: OnProgress) -> No
     import requests
 
     images = list(images)
-    api = engine_client(timeout_s=600)
+    api = engine.client(timeout_s=600)
     tagged: list[str] = []
     partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:

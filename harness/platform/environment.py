@@ -16,7 +16,15 @@ from harness.cluster import ledger
 from harness.contract import names
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
-from harness.platform import loss, ownership, platform_chart, projects, readiness, registry_seed
+from harness.platform import (
+    loss,
+    ownership,
+    platform_chart,
+    platform_globals,
+    projects,
+    readiness,
+    registry_seed,
+)
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.credentials import Credentials
 from harness.platform.meanwhile import meanwhile
@@ -55,7 +63,7 @@ class Environment:
         self.profile = profile
         self.credentials = credentials
         self.adopted = adopted
-        self.registry = cluster.registry
+        self.registry = settings.platform_registry or cluster.registry
         self.services = ServicesClient(
             functools.partial(cluster.address, names.SERVICES_NAMESPACE, names.HARNESS_SERVICES[0]),
             token=credentials.token,
@@ -82,7 +90,7 @@ class Environment:
     @property
     def platform_version(self) -> str:
         """``KAAPANA_BUILD_VERSION``."""
-        return self.profile.version
+        return self.settings.platform_version or self.profile.version
 
     @functools.cached_property
     def object_store(self) -> Minio:
@@ -100,42 +108,14 @@ class Environment:
     @functools.cached_property
     def platform_globals(self) -> Mapping[str, Any]:
         """``global`` of the platform's own release, which every extension's chart is rendered with (build 10.3)."""
-        values: dict[str, Any] = {
-            "registry_url": self.registry,
-            "kaapana_build_version": self.platform_version,
-            "admin_namespace": names.ADMIN_NAMESPACE,
-            "services_namespace": names.SERVICES_NAMESPACE,
-            "extensions_namespace": names.EXTENSIONS_NAMESPACE,
-            "helm_namespace": names.ADMIN_NAMESPACE,
-            "release_name": "kaapana-admin-chart",
-            "hostname": "localhost",
-            "http_port": "80",
-            "https_port": "443",
-            "http_proxy": "",
-            "https_proxy": "",
-            "dicom_port": str(names.CTP_DICOM[2]),
-            # as on a platform without dev mode; with it the nodes would ask the registry for imported images
-            "pull_policy_images": "IfNotPresent",
-            "pull_policy_jobs": "IfNotPresent",
-            "pull_policy_pods": "IfNotPresent",
-            "dev_mode": False,
-            "offline_mode": False,
-            "gpu_support": self.settings.gpu,
-            "prefetch_extensions": False,
-            "instance_name": "central",
-            "instance_uid": self.id,
-            "fast_data_dir": "/home/kaapana",
-            "slow_data_dir": "/home/kaapana",
-            "home_dir": "/home/kaapana",
-            "storage_class_fast": "",
-            "storage_class_slow": "",
-            "storage_class_workflow": "",
-            "main_node_name": "",
-            "oidc_client_secret": self.credentials.oidc_client_secret,
-        }
-        if self.profile.data["installer"]["dag_image_tag"] == "platform":
-            values["harness_dag_image_tag"] = self.platform_version
-        return values
+        return platform_globals.of(
+            self.settings,
+            self.profile,
+            self.registry,
+            self.platform_version,
+            environment_id=self.id,
+            oidc_client_secret=self.credentials.oidc_client_secret,
+        )
 
     @classmethod
     def up(cls, settings: Settings, *, on_progress: OnProgress = quiet) -> Environment:
@@ -235,6 +215,16 @@ class Environment:
         with RegistryClient(self.registry) as client:
             if not client.ready():
                 raise EnvironmentError_(f"the registry {self.registry} does not answer")
+
+    def has_image(self, reference: str) -> bool:
+        """Whether the platform's registry has an image."""
+        from harness.images import RegistryClient
+
+        if not reference.startswith(f"{self.registry}/"):
+            return False
+        repository, _, tag = reference.removeprefix(f"{self.registry}/").rpartition(":")
+        with RegistryClient(self.registry) as client:
+            return client.digest(repository, tag) is not None
 
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -109,6 +109,27 @@ def describe(manifest: Manifest) -> str:
     metadata = manifest.get("metadata") or {}
     namespace = metadata.get("namespace")
     return f"{manifest.get('kind')} {namespace + '/' if namespace else ''}{metadata.get('name')}"
+
+
+def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
+    """Every image that the pods of these objects pull, with the object that names it."""
+    for manifest in manifests:
+        for spec in _pod_specs(manifest):
+            for kind in ("initContainers", "containers"):
+                for container in spec.get(kind) or ():
+                    if isinstance(container, dict) and container.get("image"):
+                        yield manifest, str(container["image"])
+
+
+def _pod_specs(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """The specification of the pods of an object: its own, or that of its template."""
+    spec = manifest.get("spec")
+    while isinstance(spec, dict):
+        if isinstance(spec.get("containers"), list):
+            yield spec
+        # a CronJob has a template of Jobs, which have one of pods
+        inner = spec.get("template") or spec.get("jobTemplate")
+        spec = inner.get("spec") if isinstance(inner, dict) else None
 
 
 def _events(hook: Manifest) -> list[str]:

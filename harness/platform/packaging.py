@@ -7,8 +7,6 @@ place, with the same version rule: what the requirement asks for must be the ver
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from harness.artefacts import package as packages
+from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
 from harness.extension import trees
 from harness.extension.charts import INSTALLER, Chart
@@ -27,43 +27,27 @@ INSTALLER_CHART = Path(__file__).parent / "dag-installer-chart"
 _COMMITTED_VERSION = "0.0.0"
 
 
-@dataclasses.dataclass(frozen=True)
-class Package:
-    """A packaged extension chart.
-
-    Attributes:
-        path: ``<name>-<version>.tgz``.
-        installer_version: version of the dag-installer-chart inside; since platform 0.5.1 it is the tag of the
-            DAG image that the cluster pulls (build 2).
-        replaced: True when the harness's installer chart stands in for the author's path.
-    """
-
-    path: Path
-    name: str
-    version: str
-    installer_version: str
-    replaced: bool
-
-
-def package(chart: Chart, destination: Path, *, helm: Helm | None = None) -> Package:
+def package(chart: Chart, destination: Path, *, helm: Helm | None = None) -> ChartPackage:
     """Package a chart; its folder stays as it is.
 
     Args:
         chart: the extension's chart.
         destination: folder for the package, created on demand.
 
+    Returns:
+        The package, read as any other.
+
     Raises:
         ExtensionError: a dependency is not there or has another version; Helm's words are in ``last_seen``.
     """
     helm = helm or find()
     with _copy(chart) as folder:
-        replaced = _resolve_dependencies(chart, folder)
+        _resolve_dependencies(chart, folder)
         try:
             helm.dependency_update(folder)
             archive = helm.package(folder, destination)
         except HelmError as error:
             raise _packaging_error(chart, error) from None
-        installer = _embedded_installer(folder)
     expected = destination / f"{chart.name}-{chart.version}.tgz"
     if archive.resolve() != expected.resolve():
         raise ExtensionError(
@@ -71,7 +55,7 @@ def package(chart: Chart, destination: Path, *, helm: Helm | None = None) -> Pac
             last_seen=f"package written: {archive.name}, the platform looks for {expected.name}",
             fix="write the version as three numbers, e.g. 0.1.0",
         )
-    return Package(archive, chart.name, chart.version, installer, replaced)
+    return packages.read(archive)
 
 
 @contextmanager
@@ -94,9 +78,8 @@ def _copy_files(source: Path, target: Path, *, skip_built: bool = False) -> None
         shutil.copyfile(file, target / relative)
 
 
-def _resolve_dependencies(chart: Chart, folder: Path) -> bool:
-    """Make every ``file://`` path of the copy absolute; returns whether the installer was replaced."""
-    replaced = False
+def _resolve_dependencies(chart: Chart, folder: Path) -> None:
+    """Make every ``file://`` path of the copy absolute; where the installer is not there, ours takes its place."""
     entries: list[dict[str, str]] = []
     for dependency in chart.requirements:
         if not dependency.repository:
@@ -119,13 +102,12 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> bool:
                         last_seen="helm dep up: directory not found",
                         fix="the path is relative to the chart's folder",
                     )
-                path, replaced = INSTALLER_CHART, True
+                path = INSTALLER_CHART
                 _check_installer_version(chart, dependency.version)
             repository = f"file://{path}"
         entry = {"name": dependency.name, "version": dependency.version, "repository": repository}
         entries.append({key: value for key, value in entry.items() if value})
     _write_dependencies(chart, folder, entries)
-    return replaced
 
 
 def _dependency_path(chart: Chart, repository: str) -> Path | None:
@@ -154,20 +136,6 @@ def _write_dependencies(chart: Chart, folder: Path, entries: list[dict[str, str]
         requirements.unlink()
     else:
         requirements.write_text(yaml.safe_dump({"dependencies": entries}, sort_keys=False), "utf-8")
-
-
-def _embedded_installer(folder: Path) -> str:
-    """Version of the installer inside the package, from what ``dep up`` put into ``charts/``."""
-    unpacked = folder / "charts" / INSTALLER / "Chart.yaml"
-    if unpacked.is_file():
-        return str(yaml.safe_load(unpacked.read_text("utf-8"))["version"])
-    for name in sorted(os.listdir(folder / "charts")):
-        if name.startswith(f"{INSTALLER}-") and name.endswith(".tgz"):
-            return name.removeprefix(f"{INSTALLER}-").removesuffix(".tgz")
-    raise ExtensionError(
-        f"{INSTALLER} is found in requirements.yaml, but missing in charts/ directory",
-        fix=f"name the dependency exactly {INSTALLER}",
-    )
 
 
 def _packaging_error(chart: Chart, error: HelmError) -> ExtensionError:

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from harness.artefacts.package import ChartPackage
 from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import ExtensionError
 from harness.platform import values
 from harness.platform.helm import Helm, HelmError
 from harness.platform.manifests import Rendered, arrange, describe
-from harness.platform.packaging import Package
 
 _LISTED = ("kaapanaworkflow", "kaapanaapplication")
 
@@ -21,29 +21,21 @@ class Uploaded:
     """A chart in the platform's extension list.
 
     Attributes:
-        metadata: Chart.yaml of the package.
         chart_globals: ``global`` of its values.yaml.
     """
 
-    package: Package
-    metadata: Mapping[str, Any]
+    package: ChartPackage
     chart_globals: Mapping[str, Any]
 
 
-def check(helm: Helm, package: Package, platform_globals: Mapping[str, Any]) -> Uploaded:
+def check(helm: Helm, package: ChartPackage, platform_globals: Mapping[str, Any]) -> Uploaded:
     """Do what the platform does with an uploaded ``.tgz``.
 
     Raises:
         ExtensionError: the upload would be refused, or the extension would never be listed.
     """
-    expected = f"{package.name}-{package.version}.tgz"
-    if package.path.name != expected:
-        raise ExtensionError(
-            f"{package.path.name} must be named {expected}: the platform finds it by this name only",
-            fix="do not rename the package",
-        )
+    expected = package.file_name
     try:
-        metadata, defaults = helm.show_chart(package.path), helm.show_values(package.path)
         rendered = arrange(
             helm.render(
                 package.path, {"global": dict(platform_globals)}, release=package.name, namespace=ADMIN_NAMESPACE
@@ -63,8 +55,8 @@ def check(helm: Helm, package: Package, platform_globals: Mapping[str, Any]) -> 
                 last_seen="Chart files can not contain resources under admin_namespace",
                 fix="put it into .Values.global.services_namespace",
             )
-    _check_listing(expected, metadata)
-    return Uploaded(package, metadata, dict(defaults.get("global") or {}))
+    _check_listing(expected, package.metadata)
+    return Uploaded(package, dict(package.values.get("global") or {}))
 
 
 def _check_listing(expected: str, metadata: Mapping[str, Any]) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.findings import Finding
 from harness.run.diagnosis import seconds_between
 from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.results import Cause, Finding, Run, TaskResult
+from harness.run.results import Cause, Run, RunImage, TaskResult
 
 SCHEMA = 1
 RESULTS_PREFIX = "staticwebsiteresults/"
@@ -142,6 +143,9 @@ def as_document(run: Run) -> Json:
         "sent": [_fields(item) for item in run.sent],
         "objects": [_fields(item) for item in run.objects],
         "findings": [{**_fields(finding), "platforms": list(finding.platforms)} for finding in run.findings],
+        "images": [
+            {**_fields(image), "layers": list(image.layers), "tasks": list(image.tasks)} for image in run.images
+        ],
         "cause": _fields(run.cause) if run.cause else None,
     }
 
@@ -188,6 +192,11 @@ def read(directory: Path) -> Run:
             cause=Cause(**cause) if cause else None,
             directory=directory,
             run_ids=(document["run_id"],),
+            # written since built extensions can be installed
+            images=tuple(
+                RunImage(**{**item, "layers": tuple(item["layers"]), "tasks": tuple(item["tasks"])})
+                for item in document.get("images", ())
+            ),
         )
     except FileNotFoundError:
         raise UsageError(f"{directory} is not the folder of a run: it has no run.json") from None

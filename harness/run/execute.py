@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.errors import HarnessError
+from harness.findings import Finding
 from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, written
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
-from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.results import Finding, Run
+from harness.run.ports import EnvironmentPort, ImagePort, Json, ProjectPort
+from harness.run.results import Run, RunImage, TaskResult
 from harness.run.trigger import Triggered, series_of, trigger
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Request:
         cluster: name of the cluster, for the evidence.
         given_arguments: arguments that releases treat differently, from the extension's source.
         notes: what a user of the extension would miss, one sentence each.
+        findings: what is known of the extension before it runs.
+        images: the extension's own images.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR.
     """
 
@@ -58,6 +61,8 @@ class Request:
     cluster: str = "docker"
     given_arguments: Sequence[findings.GivenArgument] = ()
     notes: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+    images: Sequence[ImagePort] = ()
     input_readers: Sequence[str] = ()
 
 
@@ -196,14 +201,29 @@ def _collect(
             *scrapes.collect(environment, project, triggered.run_ids, folder),
             *findings.without_input(named, request.input_readers),
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
+            *request.findings,
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
         ),
         cause=cause,
         directory=request.directory,
         run_ids=triggered.run_ids,
+        images=_images(request.images, tasks),
     )
     evidence.write(run)
     return run
+
+
+def _images(images: Sequence[ImagePort], tasks: Sequence[TaskResult]) -> tuple[RunImage, ...]:
+    return tuple(
+        RunImage(
+            image.reference,
+            image.origin,
+            image.config_digest,
+            tuple(image.layers),
+            tuple(task.task_id for task in tasks if task.image == image.reference),
+        )
+        for image in images
+    )
 
 
 def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, Json]]:

@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.findings import Finding
 from harness.run import releases
 from harness.run.outputs import StoredObject
-from harness.run.results import Finding
 
 Task = Mapping[str, Any]
 

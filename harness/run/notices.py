@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from harness.contract.names import NOTICE
-from harness.run.results import Finding
+from harness.findings import Finding
 
 _LINE: Final = re.compile(rf"(?:^|[ \t]){NOTICE} (?P<rule>[a-z-]+): (?P<text>[^\r\n]+)", re.MULTILINE)
 # of one rule in one task: more of the same tell nothing new

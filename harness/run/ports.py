@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -116,3 +116,23 @@ class EnvironmentPort(Protocol):
 
     @property
     def object_store(self) -> ObjectStorePort: ...
+
+
+class ImagePort(Protocol):
+    """One image of an extension; :class:`harness.platform.delivery.PodImage` is one."""
+
+    @property
+    def reference(self) -> str:
+        """Under which pods pull it."""
+
+    @property
+    def origin(self) -> str:
+        """Where its bytes come from."""
+
+    @property
+    def config_digest(self) -> str:
+        """Digest of its configuration."""
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Digests of its uncompressed layers."""

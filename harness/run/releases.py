@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness import profiles
-from harness.run.results import Finding
+from harness.findings import Finding
 from harness.workflow import naming
 
 Task = Mapping[str, Any]

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.checks.verdict import Verdict
 from harness.errors import CheckError
+from harness.findings import Finding
 from harness.run.metrics import TaskMetrics, read_metrics
 from harness.run.outputs import Reports, SentObjects, StoredObject
 
@@ -40,30 +41,6 @@ class Cause:
         if self.fix:
             lines.append(f"  fix: {self.fix}")
         return "\n".join(lines)
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """Something an author should know although it may not have failed the run.
-
-    Args:
-        rule: stable name of the rule.
-        severity: ``error``, ``warning`` or ``info``.
-        where: task, file or object it is about.
-        message: what is the matter.
-        fix: the next step.
-        platforms: profiles on which it matters; empty for all.
-    """
-
-    rule: str
-    severity: str
-    where: str
-    message: str
-    fix: str = ""
-    platforms: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.severity} {self.rule}: {self.where}: {self.message}" + (f" ({self.fix})" if self.fix else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +81,25 @@ class TaskResult:
 
 
 @dataclasses.dataclass(frozen=True)
+class RunImage:
+    """One image of the extension: the bytes that ran.
+
+    Args:
+        reference: under which pods pulled it.
+        origin: ``built``, the archive's name, ``registry/repository@digest``, or the engine.
+        config_digest: ``sha256:...`` of its configuration.
+        layers: digests of its uncompressed layers, the lowest first.
+        tasks: the tasks whose container was made from it; empty for the DAG image.
+    """
+
+    reference: str
+    origin: str
+    config_digest: str
+    layers: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """A finished run of a workflow.
 
@@ -126,6 +122,7 @@ class Run:
     cause: Cause | None
     directory: Path
     run_ids: tuple[str, ...] = ()
+    images: tuple[RunImage, ...] = ()
 
     @property
     def succeeded(self) -> Verdict:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from harness.findings import Finding
 from harness.run.metrics import AREA
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.results import Finding
 
 _FIX = (
     'the program must listen on 0.0.0.0 (not 127.0.0.1) from early on, and annotations={"prometheus.io/port": "..."} '

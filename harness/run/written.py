@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from harness.findings import Finding
 from harness.kube import ApiError, KubeApi
-from harness.run.results import Cause, Finding
+from harness.run.results import Cause
 
 Task = Mapping[str, Any]
 

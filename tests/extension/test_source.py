@@ -18,17 +18,15 @@ def test_an_extension_in_the_layout_of_the_guide_is_read(tmp_path: Path) -> None
     assert source.chart.name == "mean-workflow"
     assert source.chart.image == source.dag_image.image == "dag-mean"
     assert [(c.image, c.directory.name) for c in source.processing_images] == [("mean-value", "mean-value")]
-    assert {file.installed: file.source.name for file in source.files} == {
-        "dags/dag_mean.py": "dag_mean.py",
-        "dags/mean_value/MeanOperator.py": "MeanOperator.py",
+    assert {file.installed: file.shown for file in source.contents.files} == {
+        "dags/dag_mean.py": "extension/docker/files/dag_mean.py",
+        "dags/mean_value/MeanOperator.py": "extension/docker/files/mean-value/MeanOperator.py",
     }
-    assert [file.installed for file in source.dag_files] == ["dags/dag_mean.py"]
-    assert source.dag_ids == ("mean-value",)
-    (image,) = source.operator_images
+    assert [file.installed for file in source.contents.dag_files] == ["dags/dag_mean.py"]
+    (image,) = source.contents.operator_images
     assert image.name == "mean-value"
     assert image.seen_by_build_script
     assert image.resolve("localhost:5000", "0.6.0") == "localhost:5000/mean-value:0.6.0"
-    assert source.unbuilt_images == ()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +172,7 @@ def test_a_build_ignored_container_and_a_local_base_are_marked(tmp_path: Path) -
 def test_copy_follows_dockers_rules(tmp_path: Path, lines: str, installed: list[str]) -> None:
     text = f'FROM local-only/base-installer:latest\nLABEL IMAGE="dag-mean"\n{lines}\n'
     source = extension.read(write(tmp_path, {DOCKERFILE: text}))
-    assert sorted(file.installed for file in source.files) == installed
+    assert sorted(file.installed for file in source.contents.files) == installed
 
 
 @pytest.mark.parametrize(
@@ -194,7 +192,7 @@ def test_copy_follows_dockers_rules(tmp_path: Path, lines: str, installed: list[
 def test_an_operators_image_is_found_in_every_spelling(tmp_path: Path, code: str, reference: str, seen: bool) -> None:
     file = tmp_path / "XOperator.py"
     file.write_text(code)
-    found = operators.images(tmp_path, file)
+    found = operators.images(file.read_text("utf-8"), file.name, file.name)
     assert found[-1].resolve("R", "V") == reference
     assert found[-1].seen_by_build_script is seen
 
@@ -202,13 +200,23 @@ def test_an_operators_image_is_found_in_every_spelling(tmp_path: Path, code: str
 def test_the_build_script_only_looks_into_files_named_operator(tmp_path: Path) -> None:
     file = tmp_path / "tasks.py"
     file.write_text('f(\n  image=f"{DEFAULT_REGISTRY}/x:{KAAPANA_BUILD_VERSION}",\n)')
-    assert [image.seen_by_build_script for image in operators.images(tmp_path, file)] == [False]
+    assert [
+        image.seen_by_build_script for image in operators.images(file.read_text("utf-8"), file.name, file.name)
+    ] == [False]
 
 
-def test_an_image_without_a_dockerfile_of_the_tree_is_named(tmp_path: Path) -> None:
-    operator = "extension/docker/files/mean-value/MeanOperator.py"
-    source = extension.read(write(tmp_path, {operator: FILES[operator].replace("/mean-value:", "/meen-value:")}))
-    assert [image.name for image in source.unbuilt_images] == ["meen-value"]
+def test_images_count_where_a_dag_file_or_what_it_imports_names_them(tmp_path: Path) -> None:
+    folder = "extension/docker/files/mean-value"
+    operator = FILES[f"{folder}/MeanOperator.py"]
+    changes: dict[str, str | None] = {
+        f"{folder}/MeanOperator.py": "from mean_value.base import B\nfrom .near import N\nimport json\n" + operator,
+        f"{folder}/base.py": operator.replace("/mean-value:", "/base:"),
+        f"{folder}/near.py": operator.replace("/mean-value:", "/near:"),
+        f"{folder}/UnusedOperator.py": operator.replace("/mean-value:", "/unused:"),
+    }
+    contents = extension.read(write(tmp_path, changes)).contents
+    assert {image.name for image in contents.operator_images} == {"mean-value", "base", "near", "unused"}
+    assert {image.name for image in contents.imported_images} == {"mean-value", "base", "near"}
 
 
 def test_the_images_whose_programs_have_a_text_are_known(tmp_path: Path) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from harness import extension, profiles
+from harness import extension
 from harness.errors import InstallError
 from harness.kube import Invalid, KubeApi
-from harness.platform import dags, install, installer, releases
+from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.manifests import Manifest, arrange
-from harness.platform.packaging import Package
 from harness.platform.releases import Release
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
@@ -195,7 +193,7 @@ class FakeAirflow:
 
 
 def collect(tmp_path: Path, airflow: FakeAirflow) -> dags.Dags:
-    return dags.collect(extension.read(write(tmp_path)), cast(AirflowClient, airflow))
+    return dags.collect("mean-workflow", extension.read(write(tmp_path)).contents, cast(AirflowClient, airflow))
 
 
 FORMS = {"data_form": {"properties": {"dataset_name": {"type": "string"}}}, "workflow_form": {}}
@@ -295,22 +293,9 @@ def test_an_image_that_the_platform_will_not_find_is_noted_with_its_line(tmp_pat
     path = "extension/docker/files/mean-value/MeanOperator.py"
     changed = re.sub(r'f".DEFAULT_REGISTRY.*"', image, FILES[path])
     source = extension.read(write(tmp_path, {path: changed}))
-    notes = dags.image_notes(source)
+    notes = dags.image_notes(source.contents)
     assert [note for note in notes if said in note and "MeanOperator.py:10" in note], notes
 
 
 def test_images_as_the_platform_names_them_need_no_note(tmp_path: Path) -> None:
-    assert dags.image_notes(extension.read(write(tmp_path))) == []
-
-
-@pytest.mark.parametrize(
-    ("release_name", "replaced", "tag"),
-    [("documented", True, "0.6.0"), ("documented", False, "1.2.3"), ("0.6.0", True, "1.2.3"), ("0.5.0", True, "0.5.0")],
-)
-def test_the_tag_of_the_dag_image_is_the_platforms_or_the_installer_charts_by_release(
-    release_name: str, replaced: bool, tag: str
-) -> None:
-    profile = profiles.load(release_name)
-    environment = SimpleNamespace(profile=profile, platform_version=profile.version)
-    package = Package(Path("a.tgz"), "a", "0.1.0", "1.2.3", replaced)
-    assert install._dag_tag(cast(Any, environment), package) == tag
+    assert dags.image_notes(extension.read(write(tmp_path)).contents) == []

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness import extension
+from harness.artefacts import package as packages
+from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
 from harness.platform import packaging, upload
 from harness.platform.helm import Helm
@@ -20,7 +22,7 @@ GLOBALS = {
 }
 
 
-def package(root: Path, out: Path, helm: Helm) -> packaging.Package:
+def package(root: Path, out: Path, helm: Helm) -> ChartPackage:
     return packaging.package(extension.read(root).chart, out, helm=helm)
 
 
@@ -56,7 +58,7 @@ def test_a_path_into_a_clone_that_is_not_here_is_replaced_by_our_installer(
     before = snapshot(root)
     made = package(root, tmp_path / "out", helm)
     assert made.path.name == "mean-workflow-0.1.0.tgz"
-    assert (made.installer_version, made.replaced) == ("0.0.0", True)
+    assert made.subcharts == {"dag-installer-chart": "0.0.0"}
     assert "mean-workflow/charts/dag-installer-chart/templates/install.yaml" in names_in(made.path)
     assert snapshot(root) == before
     uploaded = upload.check(helm, made, GLOBALS)
@@ -72,7 +74,7 @@ def test_the_authors_own_installer_chart_is_used_when_its_path_is_there(tmp_path
     }
     requirements = "dependencies:\n- name: dag-installer-chart\n  version: 0.6.0\n  repository: file://../../own\n"
     made = package(write(tmp_path / "x", {**own, f"{CHART}/requirements.yaml": requirements}), tmp_path / "o", helm)
-    assert (made.installer_version, made.replaced) == ("0.6.0", False)
+    assert made.subcharts == {"dag-installer-chart": "0.6.0"}
     assert "mean-workflow/charts/dag-installer-chart/templates/x.yaml" in names_in(made.path)
 
 
@@ -112,7 +114,7 @@ def test_what_an_earlier_packaging_left_behind_does_not_get_in(tmp_path: Path, h
     (root / CHART / "mean-workflow-0.0.1.tgz").write_bytes(b"old")
     made = package(root, tmp_path / "o", helm)
     assert "mean-workflow/mean-workflow-0.0.1.tgz" not in names_in(made.path)
-    assert made.installer_version == "0.0.0"
+    assert made.subcharts["dag-installer-chart"] == "0.0.0"
 
 
 @pytest.mark.parametrize(
@@ -148,11 +150,9 @@ def test_an_upload_that_the_platform_would_refuse_or_lose_is_an_error(
 
 def test_a_renamed_package_is_refused(tmp_path: Path, helm: Helm) -> None:
     made = package(write(tmp_path / "x"), tmp_path / "o", helm)
-    renamed = packaging.Package(
-        made.path.rename(tmp_path / "o/latest.tgz"), made.name, made.version, made.installer_version, made.replaced
-    )
+    renamed = made.path.rename(tmp_path / "o/latest.tgz")
     with pytest.raises(ExtensionError, match=r"must be named mean-workflow-0\.1\.0\.tgz"):
-        upload.check(helm, renamed, GLOBALS)
+        packages.read(renamed)
 
 
 def test_an_object_of_a_hook_may_lie_in_admin(tmp_path: Path, helm: Helm) -> None:
@@ -161,7 +161,7 @@ def test_an_object_of_a_hook_may_lie_in_admin(tmp_path: Path, helm: Helm) -> Non
         "  annotations: {helm.sh/hook: pre-install}\n"
     )
     made = package(write(tmp_path / "x", {f"{CHART}/templates/x.yaml": text}), tmp_path / "o", helm)
-    assert upload.check(helm, made, GLOBALS).metadata["name"] == "mean-workflow"
+    assert upload.check(helm, made, GLOBALS).package is made
 
 
 def test_parameters_of_the_dialog_start_with_their_defaults() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from harness.extension import Contents
 from harness.settings import Settings
 
 IMAGE = "localhost:5000/otsus-method:0.6.0"
@@ -241,8 +242,10 @@ def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
     return SimpleNamespace(
         dag_ids=("otsus-method",),
         visible_dag_ids=("otsus-method",),
-        images={},
+        images=(),
         notes=(),
-        source=SimpleNamespace(files=(), root=Path(), mentioning=lambda text: ()),
+        findings=(),
+        contents=Contents(()),
+        input_readers=(),
         uninstall=lambda on_progress: None,
     )

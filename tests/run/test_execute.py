@@ -75,6 +75,13 @@ SCHEMA = record(
         fix=TEXT,
         platforms={"type": "array", "items": TEXT},
     ),
+    images=items(
+        reference=TEXT,
+        origin=TEXT,
+        config_digest=TEXT,
+        layers={"type": "array", "items": TEXT},
+        tasks={"type": "array", "items": TEXT},
+    ),
     cause={"anyOf": [{"type": "null"}, record(task_id=TEXT_OR_NULL, summary=TEXT, detail=TEXT, fix=TEXT)]},
 )
 

@@ -141,6 +141,10 @@ class ContextCluster:
         """See :class:`harness.cluster.base.Cluster`."""
         self._api.note_images(self._images.provide(images))
 
+    def import_images(self, images: Mapping[str, str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        self.provide_images(images)
+
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
         found = self._images.import_archive(archive)

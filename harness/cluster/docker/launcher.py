@@ -134,6 +134,13 @@ class DockerCluster:
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
+        self.api.request("POST", "/harness/node-images", body={"images": self._ids(images)})
+
+    def import_images(self, images: Mapping[str, str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        self.api.request("POST", "/harness/node-images", body={"images": self._ids(images), "imported": True})
+
+    def _ids(self, images: Mapping[str, str]) -> dict[str, str]:
         import docker.errors
 
         known: dict[str, str] = {}
@@ -142,7 +149,7 @@ class DockerCluster:
                 known[reference] = str(self._client.images.get(name).id)
             except docker.errors.ImageNotFound:
                 raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
-        self.api.request("POST", "/harness/node-images", body={"images": known})
+        return known
 
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""

@@ -161,6 +161,10 @@ class KindCluster:
         """See :class:`harness.cluster.base.Cluster`."""
         self._images.provide(images)
 
+    def import_images(self, images: Mapping[str, str]) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        self.provide_images(images)
+
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
         return self._images.import_archive(archive)

@@ -1,0 +1,79 @@
+"""The charts and images that a command line, a setting or a test has named in place of a source tree."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.artefacts import package, sources
+from harness.artefacts.package import ChartPackage
+from harness.artefacts.sources import ImageSource
+from harness.errors import ExtensionError, HarnessError, UsageError
+from harness.extension import charts, trees
+
+
+@dataclasses.dataclass(frozen=True)
+class Artefacts:
+    """What was built elsewhere.
+
+    Attributes:
+        packages: the charts, each of another name.
+        sources: where their images are; the first that has one is taken.
+    """
+
+    packages: tuple[ChartPackage, ...]
+    sources: tuple[ImageSource, ...]
+
+    @classmethod
+    def open(cls, chart_paths: Iterable[str | os.PathLike[str]], images: Iterable[str | os.PathLike[str]]) -> Artefacts:
+        """Read packages and the indexes of archives.
+
+        Raises:
+            ExtensionError: a package cannot be used, none is a workflow, or two are the same chart.
+            UsageError: an archive is damaged, or a word names neither an archive nor a registry.
+            EngineError: no engine answers.
+        """
+        found: dict[str, ChartPackage] = {}
+        for path in chart_paths:
+            read = package.read(path)
+            if other := found.get(read.name):
+                raise ExtensionError(
+                    f"{other.path} and {read.path} are the same chart {read.name}",
+                    fix="give one of them: an installed release has one version",
+                )
+            found[read.name] = read
+        if not found:
+            raise UsageError("images were given, but no chart", fix="give the packaged chart with --chart X.tgz")
+        return cls(tuple(found.values()), tuple(sources.open_sources(images)))
+
+    def of_tree(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
+        """Return the packages that stand for a source tree, which need not be there.
+
+        Raises:
+            UsageError: none was given for its chart.
+        """
+        names = _chart_names(Path(path).expanduser())
+        if names is None:
+            return self.packages
+        fitting = tuple(entry for entry in self.packages if entry.name in names)
+        if not fitting:
+            raise UsageError(
+                f"no package was given for {path}, whose chart is {' or '.join(sorted(names))}",
+                last_seen=f"given: {', '.join(entry.path.name for entry in self.packages)}",
+                fix="give its package with --chart (--kaapana-chart) too, or leave these options out",
+            )
+        return fitting
+
+
+def _chart_names(tree: Path) -> set[str] | None:
+    """The names of the charts of a tree, ``None`` where there is no tree that can be read."""
+    if not tree.is_dir():
+        return None
+    try:
+        root = trees.check_root(tree)
+        found = {str(trees.read_mapping(root, folder / "Chart.yaml").get("name", "")) for folder in charts.find(root)}
+    except HarnessError:
+        return None
+    return found or None

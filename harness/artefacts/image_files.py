@@ -1,0 +1,100 @@
+"""The files that a DAG image brings to Airflow, read out of the image without running anything of it."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import tarfile
+import tempfile
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from harness.cluster import ledger
+from harness.cluster.docker.control_plane import labels
+from harness.errors import ExtensionError, ImageError
+from harness.extension import INSTALL_ROOT, Contents, InstalledFile
+from harness.images import engine
+
+if TYPE_CHECKING:
+    pass
+
+_MOST_FILES = 20_000
+_MOST_BYTES = 256 << 20
+_MOST_TEXT = 2 << 20
+
+
+def contents(image_id: str, shown: str) -> Contents:
+    """Return what a DAG image installs.
+
+    Args:
+        image_id: id or name in the engine.
+        shown: how messages name the image.
+
+    Raises:
+        ExtensionError: it installs more than an extension reasonably does.
+        ImageError: the engine does not hand its files out.
+    """
+    import docker
+
+    api = engine.client(timeout_s=300)
+    # nothing of the image is run: a container that is never started shows its files. Its labels let `prune` find it
+    # should this process be killed in between.
+    entry = ledger.new_entry(f"r{secrets.token_hex(4)}", "docker")
+    created = api.create_container(image_id, ["-"], entrypoint=["-"], name=f"kh-{entry.id}", labels=labels(entry))
+    try:
+        blocks, _ = api.get_archive(created["Id"], str(INSTALL_ROOT))
+        with tempfile.TemporaryFile(prefix="kh-dag-image-") as file:
+            _spool(blocks, file, shown)
+            return Contents(tuple(_files(file, shown)))
+    except docker.errors.NotFound:
+        return Contents(())
+    except docker.errors.APIError as error:
+        raise ImageError(f"the files of {shown} cannot be read", last_seen=str(error.explanation)) from None
+    finally:
+        with suppress(docker.errors.APIError):
+            api.remove_container(created["Id"], force=True, v=True)
+        api.close()
+
+
+def _spool(blocks: object, file: IO[bytes], shown: str) -> None:
+    size = 0
+    for block in blocks:  # type: ignore[attr-defined]
+        size += len(block)
+        if size > _MOST_BYTES:
+            raise ExtensionError(
+                f"{shown} brings more than {_MOST_BYTES >> 20} MiB to Airflow below {INSTALL_ROOT}",
+                fix="data and models do not belong into the DAG image",
+            )
+        file.write(block)
+    file.seek(0)
+
+
+def _files(file: IO[bytes], shown: str) -> list[InstalledFile]:
+    found = []
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for number, member in enumerate(archive, 1):
+            if number > _MOST_FILES:
+                raise ExtensionError(f"{shown} brings more than {_MOST_FILES} files to Airflow below {INSTALL_ROOT}")
+            # the archive begins with the last part of the path that was asked for
+            parts = PurePosixPath(member.name).parts[1:]
+            if not member.isreg() or not parts or ".." in parts:
+                continue
+            installed = PurePosixPath(*parts).as_posix()
+            content: bytes | None = None
+            if member.size <= _MOST_TEXT and installed.endswith(".py"):
+                opened = archive.extractfile(member)
+                assert opened is not None
+                content = opened.read()
+            name = f"{installed} in the image {shown}"
+            found.append(InstalledFile(installed, name, functools.partial(_text, content, name)))
+    return sorted(found, key=lambda entry: entry.installed)
+
+
+def _text(content: bytes | None, name: str) -> str:
+    if content is None:
+        raise ExtensionError(f"{name} is no text, or larger than {_MOST_TEXT >> 10} KiB")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ExtensionError(f"{name} is not UTF-8 text: {error}") from None

@@ -1,0 +1,113 @@
+"""Bringing images of archives and registries into the engine, under names of the harness: the user's tags stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.artefacts.archive import ArchivedImage, ImageArchive
+from harness.errors import ImageError
+from harness.images import engine
+from harness.images.registry_login import credentials
+from harness.progress import OnProgress
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+DELIVERED = "kaapana-harness/delivered"
+"""Repository under which such an image stays in the engine, with the digest of its configuration as the tag."""
+_LOAD_S = 1800.0
+_PULL_S = 600.0
+_STEPS = 10
+
+
+def kept_name(config_digest: str) -> str:
+    """Return the name under which an image stays in the engine."""
+    return f"{DELIVERED}:{config_digest.removeprefix('sha256:')[:24]}"
+
+
+def load(archive: ImageArchive, image: ArchivedImage, say: OnProgress) -> str:
+    """Load one image of an archive; one that the engine has already is not read again.
+
+    Returns:
+        Its id in the engine.
+
+    Raises:
+        ArchiveError: the archive is damaged.
+        ImageError: the engine does not take it.
+    """
+    name = kept_name(image.config_digest)
+    shown = image.references[0] if image.references else image.config_digest
+    api = engine.client(timeout_s=_LOAD_S)
+    try:
+        if found := engine.find_image(api, name):
+            return str(found["Id"])
+        say(f"loading {shown} from {archive.path.name} ({image.size / 1e6:.0f} MB)")
+        engine.load_images(api, archive.stream({name: image}, on_bytes=_progress(shown, say)), str(archive.path))
+        return _loaded(api, name, shown)
+    finally:
+        api.close()
+
+
+def pull(pinned: str, config_digest: str, say: OnProgress) -> str:
+    """Pull one image by its digest; one that the engine has already is not asked for.
+
+    Args:
+        pinned: ``registry/repository@sha256:...``.
+        config_digest: of the image.
+
+    Returns:
+        Its id in the engine.
+
+    Raises:
+        ImageError: the registry or the engine refuses.
+    """
+    import docker
+    import requests
+
+    name = kept_name(config_digest)
+    api = engine.client(timeout_s=_PULL_S)
+    try:
+        if found := engine.find_image(api, name):
+            return str(found["Id"])
+        say(f"pulling {pinned}")
+        login = credentials(pinned.partition("/")[0])
+        auth = {"username": login[0], "password": login[1]} if login else None
+        before = engine.find_image(api, pinned)
+        try:
+            for event in api.pull(pinned, stream=True, decode=True, auth_config=auth):
+                if "error" in event:
+                    raise ImageError(f"{pinned} cannot be pulled", last_seen=str(event["error"]))
+        except (docker.errors.APIError, requests.RequestException) as error:
+            raise ImageError(
+                f"{pinned} cannot be pulled", last_seen=str(getattr(error, "explanation", None) or error)
+            ) from None
+        repository, _, tag = name.rpartition(":")
+        api.tag(pinned, repository, tag)
+        if before is None:
+            # the engine must not look as if its user had pulled it
+            api.remove_image(pinned, noprune=True)
+        return _loaded(api, name, pinned)
+    finally:
+        api.close()
+
+
+def _loaded(api: APIClient, name: str, shown: str) -> str:
+    found: dict[str, Any] | None = engine.find_image(api, name)
+    if found is None:
+        raise ImageError(f"the engine has taken {shown}, but does not have it")
+    return str(found["Id"])
+
+
+def _progress(shown: str, say: OnProgress) -> Callable[[int, int], None]:
+    """Report every tenth of a large image."""
+    reported = 0
+
+    def on_bytes(read: int, total: int) -> None:
+        nonlocal reported
+        step = _STEPS * read // total if total > 100_000_000 else 0
+        if reported < step < _STEPS:
+            reported = step
+            say(f"loading {shown}: {read / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    return on_bytes

@@ -1,0 +1,222 @@
+"""Where the images of a built extension are: archives, a registry, the engine. Each is asked by the names of pods."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.artefacts import loading
+from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
+from harness.artefacts.archive import Platform as ImagePlatform
+from harness.errors import UsageError
+from harness.images import engine, manifests
+from harness.images.registry import RegistryClient
+from harness.progress import OnProgress
+from harness.settings import REGISTRY
+
+ENGINE = "engine"
+"""The word for the engine's own images, where archives and registries are named."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundImage:
+    """An image that a source has.
+
+    Attributes:
+        reference: under which pods pull it.
+        name: what it is called in its source.
+        origin: the source, for the evidence; of a registry with the digest of the manifest.
+        config_digest: ``sha256:...`` of its configuration.
+        layers: digests of its uncompressed layers, the lowest first.
+        uploaded: whether it reaches the platform as an upload to its nodes, and not through the registry.
+        load: brings it into the engine, and returns its id there.
+    """
+
+    reference: str
+    name: str
+    origin: str
+    config_digest: str
+    layers: tuple[str, ...]
+    uploaded: bool
+    load: Callable[[OnProgress], str] = dataclasses.field(repr=False, compare=False)
+
+
+class ImageSource(Protocol):
+    """A place with images.
+
+    Attributes:
+        shown: how messages name it.
+    """
+
+    shown: str
+
+    def find(self, reference: str, platform_registry: str) -> FoundImage | None:
+        """Return the image that pods pull under this reference.
+
+        Raises:
+            UsageError: it has one that the engine cannot run.
+        """
+
+    def similar(self, reference: str, platform_registry: str) -> list[str]:
+        """Return the references that it has for an image of this name, under whatever registry and tag."""
+
+
+class ArchiveSource:
+    """The images of one archive, by the names in it."""
+
+    def __init__(self, path: Path, architecture: str) -> None:
+        self.archive = ImageArchive.open(path, architecture=architecture)
+        self.shown = path.name
+        self._architecture = architecture
+
+    def find(self, reference: str, platform_registry: str) -> FoundImage | None:
+        """See :class:`ImageSource`."""
+        image = self.archive.find(reference)
+        if image is None:
+            return None
+        check_architecture(image, self._architecture, str(self.archive.path))
+
+        def load(say: OnProgress) -> str:
+            return loading.load(self.archive, image, say)
+
+        return FoundImage(reference, reference, self.shown, image.config_digest, image.diff_ids, True, load)
+
+    def similar(self, reference: str, platform_registry: str) -> list[str]:
+        """See :class:`ImageSource`."""
+        names = (name for image in self.archive.images for name in image.references)
+        return sorted(name for name in names if last_part(name) == last_part(reference))
+
+
+class EngineSource:
+    """The images of the engine, by their tags there."""
+
+    shown = "the engine"
+
+    def __init__(self, architecture: str) -> None:
+        self._architecture = architecture
+
+    def find(self, reference: str, platform_registry: str) -> FoundImage | None:
+        """See :class:`ImageSource`."""
+        api = engine.client()
+        try:
+            found = engine.find_image(api, reference)
+        finally:
+            api.close()
+        if found is None:
+            return None
+        _check(found, reference, self._architecture)
+        image_id = str(found["Id"])
+        return FoundImage(reference, reference, self.shown, image_id, engine.layers(found), False, lambda say: image_id)
+
+    def similar(self, reference: str, platform_registry: str) -> list[str]:
+        """See :class:`ImageSource`."""
+        api = engine.client()
+        try:
+            tags = (tag for image in api.images() for tag in image["RepoTags"] or ())
+            # what the harness keeps there is not the author's
+            own = (tag for tag in tags if not tag.startswith(("kaapana-harness/", "kh-", "<none>")))
+            return sorted(tag for tag in own if last_part(tag) == last_part(reference))
+        finally:
+            api.close()
+
+
+class RegistrySource:
+    """The images of somebody's registry below a prefix, with the login that ``docker login`` has left.
+
+    Args:
+        prefix: ``host[:port][/path]``; what lies below it is what pods find below the platform's registry.
+    """
+
+    def __init__(self, prefix: str, architecture: str) -> None:
+        self.shown = prefix
+        self._architecture = architecture
+
+    def find(self, reference: str, platform_registry: str) -> FoundImage | None:
+        """See :class:`ImageSource`."""
+        repository, tag = self._split(reference, platform_registry)
+        if not repository:
+            return None
+        name = f"{self.shown}/{repository}:{tag}"
+        with RegistryClient(self.shown) as client:
+            found = manifests.resolve(client, repository, tag, self._architecture)
+        if found is None:
+            return None
+        if not found.platform_fits:
+            wanted = f"linux/{self._architecture}"
+            raise UsageError(
+                f"{name} is an image for {', '.join(found.platforms)}, the engine runs {wanted} images",
+                fix=f"build it with `docker build --platform {wanted}` and push it again",
+            )
+        pinned = f"{self.shown}/{repository}@{found.digest}"
+
+        def load(say: OnProgress) -> str:
+            return loading.pull(pinned, found.config_digest, say)
+
+        return FoundImage(reference, name, pinned, found.config_digest, found.layers, False, load)
+
+    def similar(self, reference: str, platform_registry: str) -> list[str]:
+        """See :class:`ImageSource`."""
+        repository, _ = self._split(reference, platform_registry)
+        if not repository:
+            return []
+        with RegistryClient(self.shown) as client:
+            return [f"{self.shown}/{repository}:{tag}" for tag in client.tags(repository)]
+
+    def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
+        """Repository and tag below the prefix; empty for a reference that lies elsewhere."""
+        for below in (f"{platform_registry}/", f"{self.shown}/"):
+            if reference.startswith(below):
+                repository, _, tag = reference.removeprefix(below).rpartition(":")
+                return repository, tag
+        return "", ""
+
+
+def open_sources(given: Iterable[str | os.PathLike[str]]) -> list[ImageSource]:
+    """Return the sources that somebody has named.
+
+    Args:
+        given: paths of archives, prefixes of registries, or ``engine``. What exists as a file is an archive.
+
+    Raises:
+        UsageError: one is neither, or an archive is damaged.
+        EngineError: no engine answers.
+    """
+    words = [str(word) for word in given]
+    architecture = engine.architecture() if words else ""
+    return [_open(word, architecture) for word in words]
+
+
+def _open(word: str, architecture: str) -> ImageSource:
+    path = Path(word).expanduser()
+    if word == ENGINE and not path.exists():
+        return EngineSource(architecture)
+    if path.exists() or word.endswith(".tar") or word.startswith((".", "/", "~")):
+        return ArchiveSource(path, architecture)
+    if REGISTRY.fullmatch(word):
+        return RegistrySource(word.rstrip("/"), architecture)
+    raise UsageError(
+        f"{word} is neither an archive of images nor a registry: no such file, and no registry has such a name",
+        fix="give the path of an images.tar, a registry such as registry.site:5000/team, or the word engine",
+    )
+
+
+def last_part(reference: str) -> str:
+    """Return the name of an image without registry, path and tag."""
+    return reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
+
+
+def _check(found: dict[str, Any], reference: str, architecture: str) -> None:
+    own = ImagePlatform(str(found.get("Os", "linux")), str(found["Architecture"]), str(found.get("Variant", "")))
+    image = ArchivedImage((reference,), str(found["Id"]), (), own, {}, 0)
+    check_architecture(image, architecture, "the engine")
+
+
+def find(reference: str, sources: Sequence[ImageSource], platform_registry: str) -> FoundImage | None:
+    """Return the image of the first source that has it."""
+    for source in sources:
+        if found := source.find(reference, platform_registry):
+            return found
+    return None

@@ -1,0 +1,251 @@
+"""From packaged charts and places with images to what can be installed: every image that is missing, all at once.
+
+Nothing is started for it. The images that pods will pull are those that the rendered charts name, and those of the
+operators in the DAG image, which is taken into the engine to be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness import profiles
+from harness.artefacts import image_files, sources
+from harness.artefacts.package import ChartPackage
+from harness.artefacts.sources import FoundImage, ImageSource, last_part
+from harness.contract import names
+from harness.errors import EnvironmentError_, ExtensionError
+from harness.extension import Contents
+from harness.findings import Finding
+from harness.images import manifests as remote
+from harness.platform import upload
+from harness.platform.helm import Helm
+from harness.platform.manifests import Rendered, describe, images_of
+from harness.profiles import Profile
+from harness.progress import OnProgress, quiet
+
+
+@dataclasses.dataclass(frozen=True)
+class PlatformNames:
+    """What a platform is called in the references of images.
+
+    Attributes:
+        registry: ``DEFAULT_REGISTRY``.
+        version: ``KAAPANA_BUILD_VERSION``.
+        profile: the release.
+        platform_globals: ``global`` of the platform's own release (build 10.3).
+    """
+
+    registry: str
+    version: str
+    profile: Profile
+    platform_globals: Mapping[str, Any]
+
+    def provides(self, reference: str) -> bool:
+        """Whether it is one of the platform's own images."""
+        registry, _, rest = reference.rpartition("/")
+        name, _, tag = rest.partition(":")
+        return registry == self.registry and tag == self.version and name in names.PLATFORM_IMAGES
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One package with everything that its installation needs.
+
+    Attributes:
+        package: the chart.
+        params: the chosen ``extension_params``.
+        rendered: its objects.
+        merged: the values that they were rendered with.
+        dag_reference: under which the installer's Job pulls the DAG image.
+        contents: what the DAG image brings.
+        images: what pods pull and somebody has brought.
+        findings: what an author should know.
+    """
+
+    package: ChartPackage
+    params: Mapping[str, Any]
+    rendered: Rendered
+    merged: Mapping[str, Any]
+    dag_reference: str
+    contents: Contents
+    images: tuple[FoundImage, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Need:
+    """A reference that pods will pull, and where it stands."""
+
+    reference: str
+    where: str
+
+
+def plan(
+    package: ChartPackage,
+    given: Sequence[ImageSource],
+    platform: PlatformNames,
+    helm: Helm,
+    *,
+    params: Mapping[str, Any] | None = None,
+    present: Callable[[str], bool] = lambda reference: False,
+    say: OnProgress = quiet,
+) -> Plan:
+    """Find everything that a package needs.
+
+    Args:
+        package: a workflow chart.
+        given: where its images are.
+        platform: what the emulated platform is called.
+        helm: renders the chart.
+        params: chosen ``extension_params``; by default what the dialog starts with.
+        present: whether the environment's registry has a reference already.
+        say: gets a line for each step that takes seconds.
+
+    Raises:
+        ExtensionError: the package would not be accepted, or images are missing: all of them are named.
+        UsageError: an image is not for this engine's architecture.
+    """
+    uploaded = upload.check(helm, package, platform.platform_globals)
+    chosen = upload.default_parameters(package.values) if params is None else params
+    rendered, merged = upload.render(helm, uploaded, platform.platform_globals, chosen)
+    everything = [*rendered.objects, *rendered.hooks]
+    needs = [_Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
+    dag_reference = dag_reference_of(rendered, package)
+    search = _Search(given, platform, present)
+    dag_image, findings = search.dag_image(dag_reference, package)
+    if dag_image is None:
+        # without it the operators are not known; everything else that is missing is named all the same
+        raise missing(package, search.absent(needs), given, platform)
+    contents = image_files.contents(dag_image.load(say), dag_reference)
+    needs += [
+        _Need(image.resolve(platform.registry, platform.version), f"{image.file} line {image.line}")
+        for image in contents.imported_images
+        if "{?}" not in image.reference
+    ]
+    absent = search.absent(needs)
+    if absent:
+        raise missing(package, absent, given, platform)
+    found = tuple(search.found.values())
+    return Plan(package, chosen, rendered, merged, dag_reference, contents, found, tuple(findings))
+
+
+def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
+    """Return the reference under which the installer's Job pulls the DAG image.
+
+    Raises:
+        ExtensionError: there is no such Job.
+    """
+    for manifest, image in images_of(rendered.objects):
+        if manifest["metadata"]["name"] == package.dag_image and last_part(image) == package.dag_image:
+            return image
+    raise ExtensionError(
+        f"{package.path.name} has no Job named {package.dag_image} that copies DAG files: nothing would be installed",
+        last_seen="its objects: " + ", ".join(describe(manifest) for manifest in rendered.objects),
+        fix="global.action must be copy, and the dag-installer-chart inside must be the platform's",
+    )
+
+
+class _Search:
+    """Looks for references and remembers what was found."""
+
+    def __init__(self, given: Sequence[ImageSource], platform: PlatformNames, present: Callable[[str], bool]) -> None:
+        self._given = given
+        self._platform = platform
+        self._present = present
+        self.found: dict[str, FoundImage] = {}
+
+    def find(self, reference: str) -> FoundImage | None:
+        """Return the image, from the first source that has it."""
+        if reference not in self.found:
+            image = sources.find(reference, self._given, self._platform.registry)
+            if image is None:
+                return None
+            self.found[reference] = image
+        return self.found[reference]
+
+    def dag_image(self, reference: str, package: ChartPackage) -> tuple[FoundImage | None, list[Finding]]:
+        """Return the DAG image; where the guide's tag counts, the one with the platform's version will do (build 2)."""
+        if image := self.find(reference):
+            return image, []
+        profile, version = self._platform.profile, self._platform.version
+        repository, _, tag = reference.rpartition(":")
+        if profile.value("installer.dag_image_tag") != "platform" or tag == version:
+            return None, []
+        image = self.find(f"{repository}:{version}")
+        if image is None:
+            return None, []
+        del self.found[f"{repository}:{version}"]
+        self.found[reference] = dataclasses.replace(image, reference=reference)
+        releases = [entry for entry in profiles.releases() if entry.value("installer.dag_image_tag") == "chart"]
+        listed = tuple(entry.name for entry in releases)
+        finding = Finding(
+            "dag-image-tag",
+            "warning",
+            package.path.name,
+            f"its installer pulls {reference}; {image.name} was taken, as the guide promises. {', '.join(listed)} take "
+            "the version of the dag-installer-chart inside the package as the tag and end in ErrImagePull",
+            f"also tag the DAG image {reference}",
+            listed,
+        )
+        return self.found[reference], [finding]
+
+    def absent(self, needs: Sequence[_Need]) -> list[_Need]:
+        """Return what neither the sources, nor the platform, nor another registry has."""
+        wanted = {need.reference: need for need in reversed(needs) if not self._platform.provides(need.reference)}
+        return [
+            need
+            for reference, need in wanted.items()
+            if self.find(reference) is None and not self._present(reference) and not self._elsewhere(reference)
+        ]
+
+    def _elsewhere(self, reference: str) -> bool:
+        """Whether a registry that is not the platform's has it."""
+        if reference.startswith(f"{self._platform.registry}/"):
+            return False
+        try:
+            return remote.exists(reference)
+        except EnvironmentError_:
+            return False
+
+
+def missing(
+    package: ChartPackage, absent: Sequence[_Need], given: Sequence[ImageSource], platform: PlatformNames
+) -> ExtensionError:
+    """Return the error for images that nobody has: each with the place that names it, and what there is instead."""
+    references = sorted(need.reference for need in absent)
+    lines: list[str] = []
+    hints: list[str] = []
+    for need in sorted(absent, key=lambda need: need.reference):
+        similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
+        lines.append(
+            f"{need.reference}: named by {need.where}" + (f"; there is {', '.join(similar)}" if similar else "")
+        )
+        hints += _hints(need.reference, similar, package, platform)
+    shown = " and ".join(source.shown for source in given)
+    verb = "do not have" if len(given) > 1 else "does not have"
+    lack = f"which {shown} {verb}" if given else "but no images were given"
+    return ExtensionError(
+        f"{package.path.name} needs {', '.join(references)}, {lack}: on the platform this ends in ErrImagePull",
+        last_seen="\n".join(lines),
+        fix="\n".join(dict.fromkeys(hints)) or "build these images, and give the archive or the registry that has them",
+    )
+
+
+def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platform: PlatformNames) -> Iterator[str]:
+    """Name the right name for an image that is there under another one."""
+    for name in similar:
+        there, _, there_tag = name.rpartition(":")
+        wanted, _, wanted_tag = reference.rpartition(":")
+        if there != wanted and wanted.startswith(f"{platform.registry}/"):
+            suffix = wanted.removeprefix(platform.registry)
+            own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
+            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
+        elif there_tag != wanted_tag and last_part(reference) == package.dag_image:
+            yield (
+                f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
+                f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"
+            )
+        elif there_tag != wanted_tag:
+            yield f"tag it {reference}, or say that the platform's version is {there_tag} (platform-version)"

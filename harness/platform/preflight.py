@@ -1,0 +1,76 @@
+"""What can be known of built artefacts before an environment is started: everything but whether they run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from harness import profiles
+from harness.artefacts.given import Artefacts
+from harness.artefacts.package import ChartPackage
+from harness.errors import UsageError
+from harness.platform import helm, planning, platform_globals, upload
+from harness.platform.planning import PlatformNames
+from harness.progress import OnProgress, quiet
+from harness.settings import Settings
+
+# stands in references for the registry of an environment that does not exist yet
+_PENDING = "platform-registry"
+# podman's prefix for names without a registry
+_NO_REGISTRY = ("", "localhost")
+
+
+def check(
+    settings: Settings,
+    artefacts: Artefacts,
+    *,
+    params: Mapping[str, Any] | None = None,
+    say: OnProgress = quiet,
+) -> Settings:
+    """Find everything that the packages need.
+
+    Where the settings do not name the platform's registry, the images do: the one registry under which they hold the
+    DAG images, when there is just one.
+
+    Returns:
+        The settings with the name of the registry.
+
+    Raises:
+        ExtensionError: a package would not be accepted, or images are missing.
+        UsageError: the registry cannot be known.
+    """
+    profile = profiles.load(settings.platform)
+    version = settings.platform_version or profile.version
+    workflows = [package for package in artefacts.packages if package.is_workflow]
+    registry = settings.platform_registry or _inferred(artefacts, workflows, say)
+    known = platform_globals.of(settings, profile, registry or _PENDING, version)
+    names = PlatformNames(registry or _PENDING, version, profile, known)
+    tool = helm.find()
+    for package in artefacts.packages:
+        if package.is_workflow:
+            planning.plan(package, artefacts.sources, names, tool, params=params, say=say)
+        else:
+            upload.check(tool, package, known)
+    return dataclasses.replace(settings, platform_registry=registry)
+
+
+def _inferred(artefacts: Artefacts, workflows: list[ChartPackage], say: OnProgress) -> str:
+    """The registry in the names of the DAG images."""
+    found: dict[str, str] = {}
+    for package in workflows:
+        for source in artefacts.sources:
+            for name in source.similar(f"{_PENDING}/{package.dag_image}", _PENDING):
+                registry = name.rpartition("/")[0]
+                if registry not in _NO_REGISTRY:
+                    found.setdefault(registry, name)
+    if len(found) > 1:
+        raise UsageError(
+            "the images were built for several registries; which one is the platform's?",
+            last_seen="\n".join(found.values()),
+            fix="name it: platform-registry (--platform-registry, --kaapana-platform-registry)",
+        )
+    for registry, name in found.items():
+        say(f"the platform's registry is {registry}, as in {name} (platform-registry names another one)")
+        return registry
+    return ""
