@@ -190,7 +190,7 @@ class Members:
                     if info.offset_data <= reached or info.size < 0:
                         raise ArchiveError(f"{self.path} is a damaged tar file: a header leads back")
                     reached = info.offset_data
-                    if info.isreg() and not info.issparse() and info.offset_data + info.size > size:
+                    if tar.offset > size:
                         raise self._cut(f"in the middle of {shown(info.name)}")
                     self._add(info)
                 headers.seek(tar.offset)

@@ -151,7 +151,7 @@ def podman_docker_archive(images: Named) -> list[Entry]:
 
 
 def build_tool_archive(images: Named) -> list[Entry]:
-    """What kaniko and other tools on go-containerregistry write: gzip layers, the digest as the configuration's name."""
+    """What kaniko and other tools on go-containerregistry write: gzip layers, a digest names the configuration."""
     blobs: dict[str, bytes] = {}
     manifest = []
     for image, tags in images:
