@@ -1,0 +1,1 @@
+"""What an author's own build has produced: archives of images and packaged charts."""

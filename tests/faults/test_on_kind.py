@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness.cluster.kind.nodes import Node, canonical
+from harness.artefacts.references import canonical
+from harness.cluster.kind.nodes import Node
 from harness.contract import names
 from harness.kube import KubeApi, Manifest
 from harness.platform import readiness

@@ -7,6 +7,7 @@ an older image of that name.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,15 +65,15 @@ class RegistryImages:
             Reference in the archive to the reference with the digest.
 
         Raises:
-            UsageError: the file is no archive of images.
+            ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
             ImageError: the engine does not take it, or the push fails.
         """
-        found = archives.load(self._client, archive, keep_as=self._scratch)
+        images = archives.open_for(self._client, archive).images
+        names = {archives.name_of(self._scratch, image.config_digest) for image in images}
         try:
-            return self.provide(found)
+            return self.provide(archives.load(self._client, archive, keep_as=self._scratch))
         finally:
-            for image in set(found.values()):
-                self._client.api.remove_image(f"{self._scratch}:{_tag(image)}", noprune=True)
+            self._remove(names)
 
     def current(self, references: Iterable[str]) -> dict[str, str]:
         """What the environment's registry has now under its own references, with the digest."""
@@ -85,6 +86,13 @@ class RegistryImages:
                     if digest:
                         found[reference] = f"{reference}@{digest}"
         return found
+
+    def _remove(self, names: Iterable[str]) -> None:
+        import docker.errors
+
+        for name in names:
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                self._client.api.remove_image(name, noprune=True)
 
     def _push(self, image: str) -> str:
         name = f"{_SHARED}:{_tag(image)}"

@@ -1,85 +1,92 @@
-"""Archives of images (``docker save``), loaded without disturbing the names of the user's own images."""
+"""Archives of images in the engine, under names of the harness only: the user's own names stay as they are."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import tarfile
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import ImageError, UsageError
+from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
+from harness.errors import ImageError
 
 if TYPE_CHECKING:
     import docker
 
 
 def contents(archive: Path) -> dict[str, str]:
-    """The references in an archive and the ids of their images.
+    """The references in an archive and the digests of their configurations.
 
     Raises:
-        UsageError: the file is no archive of images.
+        ArchiveError: the file is no archive of images, or a damaged one.
     """
-    try:
-        with tarfile.open(archive) as file:
-            member = file.extractfile("manifest.json")
-            entries: list[dict[str, Any]] = json.load(member) if member else []
-        return {
-            # "<id>.json" in old archives, "blobs/sha256/<id>" in new ones
-            reference: "sha256:" + PurePosixPath(entry["Config"]).name.removesuffix(".json")
-            for entry in entries
-            for reference in entry.get("RepoTags") or ()
-        }
-    except (OSError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"{archive} is no archive of images: {error}", fix="make it with `docker save -o FILE IMAGE...`"
-        ) from None
+    return {reference: image.config_digest for reference, image in named(ImageArchive.open(archive)).items()}
+
+
+def named(archive: ImageArchive) -> dict[str, ArchivedImage]:
+    """The references in an archive and their images."""
+    # the first one of a name, as find() has it: without a wish for an architecture there may be several
+    return {reference: image for image in reversed(archive.images) for reference in image.references}
+
+
+def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
+    """Open an archive whose images are to run on the engine's machine.
+
+    Raises:
+        ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+    """
+    architecture = str(client.version()["Arch"])
+    archive = ImageArchive.open(path, architecture=architecture)
+    for image in archive.images:
+        check_architecture(image, architecture, str(path))
+    return archive
+
+
+def name_of(keep_as: str, config_digest: str) -> str:
+    """The name under which :func:`load` keeps an image."""
+    return f"{keep_as}:{config_digest.removeprefix('sha256:')[:24]}"
 
 
 def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[str, str]:
-    """Load an archive.
+    """Load an archive; what the engine has already under the name that is kept is not sent.
 
     Args:
         client: the engine.
         archive: the file.
-        keep_as: repository under which the images stay in the engine, one tag each; the names in the archive are
-            put back to what they were.
+        keep_as: repository under which the images stay in the engine, see :func:`name_of`. No other name is touched.
 
     Returns:
         Reference to id of its image in the engine.
 
     Raises:
-        UsageError: the file is no archive of images.
+        ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
         ImageError: the engine does not take it.
     """
-    import docker.errors
-
-    wanted = contents(archive)
-    before = {reference: _id_of(client, reference) for reference in wanted}
-    try:
-        with archive.open("rb") as file:
-            for line in client.api.load_image(file) or ():  # type: ignore[no-untyped-call]
-                if isinstance(line, dict) and line.get("error"):
-                    raise ImageError(f"the engine does not load {archive}", last_seen=str(line["error"]))
-    except docker.errors.APIError as error:
-        raise ImageError(f"the engine does not load {archive}", last_seen=str(error)) from None
+    opened = open_for(client, archive)
+    images = named(opened)
+    kept = {name_of(keep_as, image.config_digest): image for image in images.values()}
+    missing = {name: image for name, image in kept.items() if _id_of(client, name) is None}
+    if missing:
+        _send(client, opened, missing)
     found: dict[str, str] = {}
-    for reference in wanted:
-        image = _id_of(client, reference)
-        if image is None:
-            raise ImageError(f"the engine has loaded {archive} but knows no image {reference}")
-        found[reference] = image
-        client.api.tag(image, keep_as, image.removeprefix("sha256:")[:24])
-        earlier = before[reference]
-        if earlier == image:
-            continue
-        if earlier:
-            repository, _, tag = reference.rpartition(":")
-            client.api.tag(earlier, repository, tag)
-        else:
-            with contextlib.suppress(docker.errors.ImageNotFound):
-                client.api.remove_image(reference, noprune=True)
+    for reference, image in images.items():
+        image_id = _id_of(client, name_of(keep_as, image.config_digest))
+        if image_id is None:
+            raise ImageError(f"the engine has loaded {archive} but does not know {reference}, {image.config_digest}")
+        found[reference] = image_id
     return found
+
+
+def _send(client: docker.DockerClient, archive: ImageArchive, names: dict[str, ArchivedImage]) -> None:
+    import docker.errors
+    import requests
+
+    try:
+        # lines of progress; a request that fails as a whole is answered by one line with its message
+        for line in client.api.load_image(archive.stream(names)) or ():  # type: ignore[no-untyped-call]
+            trouble = line.get("error") or line.get("message") if isinstance(line, dict) else None
+            if trouble:
+                raise ImageError(f"the engine does not load {archive.path}", last_seen=str(trouble))
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise ImageError(f"the engine does not load {archive.path}", last_seen=str(error)) from None
 
 
 def _id_of(client: docker.DockerClient, reference: str) -> str | None:

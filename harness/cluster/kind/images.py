@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.artefacts.references import canonical, familiar
 from harness.cluster.docker import archives
-from harness.cluster.kind.nodes import Node, canonical, familiar, on_all, saved
+from harness.cluster.kind.nodes import Node, on_all, piped, saved
 from harness.errors import EnvironmentError_, ImageError
 
 if TYPE_CHECKING:
@@ -101,18 +102,19 @@ class NodeImages:
         """Load an archive into containerd, as the platform does with ``images.tar``.
 
         Raises:
-            UsageError: the file is no archive of images.
+            ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
             ImageError: containerd does not take it.
         """
-        references = sorted(archives.contents(archive))
+        opened = archives.open_for(self._client, archive)
+        images = archives.named(opened)
         try:
-            for node in self._nodes:
-                with archive.open("rb") as file:
-                    node.import_images(file)
+            for node in self._nodes if images else ():
+                with piped(opened.stream(images)) as stream:
+                    node.import_images(stream)
         except EnvironmentError_ as error:
             raise ImageError(f"the nodes do not load {archive}", last_seen=error.last_seen or error.cause) from None
-        on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in references])
-        return references
+        on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in images])
+        return sorted(images)
 
     def withdraw(self, references: Iterable[str], digest_in_registry: Mapping[str, str]) -> None:
         """Let the nodes have what the registry has now, where they have something else under a name.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shlex
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +138,40 @@ def of_cluster(client: docker.DockerClient, environment_id: str) -> list[Node]:
 
 
 @contextlib.contextmanager
+def piped(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
+    """Blocks as the standard input of a process, which reads them as they come.
+
+    Raises:
+        Exception: what ended the blocks early, whatever the process makes of their end.
+    """
+    read_end, write_end = os.pipe()
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with open(write_end, "wb", buffering=0) as pipe:
+                for block in blocks:
+                    left = memoryview(block)
+                    while left:
+                        left = left[pipe.write(left) :]
+        except BrokenPipeError:
+            pass  # the process has ended, and says why
+        except BaseException as error:
+            failures.append(error)
+
+    writer = threading.Thread(target=write, name="images for a node")
+    writer.start()
+    try:
+        with open(read_end, "rb", buffering=0) as pipe:
+            yield pipe
+    finally:
+        # the end to read from is closed: a writer whose process has ended does not wait for it
+        writer.join()
+        if failures:
+            raise failures[0]
+
+
+@contextlib.contextmanager
 def saved(references: list[str]) -> Iterator[IO[bytes]]:
     """The stream of ``docker save`` of several images.
 
@@ -162,19 +198,3 @@ def on_all(nodes: Iterable[Node], action: str, *arguments: object) -> None:
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:
         for done in [pool.submit(getattr(node, action), *arguments) for node in nodes]:
             done.result()
-
-
-def canonical(reference: str) -> str:
-    """containerd's notation of an image reference: ``a:1`` is ``docker.io/library/a:1``."""
-    first, slash, rest = reference.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
-        reference = f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
-    elif first == "docker.io" and "/" not in rest:
-        reference = f"docker.io/library/{rest}"
-    last = reference.rpartition("/")[2]
-    return reference if ":" in last or "@" in last else f"{reference}:latest"
-
-
-def familiar(reference: str) -> str:
-    """The opposite of :func:`canonical`, as the engine's program writes it."""
-    return reference.removeprefix("docker.io/").removeprefix("library/")

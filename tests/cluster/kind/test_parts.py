@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from harness.artefacts.references import canonical, familiar
 from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
-from harness.cluster.kind.nodes import Node, canonical, familiar
+from harness.cluster.kind.nodes import Node
 from harness.platform import ownership
 from harness.settings import Settings
 

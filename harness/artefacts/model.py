@@ -1,0 +1,79 @@
+"""Images of an archive, and the one exception that reading an archive ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import UsageError
+
+_SHOWN = 200
+
+
+class ArchiveError(UsageError):
+    """A file is no archive of images, a damaged one, or one whose images do not fit."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What an image runs on, in the words of Go: ``linux``, ``arm64``, ``v8``."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+    def runs_on(self, architecture: str) -> bool:
+        """Return whether an engine on Linux of this architecture runs it; an unnamed architecture is the engine's."""
+        return self.os == "linux" and self.architecture in (architecture, "")
+
+
+@dataclass(frozen=True)
+class ArchivedImage:
+    """One image of an archive.
+
+    Attributes:
+        references: its names as the engine shows them, ``docker.io/library/x`` is ``x:latest``; may be empty.
+        config_digest: ``sha256:`` and 64 hexadecimal digits, of the configuration's bytes.
+        diff_ids: digest of each uncompressed layer, the lowest first.
+        platform: what it runs on.
+        config: the configuration, parsed.
+        size: bytes of its layers as they are stored.
+    """
+
+    references: tuple[str, ...]
+    config_digest: str
+    diff_ids: tuple[str, ...]
+    platform: Platform
+    config: Mapping[str, Any] = field(compare=False, repr=False)
+    size: int
+
+    def __str__(self) -> str:
+        return self.references[0] if self.references else f"image {self.config_digest}"
+
+
+def check_architecture(image: ArchivedImage, architecture: str, where: str) -> None:
+    """Return if an engine on Linux of this architecture runs the image.
+
+    Args:
+        image: of an archive.
+        architecture: in Go's words, such as ``amd64``.
+        where: the archive, for the error.
+
+    Raises:
+        ArchiveError: it is for something else.
+    """
+    if not image.platform.runs_on(architecture):
+        raise ArchiveError(
+            f"{where}: {image} is an image for {image.platform}, the engine runs linux/{architecture} images",
+            fix=f"build it with `docker build --platform linux/{architecture}`",
+        )
+
+
+def shown(text: str) -> str:
+    """Return text of an archive as it may stand in one line of a message: short, and without control characters."""
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if text.isprintable() else ascii(text)

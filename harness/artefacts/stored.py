@@ -1,0 +1,122 @@
+"""An image as it lies in an archive: what its documents say, held against what is there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jsonschema
+
+from harness.artefacts import schemas
+from harness.artefacts.members import Member, Members
+from harness.artefacts.model import ArchivedImage, ArchiveError, Platform, shown
+
+
+class MissingPartError(ArchiveError):
+    """A document or a layer is named in the archive and is not in it."""
+
+
+class LayerName(NamedTuple):
+    """Where a layer has to be, and what is stated of its stored bytes: digest (empty if nothing) and size in bytes."""
+
+    member: str
+    digest: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A layer in an archive.
+
+    Attributes:
+        member: the file, as it is stored.
+        diff_id: digest of the uncompressed layer.
+        digest: of the stored bytes; empty if the archive does not state it.
+    """
+
+    member: Member
+    diff_id: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image in an archive, without its names."""
+
+    image: ArchivedImage
+    config: Member
+    layers: tuple[StoredLayer, ...]
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest of some bytes, with its algorithm in front."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def blob(digest: str) -> str:
+    """Return the name of the member that has this digest in an OCI layout."""
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def check_shape(document: Any, schema: Mapping[str, Any], what: str) -> None:
+    """Return if a document has the shape that a reader of it relies on.
+
+    Raises:
+        ArchiveError: it has not; ``what`` starts the message.
+    """
+    # the first error is enough: all of a hostile document may take minutes to list
+    error = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
+    if error is not None:
+        raise ArchiveError(f"{what}: {error.json_path}: {shown(error.message)}")
+
+
+def read_image(members: Members, config: Member, digest: str, layers: Sequence[LayerName], label: str) -> StoredImage:
+    """Return an image by its configuration; no layer is read.
+
+    Args:
+        members: of the archive.
+        config: the file of the configuration.
+        digest: that it is to have; empty if the archive does not state it.
+        layers: the lowest first.
+        label: the image in messages.
+
+    Raises:
+        MissingPartError: a layer is not there.
+        ArchiveError: the configuration has another digest or shape, it has another number of layers than there are, or
+            a layer has another size than stated.
+    """
+    data = members.read(config)
+    found = sha256(data)
+    where = f"{members.path}: {label}"
+    if digest and found != digest:
+        raise ArchiveError(f"{where}: its configuration {shown(config.name)} is damaged: its digest is {found}")
+    document = members.parsed(config, data)
+    check_shape(document, schemas.CONFIGURATION, f"{where}: its configuration is of the wrong shape")
+    diff_ids = tuple(document["rootfs"]["diff_ids"] or ())
+    if len(diff_ids) != len(layers):
+        raise ArchiveError(f"{where} has {len(layers)} layers, its configuration names {len(diff_ids)}")
+    stored = []
+    for number, (name, diff_id) in enumerate(zip(layers, diff_ids, strict=True), 1):
+        member = members.find(name.member)
+        what = f"{where}: its layer {number} of {len(layers)}, {shown(name.member)},"
+        if member is None:
+            raise MissingPartError(f"{what} is not in the archive", fix="save the image once more, with all layers")
+        if name.size is not None and member.size != name.size:
+            raise ArchiveError(f"{what} has {member.size} bytes and not {name.size}")
+        stored.append(StoredLayer(member, diff_id, name.digest))
+    image = ArchivedImage(
+        references=(),
+        config_digest=found,
+        diff_ids=diff_ids,
+        platform=platform_of(document),
+        config=document,
+        size=sum(member.size for member in {layer.member for layer in stored}),
+    )
+    return StoredImage(image, config, tuple(stored))
+
+
+def platform_of(document: Mapping[str, Any]) -> Platform:
+    """Return the platform in a configuration or in a descriptor of an index."""
+    return Platform(document.get("os") or "linux", document.get("architecture") or "", document.get("variant") or "")

@@ -1,0 +1,158 @@
+"""What archives are converted to, on the engine of this machine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.artefacts.archive import ArchiveError, ImageArchive
+from harness.cluster.docker import archives
+from harness.cluster.docker.engine import connect
+from harness.errors import EngineError, ImageError
+from tests.artefacts import made_archives as made
+from tests.artefacts.made_archives import ARM_TOOL
+
+if TYPE_CHECKING:
+    import docker
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[docker.DockerClient]:
+    try:
+        made_client = connect()
+    except EngineError as error:
+        pytest.skip(f"no engine: {error.cause}")
+    yield made_client
+    made_client.close()
+
+
+@pytest.fixture
+def keep_as(client: docker.DockerClient) -> Iterator[str]:
+    """A repository of this test, whose images are removed after it."""
+    name = f"kaapana-harness-test/{secrets.token_hex(6)}"
+    yield name
+    for image in client.images.list(name=name):
+        for tag in image.tags:
+            client.api.remove_image(tag)
+
+
+@pytest.fixture
+def images(client: docker.DockerClient) -> made.Named:
+    """Two images that no engine has seen, for this one."""
+    architecture = client.version()["Arch"]
+    base = made.layer("base.txt", secrets.token_bytes(3000))
+    tool = made.MadeImage((base, made.layer("tool.txt", secrets.token_bytes(2000))), architecture)
+    other = made.MadeImage((base, made.layer("other.txt", secrets.token_bytes(2000))), architecture)
+    return [(tool, ["kaapana-harness-test/tool:1"]), (other, ["kaapana-harness-test/other:1"])]
+
+
+LAYOUTS: dict[str, Callable[[made.Named], list[made.Entry]]] = {
+    "docker up to 24": made.docker_legacy,
+    "docker since 25": made.docker_25,
+    "podman docker-archive": made.podman_docker_archive,
+    "podman oci-archive, gzip": made.podman_oci_archive,
+    "OCI, zstd:chunked": lambda images: made.podman_oci_archive(images, made.zstd_chunked),
+    "kaniko": made.build_tool_archive,
+}
+
+
+def layers_of(client: docker.DockerClient, name: str) -> list[str]:
+    found: list[str] = client.api.inspect_image(name)["RootFS"]["Layers"]  # type: ignore[no-untyped-call]
+    return found
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_engine_has_the_same_images_under_our_names_only(
+    client: docker.DockerClient, keep_as: str, images: made.Named, tmp_path: Path, layout: str
+) -> None:
+    path = made.write(tmp_path / "images.tar", LAYOUTS[layout](images))
+    assert archives.contents(path) == {tags[0]: made.digest(image.config) for image, tags in images}
+    loaded = archives.load(client, path, keep_as=keep_as)
+    assert set(loaded) == {tags[0] for _, tags in images}
+    for image, (reference,) in images:
+        name = f"{keep_as}:{made.hexadecimal(image.config)[:24]}"
+        assert loaded[reference] == client.images.get(name).id
+        assert layers_of(client, name) == [made.digest(data) for data in image.layers]
+        assert client.images.get(name).labels == {"made": "by a test"}
+        assert client.images.list(name=reference) == []
+
+
+def test_a_name_that_the_user_has_stays_with_the_users_image(
+    client: docker.DockerClient, keep_as: str, images: made.Named, tmp_path: Path
+) -> None:
+    (_, (reference,)), (other, _) = images
+    first = archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
+    client.api.tag(first[reference], f"{keep_as}/theirs", "1")
+    try:
+        path = made.write(tmp_path / "b.tar", made.docker_25([(other, [f"{keep_as}/theirs:1"])]))
+        second = archives.load(client, path, keep_as=keep_as)
+        assert client.images.get(f"{keep_as}/theirs:1").id == first[reference]
+        assert second[f"{keep_as}/theirs:1"] != first[reference]
+    finally:
+        client.api.remove_image(f"{keep_as}/theirs:1")
+
+
+def test_an_image_that_the_engine_has_is_not_sent_again(
+    client: docker.DockerClient,
+    keep_as: str,
+    images: made.Named,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[dict[str, object]] = []
+    send = archives._send
+    monkeypatch.setattr(archives, "_send", lambda *a: (sent.append(a[2]), send(*a)))
+    (tool, _), (other, _) = images
+    archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
+    path = made.write(tmp_path / "b.tar", made.podman_oci_archive(images))
+    again = archives.load(client, path, keep_as=keep_as)
+    assert archives.load(client, path, keep_as=keep_as) == again
+    assert [list(names) for names in sent] == [
+        [f"{keep_as}:{made.hexadecimal(image.config)[:24]}"] for image in (tool, other)
+    ]
+
+
+def test_a_damaged_layer_leaves_nothing_in_the_engine(
+    client: docker.DockerClient, keep_as: str, images: made.Named, tmp_path: Path
+) -> None:
+    data = images[1][0].layers[1]
+    entries = [(name, bytes(len(data)) if content == data else content) for name, content in made.docker_25(images)]
+    with pytest.raises(ArchiveError, match=r"its layer .* is damaged"):
+        archives.load(client, made.write(tmp_path / "images.tar", entries), keep_as=keep_as)
+    assert client.images.list(name=keep_as) == []
+    client.ping()
+
+
+def test_what_the_engine_says_against_an_image_is_in_the_error(
+    client: docker.DockerClient, keep_as: str, tmp_path: Path
+) -> None:
+    # the digests are right, but the layer is no tar file
+    image = made.MadeImage((secrets.token_bytes(2000),), client.version()["Arch"])
+    path = made.write(tmp_path / "images.tar", made.docker_25([(image, ["tool:1"])]))
+    with pytest.raises(ImageError, match="the engine does not load") as caught:
+        archives.load(client, path, keep_as=keep_as)
+    assert "tar" in caught.value.last_seen
+
+
+def test_what_the_engine_answers_to_a_request_that_fails_as_a_whole_is_in_the_error(
+    client: docker.DockerClient, images: made.Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = ImageArchive.open(made.write(tmp_path / "images.tar", made.docker_25(images)))
+    monkeypatch.setattr(archive, "stream", lambda names: iter([b"no tar file" * 1000]))
+    with pytest.raises(ImageError, match="the engine does not load") as caught:
+        archives._send(client, archive, {"x:1": archive.images[0]})
+    assert "tar" in caught.value.last_seen
+
+
+def test_images_for_another_architecture_are_not_loaded(
+    client: docker.DockerClient, keep_as: str, tmp_path: Path
+) -> None:
+    image = made.MadeImage(ARM_TOOL.layers, "s390x")
+    path = made.write(tmp_path / "images.tar", made.docker_25([(image, ["tool:1"])]))
+    with pytest.raises(ArchiveError, match="tool:1 is an image for linux/s390x, the engine runs linux/"):
+        archives.load(client, path, keep_as=keep_as)
+    assert client.images.list(name=keep_as) == []
