@@ -137,43 +137,43 @@ def lint(extension: Path, platform: str | None, style: str) -> None:
 @click.argument("extension", type=click.Path(path_type=Path))
 @click.option("--images-tar", type=click.Path(path_type=Path), help="Save all images into this archive for an upload.")
 @click.option("--chart-dir", type=click.Path(path_type=Path), help="Keep the packaged chart in this folder.")
-@click.option("--registry", help="Registry in the names of the images (DEFAULT_REGISTRY of your platform).")
-@click.option("--platform", help="Platform profile: decides the tags.")
+@click.option("--registry", help="DEFAULT_REGISTRY of your platform, the registry in the names of the images.")
+@click.option("--platform", help="Platform profile: decides the version, if --platform-version does not.")
+@click.option("--platform-version", help="KAAPANA_BUILD_VERSION of your platform, the tag of the images.")
 def build(
-    extension: Path, images_tar: Path | None, chart_dir: Path | None, registry: str | None, platform: str | None
+    extension: Path,
+    images_tar: Path | None,
+    chart_dir: Path | None,
+    registry: str | None,
+    platform: str | None,
+    platform_version: str | None,
 ) -> None:
-    """Build the containers of an extension and package its chart."""
-    from harness import profiles
-    from harness.extension import read
-    from harness.platform import delivery
-    from harness.platform.packaging import package
+    """Build the containers of an extension and package its chart.
 
-    if images_tar is not None and not registry:
-        raise UsageError(
-            "--images-tar needs --registry: the platform looks imported images up by their full name",
-            fix="give the DEFAULT_REGISTRY of the platform that will import the archive",
-        )
-    settings = Settings.load({"platform": platform})
-    profile = profiles.load(settings.platform)
+    The files and the names of the images go to standard output; what to do with them on a platform stands on
+    standard error.
+    """
+    from harness.extension import read
+    from harness.platform import bundle
+
+    flags = {"platform": platform, "platform_version": platform_version, "platform_registry": registry}
+    settings = Settings.load(flags)
     source = read(extension)
     if images_tar is not None:
         _prepare_target(images_tar)
     with _folder(chart_dir) as folder:
-        chart = package(source.chart, folder)
-        version = settings.platform_version or profile.version
-        where = registry or "kaapana-harness/built"
-
-        def reference(container: Any) -> str:
-            return f"{container.registry or where}/{container.image}:{version}"
-
-        built = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
-        if images_tar is not None:
-            delivery.write_archive(built, images_tar, say)
-            click.echo(f"{images_tar}")
-        if chart_dir is not None:
-            click.echo(f"{chart.path}")
-    for image in built:
+        made = bundle.make(
+            source, settings, registry=settings.platform_registry, archive=images_tar, chart_dir=folder, say=say
+        )
+    if images_tar is not None:
+        click.echo(f"{images_tar}")
+    if chart_dir is not None:
+        click.echo(f"{made.chart.path}")
+    for image in made.images:
         click.echo(f"{image.reference} {image.image_id}")
+    if images_tar is not None or chart_dir is not None:
+        for line in made.instructions():
+            say(line)
 
 
 @cli.command()

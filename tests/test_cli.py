@@ -19,6 +19,7 @@ from fake_platform import FakeEnvironment, fake_deploy, outcome, task
 from harness.cli import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
 from harness.form_options import form_values
+from tests.extension.trees_for_tests import write
 
 ROOT = Path(__file__).parents[1]
 VERBS = {"doctor", "images", "context", "up", "down", "status", "prune", "lint", "build", "run", "report"}
@@ -179,9 +180,29 @@ def test_a_report_is_written_again_from_run_json(platform: FakeEnvironment, tmp_
 
 
 def test_an_archive_of_images_needs_the_registry_in_their_names(tmp_path: Path) -> None:
-    result = invoke("build", "ext", "--images-tar", tmp_path / "images.tar")
+    write(tmp_path / "ext")
+    result = invoke("build", tmp_path / "ext", "--images-tar", tmp_path / "images.tar")
     assert result.exit_code == 2
+    assert "error: the names of mean-value, dag-mean begin with the platform's registry" in result.stderr
     assert "--registry" in result.stderr
+
+
+def test_a_package_in_place_of_a_tree_is_told_the_option_for_it(tmp_path: Path) -> None:
+    result = invoke("run", "some-chart-0.1.0.tgz", "--input", tmp_path)
+    assert result.exit_code == 2
+    assert "--chart some-chart-0.1.0.tgz" in result.stderr
+
+
+def test_a_run_of_nothing_says_what_can_be_given() -> None:
+    result = invoke("run")
+    assert result.exit_code == 2
+    assert "--chart X.tgz" in result.stderr
+
+
+def test_images_without_a_chart_are_refused(tmp_path: Path) -> None:
+    result = invoke("run", "--images", tmp_path / "images.tar")
+    assert result.exit_code == 2
+    assert "no extension was given" in result.stderr
 
 
 def test_an_archive_that_cannot_be_written_is_told_before_anything_is_built(

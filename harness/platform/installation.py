@@ -44,14 +44,15 @@ class Installable:
     images: Sequence[PodImage]
 
     @property
-    def dag_image(self) -> PodImage:
-        """The image that carries the DAG files."""
-        return next(image for image in self.images if image.image == self.package.dag_image)
+    def dag_image(self) -> PodImage | None:
+        """The image that carries the DAG files; ``None`` where it was not built (LABEL BUILD_IGNORE)."""
+        return next((image for image in self.images if image.image == self.package.dag_image), None)
 
     @property
     def fingerprint(self) -> str:
         """What must be equal for an installed release to be the same: objects, values and the DAG image."""
-        known = [list(self.rendered.objects), self.values, self.dag_image.image_id]
+        dag_image = self.dag_image.image_id if self.dag_image else ""
+        known = [list(self.rendered.objects), self.values, dag_image]
         return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -174,8 +175,8 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
     """Why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
     if not trouble.pull_failed:
         return ""
-    package, own = wanted.package, wanted.dag_image.reference
-    if trouble.image.rpartition(":")[0].rpartition("/")[2] != package.dag_image:
+    package, own = wanted.package, wanted.dag_image.reference if wanted.dag_image else ""
+    if trouble.image.rpartition(":")[0].rpartition("/")[2] != package.dag_image or not own:
         return "push or import this image, or name another one"
     wanted_registry, _, wanted_tag = trouble.image.rpartition(":")
     given_registry, _, given_tag = own.rpartition(":")

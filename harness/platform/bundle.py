@@ -1,0 +1,121 @@
+"""What an upload to a platform needs: the packaged chart and one archive with all images, and what to do with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import profiles
+from harness.errors import ExtensionError, UsageError
+from harness.extension.charts import INSTALLER
+from harness.platform import delivery, packaging
+from harness.progress import OnProgress
+
+if TYPE_CHECKING:
+    from harness.artefacts.package import ChartPackage
+    from harness.extension import Container, ExtensionSource
+    from harness.platform.delivery import PodImage
+    from harness.settings import Settings
+
+# where images are named that nobody uploads
+_NO_REGISTRY = "kaapana-harness/built"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """One extension, built.
+
+    Attributes:
+        chart: its package.
+        images: every reference under which a platform pulls an image of it; one image may have several.
+        archive: the archive with all of them, or ``None`` where none was written.
+    """
+
+    chart: ChartPackage
+    images: Sequence[PodImage]
+    archive: Path | None
+
+    def instructions(self) -> list[str]:
+        """Return what to do on the platform, a line for each step (guide, steps 5 to 8)."""
+        lines = []
+        if self.archive is not None:
+            lines.append(f"upload {self.archive} under Extensions, field 'Upload chart or container files'")
+        else:
+            pushed = ", ".join(image.reference for image in self.images)
+            lines.append(f"push the images to the platform's registry: {pushed}")
+        lines.append(f"upload {self.chart.path} in the same place, and keep its name")
+        if "kaapanaexperimental" in self.chart.keywords:
+            lines.append("tick Experimental in the filter Maturity: experimental extensions are hidden")
+        lines.append(f"install {self.chart.name} {self.chart.version}")
+        lines.append("since 0.5.0: System > Projects, choose the project, 'Add Software to Project'")
+        return [f"{number}. {line}" for number, line in enumerate(lines, 1)]
+
+
+def registry_of(source: ExtensionSource, container: Container, registry: str) -> str:
+    """Return the registry under which the platform pulls a container of an extension.
+
+    Args:
+        source: the extension.
+        container: one of its containers.
+        registry: ``DEFAULT_REGISTRY``.
+    """
+    custom = source.chart.values["global"].get("custom_registry_url")
+    if container is source.dag_image and isinstance(custom, str) and custom:
+        return custom
+    return container.registry or registry
+
+
+def make(
+    source: ExtensionSource,
+    settings: Settings,
+    *,
+    registry: str,
+    archive: Path | None,
+    chart_dir: Path,
+    say: OnProgress,
+) -> Bundle:
+    """Build all containers of an extension and package its chart.
+
+    Args:
+        source: the extension.
+        settings: name the platform's release and version.
+        registry: ``DEFAULT_REGISTRY`` of the platform; empty where it is not known.
+        archive: file for all images; its folder exists.
+        chart_dir: folder for the package.
+        say: gets a line for each step that takes seconds.
+
+    Raises:
+        UsageError: an archive is wanted, and an image has no name without the platform's registry.
+        ExtensionError, BuildError: something in the tree is wrong.
+    """
+    wanted = [container for container in (*source.processing_images, source.dag_image) if not container.local]
+    nameless = [container.image for container in wanted if not registry_of(source, container, registry)]
+    if archive is not None and nameless:
+        raise UsageError(
+            f"the names of {', '.join(nameless)} begin with the platform's registry, which is not known: the platform "
+            "looks imported images up by their full name",
+            fix="give it with --registry, or once for all as platform-registry in [tool.kaapana-harness]; the platform "
+            "shows it as `About`",
+        )
+    chart = packaging.package(source.chart, chart_dir)
+    version = settings.platform_version or profiles.load(settings.platform).version
+
+    def reference(container: Container) -> str:
+        return f"{registry_of(source, container, registry or _NO_REGISTRY)}/{container.image}:{version}"
+
+    images = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
+    dag_image = next((image for image in images if image.image == source.dag_image.image), None)
+    if dag_image is None:
+        raise ExtensionError(
+            f"LABEL BUILD_IGNORE leaves out {source.dag_image.image}, the image that carries the DAG files",
+            fix=f"remove the label from {source.dag_image.dockerfile}",
+        )
+    # since 0.5.1 the installer's version is the tag, before and in the guide it is the platform's (build 2)
+    other = f"{dag_image.reference.rpartition(':')[0]}:{chart.subcharts[INSTALLER]}"
+    if other != dag_image.reference:
+        images.append(dataclasses.replace(dag_image, reference=other))
+    if archive is not None:
+        delivery.write_archive(images, archive, say)
+    return Bundle(chart, images, archive)

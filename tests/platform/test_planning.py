@@ -1,0 +1,178 @@
+"""What a package needs is found, or named all at once, before anything is started."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from harness import profiles
+from harness.artefacts import image_files
+from harness.artefacts import package as packages
+from harness.artefacts.given import Artefacts
+from harness.artefacts.package import ChartPackage
+from harness.artefacts.sources import FoundImage
+from harness.errors import ExtensionError, UsageError
+from harness.extension import Contents, InstalledFile
+from harness.platform import planning, platform_globals, preflight
+from harness.platform.helm import Helm
+from harness.platform.planning import Plan, PlatformNames
+from harness.progress import OnProgress, quiet
+from harness.settings import Settings
+from tests.artefacts.made_packages import write
+from tests.extension.trees_for_tests import FILES
+
+REGISTRY = "registry.example.org/team"
+DAG_FILE = FILES["extension/docker/files/dag_mean.py"]
+OPERATOR = FILES["extension/docker/files/mean-value/MeanOperator.py"]
+
+
+@dataclasses.dataclass
+class Shelf:
+    """A source with images by name; loading one is noted."""
+
+    images: list[str]
+    shown: str = "images.tar"
+    loaded: list[str] = dataclasses.field(default_factory=list)
+
+    def find(self, reference: str, platform_registry: str) -> FoundImage | None:
+        if reference not in self.images:
+            return None
+
+        def load(say: OnProgress) -> str:
+            self.loaded.append(reference)
+            return "sha256:1"
+
+        return FoundImage(reference, reference, self.shown, f"sha256:{reference}", (), True, load)
+
+    def similar(self, reference: str, platform_registry: str) -> list[str]:
+        wanted = reference.rpartition("/")[2].partition(":")[0]
+        return [name for name in self.images if name.rpartition("/")[2].partition(":")[0] == wanted]
+
+
+@pytest.fixture(autouse=True)
+def _dag_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DAG image of the tests, without an engine."""
+    texts = {"dags/dag_mean.py": DAG_FILE, "dags/mean_value/MeanOperator.py": OPERATOR}
+
+    def reader(text: str) -> Callable[[], str]:
+        return lambda: text
+
+    files = tuple(InstalledFile(name, f"{name} in the image", reader(text)) for name, text in texts.items())
+    monkeypatch.setattr(image_files, "contents", lambda image_id, shown: Contents(files))
+
+
+def names(release: str = "documented", version: str = "0.6.0") -> PlatformNames:
+    profile = profiles.load(release)
+    known = platform_globals.of(Settings(), profile, REGISTRY, version)
+    return PlatformNames(REGISTRY, version, profile, known)
+
+
+def package(folder: Path, changes: Mapping[str, str | bytes | None] | None = None) -> ChartPackage:
+    return packages.read(write(folder, changes))
+
+
+def plan(tmp_path: Path, helm: Helm, images: list[str], platform: PlatformNames | None = None) -> Plan:
+    return planning.plan(package(tmp_path), [Shelf(images)], platform or names(), helm, say=quiet)
+
+
+def test_everything_that_pods_pull_is_found(tmp_path: Path, helm: Helm) -> None:
+    found = plan(tmp_path, helm, [f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.6.0"])
+    assert {image.reference for image in found.images} == {f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.6.0"}
+    assert found.dag_reference == f"{REGISTRY}/dag-mean:0.0.0"
+    assert found.findings == ()
+
+
+def test_the_tag_of_the_guide_will_do_on_documented_with_a_finding(tmp_path: Path, helm: Helm) -> None:
+    found = plan(tmp_path, helm, [f"{REGISTRY}/dag-mean:0.6.0", f"{REGISTRY}/mean-value:0.6.0"])
+    assert {image.reference: image.name for image in found.images}[f"{REGISTRY}/dag-mean:0.0.0"] == (
+        f"{REGISTRY}/dag-mean:0.6.0"
+    )
+    (finding,) = found.findings
+    assert finding.rule == "dag-image-tag"
+    assert "0.6.0" in finding.platforms
+    assert "0.5.0" not in finding.platforms
+
+
+def test_the_tag_of_the_guide_ends_on_a_release_as_there_and_the_right_one_is_named(tmp_path: Path, helm: Helm) -> None:
+    with pytest.raises(ExtensionError) as caught:
+        plan(tmp_path, helm, [f"{REGISTRY}/dag-mean:0.6.0", f"{REGISTRY}/mean-value:0.6.0"], names("0.6.0"))
+    assert f"needs {REGISTRY}/dag-mean:0.0.0, which images.tar does not have" in caught.value.cause
+    assert "ErrImagePull" in caught.value.cause
+    assert f"there is {REGISTRY}/dag-mean:0.6.0" in caught.value.last_seen
+    assert f"tag it {REGISTRY}/dag-mean:0.0.0" in caught.value.fix
+    assert "dag-installer-chart inside the package (0.0.0)" in caught.value.fix
+
+
+def test_the_image_of_an_operator_that_is_missing_is_named_with_file_and_line(tmp_path: Path, helm: Helm) -> None:
+    with pytest.raises(ExtensionError) as caught:
+        plan(tmp_path, helm, [f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.5.0"])
+    assert f"needs {REGISTRY}/mean-value:0.6.0" in caught.value.cause
+    assert "dags/mean_value/MeanOperator.py in the image line 10" in caught.value.last_seen
+    assert "platform's version is 0.5.0 (platform-version)" in caught.value.fix
+
+
+def test_another_registry_in_the_names_is_named_with_the_setting(tmp_path: Path, helm: Helm) -> None:
+    with pytest.raises(ExtensionError) as caught:
+        plan(tmp_path, helm, ["other.site:5000/x/dag-mean:0.0.0", "other.site:5000/x/mean-value:0.6.0"])
+    assert "platform's registry is other.site:5000/x (platform-registry)" in caught.value.fix
+
+
+def test_all_images_that_are_missing_are_named_at_once(tmp_path: Path, helm: Helm) -> None:
+    job = (
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: extra, namespace: services}\nspec:\n  template:\n    spec:\n"
+        '      containers: [{name: a, image: "{{ .Values.global.registry_url }}/extra:1"}]\n'
+    )
+    with pytest.raises(ExtensionError) as caught:
+        planning.plan(
+            package(tmp_path, {"templates/extra.yaml": job}),
+            [Shelf([f"{REGISTRY}/dag-mean:0.0.0"])],
+            names(),
+            helm,
+        )
+    assert f"needs {REGISTRY}/extra:1, {REGISTRY}/mean-value:0.6.0" in caught.value.cause
+    assert "Job services/extra of the chart" in caught.value.last_seen
+
+
+def test_what_the_registry_of_a_running_platform_has_is_not_missing(tmp_path: Path, helm: Helm) -> None:
+    found = planning.plan(
+        package(tmp_path),
+        [Shelf([f"{REGISTRY}/dag-mean:0.0.0"])],
+        names(),
+        helm,
+        present=lambda reference: reference == f"{REGISTRY}/mean-value:0.6.0",
+    )
+    assert [image.reference for image in found.images] == [f"{REGISTRY}/dag-mean:0.0.0"]
+
+
+def test_without_images_the_error_says_that_none_were_given(tmp_path: Path, helm: Helm) -> None:
+    with pytest.raises(ExtensionError, match="but no images were given"):
+        planning.plan(package(tmp_path), [], names(), helm)
+
+
+def test_the_registry_is_that_of_the_images_where_no_setting_names_it(tmp_path: Path) -> None:
+    shelf = Shelf([f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.6.0"])
+    lines: list[str] = []
+    settings = preflight.check(Settings(), Artefacts((package(tmp_path),), (shelf,)), say=lines.append)
+    assert settings.platform_registry == REGISTRY
+    assert REGISTRY in lines[0]
+    assert shelf.loaded == [f"{REGISTRY}/dag-mean:0.0.0"]
+
+
+def test_images_of_several_registries_need_the_setting(tmp_path: Path) -> None:
+    shelf = Shelf([f"{REGISTRY}/dag-mean:0.0.0", "other.site/dag-mean:0.0.0"])
+    with pytest.raises(UsageError, match="for several registries"):
+        preflight.check(Settings(), Artefacts((package(tmp_path),), (shelf,)))
+    known = Settings(platform_registry="other.site")
+    with pytest.raises(ExtensionError, match=r"needs other\.site/mean-value:0\.6\.0"):
+        preflight.check(known, Artefacts((package(tmp_path),), (shelf,)))
+
+
+def test_names_without_a_registry_do_not_count_as_one(tmp_path: Path) -> None:
+    shelf = Shelf(["localhost/dag-mean:0.0.0", "dag-mean:0.0.0"])
+    with pytest.raises(ExtensionError) as caught:
+        preflight.check(Settings(), Artefacts((package(tmp_path),), (shelf,)))
+    assert "needs platform-registry/dag-mean:0.0.0" in caught.value.cause
+    assert "localhost/dag-mean:0.0.0" in caught.value.last_seen
