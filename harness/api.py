@@ -174,7 +174,7 @@ class Kaapana:
         """
         from harness.artefacts.given import Artefacts
 
-        artefacts = Artefacts.open(_several(chart), _several(images))
+        artefacts = Artefacts.open(_several(chart), _several(images), self.environment.settings.state)
         return self._install_built(artefacts.packages, artefacts.sources, add_to_project, deliver)
 
     def _install_built(
@@ -318,7 +318,7 @@ def given_artefacts(settings: Settings) -> tuple[Settings, Artefacts | None]:
     from harness.artefacts.given import Artefacts
     from harness.platform import preflight
 
-    artefacts = Artefacts.open(settings.chart, settings.images)
+    artefacts = Artefacts.open(settings.chart, settings.images, settings.state)
     with _told(None) as listener:
         return preflight.check(settings, artefacts, say=listener.say), artefacts
 

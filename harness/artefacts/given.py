@@ -27,8 +27,15 @@ class Artefacts:
     sources: tuple[ImageSource, ...]
 
     @classmethod
-    def open(cls, chart_paths: Iterable[str | os.PathLike[str]], images: Iterable[str | os.PathLike[str]]) -> Artefacts:
+    def open(
+        cls, chart_paths: Iterable[str | os.PathLike[str]], images: Iterable[str | os.PathLike[str]], state: Path
+    ) -> Artefacts:
         """Read packages and the indexes of archives.
+
+        Args:
+            chart_paths: the packages.
+            images: see :func:`harness.artefacts.sources.open_sources`.
+            state: the folder in which this user's state is kept.
 
         Raises:
             ExtensionError: a package cannot be used, none is a workflow, or two are the same chart.
@@ -46,7 +53,7 @@ class Artefacts:
             found[read.name] = read
         if not found:
             raise UsageError("images were given, but no chart", fix="give the packaged chart with --chart X.tgz")
-        return cls(tuple(found.values()), tuple(sources.open_sources(images)))
+        return cls(tuple(found.values()), tuple(sources.open_sources(images, state)))
 
     def of_tree(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
         """Return the packages that stand for a source tree, which need not be there.

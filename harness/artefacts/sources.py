@@ -11,9 +11,11 @@ from typing import Any, Protocol
 from harness.artefacts import loading
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
 from harness.artefacts.archive import Platform as ImagePlatform
-from harness.errors import UsageError
-from harness.images import engine, manifests
-from harness.images.registry import RegistryClient
+from harness.artefacts.pins import Pins
+from harness.errors import EnvironmentError_, UsageError
+from harness.images import engine, manifests, registry_login
+from harness.images.manifests import RemoteImage
+from harness.images.registry import RegistryClient, RegistryRefusedError
 from harness.progress import OnProgress
 from harness.settings import REGISTRY
 
@@ -128,11 +130,14 @@ class RegistrySource:
 
     Args:
         prefix: ``host[:port][/path]``; what lies below it is what pods find below the platform's registry.
+        architecture: of the engine.
+        pins: what the registry said before, for the time when it does not answer.
     """
 
-    def __init__(self, prefix: str, architecture: str) -> None:
+    def __init__(self, prefix: str, architecture: str, pins: Pins) -> None:
         self.shown = prefix
         self._architecture = architecture
+        self._pins = pins
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         """See :class:`ImageSource`."""
@@ -140,8 +145,7 @@ class RegistrySource:
         if not repository:
             return None
         name = f"{self.shown}/{repository}:{tag}"
-        with RegistryClient(self.shown) as client:
-            found = manifests.resolve(client, repository, tag, self._architecture)
+        found, since = self._ask(name, repository, tag)
         if found is None:
             return None
         if not found.platform_fits:
@@ -155,15 +159,36 @@ class RegistrySource:
         def load(say: OnProgress) -> str:
             return loading.pull(pinned, found.config_digest, say)
 
-        return FoundImage(reference, name, pinned, found.config_digest, found.layers, False, load)
+        origin = f"{pinned} (as of {since}: the registry does not answer)" if since else pinned
+        return FoundImage(reference, name, origin, found.config_digest, found.layers, False, load)
+
+    def _ask(self, name: str, repository: str, tag: str) -> tuple[RemoteImage | None, str]:
+        """What a tag means, and since when that is known if the registry cannot say it now."""
+        try:
+            with self._client() as client:
+                found = manifests.resolve(client, repository, tag, self._architecture)
+        except RegistryRefusedError:
+            raise
+        except EnvironmentError_:
+            pin = self._pins.recall(name)
+            if pin is None:
+                raise
+            return pin.image, pin.day
+        if found is not None:
+            self._pins.remember(name, found)
+        return found, ""
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`ImageSource`."""
         repository, _ = self._split(reference, platform_registry)
         if not repository:
             return []
-        with RegistryClient(self.shown) as client:
+        with self._client() as client:
             return [f"{self.shown}/{repository}:{tag}" for tag in client.tags(repository)]
+
+    def _client(self) -> RegistryClient:
+        # also on this machine it is somebody's, who may have logged in to it
+        return RegistryClient(self.shown, login=registry_login.credentials(self.shown.partition("/")[0]))
 
     def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
         """Repository and tag below the prefix; empty for a reference that lies elsewhere."""
@@ -174,11 +199,12 @@ class RegistrySource:
         return "", ""
 
 
-def open_sources(given: Iterable[str | os.PathLike[str]]) -> list[ImageSource]:
+def open_sources(given: Iterable[str | os.PathLike[str]], state: Path) -> list[ImageSource]:
     """Return the sources that somebody has named.
 
     Args:
         given: paths of archives, prefixes of registries, or ``engine``. What exists as a file is an archive.
+        state: the folder in which this user's state is kept.
 
     Raises:
         UsageError: one is neither, or an archive is damaged.
@@ -186,17 +212,17 @@ def open_sources(given: Iterable[str | os.PathLike[str]]) -> list[ImageSource]:
     """
     words = [str(word) for word in given]
     architecture = engine.architecture() if words else ""
-    return [_open(word, architecture) for word in words]
+    return [_open(word, architecture, Pins(state / "registry-images.json")) for word in words]
 
 
-def _open(word: str, architecture: str) -> ImageSource:
+def _open(word: str, architecture: str, pins: Pins) -> ImageSource:
     path = Path(word).expanduser()
     if word == ENGINE and not path.exists():
         return EngineSource(architecture)
     if path.exists() or word.endswith(".tar") or word.startswith((".", "/", "~")):
         return ArchiveSource(path, architecture)
     if REGISTRY.fullmatch(word):
-        return RegistrySource(word.rstrip("/"), architecture)
+        return RegistrySource(word.rstrip("/"), architecture, pins)
     raise UsageError(
         f"{word} is neither an archive of images nor a registry: no such file, and no registry has such a name",
         fix="give the path of an images.tar, a registry such as registry.site:5000/team, or the word engine",

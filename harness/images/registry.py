@@ -23,6 +23,18 @@ MANIFEST_TYPES = (
 """Media types that a pull accepts; without them a registry answers with an outdated format or 404."""
 
 
+class RegistryRefusedError(EnvironmentError_):
+    """A registry answers, but not what it was asked for: mostly because of a login."""
+
+    def __init__(self, address: str, status: int, path: str, text: str) -> None:
+        host = address.partition("/")[0]
+        super().__init__(
+            f"the registry {address} answers {status} to {path}",
+            last_seen=text,
+            fix=f"`docker login {host}` with a user who may read it" if status in {401, 403} else "",
+        )
+
+
 _LOOPBACK = ("localhost", "127.")
 
 
@@ -184,9 +196,7 @@ class RegistryClient:
         except httpx.TransportError as error:
             raise EnvironmentError_(f"the registry {self.address} does not answer", last_seen=str(error)) from None
         if answer.status_code not in {200, 404}:
-            raise EnvironmentError_(
-                f"the registry {self.address} answers {answer.status_code} to {path}", last_seen=answer.text[:500]
-            )
+            raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
         return answer
 
     def _pages(self, path: str, key: str) -> list[str]:
