@@ -22,11 +22,10 @@ from harness.run.follow import Lines, Listener
 from harness.run.paths import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from harness.platform.environment import Environment
     from harness.platform.install import Deployment
     from harness.platform.projects import Project
+    from harness.platform.registries import CustomRegistry
     from harness.run.findings import GivenArgument
     from harness.run.results import Run
     from harness.settings import Settings
@@ -49,6 +48,7 @@ class Kaapana:
         self.project = project
         self.evidence = evidence
         self._listener = listener
+        self._registries: list[CustomRegistry] = []
         self._given: set[Path] = set()
         self._giving = threading.Lock()
         self.runs: list[Run] = []
@@ -78,11 +78,44 @@ class Kaapana:
         try:
             created = environment.create_project(project)
             try:
-                yield cls(environment, created, evidence=folder)
+                with contextlib.closing(cls(environment, created, evidence=folder)) as facade:
+                    yield facade
             finally:
                 environment.remove_project(created)
         finally:
             environment.down(keep=settings.reuse)
+
+    def close(self) -> None:
+        """Remove the registries that were added by this object; the project stays."""
+        from harness.platform import loss
+
+        while self._registries:
+            with loss.forgiven(self.environment.cluster):
+                self._registries.pop().remove()
+
+    def add_registry(self, url: str, username: str, password: str, *, name: str = "") -> CustomRegistry:
+        """Make a custom registry known, as the platform's application "New Registry" does (build 13).
+
+        The pull secret is there for the installer, in the namespace ``services``, and not in projects. An extension
+        that names the registry is delivered to it: the environment's registry stands in for it, and nodes need this
+        login. Without such a delivery its images come from where they really are.
+
+        Args:
+            url: what stands in ``global.custom_registry_url``: ``host[:port]/path``, without scheme.
+            username, password: what nodes log in with.
+            name: as the administrator calls it.
+
+        Returns:
+            The registry, which can be removed before the end.
+
+        Raises:
+            UsageError: the URL is none.
+        """
+        from harness.platform import registries
+
+        added = registries.add(self.environment, url, username, password, name=name)
+        self._registries.append(added)
+        return added
 
     def _run_folder(self, dag_id: str) -> Path:
         """A folder for the evidence of one run; runs may be started in several threads at once."""
@@ -201,7 +234,7 @@ class InstalledExtension:
                 self.kaapana.project,
                 request,
                 listener=listener,
-                registry_tags=_registry_tags(environment.registry),
+                registry_tags=environment.platform_registry.tags,
             )
             listener.say(str(run.cause).splitlines()[0] if run.cause else f"evidence in {run.directory}")
         self.kaapana.runs.append(run)
@@ -230,13 +263,3 @@ def _told(listener: Listener | None) -> Iterator[Listener]:
         yield lines
     finally:
         lines.close()
-
-
-def _registry_tags(registry: str) -> Callable[[str], Sequence[str] | None]:
-    def tags(repository: str) -> Sequence[str] | None:
-        from harness.images.registry import RegistryClient
-
-        with RegistryClient(registry) as client:
-            return client.tags(repository) if repository in client.catalog() else None
-
-    return tags

@@ -43,6 +43,8 @@ _Command = Callable[..., Any]
 def _platform_options(command: _Command) -> _Command:
     for option in (
         click.option("--platform", help="Platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
+        click.option("--platform-registry", help="DEFAULT_REGISTRY of the platform; nothing has to listen there."),
+        click.option("--platform-version", help="KAAPANA_BUILD_VERSION of the platform."),
         click.option("--cluster", help="docker, kind or context:NAME."),
         click.option("--nodes", help="Number of nodes of a kind cluster."),
     ):
@@ -71,9 +73,23 @@ def doctor(fix: bool) -> int:
 
 @cli.command()
 @_platform_options
-def up(cluster: str | None, nodes: str | None, platform: str | None) -> None:
+def up(
+    cluster: str | None,
+    nodes: str | None,
+    platform: str | None,
+    platform_registry: str | None,
+    platform_version: str | None,
+) -> None:
     """Start an environment that stays, to be shared with pytest by --kaapana-reuse."""
-    settings = Settings.load({"cluster": cluster, "nodes": nodes, "platform": platform, "reuse": True})
+    flags = {
+        "cluster": cluster,
+        "nodes": nodes,
+        "platform": platform,
+        "platform_registry": platform_registry,
+        "platform_version": platform_version,
+        "reuse": True,
+    }
+    settings = Settings.load(flags)
     environment = _environment(settings)
     environment.down(keep=True)
     click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
@@ -195,6 +211,8 @@ def run(
     cluster: str | None,
     nodes: str | None,
     platform: str | None,
+    platform_registry: str | None,
+    platform_version: str | None,
     deliver: str | None,
     timeout: str | None,
     out: Path | None,
@@ -208,6 +226,8 @@ def run(
         "cluster": cluster,
         "nodes": nodes,
         "platform": platform,
+        "platform_registry": platform_registry,
+        "platform_version": platform_version,
         "deliver": deliver,
         "run_timeout": timeout,
         "reuse": reuse,

@@ -72,12 +72,14 @@ class Session:
         if folder.exists():
             # evidence of an earlier pytest run would be mistaken for this one's
             shutil.rmtree(folder)
+        facade = Kaapana(environment, project, evidence=folder, listener=listener)
         try:
-            yield Kaapana(environment, project, evidence=folder, listener=listener)
+            yield facade
         finally:
             if self.settings.keep_on_failure and failed():
                 self._kept.append(f"{project.name} of {test}")
             else:
+                facade.close()
                 environment.remove_project(project)
 
     def notes(self) -> list[str]:

@@ -27,6 +27,16 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "platform",
         {"metavar": "PROFILE", "help": "platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4"},
     ),
+    (
+        "--kaapana-platform-registry",
+        "platform_registry",
+        {"metavar": "NAME", "help": "DEFAULT_REGISTRY of the platform; nothing has to listen there"},
+    ),
+    (
+        "--kaapana-platform-version",
+        "platform_version",
+        {"metavar": "VERSION", "help": "KAAPANA_BUILD_VERSION of the platform"},
+    ),
     ("--kaapana-deliver", "deliver", {"metavar": "HOW", "help": "registry or tar"}),
     ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
     ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),

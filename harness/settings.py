@@ -22,6 +22,7 @@ else:
     import tomli as tomllib
 
 _ENV_PREFIX = "KAAPANA_HARNESS_"
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -90,9 +91,20 @@ def _deliver(text: str) -> str:
     raise ValueError("expected registry or tar")
 
 
-def _registry(text: str) -> str:
+def check_registry(text: str) -> str:
+    """The name of a registry, or nothing.
+
+    Raises:
+        ValueError: it is no such name.
+    """
     if text and ("://" in text or not _REGISTRY.fullmatch(text)):
         raise ValueError("expected a registry as it stands in references of images, such as registry.site:5000/team")
+    return text
+
+
+def _tag(text: str) -> str:
+    if text and not _TAG.fullmatch(text):
+        raise ValueError("expected a version that can be the tag of an image, such as 0.6.0 or 1.2.3-4-gabc1234")
     return text
 
 
@@ -104,12 +116,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("cluster", _cluster, "docker", "where the platform runs: docker, kind or context:NAME"),
     Option("nodes", _nodes, 1, "nodes of a kind cluster; all of them take pods"),
     Option("platform", _platform, "documented", "platform profile: what the guide documents, or a release as built"),
+    Option("platform_registry", check_registry, "", "DEFAULT_REGISTRY of the platform (default: the environment's)"),
+    Option("platform_version", _tag, "", "KAAPANA_BUILD_VERSION of the platform (default: that of the profile)"),
     Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
     Option("report", _optional_path, None, "folder for the evidence of every run"),
     Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
-    Option("context_registry", _registry, "", "registry for context:NAME, reached by this machine and by the nodes"),
+    Option("context_registry", check_registry, "", "registry for context:NAME, reached from here and by the nodes"),
     Option("context_storage_class", str, "", "storage class for context:NAME (default: that of the cluster)"),
     Option("disk_reserve", _megabytes, 1024.0, "MiB of free disk below which the task that writes most is ended"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),
@@ -128,6 +142,8 @@ class Settings:
     cluster: str = "docker"
     nodes: int = 1
     platform: str = "documented"
+    platform_registry: str = ""
+    platform_version: str = ""
     reuse: bool = False
     keep_on_failure: bool = False
     report: Path | None = None

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ImageError, UsageError
-from harness.images import RegistryClient, build_extension_image
+from harness.images import build_extension_image
 from harness.images.engine import client as engine_client
-from harness.platform import registry_seed
+from harness.platform.registry import ELSEWHERE
 from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
     from harness.extension import Container
+    from harness.platform.registry import PlatformRegistry
     from harness.settings import Settings
 
 # the engine's builder is busy with two steps at a time on a small machine
@@ -63,7 +64,7 @@ def build(
         return list(pool.map(one, (container for container in wanted if not container.local)))
 
 
-def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
+def push(images: Iterable[Built], registry: PlatformRegistry, say: OnProgress) -> None:
     """Push to the registry; an image that is there already moves no bytes and takes one request.
 
     Raises:
@@ -71,22 +72,17 @@ def push(images: Iterable[Built], registry: str, say: OnProgress) -> None:
     """
     images = list(images)
     for image in images:
-        if not image.reference.startswith(f"{registry}/"):
+        if not registry.serves(image.reference):
             raise UsageError(
-                f"{image.reference} does not lie in the platform's registry {registry}",
-                fix="push it yourself, or leave LABEL REGISTRY and custom_registry_url out",
+                f"{image.reference} does not lie in the platform's registry {registry.name}",
+                fix=ELSEWHERE,
             )
 
     def one(image: Built) -> None:
-        repository, _, tag = image.reference.removeprefix(f"{registry}/").rpartition(":")
-        with RegistryClient(registry) as client:
-            if client.has(repository, tag, image.image_id):
-                return
-            say(f"pushing {image.reference}")
-            if "/" not in registry:
-                # the platform's own registry; the part of somebody's that lies below a path has no base layers
-                registry_seed.mount(registry, repository)
-            client.push(image.image_id, image.reference)
+        if registry.has(image.reference, image.image_id):
+            return
+        say(f"pushing {image.reference}")
+        registry.push(image.image_id, image.reference)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         list(pool.map(one, images))

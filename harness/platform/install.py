@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import extension
 from harness.errors import InstallError
+from harness.kube import pullsecrets
 from harness.kube.troubles import Trouble
-from harness.platform import dags, delivery, helm, installer, packaging, releases, upload
+from harness.platform import dags, delivery, helm, installer, packaging, registries, releases, upload
 from harness.platform.dags import Dags
 from harness.platform.delivery import Built
 from harness.platform.packaging import Package
@@ -119,7 +120,8 @@ def deploy(
     if deliver == "tar":
         delivery.hand_over_archive(images, environment.cluster, on_progress)
     else:
-        delivery.push(images, environment.registry, on_progress)
+        registries.serve(environment, (image.reference for image in images))
+        delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
     fingerprint = _fingerprint(rendered.objects, [image for image in images if image.image == source.dag_image.image])
     release = Release(package.name, package.name, package.version, "pending-install", rendered, merged)
@@ -163,7 +165,7 @@ def _dag_tag(environment: Environment, package: Package) -> str:
 
 
 def _reference(environment: Environment, source: ExtensionSource, container: Container, dag_tag: str) -> str:
-    registry = container.registry or environment.registry
+    registry = registries.registry_of(environment, source, container)
     tag = dag_tag if container is source.dag_image else environment.platform_version
     return f"{registry}/{container.image}:{tag}"
 
@@ -192,7 +194,7 @@ def _install(
                 job,
                 timeout_s=environment.settings.install_timeout,
                 what=f"the installer of {source.dag_image.image}",
-                registry=environment.registry,
+                registry=environment.platform_registry,
                 explain=explain,
             )
         except InstallError as error:
@@ -235,7 +237,7 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
                 hook,
                 timeout_s=environment.settings.install_timeout,
                 what=f"the hook {hook['metadata']['name']}",
-                registry=environment.registry,
+                registry=environment.platform_registry,
             )
         except InstallError as error:
             events = hook["metadata"]["annotations"]["helm.sh/hook"]
@@ -274,6 +276,8 @@ def _explain(
     """Why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
     if not trouble.pull_failed:
         return ""
+    if trouble.unauthorized:
+        return pullsecrets.ADVICE
     own = next((image.reference for image in images if image.image == source.dag_image.image), "")
     if trouble.image.rpartition(":")[0].rpartition("/")[2] != source.dag_image.image or not own:
         return "push or import this image, or name another one"
