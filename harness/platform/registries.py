@@ -84,15 +84,12 @@ def add(environment: Environment, url: str, username: str, password: str, *, nam
         raise UsageError(f"{url!r} cannot be the URL of a custom registry", fix=str(error)) from None
     login = Login(username, password)
     for other in _secrets(environment):
+        where = other["metadata"]["annotations"][_URL]
         for known in logins_in(other).values():
-            if (
-                known.username == username
-                and known.password != password
-                and other["metadata"]["name"] != secret_of(url)
-            ):
+            if where != url and known.username == username and known.password != password:
                 raise UsageError(
-                    f"the user {username!r} of {url} has another password for {other['metadata']['annotations'][_URL]}",
-                    fix="the harness serves all custom registries from one: give the two different users",
+                    f"the user {username!r} of {url} has another password for {where}",
+                    fix="one registry stands in for all custom ones: give the two different users",
                 )
     auth = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
     config = {"auths": {f"https://{url}": {"username": username, "password": password, "auth": auth}}}
@@ -119,6 +116,16 @@ def add(environment: Environment, url: str, username: str, password: str, *, nam
     return made
 
 
+def added(environment: Environment) -> list[CustomRegistry]:
+    """The registries that were added to a platform, sorted by their URLs."""
+    found = []
+    for secret in _secrets(environment):
+        metadata = secret["metadata"]
+        notes = metadata["annotations"]
+        found.append(CustomRegistry(notes[_NAME], notes[_URL], metadata["name"], environment))
+    return sorted(found, key=lambda registry: registry.url)
+
+
 def registry_of(environment: Environment, source: ExtensionSource, container: Container) -> str:
     """The registry that the image of a container belongs to, as its author means it.
 
@@ -127,12 +134,12 @@ def registry_of(environment: Environment, source: ExtensionSource, container: Co
     """
     if container.registry:
         return container.registry
-    added = _urls(environment)
+    urls = _urls(environment)
     if container is source.dag_image:
         custom = str((source.chart.values.get("global") or {}).get("custom_registry_url") or "")
-        return custom if custom in added else environment.registry
+        return custom if custom in urls else environment.registry
     for image in source.operator_images:
-        for url in added:
+        for url in urls:
             if image.reference.startswith(f"{url}/{container.image}:"):
                 return url
     return environment.registry
@@ -152,8 +159,7 @@ def _secrets(environment: Environment) -> list[Manifest]:
 
 def _urls(environment: Environment) -> list[str]:
     """The added registries, the longest first: one may lie below another."""
-    found = [str(secret["metadata"]["annotations"][_URL]) for secret in _secrets(environment)]
-    return sorted(found, key=len, reverse=True)
+    return sorted((registry.url for registry in added(environment)), key=len, reverse=True)
 
 
 def _admit(environment: Environment, login: Login | None = None) -> None:

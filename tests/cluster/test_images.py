@@ -161,6 +161,73 @@ def test_the_registry_is_announced_as_other_tools_expect_it(cluster: Cluster, re
     assert f'host: "{registry}"' in found["data"]["localRegistryHosting.v1"]
 
 
+HOST = "registry.example.org:5000"
+SERVED = f"{HOST}/group"
+
+
+@pytest.fixture(scope="module")
+def served(running: Running, settings: Settings) -> str:
+    """A name that nobody listens at; ``<name>/tool:1`` lies in the environment's registry."""
+    from harness import images
+
+    running.registry.serve(SERVED)
+    running.registry.push(images.ensure("base-installer", settings=settings), f"{SERVED}/tool:1")
+    return SERVED
+
+
+def test_images_of_a_served_name_need_a_login_for_that_name(project: Objects, running: Running, served: str) -> None:
+    own = running.secret(project)
+    line = refused(project, f"{served}/tool:1", imagePullSecrets=own)
+    assert line.endswith(f"unauthorized: pull secret registry-secret is for {running.name}, not for {HOST}")
+    runs(
+        project,
+        f"{served}/tool:1",
+        imagePullSecrets=running.secret(project, "custom", **{served: running.credentials.pull}),
+    )
+
+
+def test_a_missing_tag_of_a_served_name_is_named_with_those_there_are(
+    project: Objects, running: Running, served: str
+) -> None:
+    secrets = running.secret(project, "custom", **{served: running.credentials.pull})
+    for image, expected in (("tool:9", "no tag 9; tags of group/tool: 1"), ("other:1", "no repository group/other; ")):
+        name = project.pod({"name": "main", "image": f"{served}/{image}"}, imagePullSecrets=secrets)
+        message = pulls.told(running.registry, f"{served}/{image}", project.waiting(name, "ErrImagePull"))
+        assert expected in message
+
+
+def test_equal_paths_of_two_names_are_two_images(project: Objects, running: Running, served: str) -> None:
+    image = f"{running.name}/group/tool:1"
+    name = project.pod({"name": "main", "image": image}, imagePullSecrets=running.secret(project))
+    message = pulls.told(running.registry, image, project.waiting(name, "ErrImagePull"))
+    assert "no repository group/tool; the registry has: " in message
+    assert "example.org" not in message
+
+
+def test_an_open_registry_needs_no_pull_secret(project: Objects, running: Running, settings: Settings) -> None:
+    from harness import images
+
+    running.registry.serve("localhost:32000", open_to_all=True)
+    running.registry.push(images.ensure("base-installer", settings=settings), "localhost:32000/tool:1")
+    runs(project, "localhost:32000/tool:1")
+
+
+def test_an_image_that_is_pushed_again_under_a_served_name_is_the_next_pods(
+    project: Objects, running: Running, served: str, settings: Settings
+) -> None:
+    from harness import images
+
+    secrets = running.secret(project, "custom", **{served: running.credentials.pull})
+    image = f"{served}/again:1"
+    running.registry.push(images.ensure("base-installer", settings=settings), image)
+    running.cluster.withdraw_images([image])
+    command = {"name": "main", "image": image, "command": ["sh", "-c", "command -v registry || echo other"]}
+    assert project.output(command, imagePullSecrets=secrets) == "other"
+    running.registry.push(images.ensure("registry", settings=settings), image)
+    running.cluster.withdraw_images([image])
+    assert project.output(command, imagePullSecrets=secrets) == "/usr/local/bin/registry"
+
+
 def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects, running: Running) -> None:
     registry = running.name
     name = project.pod({"name": "main", "image": f"{registry}/tool:3"}, imagePullSecrets=running.secret(project))

@@ -195,9 +195,11 @@ def test_a_login_that_the_registry_refuses_is_the_first_line_of_the_installer(
     kaapana: Any, faults_extension: Path
 ) -> None:
     api, registry = kaapana.environment.cluster.api, kaapana.environment.registry
-    # an image that is not on the node by another name: a kubelet asks no registry for what it has
-    dockerfile = faults_extension / "extension/docker/Dockerfile"
-    dockerfile.write_text(dockerfile.read_text() + "ENV REFUSED=1\n")
+    # an extension and an image of its own: a kubelet asks no registry for what its node has
+    for path in ("docker/Dockerfile", "faults-workflow/values.yaml", "faults-workflow/Chart.yaml"):
+        file = faults_extension / "extension" / path
+        text = file.read_text().replace("dag-faults", "dag-refused")
+        file.write_text(text.replace("name: faults-workflow", "name: refused-workflow"))
     right = api.get("Secret", "services", "registry-secret")
     wrong = {**right, "data": docker_config(**{registry: ("kaapana", "not-the-password")})}
     metadata = {"name": "registry-secret", "namespace": "services"}
@@ -207,7 +209,7 @@ def test_a_login_that_the_registry_refuses_is_the_first_line_of_the_installer(
             kaapana.install(faults_extension)
     finally:
         api.apply({**right, "metadata": metadata})
-    assert failure.value.cause.startswith("the installer of dag-faults cannot start: image ")
+    assert failure.value.cause.startswith("the installer of dag-refused cannot start: image ")
     assert failure.value.cause.endswith(f"unauthorized: {registry} refuses the login of pull secret registry-secret")
 
 

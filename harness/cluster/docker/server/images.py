@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.cluster.docker.server.engine import Engine, EngineCallError
 from harness.cluster.docker.server.http import Reply
-from harness.cluster.docker.server.registry import Registry
+from harness.cluster.docker.server.registry import Registry, Served
 from harness.kube.pullsecrets import Login, PullSecret, Refusal
 from harness.kube.troubles import is_unauthorized
 
@@ -89,12 +89,12 @@ class Images:
             pull.logins.append(served.login)
         path = served.place(full)
         cut = path.rindex("@") if digest else path.rindex(":")
-        return await self._from_registry(pull, path[:cut], path[cut + 1 :])
+        return await self._from_registry(pull, served, path[:cut], path[cut + 1 :])
 
-    async def _from_registry(self, pull: _Pull, repository: str, tag: str) -> str:
+    async def _from_registry(self, pull: _Pull, served: Served, repository: str, tag: str) -> str:
         reply = await self._ask(pull, f"/v2/{repository}/manifests/{tag}")
         if reply.status == 404:
-            raise pull.error(await self._missing(pull, repository, tag))
+            raise pull.error(await self._missing(pull, served, repository, tag))
         if reply.status == 401:
             raise pull.unauthorized()
         if reply.status != 200:
@@ -107,15 +107,17 @@ class Images:
         mark = "@" if tag.startswith("sha256:") else ":"
         return await self._pull(f"{self.registry.address}/{repository}{mark}{tag}", pull)
 
-    async def _missing(self, pull: _Pull, repository: str, tag: str) -> str:
+    async def _missing(self, pull: _Pull, served: Served, repository: str, tag: str) -> str:
         """What an author has to know: what the registry has instead."""
+        name = repository.removeprefix(f"{served.prefix}/")
         tags = await self._ask(pull, f"/v2/{repository}/tags/list")
-        names = (tags.json().get("tags") or []) if tags.status == 200 else []
-        if names:
-            return f"not found: no tag {tag}; tags of {repository}: {_listed(names)}"
+        there = (tags.json().get("tags") or []) if tags.status == 200 else []
+        if there:
+            return f"not found: no tag {tag}; tags of {name}: {_listed(sorted(there))}"
         catalogue = await self._ask(pull, "/v2/_catalog?n=1000")
-        names = (catalogue.json().get("repositories") or []) if catalogue.status == 200 else []
-        return f"not found: no repository {repository}; the registry has: {_listed(names) if names else 'nothing'}"
+        found = (catalogue.json().get("repositories") or []) if catalogue.status == 200 else []
+        there = self.registry.shown(found, served)
+        return f"not found: no repository {name}; the registry has: {_listed(there) if there else 'nothing'}"
 
     async def _ask(self, pull: _Pull, path: str) -> Reply:
         try:
@@ -192,6 +194,5 @@ def _for_engine(login: Login) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    names = sorted(names)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
