@@ -23,7 +23,7 @@ from harness.run.follow import Lines, Listener
 from harness.run.paths import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.artefacts.given import Artefacts
     from harness.artefacts.package import ChartPackage
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.platform.environment import Environment
     from harness.platform.install import Deployment
     from harness.platform.projects import Project
+    from harness.platform.registries import CustomRegistry
     from harness.run.findings import GivenArgument
     from harness.run.results import Run
     from harness.settings import Settings
@@ -64,6 +65,7 @@ class Kaapana:
         self.evidence = evidence
         self._listener = listener
         self._artefacts = artefacts
+        self._registries: list[CustomRegistry] = []
         self._given: set[Path] = set()
         self._giving = threading.Lock()
         self.runs: list[Run] = []
@@ -93,7 +95,9 @@ class Kaapana:
         try:
             created = environment.create_project(project)
             try:
-                yield cls(environment, created, evidence=folder, artefacts=artefacts)
+                facade = cls(environment, created, evidence=folder, artefacts=artefacts)
+                with contextlib.closing(facade):
+                    yield facade
             finally:
                 environment.remove_project(created)
         finally:
@@ -108,6 +112,38 @@ class Kaapana:
     def platform_version(self) -> str:
         """``KAAPANA_BUILD_VERSION``: the tag of images on this platform."""
         return self.environment.platform_version
+
+    def close(self) -> None:
+        """Remove the registries that were added by this object; the project stays."""
+        from harness.platform import loss
+
+        while self._registries:
+            with loss.forgiven(self.environment.cluster):
+                self._registries.pop().remove()
+
+    def add_registry(self, url: str, username: str, password: str, *, name: str = "") -> CustomRegistry:
+        """Make a custom registry known, as the platform's application "New Registry" does (build 13).
+
+        The pull secret is there for the installer, in the namespace ``services``, and not in projects. An extension
+        that names the registry is delivered to it: the environment's registry stands in for it, and nodes need this
+        login. Without such a delivery its images come from where they really are.
+
+        Args:
+            url: what stands in ``global.custom_registry_url``: ``host[:port]/path``, without scheme.
+            username, password: what nodes log in with.
+            name: as the administrator calls it.
+
+        Returns:
+            The registry, which can be removed before the end.
+
+        Raises:
+            UsageError: the URL is none.
+        """
+        from harness.platform import registries
+
+        added = registries.add(self.environment, url, username, password, name=name)
+        self._registries.append(added)
+        return added
 
     def _run_folder(self, dag_id: str) -> Path:
         """A folder for the evidence of one run; runs may be started in several threads at once."""
@@ -288,7 +324,7 @@ class InstalledExtension:
                 self.kaapana.project,
                 request,
                 listener=listener,
-                registry_tags=_registry_tags(environment.registry),
+                registry_tags=environment.platform_registry.tags,
             )
             listener.say(str(run.cause).splitlines()[0] if run.cause else f"evidence in {run.directory}")
         self.kaapana.runs.append(run)
@@ -338,13 +374,3 @@ def _told(listener: Listener | None) -> Iterator[Listener]:
         yield lines
     finally:
         lines.close()
-
-
-def _registry_tags(registry: str) -> Callable[[str], Sequence[str] | None]:
-    def tags(repository: str) -> Sequence[str] | None:
-        from harness.images.registry import RegistryClient
-
-        with RegistryClient(registry) as client:
-            return client.tags(repository) if repository in client.catalog() else None
-
-    return tags

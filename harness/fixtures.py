@@ -75,12 +75,14 @@ class Session:
         if folder.exists():
             # evidence of an earlier pytest run would be mistaken for this one's
             shutil.rmtree(folder)
+        facade = Kaapana(environment, project, evidence=folder, listener=listener, artefacts=self._artefacts)
         try:
-            yield Kaapana(environment, project, evidence=folder, listener=listener, artefacts=self._artefacts)
+            yield facade
         finally:
             if self.settings.keep_on_failure and failed():
                 self._kept.append(f"{project.name} of {test}")
             else:
+                facade.close()
                 environment.remove_project(project)
 
     def notes(self) -> list[str]:

@@ -92,7 +92,12 @@ def _deliver(text: str) -> str:
     raise ValueError("expected registry or tar")
 
 
-def _registry(text: str) -> str:
+def check_registry(text: str) -> str:
+    """The name of a registry, or nothing.
+
+    Raises:
+        ValueError: it is no such name.
+    """
     if text and ("://" in text or not REGISTRY.fullmatch(text)):
         raise ValueError("expected a registry as it stands in references of images, such as registry.site:5000/team")
     return text
@@ -116,7 +121,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("cluster", _cluster, "docker", "where the platform runs: docker, kind or context:NAME"),
     Option("nodes", _nodes, 1, "nodes of a kind cluster; all of them take pods"),
     Option("platform", _platform, "documented", "platform profile: what the guide documents, or a release as built"),
-    Option("platform_registry", _registry, "", "DEFAULT_REGISTRY of the platform (default: that of the environment)"),
+    Option("platform_registry", check_registry, "", "DEFAULT_REGISTRY of the platform (default: the environment's)"),
     Option("platform_version", _tag, "", "KAAPANA_BUILD_VERSION of the platform (default: that of the profile)"),
     Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
@@ -125,7 +130,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("chart", _words, (), "packaged charts that are installed in place of source trees, separated by commas"),
     Option("images", _words, (), "where their images are: archives, registry/prefix, or engine, separated by commas"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
-    Option("context_registry", _registry, "", "registry for context:NAME, reached by this machine and by the nodes"),
+    Option("context_registry", check_registry, "", "registry for context:NAME, reached from here and by the nodes"),
     Option("context_storage_class", str, "", "storage class for context:NAME (default: that of the cluster)"),
     Option("disk_reserve", _megabytes, 1024.0, "MiB of free disk below which the task that writes most is ended"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,12 +16,23 @@ from harness.artefacts.pins import Pins
 from harness.errors import EnvironmentError_, UsageError
 from harness.images import engine, manifests, registry_login
 from harness.images.manifests import RemoteImage
-from harness.images.registry import RegistryClient, RegistryRefusedError
+from harness.images.registry import RegistryClient, RegistryRefusedError, api_of
 from harness.progress import OnProgress
 from harness.settings import REGISTRY
 
 ENGINE = "engine"
 """The word for the engine's own images, where archives and registries are named."""
+
+
+class Route(enum.Enum):
+    """How an image reaches the nodes of the platform."""
+
+    UPLOAD = "upload"
+    """Into the nodes themselves, as the upload of an archive does."""
+    PUSH = "push"
+    """By way of the platform's registry."""
+    PULL = "pull"
+    """It is where its reference says, unless that is the platform's registry: then it is pushed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +45,7 @@ class FoundImage:
         origin: the source, for the evidence; of a registry with the digest of the manifest.
         config_digest: ``sha256:...`` of its configuration.
         layers: digests of its uncompressed layers, the lowest first.
-        uploaded: whether it reaches the platform as an upload to its nodes, and not through the registry.
+        route: how it reaches the platform.
         load: brings it into the engine, and returns its id there.
     """
 
@@ -42,7 +54,7 @@ class FoundImage:
     origin: str
     config_digest: str
     layers: tuple[str, ...]
-    uploaded: bool
+    route: Route
     load: Callable[[OnProgress], str] = dataclasses.field(repr=False, compare=False)
 
 
@@ -84,7 +96,7 @@ class ArchiveSource:
         def load(say: OnProgress) -> str:
             return loading.load(self.archive, image, say)
 
-        return FoundImage(reference, reference, self.shown, image.config_digest, image.diff_ids, True, load)
+        return FoundImage(reference, reference, self.shown, image.config_digest, image.diff_ids, Route.UPLOAD, load)
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`ImageSource`."""
@@ -111,7 +123,9 @@ class EngineSource:
             return None
         _check(found, reference, self._architecture)
         image_id = str(found["Id"])
-        return FoundImage(reference, reference, self.shown, image_id, engine.layers(found), False, lambda say: image_id)
+        return FoundImage(
+            reference, reference, self.shown, image_id, engine.layers(found), Route.PUSH, lambda say: image_id
+        )
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`ImageSource`."""
@@ -160,7 +174,8 @@ class RegistrySource:
             return loading.pull(pinned, found.config_digest, say)
 
         origin = f"{pinned} (as of {since}: the registry does not answer)" if since else pinned
-        return FoundImage(reference, name, origin, found.config_digest, found.layers, False, load)
+        route = Route.PULL if name == reference else Route.PUSH
+        return FoundImage(reference, name, origin, found.config_digest, found.layers, route, load)
 
     def _ask(self, name: str, repository: str, tag: str) -> tuple[RemoteImage | None, str]:
         """What a tag means, and since when that is known if the registry cannot say it now."""
@@ -187,8 +202,11 @@ class RegistrySource:
             return [f"{self.shown}/{repository}:{tag}" for tag in client.tags(repository)]
 
     def _client(self) -> RegistryClient:
-        # also on this machine it is somebody's, who may have logged in to it
-        return RegistryClient(self.shown, login=registry_login.credentials(self.shown.partition("/")[0]))
+        login = None
+        if api_of(self.shown)[0].startswith("http://"):
+            # the client takes registries of this machine for the harness's own; this one is its user's
+            login = registry_login.credentials(self.shown.partition("/")[0])
+        return RegistryClient(self.shown, login=login)
 
     def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
         """Repository and tag below the prefix; empty for a reference that lies elsewhere."""

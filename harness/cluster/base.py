@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.kube import KubeApi
+from harness.kube.pullsecrets import Login
 
 
 class Cluster(Protocol):
@@ -43,13 +44,32 @@ class Cluster(Protocol):
 
     @property
     def registry(self) -> str:
-        """The environment's registry, as the host pushes to it and as pods' images name it.
+        """The environment's registry, as pods' images name it and nodes pull from it.
 
         ``host:port``, on a shared cluster with a path behind it. Waits until the registry's Service
         (``contract.names.HARNESS_REGISTRY``) has its address.
 
         Raises:
             EnvironmentError_: there is no such Service, or it did not get an address in time.
+        """
+
+    @property
+    def push_address(self) -> str:
+        """The same registry as the host pushes to it; nodes have no login there.
+
+        Raises:
+            EnvironmentError_: as :attr:`registry`.
+        """
+
+    def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
+        """Let the nodes have the images of a name from the environment's registry. May be done again.
+
+        Args:
+            name: ``host[:port]`` or with a path behind it; of the host's images only those below it need to be served.
+                :attr:`registry` itself is served by itself, and is named here for the login only.
+            prefix: what the repositories of the host begin with in the environment's registry; empty for its own name.
+            login: that opens the environment's registry; ``None`` where the user has one.
+            open_to_all: pods without a login get these images, too.
         """
 
     def provide_images(self, images: Mapping[str, str]) -> None:

@@ -29,6 +29,7 @@ AIRFLOW_DATABASE: Final = ("airflow-database-service", SERVICES_NAMESPACE, 5432)
 # the harness's own control endpoint of the services container, and its registry: not on the platform
 HARNESS_SERVICES: Final = ("harness-services", SERVICES_NAMESPACE, 8090)
 HARNESS_REGISTRY: Final = ("harness-registry", SERVICES_NAMESPACE, 5000)
+HARNESS_REGISTRY_PUSH: Final = ("harness-registry", SERVICES_NAMESPACE, 5001)
 
 # identity (services 2.1)
 REALM: Final = "kaapana"

@@ -58,19 +58,22 @@ class RegistryClient:
 
     Args:
         address: as it stands in references, see :func:`api_of`.
+        login: name and password; by default the user's own where there is TLS, and none on the loopback address.
         timeout_s: seconds until a request fails.
     """
 
-    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, address: str, *, login: tuple[str, str] | None = None, timeout_s: float = 30.0) -> None:
         self.address = address
+        self._login = login
         url, self._prefix = api_of(address)
-        # the harness's own registries have no login, so that nothing of the user's is read for them
+        # nothing of the user's is read for the harness's own registries
         secure = url.startswith("https://")
+        user = RegistryLogin(address.partition("/")[0]) if secure else None
         self._http = httpx.Client(
             base_url=url,
             timeout=timeout_s,
             trust_env=False,
-            auth=RegistryLogin(address.partition("/")[0]) if secure else None,
+            auth=httpx.BasicAuth(*login) if login else user,
             # the system's authorities, among them those of the site; loading takes a while, and plain HTTP has none
             verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
@@ -172,7 +175,7 @@ class RegistryClient:
             try:
                 api.tag(image, target, tag)
                 states: dict[str, str] = {}
-                for event in api.push(target, tag=tag, stream=True, decode=True):
+                for event in api.push(target, tag=tag, stream=True, decode=True, auth_config=self._for_engine()):
                     if "error" in event:
                         raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=str(event["error"]))
                     _report(event, states, on_line)
@@ -188,6 +191,10 @@ class RegistryClient:
         if digest is None:
             raise ImageError(f"{target}:{tag} was pushed, but the registry does not have it")
         return digest
+
+    def _for_engine(self) -> dict[str, str] | None:
+        """The login in the engine's words; without one it takes what ``docker login`` has left."""
+        return {"username": self._login[0], "password": self._login[1]} if self._login else None
 
     def _get(self, path: str, *, method: str = "GET", follow_redirects: bool = False) -> httpx.Response:
         headers = {"Accept": ", ".join(MANIFEST_TYPES)}

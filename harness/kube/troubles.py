@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from harness.kube.client import Manifest
@@ -16,6 +17,10 @@ _PULL = frozenset(
         "ImageInspectError",
         "RegistryUnavailable",
     }
+)
+# how engines, containerd and registries say that a login is missing or wrong: the only words of theirs that are read
+_UNAUTHORIZED = re.compile(
+    r"unauthorized|authorization failed|no basic auth credentials|authentication required|\b401\b", re.IGNORECASE
 )
 HOPELESS = _PULL | {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 """Reasons for which a container waits that more waiting does not mend."""
@@ -34,6 +39,16 @@ class Trouble:
     def pull_failed(self) -> bool:
         """The image could not be had."""
         return self.reason in _PULL
+
+    @property
+    def unauthorized(self) -> bool:
+        """The image could not be had because its registry wants another login."""
+        return self.pull_failed and is_unauthorized(self.message)
+
+
+def is_unauthorized(message: str) -> bool:
+    """Whether a node or an engine says that a registry refused it for want of a login."""
+    return bool(_UNAUTHORIZED.search(message))
 
 
 def statuses_of(pod: Manifest) -> list[dict[str, Any]]:

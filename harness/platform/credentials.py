@@ -7,6 +7,8 @@ import secrets
 import string
 from collections.abc import Mapping
 
+from harness.kube.pullsecrets import Login
+
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -25,6 +27,8 @@ class Credentials:
         system_user_password: of the user ``system``.
         user_password: of the person ``kaapana``, realm role admin.
         minio_user, minio_password: MinIO's root keys.
+        registry_user, registry_password: what nodes pull with from the registry.
+        registry_push_user, registry_push_password: what the harness alone pushes with.
     """
 
     token: str
@@ -33,11 +37,21 @@ class Credentials:
     user_password: str
     minio_user: str
     minio_password: str
+    registry_user: str
+    registry_password: str
+    registry_push_user: str
+    registry_push_password: str
 
     @classmethod
     def random(cls) -> Credentials:
         """New ones."""
-        return cls(password(), password(), password(), password(), "kaapanaminio", password())
+        names = {
+            "minio_user": "kaapanaminio",
+            # not one that a custom registry has as well: the registry knows users by their names
+            "registry_user": f"pull-{password(8)}",
+            "registry_push_user": "kaapana-harness",
+        }
+        return cls(**{field.name: names.get(field.name) or password() for field in dataclasses.fields(cls)})
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> Credentials:
@@ -47,6 +61,16 @@ class Credentials:
             KeyError: one is missing.
         """
         return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
+
+    @property
+    def pull(self) -> Login:
+        """For the registry, as nodes have it."""
+        return Login(self.registry_user, self.registry_password)
+
+    @property
+    def push(self) -> Login:
+        """For the registry, as only the harness has it."""
+        return Login(self.registry_push_user, self.registry_push_password)
 
     def as_mapping(self) -> dict[str, str]:
         """For the ledger and for the charts' values."""

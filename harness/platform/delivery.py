@@ -11,16 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.artefacts.sources import last_part
+from harness.artefacts.sources import Route, last_part
 from harness.errors import ImageError, UsageError
-from harness.images import RegistryClient, build_extension_image, engine
-from harness.platform import registry_seed
+from harness.images import build_extension_image, engine
+from harness.platform.registry import ELSEWHERE
 from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.artefacts.sources import FoundImage
     from harness.cluster import Cluster
     from harness.extension import Container
+    from harness.platform.registry import PlatformRegistry
     from harness.settings import Settings
 
 # the engine's builder is busy with two steps at a time on a small machine
@@ -78,7 +79,7 @@ def build(
         return list(pool.map(one, (container for container in wanted if not container.local)))
 
 
-def push(images: Iterable[PodImage], registry: str, say: OnProgress) -> None:
+def push(images: Iterable[PodImage], registry: PlatformRegistry, say: OnProgress) -> None:
     """Push to the registry; an image that is there already moves no bytes and takes one request.
 
     Raises:
@@ -86,29 +87,24 @@ def push(images: Iterable[PodImage], registry: str, say: OnProgress) -> None:
     """
     images = list(images)
     for image in images:
-        if not image.reference.startswith(f"{registry}/"):
+        if not registry.serves(image.reference):
             raise UsageError(
-                f"{image.reference} does not lie in the platform's registry {registry}",
-                fix="push it yourself, or leave LABEL REGISTRY and custom_registry_url out",
+                f"{image.reference} does not lie in the platform's registry {registry.name}",
+                fix=ELSEWHERE,
             )
 
     def one(image: PodImage) -> None:
-        repository, _, tag = image.reference.removeprefix(f"{registry}/").rpartition(":")
-        with RegistryClient(registry) as client:
-            if client.has(repository, tag, image.image_id):
-                return
-            say(f"pushing {image.reference}")
-            if "/" not in registry:
-                # the platform's own registry; the part of somebody's that lies below a path has no base layers
-                registry_seed.mount(registry, repository)
-            client.push(image.image_id, image.reference)
+        if registry.has(image.reference, image.image_id):
+            return
+        say(f"pushing {image.reference}")
+        registry.push(image.image_id, image.reference)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         list(pool.map(one, images))
 
 
 def deliver_found(
-    cluster: Cluster, registry: str, found: Sequence[FoundImage], *, push_all: bool, say: OnProgress
+    cluster: Cluster, registry: PlatformRegistry, found: Sequence[FoundImage], *, push_all: bool, say: OnProgress
 ) -> list[PodImage]:
     """Bring images that were built elsewhere to the platform: archives to its nodes, all others to its registry.
 
@@ -134,11 +130,14 @@ def deliver_found(
         )
         for image in found
     }
-    uploaded = {image.reference for image in found if image.uploaded and not push_all}
+    uploaded = {image.reference for image in found if image.route is Route.UPLOAD and not push_all}
+    elsewhere = {
+        image.reference for image in found if image.route is Route.PULL and not registry.serves(image.reference)
+    }
     if uploaded:
         say(f"importing {len(uploaded)} images")
         cluster.import_images({reference: images[reference].image_id for reference in uploaded})
-    pushed = [image for reference, image in images.items() if reference not in uploaded]
+    pushed = [image for reference, image in images.items() if reference not in uploaded | elsewhere]
     push(pushed, registry, say)
     cluster.withdraw_images(image.reference for image in pushed)
     return list(images.values())

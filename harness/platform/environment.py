@@ -29,6 +29,7 @@ from harness.platform.airflow_client import AirflowClient
 from harness.platform.credentials import Credentials
 from harness.platform.meanwhile import meanwhile
 from harness.platform.projects import Project
+from harness.platform.registry import PlatformRegistry
 from harness.platform.services_client import ServicesClient
 from harness.progress import OnProgress, quiet
 
@@ -50,7 +51,8 @@ class Environment:
         cluster: where it runs.
         settings: what it was made with.
         profile: the emulated release.
-        registry: ``host:port`` in image references; ``DEFAULT_REGISTRY`` of the platform.
+        registry: ``DEFAULT_REGISTRY`` of the platform, in image references.
+        platform_registry: the registry behind that name: pushing, and what it has.
         services: client of the stand-ins.
         airflow: client of Airflow.
     """
@@ -63,7 +65,10 @@ class Environment:
         self.profile = profile
         self.credentials = credentials
         self.adopted = adopted
-        self.registry = settings.platform_registry or cluster.registry
+        # the user's registry on a shared cluster has the user's own login
+        pull, push = (None, None) if settings.shared_cluster else (credentials.pull, credentials.push)
+        self.platform_registry = PlatformRegistry(cluster, name=settings.platform_registry, pull=pull, push=push)
+        self.registry = self.platform_registry.name
         self.services = ServicesClient(
             functools.partial(cluster.address, names.SERVICES_NAMESPACE, names.HARNESS_SERVICES[0]),
             token=credentials.token,
@@ -176,7 +181,8 @@ class Environment:
             own = {tags[name]: tags[name] for name in platform_chart.IMAGES if name in tags}
             with meanwhile(lambda: cluster.provide_images(own)) as provided:
                 workloads = platform_chart.apply(cluster, values, provided.result, say)
-            version, registry = profile.version, cluster.registry
+            version = settings.platform_version or profile.version
+            registry = settings.platform_registry or cluster.registry
             platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
             with meanwhile(lambda: cluster.provide_images(platform)):
                 readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
@@ -210,25 +216,17 @@ class Environment:
 
     def check_registry(self) -> None:
         """Return when the registry answers; an error otherwise."""
-        from harness.images import RegistryClient
-
-        with RegistryClient(self.registry) as client:
-            if not client.ready():
-                raise EnvironmentError_(f"the registry {self.registry} does not answer")
+        if not self.platform_registry.ready():
+            raise EnvironmentError_(f"the registry {self.registry} does not answer")
 
     def has_image(self, reference: str) -> bool:
         """Whether the platform's registry has an image."""
-        from harness.images import RegistryClient
-
-        if not reference.startswith(f"{self.registry}/"):
-            return False
-        repository, _, tag = reference.removeprefix(f"{self.registry}/").rpartition(":")
-        with RegistryClient(self.registry) as client:
-            return client.digest(repository, tag) is not None
+        registry = self.platform_registry
+        return registry.serves(reference) and registry.digest(reference) is not None
 
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""
-        return projects.create(self.cluster, self.services, self.credentials, name)
+        return projects.create(self.cluster, self.services, self.credentials, name, registry=self.registry)
 
     def remove_project(self, project: Project) -> None:
         """Remove a project with everything that belongs to it; with a cluster that is lost it is gone already."""
@@ -239,6 +237,7 @@ class Environment:
         """Close the clients and take everything down; ``keep`` leaves it running for later adoption."""
         self.services.close()
         self.airflow.close()
+        self.platform_registry.close()
         self.cluster.close(keep=keep)
 
 
@@ -250,9 +249,10 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 
 
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
-    """What must be equal for an environment to be adopted: cluster, its nodes, release, and the code in its images."""
+    """What must be equal for an environment to be adopted: cluster, nodes, release, names, and the images' code."""
     where = [settings.cluster, settings.nodes, settings.context_registry, settings.context_storage_class]
-    inputs = json.dumps([where, profile.data, dict(tags), settings.gpu], sort_keys=True)
+    named = [settings.platform_registry, settings.platform_version]
+    inputs = json.dumps([where, profile.data, dict(tags), settings.gpu, named], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import extension
-from harness.artefacts import package as packages
 from harness.artefacts.sources import ImageSource
-from harness.errors import ExtensionError
 from harness.findings import Finding
-from harness.platform import delivery, helm, installation, packaging, planning, releases, upload
+from harness.platform import delivery, helm, installation, packaging, planning, registries, releases, upload
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable
 from harness.platform.planning import PlatformNames
@@ -115,35 +113,18 @@ def deploy(
     tag = dag_image_tag or planning.dag_reference_of(rendered, package).rpartition(":")[2]
 
     def reference(container: Container) -> str:
-        registry = container.registry or environment.registry
+        registry = registries.registry_of(environment, source, container)
         return f"{registry}/{container.image}:{tag if container is source.dag_image else environment.platform_version}"
 
     images = delivery.build([*source.processing_images, source.dag_image], reference, environment.settings, on_progress)
     if (deliver or environment.settings.deliver) == "tar":
         delivery.hand_over_archive(images, environment.cluster, on_progress)
     else:
-        delivery.push(images, environment.registry, on_progress)
+        registries.serve(environment, (image.reference for image in images))
+        delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
     wanted = Installable(package, rendered, merged, source.contents, images)
     return _deploy(environment, wanted, project, on_progress, input_readers=source.mentioning("OPERATOR_IN_DIR"))
-
-
-def open_packages(paths: Sequence[str | os.PathLike[str]]) -> list[ChartPackage]:
-    """Read the packaged charts of one installation.
-
-    Raises:
-        ExtensionError: one cannot be used, or two have the same name.
-    """
-    found: dict[str, ChartPackage] = {}
-    for path in paths:
-        package = packages.read(path)
-        if other := found.get(package.name):
-            raise ExtensionError(
-                f"{other.path} and {package.path} are the same chart {package.name}",
-                fix="give one of them: an installed release has one version",
-            )
-        found[package.name] = package
-    return list(found.values())
 
 
 def deploy_built(
@@ -175,8 +156,9 @@ def deploy_built(
     plan = planning.plan(
         package, given, names, helm.find(), params=params, present=environment.has_image, say=on_progress
     )
+    registries.serve(environment, (image.reference for image in plan.images))
     images = delivery.deliver_found(
-        environment.cluster, environment.registry, plan.images, push_all=deliver == "registry", say=on_progress
+        environment.cluster, environment.platform_registry, plan.images, push_all=deliver == "registry", say=on_progress
     )
     wanted = Installable(package, plan.rendered, plan.merged, plan.contents, images)
     return _deploy(environment, wanted, project, on_progress, findings=plan.findings)

@@ -12,6 +12,7 @@ from harness.artefacts.package import ChartPackage
 from harness.errors import InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
+from harness.kube import pullsecrets
 from harness.kube.troubles import Trouble
 from harness.platform import dags, installer, releases
 from harness.platform.dags import Dags
@@ -95,7 +96,7 @@ def _install(environment: Environment, wanted: Installable, release: Release, sa
                 job,
                 timeout_s=environment.settings.install_timeout,
                 what=f"the installer of {wanted.package.dag_image}",
-                registry=environment.registry,
+                registry=environment.platform_registry,
                 explain=explain,
             )
         except InstallError as error:
@@ -143,7 +144,7 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
                 hook,
                 timeout_s=environment.settings.install_timeout,
                 what=f"the hook {hook['metadata']['name']}",
-                registry=environment.registry,
+                registry=environment.platform_registry,
             )
         except InstallError as error:
             events = hook["metadata"]["annotations"]["helm.sh/hook"]
@@ -175,6 +176,8 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
     """Why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
     if not trouble.pull_failed:
         return ""
+    if trouble.unauthorized:
+        return pullsecrets.ADVICE
     package, own = wanted.package, wanted.dag_image.reference if wanted.dag_image else ""
     if trouble.image.rpartition(":")[0].rpartition("/")[2] != package.dag_image or not own:
         return "push or import this image, or name another one"

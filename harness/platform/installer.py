@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from harness.errors import InstallError
-from harness.kube import ApiError, KubeApi, Manifest, NotFound, events
+from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import pulls
+
+if TYPE_CHECKING:
+    from harness.platform.registry import PlatformRegistry
 
 _LOG_LINES = 30
 
@@ -19,7 +23,7 @@ def wait(
     *,
     timeout_s: float,
     what: str,
-    registry: str = "",
+    registry: PlatformRegistry | None = None,
     explain: Callable[[Trouble], str] = lambda trouble: "",
 ) -> None:
     """Return when the Job's pod has succeeded.
@@ -27,7 +31,7 @@ def wait(
     Args:
         job: the Job as it was applied.
         what: its purpose, for messages, e.g. ``the installer of dag-otsus-method``.
-        registry: ``host:port`` of the platform's registry, which is asked about an image that cannot be pulled.
+        registry: of the platform, which is asked about an image that cannot be pulled.
         explain: the next step for an author, given the trouble.
 
     Raises:
@@ -47,10 +51,13 @@ def wait(
         trouble = trouble_of(pod)
         if trouble is not None:
             message = trouble.message or trouble.reason
-            if trouble.pull_failed:
+            why = f"{trouble.reason} of {trouble.image}"
+            if trouble.unauthorized:
+                why = pullsecrets.refusal(api, pod, trouble.image).summary
+            elif trouble.pull_failed and registry is not None:
                 message = pulls.told(registry, trouble.image, message)
             raise InstallError(
-                f"{what} cannot start: {trouble.reason} of {trouble.image}",
+                f"{what} cannot start: {why}",
                 last_seen=f"container {trouble.container}: {message}",
                 evidence=f"pod {namespace}/{pod['metadata']['name']}",
                 fix=explain(trouble),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+    from harness.kube.pullsecrets import Login
     from harness.platform.credentials import Credentials
     from harness.profiles import Profile
     from harness.settings import Settings
@@ -26,6 +27,8 @@ IMAGES = ("registry", "minio", "services", "airflow")
 _STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
 # stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
 _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
+# of bcrypt, the fewest there are
+_ROUNDS = 4
 
 
 def values_of(
@@ -40,12 +43,39 @@ def values_of(
         "volume_node": cluster.volume_node,
         "gpu_support": settings.gpu,
         "shared_cluster": settings.shared_cluster,
-        "global": {"registry_url": _PENDING_REGISTRY, "kaapana_build_version": profile.version},
+        "global": {
+            "registry_url": settings.platform_registry or _PENDING_REGISTRY,
+            "kaapana_build_version": settings.platform_version or profile.version,
+        },
         "environment": cluster.environment_id,
         "profile": profile.as_json(),
         "images": {name: tags.get(name, "") for name in IMAGES},
         "credentials": credentials.as_mapping(),
+        "registry_users": registry_users(credentials),
     }
+
+
+def registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict[str, str]:
+    """The users of the two registries, by their names: files with bcrypt hashes.
+
+    Args:
+        more: who may pull as well.
+    """
+    return {"pull": _htpasswd([credentials.pull, *more]), "push": _htpasswd([credentials.push])}
+
+
+def _htpasswd(logins: Iterable[Login]) -> str:
+    """The file by which the registry knows its users.
+
+    Every request is checked against its hashes: what is random and of this length needs no slow ones.
+    """
+    import bcrypt
+
+    lines = [
+        f"{login.username}:{bcrypt.hashpw(login.password.encode(), bcrypt.gensalt(rounds=_ROUNDS)).decode('ascii')}\n"
+        for login in logins
+    ]
+    return "".join(lines)
 
 
 def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
@@ -81,9 +111,10 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
     until_images()
     for manifest in workloads:
         _apply(cluster, manifest)
-    known = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
+    if values["global"]["registry_url"] == _PENDING_REGISTRY:
+        values = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
     late_names = {describe(manifest) for manifest in late}
-    for manifest in sorted(_rendered(known), key=_urgency):
+    for manifest in sorted(_rendered(values), key=_urgency):
         if describe(manifest) in late_names:
             _apply(cluster, manifest)
     return [manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Deployment"]

@@ -81,12 +81,18 @@ def check_name(name: str) -> str:
 
 
 def create(
-    cluster: Cluster, services: ServicesClient, keys: credentials.Credentials, name: str | None = None
+    cluster: Cluster,
+    services: ServicesClient,
+    keys: credentials.Credentials,
+    name: str | None = None,
+    *,
+    registry: str = "",
 ) -> Project:
     """Create a project; by default with a name that nobody else uses.
 
     Args:
         keys: of the platform, which every project's pods use too.
+        registry: ``DEFAULT_REGISTRY``; by default the cluster's own name of it.
 
     Raises:
         UsageError: the name is not possible, or there is such a project.
@@ -103,7 +109,7 @@ def create(
     volumes = {volume: f"{names.project_namespace(name)}-{volume}-{suffix}" for volume in names.PROJECT_VOLUMES}
     folders = cluster.make_volume_folders(volumes.values())
     values = {
-        "global": {"registry_url": cluster.registry},
+        "global": {"registry_url": registry or cluster.registry},
         "project": name,
         "volume_node": cluster.volume_node,
         "volumes": {volume: {"folder": folders.get(own, "")} for volume, own in volumes.items()},
@@ -111,6 +117,8 @@ def create(
             "oidc_client_secret": keys.oidc_client_secret,
             "system_user_password": keys.system_user_password,
             "project_user_password": password,
+            "registry_user": keys.registry_user,
+            "registry_password": keys.registry_password,
         },
     }
     with ThreadPoolExecutor(1) as pool:

@@ -6,32 +6,36 @@ The docker cluster says it in the pod's status; a node of Kubernetes only says `
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from harness.errors import EnvironmentError_
-from harness.images import RegistryClient
+
+if TYPE_CHECKING:
+    from harness.platform.registry import PlatformRegistry
 
 _TOLD = re.compile(r"tags of |no repository ")
 
 
-def told(registry: str, image: str, message: str) -> str:
+def told(registry: PlatformRegistry, image: str, message: str) -> str:
     """The message about a failed pull, with the names that the registry has.
 
     Args:
-        registry: ``host:port`` of the platform's registry.
+        registry: of the platform.
         image: the reference that was asked for.
         message: of the node.
     """
-    if not image.startswith(f"{registry}/") or _TOLD.search(message):
-        return message
     # on a shared cluster with the digest that it had when it was pushed
-    repository, _, tag = image.removeprefix(f"{registry}/").partition("@")[0].rpartition(":")
-    if not repository:
+    repository, colon, tag = image.partition("@")[0].rpartition(":")
+    if not colon or "/" in tag or not registry.serves(image) or _TOLD.search(message):
         return message
     try:
-        with RegistryClient(registry) as client:
-            if tag in client.tags(repository):
-                return message
-            missing = client.missing(repository, tag)
+        tags = registry.tags(repository)
+        if tags is not None and tag in tags:
+            return message
+        _, _, name = repository.partition("/")
+        if tags:
+            return f"{message.rstrip()}; no tag {tag}; tags of {name}: {', '.join(tags)}"
+        there = ", ".join(registry.repositories(repository)) or "nothing"
+        return f"{message.rstrip()}; no repository {name}; the registry has: {there}"
     except EnvironmentError_ as error:
         return f"{message.rstrip()}; {error.cause}"
-    return f"{message.rstrip()}; no tag {tag}; {missing}" if missing.startswith("tags of") else f"{message}; {missing}"

@@ -72,9 +72,15 @@ def ensure(settings: Settings, tags: Mapping[str, str], say: OnProgress) -> str:
     return tag
 
 
-def mount(registry: str, repository: str) -> None:
-    """Make the base layers part of a repository, so that a push finds them there. No bytes are moved."""
-    with httpx.Client(base_url=f"http://{registry}", timeout=30, trust_env=False) as client:
+def mount(address: str, repository: str, login: tuple[str, str] | None) -> None:
+    """Make the base layers part of a repository, so that a push finds them there. No bytes are moved.
+
+    Args:
+        address: ``host:port`` to which the harness pushes.
+        repository: in that registry.
+        login: name and password.
+    """
+    with httpx.Client(base_url=f"http://{address}", auth=login, timeout=30, trust_env=False) as client:
         for name in SEEDS:
             source = f"{_SEED_PREFIX}/{name}"
             answer = client.get(f"/v2/{source}/manifests/latest", headers={"Accept": ", ".join(MANIFEST_TYPES)})

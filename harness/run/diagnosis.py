@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.kube.pullsecrets import ADVICE, Refusal
 from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
 from harness.run.advice import advice_for
@@ -121,6 +122,9 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
     if outcome["reason"] == "InvalidImageName":
         fix = "an image reference is <registry>/<name in lower case>:<tag>; is DEFAULT_REGISTRY part of an f-string?"
         return Cause(task["task_id"], f"{image!r} is not a valid image reference", message, fix)
+    if outcome.get("refusal"):
+        refusal = Refusal.from_json(outcome["refusal"])
+        return Cause(task["task_id"], refusal.summary, message, ADVICE)
     repository, _, tag = image.rpartition(":")
     summary = f"image {image} cannot be pulled"
     if _UNREACHED.search(message):

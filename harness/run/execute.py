@@ -86,7 +86,7 @@ def execute(
 
     Args:
         listener: is told what happens.
-        registry_tags: tags of a repository in the platform's registry, ``None`` when there is no such repository.
+        registry_tags: tags of a repository by its whole name, ``None`` when the platform's registry has none such.
 
     Raises:
         UsageError: dataset or form are not what the DAG takes.
@@ -269,7 +269,7 @@ def _tags_of_missing_images(
         outcome = record.get("outcome") or {}
         image = str(outcome.get("image") or "")
         if outcome.get("reason") in diagnosis.IMAGE_REASONS and "/" in image:
-            repository = image.split("/", 1)[1].rpartition(":")[0]
+            repository = image.rpartition(":")[0]
             # only an addition to the message: without the registry's answer the image is named all the same
             with contextlib.suppress(HarnessError, OSError):
                 found[image] = registry_tags(repository)

@@ -24,7 +24,8 @@ class Outcome:
     ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
     that a form value took over. ``branch``: the code of a branch has seen the data of the run. ``has_input``: the
     container knows OPERATOR_IN_DIR. ``gpu_forgotten``: a GPU was asked for where the platform has none.
-    ``written_bytes``: what the container wrote outside of its volumes.
+    ``written_bytes``: what the container wrote outside of its volumes. ``refusal``: the registry wanted another login
+    for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`).
     """
 
     reason: str
@@ -46,6 +47,7 @@ class Outcome:
     gpu_forgotten: bool = False
     memory_request_bytes: int | None = None
     written_bytes: int | None = None
+    refusal: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The value of the XCom."""

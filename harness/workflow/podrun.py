@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from harness.contract import names
-from harness.kube import events, troubles
+from harness.kube import events, pullsecrets, troubles
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.workflow import outcome, podspec
@@ -125,9 +126,9 @@ class PodRun:
                 return self._interrupted(pod, "Deleted", "somebody else deleted the pod while the task ran")
             trouble = troubles.trouble_of(pod)
             if trouble is not None:
-                return self._interrupted(
-                    pod, trouble.reason, f"image {self.image} cannot be started, {trouble.reason}: {trouble.message}"
-                )
+                text = f"image {self.image} cannot be started, {trouble.reason}: {trouble.message}"
+                ended = self._interrupted(pod, trouble.reason, text)
+                return dataclasses.replace(ended, refusal=self._refusal(pod, trouble))
             if self._log_thread is None and outcome.has_started(pod, self._container):
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
                 self._log_thread.start()
@@ -140,6 +141,14 @@ class PodRun:
         return self._interrupted(self._manifest, reason, message)
 
     # -- inner parts -------------------------------------------------------------------------------------
+
+    def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> dict[str, Any] | None:
+        if not trouble.unauthorized:
+            return None
+        # only an addition: without the secrets the pull has failed all the same
+        with contextlib.suppress(ApiError):
+            return pullsecrets.refusal(self._api, pod, trouble.image).as_json()
+        return None
 
     def _note(self, pod: Manifest) -> None:
         self._seen = str(pod["metadata"].get("resourceVersion") or "")

@@ -141,7 +141,7 @@ def test_an_image_of_the_engine_is_found_by_its_name_there(api: APIClient, image
         api.remove_image(f"{name}:0.6.0", noprune=True)
 
 
-@pytest.mark.parametrize("word", ["images", "no such thing", "UPPER.example/x"])
+@pytest.mark.parametrize("word", ["images", "no such thing", "registry.site/UPPER"])
 def test_a_word_that_names_neither_an_archive_nor_a_registry_is_refused(word: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither an archive of images nor a registry"):
         open_sources([word], tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import pytest
@@ -128,6 +129,21 @@ def test_a_configuration_file_lies_read_only_inside_a_claim(project: Objects) ->
     lines = project.log(name).splitlines()
     assert '{"a": 1}' in lines
     assert "refused" in lines
+
+
+def test_a_changed_secret_changes_the_files_of_the_pods_that_run(cluster: Cluster, project: Objects) -> None:
+    project.create("Secret", "moving", stringData={"kept": "1"})
+    volume = {"name": "files", "secret": {"secretName": "moving"}}
+    script = 'until [ "$(cat /files/kept)" = 2 ]; do sleep 0.1; done; ls /files'
+    container = shell(script, volumeMounts=[{"name": "files", "mountPath": "/files"}])
+    name = project.pod(container, volumes=[volume])
+    project.until("Pod", name, lambda found: found["status"].get("phase") == "Running")
+    value = {"kept": base64.b64encode(b"2").decode(), "more": ""}
+    project.api.patch("Secret", project.namespace, "moving", {"data": value})
+    # a kubelet looks again when its pod changes, and by itself about once a minute
+    project.api.patch("Pod", project.namespace, name, {"metadata": {"annotations": {"look": "again"}}})
+    assert terminated(project.end(name))["exitCode"] == 0
+    assert project.log(name).split() == ["kept", "more"]
 
 
 def test_shared_memory_is_as_large_as_the_memory_limit(project: Objects) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import FormError, InstallError, RunError
+from tests.registry_objects import docker_config
 
 
 @pytest.fixture
@@ -148,6 +149,68 @@ def test_an_image_that_was_never_pushed_is_named_within_ten_seconds(kaapana: Any
     assert task.reason in {"ErrImagePull", "ImagePullBackOff"}
     assert task.seconds < datetime.timedelta(seconds=10).total_seconds()
     assert "faulty" in run.cause.detail + run.cause.fix
+
+
+def operator_with_pull_secrets(extension: Path, secrets: str) -> None:
+    operator = extension / "extension/docker/files/faults/FaultyOperator.py"
+    operator.write_text(operator.read_text().replace('["registry-secret"]', secrets))
+
+
+def test_a_pull_secret_that_does_not_exist_is_the_first_line_within_ten_seconds(
+    kaapana: Any, faults_extension: Path
+) -> None:
+    operator_with_pull_secrets(faults_extension, '["my-secret"]')
+    installed = kaapana.install(faults_extension)
+    run = installed.run(form={"mode": "succeed", "ticket": "a"})
+    image = installed.images["faulty"]
+    assert run.cause.task_id == "faulty"
+    expected = f"image {image} cannot be pulled: unauthorized: pull secret my-secret does not exist"
+    assert run.cause.summary == expected
+    assert run.task("faulty").seconds < datetime.timedelta(seconds=10).total_seconds()
+    assert "registry-secret" in run.cause.fix
+
+
+def test_a_pull_secret_for_another_registry_is_the_first_line_with_that_registry(
+    kaapana: Any, faults_extension: Path
+) -> None:
+    operator_with_pull_secrets(faults_extension, '["other-secret"]')
+    installed = kaapana.install(faults_extension)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "other-secret", "namespace": kaapana.project.namespace},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": docker_config(**{"registry.example.org": ("somebody", "password")}),
+    }
+    kaapana.environment.cluster.api.apply(secret)
+    run = installed.run(form={"mode": "succeed", "ticket": "a"})
+    image, registry = installed.images["faulty"], kaapana.environment.registry
+    assert run.cause.summary == (
+        f"image {image} cannot be pulled: unauthorized: "
+        f"pull secret other-secret is for registry.example.org, not for {registry}"
+    )
+
+
+def test_a_login_that_the_registry_refuses_is_the_first_line_of_the_installer(
+    kaapana: Any, faults_extension: Path
+) -> None:
+    api, registry = kaapana.environment.cluster.api, kaapana.environment.registry
+    # an extension and an image of its own: a kubelet asks no registry for what its node has
+    for path in ("docker/Dockerfile", "faults-workflow/values.yaml", "faults-workflow/Chart.yaml"):
+        file = faults_extension / "extension" / path
+        text = file.read_text().replace("dag-faults", "dag-refused")
+        file.write_text(text.replace("name: faults-workflow", "name: refused-workflow"))
+    right = api.get("Secret", "services", "registry-secret")
+    wrong = {**right, "data": docker_config(**{registry: ("kaapana", "not-the-password")})}
+    metadata = {"name": "registry-secret", "namespace": "services"}
+    api.apply({**wrong, "metadata": metadata})
+    try:
+        with pytest.raises(InstallError) as failure:
+            kaapana.install(faults_extension)
+    finally:
+        api.apply({**right, "metadata": metadata})
+    assert failure.value.cause.startswith("the installer of dag-refused cannot start: image ")
+    assert failure.value.cause.endswith(f"unauthorized: {registry} refuses the login of pull secret registry-secret")
 
 
 def test_a_dag_file_that_does_not_import_is_named_with_its_line(kaapana: Any, faults_extension: Path) -> None:

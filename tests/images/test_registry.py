@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from docker import APIClient
 
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import RegistryClient
 from harness.images.engine import find_image
+
+BASIC = "Basic " + base64.b64encode(b"me:word").decode()
 
 
 def test_an_image_that_was_pushed_is_listed_and_leaves_no_name_in_the_engine(
@@ -27,6 +33,48 @@ def test_a_missing_tag_is_answered_with_the_tags_that_are_there(registry: Regist
     assert registry.missing("known", "0.2") == "tags of known: 0.1"
     assert "no repository knwon; the registry has: " in registry.missing("knwon", "0.1")
     assert "known" in registry.missing("knwon", "0.1")
+
+
+def test_a_login_is_used_for_asking_and_by_the_engine_for_pushing(base_installer: str) -> None:
+    """A registry that answers 401 to all but one login, in front of nothing: what it is asked with is looked at."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
+            seen.append(self.headers.get("Authorization", ""))
+            self.send_response(200 if seen[-1] == BASIC else 401)
+            self.send_header("WWW-Authenticate", 'Basic realm="r"')
+            self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"localhost:{server.server_address[1]}"
+    try:
+        with RegistryClient(address) as nobody:
+            assert not nobody.ready()
+        with RegistryClient(address, login=("me", "word")) as client:
+            assert client.ready()
+            seen.clear()
+            with pytest.raises(ImageError):
+                client.push(base_installer, "x:1")
+        assert BASIC in seen
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_an_image_that_does_not_exist_cannot_be_pushed(registry: RegistryClient) -> None:

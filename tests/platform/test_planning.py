@@ -13,7 +13,7 @@ from harness.artefacts import image_files
 from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
 from harness.artefacts.package import ChartPackage
-from harness.artefacts.sources import FoundImage
+from harness.artefacts.sources import FoundImage, Route
 from harness.errors import ExtensionError, UsageError
 from harness.extension import Contents, InstalledFile
 from harness.platform import planning, platform_globals, preflight
@@ -45,7 +45,7 @@ class Shelf:
             self.loaded.append(reference)
             return "sha256:1"
 
-        return FoundImage(reference, reference, self.shown, f"sha256:{reference}", (), True, load)
+        return FoundImage(reference, reference, self.shown, f"sha256:{reference}", (), Route.UPLOAD, load)
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         wanted = reference.rpartition("/")[2].partition(":")[0]

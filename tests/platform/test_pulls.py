@@ -6,10 +6,14 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from harness.cluster import Cluster
 from harness.platform import pulls
+from harness.platform.registry import PlatformRegistry
 
 _ANSWERS = {
     "/v2/tool/tags/list": {"tags": ["2", "1"]},
@@ -17,9 +21,15 @@ _ANSWERS = {
 }
 
 
+def registry_at(address: str) -> PlatformRegistry:
+    """The registry of a platform whose nodes need nothing."""
+    cluster = SimpleNamespace(registry=address, push_address=address, serve_registry=lambda *arguments, **more: None)
+    return PlatformRegistry(cast(Cluster, cluster), pull=None, push=None)
+
+
 @pytest.fixture
-def registry() -> Iterator[str]:
-    """``host:port`` of a registry with ``tool:1``, ``tool:2`` and ``other``."""
+def registry() -> Iterator[PlatformRegistry]:
+    """A registry with ``tool:1``, ``tool:2`` and ``other``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -33,18 +43,18 @@ def registry() -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_address[1]}"
+    yield registry_at(f"127.0.0.1:{server.server_address[1]}")
     server.shutdown()
     server.server_close()
 
 
-def test_a_missing_tag_is_told_with_those_there_are(registry: str) -> None:
-    assert pulls.told(registry, f"{registry}/tool:3", "not found\n") == "not found; no tag 3; tags of tool: 1, 2"
+def test_a_missing_tag_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
+    assert pulls.told(registry, f"{registry.name}/tool:3", "not found\n") == "not found; no tag 3; tags of tool: 1, 2"
 
 
-def test_a_missing_repository_is_told_with_those_there_are(registry: str) -> None:
+def test_a_missing_repository_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
     expected = "not found; no repository toll; the registry has: other, tool"
-    assert pulls.told(registry, f"{registry}/toll:3", "not found") == expected
+    assert pulls.told(registry, f"{registry.name}/toll:3", "not found") == expected
 
 
 @pytest.mark.parametrize(
@@ -56,10 +66,12 @@ def test_a_missing_repository_is_told_with_those_there_are(registry: str) -> Non
         ("{registry}/tool", "not found"),
     ],
 )
-def test_nothing_is_added_where_it_would_be_wrong_or_is_there_already(registry: str, image: str, message: str) -> None:
-    assert pulls.told(registry, image.format(registry=registry), message) == message
+def test_nothing_is_added_where_it_would_be_wrong_or_is_there_already(
+    registry: PlatformRegistry, image: str, message: str
+) -> None:
+    assert pulls.told(registry, image.format(registry=registry.name), message) == message
 
 
 def test_a_registry_that_is_gone_is_named() -> None:
-    told = pulls.told("127.0.0.1:9", "127.0.0.1:9/tool:1", "connection refused")
+    told = pulls.told(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
     assert told == "connection refused; the registry 127.0.0.1:9 does not answer"

@@ -208,6 +208,7 @@ class FakeEnvironment:
         self.object_store = FakeStore()
         self.cluster = FakeCluster()
         self.registry = "localhost:1"
+        self.platform_registry = SimpleNamespace(tags=lambda repository: None)
         self.projects: list[FakeProject] = []
         self.removed: list[FakeProject] = []
         self.downs: list[bool] = []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fake_platform import IMAGE, outcome, task
 
+from harness.kube.pullsecrets import Refusal, Verdict
 from harness.run import diagnosis
 from harness.run.diagnosis import diagnose
 
@@ -51,6 +52,20 @@ def test_the_words_of_the_cluster_name_the_tags_when_the_registry_is_not_asked()
     cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message)), "failed")
     assert cause is not None
     assert "tags of otsus-method: 0.5.2" in cause.summary
+
+
+def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_has() -> None:
+    refusal = Refusal(IMAGE, (("registry-secret", Verdict.ELSEWHERE, ("registry.example.org",)),))
+    message = "failed to authorize: no basic auth credentials"
+    tasks = failed(outcome=outcome("ErrImagePull", message=message, refusal=refusal.as_json()))
+    cause = diagnose(tasks, "failed", registry_tags={IMAGE: None})
+    assert cause is not None
+    assert cause.summary == (
+        f"image {IMAGE} cannot be pulled: unauthorized: "
+        f"pull secret registry-secret is for registry.example.org, not for {refusal.host}"
+    )
+    assert cause.detail == message
+    assert "namespace services only" in cause.fix
 
 
 def test_a_registry_that_does_not_answer_is_not_told_as_an_image_that_is_missing() -> None:

@@ -20,6 +20,7 @@ from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_, HarnessError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
+from harness.kube.pullsecrets import Login
 from harness.progress import OnProgress, quiet
 from harness.settings import Settings
 
@@ -56,6 +57,7 @@ class ContextCluster:
         self.environment_id = entry.id
         self.adopted = adopted
         self.registry = f"{settings.context_registry}/{scoping.prefix_of(entry.id).rstrip('-')}"
+        self.push_address = self.registry
         self._api = ContextApi.open(
             access,
             entry.id,
@@ -132,6 +134,11 @@ class ContextCluster:
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`; the preflight has seen that it is."""
+
+    def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
+        """See :class:`harness.cluster.base.Cluster`; nodes get such images under their name in the user's registry."""
+        if name != self.registry:
+            self._images.served[name] = prefix
 
     def make_volume_folders(self, names: Iterable[str]) -> dict[str, str]:
         """See :class:`harness.cluster.base.Cluster`."""

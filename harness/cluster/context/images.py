@@ -27,6 +27,9 @@ _WORKERS = 3
 class RegistryImages:
     """The images of one environment.
 
+    Attributes:
+        served: names of other registries whose images lie in the environment's, and the prefix of each host there.
+
     Args:
         client: the engine.
         address: the user's registry.
@@ -39,6 +42,7 @@ class RegistryImages:
         self._address = address
         self._own = own
         self._scratch = scratch
+        self.served: dict[str, str] = {}
 
     def provide(self, images: Mapping[str, str]) -> dict[str, str]:
         """Push images of the engine; those that are there move nothing.
@@ -76,15 +80,16 @@ class RegistryImages:
             self._remove(names)
 
     def current(self, references: Iterable[str]) -> dict[str, str]:
-        """What the environment's registry has now under its own references, with the digest."""
+        """What the environment's registry has now under the references that it serves, with the digest."""
         found = {}
         with RegistryClient(self._own) as registry:
             for reference in references:
-                if reference.startswith(f"{self._own}/"):
-                    repository, _, tag = reference.removeprefix(f"{self._own}/").rpartition(":")
+                place = self._place(reference)
+                if place:
+                    repository, _, tag = place.rpartition(":")
                     digest = registry.digest(repository, tag)
                     if digest:
-                        found[reference] = f"{reference}@{digest}"
+                        found[reference] = f"{self._own}/{place}@{digest}"
         return found
 
     def _remove(self, names: Iterable[str]) -> None:
@@ -93,6 +98,15 @@ class RegistryImages:
         for name in names:
             with contextlib.suppress(docker.errors.ImageNotFound):
                 self._client.api.remove_image(name, noprune=True)
+
+    def _place(self, reference: str) -> str:
+        """The reference without the environment's registry before it; empty for one that lies elsewhere."""
+        if reference.startswith(f"{self._own}/"):
+            return reference.removeprefix(f"{self._own}/")
+        for name, prefix in self.served.items():
+            if reference.startswith(f"{name}/"):
+                return f"{prefix}/{reference.partition('/')[2]}"
+        return ""
 
     def _push(self, image: str) -> str:
         name = f"{_SHARED}:{_tag(image)}"

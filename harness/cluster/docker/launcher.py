@@ -8,15 +8,16 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
 from harness.cluster.docker import archives, control_plane, leftovers
 from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.owner import OwnerConnection
-from harness.contract.names import HARNESS_REGISTRY, dns_name
+from harness.contract.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_name
 from harness.errors import EnvironmentError_, ImageError
 from harness.kube import ApiError, KubeApi
+from harness.kube.pullsecrets import Login
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,11 +120,25 @@ class DockerCluster:
             if not self._registry:
                 name, namespace, port = HARNESS_REGISTRY
                 # engines pull from "localhost" without TLS
-                address = f"localhost:{self.address(namespace, name, port)[1]}"
-                internal = f"http://{dns_name(HARNESS_REGISTRY)}:{port}"
-                self.api.request("POST", "/harness/registry", body={"address": address, "internal": internal})
-                self._registry = address
+                self._registry = f"localhost:{self.address(namespace, name, port)[1]}"
+                self._announce({})
         return self._registry
+
+    @property
+    def push_address(self) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        name, namespace, port = HARNESS_REGISTRY_PUSH
+        return f"localhost:{self.address(namespace, name, port)[1]}"
+
+    def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
+        """See :class:`harness.cluster.base.Cluster`."""
+        if name != self.registry:
+            self._announce({name: {"prefix": prefix, "login": login if open_to_all else None}})
+
+    def _announce(self, served: Mapping[str, Mapping[str, Any]]) -> None:
+        internal = f"http://{dns_name(HARNESS_REGISTRY)}:{HARNESS_REGISTRY[2]}"
+        body = {"address": self._registry, "internal": internal, "served": dict(served)}
+        self.api.request("POST", "/harness/registry", body=body)
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`; it is, since its control plane answers."""

@@ -18,10 +18,11 @@ from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import Order
 from harness.cluster.kind.owner import Keeper
 from harness.cluster.kubernetes import services, startup
-from harness.contract.names import HARNESS_REGISTRY
+from harness.contract.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
+from harness.kube.pullsecrets import Login
 from harness.progress import OnProgress, quiet
 from harness.settings import Settings
 
@@ -56,6 +57,8 @@ class KindCluster:
         self._client = client
         self._keeper = keeper
         self._registry = ""
+        self._served: dict[str, str] = {}
+        self._login: Login | None = None
         self._closed = False
         self._lock = threading.Lock()
         access = kubeconfig.load(names.kubeconfig(settings, environment_id))
@@ -151,11 +154,29 @@ class KindCluster:
                 name, namespace, port = HARNESS_REGISTRY
                 # engines pull from "localhost" without TLS; containerd is told what it means on a node
                 address = f"localhost:{self.address(namespace, name, port)[1]}"
-                mirror = f"http://{services.cluster_address(self.api, namespace, name)}:{port}"
-                nodes.on_all(self.nodes, "add_registry", address, mirror)
-                self.api.apply(_hosting(address, mirror))
+                nodes.on_all(self.nodes, "add_registry", address, self._mirror())
+                self.api.apply(_hosting(address, self._mirror()))
                 self._registry = address
         return self._registry
+
+    @property
+    def push_address(self) -> str:
+        """See :class:`harness.cluster.base.Cluster`."""
+        name, namespace, port = HARNESS_REGISTRY_PUSH
+        return f"localhost:{self.address(namespace, name, port)[1]}"
+
+    def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
+        """See :class:`harness.cluster.base.Cluster`; on the nodes for all images of the host."""
+        host = name.partition("/")[0]
+        self._login = login
+        self._served[host] = prefix
+        if name != self.registry:
+            header = login.basic if open_to_all and login else ""
+            nodes.on_all(self.nodes, "add_registry", host, self._mirror(), prefix, header)
+
+    def _mirror(self) -> str:
+        name, namespace, port = HARNESS_REGISTRY
+        return f"http://{services.cluster_address(self.api, namespace, name)}:{port}"
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -172,15 +193,18 @@ class KindCluster:
     def withdraw_images(self, references: Iterable[str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
         references = list(references)
-        own = [reference for reference in references if reference.startswith(f"{self.registry}/")]
         digests: dict[str, str] = {}
-        with RegistryClient(self.registry) as registry:
-            for reference in own:
-                repository, _, tag = reference.removeprefix(f"{self.registry}/").rpartition(":")
+        with RegistryClient(self.registry, login=self._login) as registry:
+            for reference in references:
+                host, _, rest = reference.partition("/")
+                if host not in self._served and host != self.registry:
+                    continue
+                prefix = self._served.get(host)
+                repository, _, tag = (f"{prefix}/{rest}" if prefix else rest).rpartition(":")
                 digest = registry.digest(repository, tag)
                 if digest:
                     digests[reference] = digest
-        self._images.withdraw(references, digests)
+        self._images.withdraw(references, digests, self._login)
 
     def node_images(self) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""

@@ -75,10 +75,16 @@ def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: st
     }
 
 
-def hosts_toml(mirror: str) -> str:
+def hosts_toml(mirror: str, prefix: str = "", authorization: str = "") -> str:
     """containerd's description of a registry: pulls of its name go to this address.
 
     Args:
         mirror: URL of the registry as a node reaches it.
+        prefix: what the repositories of that name begin with there.
+        authorization: header with which it is asked, whatever login a pod has.
     """
-    return f'server = "{mirror}"\n\n[host."{mirror}"]\n  capabilities = ["pull", "resolve"]\n'
+    # the server is where containerd goes when the host has failed: never to whoever has the name outside
+    where = f"{mirror}/v2/{prefix}" if prefix else mirror
+    path = "override_path = true\n" if prefix else ""
+    text = f'server = "{where}"\n{path}\n[host."{where}"]\n  capabilities = ["pull", "resolve"]\n{path}'
+    return text + (f'  [host."{where}".header]\n    Authorization = "{authorization}"\n' if authorization else "")

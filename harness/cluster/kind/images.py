@@ -15,6 +15,8 @@ from harness.errors import EnvironmentError_, ImageError
 if TYPE_CHECKING:
     import docker
 
+    from harness.kube.pullsecrets import Login
+
 # a name on the nodes that says which image of the engine this is, whatever its other names; never pulled
 _BY_ID = "node.kaapana-harness.invalid/image"
 
@@ -116,12 +118,15 @@ class NodeImages:
         on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in images])
         return sorted(images)
 
-    def withdraw(self, references: Iterable[str], digest_in_registry: Mapping[str, str]) -> None:
+    def withdraw(
+        self, references: Iterable[str], digest_in_registry: Mapping[str, str], login: Login | None = None
+    ) -> None:
         """Let the nodes have what the registry has now, where they have something else under a name.
 
         Args:
             references: the names.
             digest_in_registry: digest of the manifest for those that the registry has.
+            login: to the registry.
         """
         references = list(references)
         for node in self._nodes:
@@ -132,7 +137,7 @@ class NodeImages:
                     continue
                 if current:
                     # in place, and not after a removal: containerd would drop the layers that stay the same
-                    node.pull(name)
+                    node.pull(name, login)
                 else:
                     node.remove([name])
 

@@ -21,6 +21,8 @@ from harness.errors import EnvironmentError_, ImageError
 if TYPE_CHECKING:
     import docker
 
+    from harness.kube.pullsecrets import Login
+
 _CTR = ["ctr", "--namespace", "k8s.io", "images"]
 # containerd's filter for what the kubelet has taken notice of
 _NOTICED = 'labels."io.cri-containerd.image"==managed'
@@ -100,9 +102,10 @@ class Node:
         """Take names away."""
         self.run(*_CTR, "remove", *references)
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, login: Login | None = None) -> None:
         """Get what a registry has under a name now; layers that are there are not moved again."""
-        self.run(*_CTR, "pull", "--hosts-dir", CERTS_DIR, reference, timeout_s=_IMPORT_S)
+        user = ["--user", f"{login.username}:{login.password}"] if login else []
+        self.run(*_CTR, "pull", "--hosts-dir", CERTS_DIR, *user, reference, timeout_s=_IMPORT_S)
 
     def wait_until_noticed(self, references: Iterable[str]) -> None:
         """Return when the kubelet can use images that were just imported or tagged.
@@ -121,11 +124,11 @@ class Node:
             # containerd takes notice by an event of its own, which it does not pass on
             time.sleep(_POLL_S)
 
-    def add_registry(self, name: str, mirror: str) -> None:
+    def add_registry(self, name: str, mirror: str, prefix: str = "", authorization: str = "") -> None:
         """Tell containerd where the registry of this name is, as the documentation of kind has it."""
         path = PurePosixPath(CERTS_DIR) / name / "hosts.toml"
         script = 'mkdir -p "$(dirname "$0")" && printf %s "$1" > "$0"'
-        self.run("sh", "-c", script, str(path), hosts_toml(mirror))
+        self.run("sh", "-c", script, str(path), hosts_toml(mirror, prefix, authorization))
 
 
 def of_cluster(client: docker.DockerClient, environment_id: str) -> list[Node]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +17,14 @@ from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node
+from harness.kube.pullsecrets import Login
 from harness.platform import ownership
 from harness.settings import Settings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @pytest.mark.parametrize(
@@ -70,8 +77,8 @@ class _Node:
     def digests(self) -> dict[str, str]:
         return self.known
 
-    def pull(self, reference: str) -> None:
-        self.log.append(f"pull {reference}")
+    def pull(self, reference: str, login: Login | None) -> None:
+        self.log.append(f"pull {reference} as {login and login.username}")
 
     def remove(self, references: Iterable[str]) -> None:
         self.log += [f"remove {reference}" for reference in references]
@@ -83,9 +90,21 @@ def test_only_what_a_node_has_otherwise_than_the_registry_is_brought_up_to_date(
     images.withdraw(
         ["same:1", "changed:1", "gone:1", "new:1"],
         {"same:1": "sha256:a", "changed:1": "sha256:z", "new:1": "sha256:n"},
+        Login("me", "word"),
     )
     # the new one is pulled by the first pod; a removal in the place of a pull would move all layers again
-    assert node.log == ["pull docker.io/library/changed:1", "remove docker.io/library/gone:1"]
+    assert node.log == ["pull docker.io/library/changed:1 as me", "remove docker.io/library/gone:1"]
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic YTpi"])
+def test_a_name_of_the_registry_is_asked_below_its_prefix_and_nowhere_else(authorization: str) -> None:
+    text = config.hosts_toml("http://10.96.0.7:5000", "r.example_5000", authorization)
+    where = "http://10.96.0.7:5000/v2/r.example_5000"
+    # both are meant by containerd: the host, and where it goes when that has failed
+    expected: dict[str, Any] = {"capabilities": ["pull", "resolve"], "override_path": True}
+    if authorization:
+        expected["header"] = {"Authorization": authorization}
+    assert tomllib.loads(text) == {"server": where, "override_path": True, "host": {where: expected}}
 
 
 def test_images_are_listed_without_the_names_that_are_only_ours() -> None:

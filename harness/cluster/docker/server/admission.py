@@ -18,6 +18,7 @@ _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 # kinds whose names become one label of a DNS name
 _SHORT_NAMES = {"Namespace", "Service"}
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _CONFIG_BYTES = 1024 * 1024
 # five letters and digits that cannot form words, as the platform's own suffixes
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -112,9 +113,17 @@ def _pod(store: Store, manifest: Manifest) -> None:
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("serviceAccountName", spec.get("serviceAccount") or "default")
+    _pull_secrets(store, manifest["metadata"].get("namespace") or "default", spec)
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
         _limits(store, manifest["metadata"].get("namespace") or "default", container)
     manifest.setdefault("status", {"phase": "Pending"})
+
+
+def _pull_secrets(store: Store, namespace: str, spec: dict[str, Any]) -> None:
+    """A pod that names no pull secrets gets those of its service account."""
+    account = store.find("ServiceAccount", namespace, spec["serviceAccountName"])
+    if account is not None and account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = list(account["imagePullSecrets"])
 
 
 def _limits(store: Store, namespace: str, container: dict[str, Any]) -> None:
@@ -206,6 +215,11 @@ def _config(store: Store, manifest: Manifest) -> None:
     del store
     for field in ("data", "stringData", "binaryData"):
         for key, value in (manifest.get(field) or {}).items():
+            if not _CONFIG_KEY.fullmatch(str(key)) or str(key).startswith("..") or key == ".":
+                raise UntranslatableError(
+                    f"{field}[{key}]",
+                    "Invalid value: a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+                )
             if not isinstance(value, str):
                 raise UntranslatableError(f"{field}[{key}]", f"must be a string, not {type(value).__name__}")
     if len(json.dumps(manifest.get("data") or {})) > _CONFIG_BYTES:

@@ -16,9 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from harness.cluster.docker.server import discovery, streams
 from harness.cluster.docker.server.plane import ControlPlane
 from harness.cluster.docker.server.problems import StatusError, bad_request
+from harness.cluster.docker.server.registry import Served
 from harness.cluster.docker.server.resources import Resources
 from harness.cluster.docker.server.selectors import predicate
 from harness.kube.kinds import BY_PATH, KINDS, Kind
+from harness.kube.pullsecrets import Login
 
 _BODY_BYTES = 4 << 20
 _WATCH_S = 1800.0
@@ -171,8 +173,12 @@ class _Api:
 
     async def registry(self, request: Request) -> Response:
         given = await _body(request)
-        self._plane.images.registry_address = str(given["address"])
-        self._plane.images.registry_internal = str(given["internal"]).rstrip("/")
+        registry = self._plane.images.registry
+        registry.address = str(given["address"])
+        registry.internal = str(given["internal"]).rstrip("/")
+        for name, entry in (given.get("served") or {}).items():
+            login = Login(*entry["login"]) if entry["login"] else None
+            registry.served[name] = Served(str(entry["prefix"]), login)
         return JSONResponse({})
 
     async def owner(self, request: Request) -> Any:

@@ -63,18 +63,24 @@ class Engine:
             raise EngineCallError(0, f"the engine did not answer {method} {path} in {timeout_s:g} s") from None
 
     async def stream(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """The body of an answer, piece by piece as it comes."""
         target = _API + quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
         data = b"" if body is None else json.dumps(body).encode()
-        headers = {"Host": "docker", "Content-Type": "application/json"}
+        fields = {"Host": "docker", "Content-Type": "application/json", **(headers or {})}
         try:
             reader, writer = await asyncio.open_unix_connection(self._socket)
         except OSError as error:
             raise EngineCallError(0, f"no engine at {self._socket}: {error}") from None
         status, refusal = 0, b""
-        answer = exchange(reader, writer, method, target, headers, data)
+        answer = exchange(reader, writer, method, target, fields, data)
         try:
             async for part in answer:
                 if not isinstance(part, bytes):

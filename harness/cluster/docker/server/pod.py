@@ -17,11 +17,11 @@ from harness.cluster.docker.server.networks import Plan
 from harness.cluster.docker.server.node import LOG, Node
 from harness.cluster.docker.server.podnetwork import PodNetwork
 from harness.cluster.docker.server.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
-from harness.cluster.docker.server.problems import UntranslatableError
+from harness.cluster.docker.server.problems import NotReadyError, UntranslatableError
 from harness.cluster.docker.server.store import Key, Manifest, key_of, now
 from harness.cluster.docker.server.translate import container_body, devices, memory_limit
 from harness.cluster.docker.server.variables import needs_address
-from harness.cluster.docker.server.volumes import NotReadyError, Source
+from harness.cluster.docker.server.volumes import Source
 
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0

@@ -23,10 +23,10 @@ MIN_MEMORY = 6 * 1024 * 1024
 _POD = {
     "containers", "initContainers", "volumes", "restartPolicy", "securityContext", "hostname", "hostAliases",
     "activeDeadlineSeconds", "terminationGracePeriodSeconds", "serviceAccountName", "serviceAccount",
-    "nodeSelector", "nodeName", "affinity",
+    "nodeSelector", "nodeName", "affinity", "imagePullSecrets",
 }  # fmt: skip
 _POD_VOID = {
-    "imagePullSecrets", "priorityClassName", "priority", "preemptionPolicy", "schedulerName", "tolerations",
+    "priorityClassName", "priority", "preemptionPolicy", "schedulerName", "tolerations",
     "enableServiceLinks", "automountServiceAccountToken", "topologySpreadConstraints", "dnsPolicy",
 }  # fmt: skip
 _CONTAINER = {
@@ -109,10 +109,21 @@ def _volume(volume: Spec, where: str) -> None:
     for source in sources:
         if source not in _VOLUMES:
             raise UntranslatableError(f"{where}.{source}", "this type of volume cannot be done on the docker cluster")
+    for kind in ("configMap", "secret"):
+        _items(volume.get(kind) or {}, f"{where}.{kind}")
     for number, part in enumerate((volume.get("projected") or {}).get("sources") or ()):
+        for source in ("configMap", "secret"):
+            _items(part.get(source) or {}, f"{where}.projected.sources[{number}].{source}")
         for source in part:
             if source not in {"configMap", "secret"}:
                 raise UntranslatableError(f"{where}.projected.sources[{number}].{source}", "cannot be done here")
+
+
+def _items(part: Spec, where: str) -> None:
+    for number, item in enumerate(part.get("items") or ()):
+        path = str(item.get("path") or "")
+        if not path or path.startswith("/") or ".." in path.split("/"):
+            raise UntranslatableError(f"{where}.items[{number}].path", "must be a relative path without '..'")
 
 
 def _container(container: Spec, where: str, volumes: set[str]) -> None:

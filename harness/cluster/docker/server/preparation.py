@@ -9,9 +9,11 @@ from typing import Any
 from harness.cluster.docker.server.box import Box
 from harness.cluster.docker.server.images import PullError
 from harness.cluster.docker.server.node import Node
+from harness.cluster.docker.server.problems import NotReadyError
 from harness.cluster.docker.server.store import Manifest
 from harness.cluster.docker.server.variables import ConfigError, variables_of
-from harness.cluster.docker.server.volumes import NotReadyError, Source
+from harness.cluster.docker.server.volumes import Source
+from harness.kube import pullsecrets
 
 # seconds before the second attempt; doubled each time
 BACK_OFF_S = 1.0
@@ -54,11 +56,15 @@ class Preparation:
 
     async def image(self, box: Box) -> None:
         """Set ``box.image_id``."""
-        self._warn_of_pull_secrets()
         delay = BACK_OFF_S
         while True:
+            # each attempt with what the secrets say now
+            secrets = pullsecrets.examine(self._pod, box.spec["image"], self._secret)
+            self._warn_of_pull_secrets([secret.name for secret in secrets if not secret.exists])
             try:
-                box.image_id = await self._node.images.resolve(box.spec["image"], box.spec.get("imagePullPolicy"))
+                box.image_id = await self._node.images.resolve(
+                    box.spec["image"], box.spec.get("imagePullPolicy"), secrets
+                )
                 if error := await self._must_not_be_root(box):
                     raise PullError("CreateContainerConfigError", error)
                 return
@@ -72,11 +78,11 @@ class Preparation:
                 self._publish()
             delay = min(2 * delay, BACK_OFF_MOST_S)
 
-    def _warn_of_pull_secrets(self) -> None:
+    def _secret(self, namespace: str, name: str) -> Manifest | None:
+        return self._node.store.find("Secret", namespace, name)
+
+    def _warn_of_pull_secrets(self, missing: Sequence[str]) -> None:
         """As a kubelet does: a pull secret that does not exist is an event, and the pull is tried without it."""
-        namespace = self._pod["metadata"]["namespace"]
-        named = [entry.get("name", "") for entry in self._pod["spec"].get("imagePullSecrets") or ()]
-        missing = [name for name in named if self._node.store.find("Secret", namespace, name) is None]
         if missing and not self._told_of_secrets:
             self._told_of_secrets = True
             self._warn(

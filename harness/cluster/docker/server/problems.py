@@ -64,3 +64,7 @@ def invalid(kind: str, name: str, detail: str) -> StatusError:
 def bad_request(message: str) -> StatusError:
     """400."""
     return StatusError(400, "BadRequest", message)
+
+
+class NotReadyError(Exception):
+    """Something that a pod refers to is not there (yet)."""

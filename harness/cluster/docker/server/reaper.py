@@ -100,8 +100,8 @@ class Reaper:
     async def _tags(self) -> None:
         """Remove the names under which images of this environment were pulled, pushed or imported."""
         prefixes = [f"{self._config.prefix}/"]
-        if self._images.registry_address:
-            prefixes.append(f"{self._images.registry_address}/")
+        if self._images.registry.address:
+            prefixes.append(f"{self._images.registry.address}/")
         for image in await self._engine.call("GET", "/images/json"):
             for tag in (*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())):
                 if tag.startswith(tuple(prefixes)):

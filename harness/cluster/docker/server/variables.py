@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.cluster.docker.server.config import API_HOST, API_PORT, NODE_NAME
+from harness.cluster.docker.server.configured import contents_of
 from harness.cluster.docker.server.store import Manifest, Store
-from harness.cluster.docker.server.volumes import contents_of
 
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")

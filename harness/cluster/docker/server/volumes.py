@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import os
 from collections.abc import Mapping
@@ -10,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster.docker.server.claims import Claims
+from harness.cluster.docker.server.configured import ConfiguredVolumes
+from harness.cluster.docker.server.problems import NotReadyError
 from harness.cluster.docker.server.store import Manifest, Store
 from harness.kube.quantities import whole
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-class NotReadyError(Exception):
-    """Something that a pod refers to is not there (yet)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +57,7 @@ class Volumes:
         self, store: Store, claims: Claims, *, state: Path, state_on_engine: str, memory: int, pod_token: str
     ) -> None:
         self._store = store
+        self._configured = ConfiguredVolumes(store)
         self._claims = claims
         self._state = state
         self._state_on_engine = state_on_engine
@@ -100,38 +98,12 @@ class Volumes:
             return Source(path)
         target = self.home(pod) / name
         empty = volume.get("emptyDir")
-        parts = _parts(volume)
-        if parts:
-            _folder(target, 0o755)
-            for kind, part in parts:
-                self._write(target, namespace, kind, part, f'volume "{name}"')
+        if self._configured.make(target, namespace, volume):
             return Source(target, made_up=True)
         if empty and empty.get("medium") == "Memory" and _users(pod, name) < 2:
             limit = empty.get("sizeLimit")
             return Source(None, size=whole(limit) if limit else 0)
         return Source(_folder(target, 0o777))
-
-    def _write(self, target: Path, namespace: str, kind: str, part: Mapping[str, Any], what: str) -> None:
-        name = part.get("name") or part.get("secretName") or ""
-        found = self._store.find(kind, namespace, name)
-        if found is None:
-            if part.get("optional"):
-                return
-            raise NotReadyError(f'MountVolume.SetUp failed for {what}: {kind.lower()} "{name}" not found')
-        contents = contents_of(found)
-        mode = part.get("defaultMode") or 0o644
-        items = part.get("items") or [{"key": key, "path": key} for key in contents]
-        for item in items:
-            if item["key"] not in contents:
-                if part.get("optional"):
-                    continue
-                raise NotReadyError(
-                    f"MountVolume.SetUp failed for {what}: {kind.lower()} references non-existent key: {item['key']}"
-                )
-            path = target / item["path"]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(contents[item["key"]])
-            path.chmod(item.get("mode") or mode)
 
     def mounts(
         self, pod: Manifest, container: Mapping[str, Any], sources: Mapping[str, Source], memory_limit: int
@@ -172,26 +144,6 @@ class Volumes:
         (folder / "token").write_text(self._pod_token, "ascii")
         (folder / "namespace").write_text(pod["metadata"]["namespace"], "ascii")
         return folder
-
-
-def contents_of(config: Manifest) -> dict[str, bytes]:
-    """The entries of a ConfigMap or Secret."""
-    if config["kind"] == "Secret":
-        return {key: base64.b64decode(value) for key, value in (config.get("data") or {}).items()}
-    contents = {key: value.encode() for key, value in (config.get("data") or {}).items()}
-    contents.update({key: base64.b64decode(value) for key, value in (config.get("binaryData") or {}).items()})
-    return contents
-
-
-def _parts(volume: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The objects that a volume's files come from."""
-    groups = [volume] if volume.get("configMap") or volume.get("secret") else []
-    groups += (volume.get("projected") or {}).get("sources") or []
-    parts = []
-    for group in groups:
-        parts += [("ConfigMap", group["configMap"])] if group.get("configMap") else []
-        parts += [("Secret", group["secret"])] if group.get("secret") else []
-    return parts
 
 
 def _users(pod: Manifest, volume: str) -> int:

@@ -1,0 +1,230 @@
+"""Pull secrets: which login a node uses for an image, and why none of a pod's secrets opens its registry.
+
+The rules are those of the kubelet. The control plane of the docker cluster follows them; the host and Airflow explain
+with them what another kubelet has done.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import enum
+import json
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from harness.kube.client import KubeApi, Manifest
+from harness.kube.errors import NotFound
+
+_CONFIG = ".dockerconfigjson"
+_LEGACY = ".dockercfg"
+_DOCKER_HUB = "index.docker.io"
+ADVICE = (
+    "name a pull secret of the pod's namespace that has a login for this registry: registry-secret is for the "
+    "platform's own, the secret of the application New Registry exists in the namespace services only"
+)
+"""What an author can do about a refused pull (build 13)."""
+
+
+class Verdict(str, enum.Enum):
+    """What is wrong with a pull secret, for an image whose registry refused the pull."""
+
+    MISSING = "missing"
+    ELSEWHERE = "elsewhere"
+    REFUSED = "refused"
+
+
+class Login(NamedTuple):
+    """What a registry is asked with. Its password does not show."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login({self.username!r}, ...)"
+
+    @property
+    def basic(self) -> str:
+        """The header ``Authorization``."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+
+@dataclasses.dataclass(frozen=True)
+class PullSecret:
+    """A pull secret of a pod, from the point of view of one image.
+
+    Attributes:
+        name: of the Secret in the pod's namespace.
+        exists: whether there is such a Secret.
+        registries: what it has logins for, as it names them.
+        logins: those among them that fit the image, the most specific first.
+    """
+
+    name: str
+    exists: bool = True
+    registries: tuple[str, ...] = ()
+    logins: tuple[Login, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Why it was of no use, given that the registry refused the pull."""
+        if not self.exists:
+            return Verdict.MISSING
+        return Verdict.REFUSED if self.logins else Verdict.ELSEWHERE
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A pull that the registry refused: for each secret of the pod what was wrong with it.
+
+    Attributes:
+        image: the reference.
+        secrets: name, verdict, and for :attr:`Verdict.ELSEWHERE` the registries that the secret is for.
+    """
+
+    image: str
+    secrets: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def of(cls, image: str, secrets: Iterable[PullSecret]) -> Refusal:
+        """From what was tried."""
+        return cls(image, tuple((secret.name, secret.verdict, secret.registries) for secret in secrets))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Refusal:
+        """The opposite of :meth:`as_json`."""
+        secrets = tuple((str(name), Verdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
+        return cls(str(value["image"]), secrets)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a task's record."""
+        return {"image": self.image, "secrets": [[name, str(v.value), list(r)] for name, v, r in self.secrets]}
+
+    @property
+    def host(self) -> str:
+        """Of the registry."""
+        return host_of(self.image)
+
+    @property
+    def tried(self) -> str:
+        """All secrets with their verdicts, in one line."""
+        words = {Verdict.MISSING: "does not exist", Verdict.REFUSED: "its login is refused"}
+        return ", ".join(
+            f"{name} ({words.get(verdict) or _elsewhere(registries)})" for name, verdict, registries in self.secrets
+        )
+
+    @property
+    def summary(self) -> str:
+        """The first line for an author: the image, and the secret that is wrong, missing or for another registry."""
+        start = f"image {self.image} cannot be pulled: unauthorized"
+        if not self.secrets:
+            return f"{start}: {self.host} needs a login, and the pod names no pull secret"
+        parts = []
+        # a login that was refused is nearer to the cause than a secret for another registry
+        for name, verdict, registries in sorted(self.secrets, key=lambda entry: entry[1] is not Verdict.REFUSED):
+            if verdict is Verdict.REFUSED:
+                parts.append(f"{self.host} refuses the login of pull secret {name}")
+            elif verdict is Verdict.MISSING:
+                parts.append(f"pull secret {name} does not exist")
+            else:
+                parts.append(f"pull secret {name} {_elsewhere(registries)}, not for {self.host}")
+        return f"{start}: {'; '.join(parts)}"
+
+
+def _elsewhere(registries: tuple[str, ...]) -> str:
+    return f"is for {', '.join(registries)}" if registries else "has no login"
+
+
+def host_of(image: str) -> str:
+    """The registry in a reference, ``host[:port]``."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else _DOCKER_HUB
+
+
+def names_of(pod: Manifest) -> list[str]:
+    """The pull secrets that a pod names; those of its service account were added when it was admitted."""
+    return [str(entry.get("name", "")) for entry in pod["spec"].get("imagePullSecrets") or ()]
+
+
+def examine(pod: Manifest, image: str, find: Callable[[str, str], Manifest | None]) -> list[PullSecret]:
+    """All pull secrets of a pod, with the logins that fit an image.
+
+    Args:
+        find: the Secret of a namespace and a name, or ``None``.
+    """
+    namespace = pod["metadata"]["namespace"]
+    found = []
+    for name in names_of(pod):
+        secret = find(namespace, name)
+        if secret is None:
+            found.append(PullSecret(name, exists=False))
+            continue
+        known = logins_in(secret)
+        fitting = sorted((key for key in known if _fits(key, image)), reverse=True)
+        found.append(PullSecret(name, True, tuple(map(_shown, known)), tuple(known[key] for key in fitting)))
+    return found
+
+
+def refusal(api: KubeApi, pod: Manifest, image: str) -> Refusal:
+    """Why none of a pod's secrets opened the registry of an image, seen through the API.
+
+    Raises:
+        ApiError: the secrets cannot be read.
+    """
+
+    def find(namespace: str, name: str) -> Manifest | None:
+        try:
+            return api.get("Secret", namespace, name)
+        except NotFound:
+            return None
+
+    return Refusal.of(image, examine(pod, image, find))
+
+
+def logins_in(secret: Manifest) -> dict[str, Login]:
+    """The logins of a Secret by registry, as it names them; what cannot be read is not there, as for a kubelet."""
+    data = secret.get("data") or {}
+    try:
+        document = json.loads(base64.b64decode(data.get(_CONFIG) or data.get(_LEGACY) or ""))
+        entries = (document.get("auths") or {}) if data.get(_CONFIG) else document
+        return {str(key): login for key, entry in entries.items() if (login := _login(entry))}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _login(entry: Any) -> Login | None:
+    if not isinstance(entry, dict):
+        return None
+    try:
+        username, colon, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    if colon:
+        return Login(username, password)
+    return Login(str(entry["username"]), str(entry.get("password") or "")) if entry.get("username") else None
+
+
+def _shown(key: str) -> str:
+    return key.split("://", 1)[-1].rstrip("/")
+
+
+def _fits(key: str, image: str) -> bool:
+    """The kubelet's rule: parts of the host may be patterns, the port is equal, the path is a prefix."""
+    host = host_of(image)
+    try:
+        wanted, given = urlsplit(key if "://" in key else f"https://{key}"), urlsplit(f"https://{host}")
+        ports = wanted.port, given.port
+    except ValueError:
+        return False
+    path = wanted.path[3:] if wanted.path.startswith(("/v1/", "/v2/")) else wanted.path
+    rest = image.partition("/")[2] if image.startswith(f"{host}/") else image
+    patterns, parts = (wanted.hostname or "").split("."), (given.hostname or "").split(".")
+    return (
+        ports[0] == ports[1]
+        and len(patterns) == len(parts)
+        and all(fnmatchcase(part, pattern) for part, pattern in zip(parts, patterns, strict=True))
+        and f"/{rest}".startswith(path.rstrip("/") or "/")
+    )

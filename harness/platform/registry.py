@@ -1,0 +1,173 @@
+"""The environment's registry: what the harness pushes to, and the names that nodes find its images under."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.images import RegistryClient
+from harness.platform import registry_seed
+from harness.progress import OnProgress, quiet
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+    from harness.kube.pullsecrets import Login
+
+ELSEWHERE = (
+    "add that registry with kaapana.add_registry(url, username, password), push the image yourself, or leave LABEL "
+    "REGISTRY and custom_registry_url out"
+)
+"""What to do about an image of a registry that the environment's does not stand in for."""
+
+
+def prefix_of(host: str) -> str:
+    """What the repositories of a served host begin with, so that equal paths on two hosts stay apart."""
+    return host.lower().replace(":", "_")
+
+
+class PlatformRegistry:
+    """The environment's registry. Thread-safe; close it.
+
+    Args:
+        cluster: whose nodes pull from it.
+        name: ``DEFAULT_REGISTRY`` of the emulated platform; by default the registry's own address.
+        pull: what nodes log in with; ``None`` where the user's own registry is used.
+        push: what the harness logs in with.
+    """
+
+    def __init__(self, cluster: Cluster, *, name: str = "", pull: Login | None, push: Login | None) -> None:
+        self._cluster = cluster
+        self._own = cluster.registry
+        self._pull = pull
+        self._push_login = push
+        self._client = RegistryClient(cluster.push_address, login=push)
+        self._served: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self.name = name or self._own
+        """``DEFAULT_REGISTRY``: what references of the platform's images begin with."""
+        cluster.serve_registry(self._own, "", pull)
+        if name:
+            self.serve(name)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def serve(self, name: str, *, open_to_all: bool = False) -> None:
+        """Let the nodes have the images of another registry from here.
+
+        Args:
+            name: ``host[:port]``, or with a path behind it.
+            open_to_all: pods need no pull secret for it, as for the local registry of the EDK (build 16).
+        """
+        with self._lock:
+            if name == self._own or name in self._served:
+                return
+            prefix = prefix_of(name.partition("/")[0])
+            self._cluster.serve_registry(name, prefix, self._pull, open_to_all=open_to_all)
+            self._served[name] = prefix
+
+    def serves(self, reference: str) -> bool:
+        """Whether images of this reference, or of this repository, come from here."""
+        return self._path(reference) is not None
+
+    def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
+        """Push an image of the engine.
+
+        Args:
+            image: id or tag in the engine.
+            reference: by a name that is served.
+            on_line: gets a line for every layer and state.
+
+        Returns:
+            Digest of the manifest.
+
+        Raises:
+            ImageError: the engine does not have the image, or the push fails.
+            UsageError: the reference lies in another registry.
+        """
+        repository, tag = self._place(reference)
+        if "/" not in self._client.address:
+            # the part of somebody's registry that lies below a path has no base layers
+            registry_seed.mount(self._client.address, repository, self._push_login)
+        return self._client.push(image, f"{repository}:{tag}", on_line)
+
+    def has(self, reference: str, image_id: str) -> bool:
+        """Whether this reference is exactly this image of the engine.
+
+        Raises:
+            UsageError: the reference lies in another registry.
+        """
+        return self._client.has(*self._place(reference), image_id)
+
+    def digest(self, reference: str) -> str | None:
+        """Digest of the manifest, or ``None`` when the registry does not have it.
+
+        Raises:
+            UsageError: the reference lies in another registry.
+        """
+        return self._client.digest(*self._place(reference))
+
+    def tags(self, repository: str) -> list[str] | None:
+        """Tags of a repository, sorted; ``None`` when there is no such repository here.
+
+        Args:
+            repository: as in references, with the name of the registry and without a tag.
+
+        Raises:
+            UsageError: the repository lies in another registry.
+        """
+        path = self._served_path(repository)
+        return self._client.tags(path) or ([] if path in self._client.catalog() else None)
+
+    def repositories(self, repository: str) -> list[str]:
+        """Names of all repositories of a registry, sorted and without its host.
+
+        Args:
+            repository: any of that registry, with its name.
+        """
+        prefix = self._prefix(repository)
+        # on a shared cluster the environment's own name has a path
+        found = self._client.catalog()
+        if prefix:
+            return [name.removeprefix(f"{prefix}/") for name in found if name.startswith(f"{prefix}/")]
+        others = tuple(f"{other}/" for other in self._served.values())
+        return [name for name in found if not name.startswith(others)] if others else found
+
+    def admits(self, login: tuple[str, str]) -> bool:
+        """Whether nodes with this login may pull."""
+        with RegistryClient(self._own, login=login) as nodes:
+            return nodes.ready()
+
+    def ready(self) -> bool:
+        """Whether the registry answers those who push and those who pull, and takes their logins."""
+        if not self._client.ready():
+            return False
+        # where the user's own registry is used there is no other login
+        return self._pull is None or self.admits(self._pull)
+
+    def _prefix(self, reference: str) -> str | None:
+        if reference.startswith(f"{self._own}/"):
+            return ""
+        return next((prefix for name, prefix in self._served.items() if reference.startswith(f"{name}/")), None)
+
+    def _path(self, reference: str) -> str | None:
+        """The reference as this registry knows it, ``None`` for one that it does not serve."""
+        prefix = self._prefix(reference)
+        if prefix is None:
+            return None
+        return f"{prefix}/{reference.partition('/')[2]}" if prefix else reference.removeprefix(f"{self._own}/")
+
+    def _place(self, reference: str) -> tuple[str, str]:
+        repository, _, tag = self._served_path(reference).rpartition(":")
+        return repository, tag
+
+    def _served_path(self, reference: str) -> str:
+        path = self._path(reference)
+        if path is None:
+            raise UsageError(
+                f"{reference} does not lie in the platform's registry {self.name}",
+                fix=ELSEWHERE,
+            )
+        return path
