@@ -229,6 +229,19 @@ def test_more_members_than_any_archive_has(tmp_path: Path, monkeypatch: pytest.M
     assert "more than 50 members" in refused(written(tmp_path, [(f"{n}", b"") for n in range(51)]))
 
 
+def test_a_chain_of_links_has_an_end(tmp_path: Path) -> None:
+    links: list[made.Entry] = [(f"{n}", made.Link(f"{n + 1}")) for n in range(1000)]
+    path = written(tmp_path, [*links, ("1000", b"[]"), ("manifest.json", made.Link("0"))])
+    assert "leads in a circle" in refused(path)
+
+
+def test_a_large_document_that_is_named_again_and_again_is_not_read_each_time(tmp_path: Path) -> None:
+    large = made.MadeImage(()).config + b" " * (4 << 20)
+    manifest = [{"Config": "config.json", "Layers": []}] * 1000
+    entries: list[made.Entry] = [("config.json", large), ("manifest.json", json.dumps(manifest).encode())]
+    assert "its documents have more than 256 MiB together" in refused(written(tmp_path, entries))
+
+
 def test_a_header_that_claims_to_be_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "images.tar"
     info = tarfile.TarInfo("././@PaxHeader")
