@@ -74,7 +74,9 @@ class ImageArchive:
                 f"{members.path} is no archive of images: there is no image in it",
                 fix="make it with `docker save -o FILE IMAGE...`",
             )
-        return cls(members, {image.image.config_digest: image for _, image in found}, _named(found))
+        # of an image that both documents have the first one's layers are taken, in both places
+        stored = {image.image.config_digest: image for _, image in reversed(found)}
+        return cls(members, stored, _named(found))
 
     def find(self, reference: str) -> ArchivedImage | None:
         """Return the image of this name, in whatever notation; ``None`` if the archive has none."""

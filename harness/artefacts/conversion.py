@@ -12,7 +12,7 @@ from typing import IO, cast
 import zstandard
 
 from harness.artefacts.members import BLOCK, Members
-from harness.artefacts.model import ArchiveError
+from harness.artefacts.model import ArchiveError, shown
 from harness.artefacts.stored import StoredImage, StoredLayer, sha256
 
 OnBytes = Callable[[int, int], None]
@@ -54,7 +54,7 @@ def convert(members: Members, images: Mapping[str, StoredImage], on_bytes: OnByt
         yield from _file(f"{_hex(diff_id)}/layer.tar", passing.size(), passing.blocks(read))
     configs = {stored.image.config_digest: stored for stored in images.values()}
     for digest, stored in configs.items():
-        data = members.read(stored.config)
+        data = b"".join(members.blocks(stored.config))
         if sha256(data) != digest:
             raise ArchiveError(f"{members.path}: {stored.image}: its configuration has changed while it was read")
         yield from _file(f"{_hex(digest)}.json", len(data), [data])
@@ -77,7 +77,7 @@ class _PassingLayer:
     def __init__(self, members: Members, layer: StoredLayer, image: str) -> None:
         self._members = members
         self._layer = layer
-        self._what = f"{members.path}: {image}: its layer {layer.member.name}"
+        self._what = f"{members.path}: {image}: its layer {shown(layer.member.name)}"
         start = next(members.blocks(layer.member._replace(size=min(4, layer.member.size))), b"")
         self._is_gzip = start.startswith(_GZIP)
         self._is_zstd = start.startswith(_ZSTD) or (start[1:] == _ZSTD_SKIPPABLE and start[0] >> 4 == 5)

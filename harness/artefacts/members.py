@@ -20,7 +20,10 @@ BLOCK = 1 << 20
 _HEADER = 512
 _LARGEST_HEADER = 1 << 20
 _LARGEST_DOCUMENT = 8 << 20
+_LARGEST_DOCUMENTS = 256 << 20
 _MOST_MEMBERS = 100_000
+# as the kernel does
+_MOST_LINKS = 40
 _MAGICS = {
     b"\x1f\x8b": ("gzip", "gunzip"),
     b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
@@ -62,6 +65,7 @@ class Members:
         # the target of a link is a name
         self._entries: dict[str, Member | str] = {}
         self._sparse: set[str] = set()
+        self._documents = 0
         with self._opened() as file:
             status = os.fstat(file.fileno())
             self._identity = _identity(status)
@@ -82,13 +86,13 @@ class Members:
         Raises:
             ArchiveError: the links lead in a circle or out of the archive, or the file is stored with holes.
         """
-        at, passed = posixpath.normpath(name), set[str]()
+        at, passed = posixpath.normpath(name), 0
         while isinstance(entry := self._entries.get(at), str):
-            if at in passed:
+            passed += 1
+            if passed > _MOST_LINKS:
                 raise ArchiveError(f"{self.path}: {shown(name)} is a link that leads in a circle")
             if entry == ".." or entry.startswith(("/", "../")):
                 raise ArchiveError(f"{self.path}: {shown(name)} is a link out of the archive, to {shown(entry)}")
-            passed.add(at)
             at = entry
         if at in self._sparse:
             raise ArchiveError(f"{self.path}: {shown(at)} is stored with holes", fix="pack without `tar --sparse`")
@@ -98,13 +102,17 @@ class Members:
         """Return all bytes of a small member.
 
         Raises:
-            ArchiveError: it is larger than any document of an image is, or the file has changed.
+            ArchiveError: it is larger than any document of an image is, all that were read are (one may be named a
+                thousand times), or the file has changed.
         """
         if member.size > _LARGEST_DOCUMENT:
             raise ArchiveError(
                 f"{self.path}: {shown(member.name)} has {member.size} bytes, a document has at most "
                 f"{_LARGEST_DOCUMENT >> 20} MiB"
             )
+        self._documents += member.size
+        if self._documents > _LARGEST_DOCUMENTS:
+            raise ArchiveError(f"{self.path}: its documents have more than {_LARGEST_DOCUMENTS >> 20} MiB together")
         return b"".join(self.blocks(member))
 
     def document(self, member: Member) -> Any:

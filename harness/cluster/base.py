@@ -95,13 +95,14 @@ class Cluster(Protocol):
         """
 
     def import_archive(self, archive: Path) -> list[str]:
-        """Load the images of an archive (``docker save``) into the node, as an upload to the platform does.
+        """Load the images of an archive, of whatever tool, into the node, as an upload to the platform does.
 
         Returns:
             The references in it. Pods get them unless their pull policy is ``Always``.
 
         Raises:
-            UsageError: the file is no archive of images.
+            ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+            ImageError: the node does not take it.
         """
 
     def withdraw_images(self, references: Iterable[str]) -> None:

@@ -187,6 +187,13 @@ class Oci:
         }
         return self.blob(json.dumps(manifest).encode(), MANIFEST_TYPE, **more)
 
+    def changed_image(self, image: MadeImage, change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Store an image whose manifest is changed; its descriptor."""
+        descriptor = self.image(image)
+        manifest = json.loads(self.blobs[f"blobs/{descriptor['digest'].replace(':', '/')}"])
+        change(manifest)
+        return self.blob(json.dumps(manifest).encode(), MANIFEST_TYPE)
+
     def attestation(self, **more: Any) -> dict[str, Any]:
         """Store a statement of provenance as buildx does; its descriptor."""
         manifest = {
@@ -238,6 +245,13 @@ def docker_25(images: Named, packing: Packing = plain) -> list[Entry]:
         config = f"blobs/sha256/{hexadecimal(image.config)}"
         manifest.append({"Config": config, "RepoTags": list(tags) or None, "Layers": layers})
     return [*oci.entries(), ("manifest.json", json.dumps(manifest).encode())]
+
+
+def changed(entries: list[Entry], data: bytes, new: bytes | Link | None) -> list[Entry]:
+    """The entries, with other content in the place of some; without it if there is none."""
+    return [
+        (name, new if content == data else content) for name, content in entries if content != data or new is not None
+    ]
 
 
 def write(path: Path, entries: Iterable[Entry], *, prefix: str = "") -> Path:

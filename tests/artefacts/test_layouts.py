@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.artefacts import references
 from harness.artefacts.archive import ArchivedImage, ArchiveError, ImageArchive, Platform
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL, OTHER, TOOL, Oci
@@ -187,3 +188,35 @@ def test_what_is_no_image_in_a_layout_is_passed_over(tmp_path: Path) -> None:
     oci.add(oci.attestation())
     archive = ImageArchive.open(made.write(tmp_path / "a.tar", oci.entries()))
     assert [image.references for image in archive.images] == [("tool:1",)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_image_without_layers_is_one(tmp_path: Path, layout: str) -> None:
+    archive = ImageArchive.open(made.write(tmp_path / "a.tar", LAYOUTS[layout]([(made.MadeImage(()), ["empty:1"])])))
+    (tmp_path / "b.tar").write_bytes(streamed(archive))
+    assert identity(ImageArchive.open(tmp_path / "b.tar").images[0]) == identity(archive.images[0])
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("tool", "tool:latest"),
+        ("docker.io/library/tool:1", "tool:1"),
+        ("index.docker.io/tool:1", "tool:1"),
+        ("docker.io/group/tool", "group/tool:latest"),
+        ("localhost/tool:1", "localhost/tool:1"),
+        ("localhost:5000/a/b__c/d-e.f:V1.0_x", "localhost:5000/a/b__c/d-e.f:V1.0_x"),
+        ("[::1]:5000/tool:1", "[::1]:5000/tool:1"),
+    ],
+)
+def test_a_reference_is_shown_as_the_engine_shows_it(written: str, normal: str) -> None:
+    assert references.normalise(written) == normal
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Tool:1", "a b", "tool:", "tool:1\n", "-tool", "a//b", "a/:1", "tool@sha256:1", "a" * 256, "a:" + "1" * 129],
+)
+def test_what_is_no_reference_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no reference of an image with a tag"):
+        references.normalise(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.artefacts.archive import ArchiveError, ImageArchive
+from harness.cluster.context.images import RegistryImages
 from harness.cluster.docker import archives
 from harness.cluster.docker.engine import connect
 from harness.errors import EngineError, ImageError
@@ -155,4 +157,29 @@ def test_images_for_another_architecture_are_not_loaded(
     path = made.write(tmp_path / "images.tar", made.docker_25([(image, ["tool:1"])]))
     with pytest.raises(ArchiveError, match="tool:1 is an image for linux/s390x, the engine runs linux/"):
         archives.load(client, path, keep_as=keep_as)
+    assert client.images.list(name=keep_as) == []
+
+
+@pytest.mark.parametrize("push_fails", [False, True])
+def test_images_on_their_way_to_a_registry_have_no_name_in_the_engine_afterwards(
+    client: docker.DockerClient,
+    keep_as: str,
+    images: made.Named,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    push_fails: bool,
+) -> None:
+    pushed: dict[str, str] = {}
+
+    def push(self: RegistryImages, found: dict[str, str]) -> dict[str, str]:
+        pushed.update({reference: str(client.images.get(image).id) for reference, image in found.items()})
+        if push_fails:
+            raise ImageError("the registry does not take it")
+        return {}
+
+    monkeypatch.setattr(RegistryImages, "provide", push)
+    path = made.write(tmp_path / "images.tar", made.podman_oci_archive(images))
+    with pytest.raises(ImageError) if push_fails else contextlib.nullcontext():
+        RegistryImages(client, "x.invalid", "x.invalid/own", keep_as).import_archive(path)
+    assert set(pushed) == {tags[0] for _, tags in images}
     assert client.images.list(name=keep_as) == []

@@ -23,8 +23,12 @@ def contents(archive: Path) -> dict[str, str]:
 
 def named(archive: ImageArchive) -> dict[str, ArchivedImage]:
     """The references in an archive and their images."""
-    # the first one of a name, as find() has it: without a wish for an architecture there may be several
-    return {reference: image for image in reversed(archive.images) for reference in image.references}
+    found: dict[str, ArchivedImage] = {}
+    for image in archive.images:
+        for reference in image.references:
+            # without a wish for an architecture a name may have several: the first one, as find() has it
+            found.setdefault(reference, image)
+    return found
 
 
 def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
