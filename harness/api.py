@@ -95,7 +95,12 @@ class Kaapana:
         return f"<Kaapana {self.environment.settings.platform} with project {self.project.name}>"
 
     def install(
-        self, path: str | os.PathLike[str], *, add_to_project: bool = True, deliver: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        add_to_project: bool = True,
+        deliver: str | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> InstalledExtension:
         """Build, deliver and install an extension, as its author would.
 
@@ -103,9 +108,11 @@ class Kaapana:
             path: the extension's source tree.
             add_to_project: False leaves out "Add Software to Project"; the platform then refuses to start its DAGs.
             deliver: ``registry`` or ``tar``; by default as in the settings.
+            params: ``extension_params`` by name; the others have what the platform's dialog starts with.
 
         Raises:
             ExtensionError, BuildError: something in the tree is wrong.
+            FormError: the dialog would not take the parameters.
             InstallError: it was built but does not become runnable.
         """
         from harness.platform.install import deploy
@@ -113,7 +120,9 @@ class Kaapana:
 
         with _told(self._listener) as listener, named(self.environment.cluster):
             project = self.project if add_to_project else None
-            deployment = deploy(self.environment, path, project, deliver=deliver, on_progress=listener.say)
+            deployment = deploy(
+                self.environment, path, project, deliver=deliver, params=params, on_progress=listener.say
+            )
         return InstalledExtension(self, deployment)
 
 
@@ -136,6 +145,11 @@ class InstalledExtension:
     def images(self) -> Mapping[str, str]:
         """Image name to the reference under which pods pull it."""
         return self.deployment.images
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The ``extension_params`` as they were posted, those that were left as they are included."""
+        return self.deployment.params
 
     def __enter__(self) -> InstalledExtension:
         return self
@@ -193,6 +207,7 @@ class InstalledExtension:
             cluster=settings.cluster,
             given_arguments=self._given_arguments(),
             notes=self.deployment.notes,
+            parameter_remarks=self.deployment.remarks,
             input_readers=self.deployment.source.mentioning("OPERATOR_IN_DIR"),
         )
         with _told(self.kaapana._listener) as listener, named(environment.cluster):

@@ -180,6 +180,9 @@ def build(
 @click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
 @click.option("--dag", help="DAG to run, when the extension brings several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
+@click.option(
+    "--param", "param", multiple=True, metavar="FILE|key=value", help="Extension parameters; may be given repeatedly."
+)
 @click.option("--project", help="Name of the project to run in; by default a new one.")
 @_platform_options
 @click.option("--deliver", type=click.Choice(["registry", "tar"]), help="How images reach the platform.")
@@ -191,6 +194,7 @@ def run(
     dataset: Path | None,
     dag: str | None,
     form: tuple[str, ...],
+    param: tuple[str, ...],
     project: str | None,
     cluster: str | None,
     nodes: str | None,
@@ -201,7 +205,7 @@ def run(
     reuse: bool | None,
 ) -> int:
     """Build, install and run an extension; the run's evidence goes to a folder."""
-    from harness.extension import read
+    from harness.extension import params, read
     from harness.run.trigger import series_of
 
     flags = {
@@ -214,13 +218,16 @@ def run(
     }
     settings = Settings.load(flags)
     values, text = form_values(form)
+    param_values, param_text = form_values(param, "--param")
     # wrong input must be told before minutes go into an environment
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", fix="choose a folder that does not exist or is empty")
-    read(extension)
+    parameters = read(extension).chart.parameters
+    chosen = {**param_values, **params.from_text(parameters, param_text)}
+    params.check(parameters, chosen)
     series = series_of(dataset)
     directory = out if out is not None else _free_folder(Path("kaapana-report"), extension.resolve().name)
-    finished = _run(settings, extension, series, dag, values, text, project, directory)
+    finished = _run(settings, extension, series, dag, values, text, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1
 
@@ -234,6 +241,7 @@ def _run(
     text: Mapping[str, str],
     project: str | None,
     directory: Path,
+    params: Mapping[str, Any],
 ) -> Run:
     from harness.api import Kaapana
 
@@ -241,7 +249,7 @@ def _run(
         created = environment.create_project(project)
         try:
             kaapana = Kaapana(environment, created, evidence=directory.parent)
-            installed = kaapana.install(extension)
+            installed = kaapana.install(extension, params=params)
             return installed.run(dataset=series or None, form=values, form_text=text, dag=dag, directory=directory)
         finally:
             environment.remove_project(created)

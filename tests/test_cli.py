@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 sys.path.insert(0, str(Path(__file__).parent / "run"))
-from fake_platform import FakeEnvironment, fake_deploy, outcome, task
+from fake_platform import FakeEnvironment, fake_deploy, fake_source, outcome, task
 
 from harness.cli import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
@@ -34,7 +34,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEnvironment
     environment = FakeEnvironment()
     monkeypatch.setattr("harness.cli._environment", lambda settings: environment)
     monkeypatch.setattr("harness.platform.install.deploy", fake_deploy)
-    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.setattr("harness.extension.read", fake_source)
     monkeypatch.chdir(tmp_path)
     return environment
 
@@ -221,10 +221,10 @@ def test_a_signal_in_the_middle_cleans_up_and_ends_with_130(tmp_path: Path, numb
 import sys, threading
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests/run")!r}]
 import harness.cli, harness.extension, harness.platform.install as install
-from fake_platform import FakeEnvironment
+from fake_platform import FakeEnvironment, fake_source
 environment = FakeEnvironment()
 harness.cli._environment = lambda settings: environment
-harness.extension.read = lambda path: None
+harness.extension.read = fake_source
 def deploy(*_, **__):
     print("started", flush=True)
     threading.Event().wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ExtensionError
-from harness.extension import trees
+from harness.extension import params, trees
 
 INSTALLER = "dag-installer-chart"
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -31,6 +31,7 @@ class Chart:
         directory: its folder; the folder's name has no meaning.
         image: ``global.image``, the DAG image's name and the name of the installer's Job.
         requirements: the entries of requirements.yaml in order.
+        parameters: what the install dialog asks for (build 11).
     """
 
     directory: Path
@@ -40,6 +41,7 @@ class Chart:
     values: dict[str, Any]
     image: str
     requirements: tuple[Dependency, ...]
+    parameters: tuple[params.Parameter, ...] = ()
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -90,7 +92,8 @@ def read(root: Path, folder: Path) -> Chart:
         raise ExtensionError(f"{folder / 'Chart.yaml'}: apiVersion must be v1 or v2", fix="apiVersion: v2")
     requirements = _installer_requirement(root, folder)
     values, image = _values(root, folder)
-    return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements)
+    parameters = params.read(values, folder / "values.yaml")
+    return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements, parameters)
 
 
 def _installer_requirement(root: Path, folder: Path) -> tuple[Dependency, ...]:

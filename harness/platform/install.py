@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import extension
+from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import InstallError
+from harness.extension import params as extension_params
 from harness.kube.troubles import Trouble
-from harness.platform import dags, delivery, helm, installer, packaging, releases, upload
+from harness.platform import dags, delivery, helm, installer, packaging, parameters, releases, upload
 from harness.platform.dags import Dags
 from harness.platform.delivery import Built
 from harness.platform.packaging import Package
@@ -42,6 +44,8 @@ class Deployment:
         images: image name to the reference under which pods pull it.
         chart: file name of the package.
         notes: what a user would miss, one sentence each.
+        params: the ``extension_params`` as they were posted.
+        remarks: what is odd about them.
         installed: False when nothing had to be installed because it was there unchanged.
     """
 
@@ -53,6 +57,8 @@ class Deployment:
     release: str
     chart: str
     notes: tuple[str, ...] = ()
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    remarks: tuple[parameters.Remark, ...] = ()
     installed: bool = True
 
     def add_to(self, project: Project) -> None:
@@ -90,24 +96,31 @@ def deploy(
         path: the extension's source tree.
         project: where it may run; ``None`` leaves out "Add Software to Project".
         deliver: ``registry`` or ``tar``; by default as in the settings.
-        params: chosen ``extension_params``; by default what the dialog starts with.
+        params: chosen ``extension_params``; the others have what the dialog starts with.
         chart_dir: keep the package there.
         dag_image_tag: tag for the DAG image instead of the one that the cluster will pull.
 
     Raises:
         ExtensionError, BuildError: something in the tree is wrong.
+        FormError: the dialog would not take the parameters.
         InstallError: it was built but does not become runnable.
     """
     source = extension.read(path)
+    posted = extension_params.check(source.chart.parameters, params or {})
     api = environment.cluster.api
     with tempfile.TemporaryDirectory(prefix="kh-package-") as scratch:
         tool = helm.find()
         on_progress(f"packaging {source.chart.name}")
         package = packaging.package(source.chart, chart_dir or Path(scratch), helm=tool)
         uploaded = upload.check(tool, package, environment.platform_globals)
-        if params is None:
-            params = upload.default_parameters(source.chart.values)
-        rendered, merged = upload.render(tool, uploaded, environment.platform_globals, params)
+        rendered, merged = upload.render(tool, uploaded, environment.platform_globals, posted)
+        remarks = parameters.remarks(
+            source.chart.parameters,
+            posted,
+            uploaded.chart_globals,
+            package.path,
+            lambda values: upload.render(tool, uploaded, environment.platform_globals, values)[0],
+        )
     tag = dag_image_tag or _dag_tag(environment, package)
     images = delivery.build(
         [*source.processing_images, source.dag_image],
@@ -121,7 +134,8 @@ def deploy(
     else:
         delivery.push(images, environment.registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    fingerprint = _fingerprint(rendered.objects, [image for image in images if image.image == source.dag_image.image])
+    dag_images = [image for image in images if image.image == source.dag_image.image]
+    fingerprint = _fingerprint(rendered.objects, dag_images, posted)
     release = Release(package.name, package.name, package.version, "pending-install", rendered, merged)
     found, existing = None, releases.find(api, package.name)
     if existing is not None:
@@ -145,6 +159,8 @@ def deploy(
         release=package.name,
         chart=package.path.name,
         notes=found.notes,
+        params=posted,
+        remarks=remarks,
         installed=new,
     )
     if project is not None:
@@ -199,8 +215,9 @@ def _install(
             # the platform shows it as installed but not ready; a kept environment must not hold the broken pod
             releases.uninstall(api, done, hooks=False)
             raise error
-    say("waiting for the DAG to appear in Airflow")
     try:
+        _wait_for_own_jobs(environment, release, job, explain, say)
+        say("waiting for the DAG to appear in Airflow")
         found = dags.collect(source, environment.airflow)
     except InstallError:
         # the files must not trouble the next extension that is installed into this environment
@@ -216,6 +233,33 @@ def _installer_job(release: Release, source: ExtensionSource) -> Manifest | None
         if manifest["kind"] == "Job" and manifest["metadata"]["name"] == source.chart.image:
             return manifest
     return None
+
+
+def _wait_for_own_jobs(
+    environment: Environment,
+    release: Release,
+    installer_job: Manifest | None,
+    explain: Callable[[Trouble], str],
+    say: OnProgress,
+) -> None:
+    """Wait for the Jobs of the chart's own templates: a user waits for the green tick, which needs them (build 10.2).
+
+    Raises:
+        InstallError: one failed or did not end in time.
+    """
+    for manifest in release.rendered.objects:
+        if manifest["kind"] != "Job" or manifest is installer_job:
+            continue
+        name = manifest["metadata"]["name"]
+        say(f"waiting for the Job {name}")
+        installer.wait(
+            environment.cluster.api,
+            {**manifest, "metadata": {"namespace": ADMIN_NAMESPACE, **manifest["metadata"]}},
+            timeout_s=environment.settings.install_timeout,
+            what=f"the chart's Job {name}",
+            registry=environment.registry,
+            explain=explain,
+        )
 
 
 def _uninstall(environment: Environment, release: Release, hooks: bool, say: OnProgress) -> None:
@@ -263,8 +307,9 @@ def _unchanged(environment: Environment, source: ExtensionSource, release: Relea
     return recorded if dags.ids_of(source, bag) == recorded.ids else None
 
 
-def _fingerprint(objects: tuple[Manifest, ...], images: list[Built]) -> str:
-    content = json.dumps([list(objects), [image.image_id for image in images]], sort_keys=True, default=str)
+def _fingerprint(objects: tuple[Manifest, ...], images: list[Built], params: Mapping[str, Any]) -> str:
+    parts = [list(objects), [image.image_id for image in images], dict(params)]
+    content = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

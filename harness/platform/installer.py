@@ -1,4 +1,4 @@
-"""The installer's Job: waiting for its pod, and saying why it does not get anywhere (build 6, 7, 19)."""
+"""The Jobs of a chart: waiting for their pods, and saying why one does not get anywhere (build 6, 7, 19)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import pulls
 
 _LOG_LINES = 30
+# Kubernetes' own for a Job that says nothing
+_BACKOFF_LIMIT = 6
 
 
 def wait(
@@ -35,6 +37,8 @@ def wait(
     """
     namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
     deadline = time.monotonic() + timeout_s
+    retries = int(job["spec"].get("backoffLimit", _BACKOFF_LIMIT))
+    failed: set[str] = set()
     uid = _uid(api, namespace, name)
     last, latest = "no pod yet", None
     for _, pod in api.watch("Pod", namespace, timeout_s=timeout_s):
@@ -56,7 +60,9 @@ def wait(
                 fix=explain(trouble),
             )
         if phase == "Failed":
-            raise _failed(api, pod, what)
+            failed.add(pod["metadata"]["name"])
+            if len(failed) > retries:
+                raise _failed(api, pod, what)
         last, latest = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip(), pod
         if time.monotonic() > deadline:
             break
@@ -103,7 +109,7 @@ def _failed(api: KubeApi, pod: Manifest, what: str) -> InstallError:
         log = [f"(no log: {error})"]
     fix = ""
     if reason == "OOMKilled":
-        fix = "the installer has the namespace's default of 50 MiB: copy fewer or smaller files"
+        fix = "without a limit of its own a container has the default of 50 MiB: copy fewer or smaller files"
     elif any("Unknown relative directory" in line for line in log):
         fix = "below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted"
     return InstallError(

@@ -23,6 +23,7 @@ from harness.run.trigger import Triggered, series_of, trigger
 
 if TYPE_CHECKING:
     from harness.data.series import Series
+    from harness.platform.parameters import Remark
 
 # what the run sent must be ingested before it is looked at; the stand-in waits for half a second of silence
 _SETTLE_TIMEOUT_S = 60.0
@@ -45,6 +46,7 @@ class Request:
         cluster: name of the cluster, for the evidence.
         given_arguments: arguments that releases treat differently, from the extension's source.
         notes: what a user of the extension would miss, one sentence each.
+        parameter_remarks: what is odd about the extension's parameters.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR.
     """
 
@@ -58,6 +60,7 @@ class Request:
     cluster: str = "docker"
     given_arguments: Sequence[findings.GivenArgument] = ()
     notes: Sequence[str] = ()
+    parameter_remarks: Sequence[Remark] = ()
     input_readers: Sequence[str] = ()
 
 
@@ -197,6 +200,7 @@ def _collect(
             *findings.without_input(named, request.input_readers),
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
+            *(Finding(r.rule, "warning", r.parameter, r.message, r.fix) for r in request.parameter_remarks),
         ),
         cause=cause,
         directory=request.directory,

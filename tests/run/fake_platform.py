@@ -236,6 +236,11 @@ class FakeEnvironment:
         self.down(keep=self.settings.reuse)
 
 
+def fake_source(path: Any) -> Any:
+    """Stands in for reading an extension's tree: one without parameters."""
+    return SimpleNamespace(chart=SimpleNamespace(parameters=()))
+
+
 def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
     """Stands in for the life cycle up to "add to project"."""
     return SimpleNamespace(
@@ -243,6 +248,8 @@ def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
         visible_dag_ids=("otsus-method",),
         images={},
         notes=(),
+        params={},
+        remarks=(),
         source=SimpleNamespace(files=(), root=Path(), mentioning=lambda text: ()),
         uninstall=lambda on_progress: None,
     )
