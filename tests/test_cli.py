@@ -18,6 +18,7 @@ from fake_platform import FakeEnvironment, fake_deploy, fake_source, outcome, ta
 
 from harness.cli import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
+from harness.extension.params import Parameter
 from harness.form_options import form_values
 
 ROOT = Path(__file__).parents[1]
@@ -158,6 +159,26 @@ def test_pruning_removes_environments_first_and_then_the_images_that_nobody_need
     assert invoke("prune").output == "removed: e1\n         kaapana-harness/services:old\n         content\n"
     assert invoke("prune", "--all").exit_code == 0
     assert asked == [False, True]
+
+
+def test_parameters_of_files_and_words_reach_the_install_with_their_types(
+    platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[Any] = []
+
+    def deploy(*words: Any, params: Any, **more: Any) -> Any:
+        given.append(params)
+        return fake_deploy(*words, **more)
+
+    fast = Parameter("fast", "boolean", default=True)
+    organs = Parameter("organs", "list_multi", default=("liver",), choices=("liver", "kidney"))
+    site = Parameter("site", "string", default="here")
+    monkeypatch.setattr("harness.platform.install.deploy", deploy)
+    monkeypatch.setattr("harness.extension.read", lambda path: fake_source(path, fast, organs, site))
+    (tmp_path / "params.yaml").write_text("organs: [kidney]\nsite: there\n")
+    result = invoke("run", "ext", "--param", "params.yaml", "--param", "fast=False", "--param", "site=elsewhere")
+    assert result.exit_code == 0, result.output
+    assert given == [{"organs": ["kidney"], "fast": False, "site": "elsewhere"}]
 
 
 def test_lint_says_that_it_is_not_there_yet() -> None:

@@ -17,6 +17,7 @@ from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.manifests import Manifest, arrange
 from harness.platform.packaging import Package
 from harness.platform.releases import Release
+from harness.settings import Settings
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
 
@@ -174,6 +175,39 @@ def test_an_installer_that_does_not_end_is_given_up_with_its_last_state(fake: Fa
     with pytest.raises(InstallError, match="did not end within 5 s") as caught:
         wait(api, job())
     assert caught.value.last_seen == "pod dag-mean-x: Pending PodInitializing"
+
+
+def test_a_job_may_fail_as_often_as_it_says(fake: FakeApi, api: KubeApi) -> None:
+    manifest = job()
+    manifest["spec"]["backoffLimit"] = 1
+    fake.apply(manifest)
+    fake.pod_status = lambda j: [terminated(1), {"phase": "Succeeded"}]
+    wait(api, manifest)
+
+
+def test_a_failing_job_of_the_charts_own_templates_fails_the_install(fake: FakeApi) -> None:
+    environment = SimpleNamespace(cluster=SimpleNamespace(api=fake), settings=Settings(install_timeout=5), registry="")
+    mine, installers = job("fill-bucket"), job()
+    fake.apply(mine)
+    said: list[str] = []
+
+    def wait_for_own_jobs() -> None:
+        done = release(installers, CONFIG, mine)
+        (first,) = [m for m in done.rendered.objects if m["metadata"]["name"] == "dag-mean"]
+        install._wait_for_own_jobs(cast(Any, environment), done, first, lambda trouble: "", said.append)
+
+    wait_for_own_jobs()
+    assert said == ["waiting for the Job fill-bucket"]
+    fake.pod_status = lambda j: [terminated(3)]
+    fake.pod_logs = ["no such bucket"]
+    with pytest.raises(InstallError, match=r"the chart's Job fill-bucket failed: .* exit status 3") as caught:
+        wait_for_own_jobs()
+    assert caught.value.last_seen == "no such bucket"
+
+
+def test_parameters_that_no_object_shows_still_make_another_install() -> None:
+    assert install._fingerprint((), [], {"a": "1"}) != install._fingerprint((), [], {"a": "2"})
+    assert install._fingerprint((), [], {"a": "1"}) == install._fingerprint((), [], {"a": "1"})
 
 
 class FakeAirflow:

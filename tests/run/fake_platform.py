@@ -236,9 +236,9 @@ class FakeEnvironment:
         self.down(keep=self.settings.reuse)
 
 
-def fake_source(path: Any) -> Any:
-    """Stands in for reading an extension's tree: one without parameters."""
-    return SimpleNamespace(chart=SimpleNamespace(parameters=()))
+def fake_source(path: Any, *parameters: Any) -> Any:
+    """Stands in for reading an extension's tree."""
+    return SimpleNamespace(chart=SimpleNamespace(parameters=parameters))
 
 
 def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:

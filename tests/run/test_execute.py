@@ -12,9 +12,10 @@ import pytest
 from fake_platform import IMAGE, FakeEnvironment, FakeProject, outcome, task
 
 from harness.errors import CheckError, FormError, RunError, UsageError
+from harness.platform.parameters import Remark
 from harness.run import evidence
 from harness.run.execute import Request, execute
-from harness.run.results import Run
+from harness.run.results import Finding, Run
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 TEXT, TEXT_OR_NULL, NUMBER_OR_NULL = {"type": "string"}, {"type": ["string", "null"]}, {"type": ["number", "null"]}
@@ -312,3 +313,10 @@ def test_no_thread_of_a_finished_run_is_left(tmp_path: Path) -> None:
         if thread.name.startswith("events of"):
             thread.join(timeout=5)
             assert not thread.is_alive()
+
+
+def test_what_is_odd_about_parameters_becomes_findings(tmp_path: Path) -> None:
+    remark = Remark("parameter-unread", "site", "no template reads it", "render it")
+    request = Request("otsus-method", tmp_path / "run", parameter_remarks=[remark])
+    run = execute(FakeEnvironment(), FakeProject(), request)
+    assert Finding("parameter-unread", "warning", "site", "no template reads it", "render it") in run.findings
