@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import extension
-from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import InstallError
 from harness.extension import params as extension_params
 from harness.kube.troubles import Trouble
@@ -117,8 +116,7 @@ def deploy(
         remarks = parameters.remarks(
             source.chart.parameters,
             posted,
-            uploaded.chart_globals,
-            package.path,
+            uploaded,
             lambda values: upload.render(tool, uploaded, environment.platform_globals, values)[0],
         )
     tag = dag_image_tag or _dag_tag(environment, package)
@@ -134,8 +132,10 @@ def deploy(
     else:
         delivery.push(images, environment.registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    dag_images = [image for image in images if image.image == source.dag_image.image]
-    fingerprint = _fingerprint(rendered.objects, dag_images, posted)
+    # Jobs of the author's templates may run other images than the DAG image
+    shown = json.dumps(rendered.objects, default=str)
+    pulled = [image for image in images if image.image == source.dag_image.image or image.reference in shown]
+    fingerprint = _fingerprint(rendered.objects, pulled, posted)
     release = Release(package.name, package.name, package.version, "pending-install", rendered, merged)
     found, existing = None, releases.find(api, package.name)
     if existing is not None:
@@ -216,7 +216,10 @@ def _install(
             releases.uninstall(api, done, hooks=False)
             raise error
     try:
-        _wait_for_own_jobs(environment, release, job, explain, say)
+        timeout_s, others = environment.settings.install_timeout, [m for m in release.rendered.objects if m is not job]
+        installer.wait_for_jobs(
+            api, others, timeout_s=timeout_s, registry=environment.registry, explain=explain, say=say
+        )
         say("waiting for the DAG to appear in Airflow")
         found = dags.collect(source, environment.airflow)
     except InstallError:
@@ -233,33 +236,6 @@ def _installer_job(release: Release, source: ExtensionSource) -> Manifest | None
         if manifest["kind"] == "Job" and manifest["metadata"]["name"] == source.chart.image:
             return manifest
     return None
-
-
-def _wait_for_own_jobs(
-    environment: Environment,
-    release: Release,
-    installer_job: Manifest | None,
-    explain: Callable[[Trouble], str],
-    say: OnProgress,
-) -> None:
-    """Wait for the Jobs of the chart's own templates: a user waits for the green tick, which needs them (build 10.2).
-
-    Raises:
-        InstallError: one failed or did not end in time.
-    """
-    for manifest in release.rendered.objects:
-        if manifest["kind"] != "Job" or manifest is installer_job:
-            continue
-        name = manifest["metadata"]["name"]
-        say(f"waiting for the Job {name}")
-        installer.wait(
-            environment.cluster.api,
-            {**manifest, "metadata": {"namespace": ADMIN_NAMESPACE, **manifest["metadata"]}},
-            timeout_s=environment.settings.install_timeout,
-            what=f"the chart's Job {name}",
-            registry=environment.registry,
-            explain=explain,
-        )
 
 
 def _uninstall(environment: Environment, release: Release, hooks: bool, say: OnProgress) -> None:

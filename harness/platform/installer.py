@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import pulls
+from harness.progress import OnProgress
 
 _LOG_LINES = 30
 # Kubernetes' own for a Job that says nothing
@@ -72,6 +74,37 @@ def wait(
         last_seen="\n".join([last, *noted]),
         fix="raise install_timeout, or see what the pod waits for",
     )
+
+
+def wait_for_jobs(
+    api: KubeApi,
+    manifests: Iterable[Manifest],
+    *,
+    timeout_s: float,
+    registry: str,
+    explain: Callable[[Trouble], str],
+    say: OnProgress,
+) -> None:
+    """Return when the Jobs of the author's own templates have succeeded, one after the other.
+
+    A user waits for the green tick before starting anything, and the tick needs them (build 10.2).
+
+    Args:
+        manifests: rendered objects; those of other kinds are passed over.
+        timeout_s: seconds for each.
+        registry: see :func:`wait`, as ``explain``.
+        say: is told which one is waited for.
+
+    Raises:
+        InstallError: one failed, cannot start, or did not end in time.
+    """
+    for manifest in manifests:
+        if manifest["kind"] != "Job":
+            continue
+        name = manifest["metadata"]["name"]
+        say(f"waiting for the Job {name}")
+        placed = {**manifest, "metadata": {"namespace": ADMIN_NAMESPACE, **manifest["metadata"]}}
+        wait(api, placed, timeout_s=timeout_s, what=f"the chart's Job {name}", registry=registry, explain=explain)
 
 
 def _uid(api: KubeApi, namespace: str, name: str) -> str:

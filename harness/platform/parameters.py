@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from harness.errors import ExtensionError
@@ -16,6 +15,7 @@ from harness.extension.params import Parameter
 from harness.platform import values
 from harness.platform.manifests import Rendered
 from harness.platform.templates import mentioned_names
+from harness.platform.upload import Uploaded
 
 # what no template compares with
 _OTHER_TEXT = "kaapana-harness-other"
@@ -41,43 +41,40 @@ class Remark:
 def remarks(
     parameters: Sequence[Parameter],
     posted: Mapping[str, Any],
-    chart_globals: Mapping[str, Any],
-    package: Path,
+    uploaded: Uploaded,
     render: Callable[[Mapping[str, Any]], Rendered],
 ) -> tuple[Remark, ...]:
     """Return what is odd about an extension's parameters and their values.
 
     Args:
         posted: what the dialog posts, as :func:`harness.extension.params.check` returns it.
-        chart_globals: ``global`` of the chart's values.yaml.
-        package: the packaged chart.
+        uploaded: the chart as the platform lists it.
         render: gives the objects of the chart for posted values, or raises ExtensionError.
     """
     found: list[Remark] = []
     asked = [parameter for parameter in parameters if not parameter.is_heading]
     for parameter in asked:
         found += _of_default(parameter)
-        found += _of_value(parameter.name, posted.get(parameter.name), chart_globals)
-    found += [_unread(name) for name in unread(asked, posted, chart_globals, package, render)]
+        found += _of_value(parameter.name, posted.get(parameter.name), uploaded.chart_globals)
+    found += [_unread(name) for name in _silent(asked, posted, uploaded, render)]
     return tuple(found)
 
 
-def unread(
+def _silent(
     parameters: Sequence[Parameter],
     posted: Mapping[str, Any],
-    chart_globals: Mapping[str, Any],
-    package: Path,
+    uploaded: Uploaded,
     render: Callable[[Mapping[str, Any]], Rendered],
 ) -> tuple[str, ...]:
-    """Return the names of parameters that no template reads; in doubt a parameter is not among them.
+    """The names of parameters that no template reads; in doubt a parameter is not among them.
 
     None of the templates mentions such a name, and another value gives the same objects. Parameters that the chart's
     own ``global`` replaces are left out.
     """
-    open_to_question = [p for p in parameters if not values.is_taken(chart_globals.get(p.name))]
+    open_to_question = [p for p in parameters if not values.is_taken(uploaded.chart_globals.get(p.name))]
     if not open_to_question:
         return ()
-    mentioned = mentioned_names(package)
+    mentioned = mentioned_names(uploaded.package.path)
     if mentioned is None:
         return ()
     # a dot in the name makes a map of it

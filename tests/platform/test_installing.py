@@ -17,7 +17,6 @@ from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.manifests import Manifest, arrange
 from harness.platform.packaging import Package
 from harness.platform.releases import Release
-from harness.settings import Settings
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
 
@@ -185,23 +184,22 @@ def test_a_job_may_fail_as_often_as_it_says(fake: FakeApi, api: KubeApi) -> None
     wait(api, manifest)
 
 
-def test_a_failing_job_of_the_charts_own_templates_fails_the_install(fake: FakeApi) -> None:
-    environment = SimpleNamespace(cluster=SimpleNamespace(api=fake), settings=Settings(install_timeout=5), registry="")
-    mine, installers = job("fill-bucket"), job()
+def test_a_failing_job_of_the_charts_own_templates_is_named_with_its_log(fake: FakeApi, api: KubeApi) -> None:
+    mine = job("fill-bucket")
     fake.apply(mine)
     said: list[str] = []
 
-    def wait_for_own_jobs() -> None:
-        done = release(installers, CONFIG, mine)
-        (first,) = [m for m in done.rendered.objects if m["metadata"]["name"] == "dag-mean"]
-        install._wait_for_own_jobs(cast(Any, environment), done, first, lambda trouble: "", said.append)
+    def wait_for_jobs() -> None:
+        installer.wait_for_jobs(
+            api, [CONFIG, mine], timeout_s=5, registry="", explain=lambda trouble: "", say=said.append
+        )
 
-    wait_for_own_jobs()
+    wait_for_jobs()
     assert said == ["waiting for the Job fill-bucket"]
     fake.pod_status = lambda j: [terminated(3)]
     fake.pod_logs = ["no such bucket"]
     with pytest.raises(InstallError, match=r"the chart's Job fill-bucket failed: .* exit status 3") as caught:
-        wait_for_own_jobs()
+        wait_for_jobs()
     assert caught.value.last_seen == "no such bucket"
 
 

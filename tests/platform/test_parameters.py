@@ -58,7 +58,7 @@ def remarks(
     def render(chosen: Mapping[str, Any]) -> Rendered:
         return upload.render(helm, uploaded, GLOBALS, chosen)[0]
 
-    return list(parameters.remarks(source.chart.parameters, posted, uploaded.chart_globals, package.path, render))
+    return list(parameters.remarks(source.chart.parameters, posted, uploaded, render))
 
 
 def unread(found: list[parameters.Remark]) -> list[str]:
