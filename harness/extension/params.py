@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from harness.contract.platform_globals import GLOBAL_KEYS
 from harness.errors import ExtensionError, FormError
+from harness.extension.platform_globals import GLOBAL_KEYS
 
 ParameterType = Literal["string", "boolean", "bool", "list_single", "list_multi", "group_name", "doc"]
 Scalar = str | int | float | bool
