@@ -25,6 +25,8 @@ ui_forms = {
             },
         },
     },
+    # empty: the platform does not ask for a dataset
+    "data_form": {},
 }
 
 args = {
