@@ -93,7 +93,7 @@ def wait_for_jobs(
         manifests: rendered objects; those of other kinds are passed over.
         timeout_s: seconds for each.
         registry: see :func:`wait`, as ``explain``.
-        say: is told which one is waited for.
+        say: gets a line for each of them.
 
     Raises:
         InstallError: one failed, cannot start, or did not end in time.
