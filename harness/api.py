@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from harness.artefacts.given import Artefacts
     from harness.artefacts.package import ChartPackage
-    from harness.artefacts.sources import ImageSource
     from harness.extension import Contents
     from harness.platform.environment import Environment
     from harness.platform.install import Deployment
@@ -89,7 +88,9 @@ class Kaapana:
         from harness.platform.environment import Environment
         from harness.settings import Settings
 
-        settings, artefacts = given_artefacts(settings or Settings.load())
+        settings = settings or Settings.load()
+        artefacts = open_artefacts(settings)
+        settings = check_artefacts(settings, artefacts)
         folder = evidence or settings.report or Path("kaapana-report")
         environment = Environment.up(settings)
         try:
@@ -156,7 +157,12 @@ class Kaapana:
         return f"<Kaapana {self.environment.settings.platform} with project {self.project.name}>"
 
     def install(
-        self, path: str | os.PathLike[str] | None = None, *, add_to_project: bool = True, deliver: str | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        add_to_project: bool = True,
+        deliver: str | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> InstalledExtension:
         """Build, deliver and install an extension, as its author would.
 
@@ -166,10 +172,12 @@ class Kaapana:
             path: the extension's source tree; it need not be there, nor be given, where packaged charts are installed.
             add_to_project: False leaves out "Add Software to Project"; the platform then refuses to start its DAGs.
             deliver: ``registry`` or ``tar``; by default as in the settings.
+            params: ``extension_params`` by name; the others have what the platform's dialog starts with.
 
         Raises:
             UsageError: there is neither a path nor a packaged chart for it.
             ExtensionError, BuildError: something in the tree is wrong.
+            FormError: the dialog would not take the parameters.
             InstallError: it was built but does not become runnable.
         """
         from harness.platform.install import deploy
@@ -177,12 +185,14 @@ class Kaapana:
 
         if self._artefacts is not None:
             packages = self._artefacts.packages if path is None else self._artefacts.of_tree(path)
-            return self._install_built(packages, self._artefacts.sources, add_to_project, deliver)
+            return self._install_built(self._artefacts, packages, add_to_project, deliver, params)
         if path is None:
             raise UsageError("no extension was given", fix="give its folder, or packaged charts in the settings")
         with _told(self._listener) as listener, named(self.environment.cluster):
             project = self.project if add_to_project else None
-            deployment = deploy(self.environment, path, project, deliver=deliver, on_progress=listener.say)
+            deployment = deploy(
+                self.environment, path, project, deliver=deliver, params=params, on_progress=listener.say
+            )
         return InstalledExtension(self, (deployment,))
 
     def install_built(
@@ -192,6 +202,7 @@ class Kaapana:
         *,
         add_to_project: bool = True,
         deliver: str | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> InstalledExtension:
         """Install an extension that was built elsewhere: its packaged chart, and the images where they are.
 
@@ -202,24 +213,29 @@ class Kaapana:
             add_to_project: False leaves out "Add Software to Project".
             deliver: ``registry`` pushes also the images of archives to the platform's registry; by default they are
                 uploaded, and pods with the pull policy ``Always`` do not find them, as on the platform.
+            params: ``extension_params`` by name, of the charts that have them; the others have what the platform's
+                dialog starts with.
 
         Raises:
             ExtensionError: a package is not what the platform accepts, or images are missing: all of them are named.
+            FormError: the dialog would not take the parameters.
             UsageError: an archive is damaged or for another architecture.
             InstallError: it does not become runnable.
         """
         from harness.artefacts.given import Artefacts
 
         artefacts = Artefacts.open(_several(chart), _several(images), self.environment.settings.state)
-        return self._install_built(artefacts.packages, artefacts.sources, add_to_project, deliver)
+        return self._install_built(artefacts, artefacts.packages, add_to_project, deliver, params)
 
     def _install_built(
         self,
+        artefacts: Artefacts,
         packages: Sequence[ChartPackage],
-        sources: Sequence[ImageSource],
         add_to_project: bool,
         deliver: str | None,
+        params: Mapping[str, Any] | None,
     ) -> InstalledExtension:
+        from harness.artefacts.given import params_of
         from harness.platform.install import deploy_built
         from harness.platform.loss import named
 
@@ -227,9 +243,18 @@ class Kaapana:
         settings = self.environment.settings
         if deliver is None and settings.sources.get("deliver", "default") != "default":
             deliver = settings.deliver
+        posted = params_of(packages, params or {})
         with _told(self._listener) as listener, named(self.environment.cluster):
             deployments = tuple(
-                deploy_built(self.environment, package, sources, project, deliver=deliver, on_progress=listener.say)
+                deploy_built(
+                    self.environment,
+                    package,
+                    artefacts.sources,
+                    project,
+                    deliver=deliver,
+                    params=posted[package.name],
+                    on_progress=listener.say,
+                )
                 for package in packages
             )
         return InstalledExtension(self, deployments)
@@ -254,6 +279,11 @@ class InstalledExtension:
     def images(self) -> Mapping[str, str]:
         """Image name to the reference under which pods pull it."""
         return {image.image: image.reference for deployment in self.deployments for image in deployment.images}
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The ``extension_params`` as they were posted, those that were left as they are included."""
+        return {name: value for deployment in self.deployments for name, value in deployment.params.items()}
 
     def __enter__(self) -> InstalledExtension:
         return self
@@ -339,24 +369,34 @@ def _given_arguments(contents: Contents) -> list[GivenArgument]:
     return [found for file in files for found in given_arguments(file.readable(), file.shown)]
 
 
-def given_artefacts(settings: Settings) -> tuple[Settings, Artefacts | None]:
-    """Open the charts and images that the settings name, and find what is missing before anything is started.
-
-    Returns:
-        The settings with the name of the platform's registry, and what was opened; ``None`` without charts.
+def open_artefacts(settings: Settings) -> Artefacts | None:
+    """Open the charts and images that the settings name; ``None`` where they name none.
 
     Raises:
-        ExtensionError, UsageError: something is missing or damaged.
+        ExtensionError, UsageError: something is damaged.
         EngineError: no engine answers.
     """
     if not settings.chart and not settings.images:
-        return settings, None
+        return None
     from harness.artefacts.given import Artefacts
+
+    return Artefacts.open(settings.chart, settings.images, settings.state)
+
+
+def check_artefacts(
+    settings: Settings, artefacts: Artefacts | None, params: Mapping[str, Any] | None = None
+) -> Settings:
+    """Find what is missing of artefacts before anything is started, and return the settings that fit them.
+
+    Raises:
+        ExtensionError, UsageError: see :func:`harness.platform.preflight.check`.
+    """
+    if artefacts is None:
+        return settings
     from harness.platform import preflight
 
-    artefacts = Artefacts.open(settings.chart, settings.images, settings.state)
     with _told(None) as listener:
-        return preflight.check(settings, artefacts, say=listener.say), artefacts
+        return preflight.check(settings, artefacts, params=params, say=listener.say)
 
 
 def _several(given: _Paths) -> Sequence[str | os.PathLike[str]]:

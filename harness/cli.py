@@ -188,6 +188,9 @@ def build(
 @click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
 @click.option("--dag", help="DAG to run, when the extension brings several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
+@click.option(
+    "--param", "param", multiple=True, metavar="FILE|key=value", help="Extension parameters; may be given repeatedly."
+)
 @click.option("--project", help="Name of the project to run in; by default a new one.")
 @_platform_options
 @click.option("--deliver", type=click.Choice(["registry", "tar"]), help="How images reach the platform.")
@@ -199,6 +202,7 @@ def run(
     dataset: Path | None,
     dag: str | None,
     form: tuple[str, ...],
+    param: tuple[str, ...],
     project: str | None,
     timeout: str | None,
     out: Path | None,
@@ -207,24 +211,29 @@ def run(
     **flags: Any,
 ) -> int:
     """Build, install and run an extension, or one that was built; the run's evidence goes to a folder."""
-    from harness.api import given_artefacts
-    from harness.extension import read
+    from harness.api import check_artefacts, open_artefacts
+    from harness.extension import params, read
     from harness.run.trigger import series_of
 
     settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
     values, text = form_values(form)
+    param_values, param_text = form_values(param, "--param")
     # wrong input must be told before minutes go into an environment
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", fix="choose a folder that does not exist or is empty")
     _check_extension(extension, settings)
     series = series_of(dataset)
-    settings, artefacts = given_artefacts(settings)
-    if artefacts is None:
+    artefacts = open_artefacts(settings)
+    if artefacts is not None:
+        name, parameters = artefacts.packages[0].name, artefacts.parameters
+    else:
         assert extension is not None
-        read(extension)
-    name = artefacts.packages[0].name if artefacts else extension.resolve().name if extension else ""
+        name, parameters = extension.resolve().name, read(extension).chart.parameters
+    chosen = {**param_values, **params.from_text(parameters, param_text)}
+    params.check(parameters, chosen)
+    settings = check_artefacts(settings, artefacts, chosen)
     directory = out if out is not None else _free_folder(Path("kaapana-report"), name)
-    finished = _run(settings, extension, artefacts, series, dag, values, text, project, directory)
+    finished = _run(settings, extension, artefacts, series, dag, values, text, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1
 
@@ -239,6 +248,7 @@ def _run(
     text: Mapping[str, str],
     project: str | None,
     directory: Path,
+    params: Mapping[str, Any],
 ) -> Run:
     from harness.api import Kaapana
 
@@ -246,7 +256,7 @@ def _run(
         created = environment.create_project(project)
         try:
             kaapana = Kaapana(environment, created, evidence=directory.parent, artefacts=artefacts)
-            installed = kaapana.install(extension)
+            installed = kaapana.install(extension, params=params)
             return installed.run(dataset=series or None, form=values, form_text=text, dag=dag, directory=directory)
         finally:
             environment.remove_project(created)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.api import Kaapana, given_artefacts
+from harness.api import Kaapana, check_artefacts, open_artefacts
 from harness.errors import EnvironmentError_
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
@@ -52,7 +52,8 @@ class Session:
             raise EnvironmentError_(f"{first} (as reported by the first test that needed the platform)")
         if self._environment is None:
             try:
-                self.settings, self._artefacts = given_artefacts(self.settings)
+                self._artefacts = open_artefacts(self.settings)
+                self.settings = check_artefacts(self.settings, self._artefacts)
                 self._environment = self._make(self.settings)
             except Exception as error:
                 self._error = error

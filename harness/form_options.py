@@ -1,4 +1,4 @@
-"""Form values of a command line: ``--form FILE`` and ``--form key=value``."""
+"""Values of a command line: ``--form FILE`` and ``--form key=value``, and the same for ``--param``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 from harness.errors import UsageError
 
 
-def form_values(given: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values of ``--form`` options: those from files, and those given as ``key=value`` text.
+def form_values(given: tuple[str, ...], option: str = "--form") -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of an option: those from files, and those given as ``key=value`` text.
 
     A word with ``=`` before any ``/`` is a value, everything else is a YAML or JSON file. Later options win.
+
+    Args:
+        given: the words behind every occurrence of the option.
+        option: its name, for messages.
 
     Raises:
         UsageError: a file is missing or holds no mapping.
@@ -23,14 +27,14 @@ def form_values(given: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]
         if equals and key and "/" not in key:
             text[key] = value
             continue
-        loaded = _form_file(Path(word))
+        loaded = _file_values(Path(word), option)
         # a file after a value of the same name replaces it
         text = {name: old for name, old in text.items() if name not in loaded}
         values.update(loaded)
     return values, text
 
 
-def _form_file(path: Path) -> dict[str, Any]:
+def _file_values(path: Path, option: str) -> dict[str, Any]:
     import yaml
 
     try:
@@ -38,11 +42,11 @@ def _form_file(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"--form {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            f"{option} {path} cannot be read: {getattr(error, 'strerror', None) or error}",
             fix="give a YAML or JSON file, or key=value",
         ) from None
     except yaml.YAMLError as error:
-        raise UsageError(f"--form {path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{option} {path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise UsageError(f"--form {path} holds no mapping of names to values")
+        raise UsageError(f"{option} {path} holds no mapping of names to values")
     return document

@@ -65,6 +65,45 @@ def test_an_input_folder_that_cannot_be_run_on(tmp_path: Path, fill: Callable[[P
     assert not (tmp_path / "out").exists()
 
 
+PARAMETERS = """\
+extension_params:
+  site: {type: string, default: ""}
+  fast: {type: boolean, default: true}
+  organ: {type: list_single, default: liver, value: [liver, kidney]}
+"""
+
+
+@pytest.mark.usefixtures("_no_environment")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "extension parameter site must be text that is not empty, and has no default"),
+        (["site="], "extension parameter site must be text that is not empty"),
+        (["site=x", "sight=y"], "has no parameter 'sight'; did you mean site?"),
+        (["site=x", "organ=lever"], 'must be "liver" or "kidney", got \'lever\'; did you mean liver?'),
+        (["site=x", "fast=yes"], "extension parameter fast must be true or false, got 'yes'"),
+        (["missing.yaml"], "--param missing.yaml cannot be read"),
+    ],
+)
+def test_extension_parameters_that_the_dialog_would_not_take(tmp_path: Path, words: list[str], said: str) -> None:
+    values = trees_for_tests.FILES[f"{CHART}/values.yaml"] + PARAMETERS
+    tree = trees_for_tests.write(tmp_path / "extension", {f"{CHART}/values.yaml": values})
+    options = [word for pair in words for word in ("--param", pair)]
+    result = invoke("run", tree, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr.splitlines()[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("_no_environment")
+@pytest.mark.parametrize("verb", ["run", "build"])
+def test_a_parameter_that_the_dialog_cannot_show(tmp_path: Path, verb: str) -> None:
+    values = trees_for_tests.FILES[f"{CHART}/values.yaml"] + "extension_params: {organ: {type: list, default: a}}\n"
+    result = invoke(verb, trees_for_tests.write(tmp_path / "extension", {f"{CHART}/values.yaml": values}))
+    assert result.exit_code == 2, result.output
+    assert "values.yaml: extension_params.organ: the dialog has no field for the type 'list'" in result.stderr
+
+
 @pytest.mark.usefixtures("_no_environment")
 @pytest.mark.parametrize("verb", ["run", "build"])
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 sys.path.insert(0, str(Path(__file__).parent / "run"))
-from fake_platform import FakeEnvironment, fake_deploy, outcome, task
+from fake_platform import FakeEnvironment, fake_deploy, fake_source, outcome, task
 
 from harness.cli import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
+from harness.extension.params import Parameter
 from harness.form_options import form_values
 from tests.extension.trees_for_tests import write
 
@@ -35,7 +36,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEnvironment
     environment = FakeEnvironment()
     monkeypatch.setattr("harness.cli._environment", lambda settings: environment)
     monkeypatch.setattr("harness.platform.install.deploy", fake_deploy)
-    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.setattr("harness.extension.read", fake_source)
     monkeypatch.chdir(tmp_path)
     return environment
 
@@ -161,6 +162,26 @@ def test_pruning_removes_environments_first_and_then_the_images_that_nobody_need
     assert asked == [False, True]
 
 
+def test_parameters_of_files_and_words_reach_the_install_with_their_types(
+    platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[Any] = []
+
+    def deploy(*words: Any, params: Any, **more: Any) -> Any:
+        given.append(params)
+        return fake_deploy(*words, **more)
+
+    fast = Parameter("fast", "boolean", default=True)
+    organs = Parameter("organs", "list_multi", default=("liver",), choices=("liver", "kidney"))
+    site = Parameter("site", "string", default="here")
+    monkeypatch.setattr("harness.platform.install.deploy", deploy)
+    monkeypatch.setattr("harness.extension.read", lambda path: fake_source(path, fast, organs, site))
+    (tmp_path / "params.yaml").write_text("organs: [kidney]\nsite: there\n")
+    result = invoke("run", "ext", "--param", "params.yaml", "--param", "fast=False", "--param", "site=elsewhere")
+    assert result.exit_code == 0, result.output
+    assert given == [{"organs": ["kidney"], "fast": False, "site": "elsewhere"}]
+
+
 def test_lint_says_that_it_is_not_there_yet() -> None:
     result = invoke("lint", "ext", "--format", "sarif")
     assert result.exit_code == 2
@@ -242,10 +263,10 @@ def test_a_signal_in_the_middle_cleans_up_and_ends_with_130(tmp_path: Path, numb
 import sys, threading
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests/run")!r}]
 import harness.cli, harness.extension, harness.platform.install as install
-from fake_platform import FakeEnvironment
+from fake_platform import FakeEnvironment, fake_source
 environment = FakeEnvironment()
 harness.cli._environment = lambda settings: environment
-harness.extension.read = lambda path: None
+harness.extension.read = fake_source
 def deploy(*_, **__):
     print("started", flush=True)
     threading.Event().wait()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.artefacts import package, sources
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import ImageSource
 from harness.errors import ExtensionError, HarnessError, UsageError
-from harness.extension import charts, trees
+from harness.extension import charts, params, trees
+from harness.extension.params import Parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Artefacts:
             raise UsageError("images were given, but no chart", fix="give the packaged chart with --chart X.tgz")
         return cls(tuple(found.values()), tuple(sources.open_sources(images, state)))
 
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """``extension_params`` of all charts."""
+        return tuple(parameter for package in self.packages for parameter in package.parameters)
+
     def of_tree(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
         """Return the packages that stand for a source tree, which need not be there.
 
@@ -72,6 +79,21 @@ class Artefacts:
                 fix="give its package with --chart (--kaapana-chart) too, or leave these options out",
             )
         return fitting
+
+
+def params_of(packages: Sequence[ChartPackage], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return for each package, by its name, those of the given parameters that its chart has.
+
+    Raises:
+        FormError: no chart has one of them, or the dialog would not take a value.
+    """
+    params.check([parameter for package in packages for parameter in package.parameters], given)
+    return {
+        package.name: {
+            parameter.name: given[parameter.name] for parameter in package.parameters if parameter.name in given
+        }
+        for package in packages
+    }
 
 
 def _chart_names(tree: Path) -> set[str] | None:

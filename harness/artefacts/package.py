@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.errors import ExtensionError
-from harness.extension import charts, trees
+from harness.extension import charts, params, trees
 from harness.extension.charts import INSTALLER, Dependency
+from harness.extension.params import Parameter
 
 _MOST_FILES = 10_000
 _MOST_BYTES = 64 << 20
@@ -72,6 +73,15 @@ class ChartPackage:
             ExtensionError: it is missing or cannot be used.
         """
         return charts.dag_image_of(self.values, f"values.yaml in {self.path.name}")
+
+    @functools.cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """``extension_params`` of values.yaml.
+
+        Raises:
+            ExtensionError: one is not declared as the platform's dialog needs it.
+        """
+        return params.read(self.values, f"values.yaml in {self.path.name}")
 
 
 def read(path: str | os.PathLike[str]) -> ChartPackage:

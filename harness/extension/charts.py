@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ExtensionError
-from harness.extension import trees
+from harness.extension import params, trees
 
 INSTALLER = "dag-installer-chart"
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -32,6 +32,7 @@ class Chart:
         directory: its folder; the folder's name has no meaning.
         image: ``global.image``, the DAG image's name and the name of the installer's Job.
         requirements: the entries of requirements.yaml in order.
+        parameters: what the install dialog asks for (build 11).
     """
 
     directory: Path
@@ -41,6 +42,7 @@ class Chart:
     values: dict[str, Any]
     image: str
     requirements: tuple[Dependency, ...]
+    parameters: tuple[params.Parameter, ...] = ()
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -76,7 +78,8 @@ def read(root: Path, folder: Path) -> Chart:
     check_metadata(metadata, str(folder / "Chart.yaml"))
     requirements = _installer_requirement(root, folder)
     values, image = _values(root, folder)
-    return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements)
+    parameters = params.read(values, folder / "values.yaml")
+    return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements, parameters)
 
 
 def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:

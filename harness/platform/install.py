@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import extension
 from harness.artefacts.sources import ImageSource
+from harness.extension import params as extension_params
 from harness.findings import Finding
-from harness.platform import delivery, helm, installation, packaging, planning, registries, releases, upload
+from harness.platform import delivery, helm, installation, packaging, parameters, planning, registries, releases, upload
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable
 from harness.platform.planning import PlatformNames
@@ -41,6 +42,7 @@ class Deployment:
         images: the images of its own that pods pull.
         release: name of the Helm release.
         chart: file name of the package.
+        params: the ``extension_params`` as they were posted.
         findings: what an author should know.
         notes: what a user would miss, one sentence each.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR, where there is a source tree.
@@ -54,6 +56,7 @@ class Deployment:
     images: tuple[PodImage, ...]
     release: str
     chart: str
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     input_readers: tuple[str, ...] = ()
@@ -94,22 +97,30 @@ def deploy(
         path: the extension's source tree.
         project: where it may run; ``None`` leaves out "Add Software to Project".
         deliver: ``registry`` or ``tar``; by default as in the settings.
-        params: chosen ``extension_params``; by default what the dialog starts with.
+        params: chosen ``extension_params``; the others have what the dialog starts with.
         chart_dir: keep the package there.
         dag_image_tag: tag for the DAG image instead of the one that the cluster will pull.
 
     Raises:
+        FormError: the dialog would not take the parameters.
         ExtensionError, BuildError: something in the tree is wrong.
+        FormError: the dialog would not take the parameters.
         InstallError: it was built but does not become runnable.
     """
     source = extension.read(path)
+    posted = extension_params.check(source.chart.parameters, params or {})
     with tempfile.TemporaryDirectory(prefix="kh-package-") as scratch:
         tool = helm.find()
         on_progress(f"packaging {source.chart.name}")
         package = packaging.package(source.chart, chart_dir or Path(scratch), helm=tool)
         uploaded = upload.check(tool, package, environment.platform_globals)
-        chosen = upload.default_parameters(package.values) if params is None else params
-        rendered, merged = upload.render(tool, uploaded, environment.platform_globals, chosen)
+        rendered, merged = upload.render(tool, uploaded, environment.platform_globals, posted)
+        odd = parameters.findings(
+            package.parameters,
+            posted,
+            uploaded,
+            lambda values: upload.render(tool, uploaded, environment.platform_globals, values)[0],
+        )
     tag = dag_image_tag or planning.dag_reference_of(rendered, package).rpartition(":")[2]
 
     def reference(container: Container) -> str:
@@ -123,8 +134,9 @@ def deploy(
         registries.serve(environment, (image.reference for image in images))
         delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    wanted = Installable(package, rendered, merged, source.contents, images)
-    return _deploy(environment, wanted, project, on_progress, input_readers=source.mentioning("OPERATOR_IN_DIR"))
+    wanted = Installable(package, rendered, merged, source.contents, images, posted)
+    readers = source.mentioning("OPERATOR_IN_DIR")
+    return _deploy(environment, wanted, project, on_progress, findings=odd, input_readers=readers)
 
 
 def deploy_built(
@@ -144,9 +156,10 @@ def deploy_built(
         given: where its images are.
         project: where it may run; ``None`` leaves out "Add Software to Project".
         deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes.
-        params: chosen ``extension_params``; by default what the dialog starts with.
+        params: chosen ``extension_params``; the others have what the dialog starts with.
 
     Raises:
+        FormError: the dialog would not take the parameters.
         ExtensionError: the package is not what the platform accepts, or images are missing.
         InstallError: it does not become runnable.
     """
@@ -160,7 +173,7 @@ def deploy_built(
     images = delivery.deliver_found(
         environment.cluster, environment.platform_registry, plan.images, push_all=deliver == "registry", say=on_progress
     )
-    wanted = Installable(package, plan.rendered, plan.merged, plan.contents, images)
+    wanted = Installable(package, plan.rendered, plan.merged, plan.contents, images, plan.params)
     return _deploy(environment, wanted, project, on_progress, findings=plan.findings)
 
 
@@ -182,6 +195,7 @@ def _deploy(
         images=tuple(wanted.images),
         release=wanted.package.name,
         chart=wanted.package.path.name,
+        params=wanted.params,
         findings=findings,
         notes=found.notes,
         input_readers=input_readers,

@@ -36,6 +36,7 @@ class Installable:
         values: what they were rendered with.
         contents: what its DAG image brings.
         images: the images of its own that pods pull.
+        params: the ``extension_params`` as they were posted.
     """
 
     package: ChartPackage
@@ -43,6 +44,7 @@ class Installable:
     values: Mapping[str, Any]
     contents: Contents
     images: Sequence[PodImage]
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def dag_image(self) -> PodImage | None:
@@ -51,9 +53,11 @@ class Installable:
 
     @property
     def fingerprint(self) -> str:
-        """What must be equal for an installed release to be the same: objects, values and the DAG image."""
-        dag_image = self.dag_image.image_id if self.dag_image else ""
-        known = [list(self.rendered.objects), self.values, dag_image]
+        """What must be equal for an installed release to be the same."""
+        # Jobs of the author's templates may run other images than the DAG image
+        shown = json.dumps(self.rendered.objects, default=str)
+        pulled = [image for image in self.images if image is self.dag_image or image.reference in shown]
+        known = [list(self.rendered.objects), [image.image_id for image in pulled], dict(self.params)]
         return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -103,8 +107,17 @@ def _install(environment: Environment, wanted: Installable, release: Release, sa
             # the platform shows it as installed but not ready; a kept environment must not hold the broken pod
             releases.uninstall(api, done, hooks=False)
             raise error
-    say("waiting for the DAG to appear in Airflow")
+    others = [manifest for manifest in wanted.rendered.objects if manifest is not job]
     try:
+        installer.wait_for_jobs(
+            api,
+            others,
+            timeout_s=environment.settings.install_timeout,
+            registry=environment.platform_registry,
+            explain=explain,
+            say=say,
+        )
+        say("waiting for the DAG to appear in Airflow")
         found = dags.collect(wanted.package.name, wanted.contents, environment.airflow)
     except InstallError:
         # the files must not trouble the next extension that is installed into this environment

@@ -1,20 +1,24 @@
-"""The installer's Job: waiting for its pod, and saying why it does not get anywhere (build 6, 7, 19)."""
+"""The Jobs of a chart: waiting for their pods, and saying why one does not get anywhere (build 6, 7, 19)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import pulls
+from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry
 
 _LOG_LINES = 30
+# Kubernetes' own for a Job that says nothing
+_BACKOFF_LIMIT = 6
 
 
 def wait(
@@ -39,6 +43,8 @@ def wait(
     """
     namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
     deadline = time.monotonic() + timeout_s
+    retries = int(job["spec"].get("backoffLimit", _BACKOFF_LIMIT))
+    failed: set[str] = set()
     uid = _uid(api, namespace, name)
     last, latest = "no pod yet", None
     for _, pod in api.watch("Pod", namespace, timeout_s=timeout_s):
@@ -63,7 +69,9 @@ def wait(
                 fix=explain(trouble),
             )
         if phase == "Failed":
-            raise _failed(api, pod, what)
+            failed.add(pod["metadata"]["name"])
+            if len(failed) > retries:
+                raise _failed(api, pod, what)
         last, latest = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip(), pod
         if time.monotonic() > deadline:
             break
@@ -73,6 +81,37 @@ def wait(
         last_seen="\n".join([last, *noted]),
         fix="raise install_timeout, or see what the pod waits for",
     )
+
+
+def wait_for_jobs(
+    api: KubeApi,
+    manifests: Iterable[Manifest],
+    *,
+    timeout_s: float,
+    registry: PlatformRegistry,
+    explain: Callable[[Trouble], str],
+    say: OnProgress,
+) -> None:
+    """Return when the Jobs of the author's own templates have succeeded, one after the other.
+
+    A user waits for the green tick before starting anything, and the tick needs them (build 10.2).
+
+    Args:
+        manifests: rendered objects; those of other kinds are passed over.
+        timeout_s: seconds for each.
+        registry: see :func:`wait`, as ``explain``.
+        say: gets a line for each of them.
+
+    Raises:
+        InstallError: one failed, cannot start, or did not end in time.
+    """
+    for manifest in manifests:
+        if manifest["kind"] != "Job":
+            continue
+        name = manifest["metadata"]["name"]
+        say(f"waiting for the Job {name}")
+        placed = {**manifest, "metadata": {"namespace": ADMIN_NAMESPACE, **manifest["metadata"]}}
+        wait(api, placed, timeout_s=timeout_s, what=f"the chart's Job {name}", registry=registry, explain=explain)
 
 
 def _uid(api: KubeApi, namespace: str, name: str) -> str:
@@ -110,7 +149,7 @@ def _failed(api: KubeApi, pod: Manifest, what: str) -> InstallError:
         log = [f"(no log: {error})"]
     fix = ""
     if reason == "OOMKilled":
-        fix = "the installer has the namespace's default of 50 MiB: copy fewer or smaller files"
+        fix = "without a limit of its own a container has the default of 50 MiB: copy fewer or smaller files"
     elif any("Unknown relative directory" in line for line in log):
         fix = "below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted"
     return InstallError(

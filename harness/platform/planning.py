@@ -17,9 +17,10 @@ from harness.artefacts.sources import FoundImage, ImageSource, last_part
 from harness.contract import names
 from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
+from harness.extension import params as extension_params
 from harness.findings import Finding
 from harness.images import manifests as remote
-from harness.platform import upload
+from harness.platform import parameters, upload
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered, describe, images_of
 from harness.profiles import Profile
@@ -55,7 +56,7 @@ class Plan:
 
     Attributes:
         package: the chart.
-        params: the chosen ``extension_params``.
+        params: the ``extension_params`` as they are posted.
         rendered: its objects.
         merged: the values that they were rendered with.
         dag_reference: under which the installer's Job pulls the DAG image.
@@ -99,17 +100,24 @@ def plan(
         given: where its images are.
         platform: what the emulated platform is called.
         helm: renders the chart.
-        params: chosen ``extension_params``; by default what the dialog starts with.
+        params: chosen ``extension_params``; the others have what the dialog starts with.
         present: whether the environment's registry has a reference already.
         say: gets a line for each step that takes seconds.
 
     Raises:
+        FormError: the dialog would not take the parameters.
         ExtensionError: the package would not be accepted, or images are missing: all of them are named.
         UsageError: an image is not for this engine's architecture.
     """
     uploaded = upload.check(helm, package, platform.platform_globals)
-    chosen = upload.default_parameters(package.values) if params is None else params
-    rendered, merged = upload.render(helm, uploaded, platform.platform_globals, chosen)
+    posted = extension_params.check(package.parameters, params or {})
+    rendered, merged = upload.render(helm, uploaded, platform.platform_globals, posted)
+    odd = parameters.findings(
+        package.parameters,
+        posted,
+        uploaded,
+        lambda values: upload.render(helm, uploaded, platform.platform_globals, values)[0],
+    )
     everything = [*rendered.objects, *rendered.hooks]
     needs = [_Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
     dag_reference = dag_reference_of(rendered, package)
@@ -128,7 +136,7 @@ def plan(
     if absent:
         raise missing(package, absent, given, platform)
     found = tuple(search.found.values())
-    return Plan(package, chosen, rendered, merged, dag_reference, contents, found, tuple(findings))
+    return Plan(package, posted, rendered, merged, dag_reference, contents, found, (*findings, *odd))
 
 
 def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import profiles
-from harness.artefacts.given import Artefacts
+from harness.artefacts.given import Artefacts, params_of
 from harness.artefacts.package import ChartPackage
 from harness.errors import UsageError
 from harness.platform import helm, planning, platform_globals, upload
@@ -37,6 +37,7 @@ def check(
         The settings with the name of the registry.
 
     Raises:
+        FormError: the dialog would not take the parameters.
         ExtensionError: a package would not be accepted, or images are missing.
         UsageError: the registry cannot be known.
     """
@@ -47,9 +48,10 @@ def check(
     known = platform_globals.of(settings, profile, registry or _PENDING, version)
     names = PlatformNames(registry or _PENDING, version, profile, known)
     tool = helm.find()
+    chosen = params_of(artefacts.packages, params or {})
     for package in artefacts.packages:
         if package.is_workflow:
-            planning.plan(package, artefacts.sources, names, tool, params=params, say=say)
+            planning.plan(package, artefacts.sources, names, tool, params=chosen[package.name], say=say)
         else:
             upload.check(tool, package, known)
     return dataclasses.replace(settings, platform_registry=registry)

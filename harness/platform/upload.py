@@ -95,13 +95,3 @@ def render(
             f"{package.name} cannot be installed: its chart does not render", last_seen=str(error)
         ) from None
     return rendered, merged
-
-
-def default_parameters(uploaded_values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the install dialog posts when nobody changes it (build 11)."""
-    chosen: dict[str, Any] = {}
-    for name, entry in (uploaded_values.get("extension_params") or {}).items():
-        if isinstance(entry, dict) and "default" in entry:
-            value = entry["default"]
-            chosen[name] = ",".join(map(str, value)) if isinstance(value, list) else value
-    return chosen

@@ -37,14 +37,14 @@ def merge(
     """
     flat: dict[str, Any] = {f"global.{key}": value for key, value in platform_globals.items() if key not in _NOT_PASSED}
     for key, value in extension_params.items():
-        # the middleware escapes the request, the escape's own `;` then makes the pair vanish
-        escaped_key, escaped = html.escape(str(key)), _escaped(value)
-        if ";" not in escaped_key and not (isinstance(escaped, str) and ";" in escaped):
-            flat[f"global.{escaped_key}"] = escaped
+        if not is_dropped(key, value):
+            flat[f"global.{html.escape(key)}"] = _escaped(value)
     for key, value in chart_globals.items():
-        if isinstance(value, str) and value:
+        if not is_taken(value):
+            continue
+        if isinstance(value, str):
             flat[f"global.{key}"] = value
-        elif isinstance(value, list):
+        else:
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     flat.update((f"global.{key}[{index}].{name}", inner) for name, inner in item.items())
@@ -54,8 +54,22 @@ def merge(
     values: dict[str, Any] = {}
     # Helm reads --set before --set-string
     for key, value in sorted(flat.items(), key=lambda pair: isinstance(pair[1], str)):
-        _assign(values, key, _transported(value))
+        _assign(values, key, transported(value))
     return values
+
+
+def is_dropped(key: str, value: Any) -> bool:
+    """Whether a parameter never reaches Helm: pairs with ``;`` are left out.
+
+    The request is escaped before, which makes one of each of ``& < > " '``.
+    """
+    escaped = _escaped(value)
+    return ";" in html.escape(key) or (isinstance(escaped, str) and ";" in escaped)
+
+
+def is_taken(chart_global: Any) -> bool:
+    """Whether a value of the chart's own ``global`` replaces parameters and the platform's values: texts and lists."""
+    return isinstance(chart_global, str | list) and bool(chart_global)
 
 
 def _escaped(value: Any) -> Any:
@@ -66,8 +80,8 @@ def _escaped(value: Any) -> Any:
     return value
 
 
-def _transported(value: Any) -> Any:
-    """What arrives in Helm of a value that was written on the command line."""
+def transported(value: Any) -> Any:
+    """Return what arrives in Helm of a value that was written on the command line."""
     if isinstance(value, str):
         text = value.replace(" ", "").replace("'", '"')
         return re.sub(r"\\(.)", r"\1", text)

@@ -9,10 +9,13 @@ from typing import Any, cast
 import pytest
 
 from harness import extension
+from harness.artefacts.package import ChartPackage
 from harness.errors import InstallError
+from harness.extension import Contents
 from harness.kube import Invalid, KubeApi
 from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
+from harness.platform.installation import Installable
 from harness.platform.manifests import Manifest, arrange
 from harness.platform.releases import Release
 from tests.extension.trees_for_tests import FILES, write
@@ -172,6 +175,42 @@ def test_an_installer_that_does_not_end_is_given_up_with_its_last_state(fake: Fa
     with pytest.raises(InstallError, match="did not end within 5 s") as caught:
         wait(api, job())
     assert caught.value.last_seen == "pod dag-mean-x: Pending PodInitializing"
+
+
+def test_a_job_may_fail_as_often_as_it_says(fake: FakeApi, api: KubeApi) -> None:
+    manifest = job()
+    manifest["spec"]["backoffLimit"] = 1
+    fake.apply(manifest)
+    fake.pod_status = lambda j: [terminated(1), {"phase": "Succeeded"}]
+    wait(api, manifest)
+
+
+def test_a_failing_job_of_the_charts_own_templates_is_named_with_its_log(fake: FakeApi, api: KubeApi) -> None:
+    mine = job("fill-bucket")
+    fake.apply(mine)
+    said: list[str] = []
+
+    def wait_for_jobs() -> None:
+        installer.wait_for_jobs(
+            api, [CONFIG, mine], timeout_s=5, registry="", explain=lambda trouble: "", say=said.append
+        )
+
+    wait_for_jobs()
+    assert said == ["waiting for the Job fill-bucket"]
+    fake.pod_status = lambda j: [terminated(3)]
+    fake.pod_logs = ["no such bucket"]
+    with pytest.raises(InstallError, match=r"the chart's Job fill-bucket failed: .* exit status 3") as caught:
+        wait_for_jobs()
+    assert caught.value.last_seen == "no such bucket"
+
+
+def test_parameters_that_no_object_shows_still_make_another_install() -> None:
+    def installable(value: str) -> Installable:
+        package = ChartPackage(Path("a-1.0.0.tgz"), "a", "1.0.0", {}, {"global": {"image": "dag-a"}}, {})
+        return Installable(package, arrange([]), {}, Contents(()), (), {"a": value})
+
+    assert installable("1").fingerprint != installable("2").fingerprint
+    assert installable("1").fingerprint == installable("1").fingerprint
 
 
 class FakeAirflow:

@@ -162,14 +162,3 @@ def test_an_object_of_a_hook_may_lie_in_admin(tmp_path: Path, helm: Helm) -> Non
     )
     made = package(write(tmp_path / "x", {f"{CHART}/templates/x.yaml": text}), tmp_path / "o", helm)
     assert upload.check(helm, made, GLOBALS).package is made
-
-
-def test_parameters_of_the_dialog_start_with_their_defaults() -> None:
-    values = {
-        "extension_params": {
-            "task_ids": {"default": ["total", "lung"], "type": "list_multi"},
-            "flag": {"default": True, "type": "bool"},
-            "text": {"type": "string"},
-        }
-    }
-    assert upload.default_parameters(values) == {"task_ids": "total,lung", "flag": True}

@@ -238,6 +238,11 @@ class FakeEnvironment:
         self.down(keep=self.settings.reuse)
 
 
+def fake_source(path: Any, *parameters: Any) -> Any:
+    """Stands in for reading an extension's tree."""
+    return SimpleNamespace(chart=SimpleNamespace(parameters=parameters))
+
+
 def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
     """Stands in for the life cycle up to "add to project"."""
     return SimpleNamespace(
@@ -246,6 +251,7 @@ def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
         images=(),
         notes=(),
         findings=(),
+        params={},
         contents=Contents(()),
         input_readers=(),
         uninstall=lambda on_progress: None,

@@ -14,7 +14,7 @@ from fake_platform import IMAGE, FakeEnvironment, FakeProject, outcome, task
 from harness.errors import CheckError, FormError, RunError, UsageError
 from harness.run import evidence
 from harness.run.execute import Request, execute
-from harness.run.results import Run
+from harness.run.results import Finding, Run
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 TEXT, TEXT_OR_NULL, NUMBER_OR_NULL = {"type": "string"}, {"type": ["string", "null"]}, {"type": ["number", "null"]}
@@ -319,3 +319,9 @@ def test_no_thread_of_a_finished_run_is_left(tmp_path: Path) -> None:
         if thread.name.startswith("events of"):
             thread.join(timeout=5)
             assert not thread.is_alive()
+
+
+def test_what_is_known_of_the_extension_beforehand_is_among_the_findings(tmp_path: Path) -> None:
+    known = Finding("parameter-unread", "warning", "site", "no template reads it", "render it")
+    run = execute(FakeEnvironment(), FakeProject(), Request("otsus-method", tmp_path / "run", findings=[known]))
+    assert known in run.findings

@@ -1,0 +1,145 @@
+"""What becomes of an extension's parameters between the dialog and the chart's templates (build 10.3, 11).
+
+They reach Helm templates only. On the way some values are changed, some vanish without a word, and a parameter that no
+template reads does nothing: a user of the dialog learns none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.errors import ExtensionError
+from harness.extension.params import Parameter
+from harness.findings import Finding
+from harness.platform import values
+from harness.platform.manifests import Rendered
+from harness.platform.templates import mentioned_names
+from harness.platform.upload import Uploaded
+
+# what no template compares with
+_OTHER_TEXT = "kaapana-harness-other"
+
+
+def findings(
+    parameters: Sequence[Parameter],
+    posted: Mapping[str, Any],
+    uploaded: Uploaded,
+    render: Callable[[Mapping[str, Any]], Rendered],
+) -> tuple[Finding, ...]:
+    """Return what is odd about an extension's parameters and their values.
+
+    Args:
+        posted: what the dialog posts, as :func:`harness.extension.params.check` returns it.
+        uploaded: the chart as the platform lists it.
+        render: gives the objects of the chart for posted values, or raises ExtensionError.
+    """
+    found: list[Finding] = []
+    asked = [parameter for parameter in parameters if not parameter.is_heading]
+    for parameter in asked:
+        found += _of_default(parameter)
+        found += _of_value(parameter.name, posted.get(parameter.name), uploaded.chart_globals)
+    found += [_unread(name) for name in _silent(asked, posted, uploaded, render)]
+    return tuple(found)
+
+
+def _silent(
+    parameters: Sequence[Parameter],
+    posted: Mapping[str, Any],
+    uploaded: Uploaded,
+    render: Callable[[Mapping[str, Any]], Rendered],
+) -> tuple[str, ...]:
+    """The names of parameters that no template reads; in doubt a parameter is not among them.
+
+    None of the templates mentions such a name, and another value gives the same objects. Parameters that the chart's
+    own ``global`` replaces are left out.
+    """
+    open_to_question = [p for p in parameters if not values.is_taken(uploaded.chart_globals.get(p.name))]
+    if not open_to_question:
+        return ()
+    mentioned = mentioned_names(uploaded.package.path)
+    if mentioned is None:
+        return ()
+    # a dot in the name makes a map of it
+    silent = [p for p in open_to_question if not mentioned.intersection((p.name, p.name.rpartition(".")[2]))]
+    if not silent:
+        return ()
+    before = render(posted)
+    return tuple(p.name for p in silent if _renders_as(before, {**posted, p.name: _another(p, posted)}, render))
+
+
+def _renders_as(before: Rendered, other: Mapping[str, Any], render: Callable[[Mapping[str, Any]], Rendered]) -> bool:
+    try:
+        return render(other) == before
+    except ExtensionError:
+        # a template refuses the value, so it has read it
+        return False
+
+
+def _another(parameter: Parameter, posted: Mapping[str, Any]) -> Any:
+    """A value that differs from the posted one, if possible one that the dialog could post."""
+    current = posted.get(parameter.name)
+    if isinstance(current, bool):
+        return not current
+    return next((choice for choice in parameter.choices if str(choice) != str(current)), _OTHER_TEXT)
+
+
+def _of_default(parameter: Parameter) -> Iterator[Finding]:
+    if parameter.strays:
+        listed = ", ".join(map(str, parameter.strays))
+        yield Finding(
+            "parameter-default",
+            "warning",
+            parameter.name,
+            f"the default has {listed}, which is not among the choices: it is posted, but no user can select it",
+            "add it to `value`, or take it out of the default",
+        )
+    if parameter.type in ("boolean", "bool") and isinstance(parameter.default, str):
+        yield Finding(
+            "parameter-default",
+            "warning",
+            parameter.name,
+            f"the default is the text {parameter.default!r}: until a user clicks, templates get a text, and any text "
+            "counts as true",
+            f"default: {parameter.default.lower()}, without quotes",
+        )
+
+
+def _of_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterator[Finding]:
+    if values.is_taken(chart_globals.get(name)):
+        yield Finding(
+            "parameter-overridden",
+            "warning",
+            name,
+            f"global.{name} of the chart's own values.yaml replaces whatever a user enters",
+            "give the parameter another name, or take the key out of `global`",
+        )
+    elif values.is_dropped(name, value):
+        yield Finding(
+            "parameter-dropped",
+            "warning",
+            name,
+            f"the platform drops this value: {value!r} or the name has one of ; & < > \" ', so templates get nothing",
+            "leave these characters out, or let the template write them",
+        )
+    elif isinstance(value, str) and (arrives := values.transported(value)) != value:
+        why = "blanks are removed" if value.replace(" ", "") == arrives else "blanks and backslashes are removed"
+        yield Finding(
+            "parameter-changed",
+            "warning",
+            name,
+            f"the platform changes this value: {value!r} reaches templates as {arrives!r} ({why})",
+            "use a character that stays, e.g. _ or -",
+        )
+
+
+def _unread(name: str) -> Finding:
+    return Finding(
+        "parameter-unread",
+        "warning",
+        name,
+        f"no template of the chart reads .Values.global.{name}, so the value has no effect: parameters reach Helm "
+        "templates only, neither DAG files nor operators",
+        "render it into an object that the operator or its container reads, e.g. a Job that writes a file beside the "
+        "operator (docs/writing-tests.md)",
+    )
