@@ -222,6 +222,8 @@ def run(
     if artefacts is None:
         assert extension is not None
         read(extension)
+    else:
+        artefacts.require_workflow()
     name = artefacts.packages[0].name if artefacts else extension.resolve().name if extension else ""
     directory = out if out is not None else _free_folder(Path("kaapana-report"), name)
     finished = _run(settings, extension, artefacts, series, dag, values, text, project, directory)
