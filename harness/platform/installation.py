@@ -12,8 +12,8 @@ from harness.artefacts.package import ChartPackage
 from harness.errors import InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
-from harness.kube.troubles import Trouble
 from harness.findings import Finding
+from harness.kube.troubles import Trouble
 from harness.platform import dags, installer, releases, residue
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
