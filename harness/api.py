@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.artefacts.given import Artefacts
     from harness.artefacts.package import ChartPackage
     from harness.extension import Contents
+    from harness.findings import Finding
     from harness.platform.environment import Environment
     from harness.platform.install import Deployment
     from harness.platform.projects import Project
@@ -153,6 +154,39 @@ class Kaapana:
             self._given.add(folder)
         return folder
 
+    @property
+    def offered_dags(self) -> list[str]:
+        """The DAGs that the project's users can choose: visible, and in the project's software; sorted."""
+        return self.environment.services.dags(self.project)
+
+    @contextlib.contextmanager
+    def other_project(self, name: str | None = None) -> Iterator[Kaapana]:
+        """The same platform bound to a project of its own, for as long as the ``with`` block lasts.
+
+        What is installed is there too; "Add Software to Project" is done for each project
+        (:meth:`InstalledExtension.add_to`).
+
+        Args:
+            name: of the project; by default a new one.
+
+        Raises:
+            UsageError: the name is not possible, or there is such a project.
+        """
+        created = self.environment.create_project(name)
+        try:
+            other = Kaapana(
+                self.environment,
+                created,
+                evidence=self.evidence / created.name,
+                listener=self._listener,
+                artefacts=self._artefacts,
+            )
+            # a test's report shows the runs of all its projects
+            other.runs = self.runs
+            yield other
+        finally:
+            self.environment.remove_project(created)
+
     def __repr__(self) -> str:
         return f"<Kaapana {self.environment.settings.platform} with project {self.project.name}>"
 
@@ -207,7 +241,8 @@ class Kaapana:
         """Install an extension that was built elsewhere: its packaged chart, and the images where they are.
 
         Args:
-            chart: path of the ``.tgz`` that ``helm package`` has written, or several.
+            chart: path of the ``.tgz`` that ``helm package`` has written, or several, which are installed in this
+                order: workflows, and applications that belong to them.
             images: path of an archive (``docker save``, ``podman save``), ``registry/prefix`` or ``engine``, or
                 several; the first that has an image is taken.
             add_to_project: False leaves out "Add Software to Project".
@@ -235,27 +270,22 @@ class Kaapana:
         deliver: str | None,
         params: Mapping[str, Any] | None,
     ) -> InstalledExtension:
-        from harness.artefacts.given import params_of
         from harness.platform.install import deploy_built
         from harness.platform.loss import named
 
-        project = self.project if add_to_project else None
         settings = self.environment.settings
         if deliver is None and settings.sources.get("deliver", "default") != "default":
             deliver = settings.deliver
-        posted = params_of(packages, params or {})
         with _told(self._listener) as listener, named(self.environment.cluster):
-            deployments = tuple(
-                deploy_built(
-                    self.environment,
-                    package,
-                    artefacts.sources,
-                    project,
-                    deliver=deliver,
-                    params=posted[package.name],
-                    on_progress=listener.say,
-                )
-                for package in packages
+            deployments = deploy_built(
+                self.environment,
+                packages,
+                artefacts.sources,
+                self.project,
+                add_to_project=add_to_project,
+                deliver=deliver,
+                params=params,
+                on_progress=listener.say,
             )
         return InstalledExtension(self, deployments)
 
@@ -291,11 +321,59 @@ class InstalledExtension:
     def __exit__(self, *_: object) -> None:
         self.uninstall()
 
-    def uninstall(self) -> None:
-        """Remove it from the platform with its DAG files."""
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What its author should know although it is installed."""
+        return tuple(finding for deployment in self.deployments for finding in deployment.findings)
+
+    def in_project(self, kaapana: Kaapana) -> InstalledExtension:
+        """Return the same extension, to be run in the project of another :class:`Kaapana`."""
+        return dataclasses.replace(self, kaapana=kaapana)
+
+    def add_to(self, target: Kaapana | Project, *, acting: Kaapana | Project | None = None) -> None:
+        """ "Add Software to Project": its DAGs are offered and can be started there.
+
+        Args:
+            target: the project.
+            acting: the project whose user does it; by default that of ``target``.
+
+        Raises:
+            RunError: that user may not.
+        """
+        for deployment in self.deployments:
+            deployment.add_to(_project_of(target), acting=_project_of(acting or target))
+
+    def remove_from(self, target: Kaapana | Project, *, acting: Kaapana | Project | None = None) -> None:
+        """Take its DAGs out of a project's software: they are no longer offered there, and cannot be started.
+
+        Args:
+            target: the project.
+            acting: the project whose user does it; by default that of ``target``.
+
+        Raises:
+            RunError: that user may not.
+        """
+        for deployment in self.deployments:
+            deployment.remove_from(_project_of(target), acting=_project_of(acting or target))
+
+    def uninstall(self, *, hooks: bool = True) -> tuple[Finding, ...]:
+        """Remove it from the platform with its DAG files.
+
+        Args:
+            hooks: False is "Force Uninstall": the DAG files stay behind.
+
+        Returns:
+            What is still there of it, and what other extensions have lost with it.
+
+        Raises:
+            InstallError: the removing pod failed; the release is stuck until it is forced.
+        """
         with _told(self.kaapana._listener) as listener:
-            for deployment in reversed(self.deployments):
-                deployment.uninstall(on_progress=listener.say)
+            return tuple(
+                finding
+                for deployment in reversed(self.deployments)
+                for finding in deployment.uninstall(hooks=hooks, on_progress=listener.say)
+            )
 
     def run(
         self,
@@ -397,6 +475,10 @@ def check_artefacts(
 
     with _told(None) as listener:
         return preflight.check(settings, artefacts, params=params, say=listener.say)
+
+
+def _project_of(target: Kaapana | Project) -> Project:
+    return target.project if isinstance(target, Kaapana) else target
 
 
 def _several(given: _Paths) -> Sequence[str | os.PathLike[str]]:

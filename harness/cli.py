@@ -225,6 +225,7 @@ def run(
     series = series_of(dataset)
     artefacts = open_artefacts(settings)
     if artefacts is not None:
+        artefacts.require_workflow()
         name, parameters = artefacts.packages[0].name, artefacts.parameters
     else:
         assert extension is not None

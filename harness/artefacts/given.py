@@ -40,7 +40,7 @@ class Artefacts:
             state: the folder in which this user's state is kept.
 
         Raises:
-            ExtensionError: a package cannot be used, none is a workflow, or two are the same chart.
+            ExtensionError: a package cannot be used, or two are the same chart.
             UsageError: an archive is damaged, or a word names neither an archive nor a registry.
             EngineError: no engine answers.
         """
@@ -61,6 +61,19 @@ class Artefacts:
     def parameters(self) -> tuple[Parameter, ...]:
         """``extension_params`` of all charts."""
         return tuple(parameter for package in self.packages for parameter in package.parameters)
+
+    def require_workflow(self) -> None:
+        """Return when a package brings DAGs that can be run.
+
+        Raises:
+            UsageError: none does.
+        """
+        if not any(entry.is_workflow for entry in self.packages):
+            raise UsageError(
+                "none of the charts brings a DAG, so there is nothing to run",
+                last_seen=f"given: {', '.join(entry.path.name for entry in self.packages)}",
+                fix="give the chart of the workflow too, with --chart X.tgz",
+            )
 
     def of_tree(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
         """Return the packages that stand for a source tree, which need not be there.

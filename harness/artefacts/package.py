@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.contract import keywords
 from harness.errors import ExtensionError
 from harness.extension import charts, params, trees
 from harness.extension.charts import INSTALLER, Dependency
@@ -26,7 +27,6 @@ _MOST_BYTES = 64 << 20
 _MOST_TEXT = 2 << 20
 # of the chart itself, and of each chart inside
 _KEPT = frozenset({"Chart.yaml", "values.yaml", "requirements.yaml"})
-_WORKFLOW = "kaapanaworkflow"
 _REPACKAGE = "package it again: `helm dep up && helm package .` in the chart's folder"
 
 
@@ -65,6 +65,16 @@ class ChartPackage:
         """Whether it installs DAG files: the installer chart is inside."""
         return INSTALLER in self.subcharts
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether the platform's list of extensions has it (build 10.2)."""
+        return any(word in self.keywords for word in keywords.LISTED)
+
+    @property
+    def is_triggered(self) -> bool:
+        """Whether only tasks start it, by ``launch_application_chart``; nobody installs it by hand (build 12)."""
+        return keywords.TRIGGERED in self.keywords and not self.is_listed
+
     @functools.cached_property
     def dag_image(self) -> str:
         """``global.image``: the name of the DAG image and of the installer's Job.
@@ -95,6 +105,12 @@ def read(path: str | os.PathLike[str]) -> ChartPackage:
     shown = f"Chart.yaml in {file.name}"
     metadata = trees.parse_mapping(texts["Chart.yaml"], shown)
     charts.check_metadata(metadata, shown)
+    if metadata.get("type") == "library":
+        raise ExtensionError(
+            f"{file.name} is a library chart, which Helm does not install",
+            last_seen=f"{shown}: type: library",
+            fix="give the chart that uses it; it has the library inside",
+        )
     if top != metadata["name"]:
         raise ExtensionError(
             f"{file.name} has its chart {metadata['name']} in a folder named {top}: Helm reads it, the platform's "
@@ -132,7 +148,7 @@ def _check_requirements(package: ChartPackage, requirements: list[Dependency]) -
             last_seen="Helm: found in Chart.yaml, but missing in charts/ directory: " + ", ".join(missing),
             fix=_REPACKAGE,
         )
-    if _WORKFLOW in package.keywords and INSTALLER not in package.subcharts:
+    if keywords.WORKFLOW in package.keywords and INSTALLER not in package.subcharts:
         raise ExtensionError(
             f"{package.path.name} does not contain {INSTALLER}, so no DAG would be installed",
             last_seen=f"charts inside: {', '.join(package.subcharts) or 'none'}",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.contract import keywords
 from harness.errors import ExtensionError
 from harness.extension import params, trees
 
@@ -65,7 +66,7 @@ def is_workflow(root: Path, folder: Path) -> bool:
     requirements = _requirements(root, folder) if (folder / "requirements.yaml").is_file() else ()
     if requirements and requirements[0].name == INSTALLER:
         return True
-    return "kaapanaworkflow" in (trees.read_mapping(root, folder / "Chart.yaml").get("keywords") or ())
+    return keywords.WORKFLOW in (trees.read_mapping(root, folder / "Chart.yaml").get("keywords") or ())
 
 
 def read(root: Path, folder: Path) -> Chart:

@@ -62,6 +62,15 @@ class Contents:
         return tuple(file for file in self.files if file.may_hold_dag)
 
     @property
+    def modules(self) -> frozenset[str]:
+        """The top-level names under which other DAG code can import its files and folders."""
+        return frozenset(
+            _module(file.installed).partition(".")[0]
+            for file in self.files
+            if file.is_python and file.installed.startswith("dags/")
+        )
+
+    @property
     def operator_images(self) -> tuple[OperatorImage, ...]:
         """The image references of the Python files."""
         return tuple(_images(file for file in self.files if file.is_python))

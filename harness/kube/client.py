@@ -144,12 +144,25 @@ class KubeApi:
         path = kind_named(kind).path(namespace, name) + (f"/{subresource}" if subresource else "")
         return self._json("PATCH", path, body=merge_patch, content_type="application/merge-patch+json")
 
-    def delete(self, kind: str, namespace: str | None, name: str, *, grace_period_s: int | None = None) -> None:
-        """Ask for an object's deletion, and of what belongs to it. A pod is gone when its containers are."""
+    def delete(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        grace_period_s: int | None = None,
+        api_version: str = "",
+    ) -> None:
+        """Ask for an object's deletion, and of what belongs to it. A pod is gone when its containers are.
+
+        Args:
+            api_version: of a kind that is not in the table of kinds.
+        """
         query = {"propagationPolicy": "Background"}
         if grace_period_s is not None:
             query["gracePeriodSeconds"] = str(grace_period_s)
-        self._json("DELETE", kind_named(kind).path(namespace, name), query=query)
+        known = self._discover(api_version, kind) if api_version and kind not in BY_NAME else kind_named(kind)
+        self._json("DELETE", known.path(namespace, name), query=query)
 
     def watch(
         self,

@@ -32,6 +32,19 @@ class DagBag:
     import_errors: dict[str, str]
 
 
+@dataclasses.dataclass(frozen=True)
+class InstalledFiles:
+    """What lies in Airflow's folders.
+
+    Attributes:
+        digests: path, e.g. ``dags/dag_x.py``, to the beginning of its SHA-256.
+        complete: False when there are more files than a list takes.
+    """
+
+    digests: dict[str, str]
+    complete: bool
+
+
 class AirflowClient:
     """All requests of the test process to Airflow."""
 
@@ -53,6 +66,11 @@ class AirflowClient:
         """Parse the DAG folder now, drop the DAGs whose files are gone, and say what is there."""
         answer = self._asked(lambda: self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S))
         return DagBag(dict(answer["dags"]), dict(answer["import_errors"]))
+
+    def files(self) -> InstalledFiles:
+        """The files in the folders of DAGs and plugins, whoever put them there."""
+        answer = self._asked(lambda: self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S))
+        return InstalledFiles(dict(answer["files"]), bool(answer["complete"]))
 
     def dags(self) -> dict[str, Json]:
         """``getdags``: every active DAG with its ``ui_*`` arguments and tags."""

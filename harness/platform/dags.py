@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.names import DAGS_DIR
@@ -34,19 +34,22 @@ class Dags:
     notes: tuple[str, ...] = ()
 
 
-def collect(extension: str, contents: Contents, airflow: AirflowClient) -> Dags:
+def collect(
+    extension: str, contents: Contents, airflow: AirflowClient, *, coming: Mapping[str, str] | None = None
+) -> Dags:
     """Let Airflow parse the folder now, and find the extension's DAGs.
 
     Args:
         extension: its name, for messages.
         contents: what its DAG image has installed.
+        coming: modules that extensions bring which are installed later, with the name of each one's chart.
 
     Raises:
         DagFileError: a file does not import (file, line and exception are in the first line), there is no
             DAG, or none that a user can see.
     """
     bag = airflow.refresh()
-    raise_import_errors(contents, bag)
+    raise_import_errors(contents, bag, coming=coming)
     ids = ids_of(contents, bag)
     if not ids:
         listed = ", ".join(file.installed for file in contents.dag_files)
@@ -69,11 +72,16 @@ def collect(extension: str, contents: Contents, airflow: AirflowClient) -> Dags:
 
 def ids_of(contents: Contents, bag: DagBag) -> tuple[str, ...]:
     """The DAG ids whose files this extension installs."""
-    paths = {posixpath.join(posixpath.dirname(DAGS_DIR), file.installed) for file in contents.files}
+    return ids_in((file.installed for file in contents.files), bag)
+
+
+def ids_in(files: Iterable[str], bag: DagBag) -> tuple[str, ...]:
+    """Return the DAG ids that some installed files define, e.g. ``dags/dag_x.py``; sorted."""
+    paths = {posixpath.join(posixpath.dirname(DAGS_DIR), name) for name in files}
     return tuple(sorted(dag_id for dag_id, dag in bag.dags.items() if dag["fileloc"] in paths))
 
 
-def raise_import_errors(contents: Contents, bag: DagBag) -> None:
+def raise_import_errors(contents: Contents, bag: DagBag, *, coming: Mapping[str, str] | None = None) -> None:
     """Raise the first import error of the extension's own files; other extensions are none of its business.
 
     Raises:
@@ -89,7 +97,7 @@ def raise_import_errors(contents: Contents, bag: DagBag) -> None:
             f"{shown.get(where, where)}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
             last_seen=trace.strip(),
             evidence=f"Airflow's import error of {relative}",
-            fix=advice_for_import(trace),
+            fix=advice_for_import(trace, coming or {}),
         )
 
 

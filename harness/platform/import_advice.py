@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 # (what the traceback says, the next step); the first match counts
@@ -35,15 +36,31 @@ _RULES: Final[tuple[tuple[str, str], ...]] = (
         "the platform's Airflow has {0}, the harness's has not: import it in the container, or inside of the callable",
     ),
     (
+        r"^the DAG '[^']+' is defined in (\S+) too",
+        "{0} has a DAG of this id: give one of them another dag_id. A file of an earlier version is still there when "
+        "its image was replaced before that version was uninstalled (here it goes with `kaapana-harness down`)",
+    ),
+    (
         r"(?:ModuleNotFoundError|ImportError)[^\n]*?(?:No module named '?([\w.]+)|cannot import name)",
-        "modules of the extension are imported by the folder they are COPYed to below /kaapana/tmp/dags/; other "
-        "packages must be part of the platform's Airflow, an extension cannot add one: import them in the container",
+        "modules of the extension are imported by the folder they are COPYed to below /kaapana/tmp/dags/; what another "
+        "extension brings is there only when that one is installed first; other packages must be part of the "
+        "platform's Airflow, an extension cannot add one: import them in the container",
     ),
 )
 
 
-def advice_for_import(trace: str) -> str:
-    """The next step for a traceback of Airflow's import of a DAG file; never empty."""
+_MISSING: Final = re.compile(r"No module named '?(\w+)")
+
+
+def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> str:
+    """The next step for a traceback of Airflow's import of a DAG file; never empty.
+
+    Args:
+        coming: modules that extensions bring which are installed later, with the name of each one's chart.
+    """
+    missing = _MISSING.search(trace)
+    if missing and coming and missing[1] in coming:
+        return f"{missing[1]} is brought by {coming[missing[1]]}: install that one first, on the platform too"
     for pattern, advice in _RULES:
         if match := re.search(pattern, trace):
             return advice.format(*match.groups())

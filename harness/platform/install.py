@@ -6,6 +6,7 @@ elsewhere begins with the upload.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,20 +14,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import extension
+from harness.artefacts.given import params_of
 from harness.artefacts.sources import ImageSource
+from harness.errors import HarnessError
+from harness.extension import Contents
 from harness.extension import params as extension_params
 from harness.findings import Finding
-from harness.platform import delivery, helm, installation, packaging, parameters, planning, registries, releases, upload
+from harness.platform import (
+    applications,
+    delivery,
+    helm,
+    installation,
+    packaging,
+    parameters,
+    planning,
+    registries,
+    releases,
+    upload,
+)
+from harness.platform.applications import ApplicationPlan
+from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
-from harness.platform.installation import Installable
-from harness.platform.planning import PlatformNames
+from harness.platform.installation import Installable, Installed
+from harness.platform.planning import Plan, PlatformNames
 from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     import os
 
     from harness.artefacts.package import ChartPackage
-    from harness.extension import Container, Contents
+    from harness.extension import Container
     from harness.platform.environment import Environment
     from harness.platform.projects import Project
 
@@ -40,7 +57,7 @@ class Deployment:
         dag_ids: all DAGs of the extension, sorted.
         visible_dag_ids: those that a user can choose.
         images: the images of its own that pods pull.
-        release: name of the Helm release.
+        release: name of the Helm release; empty for a chart that is only uploaded.
         chart: file name of the package.
         params: the ``extension_params`` as they were posted.
         findings: what an author should know.
@@ -62,22 +79,41 @@ class Deployment:
     input_readers: tuple[str, ...] = ()
     installed: bool = True
 
-    def add_to(self, project: Project) -> None:
-        """ "Add Software to Project": without it the platform refuses to start the DAGs there."""
-        self.environment.services.add_software(project, list(self.dag_ids))
+    def add_to(self, project: Project, *, acting: Project | None = None) -> None:
+        """ "Add Software to Project": without it the platform refuses to start the DAGs there.
 
-    def uninstall(self, *, hooks: bool = True, on_progress: OnProgress = quiet) -> None:
+        Args:
+            acting: the project whose user does it; by default the same.
+
+        Raises:
+            RunError: that user may not.
+        """
+        self.environment.services.add_software(project, list(self.dag_ids), acting=acting)
+
+    def remove_from(self, project: Project, *, acting: Project | None = None) -> None:
+        """Take the DAGs out of a project's software: they are no longer offered there (build 15).
+
+        Raises:
+            RunError: the user of ``acting`` may not.
+        """
+        self.environment.services.remove_software(project, list(self.dag_ids), acting=acting)
+
+    def uninstall(self, *, hooks: bool = True, on_progress: OnProgress = quiet) -> tuple[Finding, ...]:
         """Remove the extension; the project's software list stays as it is, as on the platform.
 
         Args:
             hooks: False is "Force Uninstall": the DAG files stay behind.
 
+        Returns:
+            What is still there of it, and what other extensions have lost with it.
+
         Raises:
             InstallError: the removing pod failed; the release is stuck as ``uninstalling``.
         """
-        existing = releases.find(self.environment.cluster.api, self.release)
-        if existing is not None:
-            installation.uninstall(self.environment, existing, hooks, on_progress)
+        existing = releases.find(self.environment.cluster.api, self.release) if self.release else None
+        if existing is None:
+            return ()
+        return installation.uninstall(self.environment, existing, hooks, on_progress)
 
 
 def deploy(
@@ -134,47 +170,88 @@ def deploy(
         registries.serve(environment, (image.reference for image in images))
         delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    wanted = Installable(package, rendered, merged, source.contents, images, posted)
+    wanted = Installable(package, package.name, rendered, merged, source.contents, images, posted)
     readers = source.mentioning("OPERATOR_IN_DIR")
     return _deploy(environment, wanted, project, on_progress, findings=odd, input_readers=readers)
 
 
 def deploy_built(
     environment: Environment,
-    package: ChartPackage,
+    packages: Sequence[ChartPackage],
     given: Sequence[ImageSource],
-    project: Project | None,
+    project: Project,
     *,
+    add_to_project: bool = True,
     deliver: str | None = None,
     on_progress: OnProgress = quiet,
     params: Mapping[str, Any] | None = None,
-) -> Deployment:
-    """Deliver and install an extension that was built elsewhere, and allow it in a project.
+) -> tuple[Deployment, ...]:
+    """Deliver and install the charts of an extension that was built elsewhere, in the given order.
+
+    Everything that one of them lacks is found before anything is installed. Where a later one fails, those before it
+    are uninstalled.
 
     Args:
-        package: its chart.
+        packages: its charts: workflows, and applications that belong to them.
         given: where its images are.
-        project: where it may run; ``None`` leaves out "Add Software to Project".
+        project: where its DAGs may run, and where applications are launched.
+        add_to_project: False leaves out "Add Software to Project".
         deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes.
         params: chosen ``extension_params``; the others have what the dialog starts with.
 
     Raises:
         FormError: the dialog would not take the parameters.
-        ExtensionError: the package is not what the platform accepts, or images are missing.
+        ExtensionError: a package is not what the platform accepts, or images are missing.
         InstallError: it does not become runnable.
     """
     names = PlatformNames(
         environment.registry, environment.platform_version, environment.profile, environment.platform_globals
     )
-    plan = planning.plan(
-        package, given, names, helm.find(), params=params, present=environment.has_image, say=on_progress
+    tool, present, chosen = helm.find(), environment.has_image, params_of(packages, params or {})
+    plans: list[Plan | ApplicationPlan] = []
+    for package in packages:
+        own = chosen[package.name]
+        if package.is_workflow:
+            plans.append(planning.plan(package, given, names, tool, params=own, present=present, say=on_progress))
+        else:
+            where = (project.id, project.name)
+            plans.append(applications.plan(package, given, names, tool, project=where, params=own, present=present))
+    done: list[Deployment] = []
+    try:
+        for number, plan in enumerate(plans):
+            registries.serve(environment, (image.reference for image in plan.images))
+            images = delivery.deliver_found(
+                environment.cluster,
+                environment.platform_registry,
+                plan.images,
+                push_all=deliver == "registry",
+                say=on_progress,
+            )
+            wanted = _installable(plan, images, plans[number + 1 :])
+            findings = plan.findings if isinstance(plan, Plan) else ()
+            done.append(
+                _deploy(environment, wanted, project if add_to_project else None, on_progress, findings=findings)
+            )
+    except HarnessError:
+        for deployment in reversed(done):
+            if deployment.installed:
+                with contextlib.suppress(HarnessError):
+                    deployment.uninstall(on_progress=on_progress)
+        raise
+    return tuple(done)
+
+
+def _installable(
+    plan: Plan | ApplicationPlan, images: Sequence[PodImage], later: Sequence[Plan | ApplicationPlan]
+) -> Installable:
+    if isinstance(plan, ApplicationPlan):
+        return Installable(plan.package, plan.release, plan.rendered, plan.merged, Contents(()), images, plan.params)
+    coming = {
+        module: entry.package.name for entry in later if isinstance(entry, Plan) for module in entry.contents.modules
+    }
+    return Installable(
+        plan.package, plan.package.name, plan.rendered, plan.merged, plan.contents, images, plan.params, coming
     )
-    registries.serve(environment, (image.reference for image in plan.images))
-    images = delivery.deliver_found(
-        environment.cluster, environment.platform_registry, plan.images, push_all=deliver == "registry", say=on_progress
-    )
-    wanted = Installable(package, plan.rendered, plan.merged, plan.contents, images, plan.params)
-    return _deploy(environment, wanted, project, on_progress, findings=plan.findings)
 
 
 def _deploy(
@@ -186,20 +263,24 @@ def _deploy(
     findings: tuple[Finding, ...] = (),
     input_readers: tuple[str, ...] = (),
 ) -> Deployment:
-    found, installed = installation.install(environment, wanted, say)
+    if wanted.release:
+        done = installation.install(environment, wanted, say)
+    else:
+        say(f"{wanted.package.name} is uploaded: nobody installs it, a task launches it")
+        done = Installed(Dags((), ()), False, ())
     deployment = Deployment(
         environment=environment,
         contents=wanted.contents,
-        dag_ids=found.ids,
-        visible_dag_ids=found.visible,
+        dag_ids=done.dags.ids,
+        visible_dag_ids=done.dags.visible,
         images=tuple(wanted.images),
-        release=wanted.package.name,
+        release=wanted.release,
         chart=wanted.package.path.name,
         params=wanted.params,
-        findings=findings,
-        notes=found.notes,
+        findings=(*findings, *upload.findings_of(wanted.package), *done.findings),
+        notes=done.dags.notes,
         input_readers=input_readers,
-        installed=installed,
+        installed=done.moved,
     )
     if project is not None:
         deployment.add_to(project)

@@ -12,12 +12,14 @@ from harness.artefacts.package import ChartPackage
 from harness.errors import InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
+from harness.findings import Finding
 from harness.kube import pullsecrets
 from harness.kube.troubles import Trouble
-from harness.platform import dags, installer, releases
+from harness.platform import dags, installer, releases, residue
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
 from harness.platform.manifests import Rendered
+from harness.platform.notes import Note
 from harness.platform.releases import Release
 from harness.progress import OnProgress
 
@@ -28,23 +30,27 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Installable:
-    """One extension that was built, here or elsewhere, and whose images are where pods will find them.
+    """One chart that was built, here or elsewhere, and whose images are where pods will find them.
 
     Attributes:
-        package: its chart.
+        package: the chart.
+        release: name of its release.
         rendered: the chart's objects.
         values: what they were rendered with.
-        contents: what its DAG image brings.
+        contents: what its DAG image brings; nothing where it is no workflow.
         images: the images of its own that pods pull.
         params: the ``extension_params`` as they were posted.
+        coming: modules that extensions bring which are installed later, with the name of each one's chart.
     """
 
     package: ChartPackage
+    release: str
     rendered: Rendered
     values: Mapping[str, Any]
     contents: Contents
     images: Sequence[PodImage]
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    coming: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def dag_image(self) -> PodImage | None:
@@ -53,7 +59,7 @@ class Installable:
 
     @property
     def fingerprint(self) -> str:
-        """What must be equal for an installed release to be the same."""
+        """What must be equal for an installed release to be the same: objects, parameters and what its pods run."""
         # Jobs of the author's templates may run other images than the DAG image
         shown = json.dumps(self.rendered.objects, default=str)
         pulled = [image for image in self.images if image is self.dag_image or image.reference in shown]
@@ -61,30 +67,80 @@ class Installable:
         return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def install(environment: Environment, wanted: Installable, say: OnProgress) -> tuple[Dags, bool]:
-    """Install an extension, unless exactly this is installed already; another one of its name is removed first.
+@dataclasses.dataclass(frozen=True)
+class Installed:
+    """What became of an installation.
 
-    Returns:
-        Its DAGs, and whether anything was installed.
+    Attributes:
+        dags: those of the extension.
+        moved: False when exactly this was installed already.
+        findings: about what other installations have left.
+    """
+
+    dags: Dags
+    moved: bool
+    findings: tuple[Finding, ...]
+
+
+def install(environment: Environment, wanted: Installable, say: OnProgress) -> Installed:
+    """Install a chart, unless exactly this is installed already; another release of its name is removed first.
+
+    The platform itself would answer "Chart is already installed" and change nothing (build 10.3).
 
     Raises:
         InstallError: the installer fails, or no DAG appears that a user can start; nothing of it stays.
     """
-    package = wanted.package
-    existing = releases.find(environment.cluster.api, package.name)
+    api = environment.cluster.api
+    existing = releases.find(api, wanted.release)
+    earlier = None if existing is None else Note.of(existing)
     if existing is not None:
-        found = _unchanged(environment, wanted, existing)
-        if found is not None:
-            say(f"{package.name} is installed already")
-            return found, False
-        say(f"{existing.name} is {existing.status} from an earlier install: reinstalling")
+        if earlier is not None and _is_unchanged(environment, wanted, existing, earlier, say):
+            say(f"{existing.name} is installed already")
+            return Installed(earlier.dags, False, _findings(environment, wanted, earlier))
+        say(_reinstalling(existing))
         # a release that never got to the end has nothing to remove in an orderly way
         uninstall(environment, existing, existing.status == "deployed", say)
-    release = Release(package.name, package.name, package.version, "pending-install", wanted.rendered, wanted.values)
-    return _install(environment, wanted, release, say), True
+    package = wanted.package
+    release = Release(wanted.release, package.name, package.version, "pending-install", wanted.rendered, wanted.values)
+    if package.is_workflow:
+        done, found = _install_workflow(environment, wanted, release, say)
+    else:
+        done, found = _install_application(environment, release, say), Dags((), ())
+    note = _note(environment, wanted, found, earlier)
+    releases.record(api, dataclasses.replace(done, note=note.text()))
+    return Installed(found, True, _findings(environment, wanted, note))
 
 
-def _install(environment: Environment, wanted: Installable, release: Release, say: OnProgress) -> Dags:
+def _reinstalling(existing: Release) -> str:
+    if existing.status != "deployed":
+        return f"{existing.name} is {existing.status} from an earlier install: reinstalling"
+    return (
+        f"{existing.name} is installed with other content (version {existing.chart_version}): uninstalling that first. "
+        'The platform would answer "Chart is already installed" and change nothing'
+    )
+
+
+def _note(environment: Environment, wanted: Installable, found: Dags, earlier: Note | None) -> Note:
+    names = [file.installed for file in wanted.contents.files]
+    present = environment.airflow.files().digests if names else {}
+    files = {name: present.get(name, "") for name in names}
+    old = () if earlier is None else {*earlier.files, *earlier.left}
+    return Note(wanted.fingerprint, found, files, tuple(sorted(set(old) - set(files))))
+
+
+def _findings(environment: Environment, wanted: Installable, note: Note) -> tuple[Finding, ...]:
+    """What other installations have left beside this one."""
+    if not note.files:
+        return ()
+    airflow, installed = environment.airflow, releases.find_all(environment.cluster.api)
+    left = residue.left(wanted.release, note.left, installed, airflow.files().digests) if note.left else []
+    stale = residue.stale(wanted.release, left, airflow.refresh()) if left else []
+    return (*stale, *residue.clashes(wanted.release, note.files, installed))
+
+
+def _install_workflow(
+    environment: Environment, wanted: Installable, release: Release, say: OnProgress
+) -> tuple[Release, Dags]:
     api = environment.cluster.api
     job = _installer_job(wanted)
 
@@ -118,14 +174,21 @@ def _install(environment: Environment, wanted: Installable, release: Release, sa
             say=say,
         )
         say("waiting for the DAG to appear in Airflow")
-        found = dags.collect(wanted.package.name, wanted.contents, environment.airflow)
+        return done, dags.collect(wanted.package.name, wanted.contents, environment.airflow, coming=wanted.coming)
     except InstallError:
         # the files must not trouble the next extension that is installed into this environment
         uninstall(environment, done, True, say)
         raise
-    note = {"fingerprint": wanted.fingerprint, "dags": dataclasses.asdict(found)}
-    releases.record(api, dataclasses.replace(done, note=json.dumps(note)))
-    return found
+
+
+def _install_application(environment: Environment, release: Release, say: OnProgress) -> Release:
+    """Apply the objects of a chart without DAGs; that the API has accepted them is success (build 10.3)."""
+    say(f"installing {release.name}")
+    try:
+        return releases.install(environment.cluster.api, release, on_hook=_hook_waiter(environment))
+    except InstallError:
+        releases.uninstall(environment.cluster.api, release, hooks=False)
+        raise
 
 
 def _installer_job(wanted: Installable) -> Manifest | None:
@@ -135,16 +198,24 @@ def _installer_job(wanted: Installable) -> Manifest | None:
     return None
 
 
-def uninstall(environment: Environment, release: Release, hooks: bool, say: OnProgress) -> None:
+def uninstall(environment: Environment, release: Release, hooks: bool, say: OnProgress) -> tuple[Finding, ...]:
     """Remove a release with its DAG files, or with ``hooks`` False without them ("Force Uninstall").
+
+    Returns:
+        What is still there of it, and what other extensions have lost with it.
 
     Raises:
         InstallError: the removing pod failed; the release is stuck as ``uninstalling``.
     """
+    api = environment.cluster.api
     say(f"uninstalling {release.name}")
-    releases.uninstall(environment.cluster.api, release, hooks=hooks, on_hook=_hook_waiter(environment))
+    releases.uninstall(api, release, hooks=hooks, on_hook=_hook_waiter(environment))
     # the platform drops the DAGs of removed files by a daily job (build 6)
     environment.airflow.refresh()
+    found = residue.after_removal(release, releases.find_all(api), environment.airflow.files().digests)
+    for finding in found:
+        say(str(finding))
+    return found
 
 
 def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
@@ -171,18 +242,20 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
     return wait
 
 
-def _unchanged(environment: Environment, wanted: Installable, release: Release) -> Dags | None:
-    """The DAGs of an earlier install of exactly this, when they are still there."""
-    try:
-        note = json.loads(release.note)
-        recorded = Dags(**{key: tuple(value) for key, value in note["dags"].items()})
-    except (ValueError, KeyError, TypeError):
-        return None
-    if release.status != "deployed" or note["fingerprint"] != wanted.fingerprint:
-        return None
+def _is_unchanged(environment: Environment, wanted: Installable, release: Release, note: Note, say: OnProgress) -> bool:
+    """Whether exactly this is installed, and its files and DAGs are still there as they were."""
+    if release.status != "deployed" or note.fingerprint != wanted.fingerprint:
+        return False
+    if not wanted.package.is_workflow:
+        return True
+    present = environment.airflow.files()
+    changed = sorted(name for name, digest in note.files.items() if present.digests.get(name, "") != digest)
+    if changed and present.complete:
+        say(f"changed since {release.name} was installed: {residue.listed(changed)}")
+        return False
     bag = environment.airflow.refresh()
-    dags.raise_import_errors(wanted.contents, bag)
-    return recorded if dags.ids_of(wanted.contents, bag) == recorded.ids else None
+    dags.raise_import_errors(wanted.contents, bag, coming=wanted.coming)
+    return dags.ids_of(wanted.contents, bag) == note.dags.ids
 
 
 def _explain(environment: Environment, wanted: Installable, trouble: Trouble) -> str:

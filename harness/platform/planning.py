@@ -118,8 +118,7 @@ def plan(
         uploaded,
         lambda values: upload.render(helm, uploaded, platform.platform_globals, values)[0],
     )
-    everything = [*rendered.objects, *rendered.hooks]
-    needs = [_Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
+    needs = _needs_of(rendered)
     dag_reference = dag_reference_of(rendered, package)
     search = _Search(given, platform, present)
     dag_image, findings = search.dag_image(dag_reference, package)
@@ -137,6 +136,30 @@ def plan(
         raise missing(package, absent, given, platform)
     found = tuple(search.found.values())
     return Plan(package, posted, rendered, merged, dag_reference, contents, found, (*findings, *odd))
+
+
+def images_of_chart(
+    package: ChartPackage,
+    rendered: Rendered,
+    given: Sequence[ImageSource],
+    platform: PlatformNames,
+    present: Callable[[str], bool],
+) -> tuple[FoundImage, ...]:
+    """Return the images that a chart without DAGs names and somebody has brought.
+
+    Raises:
+        ExtensionError: some are missing: all of them are named.
+    """
+    search = _Search(given, platform, present)
+    absent = search.absent(_needs_of(rendered))
+    if absent:
+        raise missing(package, absent, given, platform)
+    return tuple(search.found.values())
+
+
+def _needs_of(rendered: Rendered) -> list[_Need]:
+    everything = [*rendered.objects, *rendered.hooks]
+    return [_Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
 
 
 def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
@@ -250,7 +273,7 @@ def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platfo
             suffix = wanted.removeprefix(platform.registry)
             own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
             yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
-        elif there_tag != wanted_tag and last_part(reference) == package.dag_image:
+        elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
             yield (
                 f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
                 f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"

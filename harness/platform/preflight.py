@@ -10,7 +10,7 @@ from harness import profiles
 from harness.artefacts.given import Artefacts, params_of
 from harness.artefacts.package import ChartPackage
 from harness.errors import UsageError
-from harness.platform import helm, planning, platform_globals, upload
+from harness.platform import applications, helm, planning, platform_globals
 from harness.platform.planning import PlatformNames
 from harness.progress import OnProgress, quiet
 from harness.settings import Settings
@@ -19,6 +19,8 @@ from harness.settings import Settings
 _PENDING = "platform-registry"
 # podman's prefix for names without a registry
 _NO_REGISTRY = ("", "localhost")
+# stands in values for the project that does not exist yet
+_NO_PROJECT = ("00000000-0000-0000-0000-000000000000", "project")
 
 
 def check(
@@ -53,7 +55,7 @@ def check(
         if package.is_workflow:
             planning.plan(package, artefacts.sources, names, tool, params=chosen[package.name], say=say)
         else:
-            upload.check(tool, package, known)
+            applications.plan(package, artefacts.sources, names, tool, project=_NO_PROJECT, params=params)
     return dataclasses.replace(settings, platform_registry=registry)
 
 

@@ -173,7 +173,12 @@ def _run_hook(api: KubeApi, release: Release, hook: Manifest, wait: Callable[[Ma
 def _delete(api: KubeApi, manifest: Manifest) -> None:
     metadata = manifest["metadata"]
     with contextlib.suppress(NotFound):
-        api.delete(manifest["kind"], metadata.get("namespace", ADMIN_NAMESPACE), metadata["name"])
+        api.delete(
+            manifest["kind"],
+            metadata.get("namespace", ADMIN_NAMESPACE),
+            metadata["name"],
+            api_version=manifest.get("apiVersion", ""),
+        )
 
 
 def _secret_name(release: str) -> str:

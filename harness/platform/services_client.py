@@ -155,11 +155,42 @@ class ServicesClient:
         found = self._asked(lambda: self._aii.json("GET", f"/projects/{project.record['id']}/software-mappings"))
         return [entry["software_uuid"] for entry in found]
 
-    def add_software(self, project: ProjectLike, dag_ids: list[str]) -> None:
-        """ "Add Software to Project" (build 15)."""
+    def add_software(self, project: ProjectLike, dag_ids: list[str], *, acting: ProjectLike | None = None) -> None:
+        """ "Add Software to Project" (build 15).
+
+        Args:
+            acting: the project whose user does it; by default the project itself.
+
+        Raises:
+            RunError: that user may not.
+        """
+        self._change_software("POST", project, dag_ids, acting or project)
+
+    def remove_software(self, project: ProjectLike, dag_ids: list[str], *, acting: ProjectLike | None = None) -> None:
+        """Take DAGs out of the project's software again (build 15); those that are not in it are fine.
+
+        Raises:
+            RunError: the user of ``acting`` may not.
+        """
+        self._change_software("DELETE", project, dag_ids, acting or project)
+
+    def _change_software(self, method: str, project: ProjectLike, dag_ids: list[str], acting: ProjectLike) -> None:
+        if not dag_ids:
+            return
         body = [{"software_uuid": dag_id} for dag_id in dag_ids]
         path = f"/projects/{project.record['id']}/software-mappings"
-        self._asked(lambda: self._aii.request("POST", path, body=body))
+        headers = self._user_headers(acting)
+        try:
+            self._aii.request(method, path, body=body, headers=headers)
+        except RefusedError as refused:
+            if refused.status not in {401, 403}:
+                raise _refused(refused) from None
+            raise RunError(
+                f"the user {acting.user} may not change the software of the project {project.name}",
+                last_seen=f"HTTP {refused.status} of {path}: {refused.detail}",
+                fix="it takes an admin, or a user with the role principal-investigator in that project (the claim "
+                "manage_software)",
+            ) from None
 
     # -- backend (runtime 10) --------------------------------------------------------------------------------
 
@@ -211,12 +242,15 @@ class ServicesClient:
         self, project: ProjectLike, method: str, path: str, body: Any, *, params: dict[str, str] | None = None
     ) -> Any:
         """A request as it leaves the platform's ingress: with the project, and the user's name and token."""
-        headers = {
-            "Project": json.dumps(project.record),
+        headers = {"Project": json.dumps(project.record), **self._user_headers(project)}
+        return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
+
+    def _user_headers(self, project: ProjectLike) -> dict[str, str]:
+        """What the ingress adds to a request of the project's user (services 2.4)."""
+        return {
             "x-forwarded-preferred-username": project.user,
             "x-forwarded-access-token": self._token(project),
         }
-        return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
 
     def _token(self, project: ProjectLike) -> str:
         token, until = self._tokens.get(project.user, ("", 0.0))
@@ -240,9 +274,13 @@ class ServicesClient:
         try:
             return call()
         except RefusedError as refused:
-            raise EnvironmentError_(
-                f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
-            ) from None
+            raise _refused(refused) from None
+
+
+def _refused(refused: RefusedError) -> EnvironmentError_:
+    return EnvironmentError_(
+        f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
+    )
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

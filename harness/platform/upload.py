@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.artefacts.package import ChartPackage
+from harness.contract import keywords
 from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import ExtensionError
+from harness.findings import Finding
 from harness.platform import values
 from harness.platform.helm import Helm, HelmError
 from harness.platform.manifests import Rendered, arrange, describe
-
-_LISTED = ("kaapanaworkflow", "kaapanaapplication")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,23 +55,48 @@ def check(helm: Helm, package: ChartPackage, platform_globals: Mapping[str, Any]
                 last_seen="Chart files can not contain resources under admin_namespace",
                 fix="put it into .Values.global.services_namespace",
             )
-    _check_listing(expected, package.metadata)
-    return Uploaded(package, dict(package.values.get("global") or {}))
+    _check_listing(package)
+    known = package.values.get("global")
+    return Uploaded(package, dict(known) if isinstance(known, Mapping) else {})
 
 
-def _check_listing(expected: str, metadata: Mapping[str, Any]) -> None:
-    keywords = [str(word) for word in metadata.get("keywords") or []]
-    if not any(word in _LISTED for word in keywords):
+def _check_listing(package: ChartPackage) -> None:
+    if package.is_triggered:
+        return
+    if not package.is_listed:
         raise ExtensionError(
-            f"{expected} would never be listed: Chart.yaml has no keyword {_LISTED[0]}",
-            last_seen=f"keywords: {', '.join(keywords) or 'none'}",
-            fix=f"add\nkeywords:\n  - {_LISTED[0]}",
+            f"{package.file_name} would never be listed: Chart.yaml has no keyword {keywords.WORKFLOW}",
+            last_seen=f"keywords: {', '.join(package.keywords) or 'none'}",
+            fix=f"add\nkeywords:\n  - {keywords.WORKFLOW}\nor {keywords.APPLICATION} for an application; "
+            f"{keywords.TRIGGERED} alone is for one that only tasks start",
         )
-    if not metadata.get("description"):
+    if not package.metadata.get("description"):
         raise ExtensionError(
-            f"{expected} has no description, which breaks the platform's whole extension list (HTTP 500)",
+            f"{package.file_name} has no description, which breaks the platform's whole extension list (HTTP 500)",
             fix="add a line description: to Chart.yaml",
         )
+    known = package.values.get("global")
+    if not isinstance(known, Mapping) or not known:
+        raise ExtensionError(
+            f"{package.file_name} would be missing in the platform's list: its values.yaml has no map `global`",
+            fix="add a map global with at least one value to values.yaml",
+        )
+
+
+def findings_of(package: ChartPackage) -> tuple[Finding, ...]:
+    """Return what is odd about how the platform lists a chart (build 12)."""
+    if keywords.EXPERIMENTAL not in package.keywords:
+        return ()
+    return (
+        Finding(
+            "hidden-by-default",
+            "info",
+            package.file_name,
+            f"the keyword {keywords.EXPERIMENTAL} hides it in the platform's list until somebody chooses Experimental "
+            "in the filter Maturity",
+            "leave the keyword out once it is stable",
+        ),
+    )
 
 
 def render(
@@ -80,8 +105,13 @@ def render(
     platform_globals: Mapping[str, Any],
     extension_params: Mapping[str, Any],
     sets: Mapping[str, Any] | None = None,
+    *,
+    release: str = "",
 ) -> tuple[Rendered, dict[str, Any]]:
     """The objects of an installation with the platform's value merge, and the merged values.
+
+    Args:
+        release: name of the release; by default that of the chart.
 
     Raises:
         ExtensionError: the chart does not render with these values.
@@ -89,7 +119,9 @@ def render(
     merged = values.merge(platform_globals, extension_params, uploaded.chart_globals, sets)
     package = uploaded.package
     try:
-        rendered = arrange(helm.render(package.path, merged, release=package.name, namespace=ADMIN_NAMESPACE))
+        rendered = arrange(
+            helm.render(package.path, merged, release=release or package.name, namespace=ADMIN_NAMESPACE)
+        )
     except HelmError as error:
         raise ExtensionError(
             f"{package.name} cannot be installed: its chart does not render", last_seen=str(error)

@@ -15,6 +15,12 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "(launch_application_chart) out of the operator",
     ),
     (
+        r"Dag '[^']+' could not be found; either it does not exist or it failed to parse",
+        "",
+        "its DAG file was removed, or no longer imports, while the run was going on: do not uninstall or change an "
+        "extension while it runs",
+    ),
+    (
         r"No module named '?([\w.]+)",
         "",
         "install {0} in the container's image: requirements.txt or a RUN line of its Dockerfile",

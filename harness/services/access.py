@@ -1,4 +1,8 @@
-"""The access information interface (AII): projects, users, roles and software, without authentication (services 9)."""
+"""The access information interface (AII): projects, users, roles and software (services 9).
+
+It asks for no authentication. Who comes through the platform's ingress is checked there; the ingress is no part of its
+own here, so a request that carries a user's token is checked at its end (services 2.4, build 15).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from harness.services.identity import Identity
+from harness.services.jwt import TokenError
 from harness.services.objectstore import ObjectStore, ObjectStoreError
 from harness.services.state import RIGHTS, ROLE_IDS, Directory, Project, StateError, User
 from harness.services.web import error, read_json, read_object, text_field
@@ -21,8 +27,11 @@ _LIMIT = 1 << 20
 class Access:
     """Routes of the AII; ``on_project`` is told of every new project (its index is made there)."""
 
-    def __init__(self, directory: Directory, store: ObjectStore, on_project: Callable[[Project], None]) -> None:
+    def __init__(
+        self, directory: Directory, identity: Identity, store: ObjectStore, on_project: Callable[[Project], None]
+    ) -> None:
         self._directory = directory
+        self._identity = identity
         self._store = store
         self._on_project = on_project
 
@@ -43,6 +52,19 @@ class Access:
         if user is None:
             raise error(404, "User not found")
         return user
+
+    def _check_right(self, request: Request, project: Project, right: str) -> None:
+        """Refuse a user, known by the token that the ingress forwards, who is neither admin nor has the right."""
+        token = request.headers.get("x-forwarded-access-token")
+        if token is None:
+            return
+        try:
+            claims = self._identity.verify(token)
+        except TokenError as problem:
+            raise error(401, str(problem)) from None
+        if "admin" in claims["realm_access"]["roles"] or f"{right}_{project.id}" in claims["kaapana.ai/aii"]:
+            return
+        raise error(403, f"{claims['preferred_username']} has no right {right} in the project {project.name}")
 
     async def projects(self, request: Request) -> Response:
         """GET: all projects."""
@@ -125,6 +147,7 @@ class Access:
         project = self._project(request)
         if request.method == "GET":
             return JSONResponse([{"software_uuid": item} for item in self._directory.software(project.id)])
+        self._check_right(request, project, "manage_software")
         dags = _software_ids(await read_json(request, _LIMIT))
         if request.method == "DELETE":
             self._directory.set_software(project.id, [], dags)

@@ -91,7 +91,7 @@ class Services:
     def hosts(self) -> dict[str, dict[str, ASGIApp]]:
         """Listener -> first label of the host -> application."""
         config = self.config
-        access = Access(self.directory, self.store, self._new_project)
+        access = Access(self.directory, self.identity, self.store, self._new_project)
         web_filter = DicomWebFilter(
             config, self.identity, self.directory, self.archive, self.mappings, names.url(names.DICOM_WEB_FILTER)
         )

@@ -46,6 +46,7 @@ class DagFolder:
         self._lock = threading.Lock()
         self._known: Signature | None = None
         self._results: dict[str, dict[str, Any]] = {}
+        self._lingering = False
 
     def refresh(self) -> dict[str, Any]:
         """Parse now; the answer of ``POST /flow/harness/refresh``.
@@ -63,6 +64,8 @@ class DagFolder:
         with self._lock:
             now = signature(self._folder)
             if now == self._known:
+                if self._lingering:
+                    self._retire()
                 return False
             self._parse(now, unchanged=False)
             return True
@@ -85,7 +88,10 @@ class DagFolder:
         present = {str(file) for file in files}
         self._results = {path: entry for path, entry in {**self._results, **fresh}.items() if path in present}
         self._known = now
-        _retire({dag_id for entry in self._results.values() for dag_id in entry["dags"]})
+        self._retire()
+
+    def _retire(self) -> None:
+        self._lingering = _retire({dag_id for entry in self._results.values() for dag_id in entry["dags"]})
 
     def _answer(self) -> dict[str, Any]:
         errors: dict[str, str] = {}
@@ -98,7 +104,8 @@ class DagFolder:
                 if dag_id in defined:
                     errors.setdefault(relative, f"the DAG {dag_id!r} is defined in {defined[dag_id]} too")
                 defined.setdefault(dag_id, relative)
-        return {"dags": _active_dags(), "import_errors": errors}
+        dags = {dag_id: entry for dag_id, entry in _active_dags().items() if dag_id in defined}
+        return {"dags": dags, "import_errors": errors}
 
 
 def _dag_files(folder: Path) -> list[Path]:
@@ -110,15 +117,33 @@ def _dag_files(folder: Path) -> list[Path]:
     return sorted(Path(path) for path in list_py_file_paths(str(folder), safe_mode=safe_mode, include_examples=False))
 
 
-def _retire(alive: set[str]) -> None:
-    """Make DAGs that no file defines any more invisible."""
-    from airflow.models import DagModel
-    from airflow.utils.session import create_session
+def _retire(alive: set[str]) -> bool:
+    """Make DAGs that no file defines any more invisible, each when its last run has ended.
 
+    The scheduler does not look at the runs of an invisible DAG: they would never end. As long as it is visible, what
+    they have not begun fails (:mod:`harness.workflow.unstarted`).
+
+    Returns:
+        Whether a DAG is still there for its runs alone.
+    """
+    from airflow.models import DagModel, DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.state import State
+
+    lingering = False
     with create_session() as session:
-        for model in session.query(DagModel).filter(DagModel.is_active.is_(True)):
-            if model.dag_id not in alive:
+        gone = [
+            model for model in session.query(DagModel).filter(DagModel.is_active.is_(True)) if model.dag_id not in alive
+        ]
+        for model in gone:
+            unfinished = session.query(DagRun.id).filter(
+                DagRun.dag_id == model.dag_id, DagRun.state.in_(State.unfinished_dr_states)
+            )
+            if unfinished.first() is None:
                 model.is_active = False
+            else:
+                lingering = True
+    return lingering
 
 
 def _active_dags() -> dict[str, dict[str, Any]]:

@@ -18,6 +18,8 @@ from typing import Any, Final
 from airflow.executors.base_executor import PARALLELISM, BaseExecutor
 from airflow.utils.state import TaskInstanceState
 
+from harness.workflow import unstarted
+
 _STOP_S: Final = 8.0
 
 
@@ -85,6 +87,7 @@ def _default_signals() -> Iterator[None]:
 def _run_in_child(command: list[str]) -> None:
     """Run the command as Airflow's own executors do in a fork; never returns."""
     status = 1
+    arguments = None
     try:
         with _default_signals():
             from airflow.cli.cli_parser import get_parser
@@ -93,8 +96,18 @@ def _run_in_child(command: list[str]) -> None:
             arguments.shut_down_logging = False
             arguments.func(arguments)
             status = 0
-    except BaseException:
+    except BaseException as error:
         logging.getLogger(__name__).exception("the task failed: %s", command)
+        if isinstance(error, Exception) and arguments is not None:
+            _fail_unstarted(arguments, error)
     finally:
         logging.shutdown()
         os._exit(status)
+
+
+def _fail_unstarted(arguments: Any, error: Exception) -> None:
+    """Note the failure of a task that never came to its start; the scheduler learns it from the database."""
+    try:
+        unstarted.fail(arguments, error)
+    except Exception:
+        logging.getLogger(__name__).exception("the failure was not noted")

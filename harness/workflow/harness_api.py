@@ -20,6 +20,7 @@ from airflow.utils.session import create_session
 from airflow.utils.state import State
 from flask import Blueprint, Response, current_app
 
+from harness.workflow import filelist, unstarted
 from harness.workflow.jsonify import answer
 from harness.workflow.outcome import XCOM_KEY
 
@@ -51,6 +52,13 @@ def health() -> Response:
 def refresh() -> Response:
     """Parse the DAG folder now."""
     return answer(current_app.config["DAG_FOLDER"].refresh())
+
+
+@blueprint.get("/files")
+def files() -> Response:
+    """The files that installers copied, or somebody else put there, by digest (:mod:`harness.workflow.filelist`)."""
+    folders = {name: Path(os.environ[f"AIRFLOW__CORE__{name.upper()}_FOLDER"]) for name in ("dags", "plugins")}
+    return answer(filelist.listing(folders))
 
 
 @blueprint.get("/dags.tar")
@@ -116,9 +124,8 @@ def run_events(dag_id: str, run_id: str) -> Response:
 @blueprint.get("/logs/<dag_id>/<run_id>/<task_id>/<int:attempt>")
 def logs(dag_id: str, run_id: str, task_id: str, attempt: int) -> Response:
     """The task's log file; 404 while there is none."""
-    base = Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"])
-    path = base / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}" / f"attempt={attempt}.log"
-    if not path.resolve().is_relative_to(base.resolve()) or not path.is_file():
+    path = unstarted.log_path(dag_id, run_id, task_id, attempt)
+    if path is None or not path.is_file():
         return answer({"error": f"no log of attempt {attempt} of {task_id!r} in {run_id!r}"}, 404)
     return Response(path.read_bytes(), mimetype="text/plain; charset=utf-8")
 

@@ -23,6 +23,7 @@ def test_an_extension_in_the_layout_of_the_guide_is_read(tmp_path: Path) -> None
         "dags/mean_value/MeanOperator.py": "extension/docker/files/mean-value/MeanOperator.py",
     }
     assert [file.installed for file in source.contents.dag_files] == ["dags/dag_mean.py"]
+    assert source.contents.modules == {"dag_mean", "mean_value"}
     (image,) = source.contents.operator_images
     assert image.name == "mean-value"
     assert image.seen_by_build_script

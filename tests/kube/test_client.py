@@ -220,6 +220,16 @@ def test_a_custom_kind_is_asked_for_once(server: _Server) -> None:
     ]
 
 
+def test_an_object_of_a_custom_kind_is_deleted_by_its_api_version(server: _Server) -> None:
+    resources = {"resources": [{"kind": "Tab", "name": "tabs", "namespaced": True}]}
+    server.answers = [_json(resources), _json({})]
+    KubeApi(server.url).delete("Tab", "ns", "a", api_version="x.org/v1")
+    assert [(request["method"], request["path"].partition("?")[0]) for request in server.requests] == [
+        ("GET", "/apis/x.org/v1"),
+        ("DELETE", "/apis/x.org/v1/namespaces/ns/tabs/a"),
+    ]
+
+
 def test_a_forked_process_has_a_connection_of_its_own(server: _Server) -> None:
     server.answers = [_json({"items": []})] * 2
     api = KubeApi(server.url)

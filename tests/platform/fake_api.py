@@ -54,7 +54,7 @@ class FakeApi:
             raise Conflict(409, "AlreadyExists", "already exists")
         return self.apply(manifest)
 
-    def delete(self, kind: str, namespace: str | None, name: str) -> None:
+    def delete(self, kind: str, namespace: str | None, name: str, *, api_version: str = "") -> None:
         if self.objects.pop((kind, namespace or "", name), None) is None:
             raise NotFound(404, "NotFound", f"{kind} {name} not found")
         self.log.append(f"delete {kind}/{name}")

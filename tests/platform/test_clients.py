@@ -108,6 +108,28 @@ def test_a_refused_workflow_names_the_step_that_was_left_out(server: Server, ser
     assert "Add Software to Project" in caught.value.fix
 
 
+def test_software_is_changed_as_a_user_and_a_refusal_names_that_user(server: Server, services: ServicesClient) -> None:
+    server.answers[TOKEN] = (200, {"access_token": "jwt"})
+    path = "/projects/u-1/software-mappings"
+    server.answers[f"POST {path}"] = server.answers[f"DELETE {path}"] = (204, b"")
+    other = Project("xyz", RECORD | {"kubernetes_namespace": "project-xyz"}, "its-password")
+    services.add_software(PROJECT, ["x", "y"])
+    services.remove_software(PROJECT, ["x"], acting=other)
+    changes = [request for request in server.requests if request["path"] == path]
+    users = [request["headers"]["x-forwarded-preferred-username"] for request in changes]
+    assert users == ["project-abc-system-user", "project-xyz-system-user"]
+    assert [request["method"] for request in changes] == ["POST", "DELETE"]
+    assert json.loads(changes[0]["body"]) == [{"software_uuid": "x"}, {"software_uuid": "y"}]
+    assert {request["headers"]["x-forwarded-access-token"] for request in changes} == {"jwt"}
+    server.answers[f"POST {path}"] = (403, {"detail": "no right manage_software"})
+    with pytest.raises(
+        RunError, match="project-xyz-system-user may not change the software of the project abc"
+    ) as caught:
+        services.add_software(PROJECT, ["x"], acting=other)
+    assert "HTTP 403" in caught.value.last_seen
+    assert "principal-investigator" in caught.value.fix
+
+
 def test_removing_a_project_that_is_gone_is_no_error(server: Server, services: ServicesClient) -> None:
     services.forget_project("abc")
     server.answers["DELETE /projects/abc"] = (503, {"detail": "MinIO is busy"})

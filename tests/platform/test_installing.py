@@ -207,7 +207,7 @@ def test_a_failing_job_of_the_charts_own_templates_is_named_with_its_log(fake: F
 def test_parameters_that_no_object_shows_still_make_another_install() -> None:
     def installable(value: str) -> Installable:
         package = ChartPackage(Path("a-1.0.0.tgz"), "a", "1.0.0", {}, {"global": {"image": "dag-a"}}, {})
-        return Installable(package, arrange([]), {}, Contents(()), (), {"a": value})
+        return Installable(package, "a", arrange([]), {}, Contents(()), (), {"a": value})
 
     assert installable("1").fingerprint != installable("2").fingerprint
     assert installable("1").fingerprint == installable("1").fingerprint

@@ -58,6 +58,39 @@ def test_software_is_added_listed_and_removed(platform: RunningServices, project
     assert platform.aii.post(path, json=[{"uuid": "x"}]).status_code == 422
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_software_is_changed_by_an_admin_or_with_the_right_in_that_project_only(
+    platform: RunningServices, method: str
+) -> None:
+    project, other = platform.new_project(), platform.new_project()
+
+    def change(headers: dict[str, str]) -> int:
+        path = f"/projects/{project['id']}/software-mappings"
+        return platform.aii.request(method, path, json=[{"software_uuid": "x"}], headers=headers).status_code
+
+    def as_user(token: str) -> dict[str, str]:
+        return {"x-forwarded-access-token": token}
+
+    assert change(as_user(platform.project_token(other))) == 403
+    assert change(as_user("forged")) == 401
+    good = 200 if method == "POST" else 204
+    assert change(as_user(platform.project_token(project))) == good
+    assert change(as_user(platform.system_token())) == good
+    assert change({}) == good, "a pod that asks without the ingress is not checked, as on the platform"
+
+
+def test_a_scientist_may_not_change_the_software(platform: RunningServices) -> None:
+    project = platform.new_project()
+    user = platform.aii.get(f"/users/username/project-{project['name']}-system-user").json()
+    role = f"/projects/{project['id']}/user/{user['id']}/rolemapping"
+    assert platform.aii.put(role, params={"role_name": "scientist"}).status_code == 200
+    headers = {"x-forwarded-access-token": platform.project_token(project)}
+    path = f"/projects/{project['id']}/software-mappings"
+    answer = platform.aii.post(path, json=[{"software_uuid": "x"}], headers=headers)
+    assert answer.status_code == 403
+    assert "has no right manage_software" in answer.json()["detail"]
+
+
 def test_users_are_found_by_name_and_have_rights_per_project(
     platform: RunningServices, project: dict[str, Any]
 ) -> None:

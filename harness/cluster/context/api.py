@@ -81,9 +81,17 @@ class ContextApi(ScopedApi):
             return super().apply(self._with_pull_config(manifest), field_manager=field_manager)
         return self._undisturbed(manifest, super().apply)
 
-    def delete(self, kind: str, namespace: str | None, name: str, *, grace_period_s: int | None = None) -> None:
+    def delete(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        grace_period_s: int | None = None,
+        api_version: str = "",
+    ) -> None:
         """As of any cluster."""
-        super().delete(kind, namespace, name, grace_period_s=grace_period_s)
+        super().delete(kind, namespace, name, grace_period_s=grace_period_s, api_version=api_version)
         if kind == "Namespace":
             self.note_namespaces(removed=[name])
 

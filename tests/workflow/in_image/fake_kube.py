@@ -7,6 +7,7 @@
 ``missing/<any>``      waits with ErrImagePull and the tags that the registry has
 ``pending/<any>``      never starts
 ``flaky/exit-<n>``     exits with n at its first start, with 0 afterwards
+``held/exit-<n>``      runs until :meth:`FakeKube.release`, then exits with n
 ``lines/worker``       runs its command for real, in a process of its own
 =====================  ==================================================================
 """
@@ -41,6 +42,7 @@ class FakeKube:
         # seconds between SIGTERM and SIGKILL that a deletion asked for
         self.graces: dict[str, str] = {}
         self.starts: dict[str, int] = {}
+        self.released: set[str] = set()
         # of containers that run for real: what they wrote, and what they need in their environment
         self.outputs: dict[str, str] = {}
         self.environ: dict[str, str] = {}
@@ -93,6 +95,12 @@ class FakeKube:
     def pods(self) -> list[dict[str, Any]]:
         """The pods that were ever created, in order."""
         return [manifest for manifest in self.created if manifest["kind"] == "Pod"]
+
+    def release(self, pod: str) -> None:
+        """Let the container of a pod go on that is held."""
+        with self.changed:
+            self.released.add(pod)
+            self.changed.notify_all()
 
     def put(self, manifest: dict[str, Any]) -> None:
         """Place an object as if somebody had created it."""
@@ -274,6 +282,10 @@ class FakeKube:
         self._set(manifest, status("Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}))
         if what == "hang":
             return
+        if kind == "held":
+            name = manifest["metadata"]["name"]
+            with self.changed:
+                self.changed.wait_for(lambda: name in self.released or self._gone(manifest))
         if image == WORKER_IMAGE:
             what = f"exit-{self._work(manifest)}"
         times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:01Z"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -117,6 +118,15 @@ KaapanaPythonBaseOperator(
 )
 """
 
+LEAVING_FILE = """
+from airflow.models import DAG
+from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
+
+dag = DAG("leaving", schedule_interval=None, default_args={"retries": 0})
+first = KaapanaBaseOperator(dag=dag, name="t0", image="held/exit-0")
+first >> KaapanaBaseOperator(dag=dag, name="t1", image="lines/exit-0")
+"""
+
 
 class Api:
     """The web API."""
@@ -216,7 +226,7 @@ def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 stderr=subprocess.STDOUT,
             )
     client = Api(f"http://127.0.0.1:{port}")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     last: Any = "nothing"
     while time.monotonic() < deadline:
         try:
@@ -424,3 +434,42 @@ def test_max_active_runs_keeps_the_second_run_waiting(api: Api, cluster: FakeKub
     assert wait_until(lambda: created(second), cluster, 30)
     assert api.call("POST", f"/flow/kaapana/api/abort/one-at-a-time/{second}", {})[0] == 200
     api.follow("one-at-a-time", second)
+
+
+def test_a_run_whose_dag_file_is_removed_ends_with_that_cause_and_the_dag_goes_after_it(
+    api: Api, cluster: FakeKube
+) -> None:
+    file = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]) / "dag_leaving.py"
+    file.write_text(LEAVING_FILE)
+    assert api.call("POST", "/flow/harness/refresh")[1]["import_errors"] == {}
+    run_id = api.trigger("leaving")
+    pod = f"{run_id}-t0"
+    assert wait_until(lambda: any(entry["metadata"]["name"] == pod for entry in cluster.pods()), cluster, 30)
+    file.unlink()
+    assert "leaving" not in api.call("POST", "/flow/harness/refresh")[1]["dags"]
+    assert api.call("GET", "/flow/kaapana/api/getdags")[1]["leaving"], "its run has not ended"
+    cluster.release(pod)
+    assert api.follow("leaving", run_id)[-1] == {"run": "failed"}
+    run = api.details("leaving", run_id)
+    assert states(run) == {"t0": "success", "t1": "failed"}
+    _, log = api.call("GET", f"/flow/harness/logs/leaving/{run_id}/t1/{run['tasks'][1]['try_number']}")
+    assert "Dag 'leaving' could not be found" in log
+    deadline = time.monotonic() + 30
+    while "leaving" in api.call("GET", "/flow/kaapana/api/getdags")[1]:
+        assert time.monotonic() < deadline, "the DAG is still offered"
+        time.sleep(0.1)
+
+
+def test_the_files_of_both_folders_are_listed_with_their_digests(api: Api) -> None:
+    folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    (folder / "endless").symlink_to(folder)
+    os.mkfifo(folder / "helpers" / "pipe")
+    try:
+        _, answer = api.call("GET", "/flow/harness/files")
+    finally:
+        (folder / "endless").unlink()
+        (folder / "helpers" / "pipe").unlink()
+    assert answer["complete"] is True
+    assert answer["files"]["dags/helpers/words.py"] == hashlib.sha256(b"WORD = 'hello'\n").hexdigest()[:16]
+    assert "dags/helpers/pipe" not in answer["files"]
+    assert not [path for path in answer["files"] if "endless" in path or "__pycache__" in path]

@@ -1,0 +1,112 @@
+"""Charts of an extension that bring no DAG: applications, which kube-helm installs as they are (build 10.3, 12).
+
+One that a user launches as often as he likes (``kaapanamultiinstallable``) gets a release for each launch. One that
+only tasks start is uploaded and waits: the task's operator names it (``launch_application_chart``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.artefacts.package import ChartPackage
+from harness.artefacts.sources import FoundImage, ImageSource
+from harness.contract import keywords
+from harness.errors import ExtensionError
+from harness.extension import params as extension_params
+from harness.platform import planning, upload
+from harness.platform.helm import Helm
+from harness.platform.manifests import Rendered
+from harness.platform.planning import PlatformNames
+
+_SUFFIX_LENGTH = 20
+# what Helm takes as the name of a release
+_RELEASE = re.compile(r"(?=.{1,53}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+@dataclasses.dataclass(frozen=True)
+class ApplicationPlan:
+    """One chart without DAGs, with everything that its installation needs.
+
+    Attributes:
+        package: the chart.
+        params: the ``extension_params`` as they are posted.
+        release: name of its release; empty where it is only uploaded.
+        rendered: its objects.
+        merged: the values that they were rendered with.
+        images: what its pods pull and somebody has brought.
+    """
+
+    package: ChartPackage
+    params: Mapping[str, Any]
+    release: str
+    rendered: Rendered
+    merged: Mapping[str, Any]
+    images: tuple[FoundImage, ...]
+
+
+def plan(
+    package: ChartPackage,
+    given: Sequence[ImageSource],
+    platform: PlatformNames,
+    helm: Helm,
+    *,
+    project: tuple[str, str],
+    params: Mapping[str, Any] | None = None,
+    present: Callable[[str], bool] = lambda reference: False,
+) -> ApplicationPlan:
+    """Find everything that a chart without DAGs needs.
+
+    Args:
+        package: the chart.
+        given: where its images are.
+        platform: what the emulated platform is called.
+        helm: renders the chart.
+        project: id and name of the project in which a multi-installable application is launched.
+        params: chosen ``extension_params``; the others have what the dialog starts with.
+        present: whether the environment's registry has a reference already.
+
+    Raises:
+        FormError: the dialog would not take the parameters.
+        ExtensionError: the chart would not be accepted, or images are missing: all of them are named.
+    """
+    uploaded = upload.check(helm, package, platform.platform_globals)
+    if package.is_triggered:
+        # its values come with the launch: what it would pull is not known before
+        return ApplicationPlan(package, {}, "", Rendered((), ()), {}, ())
+    posted = extension_params.check(package.parameters, params or {})
+    chosen = dict(posted)
+    if keywords.MULTIINSTALLABLE in package.keywords:
+        chosen |= {"project_id": project[0], "project_name": project[1]}
+    release = release_name(package, chosen)
+    rendered, merged = upload.render(helm, uploaded, platform.platform_globals, chosen, release=release)
+    images = planning.images_of_chart(package, rendered, given, platform, present)
+    return ApplicationPlan(package, posted, release, rendered, merged, images)
+
+
+def release_name(package: ChartPackage, params: Mapping[str, Any]) -> str:
+    """Return the name of a release as kube-helm chooses it (build 10.3).
+
+    Args:
+        package: the chart.
+        params: the chosen ``extension_params``.
+
+    Raises:
+        ExtensionError: Helm would not take it.
+    """
+    if keywords.MULTIINSTALLABLE not in package.keywords:
+        return package.name
+    key = str((package.values.get("global") or {}).get("suffix_param_key") or "")
+    chosen = params.get(key) if key else None
+    suffix = secrets.token_hex(_SUFFIX_LENGTH // 2) if chosen is None else str(chosen)[:_SUFFIX_LENGTH]
+    name = f"{package.name}-{suffix}"
+    if not _RELEASE.fullmatch(name):
+        raise ExtensionError(
+            f"{package.file_name} cannot be launched: Helm takes no release named {name!r}",
+            last_seen=f"the suffix is the value of {key}" if chosen is not None else "the suffix has 20 characters",
+            fix="lower-case letters, digits and dashes, at most 53 characters with the chart's name",
+        )
+    return name

@@ -1,0 +1,42 @@
+"""What the harness notes in the record of a release, to know later what the release has brought."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from harness.platform.dags import Dags
+from harness.platform.releases import Release
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """What one installation has brought.
+
+    Attributes:
+        fingerprint: equal for the same objects, values and images.
+        dags: its DAGs.
+        files: each installed file, e.g. ``dags/dag_x.py``, with its digest in Airflow's folders; empty where it is not
+            copied to one of these.
+        left: files of earlier versions that are no part of it; they may still be there.
+    """
+
+    fingerprint: str
+    dags: Dags
+    files: Mapping[str, str]
+    left: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return it as a release keeps it."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def of(cls, release: Release) -> Note | None:
+        """Return the note of a release; ``None`` where it never got to the end, or another program wrote it."""
+        try:
+            note = json.loads(release.note)
+            found = Dags(**{key: tuple(value) for key, value in note["dags"].items()})
+            return cls(note["fingerprint"], found, dict(note["files"]), tuple(note["left"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None

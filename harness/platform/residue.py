@@ -1,0 +1,115 @@
+"""What installations leave to one another in Airflow's folders: old files, and shared ones (build 6, 18.3).
+
+The installer copies and never deletes; the remove hook deletes by the names that its image has. Both are done by the
+real programs here; this module only says what an author would otherwise find out much later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness.findings import Finding
+from harness.platform import dags
+from harness.platform.airflow_client import DagBag
+from harness.platform.notes import Note
+from harness.platform.releases import Release
+
+_MOST_NAMED = 10
+
+
+def stale(extension: str, files: Sequence[str], bag: DagBag) -> list[Finding]:
+    """Tell of files of an extension's earlier versions.
+
+    Args:
+        extension: its name.
+        files: those that are still there and are no part of the version that is installed.
+        bag: what Airflow made of the DAG folder.
+    """
+    message = f"an earlier version of {extension} brought this; it is still there and no longer belongs to it"
+    if offered := dags.ids_in(files, bag):
+        message += f", and Airflow still has its DAG {', '.join(offered)}"
+    fix = (
+        "uninstall the old version before its DAG image is replaced under the same tag: the remove hook deletes only "
+        "what its image has. What is left now goes by hand, here with the environment (kaapana-harness down)"
+    )
+    return [Finding("stale-dag-file", "warning", listed(files), message, fix)]
+
+
+def left(extension: str, files: Iterable[str], releases: Iterable[Release], present: Mapping[str, str]) -> list[str]:
+    """Return those files of an extension that are there and belong to no other one, sorted.
+
+    Args:
+        extension: its name.
+        files: what it brought once.
+        releases: all that are installed.
+        present: the files in Airflow's folders.
+    """
+    elsewhere = {name for _, note in _others(extension, releases) for name in note.files}
+    return sorted((set(files) & set(present)) - elsewhere)
+
+
+def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release]) -> list[Finding]:
+    """Find the files that another installed extension brings too.
+
+    Args:
+        extension: its name.
+        files: of this installation, with their digests.
+        releases: all that are installed.
+    """
+    found = []
+    for other, note in _others(extension, releases):
+        shared = sorted(set(files) & set(note.files))
+        same = [name for name in shared if files[name] == note.files[name]]
+        for names, content in (
+            (same, "with the same content"),
+            ([name for name in shared if name not in same], "with other content, which was overwritten now"),
+        ):
+            if names:
+                found.append(
+                    Finding(
+                        "file-clash",
+                        "warning",
+                        listed(names),
+                        f"{other} installs this too, {content}; uninstalling one of the two takes it from the other",
+                        "give each extension folders and file names of its own below dags/",
+                    )
+                )
+    return found
+
+
+def after_removal(removed: Release, releases: Sequence[Release], present: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Say what a removed release has left, and what other extensions have lost with it.
+
+    Args:
+        removed: the release that is gone.
+        releases: all that are still installed.
+        present: the files in Airflow's folders.
+    """
+    found: list[Finding] = []
+    own = Note.of(removed)
+    others = list(_others(removed.name, releases))
+    if own is not None:
+        files = left(removed.name, [*own.files, *own.left], releases, present)
+        if files:
+            message = f"{removed.name} is uninstalled, but this is still there"
+            fix = "it goes by hand, here with the environment (kaapana-harness down); an installation overwrites it"
+            found.append(Finding("stale-dag-file", "warning", listed(files), message, fix))
+        for other, note in others:
+            lost = sorted(name for name in set(own.files) & set(note.files) if note.files[name] and name not in present)
+            if lost:
+                message = f"uninstalling {removed.name} has taken this from {other}"
+                found.append(Finding("file-clash", "error", listed(lost), message, f"install {other} again"))
+    return tuple(found)
+
+
+def listed(files: Sequence[str]) -> str:
+    """Return the names as one text; of very many only the first."""
+    more = len(files) - _MOST_NAMED
+    return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _others(extension: str, releases: Iterable[Release]) -> Iterator[tuple[str, Note]]:
+    for release in releases:
+        note = Note.of(release)
+        if release.name != extension and note is not None:
+            yield release.name, note

@@ -1,0 +1,78 @@
+"""What is said of old files, of files that several extensions bring, and of what went with another extension."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from harness.platform import residue
+from harness.platform.airflow_client import DagBag
+from harness.platform.dags import Dags
+from harness.platform.manifests import Rendered
+from harness.platform.notes import Note
+from harness.platform.releases import Release
+
+SHARED = "dags/pyradiomics/PyRadiomicsOperator.py"
+
+
+def release(name: str, files: dict[str, str], left: tuple[str, ...] = ()) -> Release:
+    note = Note("same", Dags((name,), (name,), ("a note",)), files, left)
+    return Release(name, name, "1.0.0", "deployed", Rendered((), ()), {}, note.text())
+
+
+def test_a_note_is_read_as_it_was_written_and_anything_else_is_no_note() -> None:
+    noted = release("a", {"dags/a.py": "1"}, ("dags/old.py",))
+    note = Note.of(noted)
+    assert note == Note("same", Dags(("a",), ("a",), ("a note",)), {"dags/a.py": "1"}, ("dags/old.py",))
+    for text in ("Install complete", "[]", "{}", '{"dags": 1}'):
+        assert Note.of(dataclasses.replace(noted, note=text)) is None
+
+
+def test_old_files_are_those_that_are_there_and_belong_to_nobody() -> None:
+    installed = [release("a", {}), release("b", {"dags/moved.py": ""})]
+    present = {"dags/old.py": "1", "dags/moved.py": "2", "dags/strange.py": "3"}
+    assert residue.left("a", ["dags/old.py", "dags/moved.py", "dags/gone.py"], installed, present) == ["dags/old.py"]
+
+
+def test_an_old_file_is_told_with_the_dag_that_is_still_offered() -> None:
+    bag = DagBag({"old": {"fileloc": "/kaapana/mounted/workflows/dags/old.py"}}, {})
+    (finding,) = residue.stale("a", ["dags/old.py"], bag)
+    assert (finding.rule, finding.where) == ("stale-dag-file", "dags/old.py")
+    assert "its DAG old" in finding.message
+    (finding,) = residue.stale("a", ["dags/x/helper.py"], bag)
+    assert "DAG" not in finding.message
+
+
+def test_a_shared_file_is_told_from_one_that_was_overwritten() -> None:
+    installed = [
+        release("same", {SHARED: "1", "dags/same.py": "9"}),
+        release("changed", {SHARED: "2"}),
+        release("else", {"dags/else.py": "3"}),
+        dataclasses.replace(release("broken", {}), note="Install complete"),
+    ]
+    findings = residue.clashes("new", {SHARED: "1", "dags/new.py": "4"}, installed)
+    assert [(finding.where, finding.message.partition(";")[0]) for finding in findings] == [
+        (SHARED, "same installs this too, with the same content"),
+        (SHARED, "changed installs this too, with other content, which was overwritten now"),
+    ]
+
+
+def test_an_extension_does_not_clash_with_itself() -> None:
+    assert residue.clashes("a", {SHARED: "1"}, [release("a", {SHARED: "2"})]) == []
+
+
+def test_a_removal_tells_what_stays_and_what_others_have_lost() -> None:
+    removed = release("a", {SHARED: "1", "dags/a.py": "2", "dags/both.py": "3"}, ("dags/old.py",))
+    others = [release("b", {SHARED: "1", "dags/both.py": "3"}), release("c", {"dags/c.py": "4"})]
+    present = {"dags/a.py": "2", "dags/old.py": "5", "dags/both.py": "3", "dags/c.py": "4"}
+    stays, lost = residue.after_removal(removed, others, present)
+    assert (stays.rule, stays.where) == ("stale-dag-file", "dags/a.py, dags/old.py")
+    assert (lost.rule, lost.severity, lost.where) == ("file-clash", "error", SHARED)
+    assert "from b" in lost.message
+
+
+def test_a_clean_removal_tells_nothing() -> None:
+    assert residue.after_removal(release("a", {"dags/a.py": "2"}), [release("b", {"dags/b.py": "1"})], {}) == ()
+
+
+def test_very_many_files_are_counted() -> None:
+    assert residue.listed([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
