@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ DELIVERED = "kaapana-harness/delivered"
 """Repository under which such an image stays in the engine, with the digest of its configuration as the tag."""
 _LOAD_S = 1800.0
 _PULL_S = 600.0
-_STEPS = 10
+_EVERY_S = 3.0
 
 
 def kept_name(config_digest: str) -> str:
@@ -26,27 +27,59 @@ def kept_name(config_digest: str) -> str:
     return f"{DELIVERED}:{config_digest.removeprefix('sha256:')[:24]}"
 
 
-def load(archive: ImageArchive, image: ArchivedImage, say: OnProgress) -> str:
-    """Load one image of an archive; one that the engine has already is not read again.
+def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:
+    """Load the images of an archive, all at once: a layer that several have is sent once.
 
-    Returns:
-        Its id in the engine.
+    What the engine has already is not read again, and what it cannot run is left out.
+
+    Args:
+        archive: the archive.
+        architecture: of the engine.
+        say: gets a line every few seconds.
 
     Raises:
         ArchiveError: the archive is damaged.
         ImageError: the engine does not take it.
     """
-    name = kept_name(image.config_digest)
-    shown = image.references[0] if image.references else image.config_digest
     api = engine.client(timeout_s=_LOAD_S)
     try:
-        if found := engine.find_image(api, name):
-            return str(found["Id"])
-        say(f"loading {shown} from {archive.path.name} ({image.size / 1e6:.0f} MB)")
-        engine.load_images(api, archive.stream({name: image}, on_bytes=_progress(shown, say)), str(archive.path))
-        return _loaded(api, name, shown)
+        missing = {
+            kept_name(image.config_digest): image
+            for image in archive.images
+            if image.platform.runs_on(architecture) and not _is_kept(api, image)
+        }
+        if missing:
+            say(f"loading {len(missing)} images from {archive.path.name}")
+            blocks = archive.stream(missing, on_bytes=_progress(archive.path.name, say))
+            engine.load_images(api, blocks, str(archive.path))
     finally:
         api.close()
+
+
+def kept_id(image: ArchivedImage) -> str:
+    """Return the id in the engine of an image that was loaded.
+
+    Raises:
+        ImageError: the engine does not have it.
+    """
+    api = engine.client()
+    try:
+        return _loaded(api, kept_name(image.config_digest), str(image))
+    finally:
+        api.close()
+
+
+def _is_kept(api: APIClient, image: ArchivedImage) -> bool:
+    name = kept_name(image.config_digest)
+    if engine.find_image(api, name):
+        return True
+    found = engine.find_image(api, image.config_digest)
+    if found is None:
+        return False
+    # the same configuration, and with it the same layers: built here, or loaded by the user
+    repository, _, tag = name.rpartition(":")
+    api.tag(found["Id"], repository, tag)
+    return True
 
 
 def pull(pinned: str, config_digest: str, say: OnProgress) -> str:
@@ -100,14 +133,13 @@ def _loaded(api: APIClient, name: str, shown: str) -> str:
 
 
 def _progress(shown: str, say: OnProgress) -> Callable[[int, int], None]:
-    """Report every tenth of a large image."""
-    reported = 0
+    """Report every few seconds how far it is."""
+    reported = time.monotonic()
 
     def on_bytes(read: int, total: int) -> None:
         nonlocal reported
-        step = _STEPS * read // total if total > 100_000_000 else 0
-        if reported < step < _STEPS:
-            reported = step
+        if time.monotonic() - reported >= _EVERY_S:
+            reported = time.monotonic()
             say(f"loading {shown}: {read / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     return on_bytes

@@ -94,7 +94,8 @@ class ArchiveSource:
         check_architecture(image, self._architecture, str(self.archive.path))
 
         def load(say: OnProgress) -> str:
-            return loading.load(self.archive, image, say)
+            loading.load(self.archive, self._architecture, say)
+            return loading.kept_id(image)
 
         return FoundImage(reference, reference, self.shown, image.config_digest, image.diff_ids, Route.UPLOAD, load)
 

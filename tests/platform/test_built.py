@@ -14,6 +14,7 @@ import pytest
 
 from harness import extension
 from harness.api import Kaapana
+from harness.data import Series
 from harness.errors import ExtensionError
 from harness.images import engine
 from harness.platform import bundle, releases
@@ -55,8 +56,8 @@ def here(kaapana: Kaapana, tree: Path, tmp_path: Path) -> Bundle:
 
 
 @pytest.fixture
-def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing may be built from now on."""
+def unbuilt(here: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be built any more."""
     for place in ("harness.images.build.build_image", "harness.images.extension_image.build_image"):
         monkeypatch.setattr(place, lambda *_, **__: pytest.fail("something is built"))
     for place in ("harness.platform.delivery.build", "harness.platform.packaging.package", "harness.extension.read"):
@@ -82,12 +83,12 @@ def names_of_others() -> set[str]:
 @pytest.mark.usefixtures("clean", "unbuilt")
 @pytest.mark.parametrize("deliver", [None, "registry"])
 def test_what_build_has_made_runs_like_the_tree_and_nothing_is_built_again(
-    kaapana: Kaapana, here: Bundle, deliver: str | None
+    kaapana: Kaapana, here: Bundle, small_ct: Series, deliver: str | None
 ) -> None:
     before = names_of_others()
     assert here.archive is not None
     installed = kaapana.install_built(here.chart.path, here.archive, deliver=deliver)
-    run = installed.run()
+    run = installed.run(dataset=small_ct)
     assert run.succeeded
     assert [(task.task_id, task.exit_code) for task in run.tasks] == [("mean-value", 0)]
     facts = {image.reference.rpartition("/")[2]: image for image in run.images}
@@ -104,7 +105,7 @@ def test_what_build_has_made_runs_like_the_tree_and_nothing_is_built_again(
 
 @pytest.mark.usefixtures("clean", "unbuilt")
 def test_images_of_the_engine_are_taken_by_the_platforms_names_and_stay_as_they_are(
-    kaapana: Kaapana, here: Bundle
+    kaapana: Kaapana, here: Bundle, small_ct: Series
 ) -> None:
     tagged = [image.reference for image in here.images]
     with contextlib.closing(engine.client()) as api:
@@ -114,7 +115,7 @@ def test_images_of_the_engine_are_taken_by_the_platforms_names_and_stay_as_they_
         try:
             before = names_of_others()
             installed = kaapana.install_built(here.chart.path, "engine")
-            assert installed.run().succeeded
+            assert installed.run(dataset=small_ct).succeeded
             assert names_of_others() == before
         finally:
             for reference in tagged:
@@ -138,9 +139,10 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_run_by_the_command_line_takes_the_registry_of_the_images_and_needs_no_tree(
-    elsewhere: Bundle, tmp_path: Path
+    elsewhere: Bundle, small_ct: Series, tmp_path: Path
 ) -> None:
-    words = ["run", "--chart", elsewhere.chart.path, "--images", str(elsewhere.archive), "--out", tmp_path / "out"]
+    words = ["run", "--chart", elsewhere.chart.path, "--images", str(elsewhere.archive), "--input", small_ct.path]
+    words += ["--out", tmp_path / "out"]
     command = [sys.executable, "-m", "harness.cli", *map(str, words)]
     done = subprocess.run(command, cwd=tmp_path, env=environ(tmp_path), capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
@@ -151,8 +153,8 @@ def test_a_run_by_the_command_line_takes_the_registry_of_the_images_and_needs_no
 
 def test_a_test_of_the_tree_runs_on_artefacts_when_pytest_is_given_them(elsewhere: Bundle, tmp_path: Path) -> None:
     (tmp_path / "test_mean.py").write_text(
-        "def test_the_extension_beside_the_test(extension):\n"
-        "    run = extension.run()\n"
+        "def test_the_extension_beside_the_test(extension, small_ct):\n"
+        "    run = extension.run(dataset=small_ct)\n"
         "    assert run.succeeded\n"
         f"    assert run.tasks[0].image == '{REGISTRY}/mean-value:0.6.0'\n"
     )
