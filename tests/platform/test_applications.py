@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,13 +13,16 @@ from harness import profiles
 from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
 from harness.errors import ExtensionError, InstallError, UsageError
-from harness.kube import KubeApi, NotFound
-from harness.platform import applications, releases, upload
+from harness.kube import NotFound
+from harness.platform import applications, upload
+from harness.platform.airflow_client import DagBag, InstalledFiles
 from harness.platform.applications import ApplicationPlan
-from harness.platform.helm import Helm, HelmLibrary
+from harness.platform.environment import Environment
+from harness.platform.helm import Helm
+from harness.platform.install import Deployment, deploy_built
 from harness.platform.planning import PlatformNames
-from harness.platform.releases import Release
-from tests.platform.charts_for_tests import write_application
+from harness.platform.projects import Project
+from tests.platform.charts_for_tests import SETTINGS, write_application
 from tests.platform.fake_api import FakeApi
 
 GLOBALS = {"registry_url": "localhost:1", "admin_namespace": "admin", "services_namespace": "services"}
@@ -121,20 +125,72 @@ def test_a_run_needs_a_chart_with_a_dag(tmp_path: Path) -> None:
     assert "viewer-0.1.0.tgz" in caught.value.last_seen
 
 
-def test_a_kind_that_the_cluster_does_not_have_is_refused_by_name(tmp_path: Path) -> None:
-    text = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: services}\n"
-    planned = plan(
-        write_application(tmp_path, "viewer", ["kaapanaapplication"], templates={"db.yaml": text}), HelmLibrary()
-    )
-    fake = FakeApi()
-    fake.refuse = lambda manifest: NotFound(404, "NotFound", "no kind 'StatefulSet'") if _is_set(manifest) else None
-    api = cast(KubeApi, fake)
-    release = Release("viewer", "viewer", "0.1.0", "pending-install", planned.rendered, {})
-    with pytest.raises(InstallError, match="the cluster refuses StatefulSet services/db of viewer"):
-        releases.install(api, release)
-    releases.uninstall(api, release, hooks=False)
+class FakeAirflow:
+    """An Airflow without DAGs."""
+
+    def refresh(self) -> DagBag:
+        return DagBag({}, {})
+
+    def files(self) -> InstalledFiles:
+        return InstalledFiles({}, True)
+
+
+@pytest.fixture
+def fake() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def environment(fake: FakeApi) -> Environment:
+    """An environment as far as charts without images need it."""
+    cluster = SimpleNamespace(api=fake, withdraw_images=list)
+    names = {"registry": "localhost:1", "platform_version": "0.6.0", "platform_globals": GLOBALS}
+    parts = {"cluster": cluster, "airflow": FakeAirflow(), "profile": profiles.load("documented")}
+    return cast(Environment, SimpleNamespace(**names, **parts, has_image=lambda reference: False))
+
+
+def deploy(environment: Environment, *paths: Path) -> tuple[Deployment, ...]:
+    project = Project("abc", {"id": "6f6d"}, "secret")
+    read = [packages.read(path) for path in paths]
+    return deploy_built(environment, read, [], project, add_to_project=False)
+
+
+def names_of(fake: FakeApi) -> list[str]:
+    return sorted(name for kind, _, name in fake.objects if kind != "Secret")
+
+
+def test_charts_without_dags_are_installed_and_uninstalled(
+    tmp_path: Path, fake: FakeApi, environment: Environment
+) -> None:
+    viewer = write_application(tmp_path, "viewer", ["kaapanaapplication", "kaapanaexperimental"])
+    first, step = deploy(environment, viewer, write_application(tmp_path, "step", ["kaapanaint"]))
+    assert (first.release, first.installed, step.release, step.installed) == ("viewer", True, "", False)
+    assert [finding.rule for finding in first.findings] == ["hidden-by-default"]
+    assert names_of(fake) == ["viewer-settings"]
+    (again,) = deploy(environment, viewer)
+    assert not again.installed
+    assert step.uninstall() == ()
+    assert first.uninstall() == ()
     assert fake.objects == {}
 
 
-def _is_set(manifest: dict[str, Any]) -> bool:
-    return bool(manifest["kind"] == "StatefulSet")
+def test_a_second_launch_is_a_second_release(tmp_path: Path, fake: FakeApi, environment: Environment) -> None:
+    path = write_application(tmp_path, "viewer", MULTI)
+    first, second = deploy(environment, path, path)
+    assert names_of(fake) == sorted(f"{one.release}-settings" for one in (first, second))
+    first.uninstall()
+    assert names_of(fake) == [f"{second.release}-settings"]
+
+
+def test_a_kind_that_the_cluster_does_not_have_is_refused_by_name_and_nothing_stays(
+    tmp_path: Path, fake: FakeApi, environment: Environment
+) -> None:
+    text = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: services}\n"
+    unknown = NotFound(404, "NotFound", "this cluster has no kind 'StatefulSet'")
+    fake.refuse = lambda manifest: unknown if manifest["kind"] == "StatefulSet" else None
+    templates = {"db.yaml": text, "settings.yaml": SETTINGS}
+    viewer = write_application(tmp_path, "viewer", ["kaapanaapplication"])
+    database = write_application(tmp_path, "database", ["kaapanaapplication"], templates=templates)
+    with pytest.raises(InstallError, match="the cluster refuses StatefulSet services/db of database"):
+        deploy(environment, viewer, database)
+    assert fake.objects == {}

@@ -195,7 +195,8 @@ def test_a_run_whose_extension_is_uninstalled_ends_with_that_cause(kaapana: Kaap
     mean = project.install(write(tmp_path / "mean", changes))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(mean.run, timeout_s=300)
-        assert listener.running.wait(240)
+        while not listener.running.wait(0.5):
+            assert not running.done(), running.result()
         mean.uninstall()
         run = running.result()
     assert {task.task_id: task.state for task in run.tasks} == {"mean-value": "success", "later": "failed"}

@@ -72,8 +72,9 @@ def test_a_second_install_of_the_same_moves_nothing_and_a_changed_one_does(kaapa
     assert not [line for line in lines if line.startswith(("pushing", "installing", "building"))]
     assert seconds < 10, f"an unchanged install took {seconds:.1f} s"
     (tree / DAG_FILE).write_text(FILES[DAG_FILE].replace('dag_id="mean-value"', 'dag_id="mean-again"'), "utf-8")
-    changed = install(kaapana, tree)
+    changed = install(kaapana, tree, on_progress=lines.append)
     assert changed.installed
+    assert any('would answer "Chart is already installed"' in line for line in lines)
     assert changed.dag_ids == ("mean-again",)
 
 
