@@ -22,9 +22,14 @@ _PULL_S = 600.0
 _EVERY_S = 3.0
 
 
+def name_of(repository: str, config_digest: str) -> str:
+    """Return the name under which a repository of the harness keeps an image of an archive."""
+    return f"{repository}:{config_digest.removeprefix('sha256:')[:24]}"
+
+
 def kept_name(config_digest: str) -> str:
     """Return the name under which an image stays in the engine."""
-    return f"{DELIVERED}:{config_digest.removeprefix('sha256:')[:24]}"
+    return name_of(DELIVERED, config_digest)
 
 
 def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:

@@ -99,8 +99,10 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
 
     try:
         for event in engine.load_image(archive) or ():  # type: ignore[no-untyped-call]
-            if isinstance(event, dict) and event.get("error"):
-                raise ImageError(f"the engine does not load {shown}", last_seen=str(event["error"]))
+            # a request that fails as a whole is answered by one line with its message
+            trouble = event.get("error") or event.get("message") if isinstance(event, dict) else None
+            if trouble:
+                raise ImageError(f"the engine does not load {shown}", last_seen=str(trouble))
     except (docker.errors.APIError, requests.RequestException) as error:
         words = getattr(error, "explanation", None) or error
         raise ImageError(f"the engine does not load {shown}", last_seen=str(words)) from None

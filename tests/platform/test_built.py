@@ -15,7 +15,7 @@ import pytest
 from harness import extension
 from harness.api import Kaapana
 from harness.data import Series
-from harness.errors import ExtensionError
+from harness.errors import DagFileError, ExtensionError
 from harness.images import engine
 from harness.platform import bundle, releases
 from harness.platform.bundle import Bundle
@@ -73,11 +73,12 @@ def clean(kaapana: Kaapana) -> Iterator[None]:
         releases.uninstall(kaapana.environment.cluster.api, left, hooks=False)
 
 
-def names_of_others() -> set[str]:
-    """The tags of the engine that are not the harness's own."""
+def names_of(kaapana: Kaapana) -> dict[str, str]:
+    """The tags in the engine that begin with a registry of this platform, and their images."""
+    cluster = kaapana.environment.cluster
     with contextlib.closing(engine.client()) as api:
-        tags = {tag for image in api.images() for tag in image["RepoTags"] or ()}
-    return {tag for tag in tags if not tag.startswith(("kaapana-harness/", "kh-", "local-only/"))}
+        tags = {tag: str(image["Id"]) for image in api.images() for tag in image["RepoTags"] or ()}
+    return {tag: image for tag, image in tags.items() if tag.startswith((cluster.registry, cluster.push_address))}
 
 
 @pytest.mark.usefixtures("clean", "unbuilt")
@@ -85,7 +86,7 @@ def names_of_others() -> set[str]:
 def test_what_build_has_made_runs_like_the_tree_and_nothing_is_built_again(
     kaapana: Kaapana, here: Bundle, small_ct: Series, deliver: str | None
 ) -> None:
-    before = names_of_others()
+    before = names_of(kaapana)
     assert here.archive is not None
     installed = kaapana.install_built(here.chart.path, here.archive, deliver=deliver)
     run = installed.run(dataset=small_ct)
@@ -100,7 +101,7 @@ def test_what_build_has_made_runs_like_the_tree_and_nothing_is_built_again(
     document = json.loads((run.directory / "run.json").read_text())
     assert {image["origin"] for image in document["images"]} == {"images.tar"}
     installed.uninstall()
-    assert names_of_others() == before
+    assert names_of(kaapana) == before
 
 
 @pytest.mark.usefixtures("clean", "unbuilt")
@@ -113,13 +114,28 @@ def test_images_of_the_engine_are_taken_by_the_platforms_names_and_stay_as_they_
             repository, _, tag = image.reference.rpartition(":")
             api.tag(image.image_id, repository, tag)
         try:
-            before = names_of_others()
+            before = names_of(kaapana)
             installed = kaapana.install_built(here.chart.path, "engine")
             assert installed.run(dataset=small_ct).succeeded
-            assert names_of_others() == before
+            assert names_of(kaapana) == before
         finally:
             for reference in tagged:
                 api.remove_image(reference, noprune=True)
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_dag_file_that_does_not_import_is_named_inside_the_image(
+    kaapana: Kaapana, tree: Path, tmp_path: Path
+) -> None:
+    broken = FILES["extension/docker/files/dag_mean.py"] + "import no_such_module\n"
+    write(tmp_path / "mean", {**CHANGES, "extension/docker/files/dag_mean.py": broken})
+    made = bundled(tmp_path / "mean", kaapana.platform_registry, tmp_path)
+    with pytest.raises(DagFileError) as caught:
+        kaapana.install_built(made.chart.path, [str(made.archive)])
+    line = len(broken.splitlines())
+    where = f"dags/dag_mean.py in the image {kaapana.platform_registry}/dag-mean:0.6.0 line {line}"
+    assert caught.value.cause.startswith(f"{where} does not import: ModuleNotFoundError")
+    assert str(tree) not in str(caught.value)
 
 
 @pytest.mark.usefixtures("clean")

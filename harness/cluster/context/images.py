@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.artefacts import loading
 from harness.cluster.docker import archives
 from harness.errors import ImageError
 from harness.images import RegistryClient
@@ -73,7 +74,7 @@ class RegistryImages:
             ImageError: the engine does not take it, or the push fails.
         """
         images = archives.open_for(self._client, archive).images
-        names = {archives.name_of(self._scratch, image.config_digest) for image in images}
+        names = {loading.name_of(self._scratch, image.config_digest) for image in images}
         try:
             return self.provide(archives.load(self._client, archive, keep_as=self._scratch))
         finally:

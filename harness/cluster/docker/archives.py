@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
+from harness.artefacts.loading import name_of
 from harness.errors import ImageError
+from harness.images import engine
 
 if TYPE_CHECKING:
     import docker
@@ -44,18 +46,14 @@ def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
     return archive
 
 
-def name_of(keep_as: str, config_digest: str) -> str:
-    """The name under which :func:`load` keeps an image."""
-    return f"{keep_as}:{config_digest.removeprefix('sha256:')[:24]}"
-
-
 def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[str, str]:
     """Load an archive; what the engine has already under the name that is kept is not sent.
 
     Args:
         client: the engine.
         archive: the file.
-        keep_as: repository under which the images stay in the engine, see :func:`name_of`. No other name is touched.
+        keep_as: repository under which the images stay in the engine, by
+            :func:`harness.artefacts.loading.name_of`. No other name is touched.
 
     Returns:
         Reference to id of its image in the engine.
@@ -69,7 +67,7 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
     kept = {name_of(keep_as, image.config_digest): image for image in images.values()}
     missing = {name: image for name, image in kept.items() if _id_of(client, name) is None}
     if missing:
-        _send(client, opened, missing)
+        engine.load_images(client.api, opened.stream(missing), str(archive))
     found: dict[str, str] = {}
     for reference, image in images.items():
         image_id = _id_of(client, name_of(keep_as, image.config_digest))
@@ -77,20 +75,6 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
             raise ImageError(f"the engine has loaded {archive} but does not know {reference}, {image.config_digest}")
         found[reference] = image_id
     return found
-
-
-def _send(client: docker.DockerClient, archive: ImageArchive, names: dict[str, ArchivedImage]) -> None:
-    import docker.errors
-    import requests
-
-    try:
-        # lines of progress; a request that fails as a whole is answered by one line with its message
-        for line in client.api.load_image(archive.stream(names)) or ():  # type: ignore[no-untyped-call]
-            trouble = line.get("error") or line.get("message") if isinstance(line, dict) else None
-            if trouble:
-                raise ImageError(f"the engine does not load {archive.path}", last_seen=str(trouble))
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise ImageError(f"the engine does not load {archive.path}", last_seen=str(error)) from None
 
 
 def _id_of(client: docker.DockerClient, reference: str) -> str | None:

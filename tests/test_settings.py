@@ -1,0 +1,44 @@
+"""Settings that are lists: charts and images, by flag, variable and table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.settings import Settings
+
+
+def table(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text(f"[tool.kaapana-harness]\n{text}\n")
+    return folder
+
+
+def test_charts_and_images_of_the_table_are_relative_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/a-1.0.0.tgz").touch()
+    start = table(tmp_path, 'chart = ["dist/a-1.0.0.tgz"]\nimages = ["engine", "registry.site:5000/team"]')
+    settings = Settings.load(environ={}, start=start)
+    assert settings.chart == (str(tmp_path / "dist/a-1.0.0.tgz"),)
+    assert settings.images == ("engine", "registry.site:5000/team")
+    assert Settings.load(environ={}, start=start / "dist").chart == settings.chart
+
+
+def test_a_variable_separates_them_by_commas_and_a_flag_may_be_repeated(tmp_path: Path) -> None:
+    environ = {"KAAPANA_HARNESS_CHART": "a-1.0.0.tgz, b-1.0.0.tgz"}
+    assert Settings.load(environ=environ, start=tmp_path).chart == ("a-1.0.0.tgz", "b-1.0.0.tgz")
+    flags = {"chart": ["c-1.0.0.tgz", "d-1.0.0.tgz"]}
+    assert Settings.load(flags, environ=environ, start=tmp_path).chart == ("c-1.0.0.tgz", "d-1.0.0.tgz")
+
+
+@pytest.mark.parametrize("version", ["a b", "-1", "x" * 129, "1/2"])
+def test_a_version_that_cannot_be_a_tag_is_refused(tmp_path: Path, version: str) -> None:
+    with pytest.raises(UsageError, match="KAAPANA_HARNESS_PLATFORM_VERSION"):
+        Settings.load(environ={"KAAPANA_HARNESS_PLATFORM_VERSION": version}, start=tmp_path)
+
+
+@pytest.mark.parametrize("registry", ["https://registry.site", "no registry", "registry"])
+def test_a_name_that_cannot_be_a_registry_is_refused(tmp_path: Path, registry: str) -> None:
+    with pytest.raises(UsageError, match="KAAPANA_HARNESS_PLATFORM_REGISTRY"):
+        Settings.load(environ={"KAAPANA_HARNESS_PLATFORM_REGISTRY": registry}, start=tmp_path)
