@@ -134,7 +134,7 @@ def _findings(environment: Environment, wanted: Installable, note: Note) -> tupl
         return ()
     airflow, installed = environment.airflow, releases.find_all(environment.cluster.api)
     left = residue.left(wanted.release, note.left, installed, airflow.files().digests) if note.left else []
-    stale = residue.stale(wanted.release, left, airflow.refresh()) if left else []
+    stale = [residue.stale(wanted.release, left, airflow.refresh())] if left else []
     return (*stale, *residue.clashes(wanted.release, note.files, installed))
 
 

@@ -17,8 +17,8 @@ from harness.platform.releases import Release
 _MOST_NAMED = 10
 
 
-def stale(extension: str, files: Sequence[str], bag: DagBag) -> list[Finding]:
-    """Tell of files of an extension's earlier versions.
+def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
+    """Return the finding about files of an extension's earlier versions.
 
     Args:
         extension: its name.
@@ -32,7 +32,7 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> list[Finding]:
         "uninstall the old version before its DAG image is replaced under the same tag: the remove hook deletes only "
         "what its image has. What is left now goes by hand, here with the environment (kaapana-harness down)"
     )
-    return [Finding("stale-dag-file", "warning", listed(files), message, fix)]
+    return Finding("stale-dag-file", "warning", listed(files), message, fix)
 
 
 def left(extension: str, files: Iterable[str], releases: Iterable[Release], present: Mapping[str, str]) -> list[str]:
@@ -49,7 +49,7 @@ def left(extension: str, files: Iterable[str], releases: Iterable[Release], pres
 
 
 def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release]) -> list[Finding]:
-    """Find the files that another installed extension brings too.
+    """Return the findings about files that another installed extension brings too.
 
     Args:
         extension: its name.
@@ -78,7 +78,7 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release
 
 
 def after_removal(removed: Release, releases: Sequence[Release], present: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Say what a removed release has left, and what other extensions have lost with it.
+    """Return what a removed release has left, and what other extensions have lost with it.
 
     Args:
         removed: the release that is gone.

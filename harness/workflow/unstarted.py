@@ -46,5 +46,7 @@ def fail(arguments: Any, error: BaseException) -> bool:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"the task could not start: {type(error).__name__}: {error}\n", "utf-8")
-        task.state, task.end_date = TaskInstanceState.FAILED, timezone.utcnow()
+        # the attempt has begun and ended: it has a log
+        task.start_date = task.end_date = timezone.utcnow()
+        task.state = TaskInstanceState.FAILED
     return True

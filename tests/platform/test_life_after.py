@@ -188,7 +188,9 @@ def test_a_run_whose_extension_is_uninstalled_ends_with_that_cause(kaapana: Kaap
     changes = {
         **SMALL,
         "processing-containers/mean-value/files/mean.py": WAIT,
-        DAG_FILE: FILES[DAG_FILE].replace("    MeanOperator(dag=dag)\n", chain),
+        DAG_FILE: FILES[DAG_FILE]
+        .replace("    MeanOperator(dag=dag)\n", chain)
+        .replace('"ui_forms": {', '"ui_forms": {"data_form": {}, '),
     }
     listener = FirstTask()
     project = Kaapana(kaapana.environment, kaapana.project, evidence=tmp_path / "evidence", listener=listener)

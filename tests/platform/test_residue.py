@@ -33,16 +33,16 @@ def test_old_files_are_those_that_are_there_and_belong_to_nobody() -> None:
     assert residue.left("a", ["dags/old.py", "dags/moved.py", "dags/gone.py"], installed, present) == ["dags/old.py"]
 
 
-def test_an_old_file_is_told_with_the_dag_that_is_still_offered() -> None:
+def test_an_old_file_is_named_with_the_dag_that_is_still_offered() -> None:
     bag = DagBag({"old": {"fileloc": "/kaapana/mounted/workflows/dags/old.py"}}, {})
-    (finding,) = residue.stale("a", ["dags/old.py"], bag)
+    finding = residue.stale("a", ["dags/old.py"], bag)
     assert (finding.rule, finding.where) == ("stale-dag-file", "dags/old.py")
     assert "its DAG old" in finding.message
-    (finding,) = residue.stale("a", ["dags/x/helper.py"], bag)
+    finding = residue.stale("a", ["dags/x/helper.py"], bag)
     assert "DAG" not in finding.message
 
 
-def test_a_shared_file_is_told_from_one_that_was_overwritten() -> None:
+def test_a_shared_file_and_one_that_was_overwritten_are_named_as_such() -> None:
     installed = [
         release("same", {SHARED: "1", "dags/same.py": "9"}),
         release("changed", {SHARED: "2"}),
@@ -60,7 +60,7 @@ def test_an_extension_does_not_clash_with_itself() -> None:
     assert residue.clashes("a", {SHARED: "1"}, [release("a", {SHARED: "2"})]) == []
 
 
-def test_a_removal_tells_what_stays_and_what_others_have_lost() -> None:
+def test_a_removal_names_what_stays_and_what_others_have_lost() -> None:
     removed = release("a", {SHARED: "1", "dags/a.py": "2", "dags/both.py": "3"}, ("dags/old.py",))
     others = [release("b", {SHARED: "1", "dags/both.py": "3"}), release("c", {"dags/c.py": "4"})]
     present = {"dags/a.py": "2", "dags/old.py": "5", "dags/both.py": "3", "dags/c.py": "4"}
@@ -70,7 +70,7 @@ def test_a_removal_tells_what_stays_and_what_others_have_lost() -> None:
     assert "from b" in lost.message
 
 
-def test_a_clean_removal_tells_nothing() -> None:
+def test_a_clean_removal_has_no_findings() -> None:
     assert residue.after_removal(release("a", {"dags/a.py": "2"}), [release("b", {"dags/b.py": "1"})], {}) == ()
 
 

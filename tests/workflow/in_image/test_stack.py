@@ -452,6 +452,7 @@ def test_a_run_whose_dag_file_is_removed_ends_with_that_cause_and_the_dag_goes_a
     assert api.follow("leaving", run_id)[-1] == {"run": "failed"}
     run = api.details("leaving", run_id)
     assert states(run) == {"t0": "success", "t1": "failed"}
+    assert run["tasks"][1]["start"] == run["tasks"][1]["end"]
     _, log = api.call("GET", f"/flow/harness/logs/leaving/{run_id}/t1/{run['tasks'][1]['try_number']}")
     assert "Dag 'leaving' could not be found" in log
     deadline = time.monotonic() + 30
