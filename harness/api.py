@@ -165,7 +165,8 @@ class Kaapana:
         Args:
             path: the extension's source tree; it need not be there, nor be given, where packaged charts are installed.
             add_to_project: False leaves out "Add Software to Project"; the platform then refuses to start its DAGs.
-            deliver: ``registry`` or ``tar``; by default as in the settings.
+            deliver: ``registry``, ``tar``, or ``edk``: as the development kit builds, packages and delivers it; by
+                default as in the settings.
 
         Raises:
             UsageError: there is neither a path nor a packaged chart for it.
@@ -201,7 +202,8 @@ class Kaapana:
                 several; the first that has an image is taken.
             add_to_project: False leaves out "Add Software to Project".
             deliver: ``registry`` pushes also the images of archives to the platform's registry; by default they are
-                uploaded, and pods with the pull policy ``Always`` do not find them, as on the platform.
+                uploaded, and pods with the pull policy ``Always`` do not find them, as on the platform. ``edk``: the
+                registry of the development kit, ``localhost:32000``, is there and gets the images that have its name.
 
         Raises:
             ExtensionError: a package is not what the platform accepts, or images are missing: all of them are named.

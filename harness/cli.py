@@ -20,7 +20,7 @@ from harness.cli_images import images
 from harness.errors import UsageError
 from harness.exit_status import Verbs
 from harness.form_options import form_values
-from harness.settings import Settings
+from harness.settings import DELIVERIES, Settings
 
 if TYPE_CHECKING:
     from harness.artefacts.given import Artefacts
@@ -190,7 +190,11 @@ def build(
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
 @click.option("--project", help="Name of the project to run in; by default a new one.")
 @_platform_options
-@click.option("--deliver", type=click.Choice(["registry", "tar"]), help="How images reach the platform.")
+@click.option(
+    "--deliver",
+    type=click.Choice(DELIVERIES),
+    help="How images reach the platform: a push, an images.tar, or all as the development kit (EDK) does it.",
+)
 @click.option("--timeout", help="Seconds until the run is aborted.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the evidence of the run.")
 @click.option("--reuse", is_flag=True, default=None, help="Adopt a running environment, and leave it running.")
@@ -221,7 +225,7 @@ def run(
     settings, artefacts = given_artefacts(settings)
     if artefacts is None:
         assert extension is not None
-        read(extension)
+        read(extension, edk=settings.deliver == "edk")
     name = artefacts.packages[0].name if artefacts else extension.resolve().name if extension else ""
     directory = out if out is not None else _free_folder(Path("kaapana-report"), name)
     finished = _run(settings, extension, artefacts, series, dag, values, text, project, directory)

@@ -35,7 +35,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEnvironment
     environment = FakeEnvironment()
     monkeypatch.setattr("harness.cli._environment", lambda settings: environment)
     monkeypatch.setattr("harness.platform.install.deploy", fake_deploy)
-    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.setattr("harness.extension.read", lambda path, edk=False: None)
     monkeypatch.chdir(tmp_path)
     return environment
 
@@ -208,7 +208,7 @@ def test_images_without_a_chart_are_refused(tmp_path: Path) -> None:
 def test_an_archive_that_cannot_be_written_is_told_before_anything_is_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.setattr("harness.extension.read", lambda path, edk=False: None)
     monkeypatch.setattr("harness.platform.packaging.package", lambda *_: pytest.fail("packaging has begun"))
     (tmp_path / "file").write_text("")
     for target in (tmp_path, tmp_path / "file/images.tar"):
@@ -245,7 +245,7 @@ import harness.cli, harness.extension, harness.platform.install as install
 from fake_platform import FakeEnvironment
 environment = FakeEnvironment()
 harness.cli._environment = lambda settings: environment
-harness.extension.read = lambda path: None
+harness.extension.read = lambda path, edk: None
 def deploy(*_, **__):
     print("started", flush=True)
     threading.Event().wait()

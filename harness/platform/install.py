@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness import extension
 from harness.artefacts.sources import ImageSource
+from harness.contract import edk
+from harness.errors import UsageError
 from harness.findings import Finding
 from harness.platform import delivery, helm, installation, packaging, planning, registries, releases, upload
+from harness.platform import edk as kit
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable
 from harness.platform.planning import PlatformNames
 from harness.progress import OnProgress, quiet
+from harness.settings import check_delivery
 
 if TYPE_CHECKING:
     import os
@@ -93,38 +97,65 @@ def deploy(
     Args:
         path: the extension's source tree.
         project: where it may run; ``None`` leaves out "Add Software to Project".
-        deliver: ``registry`` or ``tar``; by default as in the settings.
+        deliver: ``registry``, ``tar`` or ``edk``; by default as in the settings.
         params: chosen ``extension_params``; by default what the dialog starts with.
         chart_dir: keep the package there.
         dag_image_tag: tag for the DAG image instead of the one that the cluster will pull.
 
     Raises:
+        UsageError: there is no such way of delivery.
         ExtensionError, BuildError: something in the tree is wrong.
         InstallError: it was built but does not become runnable.
     """
-    source = extension.read(path)
+    way = _checked(deliver or environment.settings.deliver)
+    by_edk, version = way == "edk", environment.platform_version
+    source = extension.read(path, edk=by_edk)
     with tempfile.TemporaryDirectory(prefix="kh-package-") as scratch:
         tool = helm.find()
         on_progress(f"packaging {source.chart.name}")
-        package = packaging.package(source.chart, chart_dir or Path(scratch), helm=tool)
+        folder = chart_dir or Path(scratch)
+        package = packaging.package(source.chart, folder, helm=tool, edk_version=version if by_edk else None)
         uploaded = upload.check(tool, package, environment.platform_globals)
         chosen = upload.default_parameters(package.values) if params is None else params
         rendered, merged = upload.render(tool, uploaded, environment.platform_globals, chosen)
-    tag = dag_image_tag or planning.dag_reference_of(rendered, package).rpartition(":")[2]
+    pulled = planning.dag_reference_of(rendered, package)
+    tag, findings = pulled.rpartition(":")[2], tuple[Finding, ...]()
+    if by_edk:
+        tag, findings = _edk_tag(environment, package, pulled)
+    tag = dag_image_tag or tag
 
     def reference(container: Container) -> str:
-        registry = registries.registry_of(environment, source, container)
-        return f"{registry}/{container.image}:{tag if container is source.dag_image else environment.platform_version}"
+        registry = edk.REGISTRY if by_edk else registries.registry_of(environment, source, container)
+        return f"{registry}/{container.image}:{tag if container is source.dag_image else version}"
 
     images = delivery.build([*source.processing_images, source.dag_image], reference, environment.settings, on_progress)
-    if (deliver or environment.settings.deliver) == "tar":
+    if way == "tar":
         delivery.hand_over_archive(images, environment.cluster, on_progress)
     else:
+        if by_edk:
+            kit.serve(environment.platform_registry)
         registries.serve(environment, (image.reference for image in images))
         delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    wanted = Installable(package, rendered, merged, source.contents, images)
-    return _deploy(environment, wanted, project, on_progress, input_readers=source.mentioning("OPERATOR_IN_DIR"))
+    wanted = Installable(package, rendered, merged, source.contents, images, by_edk)
+    readers = source.mentioning("OPERATOR_IN_DIR")
+    return _deploy(environment, wanted, project, on_progress, findings=findings, input_readers=readers)
+
+
+def _checked(way: str) -> str:
+    try:
+        return check_delivery(way)
+    except ValueError as error:
+        raise UsageError(f"there is no way of delivery {way!r}", fix=f"{error} (deliver, --deliver)") from None
+
+
+def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tuple[str, tuple[Finding, ...]]:
+    """The tag of the kit's DAG image: the platform's version, or what the cluster pulls where the guide counts."""
+    version = environment.platform_version
+    repository, _, tag = pulled.rpartition(":")
+    if tag == version or not planning.tagged_by_platform(environment.profile):
+        return version, ()
+    return tag, (planning.tag_finding(package, pulled, f"{repository}:{version}"),)
 
 
 def deploy_built(
@@ -143,15 +174,20 @@ def deploy_built(
         package: its chart.
         given: where its images are.
         project: where it may run; ``None`` leaves out "Add Software to Project".
-        deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes.
+        deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes. ``edk``
+            pushes what lies in the development kit's registry by its name there.
         params: chosen ``extension_params``; by default what the dialog starts with.
 
     Raises:
+        UsageError: there is no such way of delivery.
         ExtensionError: the package is not what the platform accepts, or images are missing.
         InstallError: it does not become runnable.
     """
+    by_edk = deliver is not None and _checked(deliver) == "edk"
+    if by_edk:
+        kit.serve(environment.platform_registry)
     names = PlatformNames(
-        environment.registry, environment.platform_version, environment.profile, environment.platform_globals
+        environment.registry, environment.platform_version, environment.profile, environment.platform_globals, by_edk
     )
     plan = planning.plan(
         package, given, names, helm.find(), params=params, present=environment.has_image, say=on_progress
@@ -160,7 +196,7 @@ def deploy_built(
     images = delivery.deliver_found(
         environment.cluster, environment.platform_registry, plan.images, push_all=deliver == "registry", say=on_progress
     )
-    wanted = Installable(package, plan.rendered, plan.merged, plan.contents, images)
+    wanted = Installable(package, plan.rendered, plan.merged, plan.contents, images, by_edk)
     return _deploy(environment, wanted, project, on_progress, findings=plan.findings)
 
 
