@@ -9,6 +9,7 @@ from tests.extension.trees_for_tests import FILES
 
 CHART = "extension/mean-workflow"
 OPERATOR = "extension/docker/files/mean-value/MeanOperator.py"
+DAG_FILE = "extension/docker/files/dag_mean.py"
 DOCKERFILE = "extension/docker/Dockerfile"
 CONTAINER = "processing-containers/mean-value"
 VALUES = """\
@@ -20,6 +21,8 @@ global:
   custom_registry_url: "localhost:32000"
 """
 CHANGES: dict[str, str | None] = {
+    # an empty data_form: runs take no dataset
+    DAG_FILE: FILES[DAG_FILE].replace('"ui_forms": {', '"ui_forms": {"data_form": {}, '),
     f"{CHART}/values.yaml": VALUES,
     f"{CHART}/requirements.yaml": FILES[f"{CHART}/requirements.yaml"].replace(
         "file://../../../../../services/utils/dag-installer-chart",
@@ -29,7 +32,7 @@ CHANGES: dict[str, str | None] = {
         'image=f"{DEFAULT_REGISTRY}/mean-value:{KAAPANA_BUILD_VERSION}"',
         'image_pull_policy="IfNotPresent",\n            image=f"localhost:32000/mean-value:{KAAPANA_BUILD_VERSION}"',
     ),
-    # what is in the base is of no interest, an archive of the large one has 1.2 GB; the name is what the kit leaves there
+    # the name is what the kit leaves there; the small base, because an archive of the large one has 1.2 GB
     f"{CONTAINER}/Dockerfile": None,
     f"{CONTAINER}/mean.Dockerfile": FILES[f"{CONTAINER}/Dockerfile"].replace(
         "local-only/base-python-cpu:latest", "local-registry.services.svc.cluster.local:5000/base-installer:latest"
@@ -47,7 +50,7 @@ def write(root: Path, changes: dict[str, str | None] | None = None, *, name: str
     """
     files = {**FILES, **CHANGES, **(changes or {})}
     renamed = {
-        path: text and text.replace("dag-mean", f"dag-{name}").replace("mean-value:{", f"{name}-value:{{")
+        path: text and text.replace("dag-mean", f"dag-{name}").replace("/mean-value:{", f"/{name}-value:{{")
         for path, text in files.items()
     }
     label = f"{CONTAINER}/mean.Dockerfile"

@@ -182,10 +182,10 @@ def test_an_operator_of_the_kit_that_names_the_platforms_registry_is_noted(tmp_p
 
 
 def test_both_names_of_the_kits_registry_mean_the_same_images_and_are_open() -> None:
-    told: list[tuple[str, str, bool]] = []
+    announced: list[tuple[str, str, bool]] = []
 
     def serve(name: str, prefix: str, login: object, *, open_to_all: bool = False) -> None:
-        told.append((name, prefix, open_to_all))
+        announced.append((name, prefix, open_to_all))
 
     cluster = SimpleNamespace(registry="localhost:1", push_address="localhost:2", serve_registry=serve)
     registry = PlatformRegistry(cast(Cluster, cluster), pull=None, push=None)
@@ -193,5 +193,5 @@ def test_both_names_of_the_kits_registry_mean_the_same_images_and_are_open() -> 
     edk.serve(registry)
     registry.close()
     internal = "local-registry.services.svc.cluster.local:5000"
-    assert told[1:] == [(KIT, "localhost_32000", True), (internal, "localhost_32000", True)]
+    assert announced[1:] == [(KIT, "localhost_32000", True), (internal, "localhost_32000", True)]
     assert registry.serves(f"{internal}/mean-value:0.6.0")
