@@ -205,7 +205,8 @@ class Kaapana:
         Args:
             path: the extension's source tree; it need not be there, nor be given, where packaged charts are installed.
             add_to_project: False leaves out "Add Software to Project"; the platform then refuses to start its DAGs.
-            deliver: ``registry`` or ``tar``; by default as in the settings.
+            deliver: ``registry``, ``tar``, or ``edk``: as the development kit builds, packages and delivers it; by
+                default as in the settings.
             params: ``extension_params`` by name; the others have what the platform's dialog starts with.
 
         Raises:
@@ -247,7 +248,8 @@ class Kaapana:
                 several; the first that has an image is taken.
             add_to_project: False leaves out "Add Software to Project".
             deliver: ``registry`` pushes also the images of archives to the platform's registry; by default they are
-                uploaded, and pods with the pull policy ``Always`` do not find them, as on the platform.
+                uploaded, and pods with the pull policy ``Always`` do not find them, as on the platform. ``edk``: the
+                registry of the development kit, ``localhost:32000``, is there and gets the images that have its name.
             params: ``extension_params`` by name, of the charts that have them; the others have what the platform's
                 dialog starts with.
 

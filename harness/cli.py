@@ -20,7 +20,7 @@ from harness.cli_images import images
 from harness.errors import UsageError
 from harness.exit_status import Verbs
 from harness.form_options import form_values
-from harness.settings import Settings
+from harness.settings import DELIVERIES, Settings
 
 if TYPE_CHECKING:
     from harness.artefacts.given import Artefacts
@@ -193,7 +193,11 @@ def build(
 )
 @click.option("--project", help="Name of the project to run in; by default a new one.")
 @_platform_options
-@click.option("--deliver", type=click.Choice(["registry", "tar"]), help="How images reach the platform.")
+@click.option(
+    "--deliver",
+    type=click.Choice(DELIVERIES),
+    help="How images reach the platform: a push, an images.tar, or all as the development kit (EDK) does it.",
+)
 @click.option("--timeout", help="Seconds until the run is aborted.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the evidence of the run.")
 @click.option("--reuse", is_flag=True, default=None, help="Adopt a running environment, and leave it running.")
@@ -229,7 +233,8 @@ def run(
         name, parameters = artefacts.packages[0].name, artefacts.parameters
     else:
         assert extension is not None
-        name, parameters = extension.resolve().name, read(extension).chart.parameters
+        tree = read(extension, edk=settings.deliver == "edk")
+        name, parameters = extension.resolve().name, tree.chart.parameters
     chosen = {**param_values, **params.from_text(parameters, param_text)}
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)

@@ -47,7 +47,11 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "images",
         {"metavar": "WHERE", "action": "append", "help": "its images: an images.tar, REGISTRY/PREFIX or engine"},
     ),
-    ("--kaapana-deliver", "deliver", {"metavar": "HOW", "help": "registry or tar"}),
+    (
+        "--kaapana-deliver",
+        "deliver",
+        {"metavar": "HOW", "help": "registry, tar, or edk (all as the development kit does it)"},
+    ),
     ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
     ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),
     (

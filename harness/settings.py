@@ -22,6 +22,8 @@ else:
     import tomli as tomllib
 
 _ENV_PREFIX = "KAAPANA_HARNESS_"
+DELIVERIES = ("registry", "tar", "edk")
+"""How images reach the platform: pushed, uploaded as ``images.tar``, or as the development kit does it (build 16)."""
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 """A registry as it stands in references of images: ``host[:port][/path]``."""
@@ -86,10 +88,15 @@ def _platform(text: str) -> str:
     raise ValueError(f"expected {', '.join(profiles.names()[:-1])} or {profiles.names()[-1]}")
 
 
-def _deliver(text: str) -> str:
-    if text in {"registry", "tar"}:
+def check_delivery(text: str) -> str:
+    """One of :data:`DELIVERIES`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text in DELIVERIES:
         return text
-    raise ValueError("expected registry or tar")
+    raise ValueError(f"expected {', '.join(DELIVERIES[:-1])} or {DELIVERIES[-1]}")
 
 
 def check_registry(text: str) -> str:
@@ -126,7 +133,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("reuse", _boolean, False, "adopt a running environment with the same settings, and leave it running"),
     Option("keep_on_failure", _boolean, False, "leave the environment running after a failed test"),
     Option("report", _optional_path, None, "folder for the evidence of every run"),
-    Option("deliver", _deliver, "registry", "how images reach the platform: registry push or images.tar"),
+    Option(
+        "deliver", check_delivery, "registry", "how images reach the platform: registry push, images.tar, or the EDK"
+    ),
     Option("chart", _words, (), "packaged charts that are installed in place of source trees, separated by commas"),
     Option("images", _words, (), "where their images are: archives, registry/prefix, or engine, separated by commas"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),

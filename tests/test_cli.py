@@ -175,7 +175,7 @@ def test_parameters_of_files_and_words_reach_the_install_with_their_types(
     organs = Parameter("organs", "list_multi", default=("liver",), choices=("liver", "kidney"))
     site = Parameter("site", "string", default="here")
     monkeypatch.setattr("harness.platform.install.deploy", deploy)
-    monkeypatch.setattr("harness.extension.read", lambda path: fake_source(path, fast, organs, site))
+    monkeypatch.setattr("harness.extension.read", lambda path, edk: fake_source(path, fast, organs, site))
     (tmp_path / "params.yaml").write_text("organs: [kidney]\nsite: there\n")
     result = invoke("run", "ext", "--param", "params.yaml", "--param", "fast=False", "--param", "site=elsewhere")
     assert result.exit_code == 0, result.output
@@ -229,7 +229,7 @@ def test_images_without_a_chart_are_refused(tmp_path: Path) -> None:
 def test_an_archive_that_cannot_be_written_is_told_before_anything_is_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("harness.extension.read", lambda path: None)
+    monkeypatch.setattr("harness.extension.read", lambda path, edk=False: None)
     monkeypatch.setattr("harness.platform.packaging.package", lambda *_: pytest.fail("packaging has begun"))
     (tmp_path / "file").write_text("")
     for target in (tmp_path, tmp_path / "file/images.tar"):

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import ExtensionError
 from harness.extension import charts, dockerfiles, trees
+from harness.extension import edk as kit
 from harness.extension.charts import Chart
 from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
 from harness.extension.dockerfiles import Container
@@ -50,18 +51,21 @@ class ExtensionSource:
         return tuple(found)
 
 
-def read(path: str | os.PathLike[str]) -> ExtensionSource:
+def read(path: str | os.PathLike[str], *, edk: bool = False) -> ExtensionSource:
     """Read an extension's source tree.
 
     Args:
         path: the folder with ``extension/`` and ``processing-containers/``.
+        edk: by the rules of the development kit in place of the build script's.
 
     Raises:
         ExtensionError: the tree is not an extension that the platform could build and install.
     """
     root = trees.check_root(path)
+    if edk:
+        kit.check_one_chart(root)
     chart, folders = _chart(root)
-    containers = _containers(root)
+    containers = _containers(root, edk)
     dag_image = _dag_image(root, chart, containers)
     rest = [container for container in containers if container is not dag_image]
     source = ExtensionSource(
@@ -101,9 +105,12 @@ def _chart(root: Path) -> tuple[Chart, list[Path]]:
     return charts.read(root, workflows[0]), folders
 
 
-def _containers(root: Path) -> list[Container]:
+def _containers(root: Path, edk: bool) -> list[Container]:
     """All Dockerfiles; outside the platform's own repository only the exact file name counts (build 4.2)."""
-    found = [dockerfiles.read(root, path) for path in trees.walk(root) if path.name == "Dockerfile"]
+    if edk:
+        found = kit.containers(root)
+    else:
+        found = [dockerfiles.read(root, path) for path in trees.walk(root) if path.name == "Dockerfile"]
     if not found:
         raise ExtensionError(
             f"{root} has no Dockerfile, so there is no DAG image to install from",
@@ -114,7 +121,8 @@ def _containers(root: Path) -> list[Container]:
         other = seen.setdefault(container.image, container)
         if other is not container:
             raise ExtensionError(
-                f"two Dockerfiles build the image {container.image}: the platform drops one of them",
+                f"two Dockerfiles build the image {container.image}: "
+                + ("the development kit pushes one over the other" if edk else "the platform drops one of them"),
                 last_seen=f"{other.dockerfile}\n{container.dockerfile}",
                 fix="give each its own LABEL IMAGE",
             )

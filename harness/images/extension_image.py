@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.contract.edk import REGISTRIES
 from harness.errors import BuildError
 from harness.images import engine
 from harness.images.build import build_image
@@ -40,8 +42,9 @@ def build_extension_image(
 ) -> str:
     """Build a container of an extension as its author wrote it.
 
-    The Dockerfile is used untouched: certificates and package indexes come with the ``local-only`` bases, proxies
-    as predefined build arguments. Nothing is sent to the engine when an image with the same inputs exists.
+    The Dockerfile is used untouched, but for bases that have the name which the development kit gives them:
+    certificates and package indexes come with the ``local-only`` bases, proxies as predefined build arguments.
+    Nothing is sent to the engine when an image with the same inputs exists.
 
     Args:
         folder: the build context.
@@ -59,7 +62,12 @@ def build_extension_image(
         ImageError: a base image of the harness cannot be made.
     """
     context = author_context(folder, dockerfile)
-    bases = base_references(context.entries[dockerfile].read().decode("utf-8", "replace"), buildargs or {})
+    written = context.entries[dockerfile]
+    text = written.read().decode("utf-8", "surrogateescape")
+    if (mapped := with_local_bases(text, buildargs or {})) != text:
+        content = mapped.encode("utf-8", "surrogateescape")
+        context.entries[dockerfile] = dataclasses.replace(written, content=content, path=None)
+    bases = base_references(mapped, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)
@@ -93,20 +101,51 @@ def build_extension_image(
 
 def base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
     """The images that the ``FROM`` lines name, in order, without stage names and ``scratch``."""
+    return list(dict.fromkeys(reference for _, reference in _bases(dockerfile, buildargs)))
+
+
+def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
+    """Return a Dockerfile with ``local-only/<name>`` where it names a base as the development kit does.
+
+    The kit writes the name of its registry into the author's files (build 16, shapes 1.2); there the bases have the
+    tag ``latest``. An image with another tag is one that the author has pushed, and stays as it is.
+
+    Args:
+        dockerfile: its text.
+        buildargs: values of ARG that may be part of a base's name.
+    """
+    for token, reference in _bases(dockerfile, buildargs):
+        if local := _local_name(reference):
+            written = re.compile(rf"^(\s*FROM\s+(?:\\\s*\n\s*|--\S+\s+)*){re.escape(token)}(?=\s|$)", re.I | re.M)
+            dockerfile = written.sub(lambda match, name=local: match[1] + name, dockerfile)  # type: ignore[misc]
+    return dockerfile
+
+
+def _local_name(reference: str) -> str:
+    """The ``local-only`` name of a base in the kit's registry; empty for any other image."""
+    registry, _, name = reference.partition("/")
+    repository, _, tag = name.partition(":")
+    if registry not in REGISTRIES or (tag not in ("", "latest") and repository not in LOCAL_BASES):
+        return ""
+    return f"local-only/{repository}:{tag or 'latest'}"
+
+
+def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each base as the ``FROM`` line has it, and with the values of ARG put in."""
     values = dict(buildargs)
     stages: set[str] = set()
-    result: list[str] = []
+    begun = False
     for line in re.sub(r"\\\s*\n", " ", dockerfile).splitlines():
         if argument := _ARG.match(line):
-            if not result:
+            if not begun:
                 values.setdefault(argument[1], argument[2].strip("\"'"))
         elif found := _FROM.match(line):
             reference = re.sub(r"\$\{?(\w+)\}?", lambda m: values.get(m[1], m[0]), found[1]).strip("\"'")
-            if reference.lower() not in stages and reference != "scratch" and reference not in result:
-                result.append(reference)
+            if reference.lower() not in stages and reference != "scratch":
+                begun = True
+                yield found[1], reference
             if found[2]:
                 stages.add(found[2].lower())
-    return result
 
 
 def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnProgress) -> str:

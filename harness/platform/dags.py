@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.contract import edk
 from harness.contract.names import DAGS_DIR
 from harness.errors import DagFileError
 from harness.platform.import_advice import advice_for_import
@@ -35,7 +36,12 @@ class Dags:
 
 
 def collect(
-    extension: str, contents: Contents, airflow: AirflowClient, *, coming: Mapping[str, str] | None = None
+    extension: str,
+    contents: Contents,
+    airflow: AirflowClient,
+    *,
+    coming: Mapping[str, str] | None = None,
+    edk_images: Collection[str] = (),
 ) -> Dags:
     """Let Airflow parse the folder now, and find the extension's DAGs.
 
@@ -43,6 +49,7 @@ def collect(
         extension: its name, for messages.
         contents: what its DAG image has installed.
         coming: modules that extensions bring which are installed later, with the name of each one's chart.
+        edk_images: names of those images that lie in the registry of the development kit.
 
     Raises:
         DagFileError: a file does not import (file, line and exception are in the first line), there is no
@@ -66,7 +73,7 @@ def collect(
             last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
             fix='add "ui_visible": True to the default_args of the DAG',
         )
-    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(contents)
+    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(contents, edk_images)
     return Dags(ids, visible, tuple(notes))
 
 
@@ -118,12 +125,20 @@ def _exception(trace: str) -> str:
     return lines[-1].strip() if lines else "unknown error"
 
 
-def image_notes(contents: Contents) -> list[str]:
-    """References in DAG code that only happen to fit one installation, each with its line (build 2, 4.4)."""
+def image_notes(contents: Contents, edk_images: Collection[str] = ()) -> list[str]:
+    """References in DAG code that only happen to fit one installation, each with its line (build 2, 4.4).
+
+    Args:
+        contents: what the DAG image has installed.
+        edk_images: names of those images that lie in the registry of the development kit.
+    """
     notes = []
     for image in contents.operator_images:
         where = f"{image.file}:{image.line}"
-        if image.name is None and not image.reference.startswith("{?}"):
+        if image.name in edk_images:
+            notes.append(f"{where} pulls {image.name} from DEFAULT_REGISTRY, but the kit pushes it to {edk.REGISTRY}")
+        elsewhere = image.name is None and not image.reference.startswith("{?}")
+        if elsewhere and not (edk_images and edk.holds(image.reference)):
             notes.append(f"{where} pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
         tag = image.reference.rsplit(":", 1)[-1]
         if image.name is not None and "{" not in tag:

@@ -67,7 +67,10 @@ def build(
             else f"kaapana-harness/built/{container.image}:latest"
         )
         lines = _Lines(container.image, say)
-        image_id = build_extension_image(container.directory, tag, settings=settings, on_line=lines)
+        dockerfile = container.dockerfile.name
+        image_id = build_extension_image(
+            container.directory, tag, settings=settings, on_line=lines, dockerfile=dockerfile
+        )
         return PodImage(
             container.image, image_id, reference_of(container), "built", image_id, engine.layers_of(image_id)
         )

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from harness import extension
 from harness.artefacts.given import params_of
 from harness.artefacts.sources import ImageSource
-from harness.errors import HarnessError
+from harness.contract import edk
+from harness.errors import HarnessError, UsageError
 from harness.extension import Contents
 from harness.extension import params as extension_params
 from harness.findings import Finding
@@ -32,12 +33,14 @@ from harness.platform import (
     releases,
     upload,
 )
+from harness.platform import edk as kit
 from harness.platform.applications import ApplicationPlan
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable, Installed
 from harness.platform.planning import Plan, PlatformNames
 from harness.progress import OnProgress, quiet
+from harness.settings import check_delivery
 
 if TYPE_CHECKING:
     import os
@@ -132,23 +135,26 @@ def deploy(
     Args:
         path: the extension's source tree.
         project: where it may run; ``None`` leaves out "Add Software to Project".
-        deliver: ``registry`` or ``tar``; by default as in the settings.
+        deliver: ``registry``, ``tar`` or ``edk``; by default as in the settings.
         params: chosen ``extension_params``; the others have what the dialog starts with.
         chart_dir: keep the package there.
         dag_image_tag: tag for the DAG image instead of the one that the cluster will pull.
 
     Raises:
-        FormError: the dialog would not take the parameters.
+        UsageError: there is no such way of delivery.
         ExtensionError, BuildError: something in the tree is wrong.
         FormError: the dialog would not take the parameters.
         InstallError: it was built but does not become runnable.
     """
-    source = extension.read(path)
+    way = _checked(deliver or environment.settings.deliver)
+    by_edk, version = way == "edk", environment.platform_version
+    source = extension.read(path, edk=by_edk)
     posted = extension_params.check(source.chart.parameters, params or {})
     with tempfile.TemporaryDirectory(prefix="kh-package-") as scratch:
         tool = helm.find()
         on_progress(f"packaging {source.chart.name}")
-        package = packaging.package(source.chart, chart_dir or Path(scratch), helm=tool)
+        folder = chart_dir or Path(scratch)
+        package = packaging.package(source.chart, folder, helm=tool, edk_version=version if by_edk else None)
         uploaded = upload.check(tool, package, environment.platform_globals)
         rendered, merged = upload.render(tool, uploaded, environment.platform_globals, posted)
         odd = parameters.findings(
@@ -157,22 +163,44 @@ def deploy(
             uploaded,
             lambda values: upload.render(tool, uploaded, environment.platform_globals, values)[0],
         )
-    tag = dag_image_tag or planning.dag_reference_of(rendered, package).rpartition(":")[2]
+    pulled = planning.dag_reference_of(rendered, package)
+    tag, findings = pulled.rpartition(":")[2], tuple[Finding, ...]()
+    if by_edk:
+        tag, findings = _edk_tag(environment, package, pulled)
+    tag = dag_image_tag or tag
 
     def reference(container: Container) -> str:
-        registry = registries.registry_of(environment, source, container)
-        return f"{registry}/{container.image}:{tag if container is source.dag_image else environment.platform_version}"
+        registry = edk.REGISTRY if by_edk else registries.registry_of(environment, source, container)
+        return f"{registry}/{container.image}:{tag if container is source.dag_image else version}"
 
     images = delivery.build([*source.processing_images, source.dag_image], reference, environment.settings, on_progress)
-    if (deliver or environment.settings.deliver) == "tar":
+    if way == "tar":
         delivery.hand_over_archive(images, environment.cluster, on_progress)
     else:
+        if by_edk:
+            kit.serve(environment.platform_registry)
         registries.serve(environment, (image.reference for image in images))
         delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    wanted = Installable(package, package.name, rendered, merged, source.contents, images, posted)
+    wanted = Installable(package, package.name, rendered, merged, source.contents, images, posted, by_edk=by_edk)
     readers = source.mentioning("OPERATOR_IN_DIR")
-    return _deploy(environment, wanted, project, on_progress, findings=odd, input_readers=readers)
+    return _deploy(environment, wanted, project, on_progress, findings=(*findings, *odd), input_readers=readers)
+
+
+def _checked(way: str) -> str:
+    try:
+        return check_delivery(way)
+    except ValueError as error:
+        raise UsageError(f"there is no way of delivery {way!r}", fix=f"{error} (deliver, --deliver)") from None
+
+
+def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tuple[str, tuple[Finding, ...]]:
+    """The tag of the kit's DAG image: the platform's version, or what the cluster pulls where the guide counts."""
+    version = environment.platform_version
+    repository, _, tag = pulled.rpartition(":")
+    if tag == version or not planning.tagged_by_platform(environment.profile):
+        return version, ()
+    return tag, (planning.tag_finding(package, pulled, f"{repository}:{version}"),)
 
 
 def deploy_built(
@@ -196,16 +224,21 @@ def deploy_built(
         given: where its images are.
         project: where its DAGs may run, and where applications are launched.
         add_to_project: False leaves out "Add Software to Project".
-        deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes.
+        deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes. ``edk``
+            pushes what lies in the development kit's registry by its name there.
         params: chosen ``extension_params``; the others have what the dialog starts with.
 
     Raises:
+        UsageError: there is no such way of delivery.
         FormError: the dialog would not take the parameters.
         ExtensionError: a package is not what the platform accepts, or images are missing.
         InstallError: it does not become runnable.
     """
+    by_edk = deliver is not None and _checked(deliver) == "edk"
+    if by_edk:
+        kit.serve(environment.platform_registry)
     names = PlatformNames(
-        environment.registry, environment.platform_version, environment.profile, environment.platform_globals
+        environment.registry, environment.platform_version, environment.profile, environment.platform_globals, by_edk
     )
     tool, present, chosen = helm.find(), environment.has_image, params_of(packages, params or {})
     plans: list[Plan | ApplicationPlan] = []
@@ -227,7 +260,7 @@ def deploy_built(
                 push_all=deliver == "registry",
                 say=on_progress,
             )
-            wanted = _installable(plan, images, plans[number + 1 :])
+            wanted = _installable(plan, images, plans[number + 1 :], by_edk)
             findings = plan.findings if isinstance(plan, Plan) else ()
             done.append(
                 _deploy(environment, wanted, project if add_to_project else None, on_progress, findings=findings)
@@ -242,7 +275,7 @@ def deploy_built(
 
 
 def _installable(
-    plan: Plan | ApplicationPlan, images: Sequence[PodImage], later: Sequence[Plan | ApplicationPlan]
+    plan: Plan | ApplicationPlan, images: Sequence[PodImage], later: Sequence[Plan | ApplicationPlan], by_edk: bool
 ) -> Installable:
     if isinstance(plan, ApplicationPlan):
         return Installable(plan.package, plan.release, plan.rendered, plan.merged, Contents(()), images, plan.params)
@@ -250,7 +283,7 @@ def _installable(
         module: entry.package.name for entry in later if isinstance(entry, Plan) for module in entry.contents.modules
     }
     return Installable(
-        plan.package, plan.package.name, plan.rendered, plan.merged, plan.contents, images, plan.params, coming
+        plan.package, plan.package.name, plan.rendered, plan.merged, plan.contents, images, plan.params, coming, by_edk
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.package import ChartPackage
+from harness.contract import edk
 from harness.errors import InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
@@ -18,6 +19,7 @@ from harness.kube.troubles import Trouble
 from harness.platform import dags, installer, releases, residue
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
+from harness.platform.installer import Explanation
 from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
 from harness.platform.releases import Release
@@ -41,6 +43,7 @@ class Installable:
         images: the images of its own that pods pull.
         params: the ``extension_params`` as they were posted.
         coming: modules that extensions bring which are installed later, with the name of each one's chart.
+        by_edk: it was delivered as the development kit does it.
     """
 
     package: ChartPackage
@@ -51,6 +54,12 @@ class Installable:
     images: Sequence[PodImage]
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     coming: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    by_edk: bool = False
+
+    @property
+    def edk_images(self) -> tuple[str, ...]:
+        """Names of the images that the development kit has pushed to its own registry."""
+        return tuple(image.image for image in self.images if self.by_edk and edk.holds(image.reference))
 
     @property
     def dag_image(self) -> PodImage | None:
@@ -144,7 +153,7 @@ def _install_workflow(
     api = environment.cluster.api
     job = _installer_job(wanted)
 
-    def explain(trouble: Trouble) -> str:
+    def explain(trouble: Trouble) -> Explanation:
         return _explain(environment, wanted, trouble)
 
     say(f"installing {release.name}")
@@ -174,7 +183,14 @@ def _install_workflow(
             say=say,
         )
         say("waiting for the DAG to appear in Airflow")
-        return done, dags.collect(wanted.package.name, wanted.contents, environment.airflow, coming=wanted.coming)
+        found = dags.collect(
+            wanted.package.name,
+            wanted.contents,
+            environment.airflow,
+            coming=wanted.coming,
+            edk_images=wanted.edk_images,
+        )
+        return done, found
     except InstallError:
         # the files must not trouble the next extension that is installed into this environment
         uninstall(environment, done, True, say)
@@ -258,25 +274,45 @@ def _is_unchanged(environment: Environment, wanted: Installable, release: Releas
     return dags.ids_of(wanted.contents, bag) == note.dags.ids
 
 
-def _explain(environment: Environment, wanted: Installable, trouble: Trouble) -> str:
+def _explain(environment: Environment, wanted: Installable, trouble: Trouble) -> Explanation:
     """Why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
     if not trouble.pull_failed:
-        return ""
+        return Explanation()
+    if edk.holds(trouble.image) and not wanted.by_edk:
+        return Explanation(edk.ADVICE, "that is the registry of the development kit")
     if trouble.unauthorized:
-        return pullsecrets.ADVICE
+        return Explanation(pullsecrets.ADVICE)
     package, own = wanted.package, wanted.dag_image.reference if wanted.dag_image else ""
     if trouble.image.rpartition(":")[0].rpartition("/")[2] != package.dag_image or not own:
-        return "push or import this image, or name another one"
+        return Explanation("push or import this image, or name another one")
     wanted_registry, _, wanted_tag = trouble.image.rpartition(":")
     given_registry, _, given_tag = own.rpartition(":")
-    if wanted_registry != given_registry:
-        return f"global.custom_registry_url of values.yaml names another registry: the DAG image was delivered as {own}"
-    if wanted_tag != given_tag:
-        installer_version = package.subcharts[INSTALLER]
-        return (
-            f"the DAG image was delivered with the tag {given_tag}, the cluster pulls {wanted_tag}: since platform "
-            f"0.5.1 the tag is the version of dag-installer-chart inside the package ({installer_version}), "
-            f"not the platform version ({environment.platform_version}). Tag the DAG image {wanted_tag}, or set the "
-            "version of dag-installer-chart and of its entry in requirements.yaml to the platform version"
+    if wanted_registry != given_registry and wanted.by_edk:
+        return Explanation(
+            f'set custom_registry_url: "{edk.REGISTRY}" below global in values.yaml', f"the kit pushes it as {own}"
         )
-    return "the image was delivered under this name; see whether the pull policy Always asks for a registry"
+    if wanted_registry != given_registry:
+        return Explanation(
+            f"global.custom_registry_url of values.yaml names another registry: the DAG image was delivered as {own}"
+        )
+    if wanted_tag != given_tag:
+        return _other_tag(environment, wanted, wanted_tag, given_tag)
+    return Explanation(
+        "the image was delivered under this name; see whether the pull policy Always asks for a registry"
+    )
+
+
+def _other_tag(environment: Environment, wanted: Installable, wanted_tag: str, given_tag: str) -> Explanation:
+    version, inside = environment.platform_version, wanted.package.subcharts[INSTALLER]
+    chart = f"set the version of dag-installer-chart and of its entry in requirements.yaml to {version}"
+    rule = f"since platform 0.5.1 the tag is the version of dag-installer-chart inside the package ({inside})"
+    if wanted.by_edk:
+        return Explanation(
+            f"{chart}, in a copy of that chart outside of the extension's folder; or in the kit push the DAG image "
+            f"once more: build_image.sh --dir <its folder> --image-version {wanted_tag}",
+            f"the kit pushes it with the tag {given_tag}, but {rule}",
+        )
+    return Explanation(
+        f"the DAG image was delivered with the tag {given_tag}, the cluster pulls {wanted_tag}: {rule}, "
+        f"not the platform version ({version}). Tag the DAG image {wanted_tag}, or {chart}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -21,6 +22,19 @@ _LOG_LINES = 30
 _BACKOFF_LIMIT = 6
 
 
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """Why an image cannot be pulled, as far as the way of its delivery shows it.
+
+    Attributes:
+        fix: the next step.
+        cause: what belongs into the first line, if the reason and the image do not say it.
+    """
+
+    fix: str = ""
+    cause: str = ""
+
+
 def wait(
     api: KubeApi,
     job: Manifest,
@@ -28,7 +42,7 @@ def wait(
     timeout_s: float,
     what: str,
     registry: PlatformRegistry | None = None,
-    explain: Callable[[Trouble], str] = lambda trouble: "",
+    explain: Callable[[Trouble], Explanation] = lambda trouble: Explanation(),
 ) -> None:
     """Return when the Job's pod has succeeded.
 
@@ -36,7 +50,7 @@ def wait(
         job: the Job as it was applied.
         what: its purpose, for messages, e.g. ``the installer of dag-otsus-method``.
         registry: of the platform, which is asked about an image that cannot be pulled.
-        explain: the next step for an author, given the trouble.
+        explain: what the trouble means to an author.
 
     Raises:
         InstallError: the pod failed, cannot start, or did not end in time; its state is named.
@@ -62,11 +76,12 @@ def wait(
                 why = pullsecrets.refusal(api, pod, trouble.image).summary
             elif trouble.pull_failed and registry is not None:
                 message = pulls.told(registry, trouble.image, message)
+            explanation = explain(trouble)
             raise InstallError(
-                f"{what} cannot start: {why}",
+                f"{what} cannot start: {why}" + (f": {explanation.cause}" if explanation.cause else ""),
                 last_seen=f"container {trouble.container}: {message}",
                 evidence=f"pod {namespace}/{pod['metadata']['name']}",
-                fix=explain(trouble),
+                fix=explanation.fix,
             )
         if phase == "Failed":
             failed.add(pod["metadata"]["name"])
@@ -89,7 +104,7 @@ def wait_for_jobs(
     *,
     timeout_s: float,
     registry: PlatformRegistry,
-    explain: Callable[[Trouble], str],
+    explain: Callable[[Trouble], Explanation],
     say: OnProgress,
 ) -> None:
     """Return when the Jobs of the author's own templates have succeeded, one after the other.

@@ -7,6 +7,7 @@ place, with the same version rule: what the requirement asks for must be the ver
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import yaml
 from harness.artefacts import package as packages
 from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
-from harness.extension import trees
+from harness.extension import edk, trees
 from harness.extension.charts import INSTALLER, Chart
 from harness.platform.helm import Helm, HelmError, find
 
@@ -27,12 +28,16 @@ INSTALLER_CHART = Path(__file__).parent / "dag-installer-chart"
 _COMMITTED_VERSION = "0.0.0"
 
 
-def package(chart: Chart, destination: Path, *, helm: Helm | None = None) -> ChartPackage:
+def package(
+    chart: Chart, destination: Path, *, helm: Helm | None = None, edk_version: str | None = None
+) -> ChartPackage:
     """Package a chart; its folder stays as it is.
 
     Args:
         chart: the extension's chart.
         destination: folder for the package, created on demand.
+        helm: the way to Helm; by default what the machine has.
+        edk_version: the version that the development kit gives the package: that of the platform (build 16).
 
     Returns:
         The package, read as any other.
@@ -42,6 +47,8 @@ def package(chart: Chart, destination: Path, *, helm: Helm | None = None) -> Cha
     """
     helm = helm or find()
     with _copy(chart) as folder:
+        if edk_version is not None:
+            chart = _with_version(chart, folder, edk_version)
         _resolve_dependencies(chart, folder)
         try:
             helm.dependency_update(folder)
@@ -64,6 +71,15 @@ def _copy(chart: Chart) -> Iterator[Path]:
         folder = Path(scratch) / chart.name
         _copy_files(chart.directory, folder, skip_built=True)
         yield folder
+
+
+def _with_version(chart: Chart, folder: Path, version: str) -> Chart:
+    """The chart as the kit has edited it: in the copy, the author's stays as it is."""
+    path = folder / "Chart.yaml"
+    text = edk.with_version(path.read_text("utf-8"), version)
+    path.write_text(text, "utf-8")
+    metadata = trees.parse_mapping(text, str(chart.directory / "Chart.yaml"))
+    return dataclasses.replace(chart, version=str(metadata["version"]), metadata=metadata)
 
 
 def _copy_files(source: Path, target: Path, *, skip_built: bool = False) -> None:

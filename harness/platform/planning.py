@@ -14,13 +14,14 @@ from harness import profiles
 from harness.artefacts import image_files, sources
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource, last_part
-from harness.contract import names
+from harness.contract import edk, names
 from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
 from harness.extension import params as extension_params
 from harness.findings import Finding
 from harness.images import manifests as remote
 from harness.platform import parameters, upload
+from harness.platform.edk import KitSource
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered, describe, images_of
 from harness.profiles import Profile
@@ -36,12 +37,18 @@ class PlatformNames:
         version: ``KAAPANA_BUILD_VERSION``.
         profile: the release.
         platform_globals: ``global`` of the platform's own release (build 10.3).
+        has_edk: the development kit's registry is there as well.
     """
 
     registry: str
     version: str
     profile: Profile
     platform_globals: Mapping[str, Any]
+    has_edk: bool = False
+
+    def serves(self, reference: str) -> bool:
+        """Whether it lies in a registry of the platform by its name."""
+        return reference.startswith(f"{self.registry}/") or (self.has_edk and edk.holds(reference))
 
     def provides(self, reference: str) -> bool:
         """Whether it is one of the platform's own images."""
@@ -109,6 +116,8 @@ def plan(
         ExtensionError: the package would not be accepted, or images are missing: all of them are named.
         UsageError: an image is not for this engine's architecture.
     """
+    if platform.has_edk:
+        given = [KitSource(source) for source in given]
     uploaded = upload.check(helm, package, platform.platform_globals)
     posted = extension_params.check(package.parameters, params or {})
     rendered, merged = upload.render(helm, uploaded, platform.platform_globals, posted)
@@ -178,6 +187,31 @@ def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
     )
 
 
+def tagged_by_platform(profile: Profile) -> bool:
+    """Whether the cluster pulls the DAG image with the platform's version as its tag, as the guide has it (build 2)."""
+    return bool(profile.value("installer.dag_image_tag") == "platform")
+
+
+def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
+    """Return what to say where the guide's tag was accepted although the package asks for another.
+
+    Args:
+        package: the chart.
+        reference: under which its installer pulls the DAG image.
+        taken: the name that the image has.
+    """
+    others = tuple(profile.name for profile in profiles.releases() if not tagged_by_platform(profile))
+    return Finding(
+        "dag-image-tag",
+        "warning",
+        package.path.name,
+        f"its installer pulls {reference}; {taken} was taken, as the guide promises. {', '.join(others)} take "
+        "the version of the dag-installer-chart inside the package as the tag and end in ErrImagePull",
+        f"also tag the DAG image {reference}",
+        others,
+    )
+
+
 class _Search:
     """Looks for references and remembers what was found."""
 
@@ -200,27 +234,16 @@ class _Search:
         """Return the DAG image; where the guide's tag counts, the one with the platform's version will do (build 2)."""
         if image := self.find(reference):
             return image, []
-        profile, version = self._platform.profile, self._platform.version
         repository, _, tag = reference.rpartition(":")
-        if profile.value("installer.dag_image_tag") != "platform" or tag == version:
+        version = self._platform.version
+        if tag == version or not tagged_by_platform(self._platform.profile):
             return None, []
         image = self.find(f"{repository}:{version}")
         if image is None:
             return None, []
         del self.found[f"{repository}:{version}"]
         self.found[reference] = dataclasses.replace(image, reference=reference)
-        releases = [entry for entry in profiles.releases() if entry.value("installer.dag_image_tag") == "chart"]
-        listed = tuple(entry.name for entry in releases)
-        finding = Finding(
-            "dag-image-tag",
-            "warning",
-            package.path.name,
-            f"its installer pulls {reference}; {image.name} was taken, as the guide promises. {', '.join(listed)} take "
-            "the version of the dag-installer-chart inside the package as the tag and end in ErrImagePull",
-            f"also tag the DAG image {reference}",
-            listed,
-        )
-        return self.found[reference], [finding]
+        return self.found[reference], [tag_finding(package, reference, image.name)]
 
     def absent(self, needs: Sequence[_Need]) -> list[_Need]:
         """Return what neither the sources, nor the platform, nor another registry has."""
@@ -233,7 +256,7 @@ class _Search:
 
     def _elsewhere(self, reference: str) -> bool:
         """Whether a registry that is not the platform's has it."""
-        if reference.startswith(f"{self._platform.registry}/"):
+        if self._platform.serves(reference):
             return False
         try:
             return remote.exists(reference)
@@ -247,7 +270,8 @@ def missing(
     """Return the error for images that nobody has: each with the place that names it, and what there is instead."""
     references = sorted(need.reference for need in absent)
     lines: list[str] = []
-    hints: list[str] = []
+    strangers = not platform.has_edk and any(edk.holds(reference) for reference in references)
+    hints = [edk.ADVICE] if strangers else []
     for need in sorted(absent, key=lambda need: need.reference):
         similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
         lines.append(
@@ -272,6 +296,9 @@ def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platfo
         if there != wanted and wanted.startswith(f"{platform.registry}/"):
             suffix = wanted.removeprefix(platform.registry)
             own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
+            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
+        elif platform.has_edk and there != wanted and edk.holds(reference) and there_tag == wanted_tag:
+            own = there.rpartition("/")[0]
             yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
         elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
             yield (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import profiles
 from harness.artefacts.given import Artefacts, params_of
 from harness.artefacts.package import ChartPackage
+from harness.contract import edk
 from harness.errors import UsageError
 from harness.platform import applications, helm, planning, platform_globals
 from harness.platform.planning import PlatformNames
@@ -46,9 +47,12 @@ def check(
     profile = profiles.load(settings.platform)
     version = settings.platform_version or profile.version
     workflows = [package for package in artefacts.packages if package.is_workflow]
-    registry = settings.platform_registry or _inferred(artefacts, workflows, say)
+    has_edk = settings.deliver == "edk"
+    # the kit's registry is never the platform's
+    others = edk.REGISTRIES if has_edk else ()
+    registry = settings.platform_registry or _inferred(artefacts, workflows, (*_NO_REGISTRY, *others), say)
     known = platform_globals.of(settings, profile, registry or _PENDING, version)
-    names = PlatformNames(registry or _PENDING, version, profile, known)
+    names = PlatformNames(registry or _PENDING, version, profile, known, has_edk)
     tool = helm.find()
     chosen = params_of(artefacts.packages, params or {})
     for package in artefacts.packages:
@@ -59,14 +63,14 @@ def check(
     return dataclasses.replace(settings, platform_registry=registry)
 
 
-def _inferred(artefacts: Artefacts, workflows: list[ChartPackage], say: OnProgress) -> str:
+def _inferred(artefacts: Artefacts, workflows: list[ChartPackage], others: Sequence[str], say: OnProgress) -> str:
     """The registry in the names of the DAG images."""
     found: dict[str, str] = {}
     for package in workflows:
         for source in artefacts.sources:
             for name in source.similar(f"{_PENDING}/{package.dag_image}", _PENDING):
                 registry = name.rpartition("/")[0]
-                if registry not in _NO_REGISTRY:
+                if registry not in others:
                     found.setdefault(registry, name)
     if len(found) > 1:
         raise UsageError(

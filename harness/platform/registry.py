@@ -54,17 +54,18 @@ class PlatformRegistry:
         """Close the connections."""
         self._client.close()
 
-    def serve(self, name: str, *, open_to_all: bool = False) -> None:
+    def serve(self, name: str, *, open_to_all: bool = False, same_as: str = "") -> None:
         """Let the nodes have the images of another registry from here.
 
         Args:
             name: ``host[:port]``, or with a path behind it.
             open_to_all: pods need no pull secret for it, as for the local registry of the EDK (build 16).
+            same_as: another served registry, of which this is a second name.
         """
         with self._lock:
             if name == self._own or name in self._served:
                 return
-            prefix = prefix_of(name.partition("/")[0])
+            prefix = prefix_of((same_as or name).partition("/")[0])
             self._cluster.serve_registry(name, prefix, self._pull, open_to_all=open_to_all)
             self._served[name] = prefix
 

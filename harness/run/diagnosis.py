@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.contract import edk
 from harness.kube.pullsecrets import ADVICE, Refusal
 from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
@@ -129,6 +130,7 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
     summary = f"image {image} cannot be pulled"
     if _UNREACHED.search(message):
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
+        fix = edk.ADVICE if edk.holds(image) else fix
         return Cause(task["task_id"], f"{summary}: its registry does not answer", message, fix)
     if image in registry_tags:
         tags = registry_tags[image]
@@ -138,8 +140,9 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
             summary += f": tag {tag} is not in the registry, which has {', '.join(tags) or 'no tag'}"
     elif match := _REGISTRY_WORDS.search(message):
         summary += f": {match[0].strip()}"
+    step = edk.ADVICE if edk.holds(image) else "push it, or upload it with --deliver tar"
     fix = (
-        "push it, or upload it with --deliver tar: the extension needs a processing container with "
+        f"{step}: the extension needs a processing container with "
         f'LABEL IMAGE="{repository.rsplit("/", 1)[-1] or image}", and the operator the tag {{KAAPANA_BUILD_VERSION}}'
     )
     return Cause(task["task_id"], summary, message, fix)

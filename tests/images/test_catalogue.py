@@ -11,7 +11,7 @@ from harness.contract.names import PLATFORM_IMAGES
 from harness.errors import ImageError, UsageError
 from harness.images import resolve, seeds
 from harness.images.catalogue import CATALOGUE, repository, spec
-from harness.images.extension_image import base_references
+from harness.images.extension_image import base_references, with_local_bases
 from harness.images.resolve import Made
 from harness.images.site import SiteSettings
 from harness.settings import Settings
@@ -133,6 +133,41 @@ def test_the_bases_of_a_dockerfile_are_found(dockerfile: str, bases: list[str]) 
 
 def test_a_build_argument_chooses_the_base() -> None:
     assert base_references("ARG V=3\nFROM a:$V\n", {"V": "9"}) == ["a:9"]
+
+
+KIT = "local-registry.services.svc.cluster.local:5000"
+
+
+@pytest.mark.parametrize(
+    ("written", "built"),
+    [
+        ("FROM localhost:32000/base-python-cpu:latest\n", "FROM local-only/base-python-cpu:latest\n"),
+        (f"FROM {KIT}/base-installer:latest\n", "FROM local-only/base-installer:latest\n"),
+        (
+            f"from --platform=linux/amd64 {KIT}/own:latest AS a\n",
+            "from --platform=linux/amd64 local-only/own:latest AS a\n",
+        ),
+        ("FROM \\\n  localhost:32000/base-python-gpu\n", "FROM \\\n  local-only/base-python-gpu:latest\n"),
+        ("ARG R=localhost:32000\nFROM ${R}/own:latest\n", "ARG R=localhost:32000\nFROM local-only/own:latest\n"),
+        # a base of the platform with another tag is refused by its local name later
+        ("FROM localhost:32000/base-python-cpu:1\n", "FROM local-only/base-python-cpu:1\n"),
+    ],
+)
+def test_a_base_with_the_name_that_the_development_kit_gives_it_is_the_local_one(written: str, built: str) -> None:
+    assert with_local_bases(written, {}) == built
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM local-only/base-python-cpu:latest\nRUN echo localhost:32000/base-python-cpu:latest\n",
+        "FROM localhost:32000/mean-value:0.6.0\n",
+        "FROM localhost:3200/base-python-cpu:latest\n",
+        "FROM a:1\nRUN x \\\n # comment\n  y\n# FROM localhost:32000/base-python-cpu:latest\n",
+    ],
+)
+def test_every_other_dockerfile_is_built_as_it_is(text: str) -> None:
+    assert with_local_bases(text, {}) == text
 
 
 def test_the_interpreter_is_laid_out_without_tests_and_windows(tmp_path: Path) -> None:

@@ -83,6 +83,21 @@ def test_a_base_that_nobody_built_is_named_with_the_ones_that_exist(folder: Path
     assert "local-only/base-python-cpu:latest" in caught.value.fix
 
 
+def test_a_base_by_the_development_kits_name_is_built_on_without_a_foreign_name_in_the_engine(
+    engine: APIClient, folder: Path, tag: str, settings: Settings
+) -> None:
+    text = "FROM localhost:32000/base-installer:latest\nCOPY unique.txt /\n"
+    (folder / "Dockerfile").write_text(text)
+    image = build_extension_image(folder, tag, settings=settings)
+    base = (find_image(engine, "local-only/base-installer:latest") or {})["RootFS"]["Layers"]
+    assert (find_image(engine, image) or {})["RootFS"]["Layers"][: len(base)] == base
+    assert find_image(engine, "localhost:32000/base-installer:latest") is None
+    assert (folder / "Dockerfile").read_text() == text
+    # the same Dockerfile with the local name is the same image
+    (folder / "Dockerfile").write_text(text.replace("localhost:32000", "local-only"))
+    assert build_extension_image(folder, tag, settings=settings) == image
+
+
 def test_a_base_of_ours_with_another_tag_is_refused(folder: Path, tag: str, settings: Settings) -> None:
     (folder / "Dockerfile").write_text("FROM local-only/base-installer:0.6.0\n")
     with pytest.raises(BuildError, match="local-only images have the tag latest"):

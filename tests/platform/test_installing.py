@@ -16,6 +16,7 @@ from harness.kube import Invalid, KubeApi
 from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.installation import Installable
+from harness.platform.installer import Explanation
 from harness.platform.manifests import Manifest, arrange
 from harness.platform.releases import Release
 from tests.extension.trees_for_tests import FILES, write
@@ -39,7 +40,9 @@ def release(*manifests: Manifest) -> Release:
 
 
 def wait(api: KubeApi, manifest: Manifest) -> None:
-    installer.wait(api, manifest, timeout_s=5, what="the installer of dag-mean", explain=lambda trouble: "the rule")
+    installer.wait(
+        api, manifest, timeout_s=5, what="the installer of dag-mean", explain=lambda trouble: Explanation("the rule")
+    )
 
 
 def test_an_installed_release_is_found_by_another_process_as_it_was(fake: FakeApi, api: KubeApi) -> None:

@@ -238,7 +238,7 @@ class FakeEnvironment:
         self.down(keep=self.settings.reuse)
 
 
-def fake_source(path: Any, *parameters: Any) -> Any:
+def fake_source(path: Any, *parameters: Any, edk: bool = False) -> Any:
     """Stands in for reading an extension's tree."""
     return SimpleNamespace(chart=SimpleNamespace(parameters=parameters))
 

@@ -76,6 +76,17 @@ def test_a_registry_that_does_not_answer_is_not_told_as_an_image_that_is_missing
     assert "push" not in cause.fix
 
 
+@pytest.mark.parametrize(
+    "message", ["connect: connection refused", "no repository mean-value; the registry has: nothing"]
+)
+def test_an_image_of_the_development_kits_registry_names_the_setting_that_brings_it(message: str) -> None:
+    image = "localhost:32000/mean-value:0.6.0"
+    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message) | {"image": image}), "failed")
+    assert cause is not None
+    assert cause.summary.startswith(f"image {image} cannot be pulled")
+    assert cause.fix.startswith("deliver='edk'")
+
+
 def test_an_eviction_is_the_cause_and_not_the_signal_that_it_came_with() -> None:
     message = "the pod was evicted from its node while it ran (EvictionByEvictionAPI): Eviction API: evicting"
     cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=143)), "failed")
