@@ -284,7 +284,10 @@ def _explain(
     wanted_registry, _, wanted_tag = trouble.image.rpartition(":")
     given_registry, _, given_tag = own.rpartition(":")
     if wanted_registry != given_registry:
-        return f"global.custom_registry_url of values.yaml names another registry: the DAG image was delivered as {own}"
+        return (
+            f"global.custom_registry_url of values.yaml names another registry: the DAG image was delivered as {own}. "
+            "A registry that kaapana.add_registry has added gets it"
+        )
     if wanted_tag != given_tag:
         return (
             f"the DAG image was delivered with the tag {given_tag}, the cluster pulls {wanted_tag}: since platform "

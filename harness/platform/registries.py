@@ -54,6 +54,7 @@ class CustomRegistry:
 
     def remove(self) -> None:
         """Remove the pull secret, and let the login open nothing any more. What is gone already is fine."""
+        self.environment.platform_registry.forget(self.url)
         try:
             self.environment.cluster.api.delete("Secret", SERVICES_NAMESPACE, self.secret)
         except NotFound:

@@ -68,6 +68,11 @@ class PlatformRegistry:
             self._cluster.serve_registry(name, prefix, self._pull, open_to_all=open_to_all)
             self._served[name] = prefix
 
+    def forget(self, name: str) -> None:
+        """Push nothing more under a served name. Nodes go on asking here for it, with what logins they have."""
+        with self._lock:
+            self._served.pop(name, None)
+
     def serves(self, reference: str) -> bool:
         """Whether images of this reference, or of this repository, come from here."""
         return self._path(reference) is not None
@@ -132,7 +137,7 @@ class PlatformRegistry:
         found = self._client.catalog()
         if prefix:
             return [name.removeprefix(f"{prefix}/") for name in found if name.startswith(f"{prefix}/")]
-        others = tuple(f"{other}/" for other in self._served.values())
+        others = tuple(f"{other}/" for other in list(self._served.values()))
         return [name for name in found if not name.startswith(others)] if others else found
 
     def admits(self, login: tuple[str, str]) -> bool:
@@ -150,7 +155,7 @@ class PlatformRegistry:
     def _prefix(self, reference: str) -> str | None:
         if reference.startswith(f"{self._own}/"):
             return ""
-        return next((prefix for name, prefix in self._served.items() if reference.startswith(f"{name}/")), None)
+        return next((prefix for name, prefix in list(self._served.items()) if reference.startswith(f"{name}/")), None)
 
     def _path(self, reference: str) -> str | None:
         """The reference as this registry knows it, ``None`` for one that it does not serve."""

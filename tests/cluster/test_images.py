@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import io
 import json
@@ -145,6 +146,23 @@ def test_a_pull_secret_of_the_older_kind_opens_the_registry_too(project: Objects
     data = {".dockercfg": base64.b64encode(json.dumps({running.name: login}).encode()).decode()}
     project.create("Secret", "older", type="kubernetes.io/dockercfg", data=data)
     runs(project, f"{running.name}/tool:1", imagePullSecrets=[{"name": "older"}])
+
+
+def test_the_engine_logs_in_to_a_registry_that_is_not_the_environments(project: Objects, running: Running) -> None:
+    only_on_docker(running.cluster, "a node's own loopback address is not this machine's")
+    from harness.cluster.docker.engine import connect
+
+    # the same registry under a name that is served by nobody: only the engine can know where it is
+    host = running.name.replace("localhost", "127.0.0.1")
+    image = f"{host}/tool:1"
+    line = refused(project, image, imagePullSecrets=running.secret(project))
+    assert line.endswith(f"unauthorized: pull secret registry-secret is for {running.name}, not for {host}")
+    try:
+        secrets = running.secret(project, "outside", **{host: running.credentials.pull})
+        runs(project, image, imagePullSecrets=secrets)
+    finally:
+        with contextlib.closing(connect()) as client:
+            client.api.remove_image(image, noprune=True, force=True)
 
 
 def test_who_may_pull_may_not_push(running: Running) -> None:
