@@ -26,7 +26,7 @@ class _Volume(NamedTuple):
     parts: list[_Part]
 
 
-class ConfiguredVolumes:
+class ConfigurationVolumes:
     """The configuration of all pods, as files.
 
     Args:
