@@ -1,4 +1,7 @@
-"""Volumes whose files come from ConfigMaps and Secrets. A changed object changes the files, as a kubelet does it."""
+"""Volumes whose files come from ConfigMaps and Secrets. A changed object changes the files, as a kubelet does it.
+
+Unlike a kubelet's, the files change one after another.
+"""
 
 from __future__ import annotations
 
