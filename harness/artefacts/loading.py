@@ -87,12 +87,14 @@ def _is_kept(api: APIClient, image: ArchivedImage) -> bool:
     return True
 
 
-def pull(pinned: str, config_digest: str, say: OnProgress) -> str:
+def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, str] | None = None) -> str:
     """Pull one image by its digest; one that the engine has already is not asked for.
 
     Args:
         pinned: ``registry/repository@sha256:...``.
         config_digest: of the image.
+        say: gets a line when it begins.
+        login: name and password; by default what ``docker login`` has left.
 
     Returns:
         Its id in the engine.
@@ -109,7 +111,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress) -> str:
         if found := engine.find_image(api, name):
             return str(found["Id"])
         say(f"pulling {pinned}")
-        login = credentials(pinned.partition("/")[0])
+        login = login or credentials(pinned.partition("/")[0])
         auth = {"username": login[0], "password": login[1]} if login else None
         before = engine.find_image(api, pinned)
         try:

@@ -31,6 +31,8 @@ class Route(enum.Enum):
     """Into the nodes themselves, as the upload of an archive does."""
     PUSH = "push"
     """By way of the platform's registry."""
+    PRESENT = "present"
+    """The platform's registry has it already."""
     PULL = "pull"
     """It is where its reference says, unless that is the platform's registry: then it is pushed."""
 
@@ -59,13 +61,11 @@ class FoundImage:
 
 
 class ImageSource(Protocol):
-    """A place with images.
+    """A place with images."""
 
-    Attributes:
-        shown: how messages name it.
-    """
-
-    shown: str
+    @property
+    def shown(self) -> str:
+        """How messages name it."""
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         """Return the image that pods pull under this reference.

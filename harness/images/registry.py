@@ -141,13 +141,6 @@ class RegistryClient:
         except httpx.TransportError:
             return False
 
-    def missing(self, repository: str, tag: str) -> str:
-        """What to tell about a reference that this registry does not have: the names that are there."""
-        tags = self.tags(repository)
-        if tags:
-            return f"tags of {repository}: {', '.join(tags)}"
-        return f"no repository {repository}; the registry has: {', '.join(self.catalog()) or 'nothing'}"
-
     def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
         """Push an image of the engine.
 

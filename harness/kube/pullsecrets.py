@@ -109,7 +109,7 @@ class Refusal:
         return host_of(self.image)
 
     @property
-    def tried(self) -> str:
+    def verdicts(self) -> str:
         """All secrets with their verdicts, in one line."""
         words = {Verdict.MISSING: "does not exist", Verdict.REFUSED: "its login is refused"}
         return ", ".join(

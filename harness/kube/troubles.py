@@ -20,7 +20,7 @@ _PULL = frozenset(
 )
 # how engines, containerd and registries say that a login is missing or wrong: the only words of theirs that are read
 _UNAUTHORIZED = re.compile(
-    r"unauthorized|authorization failed|no basic auth credentials|authentication required|\b401\b", re.IGNORECASE
+    "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
 )
 HOPELESS = _PULL | {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 """Reasons for which a container waits that more waiting does not mend."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.artefacts.package import ChartPackage
@@ -56,7 +56,6 @@ def plan(
     *,
     project: tuple[str, str],
     params: Mapping[str, Any] | None = None,
-    present: Callable[[str], bool] = lambda reference: False,
 ) -> ApplicationPlan:
     """Find everything that a chart without DAGs needs.
 
@@ -67,7 +66,6 @@ def plan(
         helm: renders the chart.
         project: id and name of the project in which a multi-installable application is launched.
         params: chosen ``extension_params``; the others have what the dialog starts with.
-        present: whether the environment's registry has a reference already.
 
     Raises:
         FormError: the dialog would not take the parameters.
@@ -83,7 +81,7 @@ def plan(
         chosen |= {"project_id": project[0], "project_name": project[1]}
     release = release_name(package, chosen)
     rendered, merged = upload.render(helm, uploaded, platform.platform_globals, chosen, release=release)
-    images = planning.images_of_chart(package, rendered, given, platform, present)
+    images = planning.images_of_chart(package, rendered, given, platform)
     return ApplicationPlan(package, posted, release, rendered, merged, images)
 
 

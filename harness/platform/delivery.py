@@ -125,7 +125,7 @@ def deliver_found(
     images = {
         image.reference: PodImage(
             last_part(image.reference),
-            image.load(say),
+            image.config_digest if image.route is Route.PRESENT else image.load(say),
             image.reference,
             image.origin,
             image.config_digest,
@@ -134,13 +134,15 @@ def deliver_found(
         for image in found
     }
     uploaded = {image.reference for image in found if image.route is Route.UPLOAD and not push_all}
-    elsewhere = {
-        image.reference for image in found if image.route is Route.PULL and not registry.serves(image.reference)
+    in_place = {
+        image.reference
+        for image in found
+        if image.route is Route.PRESENT or (image.route is Route.PULL and not registry.serves(image.reference))
     }
     if uploaded:
         say(f"importing {len(uploaded)} images")
         cluster.import_images({reference: images[reference].image_id for reference in uploaded})
-    pushed = [image for reference, image in images.items() if reference not in uploaded | elsewhere]
+    pushed = [image for reference, image in images.items() if reference not in uploaded | in_place]
     push(pushed, registry, say)
     cluster.withdraw_images(image.reference for image in pushed)
     return list(images.values())

@@ -219,11 +219,6 @@ class Environment:
         if not self.platform_registry.ready():
             raise EnvironmentError_(f"the registry {self.registry} does not answer")
 
-    def has_image(self, reference: str) -> bool:
-        """Whether the platform's registry has an image."""
-        registry = self.platform_registry
-        return registry.serves(reference) and registry.digest(reference) is not None
-
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""
         return projects.create(self.cluster, self.services, self.credentials, name, registry=self.registry)

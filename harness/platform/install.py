@@ -240,15 +240,17 @@ def deploy_built(
     names = PlatformNames(
         environment.registry, environment.platform_version, environment.profile, environment.platform_globals, by_edk
     )
-    tool, present, chosen = helm.find(), environment.has_image, params_of(packages, params or {})
+    # what an earlier delivery has brought need not be brought again
+    places = [*given, environment.platform_registry]
+    tool, chosen = helm.find(), params_of(packages, params or {})
     plans: list[Plan | ApplicationPlan] = []
     for package in packages:
         own = chosen[package.name]
         if package.is_workflow:
-            plans.append(planning.plan(package, given, names, tool, params=own, present=present, say=on_progress))
+            plans.append(planning.plan(package, places, names, tool, params=own, say=on_progress))
         else:
             where = (project.id, project.name)
-            plans.append(applications.plan(package, given, names, tool, project=where, params=own, present=present))
+            plans.append(applications.plan(package, places, names, tool, project=where, params=own))
     done: list[Deployment] = []
     try:
         for number, plan in enumerate(plans):

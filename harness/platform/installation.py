@@ -293,7 +293,8 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
         )
     if wanted_registry != given_registry:
         return Explanation(
-            f"global.custom_registry_url of values.yaml names another registry: the DAG image was delivered as {own}"
+            f"global.custom_registry_url of values.yaml names another registry: the DAG image was delivered as {own}. "
+            "A registry that kaapana.add_registry has added gets it"
         )
     if wanted_tag != given_tag:
         return _other_tag(environment, wanted, wanted_tag, given_tag)

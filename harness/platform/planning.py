@@ -7,7 +7,7 @@ operators in the DAG image, which is taken into the engine to be read.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import profiles
@@ -97,7 +97,6 @@ def plan(
     helm: Helm,
     *,
     params: Mapping[str, Any] | None = None,
-    present: Callable[[str], bool] = lambda reference: False,
     say: OnProgress = quiet,
 ) -> Plan:
     """Find everything that a package needs.
@@ -108,7 +107,6 @@ def plan(
         platform: what the emulated platform is called.
         helm: renders the chart.
         params: chosen ``extension_params``; the others have what the dialog starts with.
-        present: whether the environment's registry has a reference already.
         say: gets a line for each step that takes seconds.
 
     Raises:
@@ -129,7 +127,7 @@ def plan(
     )
     needs = _needs_of(rendered)
     dag_reference = dag_reference_of(rendered, package)
-    search = _Search(given, platform, present)
+    search = _Search(given, platform)
     dag_image, findings = search.dag_image(dag_reference, package)
     if dag_image is None:
         # without it the operators are not known; everything else that is missing is named all the same
@@ -152,14 +150,13 @@ def images_of_chart(
     rendered: Rendered,
     given: Sequence[ImageSource],
     platform: PlatformNames,
-    present: Callable[[str], bool],
 ) -> tuple[FoundImage, ...]:
     """Return the images that a chart without DAGs names and somebody has brought.
 
     Raises:
         ExtensionError: some are missing: all of them are named.
     """
-    search = _Search(given, platform, present)
+    search = _Search(given, platform)
     absent = search.absent(_needs_of(rendered))
     if absent:
         raise missing(package, absent, given, platform)
@@ -215,10 +212,9 @@ def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
 class _Search:
     """Looks for references and remembers what was found."""
 
-    def __init__(self, given: Sequence[ImageSource], platform: PlatformNames, present: Callable[[str], bool]) -> None:
+    def __init__(self, given: Sequence[ImageSource], platform: PlatformNames) -> None:
         self._given = given
         self._platform = platform
-        self._present = present
         self.found: dict[str, FoundImage] = {}
 
     def find(self, reference: str) -> FoundImage | None:
@@ -251,7 +247,7 @@ class _Search:
         return [
             need
             for reference, need in wanted.items()
-            if self.find(reference) is None and not self._present(reference) and not self._elsewhere(reference)
+            if self.find(reference) is None and not self._elsewhere(reference)
         ]
 
     def _elsewhere(self, reference: str) -> bool:

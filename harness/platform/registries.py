@@ -54,6 +54,7 @@ class CustomRegistry:
 
     def remove(self) -> None:
         """Remove the pull secret, and let the login open nothing any more. What is gone already is fine."""
+        self.environment.platform_registry.forget(self.url)
         try:
             self.environment.cluster.api.delete("Secret", SERVICES_NAMESPACE, self.secret)
         except NotFound:
@@ -116,7 +117,7 @@ def add(environment: Environment, url: str, username: str, password: str, *, nam
     return made
 
 
-def added(environment: Environment) -> list[CustomRegistry]:
+def find_all(environment: Environment) -> list[CustomRegistry]:
     """The registries that were added to a platform, sorted by their URLs."""
     found = []
     for secret in _secrets(environment):
@@ -159,7 +160,7 @@ def _secrets(environment: Environment) -> list[Manifest]:
 
 def _urls(environment: Environment) -> list[str]:
     """The added registries, the longest first: one may lie below another."""
-    return sorted((registry.url for registry in added(environment)), key=len, reverse=True)
+    return sorted((registry.url for registry in find_all(environment)), key=len, reverse=True)
 
 
 def _admit(environment: Environment, login: Login | None = None) -> None:

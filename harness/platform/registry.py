@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from harness.artefacts import loading
+from harness.artefacts.sources import FoundImage, Route
 from harness.errors import UsageError
-from harness.images import RegistryClient
+from harness.images import RegistryClient, engine, manifests
 from harness.platform import registry_seed
 from harness.progress import OnProgress, quiet
 
@@ -68,6 +70,11 @@ class PlatformRegistry:
             prefix = prefix_of((same_as or name).partition("/")[0])
             self._cluster.serve_registry(name, prefix, self._pull, open_to_all=open_to_all)
             self._served[name] = prefix
+
+    def forget(self, name: str) -> None:
+        """Push nothing more under a served name. Nodes go on asking here for it, with what logins they have."""
+        with self._lock:
+            self._served.pop(name, None)
 
     def serves(self, reference: str) -> bool:
         """Whether images of this reference, or of this repository, come from here."""
@@ -133,13 +140,41 @@ class PlatformRegistry:
         found = self._client.catalog()
         if prefix:
             return [name.removeprefix(f"{prefix}/") for name in found if name.startswith(f"{prefix}/")]
-        others = tuple(f"{other}/" for other in self._served.values())
+        others = tuple(f"{other}/" for other in list(self._served.values()))
         return [name for name in found if not name.startswith(others)] if others else found
 
     def admits(self, login: tuple[str, str]) -> bool:
         """Whether nodes with this login may pull."""
         with RegistryClient(self._own, login=login) as nodes:
             return nodes.ready()
+
+    @property
+    def shown(self) -> str:
+        """How messages name it as a place with images."""
+        return "the platform's registry"
+
+    def find(self, reference: str, platform_registry: str) -> FoundImage | None:
+        """Return an image that is here already, from an earlier delivery; see :class:`ImageSource`."""
+        if not self.serves(reference):
+            return None
+        repository, tag = self._place(reference)
+        architecture = engine.architecture()
+        found = manifests.resolve(self._client, repository, tag, architecture)
+        if found is None or not found.platform_fits:
+            return None
+        pinned = f"{self._client.address}/{repository}@{found.digest}"
+
+        def load(say: OnProgress) -> str:
+            return loading.pull(pinned, found.config_digest, say, login=self._push_login)
+
+        return FoundImage(reference, reference, self.shown, found.config_digest, found.layers, Route.PRESENT, load)
+
+    def similar(self, reference: str, platform_registry: str) -> list[str]:
+        """Return the references of an image of this name that are here; see :class:`ImageSource`."""
+        if not self.serves(reference):
+            return []
+        repository = reference.rpartition(":")[0]
+        return [f"{repository}:{tag}" for tag in self.tags(repository) or ()]
 
     def ready(self) -> bool:
         """Whether the registry answers those who push and those who pull, and takes their logins."""
@@ -151,7 +186,7 @@ class PlatformRegistry:
     def _prefix(self, reference: str) -> str | None:
         if reference.startswith(f"{self._own}/"):
             return ""
-        return next((prefix for name, prefix in self._served.items() if reference.startswith(f"{name}/")), None)
+        return next((prefix for name, prefix in list(self._served.items()) if reference.startswith(f"{name}/")), None)
 
     def _path(self, reference: str) -> str | None:
         """The reference as this registry knows it, ``None`` for one that it does not serve."""

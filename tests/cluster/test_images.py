@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import io
 import json
@@ -28,7 +29,7 @@ from tests.registry_objects import docker_config, registry_objects
 
 
 @dataclasses.dataclass(frozen=True)
-class Running:
+class RunningRegistry:
     """The environment's registry with ``tool:1`` and ``tool:2``."""
 
     cluster: Cluster
@@ -49,7 +50,7 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(cluster: Cluster, settings: Settings) -> Iterator[Running]:
+def running(cluster: Cluster, settings: Settings) -> Iterator[RunningRegistry]:
     """The registry of the platform's chart, running on the cluster."""
     from harness import images
 
@@ -67,7 +68,7 @@ def running(cluster: Cluster, settings: Settings) -> Iterator[Running]:
             time.sleep(0.1)
         for tag in ("1", "2"):
             registry.push(images.ensure("base-installer", settings=settings), f"{registry.name}/tool:{tag}")
-        yield Running(cluster, registry, credentials)
+        yield RunningRegistry(cluster, registry, credentials)
     finally:
         registry.close()
         for manifest in made:
@@ -75,7 +76,7 @@ def running(cluster: Cluster, settings: Settings) -> Iterator[Running]:
 
 
 @pytest.fixture
-def registry(running: Running) -> str:
+def registry(running: RunningRegistry) -> str:
     """The registry's name in references."""
     return running.name
 
@@ -97,7 +98,9 @@ def refused(project: Objects, image: str, **spec: Any) -> str:
     return pullsecrets.refusal(project.api, pod, trouble.image).summary
 
 
-def test_an_image_is_taken_from_the_registry_with_the_platforms_pull_secret(project: Objects, running: Running) -> None:
+def test_an_image_is_taken_from_the_registry_with_the_platforms_pull_secret(
+    project: Objects, running: RunningRegistry
+) -> None:
     runs(project, f"{running.name}/tool:1", imagePullSecrets=running.secret(project))
 
 
@@ -111,19 +114,19 @@ def test_a_pull_secret_that_does_not_exist_is_named_with_the_refusal(project: Ob
     assert line == f"image {registry}/tool:1 cannot be pulled: unauthorized: pull secret nope does not exist"
 
 
-def test_a_pull_secret_for_another_registry_is_named_with_it(project: Objects, running: Running) -> None:
+def test_a_pull_secret_for_another_registry_is_named_with_it(project: Objects, running: RunningRegistry) -> None:
     other = running.secret(project, "other", **{"registry.example.org/group": running.credentials.pull})
     line = refused(project, f"{running.name}/tool:1", imagePullSecrets=other)
     assert line.endswith(f"unauthorized: pull secret other is for registry.example.org/group, not for {running.name}")
 
 
-def test_a_login_that_the_registry_does_not_take_is_named(project: Objects, running: Running) -> None:
+def test_a_login_that_the_registry_does_not_take_is_named(project: Objects, running: RunningRegistry) -> None:
     wrong = running.secret(project, "wrong", **{running.name: ("kaapana", "not-the-password")})
     line = refused(project, f"{running.name}/tool:1", imagePullSecrets=wrong)
     assert line.endswith(f"unauthorized: {running.name} refuses the login of pull secret wrong")
 
 
-def test_the_status_on_docker_says_which_secrets_were_tried(project: Objects, running: Running) -> None:
+def test_the_status_on_docker_says_which_secrets_were_tried(project: Objects, running: RunningRegistry) -> None:
     only_on_docker(running.cluster, "the words of a kubelet")
     secrets = [{"name": "nope"}, *running.secret(project, "other", **{"a.example.org": ("a", "b")})]
     name = project.pod({"name": "main", "image": f"{running.name}/tool:1"}, imagePullSecrets=secrets)
@@ -133,21 +136,42 @@ def test_the_status_on_docker_says_which_secrets_were_tried(project: Objects, ru
     )
 
 
-def test_a_pod_that_names_no_pull_secrets_has_those_of_its_service_account(project: Objects, running: Running) -> None:
+def test_a_pod_that_names_no_pull_secrets_has_those_of_its_service_account(
+    project: Objects, running: RunningRegistry
+) -> None:
     account = {"name": "with-login", "namespace": project.namespace}
     secrets = running.secret(project)
     project.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account, "imagePullSecrets": secrets})
     runs(project, f"{running.name}/tool:1", serviceAccountName="with-login")
 
 
-def test_a_pull_secret_of_the_older_kind_opens_the_registry_too(project: Objects, running: Running) -> None:
+def test_a_pull_secret_of_the_older_kind_opens_the_registry_too(project: Objects, running: RunningRegistry) -> None:
     login = dict(zip(("username", "password"), running.credentials.pull, strict=True))
     data = {".dockercfg": base64.b64encode(json.dumps({running.name: login}).encode()).decode()}
     project.create("Secret", "older", type="kubernetes.io/dockercfg", data=data)
     runs(project, f"{running.name}/tool:1", imagePullSecrets=[{"name": "older"}])
 
 
-def test_who_may_pull_may_not_push(running: Running) -> None:
+def test_the_engine_logs_in_to_a_registry_that_is_not_the_environments(
+    project: Objects, running: RunningRegistry
+) -> None:
+    only_on_docker(running.cluster, "a node's own loopback address is not this machine's")
+    from harness.cluster.docker.engine import connect
+
+    # the same registry under a name that is served by nobody: only the engine can know where it is
+    host = running.name.replace("localhost", "127.0.0.1")
+    image = f"{host}/tool:1"
+    line = refused(project, image, imagePullSecrets=running.secret(project))
+    assert line.endswith(f"unauthorized: pull secret registry-secret is for {running.name}, not for {host}")
+    try:
+        secrets = running.secret(project, "outside", **{host: running.credentials.pull})
+        runs(project, image, imagePullSecrets=secrets)
+    finally:
+        with contextlib.closing(connect()) as client:
+            client.api.remove_image(image, noprune=True, force=True)
+
+
+def test_who_may_pull_may_not_push(running: RunningRegistry) -> None:
     for address, status in ((running.name, 405), (running.cluster.push_address, 401)):
         url = f"http://{address}/v2/tool/blobs/uploads/"
         assert httpx.post(url, auth=tuple(running.credentials.pull), trust_env=False).status_code == status
@@ -166,7 +190,7 @@ SERVED = f"{HOST}/group"
 
 
 @pytest.fixture(scope="module")
-def served(running: Running, settings: Settings) -> str:
+def served(running: RunningRegistry, settings: Settings) -> str:
     """A name that nobody listens at; ``<name>/tool:1`` lies in the environment's registry."""
     from harness import images
 
@@ -175,7 +199,9 @@ def served(running: Running, settings: Settings) -> str:
     return SERVED
 
 
-def test_images_of_a_served_name_need_a_login_for_that_name(project: Objects, running: Running, served: str) -> None:
+def test_images_of_a_served_name_need_a_login_for_that_name(
+    project: Objects, running: RunningRegistry, served: str
+) -> None:
     own = running.secret(project)
     line = refused(project, f"{served}/tool:1", imagePullSecrets=own)
     assert line.endswith(f"unauthorized: pull secret registry-secret is for {running.name}, not for {HOST}")
@@ -187,7 +213,7 @@ def test_images_of_a_served_name_need_a_login_for_that_name(project: Objects, ru
 
 
 def test_a_missing_tag_of_a_served_name_is_named_with_those_there_are(
-    project: Objects, running: Running, served: str
+    project: Objects, running: RunningRegistry, served: str
 ) -> None:
     secrets = running.secret(project, "custom", **{served: running.credentials.pull})
     for image, expected in (("tool:9", "no tag 9; tags of group/tool: 1"), ("other:1", "no repository group/other; ")):
@@ -196,7 +222,7 @@ def test_a_missing_tag_of_a_served_name_is_named_with_those_there_are(
         assert expected in message
 
 
-def test_equal_paths_of_two_names_are_two_images(project: Objects, running: Running, served: str) -> None:
+def test_equal_paths_of_two_names_are_two_images(project: Objects, running: RunningRegistry, served: str) -> None:
     image = f"{running.name}/group/tool:1"
     name = project.pod({"name": "main", "image": image}, imagePullSecrets=running.secret(project))
     message = pulls.told(running.registry, image, project.waiting(name, "ErrImagePull"))
@@ -204,7 +230,7 @@ def test_equal_paths_of_two_names_are_two_images(project: Objects, running: Runn
     assert "example.org" not in message
 
 
-def test_an_open_registry_needs_no_pull_secret(project: Objects, running: Running, settings: Settings) -> None:
+def test_an_open_registry_needs_no_pull_secret(project: Objects, running: RunningRegistry, settings: Settings) -> None:
     from harness import images
 
     running.registry.serve("localhost:32000", open_to_all=True)
@@ -213,7 +239,7 @@ def test_an_open_registry_needs_no_pull_secret(project: Objects, running: Runnin
 
 
 def test_an_image_that_is_pushed_again_under_a_served_name_is_the_next_pods(
-    project: Objects, running: Running, served: str, settings: Settings
+    project: Objects, running: RunningRegistry, served: str, settings: Settings
 ) -> None:
     from harness import images
 
@@ -228,7 +254,7 @@ def test_an_image_that_is_pushed_again_under_a_served_name_is_the_next_pods(
     assert project.output(command, imagePullSecrets=secrets) == "/usr/local/bin/registry"
 
 
-def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects, running: Running) -> None:
+def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects, running: RunningRegistry) -> None:
     registry = running.name
     name = project.pod({"name": "main", "image": f"{registry}/tool:3"}, imagePullSecrets=running.secret(project))
     message = pulls.told(running.registry, f"{registry}/tool:3", project.waiting(name, "ErrImagePull"))
@@ -236,7 +262,7 @@ def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects,
     assert message.endswith("no tag 3; tags of tool: 1, 2")
 
 
-def test_a_missing_repository_is_named_with_those_the_registry_has(project: Objects, running: Running) -> None:
+def test_a_missing_repository_is_named_with_those_the_registry_has(project: Objects, running: RunningRegistry) -> None:
     registry = running.name
     name = project.pod({"name": "main", "image": f"{registry}/toll:1"}, imagePullSecrets=running.secret(project))
     message = pulls.told(running.registry, f"{registry}/toll:1", project.waiting(name, "ErrImagePull"))
@@ -244,7 +270,7 @@ def test_a_missing_repository_is_named_with_those_the_registry_has(project: Obje
 
 
 def test_an_image_that_is_pushed_later_is_found_by_the_next_attempt(
-    project: Objects, running: Running, settings: Settings
+    project: Objects, running: RunningRegistry, settings: Settings
 ) -> None:
     from harness import images
 
@@ -289,7 +315,7 @@ def test_a_pull_secret_that_does_not_exist_is_a_warning_and_no_more(project: Obj
 
 
 def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
-    cluster: Cluster, project: Objects, running: Running, settings: Settings, tmp_path: Path
+    cluster: Cluster, project: Objects, running: RunningRegistry, settings: Settings, tmp_path: Path
 ) -> None:
     from harness import images
     from harness.cluster.docker.engine import connect

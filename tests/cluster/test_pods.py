@@ -134,7 +134,7 @@ def test_a_configuration_file_lies_read_only_inside_a_claim(project: Objects) ->
 def test_a_changed_secret_changes_the_files_of_the_pods_that_run(cluster: Cluster, project: Objects) -> None:
     project.create("Secret", "moving", stringData={"kept": "1"})
     volume = {"name": "files", "secret": {"secretName": "moving"}}
-    script = 'until [ "$(cat /files/kept)" = 2 ]; do sleep 0.1; done; ls /files'
+    script = 'until [ "$(cat /files/kept)" = 2 ] && [ -e /files/more ]; do sleep 0.1; done; ls /files'
     container = shell(script, volumeMounts=[{"name": "files", "mountPath": "/files"}])
     name = project.pod(container, volumes=[volume])
     project.until("Pod", name, lambda found: found["status"].get("phase") == "Running")

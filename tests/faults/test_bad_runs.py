@@ -156,9 +156,7 @@ def operator_with_pull_secrets(extension: Path, secrets: str) -> None:
     operator.write_text(operator.read_text().replace('["registry-secret"]', secrets))
 
 
-def test_a_pull_secret_that_does_not_exist_is_the_first_line_within_ten_seconds(
-    kaapana: Any, faults_extension: Path
-) -> None:
+def test_a_pull_secret_that_does_not_exist_is_the_first_line(kaapana: Any, faults_extension: Path) -> None:
     operator_with_pull_secrets(faults_extension, '["my-secret"]')
     installed = kaapana.install(faults_extension)
     run = installed.run(form={"mode": "succeed", "ticket": "a"})
@@ -166,7 +164,6 @@ def test_a_pull_secret_that_does_not_exist_is_the_first_line_within_ten_seconds(
     assert run.cause.task_id == "faulty"
     expected = f"image {image} cannot be pulled: unauthorized: pull secret my-secret does not exist"
     assert run.cause.summary == expected
-    assert run.task("faulty").seconds < datetime.timedelta(seconds=10).total_seconds()
     assert "registry-secret" in run.cause.fix
 
 

@@ -102,4 +102,4 @@ def test_what_is_no_registry_cannot_be_added(kaapana: Any, url: str) -> None:
 def test_one_user_with_two_passwords_is_refused(kaapana: Any, added: Any) -> None:
     with pytest.raises(UsageError, match=f"another password for {URL}"):
         kaapana.add_registry("other.example.org", "somebody", "other-word")
-    assert [secret.url for secret in registries.added(kaapana.environment)] == [URL]
+    assert [secret.url for secret in registries.find_all(kaapana.environment)] == [URL]

@@ -107,7 +107,7 @@ def test_the_first_line_of_a_refusal_begins_with_the_login_that_was_refused() ->
         ("pull access denied: authorization failed: no basic auth credentials", True),
         ("unexpected status from HEAD request to http://10.0.0.1:5000/v2/a/manifests/1: 401 Unauthorized", True),
         ("Get http://localhost:1/v2/: unauthorized: authentication required", True),
-        ('failed to pull "localhost:40100/a:1": not found: no tag 1', False),
+        ('failed to pull "localhost:401/a:401": not found: no tag 401', False),
         ("dial tcp 127.0.0.1:4010: connection refused", False),
     ],
 )

@@ -139,12 +139,14 @@ def test_all_images_that_are_missing_are_named_at_once(tmp_path: Path, helm: Hel
 def test_what_the_registry_of_a_running_platform_has_is_not_missing(tmp_path: Path, helm: Helm) -> None:
     found = planning.plan(
         package(tmp_path),
-        [Shelf([f"{REGISTRY}/dag-mean:0.0.0"])],
+        [Shelf([f"{REGISTRY}/dag-mean:0.0.0"]), Shelf([f"{REGISTRY}/mean-value:0.6.0"], "the platform's registry")],
         names(),
         helm,
-        present=lambda reference: reference == f"{REGISTRY}/mean-value:0.6.0",
     )
-    assert [image.reference for image in found.images] == [f"{REGISTRY}/dag-mean:0.0.0"]
+    assert {image.reference: image.origin for image in found.images} == {
+        f"{REGISTRY}/dag-mean:0.0.0": "images.tar",
+        f"{REGISTRY}/mean-value:0.6.0": "the platform's registry",
+    }
 
 
 def test_without_images_the_error_says_that_none_were_given(tmp_path: Path, helm: Helm) -> None:

@@ -105,6 +105,13 @@ def container(image: str) -> Iterator[Container]:
         api.close()
 
 
+def test_the_logins_survive_the_ledger_and_do_not_show() -> None:
+    made = Credentials.random()
+    assert Credentials.from_mapping(made.as_mapping()) == made
+    assert made.pull != Credentials.random().pull
+    assert made.registry_password not in repr(made) + repr(made.pull)
+
+
 def test_each_of_the_two_logins_opens_only_its_own_registry(container: Container) -> None:
     pull, push = container.credentials.pull, container.credentials.push
     with container.pulling(push) as wrong:
@@ -161,6 +168,8 @@ def test_what_is_pushed_under_a_served_name_is_found_by_it_and_apart_from_equal_
     with pytest.raises(UsageError, match=r"elsewhere\.example/x:1 does not lie in the platform's registry"):
         registry.push(small, "elsewhere.example/x:1")
     assert not registry.serves("Registry.example.org:5000/other/x:1")
+    registry.forget("localhost:32000")
+    assert not registry.serves(other)
     registry.close()
 
 

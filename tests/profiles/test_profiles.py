@@ -142,3 +142,25 @@ def test_the_option_takes_every_profile(name: str, source: str, tmp_path: Path) 
 def test_the_option_refuses_a_release_that_is_not_there_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"KAAPANA_HARNESS_PLATFORM: expected 0\.4, .* or documented, got '0\.6'"):
         Settings.load({}, environ={"KAAPANA_HARNESS_PLATFORM": "0.6"}, start=tmp_path)
+
+
+def test_a_platform_can_have_the_names_of_another_installation(tmp_path: Path) -> None:
+    flags = {"platform_registry": "registry.site:5000/group", "platform_version": "0.6.0-12-gabc1234"}
+    settings = Settings.load(flags, environ={}, start=tmp_path)
+    assert settings.platform_registry == "registry.site:5000/group"
+    assert settings.platform_version == "0.6.0-12-gabc1234"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"platform_registry": "https://registry.site"},
+        {"platform_registry": "registry"},
+        {"platform_version": "-1"},
+        {"platform_version": "a/b"},
+        {"platform_version": "v" * 129},
+    ],
+)
+def test_a_name_that_no_image_can_have_is_refused(flags: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--platform-"):
+        Settings.load(flags, environ={}, start=tmp_path)

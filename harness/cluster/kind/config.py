@@ -83,8 +83,9 @@ def hosts_toml(mirror: str, prefix: str = "", authorization: str = "") -> str:
         prefix: what the repositories of that name begin with there.
         authorization: header with which it is asked, whatever login a pod has.
     """
-    # the server is where containerd goes when the host has failed: never to whoever has the name outside
     where = f"{mirror}/v2/{prefix}" if prefix else mirror
     path = "override_path = true\n" if prefix else ""
-    text = f'server = "{where}"\n{path}\n[host."{where}"]\n  capabilities = ["pull", "resolve"]\n{path}'
-    return text + (f'  [host."{where}".header]\n    Authorization = "{authorization}"\n' if authorization else "")
+    value = f"Authorization = {json.dumps(authorization)}\n"
+    top, header = (f"\n[header]\n{value}", f'[host."{where}".header]\n{value}') if authorization else ("", "")
+    # the server is where containerd goes when the host has failed: never to whoever has the name outside
+    return f'server = "{where}"\n{path}{top}\n[host."{where}"]\ncapabilities = ["pull", "resolve"]\n{path}{header}'

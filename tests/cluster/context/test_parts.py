@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.cluster import ledger, open_cluster
-from harness.cluster.context import access, cluster, leftovers, rights
+from harness.cluster.context import access, cluster, images, leftovers, rights
 from harness.errors import NotRemovedError, UsageError
 from harness.platform import ownership
 from harness.settings import Settings
@@ -145,3 +146,26 @@ def test_registries_are_read_as_they_stand_in_references(name: str) -> None:
 def test_what_is_no_registry_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="expected a registry"):
         Settings.load({"context_registry": name})
+
+
+def test_images_of_served_names_are_found_below_the_prefix_of_their_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Registry:
+        def __init__(self, address: str) -> None:
+            assert address == "r.site/team/kh-1"
+
+        def __enter__(self) -> Registry:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def digest(self, repository: str, tag: str) -> str | None:
+            return {"a": "sha256:1", "o.example_5000/g/b": "sha256:2"}.get(repository)
+
+    monkeypatch.setattr(images, "RegistryClient", Registry)
+    known = images.RegistryImages(cast(Any, None), "r.site/team", "r.site/team/kh-1", "scratch")
+    known.served["o.example:5000/g"] = "o.example_5000"
+    wanted = ["r.site/team/kh-1/a:1", "o.example:5000/g/b:2", "o.example:5000/other/b:2", "r.site/team/kh-1/none:1"]
+    assert known.current(wanted) == {
+        "r.site/team/kh-1/a:1": "r.site/team/kh-1/a:1@sha256:1",
+        "o.example:5000/g/b:2": "r.site/team/kh-1/o.example_5000/g/b:2@sha256:2",
+    }

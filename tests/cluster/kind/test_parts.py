@@ -101,10 +101,9 @@ def test_a_name_of_the_registry_is_asked_below_its_prefix_and_nowhere_else(autho
     text = config.hosts_toml("http://10.96.0.7:5000", "r.example_5000", authorization)
     where = "http://10.96.0.7:5000/v2/r.example_5000"
     # both are meant by containerd: the host, and where it goes when that has failed
-    expected: dict[str, Any] = {"capabilities": ["pull", "resolve"], "override_path": True}
-    if authorization:
-        expected["header"] = {"Authorization": authorization}
-    assert tomllib.loads(text) == {"server": where, "override_path": True, "host": {where: expected}}
+    header = {"header": {"Authorization": authorization}} if authorization else {}
+    host = {"capabilities": ["pull", "resolve"], "override_path": True, **header}
+    assert tomllib.loads(text) == {"server": where, "override_path": True, "host": {where: host}, **header}
 
 
 def test_images_are_listed_without_the_names_that_are_only_ours() -> None:

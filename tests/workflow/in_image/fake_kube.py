@@ -5,6 +5,7 @@
 ``lines/oom``          is killed for its memory
 ``lines/hang``         runs until its pod is deleted
 ``missing/<any>``      waits with ErrImagePull and the tags that the registry has
+``private/<any>``      waits with ErrImagePull because a login is missing
 ``pending/<any>``      never starts
 ``flaky/exit-<n>``     exits with n at its first start, with 0 afterwards
 ``held/exit-<n>``      runs until :meth:`FakeKube.release`, then exits with n
@@ -26,7 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 
 WORKER_IMAGE = "lines/worker"
 _PATH = re.compile(
-    r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services)(/(?P<name>[^/]+))?(?P<log>/log)?$"
+    r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services|secrets)(/(?P<name>[^/]+))?(?P<log>/log)?$"
 )
 
 
@@ -277,6 +278,10 @@ class FakeKube:
             return
         if kind == "missing":
             message = f"{image}: not found; tags of {what}: 1.0, 2.0"
+            self._set(manifest, status("Pending", {"waiting": {"reason": "ErrImagePull", "message": message}}))
+            return
+        if kind == "private":
+            message = f"pulling {image}: 401 Unauthorized"
             self._set(manifest, status("Pending", {"waiting": {"reason": "ErrImagePull", "message": message}}))
             return
         self._set(manifest, status("Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,20 @@ def test_an_exit_of_zero_is_a_success_with_log_and_figures(
     assert outcome["max_memory_bytes"] == 4096
     assert "this is lines/exit-0" in caplog.text
     assert kube.deleted == []
+
+
+def test_a_refused_pull_is_told_with_what_was_wrong_with_each_secret(dag: DAG, kube: FakeKube) -> None:
+    config = b64encode(json.dumps({"auths": {"https://other.site": {"username": "u", "password": "p"}}}).encode())
+    metadata = {"name": "other", "namespace": "project-a"}
+    kube.put({"kind": "Secret", "metadata": metadata, "data": {".dockerconfigjson": config.decode()}})
+    operator = operator_of(dag, "private/my-image:9", image_pull_secrets=["nope", "other"])
+    context = context_for(operator)
+    with pytest.raises(AirflowFailException, match="401 Unauthorized"):
+        operator.execute(context)
+    assert context["pushed"]["harness_outcome"]["refusal"] == {
+        "image": "private/my-image:9",
+        "secrets": [["nope", "missing", []], ["other", "elsewhere", ["other.site"]]],
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from harness.cluster.docker.server import discovery, streams
 from harness.cluster.docker.server.plane import ControlPlane
 from harness.cluster.docker.server.problems import StatusError, bad_request
-from harness.cluster.docker.server.registry import Served
+from harness.cluster.docker.server.registry import ServedName
 from harness.cluster.docker.server.resources import Resources
 from harness.cluster.docker.server.selectors import predicate
 from harness.kube.kinds import BY_PATH, KINDS, Kind
@@ -178,7 +178,7 @@ class _Api:
         registry.internal = str(given["internal"]).rstrip("/")
         for name, entry in (given.get("served") or {}).items():
             login = Login(*entry["login"]) if entry["login"] else None
-            registry.served[name] = Served(str(entry["prefix"]), login)
+            registry.served[name] = ServedName(str(entry["prefix"]), login)
         return JSONResponse({})
 
     async def owner(self, request: Request) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.cluster.docker.server.engine import Engine, EngineCallError
 from harness.cluster.docker.server.http import Reply
-from harness.cluster.docker.server.registry import Registry, Served
+from harness.cluster.docker.server.registry import Registry, ServedName
 from harness.kube.pullsecrets import Login, PullSecret, Refusal
 from harness.kube.troubles import is_unauthorized
 
@@ -91,7 +91,7 @@ class Images:
         cut = path.rindex("@") if digest else path.rindex(":")
         return await self._from_registry(pull, served, path[:cut], path[cut + 1 :])
 
-    async def _from_registry(self, pull: _Pull, served: Served, repository: str, tag: str) -> str:
+    async def _from_registry(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
         reply = await self._ask(pull, f"/v2/{repository}/manifests/{tag}")
         if reply.status == 404:
             raise pull.error(await self._missing(pull, served, repository, tag))
@@ -107,7 +107,7 @@ class Images:
         mark = "@" if tag.startswith("sha256:") else ":"
         return await self._pull(f"{self.registry.address}/{repository}{mark}{tag}", pull)
 
-    async def _missing(self, pull: _Pull, served: Served, repository: str, tag: str) -> str:
+    async def _missing(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
         """What an author has to know: what the registry has instead."""
         name = repository.removeprefix(f"{served.prefix}/")
         tags = await self._ask(pull, f"/v2/{repository}/tags/list")
@@ -116,7 +116,7 @@ class Images:
             return f"not found: no tag {tag}; tags of {name}: {_listed(sorted(there))}"
         catalogue = await self._ask(pull, "/v2/_catalog?n=1000")
         found = (catalogue.json().get("repositories") or []) if catalogue.status == 200 else []
-        there = self.registry.shown(found, served)
+        there = self.registry.repositories_of(found, served)
         return f"not found: no repository {name}; the registry has: {_listed(there) if there else 'nothing'}"
 
     async def _ask(self, pull: _Pull, path: str) -> Reply:
@@ -184,7 +184,7 @@ class _Pull:
         """
         host = self._refusal.host
         why = f"{host} refuses the login" if self.logins else f"no login for {host}"
-        tried = f"pull secrets of the pod: {self._refusal.tried or 'none'}"
+        tried = f"pull secrets of the pod: {self._refusal.verdicts or 'none'}"
         return self.error(f"unauthorized: {why}; {tried}" + (f"; {text}" if text else ""))
 
 

@@ -19,7 +19,7 @@ _ACCEPT = ", ".join(
 _REGISTRY_S = 10.0
 
 
-class Served(NamedTuple):
+class ServedName(NamedTuple):
     """A name whose images lie in this registry.
 
     Attributes:
@@ -48,9 +48,9 @@ class Registry:
     def __init__(self) -> None:
         self.address = ""
         self.internal = ""
-        self.served: dict[str, Served] = {}
+        self.served: dict[str, ServedName] = {}
 
-    def shown(self, repositories: Sequence[str], served: Served) -> list[str]:
+    def repositories_of(self, repositories: Sequence[str], served: ServedName) -> list[str]:
         """Those repositories that lie under a name, as references have them, sorted."""
         if served.prefix:
             start = f"{served.prefix}/"
@@ -58,12 +58,12 @@ class Registry:
         others = tuple(f"{other.prefix}/" for other in self.served.values())
         return sorted(name for name in repositories if not name.startswith(others))
 
-    def find(self, reference: str) -> Served | None:
+    def find(self, reference: str) -> ServedName | None:
         """Under which name this registry has an image; ``None`` for an image of another registry."""
         if not self.address:
             return None
         if reference.startswith(f"{self.address}/"):
-            return Served("")
+            return ServedName("")
         return next((entry for name, entry in self.served.items() if reference.startswith(f"{name}/")), None)
 
     async def ask(self, path: str, logins: Sequence[Login]) -> Reply:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.cluster.docker.server.config import API_HOST, API_PORT, NODE_NAME
-from harness.cluster.docker.server.configured import contents_of
+from harness.cluster.docker.server.configuration import contents_of
 from harness.cluster.docker.server.store import Manifest, Store
 
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster.docker.server.claims import Claims
-from harness.cluster.docker.server.configured import ConfiguredVolumes
+from harness.cluster.docker.server.configuration import ConfigurationVolumes
 from harness.cluster.docker.server.problems import NotReadyError
 from harness.cluster.docker.server.store import Manifest, Store
 from harness.kube.quantities import whole
@@ -57,7 +57,7 @@ class Volumes:
         self, store: Store, claims: Claims, *, state: Path, state_on_engine: str, memory: int, pod_token: str
     ) -> None:
         self._store = store
-        self._configured = ConfiguredVolumes(store)
+        self._configuration = ConfigurationVolumes(store)
         self._claims = claims
         self._state = state
         self._state_on_engine = state_on_engine
@@ -98,7 +98,7 @@ class Volumes:
             return Source(path)
         target = self.home(pod) / name
         empty = volume.get("emptyDir")
-        if self._configured.make(target, namespace, volume):
+        if self._configuration.make(target, namespace, volume):
             return Source(target, made_up=True)
         if empty and empty.get("medium") == "Memory" and _users(pod, name) < 2:
             limit = empty.get("sizeLimit")

@@ -1,4 +1,7 @@
-"""Volumes whose files come from ConfigMaps and Secrets. A changed object changes the files, as a kubelet does it."""
+"""Volumes whose files come from ConfigMaps and Secrets. A changed object changes the files, as a kubelet does it.
+
+Unlike a kubelet's, the files change one after another.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class _Volume(NamedTuple):
     parts: list[_Part]
 
 
-class ConfiguredVolumes:
+class ConfigurationVolumes:
     """The configuration of all pods, as files.
 
     Args:
