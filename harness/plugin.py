@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.api import InstalledExtension, Kaapana
+    from harness.api import Kaapana
     from harness.data import Series
     from harness.fixtures import ObjectStore, Pacs, Session
+    from harness.installed import InstalledExtension
 
 # (option, name in Settings, what argparse is told)
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (

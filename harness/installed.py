@@ -1,0 +1,196 @@
+"""An extension that is on the platform: running it, and what comes after the first install."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.run.follow import Lines, Listener
+
+if TYPE_CHECKING:
+    from harness.api import Kaapana
+    from harness.extension import Contents
+    from harness.findings import Finding
+    from harness.platform.install import Deployment
+    from harness.platform.projects import Project
+    from harness.run.findings import GivenArgument
+    from harness.run.results import Run
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class InstalledExtension:
+    """An extension on the platform. As a context manager it is uninstalled at the end of the block."""
+
+    kaapana: Kaapana = dataclasses.field(repr=False)
+    deployments: tuple[Deployment, ...] = dataclasses.field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<InstalledExtension with {', '.join(self.dag_ids)}>"
+
+    @property
+    def dag_ids(self) -> tuple[str, ...]:
+        """Its DAGs."""
+        return tuple(dag_id for deployment in self.deployments for dag_id in deployment.dag_ids)
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Image name to the reference under which pods pull it."""
+        return {image.image: image.reference for deployment in self.deployments for image in deployment.images}
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The ``extension_params`` as they were posted, those that were left as they are included."""
+        return {name: value for deployment in self.deployments for name, value in deployment.params.items()}
+
+    def __enter__(self) -> InstalledExtension:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.uninstall()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What its author should know although it is installed."""
+        return tuple(finding for deployment in self.deployments for finding in deployment.findings)
+
+    def in_project(self, kaapana: Kaapana) -> InstalledExtension:
+        """Return the same extension, to be run in the project of another :class:`Kaapana`."""
+        return dataclasses.replace(self, kaapana=kaapana)
+
+    def add_to(self, target: Kaapana | Project, *, acting: Kaapana | Project | None = None) -> None:
+        """ "Add Software to Project": its DAGs are offered and can be started there.
+
+        Args:
+            target: the project.
+            acting: the project whose user does it; by default that of ``target``.
+
+        Raises:
+            RunError: that user may not.
+        """
+        for deployment in self.deployments:
+            deployment.add_to(_project_of(target), acting=_project_of(acting or target))
+
+    def remove_from(self, target: Kaapana | Project, *, acting: Kaapana | Project | None = None) -> None:
+        """Take its DAGs out of a project's software: they are no longer offered there, and cannot be started.
+
+        Args:
+            target: the project.
+            acting: the project whose user does it; by default that of ``target``.
+
+        Raises:
+            RunError: that user may not.
+        """
+        for deployment in self.deployments:
+            deployment.remove_from(_project_of(target), acting=_project_of(acting or target))
+
+    def uninstall(self, *, hooks: bool = True) -> tuple[Finding, ...]:
+        """Remove it from the platform with its DAG files.
+
+        Args:
+            hooks: False is "Force Uninstall": the DAG files stay behind.
+
+        Returns:
+            What is still there of it, and what other extensions have lost with it.
+
+        Raises:
+            InstallError: the removing pod failed; the release is stuck until it is forced.
+        """
+        with reporting_to(self.kaapana._listener) as listener:
+            return tuple(
+                finding
+                for deployment in reversed(self.deployments)
+                for finding in deployment.uninstall(hooks=hooks, on_progress=listener.say)
+            )
+
+    def run(
+        self,
+        dataset: Any = None,
+        form: Mapping[str, Any] | None = None,
+        *,
+        dag: str | None = None,
+        timeout_s: float | None = None,
+        form_text: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> Run:
+        """Start a DAG with form values on a dataset, follow it to its end and collect what it left.
+
+        Args:
+            dataset: a series, a folder with DICOM files, or a list of series; ``None`` for a DAG that takes none.
+            form: values by property name, or by form; what is not given gets its default.
+            dag: which DAG, when the extension brings several.
+            timeout_s: seconds until the run is aborted; by default ``run_timeout`` of the settings.
+            form_text: values as text, typed by the DAG's form; they win over ``form``.
+            directory: folder for the evidence; by default a new one.
+
+        Returns:
+            the run, also when it failed: ``assert run.succeeded`` says why.
+
+        Raises:
+            UsageError: several DAGs and no choice; form or dataset do not fit the DAG.
+            RunError: the platform refused to start it.
+        """
+        from harness.platform.loss import named
+        from harness.run.execute import Request, execute
+        from harness.run.trigger import choose_dag
+
+        environment = self.kaapana.environment
+        settings = environment.settings
+        visible = [dag_id for deployment in self.deployments for dag_id in deployment.visible_dag_ids]
+        dag_id = choose_dag(visible if dag is None else self.dag_ids, dag)
+        deployment = next(entry for entry in self.deployments if dag_id in entry.dag_ids)
+        request = Request(
+            dag_id=dag_id,
+            directory=directory or self.kaapana._run_folder(dag_id),
+            dataset=dataset,
+            form=form or {},
+            form_text=form_text or {},
+            timeout_s=settings.run_timeout if timeout_s is None else timeout_s,
+            platform=settings.platform,
+            cluster=settings.cluster,
+            given_arguments=_given_arguments(deployment.contents),
+            notes=deployment.notes,
+            findings=deployment.findings,
+            images=deployment.images,
+            input_readers=deployment.input_readers,
+        )
+        with reporting_to(self.kaapana._listener) as listener, named(environment.cluster):
+            run = execute(
+                environment,
+                self.kaapana.project,
+                request,
+                listener=listener,
+                registry_tags=environment.platform_registry.tags,
+            )
+            listener.say(str(run.cause).splitlines()[0] if run.cause else f"evidence in {run.directory}")
+        self.kaapana.runs.append(run)
+        return run
+
+
+def _given_arguments(contents: Contents) -> list[GivenArgument]:
+    """Arguments in the installed Python files that not every release passes on."""
+    from harness.run.findings import given_arguments
+
+    files = [file for file in contents.files if file.is_python]
+    return [found for file in files for found in given_arguments(file.readable(), file.shown)]
+
+
+def _project_of(target: Kaapana | Project) -> Project:
+    from harness.platform.projects import Project
+
+    return target if isinstance(target, Project) else target.project
+
+
+@contextlib.contextmanager
+def reporting_to(listener: Listener | None) -> Iterator[Listener]:
+    """The given listener, or lines on standard error for the length of the block."""
+    if listener is not None:
+        yield listener
+        return
+    lines = Lines()
+    try:
+        yield lines
+    finally:
+        lines.close()
