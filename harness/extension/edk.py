@@ -12,6 +12,7 @@ from harness.extension.dockerfiles import Container
 
 # the kit reads the name in this form only
 _LABEL = re.compile(r'^\s*LABEL IMAGE="([^"\n]+)"', re.MULTILINE)
+_WORD = re.compile(r"[a-z]+")
 # the kit's substitution knows no other form of the line
 _QUOTED_VERSION = re.compile(r'^version: "[^"\n]*"', re.MULTILINE)
 
@@ -44,10 +45,10 @@ def containers(root: Path) -> list[Container]:
 
 
 def _container(root: Path, dockerfile: Path) -> Container:
-    label = _LABEL.search(trees.read_text(root, dockerfile))
+    text = trees.read_text(root, dockerfile)
+    label = _LABEL.search(text)
     if label is None:
-        lines = trees.read_text(root, dockerfile).splitlines()
-        near = [line.strip() for line in lines if "LABEL" in line.upper() and "image" in line.lower()]
+        near = [line.strip() for line in text.splitlines() if {"label", "image"} <= set(_WORD.findall(line.lower()))]
         raise ExtensionError(
             f"{dockerfile} has no image name that the development kit reads (Image name is required)",
             last_seen="\n".join(near) or "no line starts with LABEL IMAGE=",

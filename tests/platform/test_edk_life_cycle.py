@@ -11,10 +11,10 @@ import pytest
 
 from harness import extension
 from harness.api import Kaapana
-from harness.errors import InstallError, UsageError
+from harness.errors import BuildError, InstallError, UsageError
 from harness.platform import delivery, packaging
 from harness.settings import Settings
-from tests.extension.edk_trees import CHANGES, CHART, OPERATOR, write
+from tests.extension.edk_trees import CHANGES, CHART, CONTAINER, OPERATOR, write
 
 KIT = "localhost:32000"
 
@@ -113,6 +113,16 @@ def test_a_package_of_the_kit_is_installed_from_an_archive_with_the_platforms_na
         assert installed.images == {name: f"{KIT}/{name}:0.6.0" for name in ("dag-built", "built-value")}
         assert environment.platform_registry.tags(f"{KIT}/built-value") == ["0.6.0"]
         assert f"{KIT}/built-value:0.6.0" not in environment.cluster.node_images()
+
+
+@on_documented
+def test_a_container_that_does_not_build_is_an_error_by_name_and_not_passed_over(
+    platform: Kaapana, tmp_path: Path
+) -> None:
+    path = f"{CONTAINER}/mean.Dockerfile"
+    tree = write(tmp_path, {path: f"{CHANGES[path]}RUN cat /not-there\n"}, name="broken")
+    with pytest.raises(BuildError, match=r"does not build: Step \d/\d : RUN cat /not-there"):
+        platform.install(tree, deliver="edk")
 
 
 @on_documented
