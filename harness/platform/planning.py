@@ -7,7 +7,7 @@ operators in the DAG image, which is taken into the engine to be read.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import profiles
@@ -20,10 +20,11 @@ from harness.extension import Contents
 from harness.extension import params as extension_params
 from harness.findings import Finding
 from harness.images import manifests as remote
-from harness.platform import parameters, upload
+from harness.platform import missing_images, parameters, upload
 from harness.platform.edk import KitSource
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered, describe, images_of
+from harness.platform.missing_images import Need
 from harness.profiles import Profile
 from harness.progress import OnProgress, quiet
 
@@ -82,14 +83,6 @@ class Plan:
     findings: tuple[Finding, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Need:
-    """A reference that pods will pull, and where it stands."""
-
-    reference: str
-    where: str
-
-
 def plan(
     package: ChartPackage,
     given: Sequence[ImageSource],
@@ -131,16 +124,16 @@ def plan(
     dag_image, findings = search.dag_image(dag_reference, package)
     if dag_image is None:
         # without it the operators are not known; everything else that is missing is named all the same
-        raise missing(package, search.absent(needs), given, platform)
+        raise missing_images.error(package, search.absent(needs), given, platform)
     contents = image_files.contents(dag_image.load(say), dag_reference)
     needs += [
-        _Need(image.resolve(platform.registry, platform.version), f"{image.file} line {image.line}")
+        Need(image.resolve(platform.registry, platform.version), f"{image.file} line {image.line}")
         for image in contents.imported_images
         if "{?}" not in image.reference
     ]
     absent = search.absent(needs)
     if absent:
-        raise missing(package, absent, given, platform)
+        raise missing_images.error(package, absent, given, platform)
     found = tuple(search.found.values())
     return Plan(package, posted, rendered, merged, dag_reference, contents, found, (*findings, *odd))
 
@@ -159,13 +152,13 @@ def images_of_chart(
     search = _Search(given, platform)
     absent = search.absent(_needs_of(rendered))
     if absent:
-        raise missing(package, absent, given, platform)
+        raise missing_images.error(package, absent, given, platform)
     return tuple(search.found.values())
 
 
-def _needs_of(rendered: Rendered) -> list[_Need]:
+def _needs_of(rendered: Rendered) -> list[Need]:
     everything = [*rendered.objects, *rendered.hooks]
-    return [_Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
+    return [Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
 
 
 def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
@@ -241,7 +234,7 @@ class _Search:
         self.found[reference] = dataclasses.replace(image, reference=reference)
         return self.found[reference], [tag_finding(package, reference, image.name)]
 
-    def absent(self, needs: Sequence[_Need]) -> list[_Need]:
+    def absent(self, needs: Sequence[Need]) -> list[Need]:
         """Return what neither the sources, nor the platform, nor another registry has."""
         wanted = {need.reference: need for need in reversed(needs) if not self._platform.provides(need.reference)}
         return [
@@ -258,48 +251,3 @@ class _Search:
             return remote.exists(reference)
         except EnvironmentError_:
             return False
-
-
-def missing(
-    package: ChartPackage, absent: Sequence[_Need], given: Sequence[ImageSource], platform: PlatformNames
-) -> ExtensionError:
-    """Return the error for images that nobody has: each with the place that names it, and what there is instead."""
-    references = sorted(need.reference for need in absent)
-    lines: list[str] = []
-    strangers = not platform.has_edk and any(edk.holds(reference) for reference in references)
-    hints = [edk.ADVICE] if strangers else []
-    for need in sorted(absent, key=lambda need: need.reference):
-        similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
-        lines.append(
-            f"{need.reference}: named by {need.where}" + (f"; there is {', '.join(similar)}" if similar else "")
-        )
-        hints += _hints(need.reference, similar, package, platform)
-    shown = " and ".join(source.shown for source in given)
-    verb = "do not have" if len(given) > 1 else "does not have"
-    lack = f"which {shown} {verb}" if given else "but no images were given"
-    return ExtensionError(
-        f"{package.path.name} needs {', '.join(references)}, {lack}: on the platform this ends in ErrImagePull",
-        last_seen="\n".join(lines),
-        fix="\n".join(dict.fromkeys(hints)) or "build these images, and give the archive or the registry that has them",
-    )
-
-
-def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platform: PlatformNames) -> Iterator[str]:
-    """Name the right name for an image that is there under another one."""
-    for name in similar:
-        there, _, there_tag = name.rpartition(":")
-        wanted, _, wanted_tag = reference.rpartition(":")
-        if there != wanted and wanted.startswith(f"{platform.registry}/"):
-            suffix = wanted.removeprefix(platform.registry)
-            own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
-            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
-        elif platform.has_edk and there != wanted and edk.holds(reference) and there_tag == wanted_tag:
-            own = there.rpartition("/")[0]
-            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
-        elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
-            yield (
-                f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
-                f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"
-            )
-        elif there_tag != wanted_tag:
-            yield f"tag it {reference}, or say that the platform's version is {there_tag} (platform-version)"

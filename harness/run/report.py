@@ -43,6 +43,8 @@ def render(document: Mapping[str, Any]) -> str:
     body.append(
         _table("Findings", ("severity", "rule", "where", "what", "next step", "platforms"), _findings(document))
     )
+    heads = ("image", "from", "configuration", "layers", "tasks")
+    body.append(_table("Images of the extension", heads, _images(document)))
     body.append(f"<h2>Form</h2><pre>{_json(document['form'])}</pre>")
     subtitle = (
         f"run {document['run_id']}, platform {document['platform']} on {document['cluster']}, "
@@ -93,6 +95,13 @@ def _findings(document: Mapping[str, Any]) -> Iterable[list[str]]:
         severity = escape(item["severity"])
         rest = [_cell(item[name]) for name in ("rule", "where", "message", "fix")]
         yield [f'<td class="{severity}">{severity}</td>', *rest, _cell(", ".join(item["platforms"]) or "all")]
+
+
+def _images(document: Mapping[str, Any]) -> Iterable[list[str]]:
+    # runs of earlier versions have none
+    for item in document.get("images", ()):
+        named = [_cell(item[name]) for name in ("reference", "origin", "config_digest")]
+        yield [*named, _number(len(item["layers"])), _cell(", ".join(item["tasks"]))]
 
 
 def _table(title: str, heads: Iterable[str], rows: Iterable[list[str]]) -> str:

@@ -1,0 +1,75 @@
+"""The error for images that nobody has: each with the place that names it, and with what there is instead."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.artefacts.package import ChartPackage
+from harness.artefacts.sources import ImageSource, last_part
+from harness.contract import edk
+from harness.errors import ExtensionError
+
+if TYPE_CHECKING:
+    from harness.platform.planning import PlatformNames
+
+
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """A reference that pods will pull, and where it stands."""
+
+    reference: str
+    where: str
+
+
+def error(
+    package: ChartPackage, absent: Sequence[Need], given: Sequence[ImageSource], platform: PlatformNames
+) -> ExtensionError:
+    """Return the error for images that nobody has: each with the place that names it, and what there is instead."""
+    references = sorted(need.reference for need in absent)
+    lines: list[str] = []
+    strangers = not platform.has_edk and any(edk.holds(reference) for reference in references)
+    hints = [edk.ADVICE] if strangers else []
+    for need in sorted(absent, key=lambda need: need.reference):
+        similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
+        lines.append(
+            f"{need.reference}: named by {need.where}" + (f"; there is {', '.join(similar)}" if similar else "")
+        )
+        hints += _hints(need.reference, similar, package, platform)
+    shown = " and ".join(source.shown for source in given)
+    verb = "do not have" if len(given) > 1 else "does not have"
+    lack = f"which {shown} {verb}" if given else "but no images were given"
+    return ExtensionError(
+        f"{package.path.name} needs {', '.join(references)}, {lack}: on the platform this ends in ErrImagePull",
+        last_seen="\n".join(lines),
+        fix="\n".join(dict.fromkeys(hints)) or _how_to_give(platform),
+    )
+
+
+def _how_to_give(platform: PlatformNames) -> str:
+    return (
+        "build these images and say where they are: --images images.tar (an archive of `docker save`), "
+        f"--images {platform.registry} (a registry that has them), or --images engine"
+    )
+
+
+def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platform: PlatformNames) -> Iterator[str]:
+    """Name the right name for an image that is there under another one."""
+    for name in similar:
+        there, _, there_tag = name.rpartition(":")
+        wanted, _, wanted_tag = reference.rpartition(":")
+        if there != wanted and wanted.startswith(f"{platform.registry}/"):
+            suffix = wanted.removeprefix(platform.registry)
+            own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
+            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
+        elif platform.has_edk and there != wanted and edk.holds(reference) and there_tag == wanted_tag:
+            own = there.rpartition("/")[0]
+            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
+        elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
+            yield (
+                f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
+                f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"
+            )
+        elif there_tag != wanted_tag:
+            yield f"tag it {reference}, or say that the platform's version is {there_tag} (platform-version)"
