@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -257,11 +257,3 @@ def _check(found: dict[str, Any], reference: str, architecture: str) -> None:
     own = ImagePlatform(str(found.get("Os", "linux")), str(found["Architecture"]), str(found.get("Variant", "")))
     image = ArchivedImage((reference,), str(found["Id"]), (), own, {}, 0)
     check_architecture(image, architecture, "the engine")
-
-
-def find(reference: str, sources: Sequence[ImageSource], platform_registry: str) -> FoundImage | None:
-    """Return the image of the first source that has it."""
-    for source in sources:
-        if found := source.find(reference, platform_registry):
-            return found
-    return None

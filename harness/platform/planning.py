@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import profiles
-from harness.artefacts import image_files, sources
+from harness.artefacts import image_files
 from harness.artefacts.package import ChartPackage
-from harness.artefacts.sources import FoundImage, ImageSource, last_part
+from harness.artefacts.sources import FoundImage, ImageSource, Route, last_part
 from harness.contract import edk, names
 from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
@@ -213,11 +213,22 @@ class _Search:
     def find(self, reference: str) -> FoundImage | None:
         """Return the image, from the first source that has it."""
         if reference not in self.found:
-            image = sources.find(reference, self._given, self._platform.registry)
+            image = self._look(reference)
             if image is None:
                 return None
             self.found[reference] = image
         return self.found[reference]
+
+    def _look(self, reference: str) -> FoundImage | None:
+        registry = self._platform.registry
+        for number, source in enumerate(self._given):
+            if image := source.find(reference, registry):
+                before = self._given[:number]
+                if image.route is Route.PRESENT and any(other.similar(reference, registry) for other in before):
+                    # somebody has brought it under another name: an older one must not take its place
+                    return None
+                return image
+        return None
 
     def dag_image(self, reference: str, package: ChartPackage) -> tuple[FoundImage | None, list[Finding]]:
         """Return the DAG image; where the guide's tag counts, the one with the platform's version will do (build 2)."""

@@ -50,7 +50,7 @@ def test_an_extension_is_installed_offered_and_uninstalled(kaapana: Kaapana, tre
     deployment = install(kaapana, tree, deliver=deliver, on_progress=lines.append)
     assert deployment.installed
     assert deployment.dag_ids == deployment.visible_dag_ids == ("mean-value",)
-    assert set(deployment.images) == {"mean-value", "dag-mean"}
+    assert {image.image for image in deployment.images} == {"mean-value", "dag-mean"}
     assert deployment.chart == "mean-workflow-0.1.0.tgz"
     assert environment.services.dags(kaapana.project) == ["mean-value"]
     assert any("images.tar" in line for line in lines) == (deliver == "tar")

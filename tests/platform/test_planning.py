@@ -36,6 +36,7 @@ class Shelf:
     images: list[str]
     shown: str = "images.tar"
     loaded: list[str] = dataclasses.field(default_factory=list)
+    route: Route = Route.UPLOAD
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         if reference not in self.images:
@@ -45,7 +46,7 @@ class Shelf:
             self.loaded.append(reference)
             return "sha256:1"
 
-        return FoundImage(reference, reference, self.shown, f"sha256:{reference}", (), Route.UPLOAD, load)
+        return FoundImage(reference, reference, self.shown, f"sha256:{reference}", (), self.route, load)
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         wanted = reference.rpartition("/")[2].partition(":")[0]
@@ -147,6 +148,15 @@ def test_what_the_registry_of_a_running_platform_has_is_not_missing(tmp_path: Pa
         f"{REGISTRY}/dag-mean:0.0.0": "images.tar",
         f"{REGISTRY}/mean-value:0.6.0": "the platform's registry",
     }
+
+
+def test_an_older_image_of_the_platform_does_not_stand_in_for_one_that_was_brought_under_another_name(
+    tmp_path: Path, helm: Helm
+) -> None:
+    brought = Shelf([f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:1.2.3"])
+    older = Shelf([f"{REGISTRY}/mean-value:0.6.0"], "the platform's registry", route=Route.PRESENT)
+    with pytest.raises(ExtensionError, match=r"needs registry\.example\.org/team/mean-value:0\.6\.0"):
+        planning.plan(package(tmp_path), [brought, older], names(), helm)
 
 
 def test_without_images_the_error_says_that_none_were_given(tmp_path: Path, helm: Helm) -> None:
