@@ -1,4 +1,4 @@
-"""What becomes of an extension's parameters between the dialog and the chart's templates (build 10.3, 11).
+"""The way of an extension's parameters from the dialog to the chart's templates (build 10.3, 11).
 
 They reach Helm templates only. On the way some values are changed, some vanish without a word, and a parameter that no
 template reads does nothing: a user of the dialog learns none of it.

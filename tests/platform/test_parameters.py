@@ -1,4 +1,4 @@
-"""What becomes of parameters on their way to the templates, with each way to Helm that this machine has."""
+"""The way of parameters to the templates, with each way to Helm that this machine has."""
 
 from __future__ import annotations
 
