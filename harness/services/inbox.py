@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -10,7 +11,8 @@ from typing import Any
 from harness.services.dicomfile import DicomError
 from harness.services.document import DocumentError
 from harness.services.ingest import Ingestion
-from harness.services.receipts import Receipt
+from harness.services.receipts import Receipt, Receipts
+from harness.services.records import StorageError
 
 log = logging.getLogger("harness.services.inbox")
 
@@ -27,16 +29,22 @@ class Inbox:
     """Collects what arrives by series and hands a series on after the quiet period.
 
     One thread waits for the next series to become quiet; nothing polls.
+
+    Args:
+        receipts: where it is noted what has become of an object; what still waits there is ingested first.
     """
 
-    def __init__(self, ingestion: Ingestion, quiet_s: float) -> None:
+    def __init__(self, ingestion: Ingestion, receipts: Receipts, quiet_s: float) -> None:
         self._ingestion = ingestion
+        self._receipts = receipts
         self._quiet_s = quiet_s
         self._changed = threading.Condition()
         self._waiting: dict[str, Series] = {}
         self._busy = 0
         self._open = 0
         self._stop = False
+        for receipt in receipts.waiting():
+            self.add(receipt)
         self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
 
     def start(self) -> None:
@@ -107,7 +115,7 @@ class Inbox:
         return None
 
     def _ingest(self, receipts: list[Receipt]) -> None:
-        first = receipts[0]
+        first, ingested = receipts[0], False
         try:
             outcome = self._ingestion.ingest(
                 [receipt.path for receipt in receipts],
@@ -115,7 +123,7 @@ class Inbox:
                 dataset_name=first.dataset,
                 now=first.received_at,
             )
-        except (DicomError, DocumentError, OSError) as problem:
+        except (DicomError, DocumentError, StorageError, OSError) as problem:
             error = f"{type(problem).__name__}: {problem}"
             log.warning("series %s is not ingested: %s", first.ids.series, error)
         except Exception as problem:  # the thread must outlive a series that nobody foresaw
@@ -123,7 +131,9 @@ class Inbox:
             log.exception("series %s is not ingested", first.ids.series)
         else:
             error = outcome.error
-            for receipt in receipts:
-                receipt.ingested = True
-        for receipt in receipts:
-            receipt.error = error
+            ingested = True
+        try:
+            self._receipts.note([dataclasses.replace(item, ingested=ingested, error=error) for item in receipts])
+        except StorageError as problem:
+            # ingesting a series again changes nothing, so the next start does
+            log.error("series %s: %s", first.ids.series, problem)

@@ -17,6 +17,7 @@ from harness.services.archive import (
     to_json,
     value,
 )
+from harness.services.dicomfile import read_header
 
 _CONTROL: Final = frozenset({"limit", "offset", "includefield", "fuzzymatching", "orderby", "count"})
 _RANGED: Final = frozenset({"DA", "TM", "DT"})
@@ -196,8 +197,5 @@ class Finder:
         return self._header(item, tag).get(tag, {})
 
     def _header(self, item: Instance, *tags: str) -> Attributes:
-        import pydicom
-
         wanted = [int(tag, 16) for tag in tags] or None
-        dataset = pydicom.dcmread(item.path, stop_before_pixels=True, specific_tags=wanted)
-        return to_json(dataset, inline_limit=1024)
+        return to_json(read_header(item.path, wanted), inline_limit=1024)

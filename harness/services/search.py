@@ -6,7 +6,7 @@ import fnmatch
 import re
 from typing import Any, Final
 
-from harness.services.clauses import ClauseError
+from harness.services.clauses import ClauseError, Predicate
 from harness.services.fields import values
 from harness.services.indices import Indices, Stored
 from harness.services.query import compile_query
@@ -73,7 +73,7 @@ def number(value: Any, name: str) -> int:
     """A parameter that must be a whole number from 0 on."""
     try:
         found = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SearchError(400, "parsing_exception", f"[{name}] must be a number") from None
     if found < 0:
         raise SearchError(400, "illegal_argument_exception", f"[{name}] parameter cannot be negative")
@@ -86,7 +86,15 @@ def matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, 
         accepts = compile_query(query)
     except ClauseError as problem:
         raise SearchError(400, "parsing_exception", str(problem)) from None
-    return [(name, item) for name in names for item in indices.documents(name) if accepts(item.id, item.source)]
+    return [(name, item) for name in names for item in indices.documents(name) if _accepted(accepts, item)]
+
+
+def _accepted(accepts: Predicate, item: Stored) -> bool:
+    """Whether a document is found; one that cannot be compared with the query is not, and hides no other."""
+    try:
+        return accepts(item.id, item.source)
+    except (TypeError, ValueError, OverflowError, AttributeError, RecursionError):
+        return False
 
 
 def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def _order(sort: Any) -> list[tuple[str, bool]]:
             raise SearchError(400, "parsing_exception", "[sort] must be a list of fields or of {field: order}")
         ((field, how),) = entry.items()
         direction = how.get("order", "asc") if isinstance(how, dict) else how
-        if direction not in {"asc", "desc"}:
+        if direction not in ("asc", "desc"):
             raise SearchError(400, "illegal_argument_exception", f"No enum constant for sort order [{direction}]")
         if field.endswith("_keyword"):
             raise SearchError(

@@ -22,6 +22,7 @@ from harness.services.config import Config
 from harness.services.datasets import Datasets
 from harness.services.identity import Identity
 from harness.services.objectstore import ObjectStore
+from harness.services.records import Records, Table
 from harness.services.state import Directory
 from harness.services.web import error
 from harness.services.workflows import Workflows
@@ -39,6 +40,7 @@ class Backend:
         workflows: Workflows,
         airflow: Airflow,
         store: ObjectStore,
+        records: Records,
     ) -> None:
         self._instance_name = config.instance_name
         self._read = RequestReader(
@@ -50,8 +52,8 @@ class Backend:
             DatasetRoutes(self._read, datasets),
             ResultRoutes(self._read, store),
         )
-        self._settings: dict[str, Any] = {}
-        self._models: dict[str, Any] = {}
+        self._settings: Table[Any] = Table(records, "settings")
+        self._models: Table[Any] = Table(records, "models")
         self.uploads = config.data_dir / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
 
@@ -68,15 +70,17 @@ class Backend:
         key = request.path_params["id"]
         if request.method == "PUT":
             body = await self._read.body(request)
-            self._settings[key] = body.get("value", body)
-        return JSONResponse({"key": key, "username": user, "value": self._settings.get(key, {})})
+            self._settings.put(key, body.get("value", body))
+        value = self._settings.get(key) if key in self._settings else {}
+        return JSONResponse({"key": key, "username": user, "value": value})
 
     async def sync_models(self, request: Request) -> Response:
         """PUT /client/installed_models/sync."""
         project = self._read.project(request)
         body = await self._read.body(request)
-        self._models[project.id] = body.get("installed_models", [])
-        return JSONResponse({"installed_models": self._models[project.id]})
+        models = body.get("installed_models", [])
+        self._models.put(project.id, models)
+        return JSONResponse({"installed_models": models})
 
     async def instances(self, request: Request) -> Response:
         """GET the only instance, alone or in a list."""
