@@ -8,8 +8,10 @@ import dataclasses
 import logging
 import os
 import signal
+import resource
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 
 import uvicorn
@@ -25,6 +27,7 @@ from harness.services.web import HostDispatch, application
 log = logging.getLogger("harness.services")
 
 _SHUTDOWN_S = 3
+_OPEN_FILES = 16_384
 
 
 class Server:
@@ -94,6 +97,7 @@ class Server:
         await run_in_threadpool(self._services.receiver.stop)
         await run_in_threadpool(self._services.inbox.stop)
         await run_in_threadpool(self._services.provisioner.stop)
+        self._services.close()
 
 
 class _Server(uvicorn.Server):
@@ -142,13 +146,25 @@ async def run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    server = Server(Services(config))
+    _raise_file_limit()
+    services = Services(config)
+    # what the libraries write while an object comes in; cleared at the next start
+    tempfile.tempdir = str(config.scratch)
+    server = Server(services)
     await server.start()
     log.info("listening: %s", _listing(dataclasses.asdict(server.ports)))
     try:
         await ended.wait()
     finally:
         await server.stop()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open connections and files as the container may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listing(ports: Mapping[str, int]) -> str:
