@@ -51,7 +51,7 @@ class ServicesClient:
         self._backend = Endpoint(
             "kaapana-backend", address(names.KAAPANA_BACKEND[2]), host=names.dns_name(names.KAAPANA_BACKEND)
         )
-        self._token = token
+        self._harness_token = token
         self._client_secret = client_secret
         self._tokens: dict[str, tuple[str, float]] = {}
 
@@ -144,7 +144,7 @@ class ServicesClient:
         """Create a project with its system user, bucket, policy and index; the project object."""
         body = {"name": name, "description": description, "harness": {"project_user_password": password}}
         # a project that exists keeps its password unless the harness itself asks
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self._harness_token}"}
         record: Json = self._asked(lambda: self._aii.json("POST", "/projects", body=body, headers=headers))
         return record
 

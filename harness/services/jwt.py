@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from harness.services.records import Records, Table
 
-
 _KEY = "realm"
 
 

@@ -38,8 +38,8 @@ class Records:
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             self._connection.execute(f"PRAGMA {pragma}").fetchall()
         self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS records "
-            "(number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (kind, name))"
+            "CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, "
+            "kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (kind, name))"
         )
         if path is not None:
             path.chmod(0o600)

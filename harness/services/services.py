@@ -32,8 +32,8 @@ from harness.services.multipart import receive_parts
 from harness.services.notifications import Notifications
 from harness.services.objectstore import MinioStore, ObjectStore, Provisioner
 from harness.services.receipts import Receipts
-from harness.services.records import Records, Table
 from harness.services.receiver import Receiver, remove_tree, store_files
+from harness.services.records import Records, Table
 from harness.services.state import Directory, Project
 from harness.services.web import application, error
 from harness.services.workflows import Workflows

@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.services.running_services import CLIENT_SECRET, RunningServices, bearer
+from tests.services.running_services import CLIENT_SECRET, TOKEN, RunningServices, bearer
 
 REALM = "/auth/realms/kaapana"
 

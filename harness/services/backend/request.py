@@ -73,7 +73,7 @@ def whole_number(text: str | None, default: int) -> int:
     try:
         number = int(text) if text else default
     except ValueError:
-        raise error(422, f"expected a whole number, got {text[:80]!r}") from None
+        raise error(422, f"expected a whole number, got {(text or '')[:80]!r}") from None
     if abs(number) >= 1 << 63:
         raise error(422, f"expected a whole number that a database takes, got {text!r}")
     return number
