@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import fnmatch
 from typing import Any
 
 from harness.services.records import Records, Table
+from harness.services.wildcard import matches
 
 
 @dataclasses.dataclass
@@ -60,10 +60,10 @@ class Indices:
             return True
 
     def names(self, pattern: str) -> list[str]:
-        """Existing indices of a comma list of names and wildcards."""
+        """Existing indices of a comma list of names and wildcards; PatternError for one that is too long."""
         with self._lock:
             wanted = ["*" if part == "_all" else part for part in pattern.split(",")]
-            return [name for name, _ in self._names.items() if any(fnmatch.fnmatchcase(name, part) for part in wanted)]
+            return [name for name, _ in self._names.items() if any(matches(name, part) for part in wanted)]
 
     def put(self, index: str, doc_id: str, source: dict[str, Any]) -> tuple[Stored, bool]:
         """Write a document (creating the index); returns it and whether it is new."""

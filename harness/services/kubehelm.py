@@ -51,7 +51,7 @@ class KubeHelm:
             body = await read_json(request, _LIMIT)
             what |= body if isinstance(body, dict) else {}
         chart = what.get("name") or what.get("release_name") or "a chart"
-        action = request.url.path.rsplit("/", 1)[-1]
+        action = request.scope["path"].rsplit("/", 1)[-1]
         raise error(
             501,
             f"the harness's kube-helm does not emulate {action} ({chart!r}): dev_server and applications that a "

@@ -20,6 +20,7 @@ from harness.services.jwt import TokenError
 from harness.services.search import SHARDS, SearchError, matching, number, search, updated
 from harness.services.state import Directory
 from harness.services.web import read_body
+from harness.services.wildcard import PatternError
 
 _INDEX_NAME = re.compile(r"[a-z0-9.][a-z0-9._-]{0,254}")
 
@@ -90,9 +91,11 @@ class Metadata:
     async def index_document(self, request: Request) -> Response:
         """PUT or POST /{index}/_doc[/{id}], /{index}/_create/{id}."""
         index = self._index(request, "write/index")
+        if not self._indices.names(index) and not _INDEX_NAME.fullmatch(index):
+            raise SearchError(400, "invalid_index_name_exception", f"Invalid index name [{index}]")
         body = await self._body(request)
         doc_id = request.path_params.get("id") or uuid.uuid4().hex
-        if "/_create/" in request.url.path and self._indices.get(index, doc_id):
+        if "/_create/" in request.scope["path"] and self._indices.get(index, doc_id):
             raise SearchError(409, "version_conflict_engine_exception", f"[{doc_id}]: document already exists")
         stored, created = self._indices.put(index, doc_id, body)
         return _written(index, stored, "created" if created else "updated", 201 if created else 200)
@@ -257,6 +260,8 @@ def _answering(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         try:
             response = await handler(request)
+        except PatternError as problem:
+            return JSONResponse(SearchError(400, "invalid_index_name_exception", str(problem)).body, 400)
         except SearchError as problem:
             headers = {"WWW-Authenticate": 'Bearer realm="kaapana"'} if problem.status == 401 else None
             return JSONResponse(problem.body, problem.status, headers=headers)

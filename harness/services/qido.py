@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -18,6 +17,7 @@ from harness.services.archive import (
     value,
 )
 from harness.services.dicomfile import read_header
+from harness.services.wildcard import PatternError, bounded, matches
 
 _CONTROL: Final = frozenset({"limit", "offset", "includefield", "fuzzymatching", "orderby", "count"})
 _RANGED: Final = frozenset({"DA", "TM", "DT"})
@@ -52,6 +52,10 @@ class Query:
                 self.include.update(part if part == "all" else tag_of(part) for part in text.split(",") if part)
             elif name not in _CONTROL and text:
                 wanted = self.match.setdefault(tag_of(name), [])
+                try:
+                    bounded(text if "*" in text else "")
+                except PatternError as problem:
+                    raise QueryError(f"{name}: {problem}") from None
                 wanted += re.split(r"[,\\]", text) if name.endswith("UID") or name.upper().endswith("0D") else [text]
 
     def uids(self, tag: str) -> set[str] | None:
@@ -94,8 +98,7 @@ def _matches(vr: str, pattern: str, found: str) -> bool:
         low, _, high = pattern.partition("-")
         return bool(found) and (not low or found >= low) and (not high or found[: len(high)] <= high)
     if "*" in pattern or "?" in pattern:
-        escaped = pattern.replace("[", "[[]")
-        return fnmatch.fnmatchcase(found.upper() if vr == "PN" else found, escaped.upper() if vr == "PN" else escaped)
+        return matches(found.upper() if vr == "PN" else found, pattern.upper() if vr == "PN" else pattern)
     if vr == "PN":
         return pattern.upper().rstrip("^") == found.upper().rstrip("^")
     return pattern == found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from harness.services.clauses import ClauseError, Predicate
 from harness.services.fields import values
 from harness.services.indices import Indices, Stored
 from harness.services.query import compile_query
+from harness.services.wildcard import PatternError, matches
 
 SHARDS: Final = {"total": 4, "successful": 4, "skipped": 0, "failed": 0}
 _MAX_PAGE: Final = 10_000
@@ -56,7 +56,8 @@ def updated(source: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
             400, "illegal_argument_exception", "the harness emulates doc, and scripts that only remove one field"
         )
     single, double, param, quoted = found.groups()
-    params = script.get("params", {}) if isinstance(script, dict) else {}
+    params = script.get("params") if isinstance(script, dict) else None
+    params = params if isinstance(params, dict) else {}
     field = single or double or str(params.get(param or quoted, ""))
     return {key: value for key, value in source.items() if key != field}
 
@@ -122,7 +123,10 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
     hits = []
     for key, name, item in rows[start : start + size]:
         hit: dict[str, Any] = {"_index": name, "_id": item.id, "_score": None if order else 1.0}
-        shown = _filtered(item.source, body.get("_source", True))
+        try:
+            shown = _filtered(item.source, body.get("_source", True))
+        except PatternError as problem:
+            raise SearchError(400, "parsing_exception", f"[_source] {problem}") from None
         if shown is not None:
             hit["_source"] = shown
         if order:
@@ -207,7 +211,7 @@ def _filtered(source: dict[str, Any], wanted: Any) -> dict[str, Any] | None:
     includes, excludes = (part if isinstance(part, list) else [part] for part in (includes, excludes))
 
     def has(patterns: list[Any], key: str) -> bool:
-        return any(fnmatch.fnmatchcase(key, str(part)) for part in patterns)
+        return any(matches(key, str(part)) for part in patterns)
 
     shown = {key: item for key, item in source.items() if not includes or has(includes, key)}
     return {key: item for key, item in shown.items() if not has(excludes, key)}

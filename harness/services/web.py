@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.services import jsontext
+from harness.services.dicomfile import DicomError
 from harness.services.records import StorageError
 
 log = logging.getLogger("harness.services")
@@ -89,6 +90,7 @@ def application(routes: Sequence[BaseRoute], *, prefix: str = "") -> ASGIApp:
             HTTPException: _http_error,
             StorageError: _no_room,
             OSError: _os_error,
+            DicomError: _unreadable,
             ClientDisconnect: _gone,
             Exception: _server_error,
         },
@@ -100,14 +102,14 @@ async def _http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     detail = problem.detail
     if problem.status_code == 404 and detail == "Not Found":
-        detail = f"Not Found: {request.method} {request.url.path} is not emulated by the harness"
+        detail = f"Not Found: {request.method} {request.scope['path']} is not emulated by the harness"
     if problem.status_code in {204, 304}:
         return Response(status_code=problem.status_code)
     return JSONResponse({"detail": detail}, problem.status_code, headers=problem.headers)
 
 
 async def _no_room(request: Request, problem: Exception) -> Response:
-    log.error("%s %s: %s", request.method, request.url.path, problem)
+    log.error("%s %s: %s", request.method, request.scope["path"], problem)
     return JSONResponse({"detail": f"the services cannot keep this: {problem}"}, 507)
 
 
@@ -117,13 +119,18 @@ async def _os_error(request: Request, problem: Exception) -> Response:
     return await answer(request, problem)
 
 
+async def _unreadable(request: Request, problem: Exception) -> Response:
+    """An object of the archive that is not readable in full; whoever sent it got that far."""
+    return JSONResponse({"detail": f"the archive cannot read the object: {problem}"}, 500)
+
+
 async def _gone(request: Request, problem: Exception) -> Response:
     """Nobody reads this: the peer went away in the middle of its request."""
     return Response(status_code=400)
 
 
 async def _server_error(request: Request, problem: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=problem)
+    log.error("%s %s failed", request.method, request.scope["path"], exc_info=problem)
     return JSONResponse({"detail": f"error in the harness's services: {type(problem).__name__}: {problem}"}, 500)
 
 

@@ -45,6 +45,12 @@ class Job:
     error: str = ""
     refreshed: float = 0.0
 
+    @property
+    def data_form(self) -> dict[str, Any]:
+        """The part of the conf that names the data; empty where there is none, or something else."""
+        form = self.conf.get("data_form")
+        return form if isinstance(form, dict) else {}
+
     def as_json(self) -> dict[str, Any]:
         """The backend's job object; ``error`` is the harness's."""
         return {

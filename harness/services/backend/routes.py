@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from harness.services import wildcard
 from harness.services.airflow import Airflow
 from harness.services.backend.dataset_routes import DatasetRoutes
 from harness.services.backend.form_routes import FormRoutes
@@ -59,7 +61,10 @@ class Backend:
 
     async def files(self, request: Request) -> Response:
         """GET /client/files?pattern=: relative paths in the upload area (needed while DAG files are parsed)."""
-        pattern = html.escape(request.query_params.get("pattern", "*"))
+        try:
+            pattern = wildcard.bounded(html.escape(request.query_params.get("pattern", "*")))
+        except wildcard.PatternError as problem:
+            raise error(422, str(problem)) from None
         return JSONResponse(await run_in_threadpool(_listing, self.uploads, pattern))
 
     async def workflow_settings(self, request: Request) -> Response:
@@ -86,11 +91,11 @@ class Backend:
         """GET the only instance, alone or in a list."""
         name = self._instance_name
         record = {"instance_name": name, "remote": False, "allowed_dags": [], "allowed_datasets": []}
-        return JSONResponse(record if request.url.path.endswith("/kaapana-instance") else [record])
+        return JSONResponse(record if request.scope["path"].endswith("/kaapana-instance") else [record])
 
     async def federated(self, request: Request) -> Response:
         """What only federated runs call (services 4.3): refused by name."""
-        raise error(501, f"{request.method} {request.url.path}: the harness's backend has no federated workflows")
+        raise error(501, f"{request.method} {request.scope['path']}: the harness's backend has no federated workflows")
 
     async def health(self, request: Request) -> Response:
         """GET /health-check."""
@@ -113,4 +118,7 @@ class Backend:
 
 def _listing(folder: Path, pattern: str) -> list[str]:
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if fnmatch.fnmatchcase(path, pattern))
+    try:
+        return sorted(path for path in found if fnmatch.fnmatchcase(path, pattern))
+    except re.error as problem:
+        raise error(422, f"pattern cannot be read: {problem}") from None
