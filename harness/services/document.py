@@ -183,7 +183,8 @@ def _utc(date: str, time: str) -> str:
 
 
 def _stamp(moment: datetime.datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    # strftime leaves the zeros of early years out
+    return moment.isoformat(" ", "microseconds").partition("+")[0]
 
 
 def _times(dataset: Any, now: datetime.datetime) -> dict[str, Any]:
