@@ -51,6 +51,7 @@ class ServicesClient:
         self._backend = Endpoint(
             "kaapana-backend", address(names.KAAPANA_BACKEND[2]), host=names.dns_name(names.KAAPANA_BACKEND)
         )
+        self._harness_token = token
         self._client_secret = client_secret
         self._tokens: dict[str, tuple[str, float]] = {}
 
@@ -142,7 +143,9 @@ class ServicesClient:
     def create_project(self, name: str, description: str, password: str) -> Json:
         """Create a project with its system user, bucket, policy and index; the project object."""
         body = {"name": name, "description": description, "harness": {"project_user_password": password}}
-        record: Json = self._asked(lambda: self._aii.json("POST", "/projects", body=body))
+        # a project that exists keeps its password unless the harness itself asks
+        headers = {"Authorization": f"Bearer {self._harness_token}"}
+        record: Json = self._asked(lambda: self._aii.json("POST", "/projects", body=body, headers=headers))
         return record
 
     def projects(self) -> list[Json]:

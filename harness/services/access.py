@@ -6,6 +6,7 @@ own here, so a request that carries a user's token is checked at its end (servic
 
 from __future__ import annotations
 
+import hmac
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.services.identity import Identity
+from harness.services.identity import Identity, bearer
 from harness.services.jwt import TokenError
 from harness.services.objectstore import ObjectStore, ObjectStoreError
 from harness.services.state import RIGHTS, ROLE_IDS, Directory, Project, StateError, User
@@ -25,15 +26,26 @@ _LIMIT = 1 << 20
 
 
 class Access:
-    """Routes of the AII; ``on_project`` is told of every new project (its index is made there)."""
+    """Routes of the AII.
+
+    Args:
+        on_project: gets every new project (its index is made there).
+        token: of the environment; who has it may give the user of an existing project another password.
+    """
 
     def __init__(
-        self, directory: Directory, identity: Identity, store: ObjectStore, on_project: Callable[[Project], None]
+        self,
+        directory: Directory,
+        identity: Identity,
+        store: ObjectStore,
+        on_project: Callable[[Project], None],
+        token: str,
     ) -> None:
         self._directory = directory
         self._identity = identity
         self._store = store
         self._on_project = on_project
+        self._token = token.encode()
 
     def _project(self, request: Request, *, uuid_only: bool = False) -> Project:
         key = request.path_params["project"]
@@ -71,7 +83,10 @@ class Access:
         return JSONResponse([project.as_json() for project in self._directory.projects()])
 
     async def create_project(self, request: Request) -> Response:
-        """POST ``{name, description, harness?: {project_user_password}}``: record, user, index, bucket, policy."""
+        """POST ``{name, description, harness?: {project_user_password}}``: record, user, index, bucket, policy.
+
+        Nobody but the harness may change the password of a project that exists: 403 without its token.
+        """
         body = await read_object(request, _LIMIT)
         extra = body.get("harness") or {}
         password = extra.get("project_user_password") if isinstance(extra, dict) else None
@@ -79,6 +94,9 @@ class Access:
             raise error(422, "harness.project_user_password must be a string")
         name = text_field(body, "name")
         description = text_field(body, "description", required=False)
+        known = self._directory.project(name)
+        if known is not None and password is not None and known.name == name:
+            self._check_password(request, known, password)
         try:
             project, created = self._directory.add_project(name, description, password)
         except StateError as problem:
@@ -91,6 +109,15 @@ class Access:
                 self._directory.remove_project(project)
             raise error(503, f"MinIO: {problem}") from None
         return JSONResponse(project.as_json(), 201 if created else 200)
+
+    def _check_password(self, request: Request, project: Project, password: str) -> None:
+        """Set the password of an existing project where the caller may; the same one again is fine."""
+        user = self._directory.user_by_name(project.system_user)
+        if user is not None and user.accepts(password):
+            return
+        if not hmac.compare_digest((bearer(request) or "").encode(), self._token):
+            raise error(403, f"the project {project.name!r} exists, and its user has another password")
+        self._directory.set_password(project, password)
 
     async def project(self, request: Request) -> Response:
         """GET by UUID or name."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.services import dicomedit, dicomfile
+from harness.services import dicomedit, dicomfile, durable, jsontext
 from harness.services.dicomfile import DicomError, Identifiers
+from harness.services.records import Records, Table
 
 # what QIDO answers by default, per level
 STUDY_TAGS: Final = (
@@ -43,41 +45,84 @@ class Archive:
     """Objects by study, series and instance. Safe to use from several threads.
 
     A series is looked up by its UID alone; an instance that comes again replaces the earlier one.
+
+    Args:
+        folder: of the files.
+        records: where the index is kept; in memory only by default.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, records: Records | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in folder.glob(".*"):
+            part.unlink()
         self._folder = folder
         self._lock = threading.RLock()
+        self._records = records = records or Records()
+        self._items: Table[Instance] = Table(records, "instances", self._encode, self._decode)
         self._series: dict[str, dict[str, Instance]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        for item in self._items.values():
+            self._series.setdefault(item.ids.series, {})[item.ids.sop_instance] = item
 
     def store(self, source: Path) -> Instance:
-        """Archive a copy of a file without the two tags that name dataset and project (services 8.3).
+        """Archive a copy of one file; see :meth:`store_all`."""
+        return self.store_all([source])[0]
+
+    def store_all(self, sources: Sequence[Path]) -> list[Instance]:
+        """Archive copies of files without the two tags that name dataset and project (services 8.3).
+
+        They are on disk on return.
 
         Raises:
-            DicomError: the file cannot be archived.
+            DicomError: a file cannot be archived; what came before it is.
+            OSError, StorageError: the disk takes no more.
         """
+        stored: list[Instance] = []
+        try:
+            for source in sources:
+                stored.append(self._copy(source, stored))
+        finally:
+            self._remember(stored)
+        return stored
+
+    def _copy(self, source: Path, before: Sequence[Instance]) -> Instance:
         layout = dicomfile.scan(source)
         ids = dicomfile.identifiers(source, layout)
         attributes = _attributes(source)
         with self._lock:
-            known = self._series.get(ids.series, {})
-            other = next((item.ids.study for item in known.values() if item.ids.study != ids.study), None)
+            known = [*self._series.get(ids.series, {}).values(), *before[-1:]]
+        other = next(
+            (item.ids.study for item in known if item.ids.series == ids.series and item.ids.study != ids.study), None
+        )
         if other is not None:
             raise DicomError(f"series {ids.series} belongs to study {other} in the archive, here to {ids.study}")
         target = self._folder / ids.study / ids.series / f"{ids.sop_instance}.dcm"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(target.parent, self._folder)
         part = self._folder / f".{uuid.uuid4().hex}"
         try:
             tags = {dicomedit.CLINICAL_TRIAL_SPONSOR: None, dicomedit.CLINICAL_TRIAL_PROTOCOL: None}
             dicomedit.rewrite(source, part, layout, tags)
+            durable.sync(part)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
-        instance = Instance(ids, target, layout.transfer_syntax, attributes)
+        return Instance(ids, target, layout.transfer_syntax, attributes)
+
+    def _remember(self, stored: Sequence[Instance]) -> None:
+        for folder in {item.path.parent for item in stored}:
+            durable.sync(folder)
+        with self._records.transaction():
+            for item in stored:
+                self._items.put(f"{item.ids.series}/{item.ids.sop_instance}", item)
         with self._lock:
-            self._series.setdefault(ids.series, {})[ids.sop_instance] = instance
-        return instance
+            for item in stored:
+                self._series.setdefault(item.ids.series, {})[item.ids.sop_instance] = item
+
+    def _encode(self, instance: Instance) -> dict[str, Any]:
+        path = instance.path.relative_to(self._folder).as_posix()
+        return {**dataclasses.asdict(instance), "path": path}
+
+    def _decode(self, body: dict[str, Any]) -> Instance:
+        return Instance(**{**body, "ids": Identifiers(*body["ids"]), "path": self._folder / body["path"]})
 
     def series(self, uid: str) -> list[Instance]:
         """The instances of a series, by instance number; empty for an unknown one."""
@@ -102,8 +147,12 @@ class Archive:
     def remove(self, series: Iterable[str]) -> None:
         """Delete series, files included."""
         for uid in series:
+            with self._lock, self._records.transaction():
+                items = self._series.get(uid, {})
+                for item in items.values():
+                    self._items.remove(f"{uid}/{item.ids.sop_instance}")
             with self._lock:
-                items = self._series.pop(uid, {})
+                self._series.pop(uid, None)
             for item in list(items.values())[:1]:
                 shutil.rmtree(item.path.parent, ignore_errors=True)
 
@@ -120,23 +169,21 @@ def _number(instance: Instance) -> int:
 
 
 def _attributes(path: Path) -> Attributes:
-    import pydicom
-
     wanted = [int(tag, 16) for tag in (*STUDY_TAGS, *SERIES_TAGS, *INSTANCE_TAGS)]
-    try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(wanted))
-    except Exception as problem:  # pydicom raises many kinds on broken values
-        raise DicomError(f"the dataset cannot be read: {type(problem).__name__}: {problem}") from None
-    return to_json(dataset, inline_limit=1024)
+    return to_json(dicomfile.read_header(path, wanted), inline_limit=1024)
 
 
 def to_json(dataset: Any, *, inline_limit: int) -> Attributes:
-    """DICOM JSON of a pydicom dataset; elements whose value is broken are left out, bulk values too."""
+    """DICOM JSON of a pydicom dataset; elements whose value is broken are left out, bulk values too.
+
+    So are numbers that JSON cannot say: one of them would make every answer with it unreadable.
+    """
     document: Attributes = {}
     for tag in sorted(dataset.keys()):
         key = f"{int(tag):08X}"
         try:
-            document[key] = dataset[tag].to_json_dict(_no_bulk, inline_limit)
+            attribute = dataset[tag].to_json_dict(_no_bulk, inline_limit)
+            document[key] = jsontext.parse(json.dumps(attribute))
         except Exception:  # a value that cannot be converted must not hide the other elements
             continue
     return document

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from harness.services.fields import analyse, field_values, leaves_below
+from harness.services.wildcard import bounded
 
 Predicate = Callable[[str, dict[str, Any]], bool]
 _DATE_MATH = re.compile(r"now\b|\|\|")
@@ -124,7 +125,7 @@ def _exists(body: Any) -> Predicate:
 
 def _pattern(body: Any, name: str, translate: Callable[[str], str]) -> Predicate:
     field, pattern = _single(body, name)
-    glob = translate(str(pattern))
+    glob = translate(bounded(str(pattern)))
 
     def check(doc_id: str, source: dict[str, Any]) -> bool:
         found, analysed = field_values(source, field)

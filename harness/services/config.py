@@ -46,6 +46,9 @@ class Limits:
     zip_floor: int = 256 << 20
     associations: int = 32
     stalled_peer_s: float = 60.0
+    header_s: float = 20.0
+    connections: int = 1000
+    connections_per_peer: int = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,11 @@ class Config:
     def issuer(self) -> str:
         """Issuer of the tokens; reachable inside the platform, so that MinIO can discover the keys."""
         return f"{self.keycloak_url}/auth/realms/{names.REALM}"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of what is in hand and has not been acknowledged; emptied at every start."""
+        return self.data_dir / "scratch"
 
     @property
     def as_documented(self) -> bool:

@@ -42,11 +42,19 @@ class Control:
         self._services, self._listeners = services, listeners
 
     async def health(self, request: Request) -> Response:
-        """GET /health, without token: 200 when all listeners are up; ``object_store`` says whether MinIO is ready."""
+        """GET /health, without token: 200 when all listeners are up.
+
+        ``object_store`` says whether MinIO is ready, ``starts`` how often this environment's services were started.
+        """
         listeners = dict(self._listeners())
         ready = all(listeners.values())
         provisioner = self._services.provisioner
-        body: dict[str, Any] = {"ready": ready, "listeners": listeners, "object_store": provisioner.done.is_set()}
+        body: dict[str, Any] = {
+            "ready": ready,
+            "listeners": listeners,
+            "object_store": provisioner.done.is_set(),
+            "starts": self._services.starts,
+        }
         if provisioner.last_error:
             body["object_store_error"] = provisioner.last_error
         return JSONResponse(body, 200 if ready else 503)
@@ -64,12 +72,12 @@ class Control:
         dataset = request.query_params.get("dataset", "")
         if not 0 < len(dataset) <= _MAX_DATASET_NAME:
             raise error(422, f"dataset must have 1 to {_MAX_DATASET_NAME} characters")
-        folder = Path(tempfile.mkdtemp(dir=self._services.config.data_dir, prefix="upload-"))
+        folder = Path(tempfile.mkdtemp(dir=self._services.config.scratch, prefix="upload-"))
         try:
             archive = folder / "archive"
             await self._save(request, archive)
             counts = await run_in_threadpool(self._ingest, archive, folder, project, dataset)
-        except (UploadError, DicomError, DocumentError) as problem:
+        except (UploadError, DicomError, DocumentError, UnicodeError) as problem:
             raise error(422, str(problem)) from None
         finally:
             await run_in_threadpool(remove_tree, folder)

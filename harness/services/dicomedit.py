@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
+from harness.services import dicomfile
 from harness.services.dicomfile import DicomError, Layout
 
 CLINICAL_TRIAL_SPONSOR: Final = 0x00120010
 CLINICAL_TRIAL_PROTOCOL: Final = 0x00120020
+
+
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> object: ...
 
 
 def rewrite(source: Path, target: Path, layout: Layout, values: Mapping[int, str | None]) -> None:
@@ -27,20 +31,39 @@ def rewrite(source: Path, target: Path, layout: Layout, values: Mapping[int, str
     for tag, value in sorted({0x00120000: None, **values}.items()):
         start, end = layout.spans.get(tag, (layout.insert_at(tag),) * 2)
         edits.append((start, end, b"" if value is None else _element(tag, value, layout)))
-    with source.open("rb") as file, target.open("wb") as out:
-        if layout.inflated is None:
-            _copy(file, out, layout.body_start)
-            _splice(file, out, edits)
-            return
-        _copy(file, out, layout.body_start)
-        body = io.BytesIO()
-        _splice(io.BytesIO(layout.inflated), body, edits)
-        packer = zlib.compressobj(wbits=-15)
-        packed = packer.compress(body.getvalue()) + packer.flush()
-        out.write(packed + b"\0" * (len(packed) % 2))
+    with target.open("wb") as out:
+        with source.open("rb") as head:
+            _copy(head, out, layout.body_start)
+        with dicomfile.open_body(source, layout.body_start, deflated=layout.deflated) as body:
+            if layout.deflated:
+                packed = _Packer(out)
+                _splice(body, packed, edits)
+                packed.finish()
+            else:
+                _splice(body, out, edits)
 
 
-def _splice(file: BinaryIO, out: BinaryIO, edits: list[tuple[int, int, bytes]]) -> None:
+class _Packer:
+    """Deflates what is written to it, to an even number of bytes."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._packer = zlib.compressobj(wbits=-15)
+        self._length = 0
+
+    def write(self, data: bytes) -> None:
+        self._put(self._packer.compress(data))
+
+    def finish(self) -> None:
+        self._put(self._packer.flush())
+        self._put(b"\0" * (self._length % 2))
+
+    def _put(self, packed: bytes) -> None:
+        self._length += len(packed)
+        self._out.write(packed)
+
+
+def _splice(file: BinaryIO, out: _Writable, edits: list[tuple[int, int, bytes]]) -> None:
     position = 0
     # of two elements put at the same place the one with the smaller tag comes first: the sort is stable
     for start, end, data in sorted(edits, key=lambda edit: edit[:2]):
@@ -53,7 +76,7 @@ def _splice(file: BinaryIO, out: BinaryIO, edits: list[tuple[int, int, bytes]]) 
     _copy(file, out, None)
 
 
-def _copy(file: BinaryIO, out: BinaryIO, count: int | None) -> None:
+def _copy(file: BinaryIO, out: _Writable, count: int | None) -> None:
     while count is None or count > 0:
         chunk = file.read(1 << 20 if count is None else min(1 << 20, count))
         if not chunk:

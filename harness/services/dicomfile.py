@@ -6,15 +6,17 @@ the structure is walked here first: lengths against what is there, nesting and n
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import io
 import os
 import re
 import struct
+import tempfile
+import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 _IMPLICIT: Final = "1.2.840.10008.1.2"
 _BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
@@ -26,7 +28,13 @@ _PIXEL_DATA: Final = 0x7FE00010
 _MAX_DEPTH: Final = 64
 _MAX_ELEMENTS: Final = 5_000_000
 _MAX_TOP_LEVEL: Final = 65_536
-_MAX_INFLATED: Final = 2 << 30
+# zeros shrink to a thousandth: what a small file may always become, and how much larger than itself a larger one
+_INFLATED_FLOOR: Final = 64 << 20
+_INFLATED_RATIO: Final = 50
+_MAX_INFLATED: Final = 512 << 20
+_CHUNK: Final = 1 << 20
+# values that are longer are bulk data, and not read
+_LONG_VALUE: Final = 1 << 16
 _MAX_UID_ELEMENT: Final = 12 + 128
 # in the order of Identifiers
 _UID_TAGS: Final = {
@@ -60,14 +68,17 @@ class Layout:
         body_start: byte at which the dataset begins in the file.
         spans: tag -> (start, end) of every top-level element, relative to the body.
         order: (tag, start) in the order of the file, the body's end last.
-        inflated: the whole body when the file is deflated, else None.
     """
 
     transfer_syntax: str
     body_start: int
     spans: Mapping[int, tuple[int, int]]
     order: list[tuple[int, int]]
-    inflated: bytes | None
+
+    @property
+    def deflated(self) -> bool:
+        """Whether the body is packed."""
+        return self.transfer_syntax == _DEFLATED
 
     @property
     def explicit(self) -> bool:
@@ -102,19 +113,64 @@ def scan(path: Path) -> Layout:
             raise DicomError(f"not a DICOM file: no DICM marker at byte 128 ({size} bytes long)")
         syntax = _transfer_syntax(file, size)
         start = file.tell()
-        body: BinaryIO = file
-        inflated = None
-        if syntax == _DEFLATED:
-            inflated = _inflate(file.read())
-            body = io.BytesIO(inflated)
-            end, base = len(inflated), 0
-        else:
-            end, base = size, start
+    with open_body(path, start, deflated=syntax == _DEFLATED) as body:
+        base = body.tell()
+        end = body.seek(0, os.SEEK_END)
+        body.seek(base)
         endian = ">" if syntax == _BIG_ENDIAN else "<"
         order = _Walker(body, endian).walk(base, end, explicit=syntax != _IMPLICIT)
     order.append((1 << 32, end - base))
     spans = {tag: (at, order[index + 1][1]) for index, (tag, at) in enumerate(order[:-1])}
-    return Layout(syntax, start, spans, order, inflated)
+    return Layout(syntax, start, spans, order)
+
+
+@contextlib.contextmanager
+def open_body(path: Path, start: int, *, deflated: bool) -> Iterator[BinaryIO]:
+    """Open a file at its dataset; a deflated one is unpacked into a temporary file beside it.
+
+    Args:
+        start: byte at which the dataset begins.
+
+    Raises:
+        DicomError: it cannot be unpacked, or becomes larger than a real object of its size.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        if not deflated:
+            yield file
+            return
+        with tempfile.TemporaryFile(dir=path.parent) as unpacked:
+            _inflate(file, unpacked, path.stat().st_size)
+            unpacked.seek(0)
+            yield unpacked
+
+
+# pydicom unpacks in memory: one at a time
+_UNPACKING = threading.Lock()
+
+
+def read_header(path: Path, tags: Sequence[int] | None = None) -> Any:
+    """Return the pydicom dataset of a file that was scanned, without its bulk data.
+
+    Args:
+        tags: the elements to read, all by default.
+
+    Raises:
+        DicomError: pydicom cannot read it.
+    """
+    import pydicom
+
+    wanted: list[Any] | None = None if tags is None else list(tags)
+    try:
+        with path.open("rb") as file:
+            file.seek(132)
+            deflated = _transfer_syntax(file, path.stat().st_size) == _DEFLATED
+        with _UNPACKING if deflated else contextlib.nullcontext():
+            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, defer_size=_LONG_VALUE)
+    except (DicomError, OSError):
+        raise
+    except Exception as problem:  # pydicom raises many kinds on broken values
+        raise DicomError(f"the dataset cannot be read: {type(problem).__name__}: {problem}") from None
 
 
 def identifiers(path: Path, layout: Layout) -> Identifiers:
@@ -124,14 +180,12 @@ def identifiers(path: Path, layout: Layout) -> Identifiers:
         DicomError: one of them is missing or is not a UID.
     """
     found: dict[str, str] = {}
-    with path.open("rb") as file:
+    with open_body(path, layout.body_start, deflated=layout.deflated) as body:
+        base = body.tell()
         for name, tag in _UID_TAGS.items():
             start, end = layout.spans.get(tag, (0, 0))
-            if layout.inflated is None:
-                file.seek(layout.body_start + start)
-                element = file.read(min(end - start, _MAX_UID_ELEMENT))
-            else:
-                element = layout.inflated[start:end][:_MAX_UID_ELEMENT]
+            body.seek(base + start)
+            element = body.read(min(end - start, _MAX_UID_ELEMENT))
             head = 12 if layout.explicit and element[4:6] in _LONG_VRS else 8
             text = element[head:].rstrip(b"\0 ").decode("latin-1")
             if not is_uid(text):
@@ -163,17 +217,22 @@ def _transfer_syntax(file: BinaryIO, size: int) -> str:
     return syntax
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    allowed = min(_MAX_INFLATED, max(_INFLATED_FLOOR, size * _INFLATED_RATIO))
     unpacker = zlib.decompressobj(wbits=-15)
-    try:
-        body = unpacker.decompress(data, _MAX_INFLATED)
-    except zlib.error as problem:
-        raise DicomError(f"the deflated dataset cannot be inflated: {problem}") from None
-    if unpacker.unconsumed_tail:
-        raise DicomError(f"the deflated dataset is longer than {_MAX_INFLATED} bytes")
-    if not unpacker.eof:
-        raise DicomError("the file is truncated: the deflated dataset does not end")
-    return body
+    length = 0
+    while not unpacker.eof:
+        packed = unpacker.unconsumed_tail or source.read(_CHUNK)
+        if not packed:
+            raise DicomError("the file is truncated: the deflated dataset does not end")
+        try:
+            chunk = unpacker.decompress(packed, _CHUNK)
+        except zlib.error as problem:
+            raise DicomError(f"the deflated dataset cannot be inflated: {problem}") from None
+        length += len(chunk)
+        if length > allowed:
+            raise DicomError(f"the deflated dataset of {size} bytes becomes longer than {allowed} bytes")
+        target.write(chunk)
 
 
 def _exactly(file: BinaryIO, count: int, at: int) -> bytes:

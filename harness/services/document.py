@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from harness.services import dicomfile
+from harness.services.dicomfile import DicomError
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 _FLOATS: Final = frozenset({"DS", "FL", "FD", "OD", "OF"})
@@ -31,12 +35,10 @@ class DocumentError(Exception):
 
 def read(path: Path) -> Any:
     """The dataset of a file without its bulk data; raises DocumentError."""
-    import pydicom
-
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, defer_size=1 << 16)
-    except Exception as problem:  # pydicom raises many kinds on broken values
-        raise DocumentError(f"the dataset cannot be read: {type(problem).__name__}: {problem}") from None
+        return dicomfile.read_header(path)
+    except DicomError as problem:
+        raise DocumentError(str(problem)) from None
 
 
 def series_document(dataset: Any, *, dataset_name: str, project: str, now: datetime.datetime) -> dict[str, Any]:
@@ -49,8 +51,17 @@ def series_document(dataset: Any, *, dataset_name: str, project: str, now: datet
         now: time of arrival, aware.
 
     Raises:
-        DocumentError: the modality is missing.
+        DocumentError: the modality is missing, or a value that the document needs is broken.
     """
+    try:
+        return _series_document(dataset, dataset_name, project, now)
+    except (DocumentError, OSError):
+        raise
+    except Exception as problem:  # pydicom raises many kinds on broken values
+        raise DocumentError(f"the dataset cannot be described: {type(problem).__name__}: {problem}") from None
+
+
+def _series_document(dataset: Any, dataset_name: str, project: str, now: datetime.datetime) -> dict[str, Any]:
     document = _convert(dataset, 0)
     modality = document.get("00080060 Modality_keyword")
     if not isinstance(modality, str):
@@ -115,18 +126,29 @@ def _values(element: Any, depth: int) -> dict[str, Any]:
     items = list(element.value) if element.VM > 1 else [element.value]
     if vr == "PN":
         return {
-            f"keyword_{part}": _unwrap([text for item in items if (text := str(getattr(item, part)))])
+            f"keyword_{part}": _unwrap([text for item in items if (text := clean_text(str(getattr(item, part))))])
             for part in ("alphabetic", "ideographic", "phonetic")
         }
     converters: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "DA": ("date", lambda item: _date(str(item))),
         "TM": ("time", lambda item: _time(str(item))),
         "DT": ("datetime", lambda item: _datetime(str(item))),
-        **dict.fromkeys(_FLOATS, ("float", float)),
+        **dict.fromkeys(_FLOATS, ("float", _number)),
         **dict.fromkeys(_INTEGERS, ("integer", int)),
     }
-    suffix, convert = converters.get(vr, ("keyword", lambda item: str(item).strip()))
+    suffix, convert = converters.get(vr, ("keyword", lambda item: clean_text(str(item)).strip()))
     return {suffix: _unwrap([value for item in items if (value := convert(item)) not in (None, "")])}
+
+
+def _number(item: Any) -> float | None:
+    """A number that JSON can say."""
+    number = float(item)
+    return number if math.isfinite(number) else None
+
+
+def clean_text(text: str) -> str:
+    """Return a text with its half characters replaced: nothing else could be written to any file."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _unwrap(items: list[Any]) -> Any:
@@ -161,7 +183,8 @@ def _utc(date: str, time: str) -> str:
 
 
 def _stamp(moment: datetime.datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    # strftime leaves the zeros of early years out
+    return moment.isoformat(" ", "microseconds").partition("+")[0]
 
 
 def _times(dataset: Any, now: datetime.datetime) -> dict[str, Any]:
@@ -175,7 +198,10 @@ def _times(dataset: Any, now: datetime.datetime) -> dict[str, Any]:
         date = _safely(_date, dataset, date_tag)
         if date is None:
             continue
-        stamp = _utc(date, _safely(_time, dataset, time_tag) or "00:00:00.000000")
+        try:
+            stamp = _utc(date, _safely(_time, dataset, time_tag) or "00:00:00.000000")
+        except (ValueError, OverflowError):  # no such time, or before the first year
+            continue
         found["00000000 Timestamp_datetime"] = stamp
         found["00000000 DayOfWeek_integer"] = datetime.date.fromisoformat(stamp[:10]).weekday()
         found["00000000 TimeTagUsed_keyword"] = name
@@ -211,7 +237,7 @@ def _annotations(dataset: Any, modality: str) -> dict[str, Any]:
         )
     )
     items = list(dataset.get(sequence) or [])
-    labels = [text for item in items if (text := str(item.get(label) or "").strip())]
+    labels = [text for item in items if (text := clean_text(str(item.get(label) or "")).strip())]
     found: dict[str, Any] = {}
     if labels:
         found["00000000 AnnotationLabel_keyword"] = labels
@@ -221,5 +247,7 @@ def _annotations(dataset: Any, modality: str) -> dict[str, Any]:
             "00620008 SegmentAlgorithmType_keyword": items[-1].get("SegmentAlgorithmType"),
             "00620009 SegmentAlgorithmName_keyword": items[-1].get("SegmentAlgorithmName"),
         }
-        found["00620002 SegmentSequence_object_object"] = {key: str(value) for key, value in algorithm.items() if value}
+        found["00620002 SegmentSequence_object_object"] = {
+            key: clean_text(str(value)) for key, value in algorithm.items() if value
+        }
     return found

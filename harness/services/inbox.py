@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
-from typing import Any
+from typing import Any, Final
 
 from harness.services.dicomfile import DicomError
 from harness.services.document import DocumentError
 from harness.services.ingest import Ingestion
-from harness.services.receipts import Receipt
+from harness.services.receipts import Receipt, Receipts
+from harness.services.records import StorageError
 
 log = logging.getLogger("harness.services.inbox")
+
+
+# a peer that has sent nothing for so long has nothing more to send
+SILENT_S: Final = 5.0
 
 
 class Series:
@@ -27,16 +33,22 @@ class Inbox:
     """Collects what arrives by series and hands a series on after the quiet period.
 
     One thread waits for the next series to become quiet; nothing polls.
+
+    Args:
+        receipts: where it is noted what has become of an object; what still waits there is ingested first.
     """
 
-    def __init__(self, ingestion: Ingestion, quiet_s: float) -> None:
+    def __init__(self, ingestion: Ingestion, receipts: Receipts, quiet_s: float) -> None:
         self._ingestion = ingestion
+        self._receipts = receipts
         self._quiet_s = quiet_s
         self._changed = threading.Condition()
         self._waiting: dict[str, Series] = {}
         self._busy = 0
-        self._open = 0
+        self._open: dict[Any, float] = {}
         self._stop = False
+        for receipt in receipts.waiting():
+            self.add(receipt)
         self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
 
     def start(self) -> None:
@@ -51,15 +63,20 @@ class Inbox:
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
-    def association_opened(self) -> None:
+    def association_opened(self, peer: Any) -> None:
         """A peer connected."""
         with self._changed:
-            self._open += 1
+            self._open[peer] = time.monotonic()
 
-    def association_closed(self) -> None:
+    def association_active(self, peer: Any) -> None:
+        """A peer has sent something."""
+        if peer in self._open:
+            self._open[peer] = time.monotonic()
+
+    def association_closed(self, peer: Any) -> None:
         """A peer is gone."""
         with self._changed:
-            self._open -= 1
+            self._open.pop(peer, None)
             self._changed.notify_all()
 
     def add(self, receipt: Receipt) -> None:
@@ -71,14 +88,27 @@ class Inbox:
             self._changed.notify_all()
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until no association is open and everything is ingested; False when the time is over."""
+        """Wait until no peer is sending and everything is ingested; False when the time is over.
+
+        A peer that holds its connection open and says nothing is not waited for: it could do so for ever.
+        """
+        deadline = time.monotonic() + timeout_s
         with self._changed:
-            return self._changed.wait_for(lambda: not (self._open or self._waiting or self._busy), timeout_s)
+            while True:
+                now = time.monotonic()
+                last = max(self._open.values(), default=None)
+                silent_in = 0.0 if last is None else last + SILENT_S - now
+                if not (self._waiting or self._busy) and silent_in <= 0:
+                    return True
+                if now >= deadline:
+                    return False
+                left = deadline - now
+                self._changed.wait(min(left, silent_in) if silent_in > 0 else left)
 
     def pending(self) -> dict[str, Any]:
         """What settling still waits for."""
         with self._changed:
-            return {"associations": self._open, "series": sorted(self._waiting), "ingesting": self._busy}
+            return {"associations": len(self._open), "series": sorted(self._waiting), "ingesting": self._busy}
 
     def _run(self) -> None:
         while True:
@@ -107,7 +137,7 @@ class Inbox:
         return None
 
     def _ingest(self, receipts: list[Receipt]) -> None:
-        first = receipts[0]
+        first, ingested = receipts[0], False
         try:
             outcome = self._ingestion.ingest(
                 [receipt.path for receipt in receipts],
@@ -115,7 +145,7 @@ class Inbox:
                 dataset_name=first.dataset,
                 now=first.received_at,
             )
-        except (DicomError, DocumentError, OSError) as problem:
+        except (DicomError, DocumentError, StorageError, OSError) as problem:
             error = f"{type(problem).__name__}: {problem}"
             log.warning("series %s is not ingested: %s", first.ids.series, error)
         except Exception as problem:  # the thread must outlive a series that nobody foresaw
@@ -123,7 +153,9 @@ class Inbox:
             log.exception("series %s is not ingested", first.ids.series)
         else:
             error = outcome.error
-            for receipt in receipts:
-                receipt.ingested = True
-        for receipt in receipts:
-            receipt.error = error
+            ingested = True
+        try:
+            self._receipts.note([dataclasses.replace(item, ingested=ingested, error=error) for item in receipts])
+        except StorageError as problem:
+            # ingesting a series again changes nothing, so the next start does
+            log.error("series %s: %s", first.ids.series, problem)

@@ -7,6 +7,7 @@ import datetime
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.services import document
 from harness.services.archive import Archive
@@ -14,6 +15,7 @@ from harness.services.datasets import Datasets
 from harness.services.dicomfile import DicomError
 from harness.services.indices import Indices
 from harness.services.mappings import Mappings
+from harness.services.records import Records
 from harness.services.state import ADMIN_PROJECT, Directory, Project
 
 PREFIX = "kp-"
@@ -44,13 +46,20 @@ class Ingestion:
     """Archive, metadata of project and admin, dataset membership, mapping. Callable from any thread."""
 
     def __init__(
-        self, directory: Directory, archive: Archive, mappings: Mappings, indices: Indices, datasets: Datasets
+        self,
+        directory: Directory,
+        archive: Archive,
+        mappings: Mappings,
+        indices: Indices,
+        datasets: Datasets,
+        records: Records,
     ) -> None:
         self._directory = directory
         self._archive = archive
         self._mappings = mappings
         self._indices = indices
         self._datasets = datasets
+        self._records = records
         self._lock = threading.Lock()
 
     def ingest(self, files: Sequence[Path], *, project_name: str, dataset_name: str, now: datetime.datetime) -> Outcome:
@@ -62,24 +71,34 @@ class Ingestion:
         Raises:
             DicomError: a file cannot be archived; what came before it stays.
             document.DocumentError: the first file cannot be described.
+            OSError, StorageError: the disk takes no more.
         """
         dataset = document.read(files[0])
         meta = document.series_document(dataset, dataset_name=dataset_name, project=project_name, now=now)
         with self._lock:
-            ids = [self._archive.store(path).ids for path in files]
+            ids = [item.ids for item in self._archive.store_all(files)]
             if len({item.series for item in ids}) != 1:
                 raise DicomError("the files are of several series")
             series, study = ids[0].series, ids[0].study
             admin = self._directory.admin
             project = self._directory.project(project_name)
-            self._mappings.add_series(series, study, str(dataset.get("SeriesDescription") or "") or None)
-            self._mappings.map(series, admin.id, implied=project is not admin)
             targets: list[Project] = [admin]
-            if project is not None and project is not admin:
-                self._mappings.map(series, project.id)
-                targets.append(project)
-            for target in targets:
-                self._datasets.add(target.id, dataset_name, [series], username="system")
-                self._indices.put(target.index, series, dict(meta))
+            with self._records.transaction():
+                self._mappings.add_series(series, study, _description(dataset))
+                self._mappings.map(series, admin.id, implied=project != admin)
+                if project is not None and project != admin:
+                    self._mappings.map(series, project.id)
+                    targets.append(project)
+                for target in targets:
+                    self._datasets.add(target.id, dataset_name, [series], username="system")
+                    self._indices.put(target.index, series, dict(meta))
         missing = f"there is no project {project_name!r}: the series went to the admin project only"
         return Outcome(series, len(files), "" if project is not None else missing)
+
+
+def _description(dataset: Any) -> str | None:
+    """The series' description; a broken one counts as absent."""
+    try:
+        return document.clean_text(str(dataset.get("SeriesDescription") or "")) or None
+    except Exception:  # pydicom raises many kinds on broken values
+        return None

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from harness.services.records import Records, Table
+
+_KEY = "realm"
 
 
 class TokenError(Exception):
@@ -26,11 +30,27 @@ def _decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-class Signer:
-    """One RSA key of 2048 bits, made at start: tokens do not outlive the environment."""
+def _key(kept: Table[str]) -> rsa.RSAPrivateKey:
+    pem = kept.get(_KEY)
+    if pem is not None:
+        known = serialization.load_pem_private_key(pem.encode("ascii"), None)
+        assert isinstance(known, rsa.RSAPrivateKey)
+        return known
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    kept.put(_KEY, key.private_bytes(*form).decode("ascii"))
+    return key
 
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+class Signer:
+    """One RSA key of 2048 bits: tokens do not outlive the environment, but a restart of the services.
+
+    Args:
+        records: where the key is kept; in memory only by default.
+    """
+
+    def __init__(self, records: Records | None = None) -> None:
+        self._key = _key(Table(records or Records(), "keys"))
         self._public = self._key.public_key()
         numbers = self._public.public_numbers()
         self._modulus = _encode(numbers.n.to_bytes(256, "big"))

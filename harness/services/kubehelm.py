@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from harness.services.records import Records, Table
 from harness.services.web import error, read_json, read_object, text_field
 
 _LIMIT = 1 << 20
@@ -16,8 +18,13 @@ _LIMIT = 1 << 20
 class KubeHelm:
     """Routes of the API; ``pulls`` are the images that installers asked for."""
 
-    def __init__(self) -> None:
-        self.pulls: list[dict[str, str]] = []
+    def __init__(self, records: Records | None = None) -> None:
+        self._pulls: Table[dict[str, str]] = Table(records or Records(), "pulls")
+
+    @property
+    def pulls(self) -> list[dict[str, str]]:
+        """The images, in the order in which they were asked for."""
+        return self._pulls.values()
 
     async def health(self, request: Request) -> Response:
         """GET /health-check: the installer's init container waits for it (build 9)."""
@@ -34,7 +41,7 @@ class KubeHelm:
         """POST /pull-docker-image: 202; images are pulled when a pod needs them."""
         body = await read_object(request, _LIMIT)
         keys = ("docker_registry_url", "docker_image", "docker_version")
-        self.pulls.append({key: text_field(body, key) for key in keys})
+        self._pulls.put(uuid.uuid4().hex, {key: text_field(body, key) for key in keys})
         return Response("Trying to download the docker container", 202, media_type="text/plain")
 
     async def not_emulated(self, request: Request) -> Response:
@@ -44,7 +51,7 @@ class KubeHelm:
             body = await read_json(request, _LIMIT)
             what |= body if isinstance(body, dict) else {}
         chart = what.get("name") or what.get("release_name") or "a chart"
-        action = request.url.path.rsplit("/", 1)[-1]
+        action = request.scope["path"].rsplit("/", 1)[-1]
         raise error(
             501,
             f"the harness's kube-helm does not emulate {action} ({chart!r}): dev_server and applications that a "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
+
+from harness.services.records import Records, Table
 
 
 class Mappings:
@@ -11,60 +12,65 @@ class Mappings:
 
     A mapping remembers whether it was only implied (ingestion puts every series into the admin project as
     well), so that forgetting a project can take along what nobody asked to keep.
+
+    Args:
+        records: where they are kept; in memory only by default.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._rows: dict[str, dict[str, Any]] = {}
-        self._projects: dict[str, dict[str, bool]] = {}
+    def __init__(self, records: Records | None = None) -> None:
+        self._records = records = records or Records()
+        self._lock = records.lock
+        self._rows: Table[dict[str, Any]] = Table(records, "series")
+        self._projects: Table[dict[str, bool]] = Table(records, "projects of series")
+
+    def _of(self, series: str) -> dict[str, bool]:
+        return self._projects.get(series) or {}
 
     def add_series(self, series: str, study: str, description: str | None = None) -> dict[str, Any] | None:
         """Create the series' row; None if it exists."""
-        with self._lock:
+        with self._records.transaction():
             if series in self._rows:
                 return None
             row = {"series_instance_uid": series, "study_instance_uid": study, "description": description}
-            self._rows[series] = row
-            self._projects.setdefault(series, {})
+            self._rows.put(series, row)
             return row
 
     def map(self, series: str, project_id: str, *, implied: bool = False) -> bool:
         """Map a series to a project; False if it was mapped, or has no row."""
-        with self._lock:
+        with self._records.transaction():
             if series not in self._rows:
                 return False
-            projects = self._projects[series]
-            if project_id in projects:
-                projects[project_id] = projects[project_id] and implied
-                return False
-            projects[project_id] = implied
-            return True
+            known = self._of(series).get(project_id)
+            self._projects.put(series, {**self._of(series), project_id: implied and known is not False})
+            return known is None
 
     def unmap(self, series: str, project_id: str) -> bool:
         """Remove a mapping; False if there was none."""
-        with self._lock:
-            return self._projects.get(series, {}).pop(project_id, None) is not None
+        with self._records.transaction():
+            projects = dict(self._of(series))
+            if projects.pop(project_id, None) is None:
+                return False
+            self._projects.put(series, projects)
+            return True
 
     def forget(self, series: str) -> None:
         """Remove a series' row with its mappings."""
-        with self._lock:
-            self._rows.pop(series, None)
-            self._projects.pop(series, None)
+        with self._records.transaction():
+            self._rows.remove(series)
+            self._projects.remove(series)
 
     def projects(self, series: str) -> list[str]:
         """Project ids of a series."""
-        with self._lock:
-            return list(self._projects.get(series, ()))
+        return list(self._of(series))
 
     def wanted(self, series: str) -> bool:
         """Whether some project has the series for its own sake."""
-        with self._lock:
-            return any(not implied for implied in self._projects.get(series, {}).values())
+        return any(not implied for implied in self._of(series).values())
 
     def rows(self, project_id: str) -> list[dict[str, Any]]:
         """The series rows of a project."""
         with self._lock:
-            return [row for series, row in self._rows.items() if project_id in self._projects[series]]
+            return [row for series, row in self._rows.items() if project_id in self._of(series)]
 
     def visible(self, project_ids: list[str]) -> set[str]:
         """The series that are mapped to any of the projects."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
+import uuid
 import zlib
 from collections.abc import Callable
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from harness.services import jsontext
 from harness.services.identity import Identity, bearer
 from harness.services.indices import Indices, Stored
 from harness.services.jwt import TokenError
 from harness.services.search import SHARDS, SearchError, matching, number, search, updated
 from harness.services.state import Directory
 from harness.services.web import read_body
+from harness.services.wildcard import PatternError
 
 _INDEX_NAME = re.compile(r"[a-z0-9.][a-z0-9._-]{0,254}")
 
@@ -88,9 +91,11 @@ class Metadata:
     async def index_document(self, request: Request) -> Response:
         """PUT or POST /{index}/_doc[/{id}], /{index}/_create/{id}."""
         index = self._index(request, "write/index")
+        if not self._indices.names(index) and not _INDEX_NAME.fullmatch(index):
+            raise SearchError(400, "invalid_index_name_exception", f"Invalid index name [{index}]")
         body = await self._body(request)
-        doc_id = request.path_params.get("id") or f"harness-{id(request):x}-{len(self._indices.documents(index))}"
-        if "/_create/" in request.url.path and self._indices.get(index, doc_id):
+        doc_id = request.path_params.get("id") or uuid.uuid4().hex
+        if "/_create/" in request.scope["path"] and self._indices.get(index, doc_id):
             raise SearchError(409, "version_conflict_engine_exception", f"[{doc_id}]: document already exists")
         stored, created = self._indices.put(index, doc_id, body)
         return _written(index, stored, "created" if created else "updated", 201 if created else 200)
@@ -150,12 +155,13 @@ class Metadata:
                 body[name] = number(request.query_params[name], name)
         if "scroll" in request.query_params:
             raise SearchError(400, "parsing_exception", "the harness does not emulate [scroll] in a search")
-        return JSONResponse(search(self._indices, indices, body))
+        return JSONResponse(await run_in_threadpool(search, self._indices, indices, body))
 
     async def count(self, request: Request) -> Response:
         """GET or POST /{index}/_count."""
         indices = self._searched(request)
-        found = matching(self._indices, indices, (await self._body(request)).get("query", {}))
+        query = (await self._body(request)).get("query", {})
+        found = await run_in_threadpool(matching, self._indices, indices, query)
         return JSONResponse({"count": len(found), "_shards": SHARDS})
 
     async def delete_by_query(self, request: Request) -> Response:
@@ -164,7 +170,7 @@ class Metadata:
         body = await self._body(request)
         if "query" not in body:
             raise SearchError(400, "action_request_validation_exception", "query is missing")
-        found = matching(self._indices, indices, body["query"])
+        found = await run_in_threadpool(matching, self._indices, indices, body["query"])
         for index, stored in found:
             self._indices.delete(index, stored.id)
         return JSONResponse({"took": 0, "timed_out": False, "total": len(found), "deleted": len(found), "failures": []})
@@ -215,8 +221,8 @@ class Metadata:
         if not data.strip():
             return {}
         try:
-            body = json.loads(data)
-        except (ValueError, RecursionError) as problem:
+            body = jsontext.parse(data)
+        except jsontext.JsonError as problem:
             raise SearchError(400, "parse_exception", f"the body is not JSON: {problem}") from None
         if not isinstance(body, dict):
             raise SearchError(400, "parse_exception", "the body must be a JSON object")
@@ -254,6 +260,8 @@ def _answering(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         try:
             response = await handler(request)
+        except PatternError as problem:
+            return JSONResponse(SearchError(400, "invalid_index_name_exception", str(problem)).body, 400)
         except SearchError as problem:
             headers = {"WWW-Authenticate": 'Bearer realm="kaapana"'} if problem.status == 401 else None
             return JSONResponse(problem.body, problem.status, headers=headers)

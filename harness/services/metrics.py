@@ -106,7 +106,9 @@ class Metrics:
                 self._drop_oldest()
             self._targets[uid] = found
         for target in found:
-            if running:
+            if target.refused:
+                log.warning("not asked for metrics: %s", target.error)
+            elif running:
                 threading.Thread(target=self._follow, args=(target,), name=target.url, daemon=True).start()
             else:
                 target.error = f"{target.url}: the pod had ended before it could be asked"
@@ -126,7 +128,7 @@ class Metrics:
                 return
 
     def _follow(self, target: Target) -> None:
-        with self._slots:
-            while not self._stop.is_set() and not target.ended.is_set():
+        while not self._stop.is_set() and not target.ended.is_set():
+            with self._slots:
                 scrape(target)
-                target.ended.wait(target.interval_s if target.answers else _EAGER_S)
+            target.ended.wait(target.interval_s if target.answers else _EAGER_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 import uuid
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from harness.services.records import Records, Table
 from harness.services.state import Directory
 from harness.services.web import error, read_object, text_field
 
@@ -20,20 +20,21 @@ _LIMIT = 1 << 20
 class Notifications:
     """Routes of the service; everything sent is kept for the tests to look at."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, records: Records | None = None) -> None:
         self._directory = directory
-        self._lock = threading.Lock()
-        self._sent: list[dict[str, Any]] = []
+        self._records = records = records or Records()
+        self._sent: Table[dict[str, Any]] = Table(records, "notifications")
 
     def sent(self, project_id: str | None = None) -> list[dict[str, Any]]:
         """What was sent (to a project), oldest first; ``project_id`` is the key of the call, null without one."""
-        with self._lock:
-            return [item for item in self._sent if project_id in {None, item["project_id"]}]
+        return [item for item in self._sent.values() if project_id in {None, item["project_id"]}]
 
     def forget_project(self, project_id: str) -> None:
         """Drop what was sent to a project."""
-        with self._lock:
-            self._sent = [item for item in self._sent if item["project_id"] != project_id]
+        with self._records.transaction():
+            for item in self.sent():
+                if item["project_id"] == project_id:
+                    self._sent.remove(item["id"])
 
     def _receivers(self, key: str) -> list[str]:
         """Ids of the non-system users of a project.
@@ -89,8 +90,7 @@ class Notifications:
             # spelled like this on the platform
             "receviers_read": {},
         }
-        with self._lock:
-            self._sent.append({**notification, "project_id": project_id})
+        self._sent.put(notification["id"], {**notification, "project_id": project_id})
         return JSONResponse(notification)
 
     async def mine(self, request: Request) -> Response:
@@ -103,7 +103,9 @@ class Notifications:
         user = request.headers.get("x-forwarded-user", "")
         for item in self.sent():
             if item["id"] == request.path_params["id"] and user in item["receivers"]:
-                item["receviers_read"][user] = datetime.datetime.now(datetime.timezone.utc).isoformat()
+                now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+                item = {**item, "receviers_read": {**item["receviers_read"], user: now}}
+                self._sent.put(item["id"], item)
                 return JSONResponse(item)
         raise error(404, "Notification not found")
 

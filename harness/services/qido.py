@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -17,6 +16,8 @@ from harness.services.archive import (
     to_json,
     value,
 )
+from harness.services.dicomfile import read_header
+from harness.services.wildcard import PatternError, bounded, matches
 
 _CONTROL: Final = frozenset({"limit", "offset", "includefield", "fuzzymatching", "orderby", "count"})
 _RANGED: Final = frozenset({"DA", "TM", "DT"})
@@ -51,6 +52,10 @@ class Query:
                 self.include.update(part if part == "all" else tag_of(part) for part in text.split(",") if part)
             elif name not in _CONTROL and text:
                 wanted = self.match.setdefault(tag_of(name), [])
+                try:
+                    bounded(text if "*" in text else "")
+                except PatternError as problem:
+                    raise QueryError(f"{name}: {problem}") from None
                 wanted += re.split(r"[,\\]", text) if name.endswith("UID") or name.upper().endswith("0D") else [text]
 
     def uids(self, tag: str) -> set[str] | None:
@@ -93,8 +98,7 @@ def _matches(vr: str, pattern: str, found: str) -> bool:
         low, _, high = pattern.partition("-")
         return bool(found) and (not low or found >= low) and (not high or found[: len(high)] <= high)
     if "*" in pattern or "?" in pattern:
-        escaped = pattern.replace("[", "[[]")
-        return fnmatch.fnmatchcase(found.upper() if vr == "PN" else found, escaped.upper() if vr == "PN" else escaped)
+        return matches(found.upper() if vr == "PN" else found, pattern.upper() if vr == "PN" else pattern)
     if vr == "PN":
         return pattern.upper().rstrip("^") == found.upper().rstrip("^")
     return pattern == found
@@ -196,8 +200,5 @@ class Finder:
         return self._header(item, tag).get(tag, {})
 
     def _header(self, item: Instance, *tags: str) -> Attributes:
-        import pydicom
-
         wanted = [int(tag, 16) for tag in tags] or None
-        dataset = pydicom.dcmread(item.path, stop_before_pixels=True, specific_tags=wanted)
-        return to_json(dataset, inline_limit=1024)
+        return to_json(read_header(item.path, wanted), inline_limit=1024)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from typing import Any, Final
 
 from harness.services.clauses import ClauseError, Predicate, compile_leaf
+from harness.services.wildcard import bounded, matches
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -80,6 +80,8 @@ class _Parser:
         return lambda doc_id, source: any(all(item(doc_id, source) for item in group) for group in groups)
 
     def _unary(self, depth: int, fields: list[str]) -> Predicate:
+        if depth > _MAX_DEPTH:
+            raise ClauseError("Failed to parse query: nested too deeply")
         kind, text = self._peek()
         self._at += 1
         if kind == "op" and text in {"NOT", "!", "-"}:
@@ -95,7 +97,7 @@ class _Parser:
                 raise ClauseError("Failed to parse query: unbalanced parenthesis")
             self._at += 1
             return inner
-        if kind in {"phrase", "word"} and depth <= _MAX_DEPTH:
+        if kind in {"phrase", "word"}:
             return _leaf(fields, text, phrase=kind == "phrase")
         raise ClauseError(f"Failed to parse query at {text!r}")
 
@@ -111,6 +113,8 @@ def _leaf(fields: list[str], text: str, *, phrase: bool) -> Predicate:
     if not phrase and text == "*" and fields == ["*"]:
         return lambda doc_id, source: True
     wild = not phrase and ("*" in text or "?" in text)
+    for pattern in (*fields, *([text] if wild else [])):
+        bounded(pattern)
 
     def check(doc_id: str, source: dict[str, Any]) -> bool:
         for field in fields:
@@ -125,12 +129,12 @@ def _leaf(fields: list[str], text: str, *, phrase: bool) -> Predicate:
 def _expand(source: dict[str, Any], field: str) -> list[str]:
     if "*" not in field:
         return [field]
-    return [name for name in source if fnmatch.fnmatchcase(name, field)]
+    return [name for name in source if matches(name, field)]
 
 
 def _field_has(doc_id: str, source: dict[str, Any], field: str, text: str, *, phrase: bool, wild: bool) -> bool:
     if field == "_id":
-        return fnmatch.fnmatchcase(doc_id, text) if wild else doc_id == text
+        return matches(doc_id, text) if wild else doc_id == text
     if wild and text == "*":
         return compile_leaf("exists", {"field": field})(doc_id, source)
     if wild:

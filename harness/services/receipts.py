@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import threading
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from harness.services.dicomfile import Identifiers
+from harness.services.durable import sync
+from harness.services.records import Records, Table
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Receipt:
     """One object that was accepted. ``error`` says why it did not get through ingestion, "" otherwise."""
 
@@ -52,13 +54,22 @@ class Receipt:
 
 
 class Receipts:
-    """All receipts in order of arrival. Safe to use from several threads."""
+    """All receipts in order of arrival. Safe to use from several threads.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of the files; what no receipt names is left over from a process that was killed, and removed.
+        records: where the receipts are kept; in memory only by default.
+    """
+
+    def __init__(self, folder: Path, records: Records | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._lock = threading.Lock()
-        self._items: dict[str, Receipt] = {}
+        self._records = records = records or Records()
+        self._items: Table[Receipt] = Table(records, "receipts", _encode, self._decode)
+        kept = {item.path.name for item in self._items.values()}
+        for path in folder.iterdir():
+            if path.name not in kept:
+                path.unlink()
 
     def new_path(self) -> tuple[str, Path]:
         """An id and the path at which its file is to be put."""
@@ -66,28 +77,58 @@ class Receipts:
         return receipt_id, self._folder / f"{receipt_id}.dcm"
 
     def add(self, receipt: Receipt) -> None:
-        """Remember a receipt."""
-        with self._lock:
-            self._items[receipt.id] = receipt
+        """Remember a receipt; it and its file are on disk on return.
+
+        Raises:
+            OSError, StorageError: they are not; neither is there any more.
+        """
+        try:
+            sync(receipt.path)
+            sync(self._folder)
+            self._items.put(receipt.id, receipt)
+        except BaseException:
+            receipt.path.unlink(missing_ok=True)
+            raise
+
+    def note(self, receipts: Iterable[Receipt]) -> None:
+        """Keep what has become of receipts, all at once; those that were forgotten meanwhile stay so.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._records.transaction():
+            for receipt in receipts:
+                if receipt.id in self._items:
+                    self._items.put(receipt.id, receipt)
 
     def get(self, receipt_id: str) -> Receipt | None:
         """A receipt by id."""
-        with self._lock:
-            return self._items.get(receipt_id)
+        return self._items.get(receipt_id)
 
     def find(self, *, project: str | None = None, since: datetime.datetime | None = None) -> list[Receipt]:
         """Receipts of a project that came at or after a time."""
-        with self._lock:
-            return [
-                item
-                for item in self._items.values()
-                if (project is None or item.project == project) and (since is None or item.received_at >= since)
-            ]
+        return [
+            item
+            for item in self._items.values()
+            if (project is None or item.project == project) and (since is None or item.received_at >= since)
+        ]
+
+    def waiting(self) -> list[Receipt]:
+        """Return the receipts that are neither ingested nor refused."""
+        return [item for item in self._items.values() if not item.ingested and not item.error]
 
     def forget_project(self, project: str) -> None:
         """Delete a project's receipts with their files."""
-        with self._lock:
-            for key, item in list(self._items.items()):
-                if item.project == project:
-                    item.path.unlink(missing_ok=True)
-                    del self._items[key]
+        for key, item in self._items.items():
+            if item.project == project:
+                self._items.remove(key)
+                item.path.unlink(missing_ok=True)
+
+    def _decode(self, body: dict[str, Any]) -> Receipt:
+        arrived = datetime.datetime.fromisoformat(body["received_at"])
+        path = self._folder / body["path"]
+        return Receipt(**{**body, "received_at": arrived, "ids": Identifiers(*body["ids"]), "path": path})
+
+
+def _encode(receipt: Receipt) -> dict[str, Any]:
+    return {**dataclasses.asdict(receipt), "received_at": receipt.received_at.isoformat(), "path": receipt.path.name}

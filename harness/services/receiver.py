@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.services import dicomedit, dicomfile
+from harness.services.associations import Associations
 from harness.services.config import Config
 from harness.services.dicomfile import DicomError
 from harness.services.inbox import Inbox
 from harness.services.ingest import dataset_of, project_of
 from harness.services.receipts import Receipt, Receipts
+from harness.services.records import StorageError
 
 if TYPE_CHECKING:
     from pynetdicom import evt
@@ -32,14 +34,22 @@ _UTC = datetime.timezone.utc
 
 
 class Receiver:
-    """The DIMSE listener. Every failure of an object becomes a status; a stalled peer is cut off."""
+    """The DIMSE listener. Every failure of an object becomes a status; a stalled peer is cut off.
+
+    An object is on disk before its status says success.
+    """
 
     def __init__(self, config: Config, receipts: Receipts, inbox: Inbox) -> None:
         self._config = config
         self._receipts = receipts
         self._inbox = inbox
         self._server: ThreadedAssociationServer | None = None
-        self._sizes: dict[Any, int] = {}
+        self._associations = Associations(
+            config.limits,
+            on_open=inbox.association_opened,
+            on_data=inbox.association_active,
+            on_end=inbox.association_closed,
+        )
 
     @property
     def port(self) -> int:
@@ -55,7 +65,8 @@ class Receiver:
         _config.STORE_RECV_CHUNKED_DATASET = True
         limits = self._config.limits
         ae = AE(ae_title="CTP")
-        ae.maximum_associations = limits.associations
+        # who gets in is decided in _requested: the library would count connections that never asked
+        ae.maximum_associations = 1 << 16
         ae.maximum_pdu_size = 131_072
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = limits.stalled_peer_s
         ae.add_supported_context(Verification)
@@ -65,6 +76,7 @@ class Receiver:
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_DATA_RECV, self._data),
             (evt.EVT_C_ECHO, _echo),
             (evt.EVT_C_STORE, self._store),
@@ -79,42 +91,46 @@ class Receiver:
             self._server = None
 
     def _opened(self, event: evt.Event) -> None:
-        self._sizes[event.assoc] = 0
-        self._inbox.association_opened()
+        self._associations.opened(event.assoc)
 
     def _closed(self, event: evt.Event) -> None:
-        # reported once per connection, but an abort may report it again
-        if self._sizes.pop(event.assoc, None) is not None:
-            _remove_partial(event.assoc)
-            self._inbox.association_closed()
+        if peer := self._associations.find(event.assoc):
+            peer.cut()
+
+    def _requested(self, event: evt.Event) -> None:
+        if not self._associations.admit(event.assoc):
+            # transient, local limit exceeded (DICOM PS3.8 9.3.4)
+            event.assoc.acse.send_reject(0x02, 0x03, 0x02)
+            event.assoc.kill()
 
     def _data(self, event: evt.Event) -> None:
         assoc = event.assoc
-        if assoc not in self._sizes:
+        peer = self._associations.find(assoc)
+        if peer is None:
             return
-        self._sizes[assoc] += len(event.data)
-        if self._sizes[assoc] > self._config.limits.object_bytes:
+        peer.received += len(event.data)
+        if peer.received > self._config.limits.object_bytes:
             log.warning("peer %s sent more than %d bytes", _peer(event), self._config.limits.object_bytes)
             # abort waits for the thread that reports this event
             threading.Thread(target=assoc.abort, daemon=True).start()
 
     def _store(self, event: evt.Event) -> int:
         received_at = datetime.datetime.now(_UTC)
-        if event.assoc in self._sizes:
-            self._sizes[event.assoc] = 0
+        if peer := self._associations.find(event.assoc):
+            peer.received = 0
         receipt_id, target = self._receipts.new_path()
         try:
             receipt = self._take(event, receipt_id, target, received_at)
+            self._receipts.add(receipt)
         except DicomError as problem:
             log.warning("peer %s: object refused: %s", _peer(event), problem)
             return DOES_NOT_MATCH if "does not match" in str(problem) else CANNOT_UNDERSTAND
-        except OSError as problem:
+        except (OSError, StorageError) as problem:
             log.error("peer %s: object cannot be kept: %s", _peer(event), problem)
             return OUT_OF_RESOURCES
         except Exception:
             log.exception("peer %s: object refused", _peer(event))
             return CANNOT_UNDERSTAND
-        self._receipts.add(receipt)
         self._inbox.add(receipt)
         return SUCCESS
 
@@ -177,14 +193,14 @@ def store_files(paths: Sequence[Path], receipts: Receipts, inbox: Inbox, *, peer
         DicomError: a file is refused; names its number.
     """
     now = datetime.datetime.now(_UTC)
-    checked = []
     for number, path in enumerate(paths, 1):
         try:
-            layout = dicomfile.scan(path)
-            checked.append((path, layout, dicomfile.identifiers(path, layout)))
+            dicomfile.identifiers(path, dicomfile.scan(path))
         except DicomError as problem:
             raise DicomError(f"part {number} of {len(paths)}: {problem}") from None
-    for path, layout, ids in checked:
+    for path in paths:
+        layout = dicomfile.scan(path)
+        ids = dicomfile.identifiers(path, layout)
         receipt_id, target = receipts.new_path()
         receipt = keep(
             path, target, layout, ids, receipt_id=receipt_id, received_at=now, peer=peer, calling="", called=""
@@ -196,14 +212,6 @@ def store_files(paths: Sequence[Path], receipts: Receipts, inbox: Inbox, *, peer
 def remove_tree(folder: Path) -> None:
     """Delete a working folder."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_partial(assoc: Any) -> None:
-    """Delete the temporary file of an object whose end never came: the library forgets it."""
-    partial = getattr(assoc.dimse.message, "_data_set_file", None)
-    if partial is not None:
-        partial.close()
-        Path(partial.name).unlink(missing_ok=True)
 
 
 def _echo(event: evt.Event) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 ANNOTATION: Final = "prometheus.io"
 # annotation suffix of each of the platform's pod jobs
@@ -22,6 +22,8 @@ INTERVAL_S: Final = 1.0
 _TIMEOUT_S: Final = 10.0
 _BODY_BYTES: Final = 8 << 20
 _POINTS: Final = 100_000
+# of one pod that says none: more would keep others from being asked
+_PORTS: Final = 16
 
 
 class ScrapeError(Exception):
@@ -41,6 +43,7 @@ class Target:
         series: points (seconds since 1970, value as text) by the labels; only changes are kept.
         answers, attempts: how often it answered with metrics, how often it was asked.
         error: the last failure; empty after an answer.
+        refused: the annotations name no port of the pod itself, so it is never asked.
     """
 
     url: str
@@ -53,6 +56,7 @@ class Target:
     answers: int = 0
     answered_otherwise: bool = False
     error: str = ""
+    refused: bool = False
     dropped: int = 0
     series: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = dataclasses.field(default_factory=dict)
     ended: threading.Event = dataclasses.field(default_factory=threading.Event)
@@ -102,9 +106,10 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
         if said("scrape") != "true" or not address:
             continue
         scheme = said("scheme") or "http"
+        wrong = _wrong(scheme, said("port"), address)
         path = said("path") or "/metrics"
         host = f"[{address}]" if ":" in address else address
-        for port in _ports(pod, said("port"), scheme):
+        for port in [said("port")] if wrong else _ports(pod, said("port"), scheme):
             labels = {
                 "job": "kubernetes-pods" if not suffix else job,
                 "instance": f"{host}:{port}",
@@ -114,8 +119,11 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
             }
             if said("custom_job_name"):
                 labels["custom_job_name"] = said("custom_job_name")
+            url = f"{scheme}://{host}:{port}/{path.lstrip('/')}"
             yield Target(
-                url=f"{scheme}://{host}:{port}/{path.lstrip('/')}",
+                url=url,
+                error=f"{url}: {wrong}" if wrong else "",
+                refused=bool(wrong),
                 labels=labels,
                 task=str(annotations.get(_TASK) or ""),
                 verify=said("insecure_skip_verify") != "true",
@@ -134,7 +142,20 @@ def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
         for port in container.get("ports") or ()
         if port.get("protocol", "TCP") == "TCP"
     ]
-    return declared or ["443" if scheme == "https" else "80"]
+    return declared[:_PORTS] or ["443" if scheme == "https" else "80"]
+
+
+def _wrong(scheme: str, port: str, address: str) -> str:
+    """What in the annotations would lead to anywhere but a port of the pod itself; empty where nothing does."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return f"the pod has no address but {address!r}"
+    if scheme not in {"http", "https"}:
+        return "prometheus.io/scheme must be http or https"
+    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 1 << 16):
+        return f"prometheus.io/port must be a number from 1 to 65535, not {port!r}"
+    return ""
 
 
 def duration(text: str, default: float) -> float:
@@ -168,8 +189,6 @@ def _fetch(target: Target) -> tuple[str, str]:
     """The body and its content type; bounded in size and in time, as a pod may answer with anything for ever."""
     import urllib3
 
-    if urlsplit(target.url).scheme not in {"http", "https"}:
-        raise ScrapeError(f"{target.url}: prometheus.io/scheme must be http or https", answered=False)
     deadline = time.monotonic() + target.timeout_s
     pool = urllib3.PoolManager(
         retries=False,
@@ -178,11 +197,13 @@ def _fetch(target: Target) -> tuple[str, str]:
     )
     try:
         answer = pool.request(
-            "GET", target.url, headers={"Accept": _ACCEPT}, preload_content=False, redirect=False, decode_content=True
+            "GET", target.url, headers={"Accept": _ACCEPT}, preload_content=False, redirect=False, decode_content=False
         )
         try:
             if answer.status != 200:
                 raise ScrapeError(f"{target.url} answers with HTTP {answer.status}", answered=True)
+            if packed := answer.headers.get("Content-Encoding", ""):
+                raise ScrapeError(f"{target.url} packs its answer ({packed[:40]}), which was not asked", answered=True)
             body = b""
             while chunk := answer.read1(1 << 16):
                 body += chunk

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from typing import Any, Final
 
-from harness.services.clauses import ClauseError
+from harness.services.clauses import ClauseError, Predicate
 from harness.services.fields import values
 from harness.services.indices import Indices, Stored
 from harness.services.query import compile_query
+from harness.services.wildcard import PatternError, matches
 
 SHARDS: Final = {"total": 4, "successful": 4, "skipped": 0, "failed": 0}
 _MAX_PAGE: Final = 10_000
@@ -56,7 +56,8 @@ def updated(source: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
             400, "illegal_argument_exception", "the harness emulates doc, and scripts that only remove one field"
         )
     single, double, param, quoted = found.groups()
-    params = script.get("params", {}) if isinstance(script, dict) else {}
+    params = script.get("params") if isinstance(script, dict) else None
+    params = params if isinstance(params, dict) else {}
     field = single or double or str(params.get(param or quoted, ""))
     return {key: value for key, value in source.items() if key != field}
 
@@ -73,7 +74,7 @@ def number(value: Any, name: str) -> int:
     """A parameter that must be a whole number from 0 on."""
     try:
         found = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SearchError(400, "parsing_exception", f"[{name}] must be a number") from None
     if found < 0:
         raise SearchError(400, "illegal_argument_exception", f"[{name}] parameter cannot be negative")
@@ -86,7 +87,15 @@ def matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, 
         accepts = compile_query(query)
     except ClauseError as problem:
         raise SearchError(400, "parsing_exception", str(problem)) from None
-    return [(name, item) for name in names for item in indices.documents(name) if accepts(item.id, item.source)]
+    return [(name, item) for name in names for item in indices.documents(name) if _accepted(accepts, item)]
+
+
+def _accepted(accepts: Predicate, item: Stored) -> bool:
+    """Whether a document is found; one that cannot be compared with the query is not, and hides no other."""
+    try:
+        return accepts(item.id, item.source)
+    except (TypeError, ValueError, OverflowError, AttributeError, RecursionError):
+        return False
 
 
 def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +123,10 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
     hits = []
     for key, name, item in rows[start : start + size]:
         hit: dict[str, Any] = {"_index": name, "_id": item.id, "_score": None if order else 1.0}
-        shown = _filtered(item.source, body.get("_source", True))
+        try:
+            shown = _filtered(item.source, body.get("_source", True))
+        except PatternError as problem:
+            raise SearchError(400, "parsing_exception", f"[_source] {problem}") from None
         if shown is not None:
             hit["_source"] = shown
         if order:
@@ -134,7 +146,7 @@ def _order(sort: Any) -> list[tuple[str, bool]]:
             raise SearchError(400, "parsing_exception", "[sort] must be a list of fields or of {field: order}")
         ((field, how),) = entry.items()
         direction = how.get("order", "asc") if isinstance(how, dict) else how
-        if direction not in {"asc", "desc"}:
+        if direction not in ("asc", "desc"):
             raise SearchError(400, "illegal_argument_exception", f"No enum constant for sort order [{direction}]")
         if field.endswith("_keyword"):
             raise SearchError(
@@ -199,7 +211,7 @@ def _filtered(source: dict[str, Any], wanted: Any) -> dict[str, Any] | None:
     includes, excludes = (part if isinstance(part, list) else [part] for part in (includes, excludes))
 
     def has(patterns: list[Any], key: str) -> bool:
-        return any(fnmatch.fnmatchcase(key, str(part)) for part in patterns)
+        return any(matches(key, str(part)) for part in patterns)
 
     shown = {key: item for key, item in source.items() if not includes or has(includes, key)}
     return {key: item for key, item in shown.items() if not has(excludes, key)}

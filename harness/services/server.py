@@ -7,9 +7,11 @@ import contextlib
 import dataclasses
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 
 import uvicorn
@@ -18,6 +20,7 @@ from starlette.types import ASGIApp
 
 from harness.services.certificate import write_certificate
 from harness.services.config import Config, Ports
+from harness.services.connections import Connections, TlsListener
 from harness.services.control import Control
 from harness.services.services import Services
 from harness.services.web import HostDispatch, application
@@ -25,6 +28,7 @@ from harness.services.web import HostDispatch, application
 log = logging.getLogger("harness.services")
 
 _SHUTDOWN_S = 3
+_OPEN_FILES = 16_384
 
 
 class Server:
@@ -65,11 +69,12 @@ class Server:
 
         certificate = write_certificate(config.data_dir)
         apps: dict[str, ASGIApp] = {name: HostDispatch(table, elsewhere) for name, table in hosts.items()}
+        connections = Connections(config.limits)
         apps["control"] = application(Control(self._services, self.listeners).routes())
         try:
             for name, app in apps.items():
                 tls = certificate if name == "search" else None
-                self._servers[name] = _Server(config.host, getattr(config.ports, name), app, tls)
+                self._servers[name] = _Server(config.host, getattr(config.ports, name), app, tls, connections)
             self._tasks = [asyncio.create_task(server.serve()) for server in self._servers.values()]
             # importing the DICOM libraries takes longest: HTTP answers meanwhile
             await run_in_threadpool(self._services.receiver.start)
@@ -94,15 +99,24 @@ class Server:
         await run_in_threadpool(self._services.receiver.stop)
         await run_in_threadpool(self._services.inbox.stop)
         await run_in_threadpool(self._services.provisioner.stop)
+        self._services.close()
 
 
 class _Server(uvicorn.Server):
     """One HTTP listener on a socket of its own; signals are handled once, for all."""
 
-    def __init__(self, host: str, port: int, app: ASGIApp, tls: tuple[os.PathLike[str], os.PathLike[str]] | None):
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        app: ASGIApp,
+        tls: tuple[os.PathLike[str], os.PathLike[str]] | None,
+        connections: Connections,
+    ):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=connections.protocol(),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -117,6 +131,8 @@ class _Server(uvicorn.Server):
         # inherited by its connections; asyncio only does this for sockets that it made itself, and without it
         # the second part of an answer waits 40 ms for the peer's acknowledgement of the first
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = TlsListener.of(self.socket, connections)
         self.port: int = self.socket.getsockname()[1]
         self._up = asyncio.Event()
 
@@ -142,13 +158,25 @@ async def run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    server = Server(Services(config))
+    _raise_file_limit()
+    services = Services(config)
+    # what the libraries write while an object comes in; cleared at the next start
+    tempfile.tempdir = str(config.scratch)
+    server = Server(services)
     await server.start()
     log.info("listening: %s", _listing(dataclasses.asdict(server.ports)))
     try:
         await ended.wait()
     finally:
         await server.stop()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open connections and files as the container may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listing(ports: Mapping[str, int]) -> str:

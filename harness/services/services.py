@@ -33,6 +33,7 @@ from harness.services.notifications import Notifications
 from harness.services.objectstore import MinioStore, ObjectStore, Provisioner
 from harness.services.receipts import Receipts
 from harness.services.receiver import Receiver, remove_tree, store_files
+from harness.services.records import Records, Table
 from harness.services.state import Directory, Project
 from harness.services.web import application, error
 from harness.services.workflows import Workflows
@@ -48,22 +49,44 @@ class Services:
 
     def __init__(self, config: Config, store: ObjectStore | None = None) -> None:
         self.config = config
-        self.directory = Directory(system_password=config.system_password, user_password=config.user_password)
-        self.identity = Identity(self.directory, Signer(), issuer=config.issuer, client_secret=config.client_secret)
+        self._clear_scratch()
+        self.records = records = Records(config.data_dir / "records.sqlite")
+        self.starts = self._count_start()
+        self.directory = Directory(
+            system_password=config.system_password, user_password=config.user_password, records=records
+        )
+        self.identity = Identity(
+            self.directory, Signer(records), issuer=config.issuer, client_secret=config.client_secret
+        )
         self.store = store or MinioStore(config.minio_endpoint, config.minio_user, config.minio_password)
         self.provisioner = Provisioner(self.store, self.directory.admin)
-        self.archive = Archive(config.data_dir / "archive")
-        self.mappings, self.indices, self.datasets = Mappings(), Indices(), Datasets()
+        self.archive = Archive(config.data_dir / "archive", records)
+        self.mappings, self.indices, self.datasets = Mappings(records), Indices(records), Datasets(records)
         self.indices.create(self.directory.admin.index)
-        self.ingestion = Ingestion(self.directory, self.archive, self.mappings, self.indices, self.datasets)
-        self.receipts = Receipts(config.data_dir / "receipts")
-        self.inbox = Inbox(self.ingestion, config.quiet_s)
+        self.ingestion = Ingestion(self.directory, self.archive, self.mappings, self.indices, self.datasets, records)
+        self.receipts = Receipts(config.data_dir / "receipts", records)
+        self.inbox = Inbox(self.ingestion, self.receipts, config.quiet_s)
         self.receiver = Receiver(config, self.receipts, self.inbox)
         self.airflow = Airflow(config.airflow_url)
-        self.workflows = Workflows(self.airflow, self.datasets, config.instance_name)
-        self.notifications = Notifications(self.directory)
-        self.kube_helm = KubeHelm()
+        self.workflows = Workflows(self.airflow, self.datasets, config.instance_name, records)
+        self.notifications = Notifications(self.directory, records)
+        self.kube_helm = KubeHelm(records)
         self.metrics = Metrics()
+
+    def _clear_scratch(self) -> None:
+        """Remove what a process that was killed had in hand and nobody was told to be kept."""
+        remove_tree(self.config.scratch)
+        self.config.scratch.mkdir()
+
+    def _count_start(self) -> int:
+        kept: Table[int] = Table(self.records, "starts")
+        number = (kept.get("number") or 0) + 1
+        kept.put("number", number)
+        return number
+
+    def close(self) -> None:
+        """Close the records; the services answer no more."""
+        self.records.close()
 
     def _new_project(self, project: Project) -> None:
         self.indices.create(project.index)
@@ -91,12 +114,19 @@ class Services:
     def hosts(self) -> dict[str, dict[str, ASGIApp]]:
         """Listener -> first label of the host -> application."""
         config = self.config
-        access = Access(self.directory, self.identity, self.store, self._new_project)
+        access = Access(self.directory, self.identity, self.store, self._new_project, config.token)
         web_filter = DicomWebFilter(
             config, self.identity, self.directory, self.archive, self.mappings, names.url(names.DICOM_WEB_FILTER)
         )
         backend = Backend(
-            config, self.identity, self.directory, self.datasets, self.workflows, self.airflow, self.store
+            config,
+            self.identity,
+            self.directory,
+            self.datasets,
+            self.workflows,
+            self.airflow,
+            self.store,
+            self.records,
         )
         metadata = Metadata(self.identity, self.directory, self.indices, config.limits.json_bytes)
         stow = [Route("/{path:path}", self._stow, methods=["POST"])]
@@ -119,7 +149,7 @@ class Services:
 
     async def _stow(self, request: Request) -> Response:
         """The receiver's STOW port (services 8.2)."""
-        folder = self.config.data_dir / f"stow-{os.urandom(8).hex()}"
+        folder = self.config.scratch / f"stow-{os.urandom(8).hex()}"
         folder.mkdir()
         try:
             paths = await receive_parts(request, folder, self.config.limits)

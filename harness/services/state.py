@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hmac
 import re
-import threading
 import uuid
 from typing import Any, Final
 
 from harness.contract import names
+from harness.services.records import Records, Table
 
 ADMIN_PROJECT: Final = "admin"
 ADMIN_DESCRIPTION: Final = "Initial admin project"
@@ -117,23 +117,30 @@ class User:
 
 
 class Directory:
-    """The users and projects of one environment. Safe to use from several threads."""
+    """The users and projects of one environment. Safe to use from several threads.
 
-    def __init__(self, *, system_password: str, user_password: str) -> None:
-        self._lock = threading.RLock()
-        self._users: dict[str, User] = {}
-        self._projects: dict[str, Project] = {}
-        self._roles: dict[str, dict[str, str]] = {}
-        self._software: dict[str, list[str]] = {}
+    Args:
+        records: where they are kept; in memory only by default.
+    """
+
+    def __init__(self, *, system_password: str, user_password: str, records: Records | None = None) -> None:
+        self._records = records = records or Records()
+        self._lock = records.lock
+        self._users: Table[User] = Table(records, "users", dataclasses.asdict, _user)
+        self._projects: Table[Project] = Table(records, "projects", dataclasses.asdict, lambda body: Project(**body))
+        self._roles: Table[dict[str, str]] = Table(records, "roles")
+        self._software: Table[list[str]] = Table(records, "software")
         admin_roles = ("admin", "project-manager", "user")
-        self.person = self._add_user("kaapana", user_password or None, "", admin_roles, "/kaapana_admin")
-        self.system = self._add_user("system", system_password, "System", admin_roles, "/kaapana_admin")
-        self.admin, _ = self.add_project(ADMIN_PROJECT, ADMIN_DESCRIPTION, None)
-        self.set_role(self.admin.id, self.system.id, DEFAULT_ROLE)
+        with records.transaction():
+            self.person = self._add_user("kaapana", user_password or None, "", admin_roles, "/kaapana_admin")
+            self.system = self._add_user("system", system_password, "System", admin_roles, "/kaapana_admin")
+            self.admin, _ = self.add_project(ADMIN_PROJECT, ADMIN_DESCRIPTION, None)
+            self.set_role(self.admin.id, self.system.id, DEFAULT_ROLE)
 
     def _add_user(self, name: str, password: str | None, last_name: str, roles: tuple[str, ...], group: str) -> User:
-        user = User(str(uuid.uuid4()), name, password, "", last_name, roles, (group,))
-        self._users[user.id] = user
+        known = self.user_by_name(name)
+        user = User(known.id if known else str(uuid.uuid4()), name, password, "", last_name, roles, (group,))
+        self._users.put(user.id, user)
         return user
 
     def project(self, key: str) -> Project | None:
@@ -144,11 +151,12 @@ class Directory:
 
     def projects(self) -> list[Project]:
         """All projects, the admin project first."""
-        with self._lock:
-            return list(self._projects.values())
+        return self._projects.values()
 
     def add_project(self, name: str, description: str, user_password: str | None) -> tuple[Project, bool]:
         """Create a project with its system user; both the person and the system user become members.
+
+        The user of a project that exists keeps its password.
 
         Returns:
             The project, and whether it is new (the call is idempotent as on the platform).
@@ -161,82 +169,83 @@ class Directory:
                 f"{name!r} cannot be a project's name: 1 to 16 lower-case letters, digits and inner dashes are "
                 "what a bucket, an index, a namespace and an AE title all accept"
             )
-        with self._lock:
+        with self._records.transaction():
             existing = self.project(name)
             if existing is not None:
-                self._set_password(existing.system_user, user_password)
                 return existing, False
             project = Project(str(uuid.uuid4()), name, description)
-            self._projects[project.id] = project
-            self._roles[project.id] = {}
-            self._software[project.id] = []
+            self._projects.put(project.id, project)
+            self._roles.put(project.id, {})
+            self._software.put(project.id, [])
             user = self._add_user(project.system_user, user_password, "System", ("user",), "/kaapana_user")
             self.set_role(project.id, user.id, DEFAULT_ROLE)
             self.set_role(project.id, self.person.id, DEFAULT_ROLE)
             return project, True
 
-    def _set_password(self, username: str, password: str | None) -> None:
-        user = self.user_by_name(username)
-        if user is not None and password is not None:
-            self._users[user.id] = dataclasses.replace(user, password=password)
+    def set_password(self, project: Project, password: str) -> None:
+        """Give a project's system user another password."""
+        with self._records.transaction():
+            user = self.user_by_name(project.system_user)
+            if user is not None:
+                self._users.put(user.id, dataclasses.replace(user, password=password))
 
     def remove_project(self, project: Project) -> None:
         """Forget a project, its memberships, software and system user."""
-        with self._lock:
-            self._projects.pop(project.id, None)
-            self._roles.pop(project.id, None)
-            self._software.pop(project.id, None)
-            self._users = {key: user for key, user in self._users.items() if user.username != project.system_user}
+        with self._records.transaction():
+            self._projects.remove(project.id)
+            self._roles.remove(project.id)
+            self._software.remove(project.id)
+            user = self.user_by_name(project.system_user)
+            if user is not None:
+                self._users.remove(user.id)
 
     def user(self, user_id: str) -> User | None:
         """A user by id."""
-        with self._lock:
-            return self._users.get(user_id)
+        return self._users.get(user_id)
 
     def user_by_name(self, username: str) -> User | None:
         """A user by name."""
-        with self._lock:
-            return next((user for user in self._users.values() if user.username == username), None)
+        return next((user for user in self._users.values() if user.username == username), None)
 
     def users(self) -> list[User]:
         """All users."""
-        with self._lock:
-            return list(self._users.values())
+        return self._users.values()
 
     def members(self, project_id: str) -> list[User]:
         """The users that have a role in the project."""
         with self._lock:
-            return [self._users[key] for key in self._roles.get(project_id, {}) if key in self._users]
+            members = self._roles.get(project_id) or {}
+            return [user for user in self._users.values() if user.id in members]
 
     def role(self, project_id: str, user_id: str) -> str | None:
         """The user's role in the project."""
-        with self._lock:
-            return self._roles.get(project_id, {}).get(user_id)
+        return (self._roles.get(project_id) or {}).get(user_id)
 
     def set_role(self, project_id: str, user_id: str, role: str | None) -> None:
         """Give the user a role, or take it away with None."""
-        with self._lock:
-            if role is None:
-                self._roles[project_id].pop(user_id, None)
-            else:
-                self._roles[project_id][user_id] = role
+        with self._records.transaction():
+            kept = {key: item for key, item in (self._roles.get(project_id) or {}).items() if key != user_id}
+            self._roles.put(project_id, kept if role is None else {**kept, user_id: role})
 
     def memberships(self, user_id: str) -> list[tuple[Project, str]]:
         """The user's projects with the role in each."""
         with self._lock:
             return [
-                (project, self._roles[project.id][user_id])
+                (project, role)
                 for project in self._projects.values()
-                if user_id in self._roles[project.id]
+                if (role := (self._roles.get(project.id) or {}).get(user_id)) is not None
             ]
 
     def software(self, project_id: str) -> list[str]:
         """DAG ids that the project may start (``software_uuid``)."""
-        with self._lock:
-            return list(self._software.get(project_id, ()))
+        return list(self._software.get(project_id) or ())
 
     def set_software(self, project_id: str, add: list[str], remove: list[str]) -> None:
         """Change the project's software."""
-        with self._lock:
-            kept = [item for item in self._software[project_id] if item not in remove]
-            self._software[project_id] = kept + [item for item in dict.fromkeys(add) if item not in kept]
+        with self._records.transaction():
+            kept = [item for item in self.software(project_id) if item not in remove]
+            self._software.put(project_id, kept + [item for item in dict.fromkeys(add) if item not in kept])
+
+
+def _user(body: dict[str, Any]) -> User:
+    return User(**{**body, "realm_roles": tuple(body["realm_roles"]), "groups": tuple(body["groups"])})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from harness.services import dicomfile
@@ -42,7 +42,14 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> dict[str, list[Path]]
                 except DicomError as problem:
                     raise UploadError(f"{entry.filename}: {problem}") from None
                 series.setdefault(uid, []).append(path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as problem:
+    except UploadError:
+        raise
+    except OSError as problem:
+        # a place in the archive that cannot be is no fault of the disk
+        if problem.errno != errno.EINVAL:
+            raise
+        raise UploadError(f"the ZIP archive cannot be read: {problem}") from None
+    except Exception as problem:  # the library raises many kinds on what is broken
         raise UploadError(f"the ZIP archive cannot be read: {problem}") from None
     if not series:
         raise UploadError("the archive holds no file")

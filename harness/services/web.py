@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import html
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from harness.services import jsontext
+from harness.services.dicomfile import DicomError
+from harness.services.records import StorageError
+
 log = logging.getLogger("harness.services")
 
-MAX_JSON_DEPTH = 100
+# the disk, or what a process may have open, is used up
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE})
 
 
 def error(status: int, detail: str) -> HTTPException:
@@ -43,8 +48,8 @@ async def read_json(request: Request, limit: int) -> Any:
     if not body.strip():
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as problem:
+        return jsontext.parse(body)
+    except jsontext.JsonError as problem:
         raise error(400, f"the body is not JSON: {problem}") from None
 
 
@@ -56,16 +61,14 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
     return value
 
 
-def escape_html(value: Any, depth: int = 0) -> Any:
+def escape_html(value: Any) -> Any:
     """Escape every string value of a JSON document, as the backend's middleware does (runtime 10.2)."""
-    if depth > MAX_JSON_DEPTH:
-        raise error(400, f"the JSON is nested deeper than {MAX_JSON_DEPTH} levels")
     if isinstance(value, str):
         return html.escape(value)
     if isinstance(value, list):
-        return [escape_html(item, depth + 1) for item in value]
+        return [escape_html(item) for item in value]
     if isinstance(value, dict):
-        return {key: escape_html(item, depth + 1) for key, item in value.items()}
+        return {key: escape_html(item) for key, item in value.items()}
     return value
 
 
@@ -83,7 +86,14 @@ def application(routes: Sequence[BaseRoute], *, prefix: str = "") -> ASGIApp:
     """An application whose errors are JSON and whose paths are valid with and without ``prefix`` (services 1.3)."""
     app: ASGIApp = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _http_error, Exception: _server_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            StorageError: _no_room,
+            OSError: _os_error,
+            DicomError: _unreadable,
+            ClientDisconnect: _gone,
+            Exception: _server_error,
+        },
     )
     return StripPrefix(app, prefix) if prefix else app
 
@@ -92,14 +102,35 @@ async def _http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     detail = problem.detail
     if problem.status_code == 404 and detail == "Not Found":
-        detail = f"Not Found: {request.method} {request.url.path} is not emulated by the harness"
+        detail = f"Not Found: {request.method} {request.scope['path']} is not emulated by the harness"
     if problem.status_code in {204, 304}:
         return Response(status_code=problem.status_code)
     return JSONResponse({"detail": detail}, problem.status_code, headers=problem.headers)
 
 
+async def _no_room(request: Request, problem: Exception) -> Response:
+    log.error("%s %s: %s", request.method, request.scope["path"], problem)
+    return JSONResponse({"detail": f"the services cannot keep this: {problem}"}, 507)
+
+
+async def _os_error(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, OSError)
+    answer = _no_room if problem.errno in _NO_ROOM else _server_error
+    return await answer(request, problem)
+
+
+async def _unreadable(request: Request, problem: Exception) -> Response:
+    """An object of the archive that is not readable in full; whoever sent it got that far."""
+    return JSONResponse({"detail": f"the archive cannot read the object: {problem}"}, 500)
+
+
+async def _gone(request: Request, problem: Exception) -> Response:
+    """Nobody reads this: the peer went away in the middle of its request."""
+    return Response(status_code=400)
+
+
 async def _server_error(request: Request, problem: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=problem)
+    log.error("%s %s failed", request.method, request.scope["path"], exc_info=problem)
     return JSONResponse({"detail": f"error in the harness's services: {type(problem).__name__}: {problem}"}, 500)
 
 

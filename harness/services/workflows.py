@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from harness.services.airflow import Airflow, AirflowError
 from harness.services.datasets import Datasets
+from harness.services.records import Records, StorageError, Table
 from harness.services.state import Project
 
 log = logging.getLogger("harness.services.workflows")
@@ -43,6 +44,12 @@ class Job:
     status: str = "queued"
     error: str = ""
     refreshed: float = 0.0
+
+    @property
+    def data_form(self) -> dict[str, Any]:
+        """The part of the conf that names the data; empty where there is none, or something else."""
+        form = self.conf.get("data_form")
+        return form if isinstance(form, dict) else {}
 
     def as_json(self) -> dict[str, Any]:
         """The backend's job object; ``error`` is the harness's."""
@@ -93,15 +100,29 @@ class Workflow:
 
 
 class Workflows:
-    """All workflows of the environment. Safe to use from several threads."""
+    """All workflows of the environment. Safe to use from several threads.
 
-    def __init__(self, airflow: Airflow, datasets: Datasets, instance_name: str) -> None:
+    Args:
+        records: where they are kept; in memory only by default.
+    """
+
+    def __init__(
+        self, airflow: Airflow, datasets: Datasets, instance_name: str, records: Records | None = None
+    ) -> None:
         self._airflow = airflow
         self._datasets = datasets
         self._instance = instance_name
         self._lock = threading.RLock()
-        self._items: dict[str, Workflow] = {}
-        self._numbers = itertools.count(1)
+        self._items: Table[Workflow] = Table(records or Records(), "workflows", _encode, _decode)
+        self._numbers = itertools.count(
+            1 + max((job.id for item in self._items.values() for job in item.jobs), default=0)
+        )
+        for item in self._items.values():
+            if not item.created.is_set():
+                # triggering again could start a run twice
+                item.error = "the services were restarted before all of its runs were triggered"
+                item.created.set()
+                self._items.put(item.id, item)
 
     def start(
         self, *, name: str, dag_id: str, conf: dict[str, Any], project: Project, username: str, instances: list[str]
@@ -132,8 +153,7 @@ class Workflows:
             "runner_instances": runners,
         }
         workflow = Workflow(workflow_id, full_name, dag_id, username, project, runners, _now())
-        with self._lock:
-            self._items[workflow_id] = workflow
+        self._items.put(workflow_id, workflow)
         threading.Thread(target=self._create_jobs, args=(workflow, conf), daemon=True).start()
         return workflow
 
@@ -148,6 +168,16 @@ class Workflows:
             workflow.error = f"{type(problem).__name__}: {problem}"
         finally:
             workflow.created.set()
+            self._keep(workflow)
+
+    def _keep(self, workflow: Workflow | None) -> None:
+        """Write what has become of a workflow; on a full disk it is known until the next start only."""
+        try:
+            with self._lock:
+                if workflow is not None and workflow.id in self._items:
+                    self._items.put(workflow.id, workflow)
+        except StorageError as problem:
+            log.error("workflow %s: %s", workflow.name if workflow else "", problem)
 
     def _split(self, conf: dict[str, Any], project: Project) -> list[dict[str, Any]]:
         """The conf of every job: one, or one per series with ``single_execution`` true."""
@@ -184,6 +214,7 @@ class Workflows:
             job = Job(number, workflow.id, workflow.name, workflow.dag_id, conf, self._instance, _now())
             workflow.jobs.append(job)
         self._run(job)
+        self._keep(workflow)
 
     def _run(self, job: Job) -> None:
         conf = {**job.conf, "client_job_id": job.id}
@@ -234,7 +265,9 @@ class Workflows:
             log.warning("job %d: %s", job.id, problem)
             return
         job.refreshed = time.monotonic()
-        job.status = "deleted" if state is None else {"success": "finished"}.get(state, state)
+        before, job.status = job.status, "deleted" if state is None else {"success": "finished"}.get(state, state)
+        if job.status in FINAL and before not in FINAL:
+            self._keep(self._items.get(job.workflow_id))
 
     def abort(self, job: Job) -> None:
         """Fail a job's run."""
@@ -247,6 +280,7 @@ class Workflows:
         """Trigger a new run with the same conf."""
         job.run_id, job.error, job.status = None, "", "queued"
         self._run(job)
+        self._keep(self._items.get(job.workflow_id))
 
     def task_instances(self, job: Job) -> dict[str, Any]:
         """Task id -> [execution date, state]."""
@@ -258,7 +292,27 @@ class Workflows:
     def forget_project(self, project: Project) -> None:
         """Drop the workflows of a project."""
         with self._lock:
-            self._items = {key: item for key, item in self._items.items() if item.project.id != project.id}
+            for key, item in self._items.items():
+                if item.project.id == project.id:
+                    self._items.remove(key)
+
+
+def _encode(workflow: Workflow) -> dict[str, Any]:
+    fields = {item.name: getattr(workflow, item.name) for item in dataclasses.fields(workflow)}
+    return {
+        **fields,
+        "project": dataclasses.asdict(workflow.project),
+        "jobs": [{**vars(job), "refreshed": 0.0} for job in workflow.jobs],
+        "created": workflow.created.is_set(),
+    }
+
+
+def _decode(body: dict[str, Any]) -> Workflow:
+    created = threading.Event()
+    if body["created"]:
+        created.set()
+    jobs = [Job(**job) for job in body["jobs"]]
+    return Workflow(**{**body, "project": Project(**body["project"]), "jobs": jobs, "created": created})
 
 
 def _now() -> str:

@@ -1,19 +1,18 @@
 # mypy: disable-error-code="import-not-found"
 """Parsing of DAG files in children of a process that has Airflow loaded, each with a deadline.
 
-The zygote is forked from the web server while that still has a single thread. It forks one child for each file:
-what a DAG file does to its interpreter ends with the child, and a file that never returns is killed.
+The zygote is forked from the web server while that still has a single thread. It starts an :class:`Attempt` for each
+file: what a DAG file does to its interpreter ends with that, and a file that never returns is killed.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import multiprocessing
 import os
 import select
 import signal
-import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -22,47 +21,56 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from harness.workflow.attempt import Attempt, Parse, Result, adopt_orphans, failure, restore_streams
+
 _LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 2
 _GRACE_S: Final = 5.0
 
 
 class Zygote:
-    """The host side: :meth:`parse` may be called from any thread, one call at a time goes through."""
+    """The host side: :meth:`parse` may be called from any thread, one call at a time goes through.
 
-    def __init__(self, import_timeout_s: float) -> None:
+    Args:
+        import_timeout_s: what one file has, before it is interrupted and, a little later, killed.
+        parse: what is done with a file, in a process of its own.
+    """
+
+    def __init__(self, import_timeout_s: float, parse: Parse | None = None) -> None:
         self._lock = threading.Lock()
         ours, theirs = multiprocessing.Pipe()
         self._pipe: Connection[Any, Any] = ours
         self.pid = os.fork()
         if self.pid == 0:
             ours.close()
-            _serve(theirs, import_timeout_s)
+            _serve(theirs, import_timeout_s, parse or _parse_in_child)
         theirs.close()
 
-    def parse(self, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    def parse(self, files: Sequence[Path]) -> dict[str, Result]:
         """Parse files and write their DAGs to the database.
 
         Returns:
             for each file ``{"dags": [dag_id...], "error": traceback or None, "timed_out": bool}``.
 
         Raises:
-            EOFError: the zygote is gone.
+            EOFError, OSError: the zygote is gone.
         """
         with self._lock:
             self._pipe.send([str(file) for file in files])
-            answer: dict[str, dict[str, Any]] = self._pipe.recv()
+            answer: dict[str, Result] = self._pipe.recv()
             return answer
 
 
-def _serve(pipe: Connection[Any, Any], import_timeout_s: float) -> None:
+def _serve(pipe: Connection[Any, Any], import_timeout_s: float, parse: Parse) -> None:
     """The zygote's life; never returns."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     try:
-        while True:
-            files: list[str] = pipe.recv()
-            pipe.send(_parse_all(files, import_timeout_s))
+        adopt_orphans()
+        with tempfile.TemporaryDirectory(prefix="dag-results-") as scratch:
+            while True:
+                files: list[str] = pipe.recv()
+                pipe.send(_parse_all(files, import_timeout_s, parse, Path(scratch)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)
     except BaseException:
@@ -70,72 +78,34 @@ def _serve(pipe: Connection[Any, Any], import_timeout_s: float) -> None:
         os._exit(1)
 
 
-def _parse_all(files: list[str], import_timeout_s: float) -> dict[str, dict[str, Any]]:
-    results: dict[str, dict[str, Any]] = {}
+def _parse_all(files: list[str], import_timeout_s: float, parse: Parse, scratch: Path) -> dict[str, Result]:
+    results: dict[str, Result] = {}
     waiting = list(reversed(files))
-    running: dict[int, tuple[int, str, float, bytearray]] = {}  # read end -> child, file, deadline, answer so far
+    running: dict[int, Attempt] = {}  # by the end of the pipe that says that it is over
+    printing: dict[int, Attempt] = {}
     while waiting or running:
         while waiting and len(running) < _AT_ONCE:
             file = waiting.pop()
-            pid, end = _start_child(file)
-            running[end] = (pid, file, time.monotonic() + import_timeout_s + _GRACE_S, bytearray())
-        next_deadline = min(entry[2] for entry in running.values())
-        ready, _, _ = select.select(list(running), [], [], max(0.0, next_deadline - time.monotonic()))
-        for end in ready:
-            pid, file, _, answer = running[end]
-            chunk = os.read(end, 1 << 16)
-            if chunk:
-                answer += chunk
+            try:
+                attempt = Attempt(file, parse, time.monotonic() + import_timeout_s + _GRACE_S, scratch)
+            except OSError as problem:
+                results[file] = failure(f"the file cannot be parsed now: {problem}")
                 continue
-            results[file] = _finish(pid, end, answer)
-            del running[end]
-        for end, (pid, file, deadline, _) in list(running.items()):
-            if time.monotonic() >= deadline:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                os.close(end)
+            running[attempt.alive] = printing[attempt.output] = attempt
+        if not running:
+            continue
+        left = min(attempt.deadline for attempt in running.values()) - time.monotonic()
+        ready, _, _ = select.select([*running, *printing], [], [], max(0.0, left))
+        for end in ready:
+            if end in printing and not printing[end].pass_output_on():
+                del printing[end]
+        for end, attempt in list(running.items()):
+            over = end in ready and attempt.read_status()
+            if over or time.monotonic() >= attempt.deadline:
                 del running[end]
-                results[file] = {
-                    "dags": [],
-                    "timed_out": True,
-                    "error": (
-                        f"DagBag import timeout for {file} after {import_timeout_s:g} s: the file did not stop when "
-                        "it was interrupted and was killed"
-                    ),
-                }
+                printing.pop(attempt.output, None)
+                results[attempt.file] = attempt.finish({other.pid for other in running.values()}, import_timeout_s)
     return results
-
-
-def _start_child(file: str) -> tuple[int, int]:
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writer)
-        return pid, reader
-    os.close(reader)
-    try:
-        sys.dont_write_bytecode = True
-        answer = json.dumps(_parse_in_child(file)).encode()
-    except BaseException:
-        answer = json.dumps({"dags": [], "error": traceback.format_exc(), "timed_out": False}).encode()
-    try:
-        while answer:
-            answer = answer[os.write(writer, answer) :]
-    finally:
-        # no clean-up of what belongs to the parent
-        os._exit(0)
-    raise AssertionError  # for the type checker only: os._exit does not return
-
-
-def _finish(pid: int, end: int, answer: bytearray) -> dict[str, Any]:
-    os.close(end)
-    _, status = os.waitpid(pid, 0)
-    try:
-        result: dict[str, Any] = json.loads(bytes(answer))
-    except ValueError:
-        how = f"signal {-code}" if (code := os.waitstatus_to_exitcode(status)) < 0 else f"exit status {code}"
-        return {"dags": [], "timed_out": False, "error": f"the interpreter that parsed the file ended with {how}"}
-    return result
 
 
 def _parse_in_child(file: str) -> dict[str, Any]:
@@ -145,6 +115,7 @@ def _parse_in_child(file: str) -> dict[str, Any]:
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.utils.session import create_session
 
+    worker = os.getpid()
     # keeps its own deadline by SIGALRM, which Airflow turns into a readable import error
     bag = DagBag(
         dag_folder=file,
@@ -152,6 +123,10 @@ def _parse_in_child(file: str) -> dict[str, Any]:
         safe_mode=conf.getboolean("core", "dag_discovery_safe_mode"),
         read_dags_from_db=False,
     )
+    if os.getpid() != worker:
+        # a process that the file forked: the worker goes on by itself
+        os._exit(0)
+    restore_streams()
     error = bag.import_errors.get(file) or next(iter(bag.import_errors.values()), None)
     written: list[str] = []
     with create_session() as session:

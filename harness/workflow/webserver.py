@@ -98,7 +98,21 @@ def _folder() -> DagFolder:
     gc.collect()
     gc.freeze()
     zygote = Zygote(conf.getfloat("core", "dagbag_import_timeout"))
-    return DagFolder(Path(conf.get("core", "dags_folder")), zygote)
+    return DagFolder(Path(conf.get("core", "dags_folder")), _Parser(zygote))
+
+
+class _Parser:
+    """Parses; ends the web server where the zygote is gone, as only a process with a single thread can fork another."""
+
+    def __init__(self, zygote: Zygote) -> None:
+        self._zygote = zygote
+
+    def parse(self, files: list[Path]) -> dict[str, dict[str, Any]]:
+        try:
+            return self._zygote.parse(files)
+        except (EOFError, OSError):
+            logging.getLogger(__name__).error("a DAG file has ended the parser: the web server starts again")
+            os._exit(1)
 
 
 def _watch(folder: DagFolder, stop: threading.Event) -> None:

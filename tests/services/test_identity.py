@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.services.running_services import CLIENT_SECRET, RunningServices, bearer
+from tests.services.running_services import CLIENT_SECRET, TOKEN, RunningServices, bearer
 
 REALM = "/auth/realms/kaapana"
 
@@ -97,7 +97,7 @@ def test_a_token_that_was_changed_or_says_alg_none_is_not_accepted(platform: Run
         assert platform.filter.get("/studies", headers=headers).status_code == 403, token
 
 
-def test_the_password_of_a_project_can_be_set_again(platform: RunningServices) -> None:
+def test_the_harness_can_set_the_password_of_a_project_again(platform: RunningServices) -> None:
     body = {"name": "admin", "description": "", "harness": {"project_user_password": "later"}}
-    assert platform.aii.post("/projects", json=body).status_code == 200
+    assert platform.aii.post("/projects", json=body, headers=bearer(TOKEN)).status_code == 200
     assert platform.grant("project-admin-system-user", "later").status_code == 200

@@ -44,6 +44,8 @@ class FormRoutes:
         body = await self._read.body(request) if request.method == "POST" else dict(request.query_params)
         dags = await self._visible_dags(self._read.project(request))
         kind = body.get("kind_of_dags") or "all"
+        if not isinstance(kind, str):
+            raise error(422, "kind_of_dags must be a string")
         if kind in _KINDS:
             dags = {
                 key: dag for key, dag in dags.items() if _KINDS[kind] in _properties(dag.get("ui_forms"), "data_form")
@@ -63,7 +65,7 @@ class FormRoutes:
         wanted = body.get("dag_id")
         datasets = self._datasets.of_project(project.id)
         return JSONResponse(
-            {key: _filled(dag.get("ui_forms"), datasets) for key, dag in dags.items() if wanted in {None, key}}
+            {key: _filled(dag.get("ui_forms"), datasets) for key, dag in dags.items() if wanted in (None, key)}
         )
 
     def routes(self) -> list[Route]:

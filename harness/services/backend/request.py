@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.requests import Request
 
+from harness.services import jsontext
 from harness.services.identity import Identity, bearer
 from harness.services.jwt import TokenError
 from harness.services.state import Directory, Project
@@ -35,9 +35,9 @@ class RequestReader:
         if header is None:
             raise error(500, "the header 'Project' (JSON of the project) is missing")
         try:
-            key = json.loads(header)
+            key = jsontext.parse(header)
             key = str(key.get("id") or key["name"])
-        except (ValueError, KeyError, AttributeError, RecursionError):
+        except (ValueError, KeyError, AttributeError):
             raise error(500, "the header 'Project' is not the JSON of a project") from None
         project = self._directory.project(key)
         if project is None:
@@ -71,6 +71,9 @@ class RequestReader:
 def whole_number(text: str | None, default: int) -> int:
     """A query parameter; 422 when it is no whole number."""
     try:
-        return int(text) if text else default
+        number = int(text) if text else default
     except ValueError:
-        raise error(422, f"expected a whole number, got {text!r}") from None
+        raise error(422, f"expected a whole number, got {(text or '')[:80]!r}") from None
+    if abs(number) >= 1 << 63:
+        raise error(422, f"expected a whole number that a database takes, got {text!r}")
+    return number

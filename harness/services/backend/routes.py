@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from harness.services import wildcard
 from harness.services.airflow import Airflow
 from harness.services.backend.dataset_routes import DatasetRoutes
 from harness.services.backend.form_routes import FormRoutes
@@ -22,6 +24,7 @@ from harness.services.config import Config
 from harness.services.datasets import Datasets
 from harness.services.identity import Identity
 from harness.services.objectstore import ObjectStore
+from harness.services.records import Records, Table
 from harness.services.state import Directory
 from harness.services.web import error
 from harness.services.workflows import Workflows
@@ -39,6 +42,7 @@ class Backend:
         workflows: Workflows,
         airflow: Airflow,
         store: ObjectStore,
+        records: Records,
     ) -> None:
         self._instance_name = config.instance_name
         self._read = RequestReader(
@@ -50,14 +54,17 @@ class Backend:
             DatasetRoutes(self._read, datasets),
             ResultRoutes(self._read, store),
         )
-        self._settings: dict[str, Any] = {}
-        self._models: dict[str, Any] = {}
+        self._settings: Table[Any] = Table(records, "settings")
+        self._models: Table[Any] = Table(records, "models")
         self.uploads = config.data_dir / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
 
     async def files(self, request: Request) -> Response:
         """GET /client/files?pattern=: relative paths in the upload area (needed while DAG files are parsed)."""
-        pattern = html.escape(request.query_params.get("pattern", "*"))
+        try:
+            pattern = wildcard.bounded(html.escape(request.query_params.get("pattern", "*")))
+        except wildcard.PatternError as problem:
+            raise error(422, str(problem)) from None
         return JSONResponse(await run_in_threadpool(_listing, self.uploads, pattern))
 
     async def workflow_settings(self, request: Request) -> Response:
@@ -68,25 +75,27 @@ class Backend:
         key = request.path_params["id"]
         if request.method == "PUT":
             body = await self._read.body(request)
-            self._settings[key] = body.get("value", body)
-        return JSONResponse({"key": key, "username": user, "value": self._settings.get(key, {})})
+            self._settings.put(key, body.get("value", body))
+        value = self._settings.get(key) if key in self._settings else {}
+        return JSONResponse({"key": key, "username": user, "value": value})
 
     async def sync_models(self, request: Request) -> Response:
         """PUT /client/installed_models/sync."""
         project = self._read.project(request)
         body = await self._read.body(request)
-        self._models[project.id] = body.get("installed_models", [])
-        return JSONResponse({"installed_models": self._models[project.id]})
+        models = body.get("installed_models", [])
+        self._models.put(project.id, models)
+        return JSONResponse({"installed_models": models})
 
     async def instances(self, request: Request) -> Response:
         """GET the only instance, alone or in a list."""
         name = self._instance_name
         record = {"instance_name": name, "remote": False, "allowed_dags": [], "allowed_datasets": []}
-        return JSONResponse(record if request.url.path.endswith("/kaapana-instance") else [record])
+        return JSONResponse(record if request.scope["path"].endswith("/kaapana-instance") else [record])
 
     async def federated(self, request: Request) -> Response:
         """What only federated runs call (services 4.3): refused by name."""
-        raise error(501, f"{request.method} {request.url.path}: the harness's backend has no federated workflows")
+        raise error(501, f"{request.method} {request.scope['path']}: the harness's backend has no federated workflows")
 
     async def health(self, request: Request) -> Response:
         """GET /health-check."""
@@ -109,4 +118,7 @@ class Backend:
 
 def _listing(folder: Path, pattern: str) -> list[str]:
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if fnmatch.fnmatchcase(path, pattern))
+    try:
+        return sorted(path for path in found if fnmatch.fnmatchcase(path, pattern))
+    except re.error as problem:
+        raise error(422, f"pattern cannot be read: {problem}") from None

@@ -81,10 +81,7 @@ class WorkflowRoutes:
             {
                 **item.as_json(),
                 "workflow_jobs": [job.status for job in item.jobs],
-                "dataset_name": next(
-                    (job.conf.get("data_form", {}).get("dataset_name") for job in item.jobs if "data_form" in job.conf),
-                    None,
-                ),
+                "dataset_name": next((form.get("dataset_name") for job in item.jobs if (form := job.data_form)), None),
             }
             for item in found[offset : offset + limit if limit >= 0 else None]
         ]
@@ -122,7 +119,7 @@ class WorkflowRoutes:
         return JSONResponse(job.as_json())
 
     async def _change(self, job: Job, status: Any) -> None:
-        if status not in {"abort", "scheduled"}:
+        if status not in ("abort", "scheduled"):
             raise error(501, f"the harness's backend emulates status abort and scheduled, not {status!r}")
         try:
             await run_in_threadpool(self._workflows.abort if status == "abort" else self._workflows.restart, job)

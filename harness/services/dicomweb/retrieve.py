@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from harness.services import archive as archive_module
 from harness.services import multipart
 from harness.services.archive import Archive, Attributes, Instance
+from harness.services.dicomfile import read_header
 from harness.services.dicomweb.caller import Callers
 from harness.services.qido import Finder, Query, QueryError
 from harness.services.web import error
@@ -141,10 +142,7 @@ def _found(documents: list[Attributes]) -> Response:
 
 
 def _metadata(item: Instance) -> Attributes:
-    import pydicom
-
-    dataset = pydicom.dcmread(item.path, defer_size=1 << 16, stop_before_pixels=True)
-    return archive_module.to_json(dataset, inline_limit=1 << 16)
+    return archive_module.to_json(read_header(item.path), inline_limit=1 << 16)
 
 
 def _accepts_dicom(accept: str) -> bool:

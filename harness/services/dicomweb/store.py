@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from harness.services import multipart
+from harness.services import jsontext, multipart
 from harness.services.archive import Archive
 from harness.services.config import Config
 from harness.services.dicomfile import DicomError, identifiers, is_uid, scan
@@ -40,13 +39,13 @@ class Storing:
         if given is None:
             raise error(422, "the query parameter clinical_trial_protocol_info is required")
         try:
-            info = json.loads(given)
+            info = jsontext.parse(given)
             studies = {str(series): str(entry["study_instance_uid"]) for series, entry in info.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise error(500, "clinical_trial_protocol_info must map series UIDs to {study_instance_uid}") from None
         if not all(is_uid(uid) for pair in studies.items() for uid in pair):
             raise error(500, "clinical_trial_protocol_info holds something that is not a UID")
-        folder = Path(tempfile.mkdtemp(dir=self._config.data_dir, prefix="stow-"))
+        folder = Path(tempfile.mkdtemp(dir=self._config.scratch, prefix="stow-"))
         try:
             paths = await multipart.receive_parts(request, folder, self._config.limits)
             await run_in_threadpool(self._archive_all, paths, request.path_params.get("study"))
