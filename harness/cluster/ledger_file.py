@@ -138,7 +138,7 @@ def _open(path: Path) -> sqlite3.Connection:
         path.chmod(0o600)
     connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
     try:
-        _prepare(connection)
+        _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
         # what is wrong with the disk or with the rights is an OperationalError
@@ -151,7 +151,7 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the table in a new file, and refuse the file of somebody else before anything of it is changed."""
     [application] = connection.execute("PRAGMA application_id").fetchone()
     [version] = connection.execute("PRAGMA user_version").fetchone()
@@ -174,6 +174,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
+    elif os.path.lexists(_journal(path)):
+        # left by a killed writer before it was of use, so nothing was rolled back: the next change removes it
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
 
 
 def _take_over(connection: sqlite3.Connection, state: Path, check: Callable[[str, str], object]) -> None:
