@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.run.follow import Lines, Listener
+from harness.run.follow import Lines, Listener, Redacting
 from harness.run.paths import unused
 
 if TYPE_CHECKING:
@@ -489,7 +489,7 @@ def _several(given: _Paths) -> Sequence[str | os.PathLike[str]]:
 def _told(listener: Listener | None) -> Iterator[Listener]:
     """The given listener, or lines on standard error for the length of the block."""
     if listener is not None:
-        yield listener
+        yield Redacting(listener)
         return
     lines = Lines()
     try:

@@ -54,10 +54,10 @@ class Entry:
     owner_start: int = 0
     kept: bool = False
     url: str = ""
-    token: str = ""
+    token: str = dataclasses.field(default="", repr=False)
     kubeconfig: str = ""
     key: str = ""
-    secrets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secrets: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         state = "kept" if self.kept else "in use" if alive(self) else "left behind"
