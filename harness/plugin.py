@@ -210,8 +210,7 @@ def pytest_runtest_makereport(
     # without the platform's parts there are no credentials
     if (redaction := sys.modules.get("harness.redaction")) is not None:
         report.sections = [(title, redaction.redact(text)) for title, text in report.sections]
-        shown = str(report.longrepr) if report.longrepr is not None else ""
-        if redaction.redact(shown) != shown:
+        if report.failed and redaction.redact(shown := str(report.longrepr)) != shown:
             report.longrepr = redaction.redact(shown)
     return report
 

@@ -54,15 +54,15 @@ class Redactor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # all three are replaced as wholes, so that readers need no lock
-        self._random: Mapping[str, tuple[str, ...]] = {}
+        # all of them are replaced as wholes, so that readers need no lock
+        self._random: Mapping[str, Mapping[str, _Part]] = {}
         self._chosen: Mapping[str, tuple[str, ...]] = {}
         self._parts: Mapping[str, _Part] = {}
         self._wholes: tuple[str, ...] = ()
 
     def add(self, *secrets: str) -> None:
         """Hide credentials from now on: parts of them too if they are random texts of 16 letters and digits or more."""
-        random = {secret: _ways_of_random(secret) for secret in secrets if _RANDOM.fullmatch(secret)}
+        random = {secret: _parts_of(secret) for secret in secrets if _RANDOM.fullmatch(secret)}
         chosen = {secret: _ways_of_chosen(secret) for secret in secrets if secret not in random}
         with self._lock:
             self._set({**self._random, **random}, {**self._chosen, **chosen})
@@ -73,7 +73,7 @@ class Redactor:
         A password of fewer than 8 characters is hidden as a whole word only, one of fewer than 4 not at all.
         """
         basic = base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogatepass")).decode("ascii")
-        random = {basic: _ways_of_random(basic)} if _RANDOM.fullmatch(basic) else {}
+        random = {basic: _parts_of(basic)} if _RANDOM.fullmatch(basic) else {}
         with self._lock:
             self._set({**self._random, **random}, {**self._chosen, password: _ways_of_chosen(password)})
 
@@ -120,29 +120,28 @@ class Redactor:
                 on_found()
             return text
 
-        held = ""
+        held = b""
         for chunk in chunks:
+            held += chunk
+            # small pieces are not worth a search each
+            if len(held) < 8 * _LONGEST_TOKEN:
+                continue
             # each byte is one character, so that texts and contents are searched by the same rules
-            text = covered(held + chunk.decode("latin-1"), complete=False)
-            held = text[-_LONGEST_TOKEN:]
-            if len(text) > _LONGEST_TOKEN:
-                yield text[:-_LONGEST_TOKEN].encode("latin-1")
+            held = covered(held.decode("latin-1"), complete=False).encode("latin-1")
+            yield held[:-_LONGEST_TOKEN]
+            held = held[-_LONGEST_TOKEN:]
         if held:
-            yield covered(held, complete=True).encode("latin-1")
+            yield covered(held.decode("latin-1"), complete=True).encode("latin-1")
 
-    def _set(self, random: Mapping[str, tuple[str, ...]], chosen: Mapping[str, tuple[str, ...]]) -> None:
-        if (random, chosen) == (self._random, self._chosen):
-            return
+    def _set(self, random: Mapping[str, Mapping[str, _Part]], chosen: Mapping[str, tuple[str, ...]]) -> None:
         self._random, self._chosen = random, chosen
         wholes = {way for ways in chosen.values() for way in ways}
         # what holds another one goes first
         self._wholes = tuple(sorted(wholes, key=len, reverse=True))
-        self._parts = {
-            whole[offset : offset + _GRAM]: _Part(whole, offset)
-            for ways in random.values()
-            for whole in ways
-            for offset in range(len(whole) - _GRAM + 1)
-        }
+        every: dict[str, _Part] = {}
+        for parts in random.values():
+            every.update(parts)
+        self._parts = every
 
     def _hide(self, text: str, mask: _Mask, *, complete: bool) -> str:
         """Mask random secrets and tokens; what touches the end of a text that is not ``complete`` may go on."""
@@ -185,10 +184,15 @@ def _extents(parts: Mapping[str, _Part], text: str, start: int, end: int) -> Ite
         start = at = last
 
 
-def _ways_of_random(secret: str) -> tuple[str, ...]:
+def _parts_of(secret: str) -> dict[str, _Part]:
+    """Return all groups of characters of all ways to write a random secret."""
     bare = secret.rstrip("=")
     raw = secret.encode("ascii")
-    return tuple({bare, *_in_base64(raw, base64.b64encode), *_in_base64(raw, base64.urlsafe_b64encode)})
+    return {
+        whole[offset : offset + _GRAM]: _Part(whole, offset)
+        for whole in {bare, *_in_base64(raw, base64.b64encode), *_in_base64(raw, base64.urlsafe_b64encode)}
+        for offset in range(len(whole) - _GRAM + 1)
+    }
 
 
 def _ways_of_chosen(secret: str) -> tuple[str, ...]:
