@@ -20,9 +20,11 @@
 
 from __future__ import annotations
 
+from harness.redaction import redact
+
 
 class HarnessError(Exception):
-    """An error written for the author of an extension.
+    """An error written for the author of an extension; no credential of an environment shows in it.
 
     Args:
         cause: one line, in the author's terms.
@@ -34,11 +36,11 @@ class HarnessError(Exception):
     exit_status = 1
 
     def __init__(self, cause: str, *, last_seen: str = "", evidence: str = "", fix: str = "") -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.last_seen = last_seen
-        self.evidence = evidence
-        self.fix = fix
+        super().__init__(redact(cause))
+        self.cause = redact(cause)
+        self.last_seen = redact(last_seen)
+        self.evidence = redact(evidence)
+        self.fix = redact(fix)
 
     def __str__(self) -> str:
         lines = [self.cause]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
 
 from harness.errors import HarnessError
+from harness.redaction import redact
 
 INTERRUPTED = 130
 
@@ -23,7 +24,39 @@ class Verbs(click.Group):
         inner: Callable[..., Any] = super().main
         if not standalone_mode:
             return inner(*args, standalone_mode=False, **extra)
-        sys.exit(_status_of(lambda: inner(*args, standalone_mode=False, **extra)))
+        with (
+            contextlib.redirect_stdout(sys.stdout and _Redacted(sys.stdout)),
+            contextlib.redirect_stderr(sys.stderr and _Redacted(sys.stderr)),
+        ):
+            status = _status_of(lambda: inner(*args, standalone_mode=False, **extra))
+        sys.exit(status)
+
+
+class _Redacted:
+    """A text stream on which no credential shows, whoever writes.
+
+    Args:
+        stream: gets the texts, and is asked for everything else.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; the number of its characters as it was given."""
+        self._stream.write(redact(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":
+            # what is written to it would come out as it is
+            raise AttributeError(name)
+        return getattr(self._stream, name)
 
 
 def _status_of(command: Callable[[], Any]) -> int:

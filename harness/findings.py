@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.redaction import redact
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Something an author should know although it may not have failed the run.
+    """Something an author should know although it may not have failed the run; it shows no credential.
 
     Args:
         rule: stable name of the rule.
@@ -24,6 +26,10 @@ class Finding:
     message: str
     fix: str = ""
     platforms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("where", "message", "fix"):
+            object.__setattr__(self, name, redact(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.severity} {self.rule}: {self.where}: {self.message}" + (f" ({self.fix})" if self.fix else "")

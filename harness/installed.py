@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.run.follow import Lines, Listener
+from harness.run.follow import Lines, Listener, Redacting
 
 if TYPE_CHECKING:
     from harness.api import Kaapana
@@ -187,7 +187,7 @@ def _project_of(target: Kaapana | Project) -> Project:
 def reporting_to(listener: Listener | None) -> Iterator[Listener]:
     """The given listener, or lines on standard error for the length of the block."""
     if listener is not None:
-        yield listener
+        yield Redacting(listener)
         return
     lines = Lines()
     try:

@@ -7,6 +7,7 @@ loaded already; everything else is imported when a fixture is first used.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,7 @@ def small_ct(request: pytest.FixtureRequest) -> Series:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the cause of a failure into its first line."""
+    """Put the cause of a failure into its first line, and show no credential in what the test has left."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
@@ -211,6 +212,11 @@ def pytest_runtest_makereport(
             text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else ())
             if text is not None:
                 report.longrepr = text
+    # without the platform's parts there are no credentials
+    if (redaction := sys.modules.get("harness.redaction")) is not None:
+        report.sections = [(title, redaction.redact(text)) for title, text in report.sections]
+        if report.failed and redaction.redact(shown := str(report.longrepr)) != shown:
+            report.longrepr = redaction.redact(shown)
     return report
 
 

@@ -1,7 +1,7 @@
 """The ledger of environments: whose is what.
 
-One file for each environment, written before anything of it is created and readable by the user only, since it
-holds the environment's secrets.
+An entry is written before anything of its environment is created. The file is readable by the user only, since it
+holds the environments' secrets.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ import dataclasses
 import datetime
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import EngineError
+from harness.cluster import ledger_file
+from harness.errors import EngineError, EnvironmentError_
 from harness.settings import Settings
 
-_FOLDER = "environments"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+_OWNER = re.compile(r"\d{1,9}@.*", re.DOTALL)
+
+
+class ForgottenError(EnvironmentError_, KeyError):
+    """The ledger has no such environment, or not any more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +54,10 @@ class Entry:
     owner_start: int = 0
     kept: bool = False
     url: str = ""
-    token: str = ""
+    token: str = dataclasses.field(default="", repr=False)
     kubeconfig: str = ""
     key: str = ""
-    secrets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secrets: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         state = "kept" if self.kept else "in use" if alive(self) else "left behind"
@@ -67,13 +74,8 @@ def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:
 
 def record(settings: Settings, entry: Entry) -> None:
     """Write an entry, whole or not at all."""
-    path = _path(settings.state, entry.id)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(entry), file, indent=1)
-    partial.replace(path)
+    with ledger_file.transaction(settings.state, _parse) as table:
+        table.write(entry.id, _format(entry))
 
 
 @contextlib.contextmanager
@@ -96,34 +98,51 @@ def update(settings: Settings, environment_id: str, **changes: Any) -> Entry:
     """Change fields of an entry.
 
     Raises:
-        KeyError: the ledger has no such environment.
+        ForgottenError: the ledger has no such environment; it is a KeyError too.
+        EngineError: its entry is damaged.
     """
-    entry = find(settings, environment_id)
-    if entry is None:
-        raise KeyError(environment_id)
-    entry = dataclasses.replace(entry, **changes)
-    record(settings, entry)
+    with ledger_file.transaction(settings.state, _parse) as table:
+        text = table.read(environment_id)
+        if text is None:
+            raise ForgottenError(
+                f"environment {environment_id} is not in the ledger: another process has removed it",
+                fix="`kaapana-harness status` lists what is there",
+            )
+        try:
+            entry = dataclasses.replace(_parse(environment_id, text), **changes)
+        except ValueError as error:
+            raise EngineError(f"the ledger's entry {environment_id} cannot be read: {error}") from None
+        table.write(environment_id, _format(entry))
     return entry
 
 
 def find(settings: Settings, environment_id: str) -> Entry | None:
-    """One entry, or ``None``."""
-    return find_in(settings.state, environment_id)
+    """Return one entry, or ``None``."""
+    return next((entry for entry in entries(settings) if entry.id == environment_id), None)
 
 
 def find_in(state: Path, environment_id: str) -> Entry | None:
-    """One entry of the ledger in another state folder, or ``None``.
+    """Return one entry of the ledger in another state folder, or ``None``; nothing is changed there.
 
     Raises:
         OSError, EngineError: it cannot be read.
     """
-    return _read(_path(state, environment_id))
+    text = ledger_file.read_in(state, environment_id)
+    try:
+        return None if text is None else _parse(environment_id, text)
+    except ValueError as error:
+        raise EngineError(f"the entry {environment_id} of the ledger in {state} cannot be read: {error}") from None
 
 
 def entries(settings: Settings) -> list[Entry]:
-    """All environments of this user, oldest first."""
-    paths = (settings.state / _FOLDER).glob("*.json")
-    found = [entry for path in paths if (entry := _read(path)) is not None]
+    """Return all environments of this user, oldest first; an entry that cannot be read is set aside."""
+    found = []
+    with ledger_file.transaction(settings.state, _parse) as table:
+        for environment_id, text in table.read_all().items():
+            try:
+                found.append(_parse(environment_id, text))
+            except ValueError as error:
+                table.set_aside(environment_id, str(error))
     return sorted(found, key=lambda entry: (entry.started, entry.id))
 
 
@@ -134,7 +153,8 @@ def adoptable(settings: Settings, key: str) -> list[Entry]:
 
 def forget(settings: Settings, environment_id: str) -> None:
     """Remove an entry; nothing if there is none."""
-    _path(settings.state, environment_id).unlink(missing_ok=True)
+    with ledger_file.transaction(settings.state, _parse) as table:
+        table.remove(environment_id)
 
 
 def alive(entry: Entry) -> bool:
@@ -145,22 +165,42 @@ def alive(entry: Entry) -> bool:
     return _start_of(int(pid)) == entry.owner_start if entry.owner_start else _exists(int(pid))
 
 
-def _path(state: Path, environment_id: str) -> Path:
-    return state / _FOLDER / f"{environment_id}.json"
+def _format(entry: Entry) -> str:
+    return json.dumps(dataclasses.asdict(entry), indent=1)
 
 
-def _read(path: Path) -> Entry | None:
+def _parse(environment_id: str, text: str) -> Entry:
+    """Return the entry that :func:`_format` wrote, also an older version of it.
+
+    Raises:
+        ValueError: something else stands there.
+    """
     try:
-        values = json.loads(path.read_text("utf-8"))
-        known = {field.name for field in dataclasses.fields(Entry)}
-        return Entry(**{name: value for name, value in values.items() if name in known})
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise EngineError(
-            f"the ledger's file {path} cannot be read: {error}",
-            fix="remove it; what belongs to it is then found by `kaapana-harness prune`",
-        ) from None
+        document = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("it is not an object")
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Entry):
+        if field.name not in document:
+            continue
+        value = document[field.name]
+        wanted = {"owner_start": int, "kept": bool, "secrets": dict}.get(field.name, str)
+        if type(value) is not wanted:
+            raise ValueError(f"{field.name} is not of the type {wanted.__name__}")
+        values[field.name] = value
+    if not all(isinstance(secret, str) for secret in values.get("secrets", {}).values()):
+        raise ValueError("secrets are not texts")
+    try:
+        entry = Entry(**values)
+    except TypeError:
+        raise ValueError("fields are missing") from None
+    if not _ID.fullmatch(entry.id) or entry.id != environment_id:
+        raise ValueError(f"it is the entry of {entry.id!r}")
+    if not _OWNER.fullmatch(entry.owner):
+        raise ValueError(f"the owner {entry.owner!r} is not <pid>@<host>")
+    return entry
 
 
 def _exists(pid: int) -> bool:

@@ -21,6 +21,9 @@ ATTENDED: Final = "attended"
 ANSWER: Final = "answer"
 REASON: Final = "reason"
 
+PASSWORD: Final = "password"
+"""Key of the Secret that has the name of the ConfigMap: what the editor asks for, another one for each attempt."""
+
 CODE_SERVER: Final = "code-server"
 SHELL: Final = "shell"
 COMPLETED: Final = "completed"

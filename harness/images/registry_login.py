@@ -11,11 +11,13 @@ from collections.abc import Generator
 
 import httpx
 
+from harness.redaction import REDACTOR
+
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
 def credentials(host: str) -> tuple[str, str] | None:
-    """Name and password of this user for a registry, or ``None``.
+    """Name and password of this user for a registry, or ``None``; the password shows in no text of the harness.
 
     Args:
         host: as it stands in references, ``registry.site:5000``.
@@ -29,7 +31,10 @@ def credentials(host: str) -> tuple[str, str] | None:
         # a credential helper that fails: the registry will say whether it needs a login
         return None
     known = {str(key).lower(): str(value) for key, value in found.items() if value}
-    return (known["username"], known["password"]) if "username" in known and "password" in known else None
+    if "username" not in known or "password" not in known:
+        return None
+    REDACTOR.add_login(known["username"], known["password"])
+    return known["username"], known["password"]
 
 
 class RegistryLogin(httpx.Auth):

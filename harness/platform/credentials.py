@@ -1,4 +1,4 @@
-"""The random credentials of one environment; they never show in a message."""
+"""The random credentials of one environment; they never show in a message or in evidence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import string
 from collections.abc import Mapping
 
 from harness.kube.pullsecrets import Login
+from harness.redaction import REDACTOR
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -41,6 +42,12 @@ class Credentials:
     registry_password: str
     registry_push_user: str
     registry_push_password: str
+
+    def __post_init__(self) -> None:
+        names = {"minio_user", "registry_user", "registry_push_user"}
+        REDACTOR.add(*(value for name, value in self.as_mapping().items() if name not in names))
+        for login in (Login(self.minio_user, self.minio_password), self.pull, self.push):
+            REDACTOR.add(login.basic.removeprefix("Basic "))
 
     @classmethod
     def random(cls) -> Credentials:

@@ -23,6 +23,7 @@ from harness.platform import (
     platform_globals,
     projects,
     readiness,
+    registries,
     registry_seed,
 )
 from harness.platform.airflow_client import AirflowClient
@@ -32,6 +33,7 @@ from harness.platform.projects import Project
 from harness.platform.registry import PlatformRegistry
 from harness.platform.services_client import ServicesClient
 from harness.progress import OnProgress, quiet
+from harness.redaction import redacting
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -134,6 +136,7 @@ class Environment:
         """
         from harness import images
 
+        on_progress = redacting(on_progress)
         profile = profiles.load(settings.platform)
         platform = [f"platform:{name}" for name in names.PLATFORM_IMAGES]
         if settings.shared_cluster:
@@ -207,6 +210,7 @@ class Environment:
                 with ThreadPoolExecutor(2) as pool:
                     for check in (environment.services.health, environment.airflow.health):
                         pool.submit(check).result()
+                registries.hide_logins(environment)
             except (EnvironmentError_, ApiError, KeyError) as error:
                 say(f"environment {entry.id} cannot be adopted: {error}")
                 continue

@@ -15,6 +15,7 @@ from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError, NotFound
 from harness.platform import credentials, helm
 from harness.platform.manifests import arrange, describe
+from harness.redaction import REDACTOR
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -104,6 +105,7 @@ def create(
     except NotFound:
         pass
     password = credentials.password()
+    REDACTOR.add(password)
     # a project of the same name may have been removed a moment ago
     suffix = secrets.token_hex(4)
     volumes = {volume: f"{names.project_namespace(name)}-{volume}-{suffix}" for volume in names.PROJECT_VOLUMES}
@@ -139,3 +141,4 @@ def remove(cluster: Cluster, services: ServicesClient, project: Project) -> None
     with contextlib.suppress(NotFound):
         cluster.api.delete("Namespace", None, project.namespace)
     services.forget_project(project.name)
+    REDACTOR.forget(project.password)

@@ -15,6 +15,7 @@ from harness.errors import EnvironmentError_, UsageError
 from harness.kube import NotFound
 from harness.kube.pullsecrets import Login, logins_in
 from harness.platform import platform_chart
+from harness.redaction import REDACTOR
 from harness.settings import check_registry
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def add(environment: Environment, url: str, username: str, password: str, *, nam
     except ValueError as error:
         raise UsageError(f"{url!r} cannot be the URL of a custom registry", fix=str(error)) from None
     login = Login(username, password)
+    REDACTOR.add_login(*login)
     for other in _secrets(environment):
         where = other["metadata"]["annotations"][_URL]
         for known in logins_in(other).values():
@@ -125,6 +127,13 @@ def find_all(environment: Environment) -> list[CustomRegistry]:
         notes = metadata["annotations"]
         found.append(CustomRegistry(notes[_NAME], notes[_URL], metadata["name"], environment))
     return sorted(found, key=lambda registry: registry.url)
+
+
+def hide_logins(environment: Environment) -> None:
+    """Let no login of a custom registry show that another process has added to an environment."""
+    for secret in _secrets(environment):
+        for login in logins_in(secret).values():
+            REDACTOR.add_login(*login)
 
 
 def registry_of(environment: Environment, source: ExtensionSource, container: Container) -> str:

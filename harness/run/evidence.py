@@ -1,4 +1,8 @@
-"""What a run left behind, collected once at its end into one folder (design: RUN_DIR)."""
+"""What a run left behind, collected once at its end into one folder (design: RUN_DIR).
+
+Nothing in it shows a credential of the environment: texts and names are without them, and in the copies of objects
+each is overwritten by a text of the same length, which is a finding.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.findings import Finding
+from harness.redaction import REDACTOR, redact
 from harness.run.diagnosis import seconds_between
 from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder
@@ -17,6 +22,7 @@ from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
 
 SCHEMA = 1
+RULE_CREDENTIAL = "credential-in-output"
 RESULTS_PREFIX = "staticwebsiteresults/"
 
 
@@ -32,50 +38,84 @@ def object_versions(environment: EnvironmentPort, bucket: str) -> dict[str, tupl
 
 
 def collect_objects(
-    environment: EnvironmentPort, bucket: str, before: Mapping[str, tuple[str, str]], folder: Folder
+    environment: EnvironmentPort,
+    bucket: str,
+    before: Mapping[str, tuple[str, str]],
+    folder: Folder,
+    found_in: list[str],
 ) -> list[StoredObject]:
-    """Copy the objects that are new or changed since ``before``."""
+    """Copy the objects that are new or changed since ``before``.
+
+    Args:
+        found_in: gets the paths of copies in which a credential was overwritten.
+    """
     after = object_versions(environment, bucket)
     found = []
     for key in sorted(key for key, version in after.items() if before.get(key) != version):
-        relative, path = folder.place("objects", key)
+        shown = redact(key)
+        relative, path = folder.place("objects", shown)
         response = environment.object_store.get_object(bucket, key)
         try:
-            with path.open("wb") as file:
-                for chunk in response.stream(1 << 20):
-                    file.write(chunk)
-            content_type = str(response.headers.get("Content-Type", "application/octet-stream"))
+            _write_content(path, relative, response.stream(1 << 20), found_in)
+            content_type = redact(str(response.headers.get("Content-Type", "application/octet-stream")))
         finally:
             response.close()
             response.release_conn()
         found.append(
-            StoredObject(bucket, key, path.stat().st_size, content_type, relative, visible_in_results(key), folder.root)
+            StoredObject(
+                bucket, shown, path.stat().st_size, content_type, relative, visible_in_results(key), folder.root
+            )
         )
     return found
 
 
 def collect_sent(
-    environment: EnvironmentPort, project: ProjectPort, known: Iterable[str], pod_ips: Iterable[str], folder: Folder
+    environment: EnvironmentPort,
+    project: ProjectPort,
+    known: Iterable[str],
+    pod_ips: Iterable[str],
+    folder: Folder,
+    found_in: list[str],
 ) -> list[SentObject]:
-    """Copy what the platform received for the project, except the receipts ``known`` from before the run."""
+    """Copy what the platform received for the project, except the receipts ``known`` from before the run.
+
+    Args:
+        found_in: gets the paths of copies in which a credential was overwritten.
+    """
     before, found = set(known), []
     receipts = [receipt for receipt in environment.services.receipts(project.name) if receipt["id"] not in before]
     for receipt in attributed(receipts, pod_ips):
-        uid = str(receipt["sop_instance_uid"])
+        shown = REDACTOR.value(receipt)
+        uid = str(shown["sop_instance_uid"])
         relative, path = folder.place("sent", f"{uid}.dcm")
-        path.write_bytes(environment.services.receipt_file(receipt["id"]))
+        _write_content(path, relative, [environment.services.receipt_file(receipt["id"])], found_in)
         found.append(
             SentObject(
                 path=relative,
-                sop_class=str(receipt["sop_class"]),
+                sop_class=str(shown["sop_class"]),
                 sop_instance_uid=uid,
-                series_instance_uid=str(receipt["series_instance_uid"]),
-                calling_ae=str(receipt["calling_ae"]),
-                called_ae=str(receipt["called_ae"]),
+                series_instance_uid=str(shown["series_instance_uid"]),
+                calling_ae=str(shown["calling_ae"]),
+                called_ae=str(shown["called_ae"]),
                 directory=folder.root,
             )
         )
     return found
+
+
+def credential_findings(paths: Sequence[str]) -> list[Finding]:
+    """One finding for each copy in which a credential was overwritten."""
+    message = "has a credential of the environment in it, which is overwritten with * in the evidence"
+    fix = "write no password or token into results: they leave the platform with them"
+    return [Finding(RULE_CREDENTIAL, "warning", path, message, fix) for path in paths]
+
+
+def _write_content(path: Path, shown: str, chunks: Iterable[bytes], found_in: list[str]) -> None:
+    found: dict[str, None] = {}
+    with path.open("wb") as file:
+        for chunk in REDACTOR.stream(chunks, lambda: found.setdefault(shown)):
+            file.write(chunk)
+    found_in.extend(found)
 
 
 def attributed(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
@@ -109,6 +149,7 @@ def collect_tasks(
         if attempt > 0 and record.get("start"):
             text = environment.airflow.log(str(record["dag_id"]), run_id, record["task_id"], attempt)
         if text is not None:
+            text = redact(text)
             log, path = folder.place("logs", f"{name}.log")
             path.write_text(text, "utf-8")
             logs[name] = text
@@ -133,6 +174,11 @@ def collect_tasks(
 
 def as_document(run: Run) -> Json:
     """The content of ``run.json``."""
+    document: Json = REDACTOR.value(_document(run))
+    return document
+
+
+def _document(run: Run) -> Json:
     return {
         "schema": SCHEMA,
         **{

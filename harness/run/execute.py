@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import profiles
 from harness.errors import HarnessError
 from harness.findings import Finding
+from harness.redaction import REDACTOR
 from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, written
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
@@ -166,8 +167,9 @@ def _collect(
     tasks, logs = evidence.collect_tasks(environment, records, folder)
     named = [_named(record, suffix) for _, suffix, record in records]
     ips = [str((record.get("outcome") or {}).get("pod_ip") or "") for record in named]
-    sent = evidence.collect_sent(environment, project, before.receipts, ips, folder)
-    objects = evidence.collect_objects(environment, project.bucket, before.objects, folder)
+    with_credentials: list[str] = []
+    sent = evidence.collect_sent(environment, project, before.receipts, ips, folder, with_credentials)
+    objects = evidence.collect_objects(environment, project.bucket, before.objects, folder, with_credentials)
     state = _state([str(environment.airflow.run(request.dag_id, run_id)["state"]) for run_id in triggered.run_ids])
     if snapshot is not None:
         state = "failed"
@@ -187,7 +189,7 @@ def _collect(
         state=state,
         platform=request.platform,
         cluster=request.cluster,
-        form=triggered.form,
+        form=REDACTOR.value(triggered.form),
         started=started.isoformat(timespec="milliseconds"),
         seconds=round(seconds, 3),
         tasks=tuple(tasks),
@@ -197,6 +199,7 @@ def _collect(
             *findings.of_run(named, state, objects, len(sent)),
             *findings.ignored_arguments(request.given_arguments, named),
             *notices.findings(logs),
+            *evidence.credential_findings(with_credentials),
             *lost,
             *scrapes.collect(environment, project, triggered.run_ids, folder),
             *findings.without_input(named, request.input_readers),
@@ -233,7 +236,8 @@ def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[s
     for number, run_id in enumerate(triggered.run_ids, 1):
         suffix = f" [{number}/{count}]" if count > 1 else ""
         for record in environment.airflow.run(triggered.dag_id, run_id)["tasks"]:
-            found.append((run_id, suffix, {**record, "dag_id": triggered.dag_id}))
+            # before anything is cut to a length that leaves a part of a password
+            found.append((run_id, suffix, {**REDACTOR.value(record), "dag_id": triggered.dag_id}))
     return found
 
 

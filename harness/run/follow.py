@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from harness.errors import EnvironmentError_
+from harness.redaction import redact
 from harness.run.diagnosis import seconds_between
 from harness.run.ports import AirflowPort
 
@@ -53,6 +54,8 @@ class Followed:
 class Lines:
     """Writes a line for each task that ends; on a terminal also a last line that shows what is running.
 
+    No credential shows in them.
+
     Args:
         stream: standard error by default.
         live: whether the last line may be rewritten, by default whether the stream is a terminal.
@@ -80,7 +83,7 @@ class Lines:
         """Nothing new for a second."""
         if self._live:
             self._erase()
-            self._shown = f"{self._clock()} running         {', '.join(running) or '-'}"[:110]
+            self._shown = redact(f"{self._clock()} running         {', '.join(running) or '-'}")[:110]
             self._stream.write(self._shown)
             self._stream.flush()
 
@@ -92,7 +95,7 @@ class Lines:
 
     def _line(self, text: str, took: str = "") -> None:
         self._erase()
-        self._stream.write(f"{self._clock()} {text:<48}{took}".rstrip() + "\n")
+        self._stream.write(f"{self._clock()} {redact(text):<48}{took}".rstrip() + "\n")
         self._stream.flush()
 
     def _erase(self) -> None:
@@ -102,6 +105,29 @@ class Lines:
 
     def _clock(self) -> str:
         return f"[{time.monotonic() - self._started:7.1f} s]"
+
+
+class Redacting:
+    """A listener that passes everything on without credentials.
+
+    Args:
+        listener: gets it.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None:
+        """Passed on."""
+        self._listener.task(redact(task_id), state, seconds, attempt)
+
+    def tick(self, running: list[str]) -> None:
+        """Passed on."""
+        self._listener.tick([redact(task_id) for task_id in running])
+
+    def say(self, text: str) -> None:
+        """Passed on."""
+        self._listener.say(redact(text))
 
 
 class Silent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import os
 import select
@@ -12,6 +14,7 @@ from typing import Any, Protocol
 from harness.contract import interactive as contract
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
+from harness.redaction import REDACTOR
 from harness.run.follow import Listener
 from harness.run.ports import ClusterPort, Json
 
@@ -86,6 +89,7 @@ class Attendant:
         self._author: Author | None = None
         self._open: dict[tuple[str, str], float] = {}
         self._told: set[tuple[str, str]] = set()
+        self._passwords: dict[tuple[str, str], str] = {}
         self._paused_s = 0.0
 
     @property
@@ -125,23 +129,37 @@ class Attendant:
             if self._author is None:
                 self._write(key, {contract.ANSWER: contract.REFUSED, contract.REASON: why_not})
                 return
+            # from here on the container may print its environment
+            self._passwords[key] = self._read_password(key)
             self._write(key, {contract.ATTENDED: "terminal"})
             self._open[key] = time.monotonic()
         elif self._author is not None and data.get(contract.TOOL) and key not in self._told:
             self._told.add(key)
             # what was typed before does not count
             self._author.is_done()
-            self._author.say(self._invitation(_document(item), data[contract.TOOL]))
+            self._author.say(self._invitation(_document(item), data[contract.TOOL], self._passwords.get(key, "")))
         elif self._author is not None and key in self._told and self._author.is_done():
             self._write(key, {contract.ANSWER: contract.COMPLETED})
             self._close(key)
 
-    def _invitation(self, step: Json, tool: str) -> str:
+    def _read_password(self, key: tuple[str, str]) -> str:
+        """Read what the editor will ask for; it shows on the author's terminal only."""
+        try:
+            encoded = self._cluster.api.get("Secret", *key)["data"][contract.PASSWORD]
+            password = base64.b64decode(encoded).decode("ascii")
+        except (ApiError, KeyError, TypeError, binascii.Error, UnicodeDecodeError) as error:
+            raise EnvironmentError_(
+                f"the interactive step {key[1]} has no password", last_seen=f"{type(error).__name__}: {error}"
+            ) from None
+        REDACTOR.add(password)
+        return password
+
+    def _invitation(self, step: Json, tool: str, password: str) -> str:
         lines = [f"{step['task_id']} is an interactive step ({step['what']}) and waits for you."]
         if tool == contract.CODE_SERVER:
             try:
                 host, port = self._cluster.address(step["namespace"], step["service"], contract.STEP_PORT)
-                lines.append(f"  editor  http://{host}:{port}/?folder={contract.WORKSPACE}")
+                lines.append(f"  editor  http://{host}:{port}/?folder={contract.WORKSPACE}  password {password}")
             except EnvironmentError_ as error:
                 lines.append(f"  editor  cannot be reached: {error}")
         else:

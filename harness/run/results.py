@@ -10,13 +10,14 @@ from typing import Any
 from harness.checks.verdict import Verdict
 from harness.errors import CheckError
 from harness.findings import Finding
+from harness.redaction import redact
 from harness.run.metrics import TaskMetrics, read_metrics
 from harness.run.outputs import Reports, SentObjects, StoredObject
 
 
 @dataclasses.dataclass(frozen=True)
 class Cause:
-    """Why a run failed, in the author's terms.
+    """Why a run failed, in the author's terms; it shows no credential.
 
     Args:
         task_id: the task that failed first, ``None`` when no task is to blame.
@@ -29,6 +30,10 @@ class Cause:
     summary: str
     detail: str = ""
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("summary", "detail", "fix"):
+            object.__setattr__(self, name, redact(getattr(self, name)))
 
     @property
     def line(self) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from harness.findings import Finding
+from harness.redaction import REDACTOR
 from harness.run.metrics import AREA
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
@@ -25,7 +26,7 @@ def collect(
         run_id, _, task_id = str(target["task"]).partition("/")
         if run_id in run_ids:
             suffix = f" [{list(run_ids).index(run_id) + 1}/{len(run_ids)}]" if len(run_ids) > 1 else ""
-            by_task.setdefault(f"{task_id}{suffix}", []).append(target)
+            by_task.setdefault(f"{task_id}{suffix}", []).append(REDACTOR.value(target))
     findings = []
     for name, every in by_task.items():
         # as with logs, of the last attempt

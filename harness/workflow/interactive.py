@@ -7,10 +7,12 @@ be done by hand on the same data.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import dataclasses
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -30,10 +32,15 @@ _AGAIN_S: Final = 0.5
 _WATCH_S: Final = 60.0
 _MARK: Final = "kaapana-harness: interactive step with"
 
+_PASSWORD: Final = "KAAPANA_HARNESS_STEP_PASSWORD"
+
+# the editor takes PASSWORD out of the environment of what it starts
 _SCRIPT: Final = f"""\
+password="${_PASSWORD}"
+unset {_PASSWORD}
 if command -v code-server >/dev/null 2>&1; then
   echo "{_MARK} {contract.CODE_SERVER}"
-  exec code-server --auth none --bind-addr 0.0.0.0:{contract.STEP_PORT} "$WORKSPACE"
+  PASSWORD="$password" exec code-server --auth password --bind-addr 0.0.0.0:{contract.STEP_PORT} "$WORKSPACE"
 fi
 echo "{_MARK} {contract.SHELL}"
 trap 'exit 0' TERM INT
@@ -81,8 +88,11 @@ def pod(manifest: Manifest) -> Manifest:
     container = changed["spec"]["containers"][0]
     container.pop("args", None)
     container["command"] = ["sh", "-c", _SCRIPT]
-    container["env"] = [{"name": "WORKSPACE", "value": contract.WORKSPACE}] + [
-        entry for entry in container.get("env") or [] if entry["name"] != "WORKSPACE"
+    password = {"name": _offer_name(changed["metadata"]["name"]), "key": contract.PASSWORD}
+    container["env"] = [
+        {"name": "WORKSPACE", "value": contract.WORKSPACE},
+        *(entry for entry in container.get("env") or [] if entry["name"] not in {"WORKSPACE", _PASSWORD}),
+        {"name": _PASSWORD, "valueFrom": {"secretKeyRef": password}},
     ]
     container["resources"] = {"requests": {"memory": "200Mi"}, "limits": {"memory": "5Gi"}}
     container["securityContext"] = {"runAsUser": 0}
@@ -91,6 +101,10 @@ def pod(manifest: Manifest) -> Manifest:
     changed["spec"]["terminationGracePeriodSeconds"] = 2
     changed["metadata"]["labels"][contract.LABEL_STEP] = changed["metadata"]["name"]
     return changed
+
+
+def _offer_name(pod_name: str) -> str:
+    return f"{pod_name}-step"
 
 
 def check_environment(env_vars: dict[str, Any]) -> None:
@@ -160,20 +174,20 @@ class Session:
 
 
 class _Offer:
-    """The step's ConfigMap and Service, and a thread that waits for the answer and then ends the pod."""
+    """The step's ConfigMap, Secret and Service, and a thread that waits for the answer and then ends the pod."""
 
     def __init__(self, api: KubeApi, attempt: podrun.PodRun, step: Step) -> None:
         self._api = api
         self._attempt = attempt
         self._step = step
-        self._name = f"{attempt.name}-step"
+        self._name = _offer_name(attempt.name)
         self._attended = threading.Event()
         self._over = threading.Event()
         self.answer = ""
         self.reason = ""
 
     def make(self) -> None:
-        """Create both, and begin to wait."""
+        """Create them, and begin to wait."""
         document = {
             **dataclasses.asdict(self._step),
             "namespace": self._attempt.namespace,
@@ -181,6 +195,8 @@ class _Offer:
             "service": self._service,
             "image": self._attempt.image,
         }
+        password = base64.b64encode(secrets.token_urlsafe(18).encode()).decode("ascii")
+        self._create("Secret", self._name, {}, type="Opaque", data={contract.PASSWORD: password})
         data = {contract.DOCUMENT: json.dumps(document)}
         self._create("ConfigMap", self._name, {contract.LABEL_STEP: "true"}, data=data)
         spec = {
@@ -218,7 +234,13 @@ class _Offer:
     def remove(self) -> None:
         """Remove what was made, the pod too."""
         self._over.set()
-        for kind, name in (("Pod", self._attempt.name), ("Service", self._service), ("ConfigMap", self._name)):
+        made = (
+            ("Pod", self._attempt.name),
+            ("Service", self._service),
+            ("ConfigMap", self._name),
+            ("Secret", self._name),
+        )
+        for kind, name in made:
             with contextlib.suppress(ApiError):
                 self._api.delete(kind, self._attempt.namespace, name)
 

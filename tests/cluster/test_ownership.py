@@ -18,7 +18,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from harness.cluster import ledger, open_cluster
+from harness.cluster import ledger, ledger_file, open_cluster
 from harness.cluster.docker import control_plane, leftovers
 from harness.cluster.docker.engine import connect
 from harness.cluster.docker.launcher import DockerCluster
@@ -202,7 +202,7 @@ def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
     environment_id: str, services_image: str, settings: Settings
 ) -> None:
     cluster = DockerCluster.create(settings, environment_id, image=services_image)
-    path = settings.state / "environments" / f"{environment_id}.json"
+    path = settings.state / ledger_file.NAME
     assert path.stat().st_mode & 0o777 == 0o600
     entry = ledger.find(settings, environment_id)
     assert entry is not None

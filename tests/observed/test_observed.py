@@ -116,3 +116,9 @@ def test_the_link_of_an_interactive_step_leads_to_the_editor_of_the_image(
     run = observed.run(dag="with-editor", timeout_s=120)
     assert run.succeeded
     assert run.run_id in author.printed
+    password = re.search(r"password (\S{24,})", author.told)
+    assert password, author.told
+    # the container has printed it
+    assert "the password is ***" in run.task("edit").log
+    files = [path for path in run.directory.rglob("*") if path.is_file()]
+    assert [path for path in files if password[1].encode() in path.read_bytes()] == []

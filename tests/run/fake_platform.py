@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import threading
 from collections.abc import Iterator
@@ -173,7 +174,9 @@ class FakeStore:
 
 
 class FakeCluster:
-    """Holds the ConfigMaps of interactive steps."""
+    """Holds the ConfigMaps of interactive steps, whose Secrets all have the same password."""
+
+    PASSWORD = "AskedByTheEditor-0123456"
 
     def __init__(self) -> None:
         self.api = self
@@ -182,6 +185,11 @@ class FakeCluster:
     def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str]) -> list[dict[str, Any]]:
         assert (kind, namespace, labels) == ("ConfigMap", None, {"kaapana-harness/step": "true"})
         return self.steps
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        assert kind == "Secret"
+        assert {"namespace": namespace, "name": name} in [step["metadata"] for step in self.steps]
+        return {"data": {"password": base64.b64encode(self.PASSWORD.encode()).decode()}}
 
     def patch(self, kind: str, namespace: str, name: str, change: dict[str, Any]) -> None:
         (step,) = [step for step in self.steps if step["metadata"] == {"namespace": namespace, "name": name}]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fake_platform import FakeCluster, FakeEnvironment, FakeProject, outcome, task
 
+from harness.redaction import redact
 from harness.run import interactive
 from harness.run.execute import Request, execute
 from harness.run.follow import Silent, follow
@@ -74,7 +75,9 @@ def test_the_author_is_told_link_and_shell_and_completes_the_step_with_enter(clu
     looking.tick([])
     (text,) = author.told
     assert "train is an interactive step (dev_server='code-server')" in text
-    assert "http://127.0.0.1:40001/?folder=/kaapana" in text
+    assert f"http://127.0.0.1:40001/?folder=/kaapana  password {cluster.PASSWORD}\n" in text
+    # nowhere else: the container may print its environment
+    assert cluster.PASSWORD not in redact(text)
     assert "docker exec -it r-1-train sh" in text
     looking.tick([])
     assert "answer" not in cluster.steps[0]["data"]

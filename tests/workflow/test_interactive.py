@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import queue
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -226,14 +230,46 @@ def test_the_pod_has_the_tasks_data_and_environment_but_waits_for_its_author() -
     (container,) = pod["spec"]["containers"]
     assert container["image"] == "mine:1"
     assert container["volumeMounts"] == POD["spec"]["containers"][0]["volumeMounts"]  # type: ignore[index]
-    assert container["env"] == [{"name": "WORKSPACE", "value": "/kaapana"}, {"name": "EPOCHS", "value": "3"}]
+    assert container["env"][:2] == [{"name": "WORKSPACE", "value": "/kaapana"}, {"name": "EPOCHS", "value": "3"}]
     assert container["command"][:2] == ["sh", "-c"]
-    assert "code-server --auth none --bind-addr 0.0.0.0:8080" in container["command"][2]
+    assert "code-server --auth password --bind-addr 0.0.0.0:8080" in container["command"][2]
     assert "args" not in container
     assert container["securityContext"] == {"runAsUser": 0}
     assert container["resources"]["limits"] == {"memory": "5Gi"}
     assert "initContainers" not in pod["spec"]
     assert POD["spec"]["containers"][0]["args"] == ["--fast"]  # type: ignore[index]  # the original is as it was
+
+
+def test_each_attempt_has_a_password_of_its_own_in_a_secret_that_goes_with_it(api: Api) -> None:
+    passwords = []
+    for _ in range(2):
+        running = Running(api)
+        api.until(lambda: api.step)
+        secret = api.objects["Secret", "d-1-train-step"]
+        passwords.append(base64.b64decode(secret["data"]["password"]).decode())
+        api.answer(attended="terminal")
+        api.until(lambda: ("Pod", "d-1-train") in api.objects)
+        pod = api.objects["Pod", "d-1-train"]
+        reference = {"name": "d-1-train-step", "key": "password"}
+        assert pod["spec"]["containers"][0]["env"][-1]["valueFrom"] == {"secretKeyRef": reference}
+        # neither the pod nor the step's description has it
+        assert passwords[-1] not in json.dumps([pod, api.step])
+        api.answer(answer="completed")
+        running.end()
+        assert api.objects == {}
+        assert passwords[-1] not in "".join(running.log)
+    assert len(set(passwords)) == 2
+    assert min(map(len, passwords)) >= 24
+
+
+def test_the_editor_gets_the_password_and_what_it_starts_does_not(tmp_path: Path) -> None:
+    editor = tmp_path / "code-server"
+    editor.write_text('#!/bin/sh\necho "$PASSWORD|$KAAPANA_HARNESS_STEP_PASSWORD|$*"\n')
+    editor.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "WORKSPACE": "/w", "KAAPANA_HARNESS_STEP_PASSWORD": "p w'\""}
+    command = interactive.pod(POD)["spec"]["containers"][0]["command"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1] == "p w'\"||--auth password --bind-addr 0.0.0.0:8080 /w"
 
 
 def test_the_dev_server_takes_text_only() -> None:

@@ -22,6 +22,7 @@ from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
 from harness.kube.pullsecrets import Login
 from harness.progress import OnProgress, quiet
+from harness.redaction import REDACTOR
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ContextCluster:
         self._settings = settings
         self._client = client
         self._images = RegistryImages(client, settings.context_registry, self.registry, f"kh-{entry.id}/node")
+        REDACTOR.add(access.token or "")
         self._forwarders = Forwarders(self._api, access)
         self._addresses: dict[tuple[str, str, int], tuple[str, int]] = {}
         self._lock = threading.Lock()

@@ -18,6 +18,7 @@ from harness.contract.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_
 from harness.errors import EnvironmentError_, ImageError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
+from harness.redaction import REDACTOR
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class DockerCluster:
 
     def __init__(self, settings: Settings, client: docker.DockerClient, entry: ledger.Entry, *, adopted: bool) -> None:
         self.environment_id = entry.id
+        REDACTOR.add(entry.token)
         self.api = KubeApi(entry.url, token=entry.token)
         self.adopted = adopted
         self.control_plane = f"kh-{entry.id}"

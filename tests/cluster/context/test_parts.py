@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -134,7 +133,9 @@ def test_an_environment_that_is_interrupted_while_it_is_made_is_removed_and_forg
 def test_the_ledger_remembers_the_file_that_has_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     ledger.record(Settings(), ledger.new_entry("x", "context:lab", kubeconfig="/home/me/config"))
-    assert json.loads((tmp_path / "environments" / "x.json").read_text())["kubeconfig"] == "/home/me/config"
+    entry = ledger.find(Settings(), "x")
+    assert entry is not None
+    assert entry.kubeconfig == "/home/me/config"
 
 
 @pytest.mark.parametrize("name", ["registry.site:5000/team", "localhost:5000", "ghcr.io/site/kaapana"])
