@@ -17,6 +17,7 @@ _PIDS = 4096
 _CPU_PERIOD_US = 100_000
 # the engine's smallest quota
 _CPU_LEAST_US = 1_000
+_RAW_SOCKETS = "NET_RAW"
 
 
 def memory_limit(container: Mapping[str, Any]) -> int:
@@ -41,6 +42,7 @@ def container_body(
     mounts: Mounts,
     network: Plan | str,
     networks: Networks,
+    raw_sockets: bool = True,
 ) -> dict[str, Any]:
     """The body of the engine's ``create``.
 
@@ -53,6 +55,7 @@ def container_body(
         mounts: the volumes.
         network: the plan, or the id of the container whose network this one shares.
         networks: knows the engine's names of networks.
+        raw_sockets: whether it may write packets that no rule of its network looks at.
     """
     limit = memory_limit(container)
     host: dict[str, Any] = {
@@ -98,6 +101,9 @@ def container_body(
     if container.get("stdin"):
         body["OpenStdin"] = True
     _security(pod, container, body, host)
+    if not raw_sockets:
+        host["CapAdd"] = [name for name in host.get("CapAdd") or () if name != _RAW_SOCKETS]
+        host["CapDrop"] = [*(host.get("CapDrop") or ()), _RAW_SOCKETS]
     if isinstance(network, str):
         host["NetworkMode"] = f"container:{network}"
         del host["ExtraHosts"]
