@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _COMMAND = ["python", "-m", "harness.cluster.docker.server"]
 # to remove what pods have written, whoever they were, and to answer for names
 _CAPABILITIES = ["DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
+_TEMPORARY_BYTES = 16 << 20
 _READY_S = 30.0
 _READY_POLL_S = 0.03
 _KEPT_LINES = 200
@@ -86,6 +87,7 @@ def start(
         Mount("/var/run/docker.sock", str(socket_path().resolve()), type="bind"),
         # without a source: a volume that goes with the container
         Mount("/state", None, type="volume"),
+        Mount("/tmp", None, type="tmpfs", tmpfs_size=_TEMPORARY_BYTES),
     ]
     if Path("/sys/fs/cgroup").is_dir():
         mounts.append(Mount("/host/cgroup", "/sys/fs/cgroup", type="bind", read_only=True))
@@ -118,7 +120,6 @@ def start(
         cap_drop=["ALL"],
         cap_add=_CAPABILITIES,
         read_only=True,
-        tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=16m"},
     )
     disabled = testcontainers_config.ryuk_disabled
     # our own reaper does its work, also without an image of it being pulled

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from harness.cluster.docker.server.config import LABEL_ROLE, Config
 from harness.cluster.docker.server.engine import Engine, EngineCallError
+from harness.cluster.docker.server.mounted import Mounted, differences
 
 # until a program has ended that only reads a file
 _ANSWER_S: Final = 60.0
@@ -59,3 +60,28 @@ async def output_of(
     if code != 0:
         raise EngineCallError(0, f"{command[0]} ended with {code}: {text.strip()[-500:]}")
     return text
+
+
+async def wrong_mounts(
+    engine: Engine, config: Config, image: str, container: str, wanted: Mapping[str, Mounted]
+) -> str:
+    """Look at a container that has just started, which stands still meanwhile; why it may not go on, or nothing.
+
+    One that has ended before it could be looked at has nothing mounted any more.
+
+    Args:
+        wanted: what has to be mounted, by target.
+    """
+    try:
+        if not await engine.pause(container):
+            return ""
+        place = {"PidMode": f"container:{container}"}
+        name = f"{config.prefix}_look_{container[:12]}"
+        found = await output_of(engine, config, image, ["cat", "/proc/1/mountinfo"], place, name=name)
+        if wrong := differences(found, wanted):
+            return f"a path changed while it was mounted at {', '.join(wrong)}: links in volumes are not followed"
+        await engine.call("POST", f"/containers/{container}/unpause")
+    except EngineCallError as refusal:
+        # to start it again would run the program twice
+        return f"what is mounted cannot be looked at: {refusal}"
+    return ""

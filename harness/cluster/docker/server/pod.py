@@ -13,9 +13,9 @@ from typing import Any
 from harness.cluster.docker.server import outside
 from harness.cluster.docker.server.box import Box, fresh_status
 from harness.cluster.docker.server.engine import EngineCallError
-from harness.cluster.docker.server.helper import output_of
+from harness.cluster.docker.server.helper import wrong_mounts
 from harness.cluster.docker.server.judge import Judge
-from harness.cluster.docker.server.mounted import Mounted, differences
+from harness.cluster.docker.server.mounted import Mounted
 from harness.cluster.docker.server.networks import Plan
 from harness.cluster.docker.server.node import LOG, Node
 from harness.cluster.docker.server.podnetwork import PodNetwork
@@ -204,35 +204,17 @@ class PodWorker:
                     self._network.forget_ports()
                     raise
                 return refusal.message
-            if mounts.compared and (differing := await self._differing(box.id, mounts.compared)):
+            if mounts.compared and (wrong := await self._look_at_mounts(box.id, mounts.compared)):
                 await node.engine.remove(box.id)
-                return (
-                    f"a path changed while it was mounted at {', '.join(differing)}: links in volumes are not followed"
-                )
+                box.id = ""
+                return wrong
             if isinstance(network, Plan):
                 await self._network.joined(box.id)
         return None
 
-    async def _differing(self, container: str, wanted: Mapping[str, Mounted]) -> list[str]:
-        """Where a container that has just started has something else mounted than it should; it stands still meanwhile.
-
-        One that has ended before it could be looked at has nothing mounted any more.
-        """
-        node, engine = self._node, self._node.engine
-        try:
-            await engine.call("POST", f"/containers/{container}/pause")
-        except EngineCallError as refusal:
-            if not (await engine.inspect(container))["State"]["Running"]:
-                return []
-            raise refusal
-        name = f"{node.config.prefix}_look_{container[:12]}"
-        command = ["cat", "/proc/1/mountinfo"]
-        place = {"PidMode": f"container:{container}"}
-        mountinfo = await output_of(engine, node.config, node.sandbox_image, command, place, name=name)
-        if found := differences(mountinfo, wanted):
-            return found
-        await engine.call("POST", f"/containers/{container}/unpause")
-        return []
+    async def _look_at_mounts(self, container: str, wanted: Mapping[str, Mounted]) -> str:
+        node = self._node
+        return await wrong_mounts(node.engine, node.config, node.sandbox_image, container, wanted)
 
     async def _exit(self, box: Box) -> int:
         """Wait for the end of a container and note how it ended."""
