@@ -427,3 +427,13 @@ def test_a_service_account_does_not_choose_networks_whatever_it_may_do(
     assert "only the platform's own objects choose networks" in answer
     with pytest.raises(ApiError):
         cluster.api.get("Pod", platform.namespace, f"{name}-pod")
+
+
+def test_a_pod_with_a_way_out_has_its_host_aliases(project: Objects) -> None:  # noqa: F811
+    aliases = [{"ip": "192.0.2.1", "hostnames": ["somewhere.example.com"]}]
+    script = shell("grep somewhere /etc/hosts")
+    for labels in ({}, _OUT):
+        assert project.output(script, labels=labels, hostAliases=aliases).split() == [
+            "192.0.2.1",
+            "somewhere.example.com",
+        ]

@@ -64,11 +64,6 @@ def container_body(
         "PidsLimit": _PIDS,
         # read back through the API, whatever the engine's own default is
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "2"}},
-        "ExtraHosts": [
-            f"{name}:{entry['ip']}"
-            for entry in pod["spec"].get("hostAliases") or ()
-            for name in entry.get("hostnames") or ()
-        ],
     }
     if mounts.shm_size:
         host["ShmSize"] = mounts.shm_size
@@ -106,7 +101,6 @@ def container_body(
         host["CapDrop"] = [*(host.get("CapDrop") or ()), _RAW_SOCKETS]
     if isinstance(network, str):
         host["NetworkMode"] = f"container:{network}"
-        del host["ExtraHosts"]
     else:
         body |= network_body(pod, network, networks, host)
     return body
@@ -121,6 +115,11 @@ def network_body(pod: Manifest, plan: Plan, networks: Networks, host: dict[str, 
         address = {"HostIp": "127.0.0.1", "HostPort": str(port.node_port or "")}
         bindings[f"{port.port}/{port.protocol}"] = [address]
     host["PortBindings"] = bindings
+    host["ExtraHosts"] = [
+        f"{name}:{entry['ip']}"
+        for entry in pod["spec"].get("hostAliases") or ()
+        for name in entry.get("hostnames") or ()
+    ]
     namespace = pod["metadata"]["namespace"]
     host["DnsSearch"] = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
     if resolver := networks.resolver(plan):
