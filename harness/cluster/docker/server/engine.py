@@ -147,10 +147,14 @@ class Engine:
             except EngineCallError as refusal:
                 last = refusal
             # its end may not have been noted yet
-            if not (await self.inspect(container))["State"]["Running"]:
+            if not await self.runs(container):
                 return False
             await asyncio.sleep(_AGAIN_S)
         raise last
+
+    async def runs(self, container: str) -> bool:
+        """Whether a container has not ended; one that stands still has not."""
+        return bool((await self.inspect(container))["State"]["Running"])
 
     async def remove(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; nothing if it is gone."""

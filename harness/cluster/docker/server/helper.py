@@ -82,6 +82,7 @@ async def wrong_mounts(
             return f"a path changed while it was mounted at {', '.join(wrong)}: links in volumes are not followed"
         await engine.call("POST", f"/containers/{container}/unpause")
     except EngineCallError as refusal:
-        # to start it again would run the program twice
-        return f"what is mounted cannot be looked at: {refusal}"
+        # it may have been ending when it was stopped; to start it again would run the program twice
+        if await engine.runs(container):
+            return f"what is mounted cannot be looked at: {refusal}"
     return ""

@@ -148,6 +148,8 @@ class PodNetwork:
             self._owner = ""
 
     async def remove_sandbox(self) -> None:
-        """Remove the container that held the network, if there is one."""
-        if self.sandbox:
-            await self._node.engine.remove(self.sandbox)
+        """Remove the container that held the network, if there is one, but not while it is being connected."""
+        async with self.lock:
+            self._owner = ""
+            if self.sandbox:
+                await self._node.engine.remove(self.sandbox)
