@@ -195,6 +195,8 @@ class _Api:
         return JSONResponse(self._resources.patch(kind, namespace, name, body, content_type, sub))
 
     async def log(self, request: Request) -> Any:
+        if _kind(request).name != "Pod":
+            raise _unknown(request)
         self._authorize(request, "get", "log")
         pod = self._plane.store.get("Pod", request.path_params.get("namespace"), request.path_params["name"])
         output = self._plane.kubelet.log(pod, request.query_params)
