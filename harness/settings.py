@@ -142,6 +142,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("context_registry", check_registry, "", "registry for context:NAME, reached from here and by the nodes"),
     Option("context_storage_class", str, "", "storage class for context:NAME (default: that of the cluster)"),
     Option("disk_reserve", _megabytes, 1024.0, "MiB of free disk below which the task that writes most is ended"),
+    Option("site_network", _boolean, True, "whether pods with a way out reach private addresses of the site (docker)"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),
     Option("start_timeout", _positive_seconds, 180.0, "seconds the platform may take to become ready"),
     Option("install_timeout", _positive_seconds, 120.0, "seconds the installation of an extension may take"),
@@ -170,6 +171,7 @@ class Settings:
     context_registry: str = ""
     context_storage_class: str = ""
     disk_reserve: float = 1024.0
+    site_network: bool = True
     run_timeout: float = 900.0
     start_timeout: float = 180.0
     install_timeout: float = 120.0

@@ -250,6 +250,7 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
     """What must be equal for an environment to be adopted: cluster, nodes, release, names, and the images' code."""
     where = [settings.cluster, settings.nodes, settings.context_registry, settings.context_storage_class]
+    where.append(settings.site_network)
     named = [settings.platform_registry, settings.platform_version]
     inputs = json.dumps([where, profile.data, dict(tags), settings.gpu, named], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from harness.contract.names import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
+
 Manifest = dict[str, Any]
 
 HOOK = "helm.sh/hook"
@@ -119,6 +121,19 @@ def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
                 for container in spec.get(kind) or ():
                     if isinstance(container, dict) and container.get("image"):
                         yield manifest, str(container["image"])
+
+
+def own_annotation(manifest: Manifest) -> str:
+    """The annotation by which an object or its pods choose networks, as only the harness's own may; empty: none."""
+    spec = manifest.get("spec")
+    template = spec.get("template") if isinstance(spec, dict) else None
+    for holder in (manifest, template):
+        metadata = holder.get("metadata") if isinstance(holder, dict) else None
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        for key in (ANNOTATION_NETWORKS, ANNOTATION_REACHABLE):
+            if isinstance(annotations, dict) and key in annotations:
+                return key
+    return ""
 
 
 def _pod_specs(manifest: Manifest) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from harness.artefacts.package import ChartPackage
 from harness.contract import keywords
-from harness.contract.names import ADMIN_NAMESPACE
+from harness.contract.names import ADMIN_NAMESPACE, LABEL_NETWORK_EXTERNAL
 from harness.errors import ExtensionError
 from harness.findings import Finding
 from harness.platform import values
 from harness.platform.helm import Helm, HelmError
-from harness.platform.manifests import Rendered, arrange, describe
+from harness.platform.manifests import Rendered, arrange, describe, own_annotation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,4 +126,15 @@ def render(
         raise ExtensionError(
             f"{package.name} cannot be installed: its chart does not render", last_seen=str(error)
         ) from None
+    _check_annotations(package.name, rendered)
     return rendered, merged
+
+
+def _check_annotations(name: str, rendered: Rendered) -> None:
+    for manifest in (*rendered.objects, *rendered.hooks):
+        if key := own_annotation(manifest):
+            raise ExtensionError(
+                f"{name} cannot be installed: {describe(manifest)} has the annotation {key}",
+                last_seen="only the harness's own objects choose networks",
+                fix=f"leave it out; the label {LABEL_NETWORK_EXTERNAL} is the platform's way out",
+            )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _COMMAND = ["python", "-m", "harness.cluster.docker.server"]
+# to remove what pods have written, whoever they were, and to answer for names
+_CAPABILITIES = ["DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
+_TEMPORARY_BYTES = 16 << 20
 _READY_S = 30.0
 _READY_POLL_S = 0.03
 _KEPT_LINES = 200
@@ -51,11 +54,14 @@ def _edge(entry: ledger.Entry) -> str:
     return f"kh-{entry.id}-edge"
 
 
-def start(image: str, entry: ledger.Entry, token: str, *, disk_reserve: int) -> tuple[Container, list[str]]:
+def start(
+    image: str, entry: ledger.Entry, token: str, *, disk_reserve: int, site_network: bool = True
+) -> tuple[Container, list[str]]:
     """Start the control plane; its container, and a list to which the lines of its log are added.
 
     Args:
         disk_reserve: bytes of the engine's disk that pods of tasks may not use.
+        site_network: whether pods with a way out reach private addresses of the site.
     """
     from docker.types import Mount
     from testcontainers.core.config import testcontainers_config
@@ -81,6 +87,7 @@ def start(image: str, entry: ledger.Entry, token: str, *, disk_reserve: int) -> 
         Mount("/var/run/docker.sock", str(socket_path().resolve()), type="bind"),
         # without a source: a volume that goes with the container
         Mount("/state", None, type="volume"),
+        Mount("/tmp", None, type="tmpfs", tmpfs_size=_TEMPORARY_BYTES),
     ]
     if Path("/sys/fs/cgroup").is_dir():
         mounts.append(Mount("/host/cgroup", "/sys/fs/cgroup", type="bind", read_only=True))
@@ -94,9 +101,10 @@ def start(image: str, entry: ledger.Entry, token: str, *, disk_reserve: int) -> 
         KAAPANA_HARNESS_OWNER=entry.owner,
         KAAPANA_HARNESS_STARTED=entry.started,
         KAAPANA_HARNESS_TOKEN=token,
-        KAAPANA_HARNESS_POD_TOKEN=secrets.token_urlsafe(24),
+        KAAPANA_HARNESS_ACCOUNT_SECRET=secrets.token_urlsafe(32),
         KAAPANA_HARNESS_OWN_CONTAINER=f"kh-{entry.id}",
         KAAPANA_HARNESS_DISK_RESERVE=str(disk_reserve),
+        KAAPANA_HARNESS_SITE_NETWORK=str(int(site_network)),
     )
     container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
     marks = {**labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
@@ -106,8 +114,12 @@ def start(image: str, entry: ledger.Entry, token: str, *, disk_reserve: int) -> 
         network=_edge(entry),
         auto_remove=True,
         detach=True,
-        security_opt=["label=disable"],
+        security_opt=["label=disable", "no-new-privileges"],
+        # the files of pods may belong to anybody, so it is root, but one that may little else
         user="0",
+        cap_drop=["ALL"],
+        cap_add=_CAPABILITIES,
+        read_only=True,
     )
     disabled = testcontainers_config.ryuk_disabled
     # our own reaper does its work, also without an image of it being pulled

@@ -81,7 +81,14 @@ class DockerCluster:
                     undisturbed.submit(control_plane.labels, entry).result()
                     undisturbed.submit(control_plane.create_network, client, entry).result()
                     reserve = int(settings.disk_reserve * 2**20)
-                    started = undisturbed.submit(control_plane.start, image, entry, token, disk_reserve=reserve)
+                    started = undisturbed.submit(
+                        control_plane.start,
+                        image,
+                        entry,
+                        token,
+                        disk_reserve=reserve,
+                        site_network=settings.site_network,
+                    )
                     container, log = started.result()
                 port = control_plane.wait_until_ready(client, container, token, log)
                 url = f"http://127.0.0.1:{port}"

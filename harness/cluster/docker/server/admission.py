@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
+from harness.cluster.docker.server.accounts import account_of
+from harness.cluster.docker.server.networks import OWN_ANNOTATIONS, OWN_ONLY, check_own_annotations
+from harness.cluster.docker.server.podsecurity import check_profiles
 from harness.cluster.docker.server.podspec import check_pod_spec
 from harness.cluster.docker.server.problems import StatusError, UntranslatableError, bad_request, invalid, not_found
 from harness.cluster.docker.server.store import Manifest, Store
+from harness.cluster.docker.server.volumespec import check_key, check_persistent_volume
 from harness.kube.kinds import Kind
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -18,7 +23,6 @@ _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 # kinds whose names become one label of a DNS name
 _SHORT_NAMES = {"Namespace", "Service"}
-_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _CONFIG_BYTES = 1024 * 1024
 # five letters and digits that cannot form words, as the platform's own suffixes
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -60,6 +64,37 @@ def admit(store: Store, kind: Kind, manifest: Manifest, namespace: str | None) -
                 f'{kind.plural} "{metadata["name"]}" is forbidden: unable to create new content in namespace'
                 f" {metadata['namespace']} because it is being terminated",
             )
+    if kind.name == "Pod" and store.find("ServiceAccount", *account_of(manifest)) is None:
+        account = account_of(manifest)
+        raise StatusError(
+            403,
+            "Forbidden",
+            f'pods "{metadata["name"]}" is forbidden: error looking up service account'
+            f' {account.namespace}/{account.name}: serviceaccount "{account.name}" not found',
+        )
+
+
+def check_for_account(kind: Kind, given: Any) -> None:
+    """Check an object, or a change of one, that a service account and not the owner wants.
+
+    Raises:
+        StatusError: 422, it has an annotation by which only the platform's own objects are told from others.
+    """
+    if key := next((key for key in _keys(given) if key in OWN_ANNOTATIONS), None):
+        name = (given.get("metadata") or {}).get("name") if isinstance(given, dict) else ""
+        raise invalid(kind.name, str(name), f"metadata.annotations[{key}]: Forbidden: {OWN_ONLY}")
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """All keys in a document, as deep as they are."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def check(store: Store, kind: Kind, manifest: Manifest) -> None:
@@ -70,9 +105,13 @@ def check(store: Store, kind: Kind, manifest: Manifest) -> None:
         raise invalid(kind.name, "", "metadata.name: Required value: name or generateName is required")
     try:
         _metadata(kind, metadata)
+        check_own_annotations(metadata.get("namespace"), metadata.get("annotations") or {}, "metadata")
         _CHECKS.get(kind.name, _nothing)(store, manifest)
     except UntranslatableError as problem:
         raise invalid(kind.name, str(name), str(problem)) from None
+    except (AttributeError, TypeError, KeyError) as problem:
+        # a text where an object belongs, and the like
+        raise bad_request(f"{kind.name} in version {kind.api_version!r} cannot be handled: {problem}") from None
 
 
 def _metadata(kind: Kind, metadata: dict[str, Any]) -> None:
@@ -106,6 +145,7 @@ def _nothing(store: Store, manifest: Manifest) -> None:
 
 def _pod(store: Store, manifest: Manifest) -> None:
     spec = manifest.get("spec") or {}
+    check_profiles(manifest["metadata"].get("annotations") or {})
     try:
         check_pod_spec(spec)
     except UntranslatableError as problem:
@@ -148,9 +188,15 @@ def _template(store: Store, manifest: Manifest) -> dict[str, Any]:
     if not template:
         raise UntranslatableError("spec.template", "Required value")
     try:
-        check_pod_spec(template.get("spec") or {})
+        annotations = (template.get("metadata") or {}).get("annotations") or {}
+        check_profiles(annotations)
+        check_own_annotations(manifest["metadata"].get("namespace"), annotations, "metadata")
+        try:
+            check_pod_spec(template.get("spec") or {})
+        except UntranslatableError as problem:
+            raise problem.at("spec") from None
     except UntranslatableError as problem:
-        raise problem.at("spec.template.spec") from None
+        raise problem.at("spec.template") from None
     result: dict[str, Any] = spec
     return result
 
@@ -211,15 +257,16 @@ def _service(store: Store, manifest: Manifest) -> None:
             )
 
 
+def _persistent_volume(store: Store, manifest: Manifest) -> None:
+    del store
+    check_persistent_volume(manifest)
+
+
 def _config(store: Store, manifest: Manifest) -> None:
     del store
     for field in ("data", "stringData", "binaryData"):
         for key, value in (manifest.get(field) or {}).items():
-            if not _CONFIG_KEY.fullmatch(str(key)) or str(key).startswith("..") or key == ".":
-                raise UntranslatableError(
-                    f"{field}[{key}]",
-                    "Invalid value: a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
-                )
+            check_key(key, f"{field}[{key}]")
             if not isinstance(value, str):
                 raise UntranslatableError(f"{field}[{key}]", f"must be a string, not {type(value).__name__}")
     if len(json.dumps(manifest.get("data") or {})) > _CONFIG_BYTES:
@@ -249,4 +296,5 @@ _CHECKS = {
     "Service": _service,
     "ConfigMap": _config,
     "Secret": _secret,
+    "PersistentVolume": _persistent_volume,
 }

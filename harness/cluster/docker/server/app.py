@@ -14,8 +14,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.cluster.docker.server import discovery, streams
+from harness.cluster.docker.server.accounts import Account, Accounts
+from harness.cluster.docker.server.admission import check_for_account
 from harness.cluster.docker.server.plane import ControlPlane
 from harness.cluster.docker.server.problems import StatusError, bad_request
+from harness.cluster.docker.server.rbac import Rbac, group_of
+from harness.cluster.docker.server.rbac import Request as Wish
 from harness.cluster.docker.server.registry import ServedName
 from harness.cluster.docker.server.resources import Resources
 from harness.cluster.docker.server.selectors import predicate
@@ -24,10 +28,13 @@ from harness.kube.pullsecrets import Login
 
 _BODY_BYTES = 4 << 20
 _WATCH_S = 1800.0
+# of a request's scope: the service account that asks, ``None`` for the owner
+_ACCOUNT = "kaapana-harness.account"
+_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
 
 
 def make_app(plane: ControlPlane) -> ASGIApp:
-    """The application; every request needs one of the two tokens."""
+    """The application; every request needs the owner's token or that of a service account."""
     api = _Api(plane)
     routes = [
         Route("/readyz", api.ready),
@@ -50,7 +57,7 @@ def make_app(plane: ControlPlane) -> ASGIApp:
             ]
     routes.sort(key=_specific)
     app = Starlette(routes=routes, exception_handlers={StatusError: _problem, HTTPException: _no_such_path})
-    return _Authentication(app, plane.config.token, plane.config.pod_token)
+    return _Authentication(app, plane.config.token, plane.accounts)
 
 
 def _specific(route: Route) -> tuple[int, int]:
@@ -62,10 +69,10 @@ def _specific(route: Route) -> tuple[int, int]:
 class _Authentication:
     """Lets the owner everywhere, and pods with a service account to the paths of Kubernetes."""
 
-    def __init__(self, app: ASGIApp, token: str, pod_token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, accounts: Accounts) -> None:
         self._app = app
         self._token = token.encode()
-        self._pod_token = pod_token.encode()
+        self._accounts = accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         problem = self._refusal(scope) if scope["type"] == "http" else None
@@ -77,11 +84,14 @@ class _Authentication:
     def _refusal(self, scope: Scope) -> StatusError | None:
         given = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ")
         if hmac.compare_digest(given, self._token):
+            scope[_ACCOUNT] = None
             return None
-        if not hmac.compare_digest(given, self._pod_token):
+        account = self._accounts.whose(given.decode("latin-1"))
+        if account is None:
             return StatusError(401, "Unauthorized", "Unauthorized")
         if scope["path"].startswith("/harness/"):
             return StatusError(403, "Forbidden", f"pods may not use {scope['path']}")
+        scope[_ACCOUNT] = account
         return None
 
 
@@ -89,6 +99,7 @@ class _Api:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
         self._resources = Resources(plane.store, plane.networks, plane.removal)
+        self._rbac = Rbac(plane.store)
 
     # -- Kubernetes -----------------------------------------------------------------------------------------------
 
@@ -106,17 +117,39 @@ class _Api:
         if request.method != "GET" and self._plane.reaper.closing.is_set():
             raise StatusError(503, "ServiceUnavailable", "the environment is being removed")
 
+    def _authorize(self, request: Request, verb: str, part: str = "", body: Any = None) -> None:
+        """Let the owner do everything, and a service account what its roles say.
+
+        Raises:
+            StatusError: 403; 422, the object asks for what only the owner's may.
+        """
+        account: Account | None = request.scope[_ACCOUNT]
+        if account is None:
+            return
+        kind, parameters = _kind(request), request.path_params
+        namespace = parameters.get("namespace") or ""
+        wish = Wish(verb, group_of(kind), kind.plural + (part and f"/{part}"), namespace, parameters.get("name") or "")
+        self._rbac.check(account, wish)
+        if body is not None:
+            check_for_account(kind, body)
+            self._rbac.check_grant(account, kind, body, namespace, is_whole=verb in ("create", "update"))
+
     async def collection(self, request: Request) -> Any:
         self._open_for(request)
         kind, namespace, query = _kind(request), request.path_params.get("namespace"), request.query_params
         store = self._plane.store
+        is_watch = query.get("watch") in ("true", "1")
         if request.method == "POST":
-            created = self._resources.create(kind, namespace, await _body(request), dry_run=_dry(request))
+            body = await _body(request)
+            self._authorize(request, "create", body=body)
+            created = self._resources.create(kind, namespace, body, dry_run=_dry(request))
             return JSONResponse(created, 201)
         selected = predicate(query.get("labelSelector", ""), query.get("fieldSelector", ""))
         if request.method == "DELETE":
+            self._authorize(request, "deletecollection")
             items = self._resources.delete_all(kind, namespace, selected)
-        elif query.get("watch") in ("true", "1"):
+        elif is_watch:
+            self._authorize(request, "watch")
             version = query.get("resourceVersion", "")
             if version and not version.isdigit():
                 raise bad_request(f"invalid resource version {version!r}")
@@ -124,6 +157,7 @@ class _Api:
             lines = streams.watch(store, kind.name, namespace, selected, version, timeout_s)
             return streams.Stream(lines, self._plane.reaper, "application/json")
         else:
+            self._authorize(request, "list")
             items = [manifest for manifest in store.list(kind.name, namespace) if selected(manifest)]
         return JSONResponse(
             {
@@ -140,8 +174,11 @@ class _Api:
         namespace, name = request.path_params.get("namespace"), request.path_params["name"]
         sub = _subresource(request)
         if request.method == "GET":
+            self._authorize(request, "get", sub or "")
             return JSONResponse(self._plane.store.get(kind.name, namespace, name))
         body = await _body(request)
+        changed = None if request.method == "DELETE" else body
+        self._authorize(request, _VERBS[request.method], sub or "", changed)
         if request.method == "DELETE":
             return JSONResponse(self._resources.delete(kind, namespace, name, query, body))
         if request.method == "PUT":
@@ -151,11 +188,16 @@ class _Api:
             manager = query.get("fieldManager", "")
             if not manager:
                 raise bad_request("fieldManager is required for apply patch")
+            if self._plane.store.find(kind.name, namespace, name) is None:
+                self._authorize(request, "create")
             applied, is_new = self._resources.apply(kind, namespace, name, body, manager, dry_run=_dry(request))
             return JSONResponse(applied, 201 if is_new else 200)
         return JSONResponse(self._resources.patch(kind, namespace, name, body, content_type, sub))
 
     async def log(self, request: Request) -> Any:
+        if _kind(request).name != "Pod":
+            raise _unknown(request)
+        self._authorize(request, "get", "log")
         pod = self._plane.store.get("Pod", request.path_params.get("namespace"), request.path_params["name"])
         output = self._plane.kubelet.log(pod, request.query_params)
         return streams.Stream(output, self._plane.reaper, "text/plain")
@@ -235,7 +277,7 @@ async def _body(request: Request) -> Any:
     try:
         # every JSON document is YAML, and JSON is what clients send also for server-side apply
         value = json.loads(bytes(data)) if data else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad_request(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise bad_request("the body is not an object")

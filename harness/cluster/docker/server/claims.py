@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.cluster.docker.server.problems import NotReadyError
 from harness.cluster.docker.server.store import Manifest, Store, key_of
 
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
@@ -26,21 +27,32 @@ class Claims:
         self._store = store
         self._state = state
 
-    def node_path(self, path: str) -> Path:
-        """Where a path of the node's file system (``hostPath``) lies."""
-        return self._state / "node" / path.lstrip("/")
+    def host_path(self, namespace: str, path: str) -> tuple[Path, str]:
+        """Return where a ``hostPath`` of a pod lies: a root, and the path below it.
+
+        Every namespace has a root of its own, so that a project does not reach the files of another one.
+        """
+        return _made(self._state / "hostpaths" / namespace), path
 
     def own_path(self, claim: Manifest) -> Path:
         """Where a claim that is provisioned dynamically lies."""
         metadata = claim["metadata"]
         return self._state / "claims" / str(metadata["namespace"]) / str(metadata["name"])
 
-    def path(self, claim: Manifest) -> Path:
-        """The folder of a bound claim."""
+    def place(self, claim: Manifest) -> tuple[Path, str]:
+        """Return where the files of a bound claim lie: a root, and the path below it.
+
+        Volumes of the node's file system have one root: as on a node, they share their files by their paths.
+
+        Raises:
+            NotReadyError: the volume that it names belongs to another claim.
+        """
         volume = self._store.find("PersistentVolume", None, claim["spec"].get("volumeName") or "")
         if volume is None:
-            return self.own_path(claim)
-        return self.node_path(_source(volume))
+            return _made(self.own_path(claim), 0o777), ""
+        if not _is_for(volume, claim):
+            raise NotReadyError(f'volume "{volume["metadata"]["name"]}" already bound to a different claim')
+        return _made(self._state / "node"), _source(volume)
 
     def bind(self, claim: Manifest) -> str | None:
         """Bind a claim that is not bound; the reason when that is not possible yet."""
@@ -76,12 +88,14 @@ class Claims:
         spec = claim["spec"]
         if wanted := spec.get("volumeName"):
             volume = self._store.find("PersistentVolume", None, wanted)
+            if volume and volume["spec"].get("claimRef") and not _is_for(volume, claim):
+                return None, f'volume "{wanted}" already bound to a different claim'
             return volume, "" if volume else f'persistentvolume "{wanted}" not found'
         storage_class = spec.get("storageClassName")
         for volume in self._store.list("PersistentVolume"):
             reference = volume["spec"].get("claimRef")
             if reference:
-                if all(reference.get(field) == claim["metadata"][field] for field in ("namespace", "name")):
+                if _is_for(volume, claim):
                     return volume, ""
             elif (volume["spec"].get("storageClassName") or "") == (storage_class or "") and storage_class is not None:
                 return volume, ""
@@ -95,6 +109,24 @@ class Claims:
         return None, "no persistent volumes available for this claim and no storage class provisions one"
 
 
+def _is_for(volume: Manifest, claim: Manifest) -> bool:
+    """Whether a volume is reserved for a claim; one with the uid of another claim is that one's."""
+    reference = volume["spec"].get("claimRef") or {}
+    metadata = claim["metadata"]
+    return all(reference.get(field) == metadata[field] for field in ("namespace", "name")) and (
+        reference.get("uid") in (None, "", metadata["uid"])
+    )
+
+
 def _source(volume: dict[str, Any]) -> str:
     spec = volume["spec"]
     return str((spec.get("hostPath") or spec.get("local") or {}).get("path") or "")
+
+
+def _made(folder: Path, mode: int = 0o755) -> Path:
+    """Make a folder below the control plane's own, where no pod has been."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        # mkdir's own mode is subject to the umask
+        folder.chmod(mode)
+    return folder

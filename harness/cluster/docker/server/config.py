@@ -27,7 +27,7 @@ class Config:
         owner: ``<pid>@<host>`` of the process that everything belongs to.
         started: ISO 8601 time of the environment's start.
         token: bearer token of the owner: everything.
-        pod_token: bearer token of pods with a service account: the Kubernetes paths only.
+        account_secret: what the tokens of service accounts are made from.
         socket: path of the engine's socket.
         state: folder for claims, configuration files and node paths.
         state_on_engine: the same folder as the engine sees it; empty: look it up on the own container.
@@ -37,6 +37,7 @@ class Config:
         listen_port: port of the API.
         owner_grace_s: seconds between the owner's loss and the removal of everything.
         first_owner_s: seconds within which an owner must appear.
+        site_network: 0 closes the private networks of the site to pods with a way out.
         disk_reserve: bytes of the engine's disk that pods of tasks may not use.
     """
 
@@ -44,7 +45,7 @@ class Config:
     owner: str
     started: str
     token: str
-    pod_token: str
+    account_secret: str
     socket: str = "/var/run/docker.sock"
     state: str = "/state"
     state_on_engine: str = ""
@@ -55,6 +56,7 @@ class Config:
     owner_grace_s: float = 2.0
     first_owner_s: float = 30.0
     disk_reserve: int = 1 << 30
+    site_network: int = 1
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:

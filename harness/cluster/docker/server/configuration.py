@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cluster.docker.server.problems import NotReadyError
+from harness.cluster.docker.server.problems import NotReadyError, UntranslatableError
 from harness.cluster.docker.server.store import Change, Manifest, Store
+from harness.cluster.docker.server.volumespec import check_relative
 
 _Part = tuple[str, Mapping[str, Any]]
 
@@ -92,6 +93,10 @@ class ConfigurationVolumes:
             mode = part.get("defaultMode") or 0o644
             for item in part.get("items") or [{"key": key, "path": key} for key in contents]:
                 if item["key"] in contents:
+                    try:
+                        check_relative(item["path"], f"path of key {item['key']!r}")
+                    except UntranslatableError as problem:
+                        raise NotReadyError(f"{start}{problem}") from None
                     files[item["path"]] = _File(contents[item["key"]], item.get("mode") or mode)
                 elif not part.get("optional"):
                     raise NotReadyError(f"{start}{kind.lower()} references non-existent key: {item['key']}")

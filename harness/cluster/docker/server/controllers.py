@@ -56,6 +56,10 @@ class Controllers:
                 self._queue(key_of(manifest))
         elif kind in ("PersistentVolumeClaim", "PersistentVolume", "StorageClass") and change.what == "ADDED":
             self._queue(key_of(manifest))
+        elif kind == "ServiceAccount" and change.what == "ADDED":
+            # pods of it were refused until now
+            for owner in self._store.list("Deployment", manifest["metadata"]["namespace"]):
+                self._queue(key_of(owner))
         elif kind == "Namespace" and change.what == "ADDED":
             name = manifest["metadata"]["name"]
             account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}}

@@ -20,6 +20,9 @@ from harness.cluster.docker.server.http import exchange
 _API = "/v1.41"
 # until the engine has answered a call that does not wait for anything
 _ANSWER_S = 120.0
+# while something that was asked for by somebody else is still going on
+_TRIES = 50
+_AGAIN_S = 0.1
 
 
 class EngineCallError(Exception):
@@ -131,9 +134,31 @@ class Engine:
                 "POST", f"/containers/{container}/stop", query={"t": str(grace_s)}, timeout_s=grace_s + 60.0
             )
 
+    async def pause(self, container: str) -> bool:
+        """Let a container stand still; ``False`` when it has ended.
+
+        Raises:
+            EngineCallError: it runs, and the engine does not stop it.
+        """
+        for _ in range(_TRIES):
+            try:
+                await self.call("POST", f"/containers/{container}/pause")
+                return True
+            except EngineCallError as refusal:
+                last = refusal
+            # its end may not have been noted yet
+            if not await self.runs(container):
+                return False
+            await asyncio.sleep(_AGAIN_S)
+        raise last
+
+    async def runs(self, container: str) -> bool:
+        """Whether a container has not ended; one that stands still has not."""
+        return bool((await self.inspect(container))["State"]["Running"])
+
     async def remove(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; nothing if it is gone."""
-        for _ in range(50):
+        for _ in range(_TRIES):
             try:
                 await self.call("DELETE", f"/containers/{container}", query={"force": "true", "v": "true"})
                 return
@@ -143,7 +168,7 @@ class Engine:
                 # "removal already in progress": somebody else does it; gone when the answer is 404
                 if problem.status != 409:
                     raise
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_AGAIN_S)
 
     async def connect(self, network: str, container: str, aliases: list[str]) -> None:
         """Attach a container to a network under these names."""

@@ -1,7 +1,9 @@
 """Which networks a pod joins, and under which names: Services and network policies on a Docker engine.
 
-``platform``, ``pods`` and ``ctp`` have no route out; ``edge`` is an ordinary bridge, for published ports and for
-pods that may reach the internet (runtime 12, services 3.4).
+``platform``, ``pods`` and ``ctp`` have no route out, and the engine's host has no address on them. ``edge`` is an
+ordinary bridge, for the published ports of the platform's own pods. ``out`` is one whose pods do not see each other,
+for those that may reach the internet and for published ports of others (runtime 12, services 3.4); what they may not
+reach is said by ``outlets``.
 """
 
 from __future__ import annotations
@@ -9,20 +11,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from harness.cluster.docker.server.config import API_HOST, Config
 from harness.cluster.docker.server.engine import Engine, EngineCallError
+from harness.cluster.docker.server.guard import PROTOCOLS, Rule
+from harness.cluster.docker.server.outlets import Host, Outlet, networks_of, rules
 from harness.cluster.docker.server.problems import UntranslatableError
 from harness.cluster.docker.server.selectors import matches
 from harness.cluster.docker.server.store import Manifest, Store
-from harness.contract.names import LABEL_NETWORK_CTP, LABEL_NETWORK_EXTERNAL, SERVICES_NAMESPACE
+from harness.contract.names import (
+    ADMIN_NAMESPACE,
+    ANNOTATION_NETWORKS,
+    ANNOTATION_REACHABLE,
+    LABEL_NETWORK_CTP,
+    LABEL_NETWORK_EXTERNAL,
+    SERVICES_NAMESPACE,
+)
 
-PLATFORM, PODS, CTP, EDGE = "platform", "pods", "ctp", "edge"
-_ALL = (EDGE, PLATFORM, PODS, CTP)
+PLATFORM, PODS, CTP, EDGE, OUT = "platform", "pods", "ctp", "edge", "out"
+_ALL = (OUT, EDGE, PLATFORM, PODS, CTP)
+_CHOSEN = (EDGE, PLATFORM, PODS, CTP)
+_INSIDE = (PLATFORM, PODS, CTP)
 _PROJECT = "project-"
-_JOIN = "kaapana-harness/networks"
-_REACHABLE = "kaapana-harness/reachable-from"
+OWN_ANNOTATIONS = frozenset({ANNOTATION_NETWORKS, ANNOTATION_REACHABLE})
+OWN_ONLY = "only the platform's own objects choose networks"
+_OWN_NAMESPACES = (ADMIN_NAMESPACE, SERVICES_NAMESPACE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +58,34 @@ class Plan:
     Attributes:
         endpoints: aliases by network, the first network is the one it is created in.
         published: ports for the host.
+        way_out: whether the pod may reach the internet.
     """
 
     endpoints: dict[str, tuple[str, ...]]
     published: tuple[Published, ...] = ()
+    way_out: bool = False
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the pod's network needs rules about what it may not reach."""
+        return OUT in self.endpoints
 
 
 def names_of(service: str, namespace: str) -> list[str]:
     """The DNS names of a Service, shortest first."""
     base = f"{service}.{namespace}"
     return [base, f"{base}.svc", f"{base}.svc.cluster.local"]
+
+
+def check_own_annotations(namespace: str | None, annotations: Mapping[str, Any], where: str) -> None:
+    """Check that nothing outside of the platform's own namespaces chooses its networks.
+
+    Raises:
+        UntranslatableError: names the annotation.
+    """
+    for key in OWN_ANNOTATIONS & annotations.keys():
+        if namespace not in _OWN_NAMESPACES:
+            raise UntranslatableError(f"{where}.annotations[{key}]", f"Forbidden: {OWN_ONLY}")
 
 
 class Networks:
@@ -64,6 +97,8 @@ class Networks:
         self._store = store
         # the control plane's own addresses, by network
         self.own: dict[str, str] = {}
+        self._opening = asyncio.Lock()
+        self._is_open = False
 
     def full_name(self, network: str) -> str:
         """The engine's name of a network."""
@@ -76,17 +111,8 @@ class Networks:
         """
         own = self._config.own_container
 
-        async def one(network: str) -> None:
-            body = {
-                "Name": self.full_name(network),
-                "CheckDuplicate": True,
-                "Driver": "bridge",
-                "Internal": network != EDGE,
-                "Labels": self._config.labels,
-            }
-            await self._engine.call("POST", "/networks/create", body=body)
-
-        await asyncio.gather(*(one(network) for network in _ALL if network != EDGE or not own))
+        # ``out`` is made for the first pod that needs it
+        await asyncio.gather(*(self._create(network) for network in _CHOSEN if network != EDGE or not own))
         if own:
             api = [API_HOST, "kubernetes", "kubernetes.default", f"{API_HOST}.cluster.local"]
             await self._engine.connect(self.full_name(PLATFORM), own, api)
@@ -95,6 +121,44 @@ class Networks:
             for network in _ALL:
                 if entry := joined.get(self.full_name(network)):
                     self.own[network] = entry["IPAddress"]
+
+    async def _create(self, network: str) -> None:
+        options = {}
+        if network in _INSIDE:
+            # without an address there the host cannot be reached over it
+            options["com.docker.network.bridge.inhibit_ipv4"] = "true"
+        if network == OUT:
+            options["com.docker.network.bridge.enable_icc"] = "false"
+        body = {
+            "Name": self.full_name(network),
+            "CheckDuplicate": True,
+            "Driver": "bridge",
+            "Internal": network in _INSIDE,
+            "EnableIPv6": False,
+            "Options": options,
+            "Labels": self._config.labels,
+        }
+        await self._engine.call("POST", "/networks/create", body=body)
+
+    async def open_out(self) -> None:
+        """Make the network that leads out, unless it is there."""
+        async with self._opening:
+            if not self._is_open:
+                await self._create(OUT)
+                self._is_open = True
+
+    async def guard(self, plan: Plan, host: Host) -> list[Rule]:
+        """Return the rules for a pod that is on the network that leads out."""
+        inside = [name for name in plan.endpoints if name in _INSIDE]
+        records = {record["Name"]: networks_of(record) for record in await self._engine.call("GET", "/networks")}
+        ports = tuple((port.protocol, port.port) for port in plan.published if port.protocol in PROTOCOLS)
+        return rules(
+            Outlet(records[self.full_name(OUT)][0].gateway, plan.way_out, ports),
+            host,
+            joined=[network for name in inside for network in records[self.full_name(name)]],
+            others=[network for networks in records.values() for network in networks],
+            site=bool(self._config.site_network),
+        )
 
     def plan(self, pod: Manifest) -> Plan:
         """Networks, aliases and published ports of a pod.
@@ -109,21 +173,23 @@ class Networks:
         joined = {PODS} if project else {PLATFORM}
         if labels.get(LABEL_NETWORK_CTP) == "true" and project:
             joined.add(CTP)
-        if labels.get(LABEL_NETWORK_EXTERNAL) == "true":
-            joined.add(EDGE)
-        for name in _words(annotations.get(_JOIN)):
-            if name not in _ALL:
-                raise UntranslatableError(f"metadata.annotations[{_JOIN}]", f"unknown network {name!r}")
+        way_out = labels.get(LABEL_NETWORK_EXTERNAL) == "true"
+        check_own_annotations(namespace, annotations, "metadata")
+        for name in _words(annotations.get(ANNOTATION_NETWORKS)):
+            if name not in _CHOSEN:
+                raise UntranslatableError(f"metadata.annotations[{ANNOTATION_NETWORKS}]", f"unknown network {name!r}")
             joined.add(name)
         aliases: dict[str, list[str]] = {}
         published: list[Published] = []
         for service in self._store.list("Service", namespace):
             if service["spec"].get("type") != "ExternalName" and matches(service["spec"].get("selector"), labels):
                 self._serve(pod, service, project, joined, aliases, published)
-        if published:
+        if published and namespace in _OWN_NAMESPACES and not way_out:
             joined.add(EDGE)
+        elif published or way_out:
+            joined.add(OUT)
         endpoints = {name: tuple(sorted(aliases.get(name, ()))) for name in _ALL if name in joined}
-        return Plan(endpoints, tuple(published))
+        return Plan(endpoints, tuple(published), way_out)
 
     def _serve(
         self,
@@ -137,7 +203,7 @@ class Networks:
         """Add what one Service means for a pod that it selects."""
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         known = names_of(name, namespace) + self._external_names(name, namespace)
-        reachable = set(_words((service["metadata"].get("annotations") or {}).get(_REACHABLE)))
+        reachable = set(_words((service["metadata"].get("annotations") or {}).get(ANNOTATION_REACHABLE)))
         for network in joined:
             if network == PLATFORM:
                 short = [name] if namespace == SERVICES_NAMESPACE else []
@@ -167,7 +233,7 @@ class Networks:
 
     def resolver(self, plan: Plan) -> str:
         """Who answers a pod for names that no Service has; empty: whoever does for the engine's host."""
-        if EDGE in plan.endpoints:
+        if EDGE in plan.endpoints or plan.way_out:
             return ""
         return next(
             (self.own[network] for network in (PODS, PLATFORM) if network in plan.endpoints and network in self.own), ""
@@ -189,7 +255,7 @@ class Networks:
     def address_in(self, record: dict[str, Any], plan: Plan) -> str:
         """The address of a pod from the engine's record of its container, as its namespace sees it."""
         found = record["NetworkSettings"]["Networks"]
-        for network in (PODS, PLATFORM, CTP, EDGE):
+        for network in (PODS, PLATFORM, CTP, EDGE, OUT):
             if network in plan.endpoints and (entry := found.get(self.full_name(network))):
                 return str(entry["IPAddress"])
         return ""

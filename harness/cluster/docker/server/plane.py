@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster.docker.server import dns
+from harness.cluster.docker.server.accounts import Accounts
 from harness.cluster.docker.server.claims import Claims
 from harness.cluster.docker.server.config import Config
 from harness.cluster.docker.server.controllers import Controllers
@@ -38,6 +39,7 @@ class ControlPlane:
 
     config: Config
     store: Store
+    accounts: Accounts
     images: Images
     networks: Networks
     kubelet: Kubelet
@@ -59,6 +61,7 @@ class ControlPlane:
         # from here on something exists that has to be removed when nobody comes for it
         reaper = Reaper(config, engine, networks, images)
         info, _ = await asyncio.gather(engine.call("GET", "/info"), networks.create())
+        accounts = Accounts(store, config.account_secret)
         claims = Claims(store, Path(config.state))
         volumes = Volumes(
             store,
@@ -66,7 +69,7 @@ class ControlPlane:
             state=Path(config.state),
             state_on_engine=config.state_on_engine,
             memory=int(info["MemTotal"]),
-            pod_token=config.pod_token,
+            accounts=accounts,
         )
         node = Node(
             config=config,
@@ -95,7 +98,7 @@ class ControlPlane:
             if address := networks.own.get(network):
                 await dns.serve(address, kubelet.unknown_name)
         addresses = ["127.0.0.1", *(address for network, address in networks.own.items() if network != PODS)]
-        return cls(config, store, images, networks, kubelet, removal, reaper, addresses)
+        return cls(config, store, accounts, images, networks, kubelet, removal, reaper, addresses)
 
 
 def namespace(name: str) -> Manifest:

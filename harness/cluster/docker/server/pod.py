@@ -7,12 +7,15 @@ import contextlib
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from harness.cluster.docker.server import outside
 from harness.cluster.docker.server.box import Box, fresh_status
 from harness.cluster.docker.server.engine import EngineCallError
+from harness.cluster.docker.server.helper import wrong_mounts
 from harness.cluster.docker.server.judge import Judge
+from harness.cluster.docker.server.mounted import Mounted
 from harness.cluster.docker.server.networks import Plan
 from harness.cluster.docker.server.node import LOG, Node
 from harness.cluster.docker.server.podnetwork import PodNetwork
@@ -84,7 +87,7 @@ class PodWorker:
             # the node never changes, so this pod stays as it is until it is deleted
             await asyncio.Event().wait()
         self._sources = await self._preparation.volumes((*self.init, *self.boxes))
-        if len(self.boxes) > 1 or needs_address(self._pod):
+        if len(self.boxes) > 1 or needs_address(self._pod) or self._network.needs_guard():
             await self._undisturbed(self._network.start_sandbox(self._name("network", 0)))
         for box in self.init:
             if not await self._keep(box, init=True):
@@ -189,6 +192,7 @@ class PodWorker:
                 mounts=mounts,
                 network=network,
                 networks=node.networks,
+                raw_sockets=not self._network.guarded,
             )
             box.id = await node.engine.create(self._name(box.name, box.restarts), body)
             if isinstance(network, Plan):
@@ -200,9 +204,17 @@ class PodWorker:
                     self._network.forget_ports()
                     raise
                 return refusal.message
+            if mounts.compared and (wrong := await self._look_at_mounts(box.id, mounts.compared)):
+                await node.engine.remove(box.id)
+                box.id = ""
+                return wrong
             if isinstance(network, Plan):
                 await self._network.joined(box.id)
         return None
+
+    async def _look_at_mounts(self, container: str, wanted: Mapping[str, Mounted]) -> str:
+        node = self._node
+        return await wrong_mounts(node.engine, node.config, node.sandbox_image, container, wanted)
 
     async def _exit(self, box: Box) -> int:
         """Wait for the end of a container and note how it ended."""

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
+from harness.cluster.docker.server import guard
 from harness.cluster.docker.server.config import LABEL_ROLE
+from harness.cluster.docker.server.engine import EngineCallError
+from harness.cluster.docker.server.helper import output_of
 from harness.cluster.docker.server.networks import Plan
 from harness.cluster.docker.server.node import Node
+from harness.cluster.docker.server.outlets import SURVEY, Host
 from harness.cluster.docker.server.store import Key, Manifest, key_of
 from harness.cluster.docker.server.translate import network_body
+
+_GUARD_S = 60.0
 
 
 class PodNetwork:
@@ -23,6 +30,7 @@ class PodNetwork:
 
     Attributes:
         address: IP address of the pod, empty until it is known.
+        guarded: rules say what the pod may not reach; they are there before its first container starts.
         sandbox: the container that only holds the network, empty when one of the pod's own containers does.
     """
 
@@ -33,15 +41,27 @@ class PodNetwork:
         self.lock = asyncio.Lock()
         self.address = ""
         self.sandbox = ""
+        self.guarded = False
         self._plan = Plan({})
         # the container whose network is the pod's, while it runs
         self._owner = ""
 
     async def start_sandbox(self, name: str) -> None:
         """Start a container that only holds the network, so that those of the pod can come and go."""
+        node = self._node
         async with self.lock:
-            self._plan = self._node.networks.plan(self._pod)
-            host: dict[str, Any] = {"PidsLimit": 16}
+            self._plan = node.networks.plan(self._pod)
+            host: dict[str, Any] = {
+                "PidsLimit": 16,
+                "CapDrop": ["ALL"],
+                "ReadonlyRootfs": True,
+                "SecurityOpt": ["no-new-privileges"],
+            }
+            self.guarded = self._plan.guarded
+            if self.guarded:
+                # for the rules about this network; no container of the pod runs in here
+                host["CapAdd"] = ["NET_ADMIN"]
+                await node.networks.open_out()
             body = {
                 "Image": self._node.sandbox_image,
                 "Entrypoint": ["sleep", "infinity"],
@@ -53,7 +73,23 @@ class PodNetwork:
             self.sandbox = await self._node.engine.create(name, body)
             await self._node.networks.attach(self.sandbox, self._plan)
             await self._node.engine.start(self.sandbox)
+            if self.guarded:
+                await self._guard(name)
             await self.joined(self.sandbox)
+
+    def needs_guard(self) -> bool:
+        """Whether the pod may only start in a network that has been guarded before."""
+        return self._node.networks.plan(self._pod).guarded
+
+    async def _guard(self, name: str) -> None:
+        node = self._node
+        # for every pod again: addresses of a host come and go
+        place = {"NetworkMode": "host", "UsernsMode": "host"}
+        survey = await output_of(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
+        rules = await node.networks.guard(self._plan, Host.read(survey))
+        command = ["python", "-m", guard.__name__, json.dumps(rules)]
+        if code := await node.engine.execute(self.sandbox, command, _GUARD_S):
+            raise EngineCallError(0, f"the pod's network cannot be guarded: the kernel refuses its rules ({code})")
 
     def for_container(self, *, init: bool) -> Plan | str:
         """What a container is created with: the sandbox that it joins, or a plan of its own."""
@@ -112,6 +148,8 @@ class PodNetwork:
             self._owner = ""
 
     async def remove_sandbox(self) -> None:
-        """Remove the container that held the network, if there is one."""
-        if self.sandbox:
-            await self._node.engine.remove(self.sandbox)
+        """Remove the container that held the network, if there is one, but not while it is being connected."""
+        async with self.lock:
+            self._owner = ""
+            if self.sandbox:
+                await self._node.engine.remove(self.sandbox)

@@ -6,16 +6,20 @@ one node without other tenants (``_VOID``), or refused.
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
+from harness.cluster.docker.server import podsecurity
 from harness.cluster.docker.server.problems import UntranslatableError
+from harness.cluster.docker.server.volumespec import check_absolute, check_relative, check_volume
 from harness.kube.quantities import parse, whole
 
 Spec = Mapping[str, Any]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_HOST_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 # the engine's own lower bound (Docker: 6 MB)
 MIN_MEMORY = 6 * 1024 * 1024
@@ -23,23 +27,17 @@ MIN_MEMORY = 6 * 1024 * 1024
 _POD = {
     "containers", "initContainers", "volumes", "restartPolicy", "securityContext", "hostname", "hostAliases",
     "activeDeadlineSeconds", "terminationGracePeriodSeconds", "serviceAccountName", "serviceAccount",
-    "nodeSelector", "nodeName", "affinity", "imagePullSecrets",
+    "nodeSelector", "nodeName", "affinity", "imagePullSecrets", "automountServiceAccountToken",
 }  # fmt: skip
 _POD_VOID = {
     "priorityClassName", "priority", "preemptionPolicy", "schedulerName", "tolerations",
-    "enableServiceLinks", "automountServiceAccountToken", "topologySpreadConstraints", "dnsPolicy",
+    "enableServiceLinks", "topologySpreadConstraints", "dnsPolicy",
 }  # fmt: skip
 _CONTAINER = {
     "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "volumeMounts",
     "resources", "securityContext", "readinessProbe", "livenessProbe", "startupProbe", "ports",
 }  # fmt: skip
 _CONTAINER_VOID = {"terminationMessagePolicy", "stdin", "stdinOnce"}
-_SECURITY_POD = {"runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile"}
-_SECURITY = {
-    "runAsUser", "runAsGroup", "runAsNonRoot", "capabilities", "allowPrivilegeEscalation",
-    "readOnlyRootFilesystem", "seccompProfile",
-}  # fmt: skip
-_VOLUMES = {"persistentVolumeClaim", "configMap", "secret", "emptyDir", "hostPath", "projected"}
 _PROBE = {
     "httpGet", "tcpSocket", "exec", "initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold",
     "failureThreshold",
@@ -58,12 +56,14 @@ def check_pod_spec(spec: Spec) -> None:
         raise UntranslatableError("containers", "Required value")
     if spec.get("restartPolicy") not in (None, "Always", "OnFailure", "Never"):
         raise UntranslatableError("restartPolicy", f"Unsupported value: {spec['restartPolicy']!r}")
-    _only(spec.get("securityContext") or {}, _SECURITY_POD, "securityContext.")
-    _seccomp(spec.get("securityContext") or {}, "securityContext.")
+    if not isinstance(spec.get("hostname"), str | None) or not _NAME.fullmatch(spec.get("hostname") or "a"):
+        raise UntranslatableError("hostname", f"Invalid value: {spec['hostname']!r}: a lowercase RFC 1123 label")
+    _security(spec, podsecurity.POD_FIELDS, "")
+    _host_aliases(spec)
     _affinity(spec.get("affinity") or {})
     names: set[str] = set()
     for number, volume in enumerate(spec.get("volumes") or ()):
-        _volume(volume, f"volumes[{number}]")
+        check_volume(volume, f"volumes[{number}]")
         names.add(volume["name"])
     seen: set[str] = set()
     for group in ("initContainers", "containers"):
@@ -79,7 +79,7 @@ def check_pod_spec(spec: Spec) -> None:
                         raise UntranslatableError(f"{where}.{probe}", "Forbidden: may not be set for init containers")
 
 
-def _only(given: Spec, known: set[str], where: str) -> None:
+def _only(given: Spec, known: Set[str], where: str) -> None:
     for field, value in given.items():
         if field in known or value is None:
             continue
@@ -88,10 +88,25 @@ def _only(given: Spec, known: set[str], where: str) -> None:
         raise UntranslatableError(where + field, f"cannot be done on the docker cluster (value {value!r})")
 
 
-def _seccomp(context: Spec, where: str) -> None:
-    profile = context.get("seccompProfile")
-    if profile and profile.get("type") != "RuntimeDefault":
-        raise UntranslatableError(f"{where}seccompProfile", "only RuntimeDefault can be done on the docker cluster")
+def _security(holder: Spec, known: frozenset[str], where: str) -> None:
+    context = holder.get("securityContext") or {}
+    if not isinstance(context, Mapping):
+        raise UntranslatableError(f"{where}securityContext", f"must be an object, not {context!r}")
+    _only(context, known, f"{where}securityContext.")
+    podsecurity.check_security_context(context, f"{where}securityContext.")
+
+
+def _host_aliases(spec: Spec) -> None:
+    for number, entry in enumerate(spec.get("hostAliases") or ()):
+        at = f"hostAliases[{number}]"
+        try:
+            # the engine has words of its own here, such as one for the address of its host
+            ipaddress.ip_address(str(entry.get("ip")))
+        except ValueError:
+            raise UntranslatableError(f"{at}.ip", f"must be valid IP address: {entry.get('ip')!r}") from None
+        for name in entry.get("hostnames") or ():
+            if not _HOST_NAME.fullmatch(str(name)):
+                raise UntranslatableError(f"{at}.hostnames", f"Invalid value: {name!r}: a lowercase RFC 1123 subdomain")
 
 
 def _affinity(affinity: Spec) -> None:
@@ -100,30 +115,6 @@ def _affinity(affinity: Spec) -> None:
             # preferences are void on one node; demands would have to be judged
             if not rule.startswith("preferred"):
                 raise UntranslatableError(f"affinity.{group}.{rule}", "cannot be done on the docker cluster")
-
-
-def _volume(volume: Spec, where: str) -> None:
-    if not _NAME.fullmatch(str(volume.get("name", ""))):
-        raise UntranslatableError(f"{where}.name", f"Invalid value: {volume.get('name')!r}")
-    sources = [field for field in volume if field != "name" and volume[field] is not None]
-    for source in sources:
-        if source not in _VOLUMES:
-            raise UntranslatableError(f"{where}.{source}", "this type of volume cannot be done on the docker cluster")
-    for kind in ("configMap", "secret"):
-        _items(volume.get(kind) or {}, f"{where}.{kind}")
-    for number, part in enumerate((volume.get("projected") or {}).get("sources") or ()):
-        for source in ("configMap", "secret"):
-            _items(part.get(source) or {}, f"{where}.projected.sources[{number}].{source}")
-        for source in part:
-            if source not in {"configMap", "secret"}:
-                raise UntranslatableError(f"{where}.projected.sources[{number}].{source}", "cannot be done here")
-
-
-def _items(part: Spec, where: str) -> None:
-    for number, item in enumerate(part.get("items") or ()):
-        path = str(item.get("path") or "")
-        if not path or path.startswith("/") or ".." in path.split("/"):
-            raise UntranslatableError(f"{where}.items[{number}].path", "must be a relative path without '..'")
 
 
 def _container(container: Spec, where: str, volumes: set[str]) -> None:
@@ -148,15 +139,17 @@ def _container(container: Spec, where: str, volumes: set[str]) -> None:
         if port.get("hostPort"):
             raise UntranslatableError(f"{where}.ports[{number}].hostPort", "cannot be done: no fixed ports here")
     _resources(container.get("resources") or {}, f"{where}.resources")
-    context = container.get("securityContext") or {}
-    _only(context, _SECURITY, f"{where}.securityContext.")
-    _seccomp(context, f"{where}.securityContext.")
+    _security(container, podsecurity.CONTAINER_FIELDS, f"{where}.")
     for field in ("readinessProbe", "livenessProbe", "startupProbe"):
         probe = container.get(field)
         if probe:
             _only(probe, _PROBE, f"{where}.{field}.")
             if not any(probe.get(kind) for kind in ("httpGet", "tcpSocket", "exec")):
                 raise UntranslatableError(f"{where}.{field}", "Required value: must specify a handler type")
+            for kind in ("httpGet", "tcpSocket"):
+                if (probe.get(kind) or {}).get("host"):
+                    # it is the control plane that asks, which reaches more than the pod does
+                    raise UntranslatableError(f"{where}.{field}.{kind}.host", "Forbidden: a pod is asked itself")
 
 
 def _environment(container: Spec, where: str) -> None:
@@ -176,11 +169,11 @@ def _mount(mount: Spec, where: str, volumes: set[str]) -> None:
     _only(mount, {"name", "mountPath", "subPath", "readOnly"}, f"{where}.")
     if mount.get("name") not in volumes:
         raise UntranslatableError(f"{where}.name", f"Not found: {mount.get('name')!r}")
-    if not str(mount.get("mountPath") or "").startswith("/"):
-        raise UntranslatableError(f"{where}.mountPath", f"must be an absolute path, not {mount.get('mountPath')!r}")
-    sub_path = mount.get("subPath") or ""
-    if sub_path.startswith("/") or ".." in sub_path.split("/"):
-        raise UntranslatableError(f"{where}.subPath", "must be a relative path without '..'")
+    check_absolute(mount.get("mountPath"), f"{where}.mountPath")
+    if ":" in mount["mountPath"]:
+        raise UntranslatableError(f"{where}.mountPath", "must not contain ':'")
+    if mount.get("subPath"):
+        check_relative(mount["subPath"], f"{where}.subPath")
 
 
 def _resources(resources: Spec, where: str) -> None:

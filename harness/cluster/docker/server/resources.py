@@ -41,6 +41,8 @@ class Resources:
             StatusError: 400, 403, 404, 409, 422.
         """
         self._identify(kind, manifest)
+        # who creates an object does not say how it fares
+        manifest.pop("status", None)
         admit(self._store, kind, manifest, namespace)
         if kind.name == "Pod":
             self._fits(manifest)

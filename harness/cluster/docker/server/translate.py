@@ -17,6 +17,7 @@ _PIDS = 4096
 _CPU_PERIOD_US = 100_000
 # the engine's smallest quota
 _CPU_LEAST_US = 1_000
+_RAW_SOCKETS = "NET_RAW"
 
 
 def memory_limit(container: Mapping[str, Any]) -> int:
@@ -41,6 +42,7 @@ def container_body(
     mounts: Mounts,
     network: Plan | str,
     networks: Networks,
+    raw_sockets: bool = True,
 ) -> dict[str, Any]:
     """The body of the engine's ``create``.
 
@@ -53,6 +55,7 @@ def container_body(
         mounts: the volumes.
         network: the plan, or the id of the container whose network this one shares.
         networks: knows the engine's names of networks.
+        raw_sockets: whether it may write packets that no rule of its network looks at.
     """
     limit = memory_limit(container)
     host: dict[str, Any] = {
@@ -61,11 +64,6 @@ def container_body(
         "PidsLimit": _PIDS,
         # read back through the API, whatever the engine's own default is
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "2"}},
-        "ExtraHosts": [
-            f"{name}:{entry['ip']}"
-            for entry in pod["spec"].get("hostAliases") or ()
-            for name in entry.get("hostnames") or ()
-        ],
     }
     if mounts.shm_size:
         host["ShmSize"] = mounts.shm_size
@@ -98,9 +96,11 @@ def container_body(
     if container.get("stdin"):
         body["OpenStdin"] = True
     _security(pod, container, body, host)
+    if not raw_sockets:
+        host["CapAdd"] = [name for name in host.get("CapAdd") or () if name != _RAW_SOCKETS]
+        host["CapDrop"] = [*(host.get("CapDrop") or ()), _RAW_SOCKETS]
     if isinstance(network, str):
         host["NetworkMode"] = f"container:{network}"
-        del host["ExtraHosts"]
     else:
         body |= network_body(pod, network, networks, host)
     return body
@@ -115,6 +115,11 @@ def network_body(pod: Manifest, plan: Plan, networks: Networks, host: dict[str, 
         address = {"HostIp": "127.0.0.1", "HostPort": str(port.node_port or "")}
         bindings[f"{port.port}/{port.protocol}"] = [address]
     host["PortBindings"] = bindings
+    host["ExtraHosts"] = [
+        f"{name}:{entry['ip']}"
+        for entry in pod["spec"].get("hostAliases") or ()
+        for name in entry.get("hostnames") or ()
+    ]
     namespace = pod["metadata"]["namespace"]
     host["DnsSearch"] = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
     if resolver := networks.resolver(plan):

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cluster.docker.server.config import API_HOST, API_PORT, NODE_NAME
 from harness.cluster.docker.server.configuration import contents_of
+from harness.cluster.docker.server.rbac import has_token
 from harness.cluster.docker.server.store import Manifest, Store
 
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
@@ -47,7 +48,7 @@ def variables_of(store: Store, pod: Manifest, container: Mapping[str, Any], addr
     """
     namespace = pod["metadata"]["namespace"]
     result: dict[str, str] = {}
-    if (pod["spec"].get("serviceAccountName") or "default") != "default":
+    if has_token(store, pod):
         result["KUBERNETES_SERVICE_HOST"] = API_HOST
         result["KUBERNETES_SERVICE_PORT"] = str(API_PORT)
         result["KAAPANA_HARNESS_KUBE_SCHEME"] = "http"

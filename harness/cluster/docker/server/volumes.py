@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.cluster.docker.server import beneath, mounted
+from harness.cluster.docker.server.accounts import Accounts, account_of
 from harness.cluster.docker.server.claims import Claims
 from harness.cluster.docker.server.configuration import ConfigurationVolumes
-from harness.cluster.docker.server.problems import NotReadyError
+from harness.cluster.docker.server.mounted import Mounted
+from harness.cluster.docker.server.problems import NotReadyError, StatusError
+from harness.cluster.docker.server.rbac import has_token
 from harness.cluster.docker.server.store import Manifest, Store
 from harness.kube.quantities import whole
 
@@ -22,21 +26,28 @@ class Source:
     """What lies behind a volume.
 
     Attributes:
-        path: its folder, as this process sees it; ``None`` for one in memory.
+        root: a folder that no pod can change the path of, as this process sees it; ``None`` for a volume in memory.
+        relative: what of it is the volume; pods may have put anything on the way.
         size: bytes of a volume in memory, 0 for no limit of its own.
         made_up: read-only files that were written from an object.
     """
 
-    path: Path | None
+    root: Path | None
+    relative: str = ""
     size: int = 0
     made_up: bool = False
 
 
 @dataclasses.dataclass
 class Mounts:
-    """What a container gets: binds, file systems in memory by path, and the size of ``/dev/shm`` (0: not asked)."""
+    """What a container gets: binds, file systems in memory by path, and the size of ``/dev/shm`` (0: not asked).
+
+    Attributes:
+        compared: what has to be mounted, by target, where a pod could have changed the path meanwhile.
+    """
 
     binds: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    compared: dict[str, Mounted] = dataclasses.field(default_factory=dict)
     tmpfs: dict[str, str] = dataclasses.field(default_factory=dict)
     shm_size: int = 0
 
@@ -50,11 +61,11 @@ class Volumes:
         state: the control plane's folder, as this process sees it.
         state_on_engine: the same as the engine sees it.
         memory: bytes of memory of the node.
-        pod_token: what pods with a service account authenticate with.
+        accounts: makes the tokens of service accounts.
     """
 
     def __init__(
-        self, store: Store, claims: Claims, *, state: Path, state_on_engine: str, memory: int, pod_token: str
+        self, store: Store, claims: Claims, *, state: Path, state_on_engine: str, memory: int, accounts: Accounts
     ) -> None:
         self._store = store
         self._configuration = ConfigurationVolumes(store)
@@ -62,7 +73,7 @@ class Volumes:
         self._state = state
         self._state_on_engine = state_on_engine
         self._memory = memory
-        self._pod_token = pod_token
+        self._accounts = accounts
 
     def home(self, pod: Manifest) -> Path:
         """The folder of a pod's own volumes."""
@@ -85,17 +96,18 @@ class Volumes:
             if reason := self._claims.bind(claim):
                 raise NotReadyError(f'persistentvolumeclaim "{claim_ref["claimName"]}" is not bound: {reason}')
             claim = self._store.get("PersistentVolumeClaim", namespace, claim_ref["claimName"])
-            return Source(_folder(self._claims.path(claim), 0o777))
+            root, relative = self._claims.place(claim)
+            beneath.make_folder(root, relative, 0o777)
+            return Source(root, relative)
         if host := volume.get("hostPath"):
-            path = self._claims.node_path(host["path"])
+            root, relative = self._claims.host_path(namespace, host["path"])
             if host.get("type") in (None, "", "DirectoryOrCreate"):
-                _folder(path, 0o755)
+                beneath.make_folder(root, relative, 0o755)
             elif host.get("type") == "FileOrCreate":
-                _folder(path.parent, 0o755)
-                path.touch()
-            elif not path.exists():
+                beneath.make_file(root, relative)
+            elif beneath.resolve(root, relative) is None:
                 raise NotReadyError(f"hostPath {host['path']} of type {host['type']} does not exist on the node")
-            return Source(path)
+            return Source(root, relative)
         target = self.home(pod) / name
         empty = volume.get("emptyDir")
         if self._configuration.make(target, namespace, volume):
@@ -111,27 +123,28 @@ class Volumes:
         """What one container of the pod mounts.
 
         Raises:
-            NotReadyError: a ``subPath`` of configuration does not exist.
+            NotReadyError: a ``subPath`` of configuration does not exist, or a path leads over a link.
         """
         result = Mounts()
         for mount in container.get("volumeMounts") or ():
             source, target = sources[mount["name"]], mount["mountPath"]
-            if source.path is None:
+            if source.root is None:
                 size = source.size or memory_limit or self._memory // 2
                 if target.rstrip("/") == "/dev/shm":
                     result.shm_size = size
                 else:
                     result.tmpfs[target] = f"rw,mode=1777,size={size}"
                 continue
-            path = source.path
-            if mount.get("subPath"):
-                path = path / mount["subPath"]
-                if not path.exists():
-                    if source.made_up:
-                        raise NotReadyError(f"volume {mount['name']!r} has no file {mount['subPath']!r} (subPath)")
-                    _folder(path, 0o777)
-            result.binds.append(self._bind(path, target, bool(mount.get("readOnly")) or source.made_up))
-        if (pod["spec"].get("serviceAccountName") or "default") != "default":
+            relative = f"{source.relative}/{mount.get('subPath') or ''}".strip("/")
+            found = beneath.resolve(source.root, relative)
+            if found is None:
+                if source.made_up:
+                    raise NotReadyError(f"volume {mount['name']!r} has no file {mount['subPath']!r} (subPath)")
+                found = beneath.make_folder(source.root, relative, 0o777)
+            result.binds.append(self._bind(found, target, bool(mount.get("readOnly")) or source.made_up))
+            if relative and not source.made_up:
+                result.compared[target] = mounted.expected(mounted.OWN.read_text("utf-8"), found)
+        if has_token(self._store, pod):
             result.binds.append(self._bind(self._service_account(pod), _TOKEN_PATH, True))
         return result
 
@@ -141,7 +154,10 @@ class Volumes:
 
     def _service_account(self, pod: Manifest) -> Path:
         folder = _folder(self.home(pod) / ".serviceaccount", 0o755)
-        (folder / "token").write_text(self._pod_token, "ascii")
+        try:
+            (folder / "token").write_text(self._accounts.token(account_of(pod)), "ascii")
+        except StatusError as gone:
+            raise NotReadyError(gone.message) from None
         (folder / "namespace").write_text(pod["metadata"]["namespace"], "ascii")
         return folder
 
