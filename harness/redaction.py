@@ -11,6 +11,7 @@ the shell. Tokens that the platform's parts give out are known by their shape.
 from __future__ import annotations
 
 import base64
+import collections
 import html
 import json
 import re
@@ -38,6 +39,8 @@ _OURS: Final = re.compile(rb'"iss": ?"[^"]*/auth/realms/kaapana"|"kubernetes\.io
 # of a service account on the docker cluster
 _ACCOUNT: Final = re.compile(r"(?<=kh-account\.)[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 _LONGEST_TOKEN: Final = 8192
+_REMEMBERED: Final = 100
+"""So many retired secrets are still hidden: what was printed with them is shown later, pytest's captured output too."""
 
 _Mask = Callable[[str], str]
 
@@ -59,6 +62,7 @@ class Redactor:
         self._chosen: Mapping[str, tuple[str, ...]] = {}
         self._parts: Mapping[str, _Part] = {}
         self._wholes: tuple[str, ...] = ()
+        self._retired: collections.deque[str] = collections.deque()
 
     def add(self, *secrets: str) -> None:
         """Hide credentials from now on: parts of them too if they are random texts of 16 letters and digits or more."""
@@ -77,13 +81,16 @@ class Redactor:
         with self._lock:
             self._set({**self._random, **random}, {**self._chosen, password: _ways_of_chosen(password)})
 
-    def forget(self, *secrets: str) -> None:
-        """Stop hiding credentials that open nothing any more."""
+    def retire(self, secret: str) -> None:
+        """Note that a credential opens nothing any more: it is hidden until a hundred more have been retired."""
         with self._lock:
-            self._set(
-                {known: ways for known, ways in self._random.items() if known not in secrets},
-                {known: ways for known, ways in self._chosen.items() if known not in secrets},
-            )
+            self._retired.append(secret)
+            if len(self._retired) > _REMEMBERED:
+                oldest = self._retired.popleft()
+                self._set(
+                    {known: parts for known, parts in self._random.items() if known != oldest},
+                    {known: ways for known, ways in self._chosen.items() if known != oldest},
+                )
 
     def text(self, text: str) -> str:
         """Return a text without the secrets."""

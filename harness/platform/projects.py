@@ -141,4 +141,4 @@ def remove(cluster: Cluster, services: ServicesClient, project: Project) -> None
     with contextlib.suppress(NotFound):
         cluster.api.delete("Namespace", None, project.namespace)
     services.forget_project(project.name)
-    REDACTOR.forget(project.password)
+    REDACTOR.retire(project.password)

@@ -26,7 +26,7 @@ print(json.dumps(known))
 form = {
     "username": known["KAAPANA_PROJECT_USER_NAME"],
     "password": known["KAAPANA_PROJECT_USER_PASSWORD"],
-    "client_id": known["KAAPANA_CLIENT_ID"],
+    "client_id": "kaapana",
     "client_secret": known["KAAPANA_CLIENT_SECRET"],
     "grant_type": "password",
 }
@@ -58,8 +58,11 @@ PythonOperator(task_id="scheduler", python_callable=tell, dag=dag) >> faulty
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The small extension of the faults, to be damaged."""
-    return Path(shutil.copytree(_FAULTS, tmp_path / "tree"))
+    """The small extension of the faults with enough time, to be damaged."""
+    folder = Path(shutil.copytree(_FAULTS, tmp_path / "tree"))
+    operator = folder / "extension/docker/files/faults/FaultyOperator.py"
+    operator.write_text(operator.read_text().replace("timedelta(seconds=15)", "timedelta(seconds=300)"))
+    return folder
 
 
 def _secrets(kaapana: Any) -> dict[str, str]:

@@ -211,7 +211,8 @@ def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
     assert "in use" in str(entry)
     cluster.close()
     cluster.close()
-    assert not path.exists()
+    assert ledger.find(settings, environment_id) is None
+    assert entry.token.encode() not in path.read_bytes()
 
 
 def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: str, settings: Settings) -> None:
