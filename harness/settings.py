@@ -9,21 +9,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import documents
 from harness.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _ENV_PREFIX = "KAAPANA_HARNESS_"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 """A registry as it stands in references of images: ``host[:port][/path]``."""
 
 
@@ -211,7 +206,8 @@ class Settings:
                 try:
                     raw = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
                 except ValueError as error:
-                    raise UsageError(f"{where}: {error}, got {str(raw)!r}", fix=option.help) from None
+                    got = documents.shown(raw if isinstance(raw, str) else str(raw))
+                    raise UsageError(f"{where}: {error}, got {got}", fix=option.help) from None
             if source == "file" and option.parse is _words and table_path is not None:
                 raw = tuple(_beside(table_path, word) for word in raw)
             values[option.name] = raw
@@ -254,10 +250,16 @@ def _beside(table: Path, word: str) -> str:
 def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
-        if path.is_file():
-            try:
-                document = tomllib.loads(path.read_text("utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path} cannot be read: {error}") from None
-            return dict(document.get("tool", {}).get("kaapana-harness", {})), path
+        if not os.path.isfile(path):
+            continue
+        try:
+            document = documents.toml_document(documents.read_text(path))
+        except documents.DocumentError as error:
+            raise UsageError(f"{path} cannot be read: {error}") from None
+        table: Any = document
+        for name in ("tool", "kaapana-harness"):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"{path}: [tool.kaapana-harness] is no table: {name} is {documents.shown(table)}")
+        return dict(table), path
     return {}, None
