@@ -228,7 +228,7 @@ class Settings:
             import platformdirs
 
             path = Path(platformdirs.user_cache_dir("kaapana-harness"))
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, "cache", _ENV_PREFIX + "CACHE_DIR")
         return path
 
     @property
@@ -237,8 +237,18 @@ class Settings:
         import platformdirs
 
         path = Path(os.environ.get(_ENV_PREFIX + "STATE_DIR") or platformdirs.user_state_dir("kaapana-harness"))
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(path, "state", _ENV_PREFIX + "STATE_DIR")
         return path
+
+
+def _make_folder(path: Path, use: str, variable: str) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700 if use == "state" else 0o777)
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(None, "it may not be written")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the {use} folder {path} cannot be used: {reason}", fix=f"set {variable}") from None
 
 
 def _beside(table: Path, word: str) -> str:
