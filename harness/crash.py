@@ -75,9 +75,7 @@ def _of_the_system(error: OSError) -> HarnessError | None:
         return UsageError(f"{_path(error)} cannot be used: {reason}", fix="choose another path, or change its rights")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         where = f"{_path(error)} cannot be written: " if error.filename is not None else ""
-        return EnvironmentError_(
-            f"{where}{reason}", fix="make room; `kaapana-harness prune` removes superseded images"
-        )
+        return EnvironmentError_(f"{where}{reason}", fix="make room; `kaapana-harness prune` removes superseded images")
     return None
 
 

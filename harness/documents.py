@@ -158,7 +158,7 @@ def toml_document(text: str) -> dict[str, Any]:
         DocumentError: it is no TOML, or nested too deeply.
     """
     try:
-        document = tomllib.loads(text)
+        document: dict[str, Any] = tomllib.loads(text)
         # who walks it later recurses as this does
         json.dumps(document, default=str)
         return document
@@ -199,7 +199,7 @@ def _check_events(text: str, most_nodes: int) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
             sizes.clear()
         elif isinstance(event, yaml.AliasEvent):
-            size = sizes.get(event.anchor, 1)
+            size = sizes.get(str(event.anchor), 1)
             if size is None:
                 raise _refusal(event, f"the alias {event.anchor!r} stands inside of what it stands for")
             total += size
@@ -230,7 +230,7 @@ def _events(text: str) -> Iterator[Any]:
     return iter(yaml.parse(text, Loader=_Base))
 
 
-def _refusal(event: yaml.Event, problem: str) -> yaml.MarkedYAMLError:
+def _refusal(event: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 

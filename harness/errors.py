@@ -20,7 +20,6 @@
 
 from __future__ import annotations
 
-
 _LONGEST_CAUSE = 4_000
 _LONGEST_TEXT = 200_000
 

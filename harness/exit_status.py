@@ -48,6 +48,7 @@ def prepare_streams() -> None:
 
 def _status_of(command: Callable[[], Any]) -> int:
     """Run a command and turn its end into an exit status."""
+    streams = (sys.stdout, sys.stderr)
     try:
         with _termination_is_interruption():
             result = command()
@@ -59,10 +60,12 @@ def _status_of(command: Callable[[], Any]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return INTERRUPTED
-    except SystemExit as error:
-        # click ends so when the reader of its output has gone, with a status that means something else here
-        if not isinstance(error.__context__, BrokenPipeError):
+    except SystemExit:
+        # click wraps the streams when the reader of its output has gone, and ends with a status that means something
+        # else here
+        if (sys.stdout, sys.stderr) == streams:
             raise
+        sys.stdout, sys.stderr = streams
         _abandon_output()
         return EnvironmentError_.exit_status
     except BrokenPipeError:
@@ -103,6 +106,8 @@ def _abandon_output() -> None:
     """Let nothing be written when the interpreter ends: it would fail again, with a text of its own."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
         try:
             stream.flush()
         except OSError:

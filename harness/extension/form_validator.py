@@ -39,9 +39,7 @@ def bounded_validator(schema: Any) -> Any:
         if isinstance(instance, str) and not _search(wanted, instance, deadline):
             yield jsonschema.ValidationError(f"{shown(instance)} does not match {shown(wanted)}")
 
-    def pattern_properties(
-        validator: Any, wanted: Any, instance: Any, _: Any
-    ) -> Iterator[jsonschema.ValidationError]:
+    def pattern_properties(validator: Any, wanted: Any, instance: Any, _: Any) -> Iterator[jsonschema.ValidationError]:
         if isinstance(instance, Mapping):
             for expression, inner in wanted.items():
                 for name, value in instance.items():
@@ -66,7 +64,7 @@ def bounded_validator(schema: Any) -> Any:
         elif not wanted and extra:
             yield jsonschema.ValidationError(f"additional properties are not allowed: {', '.join(map(shown, extra))}")
 
-    checker = jsonschema.validators.extend(
+    checker: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         jsonschema.Draft7Validator,
         {
             "pattern": pattern,
@@ -89,14 +87,18 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
     if len(pattern) > _LONGEST_PATTERN:
         raise PatternError(f"a pattern has {len(pattern)} characters, {_LONGEST_PATTERN} are the most")
     if _unrolled(pattern) > _MOST_UNROLLED:
-        raise PatternError(f"the repetitions of the pattern {shown(pattern)} stand for more than {_MOST_UNROLLED} signs")
+        raise PatternError(
+            f"the repetitions of the pattern {shown(pattern)} stand for more than {_MOST_UNROLLED} signs"
+        )
     left = deadline - time.monotonic()
     try:
         if left <= 0:
             raise TimeoutError
         return regex.search(pattern, text, timeout=left) is not None
     except TimeoutError:
-        raise SlowPatternError(f"the pattern {shown(pattern)} takes more than {_TIMEOUT_S:.0f} s on {shown(text)}") from None
+        raise SlowPatternError(
+            f"the pattern {shown(pattern)} takes more than {_TIMEOUT_S:.0f} s on {shown(text)}"
+        ) from None
     except (regex.error, RecursionError, ValueError, OverflowError, MemoryError) as error:
         raise PatternError(f"the pattern {shown(pattern)} is no regular expression: {error}") from None
 

@@ -15,8 +15,8 @@ from typing import Any
 from harness.documents import json_document, shown
 from harness.errors import FormError
 from harness.extension.form_rules import check_confirmation, check_required, check_schema, check_type
-from harness.extension.form_shape import check_shape
 from harness.extension.form_schema import ABSENT, all_properties, data_form, describe, effective, rendered
+from harness.extension.form_shape import check_shape
 
 
 def complete(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import documents
 from harness.errors import BuildError
 from harness.images import engine
 from harness.images.build import build_image
@@ -59,7 +60,14 @@ def build_extension_image(
         ImageError: a base image of the harness cannot be made.
     """
     context = author_context(folder, dockerfile)
-    bases = base_references(context.entries[dockerfile].read().decode("utf-8", "replace"), buildargs or {})
+    entry = context.entries[dockerfile]
+    if entry.path is None:
+        raise BuildError(f"{folder / dockerfile} is no regular file", fix="put the Dockerfile itself there")
+    try:
+        text = documents.read_text(entry.path)
+    except documents.DocumentError as error:
+        raise BuildError(f"{entry.path} cannot be read: {error}") from None
+    bases = base_references(text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)

@@ -127,9 +127,7 @@ _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
         "spec": {
             "type": "object",
             "required": ["jobTemplate"],
-            "properties": {
-                "jobTemplate": {"type": "object", "required": ["spec"], "properties": {"spec": _WORKLOAD}}
-            },
+            "properties": {"jobTemplate": {"type": "object", "required": ["spec"], "properties": {"spec": _WORKLOAD}}},
         }
     },
     "ConfigMap": _DATA,
