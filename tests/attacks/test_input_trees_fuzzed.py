@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from harness.images.context import author_context
 from harness.images.extension_image import base_references
 from harness.platform import packaging, upload
 from harness.platform.helm import HelmLibrary
-from tests.attacks.input_fuzz import NASTY_TEXTS, fuzzed, nasty_text, nasty_value, refusal, replaced
+from tests.attacks.input_fuzz import fuzzed, nasty_text, nasty_value, refusal, replaced
 from tests.extension import trees_for_tests
 
 GLOBALS = {"registry_url": "localhost:5000", "services_namespace": "services", "admin_namespace": names.ADMIN_NAMESPACE}
@@ -74,7 +75,7 @@ def _changes(draw: st.DrawFn) -> tuple[str, str, Any]:
 
 def _damage(root: Path, path: str, kind: str, value: Any) -> None:
     file = root / path
-    if not os.path.lexists(file) or file.is_dir():
+    if not os.path.lexists(file) or file.is_symlink() or not file.is_file():
         return
     text = trees_for_tests.FILES[path] or ""
     if kind == "text":
@@ -145,33 +146,56 @@ def test_a_damaged_tree_is_built_or_refused_by_its_name(scratch: Path, changes: 
             assert any(name in str(error) for name in named), str(error)
 
 
-def _listing(folder: Path, *, but: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if but not in path.parents and path.is_file())
-    return {str(path): path.read_bytes() for path in files}
+HOSTILE = [
+    "..", ".", "/", "../../../../home/me/.ssh", "a/../../b", "/etc", "C:\\x", "-rf", "--set", "a/b", "a\\b", "a b", "a:b",
+    "\n", "\x1b[31m", "\u202e", "名", "$(id)", "{{ . }}", "*", "a" * 300, "..a", "a..b/..",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [text for text in NASTY_TEXTS if text])
-@pytest.mark.parametrize("field", ["name", "version", "image", "dependency", "LABEL IMAGE"])
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("field", ["name", "version", "image", "registry", "dependency", "inner", "label"])
 def test_a_name_that_leads_elsewhere_is_refused_where_it_is_read(tmp_path: Path, field: str, text: str) -> None:
-    quoted = yaml.safe_dump(text, default_style='"').strip()
+    quoted = yaml.safe_dump(text, default_style='"', allow_unicode=False, width=1000).strip()
     files = trees_for_tests.FILES
+    second = f"{CHART}/requirements.yaml"
+    own = "apiVersion: v1\nname: {}\nversion: 0.0.0\n"
+    entry = files[second] + "  - name: {}\n    version: 0.0.0\n    repository: file://../own\n"
     changes = {
         "name": {f"{CHART}/Chart.yaml": files[f"{CHART}/Chart.yaml"].replace("mean-workflow", quoted)},
         "version": {f"{CHART}/Chart.yaml": files[f"{CHART}/Chart.yaml"].replace('"0.1.0"', quoted)},
         "image": {f"{CHART}/values.yaml": files[f"{CHART}/values.yaml"].replace('"dag-mean"', quoted)},
-        "dependency": {
-            f"{CHART}/requirements.yaml": files[f"{CHART}/requirements.yaml"]
-            + f"  - name: {quoted}\n    version: 0.0.0\n    repository: file://../own\n",
-            "extension/own/Chart.yaml": f"apiVersion: v1\nname: {quoted}\nversion: 0.0.0\n",
-        },
-        "LABEL IMAGE": {
+        "registry": {f"{CHART}/values.yaml": files[f"{CHART}/values.yaml"] + f"  custom_registry_url: {quoted}\n"},
+        "dependency": {second: entry.format(quoted), "extension/own/Chart.yaml": own.format(quoted)},
+        "inner": {second: entry.format("own"), "extension/own/Chart.yaml": own.format(quoted)},
+        "label": {
             "extension/docker/Dockerfile": files["extension/docker/Dockerfile"].replace('"dag-mean"', f'"{text}"')
         },
     }[field]
     root = trees_for_tests.write(tmp_path / "a/b/c/tree", changes)
-    error = refusal(lambda: build(root, tmp_path / "out"))
-    legal = {"name": {"v1", "null", "yes"}, "version": {"0.1.0", "v1"}, "dependency": {"0.1.0", "v1", "null", "yes"}}
-    if text not in legal.get(field, set()):
-        assert error is not None
-    if error is None or "out" not in {path.name for path in tmp_path.iterdir()}:
-        assert {path.name for path in tmp_path.iterdir()} <= {"a", "out"}
+    before = _listing(tmp_path, but=root)
+    assert refusal(lambda: build(root, tmp_path / "out")) is not None
+    assert _listing(tmp_path, but=root) == before
+
+
+def test_a_dependency_does_not_bring_what_its_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret")
+    requirements = f"{CHART}/requirements.yaml"
+    root = trees_for_tests.write(
+        tmp_path / "tree",
+        {
+            requirements: trees_for_tests.FILES[requirements]
+            + "  - name: own\n    version: 0.0.0\n    repository: file://../own\n",
+            "extension/own/Chart.yaml": "apiVersion: v1\nname: own\nversion: 0.0.0\n",
+        },
+    )
+    (root / "extension/own/stolen.txt").symlink_to(tmp_path / "secret")
+    made = packaging.package(extension.read(root).chart, tmp_path / "out", helm=HelmLibrary())
+    with tarfile.open(made.path) as archive:
+        names_inside = archive.getnames()
+    assert "mean-workflow/charts/own/Chart.yaml" in names_inside
+    assert not [name for name in names_inside if "stolen" in name]
+
+
+def _listing(folder: Path, *, but: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if but not in path.parents and path.is_file())
+    return {str(path): path.read_bytes() for path in files}
