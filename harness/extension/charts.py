@@ -125,7 +125,7 @@ def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
         raise ExtensionError(
             f"{shown}: keywords must be a list of texts, not {in_short(words)}", fix="keywords:\n  - kaapanaworkflow"
         )
-    if metadata.get("apiVersion") not in {"v1", "v2"}:
+    if metadata.get("apiVersion") not in ("v1", "v2"):
         raise ExtensionError(f"{shown}: apiVersion must be v1 or v2", fix="apiVersion: v2")
 
 

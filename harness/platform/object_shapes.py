@@ -161,7 +161,8 @@ def _word(value: Any) -> str:
 
 def _problems(manifest: Mapping[str, Any]) -> Iterator[str]:
     kind = manifest.get("kind")
-    of_core = manifest.get("apiVersion") in _OF_CORE and isinstance(kind, str)
+    version = manifest.get("apiVersion")
+    of_core = isinstance(version, str) and version in _OF_CORE and isinstance(kind, str)
     for error in _validator(str(kind) if of_core else "").iter_errors(manifest):
         at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
         if error.validator == "required":
