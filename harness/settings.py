@@ -19,9 +19,7 @@ from harness.errors import UsageError
 _ENV_PREFIX = "KAAPANA_HARNESS_"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LABEL = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
-REGISTRY = re.compile(
-    rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-)
+REGISTRY = re.compile(rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 """A registry as it stands in references of images: ``host[:port][/path]``."""
 
 

@@ -59,7 +59,9 @@ def damaged(data: bytes, changes: list[tuple[int, int]], cut: int | None) -> byt
 
 
 @fuzzed
-@given(st.lists(st.tuples(st.sampled_from(PLACES), nasty_value), max_size=2), edits, st.none() | st.integers(0, 1 << 14))
+@given(
+    st.lists(st.tuples(st.sampled_from(PLACES), nasty_value), max_size=2), edits, st.none() | st.integers(0, 1 << 14)
+)
 def test_an_archive_of_images_with_wrong_documents_or_bytes_is_read_or_refused(
     changes: list[tuple[tuple[str, tuple[Any, ...]], Any]], bytes_changed: list[tuple[int, int]], cut: int | None
 ) -> None:

@@ -31,12 +31,13 @@ from tests.attacks.test_input_charts_fuzzed import write_chart
 from tests.attacks.test_input_trees_fuzzed import CHART, GLOBALS
 from tests.extension import trees_for_tests
 
+
 @pytest.mark.parametrize(
     ("template", "said"),
     [
         ("{{ repeat 4000000000 `a` }}", "memory"),
         ("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}", "did not end within"),
-        ("{{ define `a` }}{{ tpl `{{ include \"a\" . }}` . }}{{ end }}{{ include `a` . }}", ""),
+        ('{{ define `a` }}{{ tpl `{{ include "a" . }}` . }}{{ end }}{{ include `a` . }}', ""),
         ("{{ $x := list }}{{ range until 100000 }}{{ $x = concat $x (until 10000) }}{{ end }}", ""),
         ("{{ range until 100000 }}{{ range until 1000 }}aaaaaaaaaaaaaaaaaa{{ end }}{{ end }}", ""),
     ],
