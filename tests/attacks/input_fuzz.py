@@ -61,10 +61,12 @@ def refusal(call: Callable[[], Any]) -> UsageError | None:
     try:
         call()
     except UsageError as error:
-        first = str(error).splitlines()[0]
-        assert first.strip()
-        assert len(first) < 5000
-        assert "Traceback" not in str(error)
-        assert not first.startswith("unforeseen"), first
-        return error
-    return None
+        refused = error
+    else:
+        return None
+    first = str(refused).splitlines()[0]
+    assert first.strip()
+    assert len(first) < 5000
+    assert "Traceback" not in str(refused)
+    assert not first.startswith("unforeseen"), first
+    return refused

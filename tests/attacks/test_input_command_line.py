@@ -20,8 +20,8 @@ from tests.attacks.input_fuzz import NASTY_TEXTS, fuzzed
 from tests.extension import trees_for_tests
 
 VERBS = {
-    "run": ["--input", "--form", "--param", "--project", "--timeout", "--out", "--chart", "--images", "--dag", "--nodes",
-            "--platform", "--cluster", "--platform-registry", "--platform-version", "--deliver", "--reuse"],
+    "run": ["--input", "--form", "--param", "--project", "--timeout", "--out", "--chart", "--images", "--dag",
+            "--nodes", "--platform", "--cluster", "--platform-registry", "--platform-version", "--deliver", "--reuse"],
     "build": ["--images-tar", "--chart-dir", "--registry", "--platform", "--platform-version"],
     "report": [],
     "lint": ["--platform", "--format"],
@@ -196,20 +196,18 @@ def test_a_report_that_cannot_be_written_anywhere_does_not_hide_the_error(
 
 
 def test_an_unforeseen_error_in_a_test_is_a_first_line_with_a_report(state: Path) -> None:
-    try:
+    with pytest.raises(TypeError) as caught:
         crash.redacted(3)  # type: ignore[arg-type]
-    except TypeError as error:
-        text = failures.explain(error, None, ())
+    text = failures.explain(caught.value, None, ())
     assert text is not None
     assert text.startswith("unforeseen TypeError")
     assert str(state / "crashes") in text
 
 
 def test_an_error_of_the_tests_own_code_stays_as_it_is(state: Path) -> None:
-    try:
+    with pytest.raises(ValueError, match="invalid literal") as caught:
         int("x")
-    except ValueError as error:
-        assert failures.explain(error, None, ()) is None
+    assert failures.explain(caught.value, None, ()) is None
     assert not state.exists()
 
 

@@ -198,7 +198,7 @@ def test_what_is_no_regular_file_keeps_nobody_waiting(
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^(a|a)*$", "(?:x{999}){999}", "(?:(?:x{9}){999}){999}"])
 def test_a_pattern_of_a_form_that_takes_too_long_is_named(pattern: str) -> None:
     schema = {"type": "object", "properties": {"name": {"type": "string", "pattern": pattern}}}
-    with pytest.raises(FormError, match="the DAG's form|does not match"):
+    with pytest.raises(FormError, match=r"the DAG's form|does not match"):
         forms.complete({"workflow_form": schema}, {"name": "a" * 5000 + "!"})
 
 
@@ -258,11 +258,11 @@ def test_a_file_that_shrinks_while_it_is_sent_is_named(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / "data.bin").write_bytes(bytes(5 << 20))
     context = author_context(tmp_path)
-    with context.tar() as archive, pytest.raises(BuildError, match=r"data\.bin has changed"):
+    with context.tar() as archive:
         archive.read(1 << 20)
         (tmp_path / "data.bin").write_bytes(b"")
-        while archive.read(1 << 20):
-            pass
+        with pytest.raises(BuildError, match=r"data\.bin has changed"):
+            archive.read()
 
 
 def test_a_tree_of_ten_thousand_files_is_read(tmp_path: Path) -> None:

@@ -38,13 +38,14 @@ FIELDS: dict[str, list[tuple[Any, ...]]] = {
         ("dependencies", 0, "repository"), ("dependencies", 0, "alias"), ("dependencies", 1),
     ],
     f"{CHART}/values.yaml": [
-        ("global",), ("global", "image"), ("global", "action"), ("global", "custom_registry_url"), ("extension_params",),
-        ("extension_params", "a"), ("extension_params", "a", "type"), ("global", "x[99999999999]"), ("global", 3),
+        ("global",), ("global", "image"), ("global", "action"), ("global", "custom_registry_url"),
+        ("extension_params",), ("extension_params", "a"), ("extension_params", "a", "type"), ("global", 3),
+        ("global", "x[99999999999]"),
     ],
 }  # fmt: skip
 LINES = [
     "COPY **.py /kaapana/tmp/dags/", "COPY [", 'COPY ["a", 3]', "COPY ../../../../etc /kaapana/tmp/dags/", "COPY / /",
-    "COPY . /kaapana/tmp/dags", "COPY [a-] /kaapana/tmp/dags/", "COPY --from=0 a b", "ADD https://x/y /kaapana/tmp/dags",
+    "COPY . /kaapana/tmp/dags", "COPY [a-] /kaapana/tmp/dags/", "COPY --from=0 a b", "ADD https://x/y /kaapana/tmp/",
     "LABEL IMAGE=", "LABEL IMAGE=../../x", "LABEL IMAGE=$X", "LABEL REGISTRY=http://x", "LABEL REGISTRY=../..", "FROM",
     "FROM --platform=x", "WORKDIR ../../..", "COPY '", "COPY \\", "COPY \0 /x", f"COPY {'*' * 200} /kaapana/tmp/dags/",
     f"COPY {'a' * 300} /kaapana/tmp/dags/", "COPY */*/*/*/*/*/*/* /kaapana/tmp/dags/",
@@ -147,8 +148,8 @@ def test_a_damaged_tree_is_built_or_refused_by_its_name(scratch: Path, changes: 
 
 
 HOSTILE = [
-    "..", ".", "/", "../../../../home/me/.ssh", "a/../../b", "/etc", "C:\\x", "-rf", "--set", "a/b", "a\\b", "a b", "a:b",
-    "\n", "\x1b[31m", "\u202e", "名", "$(id)", "{{ . }}", "*", "a" * 300, "..a", "a..b/..",
+    "..", ".", "/", "../../../../home/me/.ssh", "a/../../b", "/etc", "C:\\x", "-rf", "--set", "a/b", "a\\b", "a b",
+    "a:b", "\n", "\x1b[31m", "\u202e", "名", "$(id)", "{{ . }}", "*", "a" * 300, "..a", "a..b/..",
 ]  # fmt: skip
 
 
