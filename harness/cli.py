@@ -18,7 +18,7 @@ from harness import __version__
 from harness.cli_context import context
 from harness.cli_images import images
 from harness.errors import UsageError
-from harness.exit_status import Verbs
+from harness.exit_status import Verbs, prepare_streams
 from harness.form_options import form_values
 from harness.settings import DELIVERIES, Settings
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point."""
+    prepare_streams()
     cli.main(prog_name="kaapana-harness")
 
 
@@ -223,8 +224,8 @@ def run(
     values, text = form_values(form)
     param_values, param_text = form_values(param, "--param")
     # wrong input must be told before minutes go into an environment
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already", fix="choose a folder that does not exist or is empty")
+    if out is not None:
+        _check_out(out)
     _check_extension(extension, settings)
     series = series_of(dataset)
     artefacts = open_artefacts(settings)
@@ -312,8 +313,25 @@ def _prepare_target(file: Path) -> None:
         if file.is_dir():
             raise IsADirectoryError(None, "it is a folder")
         tempfile.TemporaryFile(dir=file.parent).close()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}", fix="choose another place") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{file} cannot be written: {reason}", fix="choose another place") from None
+
+
+def _check_out(folder: Path) -> None:
+    """Refuse a folder for evidence that could not be written, or that has something in it.
+
+    Raises:
+        UsageError: says why.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder} is there already", fix="choose a folder that does not exist or is empty")
+        parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        tempfile.TemporaryFile(dir=parent).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--out {folder} cannot be written: {reason}", fix="choose another place") from None
 
 
 @contextlib.contextmanager

@@ -22,6 +22,21 @@ from __future__ import annotations
 
 from harness.redaction import redact
 
+_LONGEST_CAUSE = 4_000
+_LONGEST_TEXT = 200_000
+
+
+def _printable(text: str, most: int) -> str:
+    """A text as a terminal may get it: it shows no credential, and an author's input neither steers nor floods it."""
+    text = redact(text)
+    if len(text) > most:
+        text = f"{text[:most]}... ({len(text)} characters)"
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode("ascii") for sign in text
+    )
+
 
 class HarnessError(Exception):
     """An error written for the author of an extension; no credential of an environment shows in it.
@@ -36,16 +51,17 @@ class HarnessError(Exception):
     exit_status = 1
 
     def __init__(self, cause: str, *, last_seen: str = "", evidence: str = "", fix: str = "") -> None:
-        super().__init__(redact(cause))
-        self.cause = redact(cause)
-        self.last_seen = redact(last_seen)
-        self.evidence = redact(evidence)
-        self.fix = redact(fix)
+        cause = _printable(cause.strip(), _LONGEST_CAUSE) or type(self).__name__
+        super().__init__(cause)
+        self.cause = cause
+        self.last_seen = _printable(last_seen, _LONGEST_TEXT)
+        self.evidence = _printable(evidence, _LONGEST_TEXT)
+        self.fix = _printable(fix, _LONGEST_TEXT)
 
     def __str__(self) -> str:
         lines = [self.cause]
         for title, text in (("last seen", self.last_seen), ("evidence", self.evidence), ("fix", self.fix)):
-            if text:
+            if text.strip():
                 first, *rest = text.rstrip().splitlines()
                 lines.append(f"  {title}: {first}")
                 lines.extend(f"    {line}" for line in rest)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
 
-from harness.errors import HarnessError
+from harness import crash
+from harness.errors import EnvironmentError_
 from harness.redaction import redact
 
 INTERRUPTED = 130
@@ -59,24 +63,90 @@ class _Redacted:
         return getattr(self._stream, name)
 
 
+def prepare_streams() -> None:
+    """Make the standard streams such that writing to them neither fails for a character nor hits another file.
+
+    A closed descriptor would be taken by the next file that is opened, a ledger for instance.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # the lowest free number is this one
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _status_of(command: Callable[[], Any]) -> int:
     """Run a command and turn its end into an exit status."""
+    streams = (sys.stdout, sys.stderr)
     try:
         with _termination_is_interruption():
             result = command()
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_status
+            _flush()
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _say("interrupted")
         return INTERRUPTED
+    except SystemExit:
+        # click wraps the streams when the reader of its output has gone, and ends with a status that means something
+        # else here
+        if (sys.stdout, sys.stderr) == streams:
+            raise
+        sys.stdout, sys.stderr = streams
+        _abandon_output()
+        return EnvironmentError_.exit_status
     except BrokenPipeError:
         # the reader of our output has gone; nothing more can be said
-        return 1
+        _abandon_output()
+        return EnvironmentError_.exit_status
+    except Exception as error:
+        if isinstance(error, OSError) and _is_of_the_output(error):
+            _say(f"error: standard output cannot be written: {error.strerror}")
+            _abandon_output()
+            return EnvironmentError_.exit_status
+        explained = crash.explain(error)
+        _say(f"error: {explained}")
+        with contextlib.suppress(OSError):
+            _flush()
+        return explained.exit_status
     return result if isinstance(result, int) else 0
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _is_of_the_output(error: OSError) -> bool:
+    """Whether it was our own text that could not be written."""
+    frames = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return error.filename is None and frames[-1] in {"click.utils", __name__}
+
+
+def _abandon_output() -> None:
+    """Let nothing be written when the interpreter ends: it would fail again, with a text of its own."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 @contextlib.contextmanager

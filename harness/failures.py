@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness import crash
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -21,8 +23,11 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | N
 
     Returns:
         for an error of the harness: its own text and the line of the test, without the harness's frames.
+        For one that nobody has foreseen in the harness: the same, with a crash report as its evidence.
         For an assertion that a run has succeeded: cause, log tail, next step and evidence, then pytest's text.
     """
+    if not isinstance(error, HarnessError) and _is_unforeseen(error):
+        error = crash.explain(error)
     if isinstance(error, HarnessError):
         where = _line_of_test(original)
         return f"{error}\n{where}" if where else str(error)
@@ -33,6 +38,16 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | N
             if not verdict and repr(verdict) in str(error):
                 return f"{_explained(run)}\n\n{original}"
     return None
+
+
+def _is_unforeseen(error: BaseException) -> bool:
+    """Whether it came out of the harness, and not out of the test's own code or an outcome of pytest's."""
+    if not isinstance(error, Exception) or type(error).__module__.startswith(("_pytest.", "pluggy.")):
+        return False
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [number for number, name in enumerate(frames) if name == "harness" or name.startswith("harness.")]
+    # the wrappers of fixtures are the harness's too, with the test's own code below
+    return bool(own) and frames[own[-1]] != "harness.plugin"
 
 
 def _explained(run: Run) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness import documents
 from harness.errors import UsageError
 
 
@@ -35,18 +36,18 @@ def form_values(given: tuple[str, ...], option: str = "--form") -> tuple[dict[st
 
 
 def _file_values(path: Path, option: str) -> dict[str, Any]:
-    import yaml
-
+    try:
+        text = documents.read_text(path)
+    except documents.DocumentError as error:
+        raise UsageError(
+            f"{option} {path} cannot be read: {error}", fix="give a YAML or JSON file, or key=value"
+        ) from None
     try:
         # every JSON document is a YAML document
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{option} {path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            fix="give a YAML or JSON file, or key=value",
-        ) from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{option} {path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
+        found = documents.yaml_documents(text)
+    except documents.DocumentError as error:
+        raise UsageError(f"{option} {path} is neither YAML nor JSON: {error}") from None
+    document = found[0] if len(found) == 1 else None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"{option} {path} holds no mapping of names to values")
     return document

@@ -67,6 +67,7 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"action": "store_const", "const": True, "help": "leave the platform running after a failed test"},
     ),
 )
+_FIXTURES = frozenset({"kaapana", "extension", "pacs", "object_store", "brain_mr", "small_ct"})
 _SESSION = pytest.StashKey["Session"]()
 _FAILED = pytest.StashKey[bool]()
 _FACADE = pytest.StashKey["Kaapana"]()
@@ -205,7 +206,9 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
-        if call.excinfo is not None and (_SESSION in item.config.stash or _is_ours(call.excinfo.value)):
+        if call.excinfo is not None and (
+            _SESSION in item.config.stash or _is_ours(call.excinfo.value) or _uses_us(item)
+        ):
             from harness import failures
 
             facade = item.stash.get(_FACADE, None)
@@ -218,6 +221,10 @@ def pytest_runtest_makereport(
         if report.failed and redaction.redact(shown := str(report.longrepr)) != shown:
             report.longrepr = redaction.redact(shown)
     return report
+
+
+def _uses_us(item: pytest.Item) -> bool:
+    return not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -236,5 +243,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the environment, or leave it running when that is asked for."""
     session = config.stash.get(_SESSION, None)
     if session is not None:
-        session.close()
         del config.stash[_SESSION]
+        try:
+            session.close()
+        except Exception as error:
+            from harness import crash
+
+            explained = crash.explain(error)
+            sys.stderr.write(f"\nerror: {explained}\n")
+            # pytest would print a traceback, and has said already how its tests ended
+            raise SystemExit(explained.exit_status) from None

@@ -9,23 +9,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import documents
 from harness.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _ENV_PREFIX = "KAAPANA_HARNESS_"
 DELIVERIES = ("registry", "tar", "edk")
 """How images reach the platform: pushed, uploaded as ``images.tar``, or as the development kit does it (build 16)."""
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-REGISTRY = re.compile(r"(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_LABEL = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
+REGISTRY = re.compile(rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 """A registry as it stands in references of images: ``host[:port][/path]``."""
 
 
@@ -222,7 +218,8 @@ class Settings:
                 try:
                     raw = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
                 except ValueError as error:
-                    raise UsageError(f"{where}: {error}, got {str(raw)!r}", fix=option.help) from None
+                    got = documents.shown(raw if isinstance(raw, str) else str(raw))
+                    raise UsageError(f"{where}: {error}, got {got}", fix=option.help) from None
             if source == "file" and option.parse is _words and table_path is not None:
                 raw = tuple(_beside(table_path, word) for word in raw)
             values[option.name] = raw
@@ -243,7 +240,7 @@ class Settings:
             import platformdirs
 
             path = Path(platformdirs.user_cache_dir("kaapana-harness"))
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, "cache", _ENV_PREFIX + "CACHE_DIR")
         return path
 
     @property
@@ -252,8 +249,18 @@ class Settings:
         import platformdirs
 
         path = Path(os.environ.get(_ENV_PREFIX + "STATE_DIR") or platformdirs.user_state_dir("kaapana-harness"))
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(path, "state", _ENV_PREFIX + "STATE_DIR")
         return path
+
+
+def _make_folder(path: Path, use: str, variable: str) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700 if use == "state" else 0o777)
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(None, "it may not be written")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the {use} folder {path} cannot be used: {reason}", fix=f"set {variable}") from None
 
 
 def _beside(table: Path, word: str) -> str:
@@ -265,10 +272,16 @@ def _beside(table: Path, word: str) -> str:
 def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
-        if path.is_file():
-            try:
-                document = tomllib.loads(path.read_text("utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path} cannot be read: {error}") from None
-            return dict(document.get("tool", {}).get("kaapana-harness", {})), path
+        if not os.path.isfile(path):
+            continue
+        try:
+            document = documents.toml_document(documents.read_text(path))
+        except documents.DocumentError as error:
+            raise UsageError(f"{path} cannot be read: {error}") from None
+        table: Any = document
+        for name in ("tool", "kaapana-harness"):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"{path}: [tool.kaapana-harness] is no table: {name} is {documents.shown(table)}")
+        return dict(table), path
     return {}, None

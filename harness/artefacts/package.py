@@ -11,12 +11,12 @@ import functools
 import gzip
 import os
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.contract import keywords
+from harness.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import charts, params, trees
 from harness.extension.charts import INSTALLER, Dependency
@@ -172,19 +172,23 @@ def _members(file: Path) -> tuple[str, dict[str, str], dict[str, str]]:
     tops: set[str] = set()
     try:
         # not tarfile's own mode for compressed streams, which trips over the extra field that Helm writes
-        with gzip.open(file) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
-            for parts, member in _checked(archive, file):
+        with gzip.open(file) as plain, _tar(plain) as archive:
+            budget = _Budget(file)
+            for parts, member in _checked(archive, file, budget):
                 tops.add(parts[0])
                 if len(parts) == 2 and parts[1] in _KEPT:
                     texts[parts[1]] = _text(archive, member, file)
                 elif len(parts) == 4 and parts[1] == "charts" and parts[3] == "Chart.yaml":
                     shown = f"{'/'.join(parts[1:])} in {file.name}"
                     inner = trees.parse_mapping(_text(archive, member, file), shown)
-                    subcharts[str(inner.get("name", parts[2]))] = str(inner.get("version", ""))
-                elif len(parts) == 3 and parts[1] == "charts" and parts[2].endswith(".tgz"):
-                    name, version = _nested(archive, member, file)
+                    name, version = _named(inner, parts[2], shown)
                     subcharts[name] = version
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+                elif len(parts) == 3 and parts[1] == "charts" and parts[2].endswith(".tgz"):
+                    name, version = _nested(archive, member, file, budget)
+                    subcharts[name] = version
+    except ExtensionError:
+        raise
+    except Exception as error:  # tarfile raises errors of any kind for a damaged header
         raise ExtensionError(
             f"{file} is no packaged chart, or it was cut off or damaged on its way",
             last_seen=f"{type(error).__name__}: {error}",
@@ -199,17 +203,58 @@ def _members(file: Path) -> tuple[str, dict[str, str], dict[str, str]]:
     return tops.pop(), texts, subcharts
 
 
-def _checked(archive: tarfile.TarFile, file: Path) -> Iterator[tuple[tuple[str, ...], tarfile.TarInfo]]:
-    """The regular files of an archive with the parts of their paths, within what a chart reasonably is."""
-    size = 0
-    for number, member in enumerate(archive, 1):
-        size += member.size
-        if number > _MOST_FILES or size > _MOST_BYTES:
+def _tar(plain: Any) -> tarfile.TarFile:
+    return tarfile.open(fileobj=_Bounded(plain), mode="r|")  # type: ignore[call-overload,no-any-return]
+
+
+class _Bounded:
+    """The bytes of an unpacked archive, at most as many as a chart reasonably has."""
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+        # members, and the headers and the padding around each
+        self._left = _MOST_BYTES + 4 * tarfile.BLOCKSIZE * _MOST_FILES
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        data: bytes = self._plain.read(min(size, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise tarfile.ReadError(f"it unpacks to more than {_MOST_BYTES >> 20} MiB")
+        return data
+
+
+class _Budget:
+    """What a package and the packages in it may unpack to, together."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._files = self._bytes = 0
+
+    def take(self, size: int) -> None:
+        """Count one file.
+
+        Raises:
+            ExtensionError: that is one too many.
+        """
+        self._files += 1
+        self._bytes += size
+        if self._files > _MOST_FILES or self._bytes > _MOST_BYTES:
             raise ExtensionError(
-                f"{file.name} unpacks to more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB: that is no chart"
+                f"{self._file.name} unpacks to more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB: that is no "
+                "chart"
             )
+
+
+def _checked(
+    archive: tarfile.TarFile, file: Path, budget: _Budget
+) -> Iterator[tuple[tuple[str, ...], tarfile.TarInfo]]:
+    """The regular files of an archive with the parts of their paths, within what a chart reasonably is."""
+    for member in archive:
+        archive.members.clear()  # type: ignore[attr-defined] # they would pile up
+        budget.take(member.size)
         path = PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+        if path.is_absolute() or ".." in path.parts or "\\" in member.name or not member.name.isprintable():
             raise ExtensionError(
                 f"{file.name} has a file that leads out of its folder: {member.name!r}", fix=_REPACKAGE
             )
@@ -224,6 +269,15 @@ def _checked(archive: tarfile.TarFile, file: Path) -> Iterator[tuple[tuple[str, 
         yield path.parts, member
 
 
+def _named(metadata: Mapping[str, Any], folder: str, shown: str) -> tuple[str, str]:
+    """Name and version of a chart inside."""
+    name, version = metadata.get("name", folder), metadata.get("version", "")
+    if not isinstance(name, str) or not isinstance(version, str | int | float):
+        raise ExtensionError(f"{shown}: name and version must be text, got {in_short(name)} and {in_short(version)}")
+    charts.check_dependency_name(name, f"{shown}: the chart")
+    return name, str(version)
+
+
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> str:
     if member.size > _MOST_TEXT:
         raise ExtensionError(f"{member.name} in {file.name} is larger than {_MOST_TEXT >> 10} KiB")
@@ -235,13 +289,13 @@ def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> str:
         raise ExtensionError(f"{member.name} in {file.name} is not UTF-8 text: {error}") from None
 
 
-def _nested(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> tuple[str, str]:
+def _nested(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path, budget: _Budget) -> tuple[str, str]:
     """Name and version of a chart that lies packaged in ``charts/``, as older versions of Helm leave it."""
     content = archive.extractfile(member)
     assert content is not None
-    with gzip.open(content) as plain, tarfile.open(fileobj=plain, mode="r|") as inner:
-        for parts, entry in _checked(inner, file):
+    with gzip.open(content) as plain, _tar(plain) as inner:
+        for parts, entry in _checked(inner, file, budget):
             if len(parts) == 2 and parts[1] == "Chart.yaml":
-                document = trees.parse_mapping(_text(inner, entry, file), f"{member.name} in {file.name}")
-                return str(document.get("name", parts[0])), str(document.get("version", ""))
+                shown = f"{member.name} in {file.name}"
+                return _named(trees.parse_mapping(_text(inner, entry, file), shown), parts[0], shown)
     raise ExtensionError(f"{member.name} in {file.name} is no Helm chart: it has no Chart.yaml", fix=_REPACKAGE)

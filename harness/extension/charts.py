@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract import keywords
+from harness.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import params, trees
+from harness.settings import REGISTRY
 
 INSTALLER = "dag-installer-chart"
+# what Helm takes as the name of a release
+_CHART_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+# of a chart that another one requires, which Helm makes the name of a file
+_DEPENDENCY_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+# semantic version 2, with the lenient beginnings that Helm reads
+_VERSION = re.compile(r"v?[0-9]{1,18}(\.[0-9]{1,18}){0,2}(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?")
+_MOST_DEPENDENCIES = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +75,8 @@ def is_workflow(root: Path, folder: Path) -> bool:
     requirements = _requirements(root, folder) if (folder / "requirements.yaml").is_file() else ()
     if requirements and requirements[0].name == INSTALLER:
         return True
-    return keywords.WORKFLOW in (trees.read_mapping(root, folder / "Chart.yaml").get("keywords") or ())
+    words = trees.read_mapping(root, folder / "Chart.yaml").get("keywords")
+    return isinstance(words, list) and keywords.WORKFLOW in words
 
 
 def read(root: Path, folder: Path) -> Chart:
@@ -97,15 +107,25 @@ def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
         given = metadata.get(key)
         if not isinstance(given, str) or not given:
             raise ExtensionError(
-                f"{shown} has no {key}" if given is None else f"{shown}: {key} must be text, got {given!r}",
+                f"{shown} has no {key}" if given is None else f"{shown}: {key} must be text, got {in_short(given)}",
                 fix=f'add a line {key}: "..."',
             )
-    if not _DNS_LABEL.fullmatch(metadata["name"]):
+    if not _CHART_NAME.fullmatch(metadata["name"]):
         raise ExtensionError(
-            f"{shown}: name {metadata['name']!r} cannot be a release name",
+            f"{shown}: name {in_short(metadata['name'])} cannot be a release name",
             fix="use lower-case letters, digits and dashes, at most 53 characters",
         )
-    if metadata.get("apiVersion") not in {"v1", "v2"}:
+    if not _VERSION.fullmatch(metadata["version"]):
+        raise ExtensionError(
+            f"{shown}: version {in_short(metadata['version'])} is no version that Helm reads",
+            fix="write the version as three numbers, e.g. 0.1.0",
+        )
+    words = metadata.get("keywords") or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ExtensionError(
+            f"{shown}: keywords must be a list of texts, not {in_short(words)}", fix="keywords:\n  - kaapanaworkflow"
+        )
+    if metadata.get("apiVersion") not in ("v1", "v2"):
         raise ExtensionError(f"{shown}: apiVersion must be v1 or v2", fix="apiVersion: v2")
 
 
@@ -156,20 +176,43 @@ def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, .
     """
     entries = document.get("dependencies") or []
     if not isinstance(entries, list):
-        raise ExtensionError(f"{shown}: dependencies must be a list")
+        raise ExtensionError(f"{shown}: dependencies must be a list, not {in_short(entries)}")
+    if len(entries) > _MOST_DEPENDENCIES:
+        raise ExtensionError(f"{shown} has {len(entries)} dependencies; {_MOST_DEPENDENCIES} are the most")
     found = []
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise ExtensionError(f"{shown}: dependency {number} has no name", last_seen=repr(entry))
-        version, repository = entry.get("version"), entry.get("repository")
-        found.append(
-            Dependency(
-                entry["name"],
-                "" if version is None else str(version),
-                "" if repository is None else str(repository),
-            )
-        )
+            raise ExtensionError(f"{shown}: dependency {number} has no name", last_seen=in_short(entry))
+        check_dependency_name(entry["name"], f"{shown}: dependency {number}")
+        version = _text(entry, "version", f"{shown}: dependency {number}")
+        repository = _text(entry, "repository", f"{shown}: dependency {number}")
+        found.append(Dependency(entry["name"], version, repository))
     return tuple(found)
+
+
+def check_dependency_name(name: str, where: str) -> None:
+    """Return if the name of a chart that another one requires can be that of a file and a folder.
+
+    Raises:
+        ExtensionError: it could lead elsewhere.
+    """
+    if not _DEPENDENCY_NAME.fullmatch(name) or ".." in name:
+        raise ExtensionError(
+            f"{where} is named {in_short(name)}, which is no name of a chart",
+            fix="letters, digits, dashes, dots and underscores",
+        )
+
+
+def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
+    value = entry.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ExtensionError(f"{where}: {key} must be text, not {in_short(value)}")
+    text = str(value)
+    if len(text) > 1000 or not text.isprintable():
+        raise ExtensionError(f"{where}: {key} {in_short(text)} has characters that it cannot have, or too many")
+    return text
 
 
 def _values(root: Path, folder: Path) -> tuple[dict[str, Any], str]:
@@ -204,9 +247,15 @@ def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
         raise ExtensionError(
             f"{shown}: global.image is missing", fix="set it to the LABEL IMAGE of extension/docker/Dockerfile"
         )
+    custom = platform.get("custom_registry_url")
+    if custom and not (isinstance(custom, str) and REGISTRY.fullmatch(custom)):
+        raise ExtensionError(
+            f"{shown}: global.custom_registry_url {in_short(custom)} is no registry",
+            fix="write it as it stands in references of images, such as registry.site:5000/team",
+        )
     if not _DNS_LABEL.fullmatch(image):
         raise ExtensionError(
-            f"{shown}: global.image {image!r} cannot name the installer's Job",
+            f"{shown}: global.image {in_short(image)} cannot name the installer's Job",
             fix="use lower-case letters, digits and dashes only, without registry and tag",
         )
     return image

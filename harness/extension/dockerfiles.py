@@ -7,18 +7,20 @@ Two readings live here side by side: the labels and base images by the build scr
 from __future__ import annotations
 
 import dataclasses
-import glob
 import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
+from harness.documents import shown as in_short
 from harness.errors import ExtensionError
-from harness.extension import trees
+from harness.extension import trees, wildcards
+from harness.settings import REGISTRY
 
 LOCAL_REGISTRY = "local-only"
+_LONGEST_NAME = 255
 _TRUE = frozenset({"true", "yes", "1"})
 
 
@@ -82,6 +84,7 @@ def read(root: Path, dockerfile: Path) -> Container:
     image = labels.get("IMAGE", "")
     if not image:
         raise ExtensionError(f"{dockerfile} has no image name", last_seen=_why(text), fix=_LABEL_FIX)
+    _check_names(dockerfile, image, labels)
     registry = labels.get("REGISTRY")
     local = registry is not None and LOCAL_REGISTRY in registry
     return Container(
@@ -93,6 +96,26 @@ def read(root: Path, dockerfile: Path) -> Container:
         ignored=labels.get("BUILD_IGNORE", "").lower() in _TRUE,
         bases=tuple(bases),
     )
+
+
+# a repository as it stands in references of images, without registry and tag
+_IMAGE = re.compile(r"[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*")
+_LONGEST_IMAGE = 128
+
+
+def _check_names(dockerfile: Path, image: str, labels: Mapping[str, str]) -> None:
+    """Refuse what would become part of a reference that names something else."""
+    if len(image) > _LONGEST_IMAGE or not _IMAGE.fullmatch(image):
+        raise ExtensionError(
+            f"{dockerfile}: LABEL IMAGE={in_short(image)} cannot be the name of an image",
+            fix="use lower-case letters, digits and dashes only, without registry and tag",
+        )
+    registry = labels.get("REGISTRY", "")
+    if registry and LOCAL_REGISTRY not in registry and not REGISTRY.fullmatch(registry):
+        raise ExtensionError(
+            f"{dockerfile}: LABEL REGISTRY={in_short(registry)} is no registry",
+            fix="write it as it stands in references of images, such as registry.site:5000/team",
+        )
 
 
 _LABEL_FIX = 'write a line of its own: LABEL IMAGE="<name>" (the platform reads no other form)'
@@ -134,19 +157,31 @@ def _place(root: Path, context: Path, sources: list[str], target: str, workdir: 
     base = posixpath.normpath(posixpath.join(workdir, target))
     into_folder = target.endswith("/") or target in {".", ".."} or len(sources) > 1
     for pattern in sources:
-        relative = pattern.lstrip("/")
-        if glob.has_magic(relative):
-            matches = sorted(context.glob(relative))
-        else:
-            matches = [context / relative] if (context / relative).exists() else []
-        for match in matches:
+        for match in _matches(root, context, pattern):
             source = trees.inside(root, match)
             if source.is_dir():
                 # Docker copies the content of a folder, not the folder itself
                 for file in trees.walk(source):
                     yield posixpath.join(base, file.relative_to(source).as_posix()), file
-            else:
+            elif source.is_file():
                 yield posixpath.join(base, match.name) if into_folder else base, source
+
+
+def _matches(root: Path, context: Path, pattern: str) -> list[Path]:
+    """The paths that a source of ``COPY`` names. It cannot leave the context: Docker cuts a leading ``..`` off."""
+    parts = PurePosixPath(posixpath.normpath("/" + pattern)).parts[1:]
+    if "\0" in pattern or any(len(part) > _LONGEST_NAME for part in parts):
+        return []
+    relative = "/".join(parts)
+    if not wildcards.has_wildcard(relative):
+        path = context / relative
+        return [path] if path.exists() else []
+    paths = list(trees.walk(context))
+    # a pattern may name a folder; the folders of a source tree have files
+    folders = {parent for path in paths for parent in path.parents if parent != context and context in parent.parents}
+    return sorted(
+        path for path in {*paths, *folders} if wildcards.matches(relative, path.relative_to(context).as_posix())
+    )
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -166,9 +201,10 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
 def _words(arguments: str) -> list[str]:
     if arguments.startswith("["):
         try:
-            return [str(word) for word in json.loads(arguments)]
-        except ValueError:
+            words = json.loads(arguments)
+        except (ValueError, RecursionError):
             return []
+        return [word for word in words if isinstance(word, str)]
     try:
         return shlex.split(arguments)
     except ValueError:

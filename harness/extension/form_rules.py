@@ -7,9 +7,12 @@ from typing import Any
 
 import jsonschema
 
+from harness.documents import shown
 from harness.errors import FormError
 from harness.extension.form_schema import describe, effective
+from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
 
+_LONGEST_MESSAGE = 500
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -32,7 +35,7 @@ def check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> N
             return
     if wanted:
         raise FormError(
-            f"{form}: {name} must be of type {' or '.join(wanted)}, got {value!r} ({type(value).__name__})",
+            f"{form}: {name} must be of type {' or '.join(wanted)}, got {shown(value)} ({type(value).__name__})",
             fix=describe(name, schema),
         )
 
@@ -71,22 +74,47 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
 def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
     properties = effective(schema, filled)
     clean = _clean({**schema, "properties": properties})
+    validator = bounded_validator(clean)
     try:
-        validator = jsonschema.Draft7Validator(clean)
         problems = sorted(validator.iter_errors(dict(filled)), key=lambda problem: list(map(str, problem.path)))
-    except (jsonschema.SchemaError, TypeError, ValueError, RecursionError) as error:
-        raise FormError(f"{form}: the DAG's form is not a usable JSON schema: {error}") from None
+    except SlowPatternError as error:
+        raise FormError(
+            f"{form}: in the DAG's form {error}",
+            fix="write the pattern so that it cannot match one text in many ways, e.g. ^a+$",
+        ) from None
+    except PatternError as error:
+        raise FormError(f"{form}: in the DAG's form {error}") from None
+    except RecursionError:
+        raise FormError(f"{form}: the DAG's form is nested too deeply, or refers to itself") from None
     except Exception as error:
-        # `pattern` is compiled lazily, an invalid one shows up here
-        raise FormError(f"{form}: the DAG's form cannot be checked: {error}") from None
+        # a validator meets what is no schema lazily, with errors of any kind
+        where = _culprit(properties, filled)
+        raise FormError(
+            f"{form}: the DAG's form is not a usable JSON schema{f' at {where}' if where else ''}",
+            last_seen=f"{type(error).__name__}: {shown(str(error))}",
+        ) from None
     if problems:
         problem = problems[0]
         name = ".".join(str(part) for part in problem.path)
         raise FormError(
-            f"{form}: {name + ': ' if name else ''}{problem.message}",
-            last_seen="\n".join(other.message for other in problems[1:5]),
+            f"{form}: {name + ': ' if name else ''}{_message(problem)}",
+            last_seen="\n".join(_message(other) for other in problems[1:5]),
             fix=describe(name, properties.get(name)) if name else "",
         )
+
+
+def _message(problem: jsonschema.ValidationError) -> str:
+    return problem.message if len(problem.message) <= _LONGEST_MESSAGE else f"{problem.message[:_LONGEST_MESSAGE]}..."
+
+
+def _culprit(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
+    """The first property whose own schema cannot be used."""
+    for name, schema in properties.items():
+        try:
+            list(bounded_validator(_clean(schema)).iter_errors(filled.get(name)))
+        except Exception:
+            return name
+    return ""
 
 
 def _clean(schema: Any) -> Any:

@@ -8,13 +8,15 @@ an unknown key, a value of the wrong type, a required value that is missing.
 from __future__ import annotations
 
 import difflib
-import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from harness.documents import json_document, shown
 from harness.errors import FormError
 from harness.extension.form_rules import check_confirmation, check_required, check_schema, check_type
 from harness.extension.form_schema import ABSENT, all_properties, data_form, describe, effective, rendered
+from harness.extension.form_shape import check_shape
 
 
 def complete(
@@ -33,8 +35,10 @@ def complete(
         apart from it, and not at all when nothing else is in it.
 
     Raises:
-        FormError: unknown key, wrong type, required value missing, or a rule of the schema broken.
+        FormError: unknown key, wrong type, required value missing, or a rule of the schema broken; or the DAG's forms
+            are none.
     """
+    check_shape(ui_forms)
     given = _by_form(ui_forms, values)
     submitted: dict[str, Any] = {}
     for form, schema in [*rendered(ui_forms), *data_form(ui_forms)]:
@@ -59,6 +63,7 @@ def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str
     Raises:
         FormError: the text does not read as the type.
     """
+    check_shape(ui_forms)
     values: dict[str, Any] = {}
     for name, text in pairs.items():
         schema = next(
@@ -80,19 +85,25 @@ def _typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
         if kind == "integer":
             return int(text)
         if kind == "number":
-            return float(text)
+            return _finite(float(text))
         if kind == "boolean":
             return {"true": True, "false": False}[text.strip().lower()]
         if kind == "array":
             if text.lstrip().startswith("["):
-                return json.loads(text)
+                return json_document(text)
             items = schema.get("items") or {}
             return [_typed(name, items, part.strip()) for part in text.split(",") if part.strip()]
         if kind == "object":
-            return json.loads(text)
+            return json_document(text)
     except (ValueError, KeyError):
-        raise FormError(f"form value {name}={text!r} is not a valid {kind}", fix=describe(name, schema)) from None
+        raise FormError(f"form value {name}={shown(text)} is not a valid {kind}", fix=describe(name, schema)) from None
     return text
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number of JSON")
+    return value
 
 
 def _by_form(ui_forms: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -7,17 +7,17 @@ reached through a link must lie inside the root.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from harness import documents
 from harness.errors import ExtensionError
 
 MAX_FILES = 20_000
 MAX_DEPTH = 24
-MAX_TEXT_BYTES = 2 * 1024 * 1024
+MAX_TEXT_BYTES = documents.MAX_BYTES
 _SKIPPED_FOLDERS = frozenset({".git", "__pycache__", ".venv", "node_modules", ".tox", ".mypy_cache"})
 
 
@@ -27,14 +27,22 @@ def check_root(path: str | os.PathLike[str]) -> Path:
     Raises:
         ExtensionError: there is nothing at ``path``, or it is not a folder.
     """
-    root = Path(path).expanduser()
-    if not root.exists():
+    try:
+        root = Path(path).expanduser()
+        os.stat(root)
+    except (FileNotFoundError, NotADirectoryError):
         raise ExtensionError(
             f"there is no extension at {root}: the path does not exist",
             fix="give the folder that contains extension/ and processing-containers/",
-        )
+        ) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ExtensionError(
+            f"the extension's folder {os.fspath(path)!r} cannot be used: {getattr(error, 'strerror', None) or error}"
+        ) from None
     if not root.is_dir():
         raise ExtensionError(f"{root} is not a folder", fix="give the folder that contains extension/")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise ExtensionError(f"the extension's folder {root} may not be read", fix=f"chmod u+rx {root}")
     return root.resolve()
 
 
@@ -45,22 +53,39 @@ def walk(root: Path) -> Iterator[Path]:
         ExtensionError: the tree has more files or is deeper than a source tree reasonably is.
     """
     count = 0
-    for folder, folders, files in os.walk(root, followlinks=False):
+    for folder, folders, files in os.walk(root, onerror=_refuse, followlinks=False):
         here = Path(folder)
         if len(here.relative_to(root).parts) > MAX_DEPTH:
             raise ExtensionError(f"{root} is nested deeper than {MAX_DEPTH} folders: {here}")
         folders[:] = sorted(name for name in folders if name not in _SKIPPED_FOLDERS)
         for name in sorted(files):
             path = here / name
-            if path.is_symlink() or not path.is_file():
-                continue
             count += 1
             if count > MAX_FILES:
                 raise ExtensionError(
                     f"{root} has more than {MAX_FILES} files; that is not the source of one extension",
                     fix="give the extension's own folder",
                 )
-            yield path
+            check_name(path)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path
+
+
+def _refuse(error: OSError) -> None:
+    raise ExtensionError(f"{error.filename} cannot be read: {error.strerror}", fix="change its permissions") from None
+
+
+def check_name(path: Path) -> None:
+    """Return if a path can be written down: in a YAML file, in a message, in a tar file.
+
+    Raises:
+        ExtensionError: its name is not UTF-8, or has control characters.
+    """
+    if not str(path).isprintable():
+        raise ExtensionError(
+            f"{str(path.parent)!r} has a file whose name is not UTF-8 or has control characters: {path.name!r}",
+            fix="rename the file",
+        )
 
 
 def inside(root: Path, path: Path) -> Path:
@@ -69,40 +94,35 @@ def inside(root: Path, path: Path) -> Path:
     Raises:
         ExtensionError: it leads out of ``root``.
     """
-    resolved = path.resolve()
-    if not resolved.is_relative_to(root):
-        raise ExtensionError(f"{path} leads out of the extension, to {resolved}", fix="copy the file instead")
-    return resolved
+    at = resolved(path)
+    if not at.is_relative_to(root):
+        raise ExtensionError(f"{path} leads out of the extension, to {at}", fix="copy the file instead")
+    return at
+
+
+def resolved(path: Path) -> Path:
+    """Return a path without links.
+
+    Raises:
+        ExtensionError: the links lead in a circle, or it is no path at all.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ExtensionError(f"{path} cannot be used: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_text(root: Path, path: Path) -> str:
     """Content of a text file of the tree.
 
     Raises:
-        ExtensionError: outside the root, too large, unreadable or not UTF-8.
+        ExtensionError: outside the root, no regular file, too large, unreadable or not UTF-8.
     """
-    resolved = inside(root, path)
+    at = inside(root, path)
     try:
-        if resolved.stat().st_size > MAX_TEXT_BYTES:
-            raise ExtensionError(f"{path} is larger than {MAX_TEXT_BYTES // 1024} KiB")
-        return resolved.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ExtensionError(f"{path} is not UTF-8 text: {error}") from None
-    except OSError as error:
-        raise ExtensionError(f"{path} cannot be read: {error.strerror}") from None
-
-
-class _BoundedLoader(yaml.SafeLoader):
-    """The safe loader; aliases are limited, because a small file must not grow to gigabytes."""
-
-    aliases = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            self.aliases += 1
-            if self.aliases > 100:
-                raise yaml.YAMLError("more than 100 aliases")
-        return super().compose_node(parent, index)
+        return documents.read_text(at, most=MAX_TEXT_BYTES)
+    except documents.DocumentError as error:
+        raise ExtensionError(f"{path} cannot be read: {error}") from None
 
 
 def read_yaml(root: Path, path: Path) -> Any:
@@ -127,17 +147,15 @@ def parse_yaml(text: str, shown: str) -> Any:
         ExtensionError: more than one document, or not YAML.
     """
     try:
-        documents = list(yaml.load_all(text, Loader=_BoundedLoader))
-    except yaml.YAMLError as error:
+        found = documents.yaml_documents(text)
+    except documents.DocumentError as error:
         raise ExtensionError(f"{shown} is not valid YAML", last_seen=str(error)) from None
-    except RecursionError:
-        raise ExtensionError(f"{shown} is nested too deeply") from None
-    if len(documents) > 1:
+    if len(found) > 1:
         raise ExtensionError(
-            f"{shown} holds {len(documents)} YAML documents; the platform reads exactly one",
+            f"{shown} holds {len(found)} YAML documents; the platform reads exactly one",
             fix="remove the `---` between them",
         )
-    return documents[0] if documents else None
+    return found[0] if found else None
 
 
 def read_mapping(root: Path, path: Path) -> dict[str, Any]:

@@ -9,16 +9,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import os
+import re
 import stat
 import tarfile
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from harness import documents
 from harness.errors import BuildError, ImageError
 
 _EPOCH = 946684800  # 2000-01-01: zip archives cannot hold a date before 1980
+_BLOCK = 1 << 20
+_MOST_FILES = 100_000
+_STARS = re.compile(r"\*+")
+_MOST_STARS = 3
 _LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".DS_Store"}
 
 
@@ -35,11 +41,19 @@ class Entry:
     directory: bool = False
 
     def read(self) -> bytes:
-        """The content."""
+        """The content, for a small file."""
+        return b"".join(self.blocks()[1])
+
+    def blocks(self) -> tuple[int, Iterator[bytes]]:
+        """Return how many bytes the content has, and the content in blocks.
+
+        Raises:
+            BuildError: the file cannot be read, or (from the iterator) becomes shorter or longer meanwhile.
+        """
         if self.content is not None:
-            return self.content
-        assert self.path is not None
-        return self.path.read_bytes()
+            return len(self.content), iter((self.content,))
+        assert self.path is not None, self.name
+        return _blocks_of(self.path)
 
 
 class Context:
@@ -59,29 +73,80 @@ class Context:
             if entry.link is not None:
                 state.update(entry.link.encode())
             elif not entry.directory:
-                content = entry.read()
-                state.update(f"{len(content)}:".encode() + content)
+                size, blocks = entry.blocks()
+                state.update(f"{size}:".encode())
+                for block in blocks:
+                    state.update(block)
         return state.hexdigest()
 
     def tar(self) -> IO[bytes]:
-        """The context as an uncompressed tar archive in a temporary file, positioned at its start."""
-        target = tempfile.TemporaryFile(prefix="kaapana-harness-")  # noqa: SIM115 - handed to the caller
-        with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for entry in self.entries.values():
-                info = tarfile.TarInfo(entry.name)
-                info.mode, info.mtime = entry.mode, entry.mtime
-                if entry.link is not None:
-                    info.type, info.linkname = tarfile.SYMTYPE, entry.link
-                    archive.addfile(info)
-                elif entry.directory:
-                    info.type = tarfile.DIRTYPE
-                    archive.addfile(info)
-                else:
-                    content = entry.read()
-                    info.size = len(content)
-                    archive.addfile(info, io.BytesIO(content))
-        target.seek(0)
-        return target
+        """The context as an uncompressed tar archive, made while it is read: neither memory nor disk holds it."""
+        return io.BufferedReader(_Stream(self._archive()), _BLOCK)
+
+    def _archive(self) -> Iterator[bytes]:
+        for entry in self.entries.values():
+            info = tarfile.TarInfo(entry.name)
+            info.mode, info.mtime = entry.mode, entry.mtime
+            if entry.link is not None:
+                info.type, info.linkname = tarfile.SYMTYPE, entry.link
+            elif entry.directory:
+                info.type = tarfile.DIRTYPE
+            else:
+                info.size, blocks = entry.blocks()
+                yield info.tobuf(tarfile.PAX_FORMAT)
+                yield from blocks
+                yield bytes(-info.size % tarfile.BLOCKSIZE)
+                continue
+            yield info.tobuf(tarfile.PAX_FORMAT)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+class _Stream(io.RawIOBase):
+    """Blocks of bytes as a file."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = memoryview(block)
+        taken = self._left[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._left = self._left[len(taken) :]
+        return len(taken)
+
+
+def _blocks_of(path: Path) -> tuple[int, Iterator[bytes]]:
+    try:
+        # what has taken the place of the file since it was looked at must not block
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = open(descriptor, "rb")  # noqa: SIM115 - closed by the iterator
+        status = os.fstat(descriptor)
+    except OSError as error:
+        raise BuildError(f"{path} cannot be read: {error.strerror}", fix="change its permissions") from None
+    if not stat.S_ISREG(status.st_mode):
+        file.close()
+        raise BuildError(f"{path} is no regular file any more", fix="build again")
+    return status.st_size, _in_blocks(path, file, status.st_size)
+
+
+def _in_blocks(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
+    left = size
+    with file:
+        while block := file.read(min(_BLOCK, left + 1)):
+            left -= len(block)
+            if left < 0:
+                break
+            yield block
+    if left:
+        raise BuildError(f"{path} has changed while it was read", fix="build again when nothing writes to it")
 
 
 def package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[Entry]:
@@ -119,6 +184,38 @@ def bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[Entry]:
     return [Entry(f"{target}/{name}".strip("/"), content=content) for name, content in files.items()]
 
 
+def check_utf8(path: Path) -> None:
+    """Return if a path is UTF-8, as names in a build context are.
+
+    Raises:
+        BuildError: it is not.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise BuildError(f"the name of {path!s} is not UTF-8", fix="rename the file") from None
+
+
+def _ignored(file: Path) -> list[str]:
+    """The patterns of a ``.dockerignore``, none of which may be slow: they become regular expressions of Python."""
+    try:
+        text = documents.read_bytes(file).decode("utf-8", "replace")
+    except documents.DocumentError as error:
+        raise BuildError(f"{file} cannot be read: {error}") from None
+    patterns = []
+    for number, line in enumerate(text.splitlines(), 1):
+        pattern = line.strip()
+        if not pattern or pattern.startswith("#"):
+            continue
+        if any(len(_STARS.findall(part)) > _MOST_STARS for part in pattern.split("/")) or pattern.count("**") > 4:
+            raise BuildError(
+                f"{file} line {number}: {documents.shown(pattern)} has more wildcards than a pattern needs",
+                fix=f"use at most {_MOST_STARS} stars in a name, and at most 4 times **",
+            )
+        patterns.append(pattern)
+    return patterns
+
+
 def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
     """The context of an author's container: the folder without what its ``.dockerignore`` names.
 
@@ -134,14 +231,26 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
     patterns: list[str] = []
     ignore = folder / ".dockerignore"
     if ignore.is_file():
-        lines = (line.strip() for line in ignore.read_text("utf-8", "replace").splitlines())
-        patterns = [line for line in lines if line and not line.startswith("#")]
-    entries = []
-    for name in docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile):
+        patterns = _ignored(ignore)
+    entries: list[Entry] = []
+    try:
+        names = docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile)
+    except (re.error, OSError, ValueError, IndexError, RecursionError) as error:
+        raise BuildError(f"{ignore} cannot be used: {error}", fix="correct its patterns") from None
+    for name in names:
         path = folder / name
         if not name or name == ".":
             continue
-        status = path.lstat()
+        if len(entries) >= _MOST_FILES:
+            raise BuildError(
+                f"{folder} has more than {_MOST_FILES} files for its image",
+                fix="name those in .dockerignore that the image does not need",
+            )
+        check_utf8(path)
+        try:
+            status = path.lstat()
+        except OSError as error:
+            raise BuildError(f"{path} cannot be read: {error.strerror}", fix="build again") from None
         mode, mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
         name = Path(name).as_posix()
         if stat.S_ISLNK(status.st_mode):
@@ -149,10 +258,7 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
         elif stat.S_ISDIR(status.st_mode):
             entries.append(Entry(name, directory=True, mode=mode, mtime=mtime))
         elif stat.S_ISREG(status.st_mode):
-            try:
-                with path.open("rb"):
-                    pass
-            except OSError as error:
-                raise BuildError(f"{path} cannot be read: {error.strerror}", fix="mend its permissions") from None
+            if not os.access(path, os.R_OK):
+                raise BuildError(f"{path} cannot be read: Permission denied", fix="change its permissions")
             entries.append(Entry(name, path=path, mode=mode, mtime=mtime))
     return Context(entries)

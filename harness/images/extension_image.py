@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import documents
 from harness.contract.edk import REGISTRIES
 from harness.errors import BuildError
 from harness.images import engine
@@ -62,11 +63,15 @@ def build_extension_image(
         ImageError: a base image of the harness cannot be made.
     """
     context = author_context(folder, dockerfile)
-    written = context.entries[dockerfile]
-    text = written.read().decode("utf-8", "surrogateescape")
+    entry = context.entries[dockerfile]
+    if entry.path is None:
+        raise BuildError(f"{folder / dockerfile} is no regular file", fix="put the Dockerfile itself there")
+    try:
+        text = documents.read_text(entry.path)
+    except documents.DocumentError as error:
+        raise BuildError(f"{entry.path} cannot be read: {error}") from None
     if (mapped := with_local_bases(text, buildargs or {})) != text:
-        content = mapped.encode("utf-8", "surrogateescape")
-        context.entries[dockerfile] = dataclasses.replace(written, content=content, path=None)
+        context.entries[dockerfile] = dataclasses.replace(entry, content=mapped.encode("utf-8"), path=None)
     bases = base_references(mapped, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]

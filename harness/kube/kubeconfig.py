@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from harness import documents
 from harness.kube.errors import KubeconfigError
 
 
@@ -91,15 +92,13 @@ def load(path: Path, context: str | None = None) -> Access:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = documents.yaml_documents(documents.read_text(path))
+    except documents.DocumentError as error:
         raise KubeconfigError(f"the kubeconfig {path} cannot be read: {error}") from None
-    if not isinstance(document, dict):
+    if len(found) != 1 or not isinstance(found[0], dict):
         raise KubeconfigError(f"{path} is no kubeconfig")
-    return document
+    return dict(found[0])
 
 
 def _entry(document: dict[str, Any], section: str, name: str, path: Path) -> dict[str, Any]:

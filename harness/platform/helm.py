@@ -6,24 +6,24 @@ Both give the same objects; the tests run on whichever of them a machine has.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
+from harness import documents
+from harness.platform import manifests
+from harness.platform.helm_limits import MOST_OUTPUT_BYTES, TIMEOUT_S, limit_process
+from harness.platform.helm_process import HelmError, HelmProcess
+from harness.platform.manifests import Manifest
 
-from harness.platform.manifests import Manifest, documents
-
-_TIMEOUT_S = 60.0
-
-
-class HelmError(Exception):
-    """What Helm said, in its own words."""
+__all__ = ["Helm", "HelmError", "HelmLibrary", "HelmProgram", "find"]
 
 
 class Helm(Protocol):
@@ -55,7 +55,7 @@ def find() -> Helm:
 
 
 class HelmProgram:
-    """The ``helm`` program."""
+    """The ``helm`` program, each time within limits."""
 
     name = "program"
 
@@ -65,17 +65,36 @@ class HelmProgram:
     def _run(self, arguments: Sequence[str]) -> str:
         # charts of the harness need no repositories; a broken user configuration must not matter
         environ = {key: value for key, value in os.environ.items() if not key.startswith("HELM_")}
-        try:
-            done = subprocess.run(
-                [self._program, *arguments], env=environ, capture_output=True, text=True, timeout=_TIMEOUT_S
-            )
-        except subprocess.TimeoutExpired:
-            raise HelmError(f"helm {arguments[0]} did not end within {_TIMEOUT_S:.0f} s") from None
-        except OSError as error:
-            raise HelmError(f"helm cannot be started: {error}") from None
-        if done.returncode:
-            raise HelmError(done.stderr.strip().removeprefix("Error: ") or f"helm {arguments[0]} failed")
-        return done.stdout
+        verb = arguments[0]
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            try:
+                child = subprocess.Popen(
+                    [self._program, *arguments],
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=errors,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise HelmError(f"helm cannot be started: {error}") from None
+            try:
+                limit_process(child.pid)
+                status = child.wait(TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                raise HelmError(f"helm {verb} did not end within {TIMEOUT_S:.0f} s") from None
+            finally:
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+            if output.seek(0, os.SEEK_END) > MOST_OUTPUT_BYTES:
+                raise HelmError(f"helm {verb} gives more than {MOST_OUTPUT_BYTES >> 20} MiB")
+            output.seek(0)
+            errors.seek(0)
+            if status:
+                words = errors.read(1 << 16).decode("utf-8", "replace").strip().removeprefix("Error: ")
+                raise HelmError(words or f"helm {verb} ended with status {status}")
+            return output.read().decode("utf-8", "replace")
 
     def dependency_update(self, chart: Path) -> None:
         self._run(["dependency", "update", "--skip-refresh", str(chart)])
@@ -92,69 +111,65 @@ class HelmProgram:
             json.dump(values, file)
             file.flush()
             text = self._run(["template", release, str(chart), "--namespace", namespace, "--values", file.name])
-        return _parsed(text)
+        return _parsed([text])
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
-        return dict(yaml.safe_load(self._run(["show", "chart", str(chart)])) or {})
+        return _mapping(self._run(["show", "chart", str(chart)]))
 
     def show_values(self, chart: Path) -> dict[str, Any]:
-        return dict(yaml.safe_load(self._run(["show", "values", str(chart)])) or {})
+        return _mapping(self._run(["show", "values", str(chart)]))
 
 
 class HelmLibrary:
-    """Helm's Go library through the wheel ``helm-python-sdk``; loaded when it is first needed (0.3 s)."""
+    """Helm's Go library through the wheel ``helm-python-sdk``, in a process that is started when it is first needed."""
 
     name = "library"
 
     def __init__(self) -> None:
-        try:
-            import helm_python
-        except ImportError as error:
-            raise HelmError(f"neither a helm program nor its library is there: {error}") from None
-        self._helm = helm_python
+        if importlib.util.find_spec("helm_python") is None:
+            raise HelmError("neither a helm program nor its library is there")
+        self._process = _library_process()
 
     def dependency_update(self, chart: Path) -> None:
-        try:
-            self._helm.dependency_update(chart, skip_refresh=True)
-        except self._helm.HelmError as error:
-            raise HelmError(str(error)) from None
+        self._process.ask("dependency_update", chart=_absolute(chart))
 
     def package(self, chart: Path, destination: Path) -> Path:
         destination.mkdir(parents=True, exist_ok=True)
-        try:
-            return Path(self._helm.package(chart, destination=destination))
-        except self._helm.HelmError as error:
-            raise HelmError(str(error)) from None
+        return Path(self._process.ask("package", chart=_absolute(chart), destination=_absolute(destination)))
 
     def render(self, chart: Path, values: Mapping[str, Any], *, release: str, namespace: str) -> list[Manifest]:
-        try:
-            with self._helm.Chart.load(chart) as loaded:
-                loaded.validate_schema(dict(values))
-                texts = loaded.render(dict(values), name=release, namespace=namespace, is_install=True)
-                # what lies in crds/ is installed as it is
-                crds = [crd["data"] for crd in loaded.crds]
-        except self._helm.HelmError as error:
-            raise HelmError(str(error)) from None
-        rendered = [text for path, text in sorted(texts.items()) if not path.endswith("NOTES.txt")]
-        return [manifest for text in [*crds, *rendered] for manifest in _parsed(text)]
+        chosen = dict(values)
+        return _parsed(
+            self._process.ask("render", chart=_absolute(chart), values=chosen, release=release, namespace=namespace)
+        )
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
-        try:
-            with self._helm.Chart.load(chart) as loaded:
-                return dict(loaded.metadata)
-        except self._helm.HelmError as error:
-            raise HelmError(str(error)) from None
+        return dict(self._process.ask("show_chart", chart=_absolute(chart)))
 
     def show_values(self, chart: Path) -> dict[str, Any]:
-        try:
-            with self._helm.Chart.load(chart) as loaded:
-                return dict(loaded.values)
-        except self._helm.HelmError as error:
-            raise HelmError(str(error)) from None
+        return dict(self._process.ask("show_values", chart=_absolute(chart)))
 
 
-def _parsed(text: str) -> list[Manifest]:
+@functools.lru_cache(maxsize=1)
+def _library_process() -> HelmProcess:
+    return HelmProcess()
+
+
+def _absolute(path: Path) -> str:
+    """The process has a working directory of its own."""
+    return str(path.absolute())
+
+
+def _parsed(texts: Sequence[str]) -> list[Manifest]:
     try:
-        return documents(text)
+        return [manifest for text in texts for manifest in manifests.documents(text)]
     except ValueError as error:
         raise HelmError(str(error)) from None
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = documents.yaml_documents(text)
+    except documents.DocumentError as error:
+        raise HelmError(str(error)) from None
+    return dict(found[0]) if found and isinstance(found[0], dict) else {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import yaml
-
+from harness import documents as given
 from harness.contract.names import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
+from harness.platform import object_shapes
 
 Manifest = dict[str, Any]
 
@@ -17,7 +18,8 @@ HOOK_WEIGHT = "helm.sh/hook-weight"
 HOOK_DELETE_POLICY = "helm.sh/hook-delete-policy"
 RESOURCE_POLICY = "helm.sh/resource-policy"
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MOST_NODES = 400_000
+_WEIGHT = re.compile(r"[+-]?[0-9]{1,18}")
 
 # the order of creation that Helm documents; kinds it does not know come last
 _ORDER = (
@@ -71,22 +73,22 @@ def documents(text: str) -> list[Manifest]:
     """The objects of a YAML stream; empty documents are left out.
 
     Raises:
-        ValueError: not YAML, or a document that is no Kubernetes object.
+        ValueError: not YAML, or a document that is no Kubernetes object, or one of a shape that Kubernetes refuses.
     """
     found: list[Manifest] = []
     try:
-        parsed = list(yaml.load_all(text, Loader=_Loader))
-    except yaml.YAMLError as error:
+        parsed = given.yaml_documents(text, text_keys=True, most_nodes=_MOST_NODES)
+    except given.DocumentError as error:
         raise ValueError(f"a template does not give valid YAML: {error}") from None
     for document in parsed:
         if document is None:
             continue
         if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
-            raise ValueError(f"a template gives no Kubernetes object (kind and apiVersion): {str(document)[:200]}")
-        if document["kind"] == "List" and isinstance(document.get("items"), list):
-            found.extend(document["items"])
-        else:
-            found.append(document)
+            raise ValueError(f"a template gives no Kubernetes object (kind and apiVersion): {given.shown(document)}")
+        listed = document["kind"] == "List" and isinstance(document.get("items"), list)
+        for manifest in document["items"] if listed else [document]:
+            object_shapes.check(manifest)
+            found.append(manifest)
     return found
 
 
@@ -97,7 +99,7 @@ def arrange(manifests: Iterable[Manifest]) -> Rendered:
     for manifest in manifests:
         (hooks if HOOK in annotations_of(manifest) else objects).append(manifest)
     objects.sort(key=lambda manifest: (_RANK.get(manifest["kind"], len(_ORDER)), _name(manifest)))
-    hooks.sort(key=lambda hook: (int(annotations_of(hook).get(HOOK_WEIGHT) or 0), _name(hook)))
+    hooks.sort(key=lambda hook: (_weight(hook), _name(hook)))
     return Rendered(tuple(objects), tuple(hooks))
 
 
@@ -148,7 +150,13 @@ def _pod_specs(manifest: Manifest) -> Iterator[dict[str, Any]]:
 
 
 def _events(hook: Manifest) -> list[str]:
-    return [event.strip() for event in annotations_of(hook)[HOOK].split(",")]
+    return [event.strip() for event in str(annotations_of(hook)[HOOK] or "").split(",")]
+
+
+def _weight(hook: Manifest) -> int:
+    """As Helm reads it: what is no number counts as 0."""
+    text = str(annotations_of(hook).get(HOOK_WEIGHT) or "")
+    return int(text) if _WEIGHT.fullmatch(text) else 0
 
 
 def _name(manifest: Manifest) -> str:

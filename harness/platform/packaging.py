@@ -8,6 +8,7 @@ place, with the same version rule: what the requirement asks for must be the ver
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,12 +21,16 @@ import yaml
 from harness.artefacts import package as packages
 from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
-from harness.extension import edk, trees
+from harness.extension import charts, edk, trees
 from harness.extension.charts import INSTALLER, Chart
 from harness.platform.helm import Helm, HelmError, find
 
 INSTALLER_CHART = Path(__file__).parent / "dag-installer-chart"
 _COMMITTED_VERSION = "0.0.0"
+# folders beside one another in which Helm works
+_CHART = "chart"
+_DEPENDENCIES = "dependencies"
+_MOST_BYTES = 64 << 20
 
 
 def package(
@@ -67,9 +72,10 @@ def package(
 
 @contextmanager
 def _copy(chart: Chart) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kh-chart-") as scratch:
-        folder = Path(scratch) / chart.name
-        _copy_files(chart.directory, folder, skip_built=True)
+    with tempfile.TemporaryDirectory(prefix="kh-chart-") as made:
+        scratch = Path(made).resolve()
+        folder = scratch / _CHART / chart.name
+        _copy_files(chart.directory, folder, scratch=scratch, skip_built=True)
         yield folder
 
 
@@ -82,22 +88,35 @@ def _with_version(chart: Chart, folder: Path, version: str) -> Chart:
     return dataclasses.replace(chart, version=str(metadata["version"]), metadata=metadata)
 
 
-def _copy_files(source: Path, target: Path, *, skip_built: bool = False) -> None:
-    """Copy regular files; links are left out. ``skip_built``: not what an earlier packaging left behind."""
+def _copy_files(source: Path, target: Path, *, scratch: Path, skip_built: bool = False) -> None:
+    """Copy regular files; links are left out. ``skip_built``: not what an earlier packaging left behind.
+
+    Args:
+        scratch: the folder that no file may be written out of.
+
+    Raises:
+        ExtensionError: there are more files or bytes than a chart has.
+    """
     source = source.resolve()
+    size = 0
     for file in trees.walk(source):
         relative = file.relative_to(source)
         built = relative.parts[0] == "charts" or relative.name == "Chart.lock" or relative.suffix == ".tgz"
         if skip_built and built:
             continue
-        (target / relative).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target / relative)
+        size += file.lstat().st_size
+        if size > _MOST_BYTES:
+            raise ExtensionError(f"the chart {source} has more than {_MOST_BYTES >> 20} MiB: that is no chart")
+        trees.inside(source, file)
+        place = trees.inside(scratch, target / relative)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place, follow_symlinks=False)
 
 
 def _resolve_dependencies(chart: Chart, folder: Path) -> None:
     """Make every ``file://`` path of the copy absolute; where the installer is not there, ours takes its place."""
     entries: list[dict[str, str]] = []
-    for dependency in chart.requirements:
+    for number, dependency in enumerate(chart.requirements):
         if not dependency.repository:
             # without a repository Helm looks only into charts/ (build 2.1)
             present = chart.directory / "charts" / dependency.name
@@ -107,7 +126,7 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
                     last_seen=f"helm dep up: directory charts/{dependency.name} not found",
                     fix="add repository: file://<path to the chart in your clone of the platform>",
                 )
-            _copy_files(present, folder / "charts" / dependency.name)
+            _copy_files(present, folder / "charts" / dependency.name, scratch=folder / "charts")
         repository = dependency.repository
         if repository.startswith("file://"):
             path = _dependency_path(chart, repository)
@@ -120,15 +139,28 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
                     )
                 path = INSTALLER_CHART
                 _check_installer_version(chart, dependency.version)
-            repository = f"file://{path}"
+            repository = f"file://{_copied(chart, path, folder, number)}"
         entry = {"name": dependency.name, "version": dependency.version, "repository": repository}
         entries.append({key: value for key, value in entry.items() if value})
     _write_dependencies(chart, folder, entries)
 
 
 def _dependency_path(chart: Chart, repository: str) -> Path | None:
-    path = (chart.directory / repository.removeprefix("file://")).resolve()
-    return path if (path / "Chart.yaml").is_file() else None
+    path = trees.resolved(chart.directory / repository.removeprefix("file://"))
+    return path if os.path.isfile(path / "Chart.yaml") else None
+
+
+def _copied(chart: Chart, path: Path, folder: Path, number: int) -> Path:
+    """A copy of a chart for Helm, which follows links and names files by what the chart says."""
+    metadata = trees.read_mapping(path, path / "Chart.yaml")
+    name = metadata.get("name")
+    if not isinstance(name, str):
+        raise ExtensionError(f"{path / 'Chart.yaml'} has no name", fix='add a line name: "..."')
+    charts.check_dependency_name(name, f"{path / 'Chart.yaml'}: the chart")
+    scratch = folder.parent.parent / _DEPENDENCIES / str(number)
+    scratch.mkdir(parents=True)
+    _copy_files(path, scratch / name, scratch=scratch)
+    return scratch / name
 
 
 def _check_installer_version(chart: Chart, wanted: str) -> None:

@@ -6,6 +6,7 @@ template reads does nothing: a user of the dialog learns none of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from harness.platform.upload import Uploaded
 
 # what no template compares with
 _OTHER_TEXT = "kaapana-harness-other"
+# for all renders together; a render takes milliseconds, a chart that takes seconds is not asked about each parameter
+_PATIENCE_S = 20.0
 
 
 def findings(
@@ -65,7 +68,12 @@ def _silent(
     if not silent:
         return ()
     before = render(posted)
-    return tuple(p.name for p in silent if _renders_as(before, {**posted, p.name: _another(p, posted)}, render))
+    deadline = time.monotonic() + _PATIENCE_S
+    return tuple(
+        p.name
+        for p in silent
+        if time.monotonic() < deadline and _renders_as(before, {**posted, p.name: _another(p, posted)}, render)
+    )
 
 
 def _renders_as(before: Rendered, other: Mapping[str, Any], render: Callable[[Mapping[str, Any]], Rendered]) -> bool:

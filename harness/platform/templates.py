@@ -6,14 +6,17 @@ import gzip
 import io
 import re
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+from harness import documents
 
 # far above what any chart has; Helm itself stops at 100 MiB
 _MAX_BYTES = 32 * 2**20
 _MAX_DEPTH = 4
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
-_YAML_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_COMMENT_START = re.compile(r"\{\{-?[ \t\r\n]{0,80}/\*")
+_COMMENT_END = re.compile(r"\*/[ \t\r\n]{0,80}-?\}\}")
+_YAML_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 # .name, and texts: what `index`, `get`, `dig` and `tpl` are given
 _NAME = re.compile(r"\.([A-Za-z_]\w*)|([\"'`])(.*?)\2", re.DOTALL)
 
@@ -31,13 +34,14 @@ def mentioned_names(package: Path) -> frozenset[str] | None:
     """
     try:
         found: set[str] = set()
-        _collect(package.read_bytes(), found, _MAX_BYTES, 0)
+        _collect(documents.read_bytes(package, most=_MAX_BYTES), found, _MAX_BYTES, 0)
     except (OSError, EOFError, ValueError, tarfile.TarError):
         return None
     return frozenset(found)
 
 
-def _collect(archive: bytes, found: set[str], limit: int, depth: int) -> None:
+def _collect(archive: bytes, found: set[str], limit: int, depth: int) -> int:
+    """Return how many bytes of ``limit`` are left."""
     if depth > _MAX_DEPTH:
         raise ValueError("charts in charts in charts")
     with gzip.GzipFile(fileobj=io.BytesIO(archive)) as unpacked:
@@ -52,17 +56,32 @@ def _collect(archive: bytes, found: set[str], limit: int, depth: int) -> None:
                 continue
             path = PurePosixPath(member.name)
             if path.suffix == ".tgz" and path.parent.name == "charts":
-                _collect(reader.read(), found, left, depth + 1)
+                left = _collect(reader.read(), found, left, depth + 1)
             elif path.suffix != ".md":
                 found |= _names(reader.read().decode("utf-8", "replace"))
+    return left
 
 
 def _names(text: str) -> set[str]:
     if "{{" not in text:
         return set()
-    text = _YAML_COMMENT.sub("", _COMMENT.sub("", text))
     names: set[str] = set()
-    for action in _ACTION.finditer(text):
-        for match in _NAME.finditer(action[0]):
+    for action in _actions(_YAML_COMMENT.sub("", _without_comments(text))):
+        for match in _NAME.finditer(action):
             names.add(match[1] or match[3])
     return names
+
+
+def _without_comments(text: str) -> str:
+    """Look at each character a bounded number of times: a pattern over both ends would not."""
+    parts, at = [], 0
+    while (start := _COMMENT_START.search(text, at)) and (end := _COMMENT_END.search(text, start.end())):
+        parts.append(text[at : start.start()])
+        at = end.end()
+    return "".join([*parts, text[at:]])
+
+
+def _actions(text: str) -> Iterator[str]:
+    end = 0
+    while (start := text.find("{{", end)) >= 0 and (end := text.find("}}", start)) >= 0:
+        yield text[start:end]

@@ -13,9 +13,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from harness.documents import shown
+from harness.errors import ExtensionError
+
 # globals of the platform that are not passed on
 _NOT_PASSED = frozenset({"preinstall_extensions", "kaapana_collections"})
-_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]")
+# as Helm's --set does
+_MOST_LEVELS = 30
+_MOST_INDEX_DIGITS = 4
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<index>[0-9]+)\]")
 
 
 def merge(
@@ -34,6 +40,9 @@ def merge(
 
     Returns:
         nested values, as Helm sees them after its ``--set`` and ``--set-string`` options.
+
+    Raises:
+        ExtensionError: Helm refuses a key.
     """
     flat: dict[str, Any] = {f"global.{key}": value for key, value in platform_globals.items() if key not in _NOT_PASSED}
     for key, value in extension_params.items():
@@ -103,8 +112,18 @@ def _typed(text: str) -> Any:
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set ``a.b[0].c`` in nested maps and lists."""
-    steps = [m["name"] if m["name"] is not None else int(m["index"]) for m in _STEP.finditer(key)]
+    """Set ``a.b[0].c`` in nested maps and lists.
+
+    Raises:
+        ExtensionError: Helm refuses the key.
+    """
+    found = list(_STEP.finditer(key))
+    if len(found) > _MOST_LEVELS or any(len(m["index"] or "") > _MOST_INDEX_DIGITS for m in found):
+        raise ExtensionError(
+            f"{shown(key)} is no key for a value of the chart: Helm takes {_MOST_LEVELS} levels and short indices",
+            fix="give the parameter, or the key in `global` of values.yaml, a plain name",
+        )
+    steps = [m["name"] if m["name"] is not None else int(m["index"]) for m in found]
     here: Any = values
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         if isinstance(step, int):

@@ -6,13 +6,17 @@ each is overwritten by a text of the same length, which is a finding.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import documents
+from harness.errors import EnvironmentError_, UsageError
 from harness.findings import Finding
 from harness.redaction import REDACTOR, redact
 from harness.run.diagnosis import seconds_between
@@ -23,6 +27,8 @@ from harness.run.results import Cause, Run, RunImage, TaskResult
 
 SCHEMA = 1
 RULE_CREDENTIAL = "credential-in-output"
+_LARGEST = 256 << 20
+_OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 RESULTS_PREFIX = "staticwebsiteresults/"
 
 
@@ -206,7 +212,13 @@ def write_report(run: Run) -> None:
     """Write ``report.html``."""
     from harness.run import report
 
-    _write(run.directory / "report.html", report.render(as_document(run)))
+    try:
+        page = report.render(as_document(run))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{run.directory / 'run.json'} holds what no run leaves: {type(error).__name__}: {error}"
+        ) from None
+    _write(run.directory / "report.html", page)
 
 
 def read(directory: Path) -> Run:
@@ -215,11 +227,11 @@ def read(directory: Path) -> Run:
     Raises:
         UsageError: there is no run in the folder, or one of another schema.
     """
-    from harness.errors import UsageError
-
     path = directory / "run.json"
+    if not os.path.exists(path):
+        raise UsageError(f"{directory} is not the folder of a run: it has no run.json")
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = documents.json_document(documents.read_bytes(path, most=_LARGEST))
         if document["schema"] != SCHEMA:
             raise UsageError(f"{path} has schema {document['schema']}, this version reads {SCHEMA}")
         cause = document["cause"]
@@ -244,10 +256,10 @@ def read(directory: Path) -> Run:
                 for item in document.get("images", ())
             ),
         )
-    except FileNotFoundError:
-        raise UsageError(f"{directory} is not the folder of a run: it has no run.json") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    except documents.DocumentError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} is no evidence of a run: {type(error).__name__}: {error}") from None
 
 
 def _without_log(task: Json) -> tuple[str | None, Json]:
@@ -260,7 +272,31 @@ def _fields(value: Any) -> Json:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            # a log or a name may hold what UTF-8 cannot say
+            partial.write_text(text, "utf-8", errors="backslashreplace")
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Name the folder where a disk is full, or may no longer be written.
+
+    Raises:
+        EnvironmentError_: the evidence is incomplete.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_DISKS:
+            raise
+        raise EnvironmentError_(
+            f"the evidence in {folder} is incomplete: {error.strerror}",
+            fix="make room there, or choose another folder (--out, --kaapana-report)",
+        ) from None

@@ -135,18 +135,19 @@ def execute(
         raise
     seconds = time.monotonic() - clock
     environment.services.settle(_SETTLE_TIMEOUT_S)
-    return _collect(
-        environment,
-        project,
-        request,
-        triggered,
-        series,
-        before,
-        started=started,
-        seconds=seconds,
-        snapshot=snapshot,
-        registry_tags=registry_tags,
-    )
+    with evidence.writing(request.directory):
+        return _collect(
+            environment,
+            project,
+            request,
+            triggered,
+            series,
+            before,
+            started=started,
+            seconds=seconds,
+            snapshot=snapshot,
+            registry_tags=registry_tags,
+        )
 
 
 def _collect(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.cluster.docker.server.configuration import ConfigurationVolumes
 from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from harness.cluster.docker.server import beneath, guard, mounted, outlets
 from harness.cluster.docker.server.accounts import Account, Accounts
 from harness.cluster.docker.server.admission import admit, check_for_account
 from harness.cluster.docker.server.config import Config
+from harness.cluster.docker.server.configuration import ConfigurationVolumes
 from harness.cluster.docker.server.engine import Engine
 from harness.cluster.docker.server.networks import Networks, Plan
 from harness.cluster.docker.server.podsecurity import CAPABILITIES

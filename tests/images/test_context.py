@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_a_dockerignore_keeps_files_out_of_the_context_and_out_of_the_hash(autho
 def test_the_archive_holds_the_files_with_their_modes_and_links(author: Path) -> None:
     (author / "run.py").chmod(0o750)
     (author / "link.py").symlink_to("run.py")
-    with author_context(author).tar() as file, tarfile.open(fileobj=file) as archive:
+    with author_context(author).tar() as file, tarfile.open(fileobj=io.BytesIO(file.read())) as archive:
         members = {member.name: member for member in archive}
         assert members["run.py"].mode == 0o750
         assert members["link.py"].linkname == "run.py"

@@ -65,6 +65,7 @@ def in_dag_folder(kaapana: Kaapana, deployment: Deployment, script: str) -> None
     container = {"name": "hand", "image": image, "command": ["sh", "-ec", script]}
     spec = {
         "restartPolicy": "Never",
+        "imagePullSecrets": [{"name": "registry-secret"}],
         "containers": [container | {"volumeMounts": [{"name": "dags", "mountPath": "/dags"}]}],
         "volumes": [{"name": "dags", "persistentVolumeClaim": {"claimName": "dags-pv-claim"}}],
     }

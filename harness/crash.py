@@ -1,0 +1,162 @@
+"""What nobody has foreseen, as an error for a reader: a first line, an exit status, and the traceback in a file.
+
+Both ends of the harness use it: the command line (:mod:`harness.exit_status`) and pytest (:mod:`harness.failures`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Final
+
+from harness import __version__
+from harness.errors import EnvironmentError_, HarnessError, UsageError
+from harness.redaction import redact
+
+_FOLDER: Final = "crashes"
+_KEPT: Final = 20
+_MOST_BYTES: Final = 256 << 10
+# the path is at fault, not the machine
+_OF_PATHS: Final = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.EILSEQ,
+        errno.ENXIO,
+    }
+)
+# packages whose errors tell of the engine, a cluster or a network
+_OF_THE_ENVIRONMENT: Final = frozenset({"docker", "requests", "urllib3", "httpx", "httpcore", "h11", "minio", "ssl"})
+# names of what must not be read by others, followed by their values
+_SECRET: Final = re.compile(
+    r"(?i)((?:pass(?:word|wd|phrase)?|secret|token|credential|authorization|api[_-]?key|access[_-]?key|cookie)"
+    r"[\w.-]{0,40}[\"']?\s{0,3}[:=]\s{0,3}(?:(?:bearer|basic)\s{1,3})?[\"']?)[^\s\"',;&)}\]]{1,4096}"
+)
+_OPTION: Final = re.compile(r"(?i)(--[\w-]{0,40}(?:password|secret|token)[\w-]{0,40}[ =])\S{1,4096}")
+_IN_URL: Final = re.compile(r"(://)[^\s/@:]{0,256}:[^\s/@]{1,256}@")
+_TOKEN: Final = re.compile(r"\beyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{0,4096}")
+
+
+def explain(error: BaseException) -> HarnessError:
+    """Return an error for the author in place of one that has escaped.
+
+    An error of the harness is returned as it is. A path that cannot be used and a disk that is full are explained in a
+    line; what nobody has foreseen gets a crash report, whose path is the evidence.
+    """
+    if isinstance(error, HarnessError):
+        return error
+    if isinstance(error, OSError) and (foreseen := _of_the_system(error)) is not None:
+        return foreseen
+    if isinstance(error, UnicodeEncodeError) and "surrogates not allowed" in error.reason:
+        return UsageError(
+            f"a name or a text is not UTF-8: {error.object[:200]!r}", fix="rename it, or set a locale with UTF-8"
+        )
+    return _crash(error)
+
+
+def _of_the_system(error: OSError) -> HarnessError | None:
+    reason = error.strerror or str(error)
+    if error.filename is not None and error.errno in _OF_PATHS:
+        return UsageError(f"{_path(error)} cannot be used: {reason}", fix="choose another path, or change its rights")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = f"{_path(error)} cannot be written: " if error.filename is not None else ""
+        return EnvironmentError_(f"{where}{reason}", fix="make room; `kaapana-harness prune` removes superseded images")
+    return None
+
+
+def _path(error: OSError) -> str:
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+
+
+def _crash(error: BaseException) -> HarnessError:
+    kind = EnvironmentError_ if _is_of_the_environment(error) else UsageError
+    words = " ".join(str(error).split())
+    evidence, problem = _report(error)
+    return kind(
+        f"unforeseen {type(error).__name__}" + (f": {redacted(words)[:300]}" if words else ""),
+        last_seen=problem or _innermost(error),
+        evidence=evidence,
+        fix="this is a fault of kaapana-harness as well: report it with this file, which holds no secrets that the "
+        "harness knows; then look at what was given last",
+    )
+
+
+def _is_of_the_environment(error: BaseException) -> bool:
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, OSError | MemoryError) or not packages.isdisjoint(_OF_THE_ENVIRONMENT)
+
+
+def _innermost(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"in {frames[-1].name}, {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+
+
+def _report(error: BaseException) -> tuple[str, str]:
+    """Write the report; return its path, or why there is none."""
+    text = _text(error)
+    for folder in (_state_folder, _temporary_folder):
+        try:
+            return str(_write(folder(), text)), ""
+        except (OSError, ValueError, HarnessError) as problem:
+            reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    return "", f"no crash report could be written: {reason}"
+
+
+def _state_folder() -> Path:
+    from harness.settings import Settings
+
+    return Settings().state / _FOLDER
+
+
+def _temporary_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"kaapana-harness-{_FOLDER}-{os.getuid()}"
+
+
+def _write(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise OSError(errno.EPERM, "the folder belongs to somebody else", str(folder))
+    for old in sorted(folder.glob("crash-*.txt"))[: -_KEPT + 1]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    # readable by its owner only, and never through a link
+    descriptor, name = tempfile.mkstemp(
+        prefix=f"crash-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-", suffix=".txt", dir=folder
+    )
+    with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return Path(name)
+
+
+def _text(error: BaseException) -> str:
+    # without the values of variables: these may be secrets that have no name
+    lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-60)
+    head = (
+        f"kaapana-harness {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"command: {' '.join(sys.argv)[:2000]}\n\n"
+    )
+    return redacted(head + "".join(lines)[-_MOST_BYTES:])
+
+
+def redacted(text: str) -> str:
+    """Return a text without the values of what is named like a secret, and without tokens and passwords in URLs."""
+    text = _OPTION.sub(r"\1[redacted]", redact(text))
+    text = _SECRET.sub(r"\1[redacted]", text)
+    text = _TOKEN.sub("[redacted]", text)
+    return _IN_URL.sub(r"\1[redacted]@", text)

@@ -1,0 +1,295 @@
+"""YAML, JSON and TOML that somebody else wrote, within bounds: the one place where the harness reads such documents.
+
+A small document can grow without bounds (aliases), recurse without end (nesting), or hold what breaks whoever works
+with it later: impossible dates, numbers with a million digits, infinity, halves of surrogate pairs. All of that is
+refused here, with the line, so that nobody else has to expect it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from harness.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_BYTES: Final = 2 << 20
+"""Of a file that an author writes by hand."""
+MAX_NODES: Final = 50_000
+"""Of a document, with what its aliases stand for."""
+MAX_DEPTH: Final = 100
+_MAX_ALIASES: Final = 100
+_MAX_DIGITS: Final = 40
+_SHOWN: Final = 160
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class DocumentError(ValueError):
+    """A document that cannot be read; the text says why, and where in it."""
+
+
+class UnreadableError(DocumentError):
+    """A file that is not there, no regular file, too large, or may not be read."""
+
+
+def shown(value: Any) -> str:
+    """Return a value of a document as it may stand in one line of a message: short, and without control characters."""
+    if isinstance(value, dict):
+        return f"a mapping of {len(value)}" if len(value) > 4 else _cut(repr(value))
+    if isinstance(value, list | tuple) and len(value) > 8:
+        return f"a list of {len(value)}"
+    return _cut(repr(value[: 2 * _SHOWN] if isinstance(value, str) else value))
+
+
+def _cut(text: str) -> str:
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if text.isprintable() else ascii(text)
+
+
+def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
+    """Return the content of a regular file; a named pipe or a device does not keep anybody waiting.
+
+    Raises:
+        UnreadableError: there is no such file, it is of another kind, larger than ``most`` bytes, or may not be read.
+    """
+    try:
+        # what is no regular file must not block
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                raise UnreadableError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+            data = file.read(most + 1)
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None
+    except ValueError as error:
+        if isinstance(error, UnreadableError):
+            raise
+        raise UnreadableError(str(error)) from None
+    if len(data) > most:
+        raise UnreadableError(f"it is larger than {most >> 10} KiB")
+    return data
+
+
+def read_text(path: Path, *, most: int = MAX_BYTES) -> str:
+    """Return the content of a text file.
+
+    Raises:
+        UnreadableError: see :func:`read_bytes`.
+        DocumentError: it is not UTF-8.
+    """
+    try:
+        return read_bytes(path, most=most).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"it is not UTF-8 text: {error.reason} at byte {error.start}") from None
+
+
+def file_text(path: Path, name: str, *, most: int = MAX_BYTES) -> str:
+    """Like :func:`read_text`, for a file that a user has named.
+
+    Args:
+        name: how the message calls it.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return read_text(path, most=most)
+    except DocumentError as error:
+        raise UsageError(f"{name} cannot be read: {error}") from None
+
+
+def yaml_documents(text: str, *, text_keys: bool = False, most_nodes: int = MAX_NODES) -> list[Any]:
+    """Return the documents of a YAML stream, of the types that JSON has; dates stay ``datetime`` objects.
+
+    Args:
+        text_keys: turn keys and dates into text, as Kubernetes does with what it gets.
+        most_nodes: values of the stream, those behind its aliases included.
+
+    Raises:
+        DocumentError: it is no YAML, or more than a document may be.
+    """
+    loader = _TextKeys if text_keys else _Bounded
+    try:
+        _check_events(text, most_nodes)
+        return list(yaml.load_all(text, Loader=loader))
+    except yaml.MarkedYAMLError as error:
+        raise DocumentError(_marked(error)) from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise DocumentError(" ".join(str(error).split())) from None
+    except RecursionError:
+        raise DocumentError("it is nested too deeply") from None
+
+
+def json_document(text: str | bytes) -> Any:
+    """Return the document of a JSON text.
+
+    Raises:
+        DocumentError: it is no JSON, nested too deeply, or has numbers or characters that JSON does not have.
+    """
+    try:
+        document = json.loads(text, parse_constant=_no_constant, parse_int=_integer)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except RecursionError:
+        raise DocumentError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise DocumentError("it has half of a surrogate pair in a text") from None
+    except ValueError as error:
+        raise DocumentError(str(error)) from None
+    return document
+
+
+def toml_document(text: str) -> dict[str, Any]:
+    """Return the document of a TOML text.
+
+    Raises:
+        DocumentError: it is no TOML, or nested too deeply.
+    """
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+        # who walks it later recurses as this does
+        json.dumps(document, default=str)
+        return document
+    except RecursionError:
+        raise DocumentError("it is nested too deeply") from None
+    except ValueError as error:
+        raise DocumentError(str(error)) from None
+
+
+def _no_constant(word: str) -> Any:
+    raise DocumentError(f"{word} is no number of JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise DocumentError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _marked(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    words = " ".join(filter(None, [error.context, error.problem, error.note]))
+    return where + (words if words.isprintable() else ascii(words))
+
+
+def _check_events(text: str, most_nodes: int) -> None:
+    """Count what a stream holds, aliases counted as what they stand for; nothing is built for it.
+
+    Raises:
+        yaml.MarkedYAMLError: too much, too deep, or an alias inside of what it stands for.
+    """
+    total = aliases = 0
+    # for each collection that is open: its anchor, and the count at its start
+    opened: list[tuple[str | None, int]] = []
+    sizes: dict[str, int | None] = {}
+    for event in _events(text):
+        if isinstance(event, yaml.DocumentStartEvent):
+            sizes.clear()
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(str(event.anchor), 1)
+            if size is None:
+                raise _refusal(event, f"the alias {event.anchor!r} stands inside of what it stands for")
+            total += size
+            aliases += 1
+            if aliases > _MAX_ALIASES:
+                raise _refusal(event, f"more than {_MAX_ALIASES} aliases")
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            if event.anchor:
+                # the text itself is shared, but whoever writes it down writes it once for each alias
+                sizes[event.anchor] = 1 + len(event.value) // 64
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, total))
+            total += 1
+            if event.anchor:
+                sizes[event.anchor] = None
+            if len(opened) > MAX_DEPTH:
+                raise _refusal(event, f"nested deeper than {MAX_DEPTH} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor:
+                sizes[anchor] = total - before
+        if total > most_nodes:
+            raise _refusal(event, f"more than {most_nodes} values, those behind aliases included")
+
+
+def _events(text: str) -> Iterator[Any]:
+    return iter(yaml.parse(text, Loader=_Base))
+
+
+def _refusal(event: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
+class _Bounded(_Base):  # type: ignore[misc]  # of one of two types
+    """The safe loader, for the types that JSON has and dates, whose errors are all of YAML's own kind."""
+
+    def scalar(self, node: Any) -> Any:
+        kind = node.tag.rpartition(":")[2]
+        try:
+            if kind in {"int", "float"} and len(node.value) > _MAX_DIGITS:
+                raise ValueError(f"a number of {len(node.value)} characters")
+            value = getattr(self, f"construct_yaml_{kind}")(node)
+            if isinstance(value, float) and not -sys.float_info.max <= value <= sys.float_info.max:
+                raise ValueError(f"{node.value} is no number of JSON")
+            if isinstance(value, str):
+                value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _wrong(node, "half of a surrogate pair") from None
+        except (ValueError, OverflowError, LookupError, AttributeError) as error:
+            problem = f"{shown(node.value[:60])} cannot be read as {kind} ({error}); put it in quotes"
+            raise _wrong(node, problem) from None
+        return value
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        if not all(isinstance(key, str | int | float) for key in mapping):
+            raise _wrong(node, "a key of this mapping is neither text nor a number")
+        return mapping
+
+    def no_type_of_json(self, node: Any) -> Any:
+        raise _wrong(node, f"the tag {node.tag} stands for no type of JSON")
+
+
+class _TextKeys(_Bounded):
+    """The same, as Kubernetes reads what it gets: keys and dates are text."""
+
+    def date(self, node: Any) -> str:
+        return str(node.value)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise _wrong(node, "a mapping is wanted here")
+        self.flatten_mapping(node)
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key is None or not isinstance(key, str | int | float | bool):
+                raise _wrong(key_node, "a key must be text")
+            name = str(key).lower() if isinstance(key, bool) else str(key)
+            mapping[name] = self.construct_object(value_node, deep=deep)
+        return mapping
+
+
+def _wrong(node: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+for _kind in ("null", "bool", "int", "float", "timestamp", "str"):
+    _Bounded.add_constructor(f"tag:yaml.org,2002:{_kind}", _Bounded.scalar)
+for _kind in ("binary", "omap", "pairs", "set"):
+    _Bounded.add_constructor(f"tag:yaml.org,2002:{_kind}", _Bounded.no_type_of_json)
+_TextKeys.add_constructor("tag:yaml.org,2002:timestamp", _TextKeys.date)
