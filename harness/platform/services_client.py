@@ -15,6 +15,9 @@ from harness.platform.http import Endpoint, RefusedError
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
 _CHUNK = 1 << 20
+# the cluster starts the container again at once; its program takes seconds
+_RESTART_S = 15.0
+_AGAIN_S = 0.2
 
 
 class ProjectLike(Protocol):
@@ -54,6 +57,7 @@ class ServicesClient:
         self._harness_token = token
         self._client_secret = client_secret
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._starts: int | None = None
 
     def __repr__(self) -> str:
         return f"ServicesClient({self._control.base})"
@@ -67,7 +71,12 @@ class ServicesClient:
 
     def health(self) -> None:
         """Return when all listeners are up; an error otherwise."""
-        self._asked(lambda: self._control.request("GET", "/health", timeout_s=5))
+        self._note_start(self._asked(lambda: self._control.json("GET", "/health", timeout_s=5)))
+
+    def _note_start(self, health: Json | None) -> bool:
+        """Return whether the services were started again since they were last asked."""
+        before, self._starts = self._starts, int((health or {}).get("starts") or 0)
+        return before is not None and self._starts > before
 
     def wait_for_object_store(self, timeout_s: float) -> None:
         """Return when MinIO has its buckets and policies and accepts tokens.
@@ -112,11 +121,29 @@ class ServicesClient:
         """The DICOM file of a receipt."""
         return bytes(self._asked(lambda: self._control.request("GET", f"/receipts/{receipt_id}/file")).content)
 
-    def settle(self, timeout_s: float) -> None:
-        """Return when no association is open and everything that was received is ingested."""
-        self._asked(
-            lambda: self._control.request("POST", "/settle", body={"timeout_s": timeout_s}, timeout_s=timeout_s + 10)
-        )
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until nobody is sending and everything that was received is ingested, over a restart of the services.
+
+        Returns:
+            Whether the services were started again since they were last asked: what they had acknowledged is there,
+            what was under way may not be.
+        """
+        body = {"timeout_s": timeout_s}
+        self._after_restart(lambda: self._control.request("POST", "/settle", body=body, timeout_s=timeout_s + 10))
+        return self._note_start(self._after_restart(lambda: self._control.json("GET", "/health", timeout_s=5)))
+
+    def _after_restart(self, call: Callable[[], Any]) -> Any:
+        """Ask again while nobody answers, as long as a restart may take."""
+        deadline = time.monotonic() + _RESTART_S
+        while True:
+            try:
+                return call()
+            except RefusedError as refused:
+                raise _refused(refused) from None
+            except EnvironmentError_:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_S)
 
     def notifications(self, project: str) -> list[Json]:
         """The notifications that were sent to the project's users."""

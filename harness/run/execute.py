@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 # what the run sent must be ingested before it is looked at; the stand-in waits for half a second of silence
 _SETTLE_TIMEOUT_S = 60.0
+_RESTARTED = Finding(
+    "services-restarted",
+    "warning",
+    "the emulated services",
+    "they were started again during or since the last run: what they had acknowledged is there, what was being sent or "
+    "asked at that moment failed",
+    fix="if a task failed over it, run it again; kaapana-harness status shows the environment",
+)
 # after an abort Airflow ends the tasks' processes, which delete their pods
 _ABORT_TIMEOUT_S = 30.0
 
@@ -134,7 +142,7 @@ def execute(
             _abort(environment, triggered, Silent())
         raise
     seconds = time.monotonic() - clock
-    environment.services.settle(_SETTLE_TIMEOUT_S)
+    restarted = environment.services.settle(_SETTLE_TIMEOUT_S)
     with evidence.writing(request.directory):
         return _collect(
             environment,
@@ -147,6 +155,7 @@ def execute(
             seconds=seconds,
             snapshot=snapshot,
             registry_tags=registry_tags,
+            restarted=restarted,
         )
 
 
@@ -162,6 +171,7 @@ def _collect(
     seconds: float,
     snapshot: list[tuple[str, str, Json]] | None,
     registry_tags: Callable[[str], Sequence[str] | None] | None,
+    restarted: bool,
 ) -> Run:
     folder = Folder(request.directory)
     records = _records(environment, triggered)
@@ -206,6 +216,7 @@ def _collect(
             *findings.without_input(named, request.input_readers),
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
             *request.findings,
+            *([_RESTARTED] if restarted else []),
             *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
         ),
         cause=cause,

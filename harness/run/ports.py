@@ -38,8 +38,8 @@ class ServicesPort(Protocol):
         """Ingest a zip of DICOM files; number of instances of each series."""
         ...
 
-    def settle(self, timeout_s: float) -> None:
-        """Return when no association is open and everything that was received is ingested."""
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until nobody sends and all that was received is ingested; whether the services were restarted."""
         ...
 
     def receipts(self, project: str, since: str | None = None) -> list[Json]:

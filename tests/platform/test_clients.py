@@ -26,6 +26,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, tuple[int, Any]] = {}
         self.requests: list[dict[str, Any]] = []
+        self.dropped = 0
 
     @property
     def address(self) -> tuple[str, int]:
@@ -37,6 +38,11 @@ class _Handler(BaseHTTPRequestHandler):
         server = cast(Server, self.server)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.split("?")[0]
+        if server.dropped:
+            # as a process that is killed in the middle of a request
+            server.dropped -= 1
+            self.close_connection = True
+            return
         server.requests.append({"method": self.command, "path": self.path, "headers": self.headers, "body": body})
         status, answer = server.answers.get(f"{self.command} {path}", (404, {"detail": f"no {path}"}))
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -82,6 +88,32 @@ def test_the_control_port_gets_the_environments_token(server: Server, services: 
     services.receipts("abc", "2026-01-01T00:00:00+00:00")
     assert server.requests[0]["headers"]["Authorization"] == "Bearer control-token"
     assert "since=2026-01-01T00%3A00%3A00%2B00%3A00" in server.requests[0]["path"]
+
+
+def test_a_restart_of_the_services_is_seen_once(server: Server, services: ServicesClient) -> None:
+    server.answers["POST /settle"] = (200, {"settled": True, "errors": {}})
+    server.answers["GET /health"] = (200, {"ready": True, "starts": 1})
+    services.health()
+    assert services.settle(1) is False
+    server.answers["GET /health"] = (200, {"ready": True, "starts": 2})
+    assert services.settle(1) is True
+    assert services.settle(1) is False
+
+
+def test_settling_goes_on_when_the_services_are_there_again(server: Server, services: ServicesClient) -> None:
+    server.answers["GET /health"] = (200, {"ready": True, "starts": 1})
+    server.answers["POST /settle"] = (200, {"settled": True, "errors": {}})
+    services.health()
+    server.dropped = 3
+    assert services.settle(1) is False
+    assert server.dropped == 0
+
+
+def test_services_that_are_not_settled_are_not_asked_again(server: Server, services: ServicesClient) -> None:
+    server.answers["POST /settle"] = (504, {"detail": "not settled within 1 s"})
+    with pytest.raises(EnvironmentError_, match="not settled within 1 s"):
+        services.settle(1)
+    assert len(server.requests) == 1
 
 
 def test_a_workflow_is_started_as_the_projects_user_and_the_token_is_fetched_once(

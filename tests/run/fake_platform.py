@@ -78,14 +78,16 @@ class FakeServices:
         self.files: dict[str, bytes] = {}
         self.refusal: Exception | None = None
         self.settled = 0
+        self.restarted = False
         self.metrics: list[dict[str, Any]] = []
 
     def upload_series(self, project: str, dataset: str, archive: Path) -> dict[str, int]:
         self.uploads.append((project, dataset, archive.stat().st_size))
         return {}
 
-    def settle(self, timeout_s: float) -> None:
+    def settle(self, timeout_s: float) -> bool:
         self.settled += 1
+        return self.restarted
 
     def receipts(self, project: str, since: str | None = None) -> list[dict[str, Any]]:
         return list(self.received)

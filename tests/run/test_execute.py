@@ -137,6 +137,13 @@ def test_run_json_of_a_failed_run_follows_the_schema(tmp_path: Path) -> None:
     assert "exit code 1: ValueError: no foreground" in repr(result.succeeded)
 
 
+def test_a_restart_of_the_services_during_the_run_is_a_finding(tmp_path: Path) -> None:
+    environment = FakeEnvironment()
+    assert "services-restarted" not in [item.rule for item in run(environment, tmp_path / "before").findings]
+    environment.services.restarted = True
+    assert "services-restarted" in [item.rule for item in run(environment, tmp_path / "after").findings]
+
+
 def test_a_written_run_reads_back_equal(tmp_path: Path) -> None:
     environment = FakeEnvironment()
     sends(environment, receipt(1))
