@@ -77,14 +77,20 @@ class Archive:
             OSError, StorageError: the disk takes no more.
         """
         stored: list[Instance] = []
+        parts: list[Path] = []
         try:
-            for source in sources:
-                stored.append(self._copy(source, stored))
+            try:
+                for source in sources:
+                    parts.append(self._folder / f".{uuid.uuid4().hex}")
+                    stored.append(self._copy(source, parts[-1], stored))
+            finally:
+                self._keep(stored, parts)
         finally:
-            self._remember(stored)
+            for part in parts:
+                part.unlink(missing_ok=True)
         return stored
 
-    def _copy(self, source: Path, before: Sequence[Instance]) -> Instance:
+    def _copy(self, source: Path, part: Path, before: Sequence[Instance]) -> Instance:
         layout = dicomfile.scan(source)
         ids = dicomfile.identifiers(source, layout)
         attributes = _attributes(source)
@@ -96,20 +102,20 @@ class Archive:
         if other is not None:
             raise DicomError(f"series {ids.series} belongs to study {other} in the archive, here to {ids.study}")
         target = self._folder / ids.study / ids.series / f"{ids.sop_instance}.dcm"
-        durable.make_folder(target.parent, self._folder)
-        part = self._folder / f".{uuid.uuid4().hex}"
-        try:
-            tags = {dicomedit.CLINICAL_TRIAL_SPONSOR: None, dicomedit.CLINICAL_TRIAL_PROTOCOL: None}
-            dicomedit.rewrite(source, part, layout, tags)
-            durable.sync(part)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        tags = {dicomedit.CLINICAL_TRIAL_SPONSOR: None, dicomedit.CLINICAL_TRIAL_PROTOCOL: None}
+        dicomedit.rewrite(source, part, layout, tags)
         return Instance(ids, target, layout.transfer_syntax, attributes)
 
-    def _remember(self, stored: Sequence[Instance]) -> None:
-        for folder in {item.path.parent for item in stored}:
-            durable.sync(folder)
+    def _keep(self, stored: Sequence[Instance], parts: Sequence[Path]) -> None:
+        """Put copies in their places, in an order in which no moment of a power cut loses what was there."""
+        copies = list(zip(stored, parts, strict=False))
+        durable.sync_all(part for _, part in copies)
+        folders = {item.path.parent for item in stored}
+        for folder in folders:
+            durable.make_folder(folder, self._folder)
+        for item, part in copies:
+            part.replace(item.path)
+        durable.sync_all(folders)
         with self._records.transaction():
             for item in stored:
                 self._items.put(f"{item.ids.series}/{item.ids.sop_instance}", item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import uuid
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.services.dicomfile import Identifiers
-from harness.services.durable import sync
-from harness.services.records import Records, Table
+from harness.services.durable import syncing
+from harness.services.records import Records, StorageError, Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Receipts:
         self._folder = folder
         self._records = records = records or Records()
         self._items: Table[Receipt] = Table(records, "receipts", _encode, self._decode)
+        for item in self._items.values():
+            # the row came first, and the power went before the file: nobody was told that it is kept
+            if not item.path.is_file() or item.path.stat().st_size != item.size:
+                self._items.remove(item.id)
         kept = {item.path.name for item in self._items.values()}
         for path in folder.iterdir():
             if path.name not in kept:
@@ -83,10 +88,11 @@ class Receipts:
             OSError, StorageError: they are not; neither is there any more.
         """
         try:
-            sync(receipt.path)
-            sync(self._folder)
-            self._items.put(receipt.id, receipt)
+            with syncing(receipt.path), syncing(self._folder):
+                self._items.put(receipt.id, receipt)
         except BaseException:
+            with contextlib.suppress(StorageError):
+                self._items.remove(receipt.id)
             receipt.path.unlink(missing_ok=True)
             raise
 
