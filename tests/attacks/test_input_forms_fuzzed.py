@@ -14,7 +14,8 @@ from tests.attacks.input_fuzz import fuzzed, nasty_text, nasty_value, refusal
 KEYS = [
     "type", "properties", "required", "default", "enum", "const", "oneOf", "anyOf", "allOf", "items", "pattern",
     "title", "minimum", "maximum", "multipleOf", "minLength", "minItems", "uniqueItems", "readOnly", "$ref", "format",
-    "if", "then", "not", "additionalProperties", "patternProperties", "dependencies", "x-display", "definitions", "contains",
+    "if", "then", "not", "additionalProperties", "patternProperties", "dependencies", "x-display", "definitions",
+    "contains",
 ]  # fmt: skip
 PATTERNS = ["^(a+)+$", "(", "[", "a{99999}", "(?P<x>a)(?P=y)", "\\", "(a|a)*b", "^.*$", "(?:x{999}){999}", "\\p{L}"]
 SPECIAL: dict[str, st.SearchStrategy[Any]] = {
