@@ -1,7 +1,8 @@
 """The process in which Helm's library runs: a chart's templates can fill the memory of any process that renders them.
 
-One request a line on standard input, one answer a line on what was standard output, both JSON. It ends with its
-standard input. Where Go gives up (no memory, no stack left), the process ends and its standard error says why.
+One request a line on standard input, one answer a line on what was standard output, both JSON; an empty answer comes
+first, when it is ready. It ends with its standard input. Where Go gives up (no memory, no stack left), the process ends
+and its standard error says why.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ def main() -> None:
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     import helm_python
 
+    # the time limit of a request begins when there is somebody to answer it
+    answers.write("{}\n")
+    answers.flush()
     while True:
         request = json.loads(requests.get())
         try:

@@ -21,6 +21,7 @@ from harness.platform.helm_limits import MEMORY_BYTES, MOST_OUTPUT_BYTES, TIMEOU
 
 # the module search path is handed over: the child must find what this process found, and nothing of the author's
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from harness.platform.helm_child import main; main()"
+_START_TIMEOUT_S = 60.0
 _MOST_REQUEST_BYTES = 16 << 20
 _GO_MEMORY = ("out of memory", "cannot allocate", "stack overflow", "stack exceeds", "MemoryError", "bad_alloc")
 
@@ -154,6 +155,12 @@ class HelmProcess:
         self._owner = os.getpid()
         atexit.unregister(self.close)
         atexit.register(self.close)
+        try:
+            self._exchange(self._child, b"", time.monotonic() + _START_TIMEOUT_S)
+        except (OSError, EOFError) as error:
+            why = "it is not ready in time" if isinstance(error, TimeoutError) else self._last_words()
+            self.close()
+            raise HelmError(f"Helm's library cannot be started: {why}") from None
         return self._child
 
     def _last_words(self) -> str:
