@@ -15,6 +15,7 @@ from harness.cluster.context.images import RegistryImages
 from harness.cluster.docker import archives
 from harness.cluster.docker.engine import connect
 from harness.errors import EngineError, ImageError
+from harness.images import engine
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL
 
@@ -106,8 +107,8 @@ def test_an_image_that_the_engine_has_is_not_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[dict[str, object]] = []
-    send = archives._send
-    monkeypatch.setattr(archives, "_send", lambda *a: (sent.append(a[2]), send(*a)))
+    stream = ImageArchive.stream
+    monkeypatch.setattr(ImageArchive, "stream", lambda self, names: (sent.append(dict(names)), stream(self, names))[1])
     (tool, _), (other, _) = images
     archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
     path = made.write(tmp_path / "b.tar", made.podman_oci_archive(images))
@@ -141,12 +142,10 @@ def test_what_the_engine_says_against_an_image_is_in_the_error(
 
 
 def test_what_the_engine_answers_to_a_request_that_fails_as_a_whole_is_in_the_error(
-    client: docker.DockerClient, images: made.Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: docker.DockerClient,
 ) -> None:
-    archive = ImageArchive.open(made.write(tmp_path / "images.tar", made.docker_25(images)))
-    monkeypatch.setattr(archive, "stream", lambda names: iter([b"no tar file" * 1000]))
-    with pytest.raises(ImageError, match="the engine does not load") as caught:
-        archives._send(client, archive, {"x:1": archive.images[0]})
+    with pytest.raises(ImageError, match=r"the engine does not load images\.tar") as caught:
+        engine.load_images(client.api, iter([b"no tar file" * 1000]), "images.tar")
     assert "tar" in caught.value.last_seen
 
 
