@@ -151,7 +151,8 @@ def _text(error: BaseException) -> str:
         f"kaapana-harness {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"command: {' '.join(sys.argv)[:2000]}\n\n"
     )
-    return redacted(head + "".join(lines)[-_MOST_BYTES:])
+    # the whole before it is cut: half a credential is none that could be recognised
+    return redacted(head + redact("".join(lines))[-_MOST_BYTES:])
 
 
 def redacted(text: str) -> str:
