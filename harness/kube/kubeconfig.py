@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness import documents
 from harness.kube.errors import KubeconfigError
 
 
@@ -92,6 +91,9 @@ def load(path: Path, context: str | None = None) -> Access:
 
 
 def _document(path: Path) -> dict[str, Any]:
+    # on the host only: this package is copied into images, without the rest
+    from harness import documents
+
     try:
         found = documents.yaml_documents(documents.read_text(path))
     except documents.DocumentError as error:
