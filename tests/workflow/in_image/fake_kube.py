@@ -27,11 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 
 WORKER_IMAGE = "lines/worker"
 _PATH = re.compile(
-<<<<<<< HEAD
     r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services|secrets)(/(?P<name>[^/]+))?(?P<log>/log)?$"
-=======
-    r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|secrets|services)(/(?P<name>[^/]+))?(?P<log>/log)?$"
->>>>>>> wt-ledger
 )
 
 
