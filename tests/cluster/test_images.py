@@ -89,7 +89,8 @@ def runs(project: Objects, image: str, **spec: Any) -> None:
 
 def refused(project: Objects, image: str, **spec: Any) -> str:
     """The first line about a pod whose pull is refused for want of a login."""
-    name = project.pod({"name": "main", "image": image}, **spec)
+    # a node of Kubernetes asks no registry for an image that an earlier pod has pulled
+    name = project.pod({"name": "main", "image": image, "imagePullPolicy": "Always"}, **spec)
     project.waiting(name, "ErrImagePull")
     pod = project.api.get("Pod", project.namespace, name)
     trouble = trouble_of(pod)
