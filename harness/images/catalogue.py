@@ -113,9 +113,10 @@ def _airflow() -> list[Entry]:
     package = PACKAGE / "workflow" / "kaapana"
     inside = "code/harness/workflow/kaapana/"
     # Python operators share the work of the programs in processing, and the metadata document of the ingestion
-    parts = _harness("kube", "workflow", "processing", "services/document.py", hollow=("services",))
-    code = [entry for entry in parts() if not entry.name.startswith(inside)]
-    return [*code, *package_entries(package, "code/kaapana"), *_kaapanapy()]
+    document = ("services/document.py", "services/dicomfile.py")
+    parts = _harness("kube", "workflow", "processing", *document, hollow=("services",))
+    kept = [entry for entry in parts() if not entry.name.startswith(inside)]
+    return [*kept, *package_entries(package, "code/kaapana"), *_kaapanapy()]
 
 
 CATALOGUE: dict[str, Spec] = {
