@@ -277,7 +277,10 @@ def deploy_built(
 
 
 def _installable(
-    plan: Plan | ApplicationPlan, images: Sequence[PodImage], later: Sequence[Plan | ApplicationPlan], by_edk: bool
+    plan: Plan | ApplicationPlan,
+    images: Sequence[PodImage],
+    later: Sequence[Plan | ApplicationPlan],
+    by_edk: bool = False,
 ) -> Installable:
     if isinstance(plan, ApplicationPlan):
         return Installable(plan.package, plan.release, plan.rendered, plan.merged, Contents(()), images, plan.params)

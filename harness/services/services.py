@@ -74,9 +74,9 @@ class Services:
         self.metrics = Metrics()
 
     def _clear_scratch(self) -> None:
-        """Remove what a process that was killed had in hand and nobody was told to be kept."""
+        """Remove what a process that was killed had in hand and no record refers to."""
         remove_tree(self.config.scratch)
-        self.config.scratch.mkdir()
+        self.config.scratch.mkdir(parents=True)
 
     def _count_start(self) -> int:
         kept: Table[int] = Table(self.records, "starts")

@@ -16,8 +16,9 @@ from harness.api import Kaapana
 from harness.errors import DagFileError, RunError
 from harness.findings import Finding
 from harness.kube import NotFound
-from harness.platform import helm, installer, packaging, releases
+from harness.platform import helm, installation, installer, packaging, releases
 from harness.platform.install import Deployment, deploy
+from harness.progress import quiet
 from harness.run.follow import Silent
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.charts_for_tests import write_application
@@ -43,12 +44,14 @@ WITHOUT_OPERATOR = {
 
 @pytest.fixture(autouse=True)
 def _nothing_installed(kaapana: Kaapana) -> Iterator[None]:
-    """A test may fail between two steps; the environment is the session's."""
+    """Start with an empty DAG folder; other tests of the session leave their extensions installed."""
+    environment = kaapana.environment
+    for release in releases.find_all(environment.cluster.api):
+        installation.uninstall(environment, release, True, quiet)
     yield
-    api = kaapana.environment.cluster.api
-    for release in releases.find_all(api):
-        if release.name.startswith(("mean-", "second-", "viewer")):
-            releases.uninstall(api, release, hooks=False)
+    # a test may fail between two steps, where the hooks would fail too
+    for release in releases.find_all(environment.cluster.api):
+        releases.uninstall(environment.cluster.api, release, hooks=False)
 
 
 def install(kaapana: Kaapana, tree: Path) -> Deployment:
