@@ -156,12 +156,8 @@ def deploy(
         folder = chart_dir or Path(scratch)
         package = packaging.package(source.chart, folder, helm=tool, edk_version=version if by_edk else None)
         uploaded = upload.check(tool, package, environment.platform_globals)
-        rendered, merged = upload.render(tool, uploaded, environment.platform_globals, posted)
-        odd = parameters.findings(
-            package.parameters,
-            posted,
-            uploaded,
-            lambda values: upload.render(tool, uploaded, environment.platform_globals, values)[0],
+        rendered, merged, odd = parameters.render(
+            tool, package.parameters, uploaded, environment.platform_globals, posted
         )
     pulled = planning.dag_reference_of(rendered, package)
     tag, findings = pulled.rpartition(":")[2], tuple[Finding, ...]()

@@ -13,7 +13,8 @@ from typing import Any
 from harness.errors import ExtensionError
 from harness.extension.params import Parameter
 from harness.findings import Finding
-from harness.platform import values
+from harness.platform import upload, values
+from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered
 from harness.platform.templates import mentioned_names
 from harness.platform.upload import Uploaded
@@ -22,6 +23,29 @@ from harness.platform.upload import Uploaded
 _OTHER_TEXT = "kaapana-harness-other"
 # for all renders together; a render takes milliseconds, a chart that takes seconds is not asked about each parameter
 _PATIENCE_S = 20.0
+
+
+def render(
+    helm: Helm,
+    parameters: Sequence[Parameter],
+    uploaded: Uploaded,
+    platform_globals: Mapping[str, Any],
+    posted: Mapping[str, Any],
+) -> tuple[Rendered, dict[str, Any], tuple[Finding, ...]]:
+    """Render a chart with posted parameters.
+
+    Returns:
+        The objects, the values that they were rendered with, and what :func:`findings` says about the parameters.
+
+    Raises:
+        ExtensionError: as of :func:`harness.platform.upload.render`.
+    """
+    rendered, merged = upload.render(helm, uploaded, platform_globals, posted)
+
+    def again(chosen: Mapping[str, Any]) -> Rendered:
+        return upload.render(helm, uploaded, platform_globals, chosen)[0]
+
+    return rendered, merged, findings(parameters, posted, uploaded, again)
 
 
 def findings(

@@ -111,13 +111,7 @@ def plan(
         given = [KitSource(source) for source in given]
     uploaded = upload.check(helm, package, platform.platform_globals)
     posted = extension_params.check(package.parameters, params or {})
-    rendered, merged = upload.render(helm, uploaded, platform.platform_globals, posted)
-    odd = parameters.findings(
-        package.parameters,
-        posted,
-        uploaded,
-        lambda values: upload.render(helm, uploaded, platform.platform_globals, values)[0],
-    )
+    rendered, merged, odd = parameters.render(helm, package.parameters, uploaded, platform.platform_globals, posted)
     needs = _needs_of(rendered)
     dag_reference = dag_reference_of(rendered, package)
     search = _Search(given, platform)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, configuration, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
+from tests.attacks.examples import EXAMPLES
 
-# nothing is kept beside the tests
-configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"kaapana-harness-hypothesis-{os.getuid()}")
-
-fuzzed = settings(
-    max_examples=int(os.environ.get("KAAPANA_FUZZ_EXAMPLES", "200")),
-    derandomize=True,
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=list(HealthCheck),
-)
-"""The same examples each time; ``tox -e fuzz`` asks for more of them."""
+fuzzed = settings(EXAMPLES, print_blob=False, suppress_health_check=list(HealthCheck))
+"""Decorates a test with ``@given``."""
 
 NASTY_TEXTS = [
     "", " ", ".", "..", "/", "../../../../home/me/.ssh", "a/../../b", "C:\\x", "-rf", "--set", "%s%n", "{{ . }}", "\0",

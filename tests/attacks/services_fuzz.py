@@ -1,21 +1,13 @@
-"""How the inputs that attack the services are built: the same in every run, and nothing is kept in the tree."""
+"""What the tests that attack the services share: how many examples, and bodies that no service may keep."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
+from hypothesis import HealthCheck, settings
 
-from hypothesis import HealthCheck, configuration, settings
-
-# what the library learns about a source file goes beside it by default
-configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"kaapana-harness-hypothesis-{os.getuid()}")
+from tests.attacks.examples import EXAMPLES
 
 bounded = settings(
-    max_examples=int(os.environ.get("KAAPANA_FUZZ_EXAMPLES", "200")),
-    derandomize=True,
-    deadline=None,
-    database=None,
+    EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 """Decorates a test with ``@given``."""

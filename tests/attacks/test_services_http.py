@@ -39,10 +39,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServic
 
 @pytest.fixture(scope="module")
 def search(platform: RunningServices) -> Iterator[httpx.Client]:
-    # the certificate is made at each start and nobody can know it
-    url = f"https://127.0.0.1:{platform.ports.search}"
-    headers = {"Host": "opensearch-service.services.svc", **bearer(platform.system_token())}
-    with httpx.Client(base_url=url, headers=headers, verify=False, trust_env=False, timeout=30) as client:
+    with platform.open_search(platform.system_token()) as client:
         yield client
 
 

@@ -154,6 +154,13 @@ class RunningServices:
         url = f"http://127.0.0.1:{port}"
         return httpx.Client(base_url=url, headers={"Host": host, **headers}, trust_env=False, timeout=30)
 
+    def open_search(self, token: str) -> httpx.Client:
+        """A client of the search index for the bearer of a token."""
+        url = f"https://127.0.0.1:{self.ports.search}"
+        headers = {"Host": "opensearch-service.services.svc", **bearer(token)}
+        # the certificate is made at each start and nobody can know it
+        return httpx.Client(base_url=url, headers=headers, verify=False, trust_env=False, timeout=30)
+
     def close(self) -> None:
         self._call(self._listening.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)

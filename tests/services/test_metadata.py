@@ -208,13 +208,8 @@ def test_a_query_that_cannot_be_answered_is_refused_with_its_reason(
 
 def raw(filled: Filled, content: bytes) -> httpx.Response:
     token = filled.platform.project_token(filled.project)
-    headers = {
-        "Host": "opensearch-service.services.svc",
-        "Authorization": f"Bearer {token}",
-        "Content-Encoding": "gzip",
-    }
-    url = f"https://127.0.0.1:{filled.platform.ports.search}/{filled.index}/_search"
-    return httpx.post(url, headers=headers, content=content, verify=False, trust_env=False, timeout=30)
+    with filled.platform.open_search(token) as client:
+        return client.post(f"/{filled.index}/_search", headers={"Content-Encoding": "gzip"}, content=content)
 
 
 def test_compressed_bombs_and_deep_queries_are_refused(filled: Filled) -> None:

@@ -65,22 +65,13 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
     opened = open_for(client, archive)
     images = named(opened)
     kept = {name_of(keep_as, image.config_digest): image for image in images.values()}
-    missing = {name: image for name, image in kept.items() if _id_of(client, name) is None}
+    missing = {name: image for name, image in kept.items() if engine.find_image(client.api, name) is None}
     if missing:
         engine.load_images(client.api, opened.stream(missing), str(archive))
     found: dict[str, str] = {}
     for reference, image in images.items():
-        image_id = _id_of(client, name_of(keep_as, image.config_digest))
-        if image_id is None:
+        described = engine.find_image(client.api, name_of(keep_as, image.config_digest))
+        if described is None:
             raise ImageError(f"the engine has loaded {archive} but does not know {reference}, {image.config_digest}")
-        found[reference] = image_id
+        found[reference] = str(described["Id"])
     return found
-
-
-def _id_of(client: docker.DockerClient, reference: str) -> str | None:
-    import docker.errors
-
-    try:
-        return str(client.images.get(reference).id)
-    except docker.errors.ImageNotFound:
-        return None
