@@ -51,6 +51,23 @@ def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
     return found
 
 
+def id_of(engine: APIClient, name: str, reference: str) -> str:
+    """Return the id of an image.
+
+    Args:
+        engine: a client.
+        name: of the image in the engine.
+        reference: what pods call it.
+
+    Raises:
+        ImageError: the engine does not have it.
+    """
+    found = find_image(engine, name)
+    if found is None:
+        raise ImageError(f"the engine has no image {name!r}, which is to be {reference}")
+    return str(found["Id"])
+
+
 def image_labels(image: dict[str, Any]) -> dict[str, str]:
     """The labels of an inspected image."""
     return dict((image.get("Config") or {}).get("Labels") or {})

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.artefacts import loading
 from harness.cluster.docker import archives
-from harness.errors import ImageError
-from harness.images import RegistryClient
+from harness.images import RegistryClient, engine
 
 if TYPE_CHECKING:
     import docker
@@ -57,7 +56,7 @@ class RegistryImages:
         Raises:
             ImageError: the engine does not have one of them, or the push fails.
         """
-        ids = {reference: self._id(reference, name) for reference, name in images.items()}
+        ids = {reference: engine.id_of(self._client.api, name, reference) for reference, name in images.items()}
         with ThreadPoolExecutor(_WORKERS) as pool:
             wanted = sorted(set(ids.values()))
             pushed = dict(zip(wanted, pool.map(self._push, wanted), strict=True))
@@ -114,14 +113,6 @@ class RegistryImages:
         with RegistryClient(self._address) as registry:
             digest = registry.digest(*name.split(":")) or registry.push(image, name)
         return f"{self._address}/{name}@{digest}"
-
-    def _id(self, reference: str, name: str) -> str:
-        import docker.errors
-
-        try:
-            return str(self._client.images.get(name).id)
-        except docker.errors.ImageNotFound:
-            raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
 
 
 def _tag(image: str) -> str:

@@ -11,6 +11,7 @@ from harness.artefacts.references import canonical, familiar
 from harness.cluster.docker import archives
 from harness.cluster.kind.nodes import Node, on_all, piped, saved
 from harness.errors import EnvironmentError_, ImageError
+from harness.images import engine
 
 if TYPE_CHECKING:
     import docker
@@ -82,7 +83,8 @@ class NodeImages:
         Raises:
             ImageError: the engine does not have one of them.
         """
-        wanted = {canonical(reference): self._id(reference, name) for reference, name in images.items()}
+        api = self._client.api
+        wanted = {canonical(reference): engine.id_of(api, name, reference) for reference, name in images.items()}
         for node in self._nodes:
             present = node.names()
             transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
@@ -91,14 +93,6 @@ class NodeImages:
                 references.setdefault(by_id(image), []).append(reference)
             node.tag(references)
         on_all(self._nodes, "wait_until_noticed", list(wanted))
-
-    def _id(self, reference: str, name: str) -> str:
-        import docker.errors
-
-        try:
-            return str(self._client.images.get(name).id)
-        except docker.errors.ImageNotFound:
-            raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
 
     def import_archive(self, archive: Path) -> list[str]:
         """Load an archive into containerd, as the platform does with ``images.tar``.
