@@ -1,8 +1,7 @@
 """Namespaces, service names, ports and paths as Kaapana 0.4 to 0.6 has them.
 
-Each group names the section of the platform's behaviour that it was taken from, in the
-form "services 1.2" (services as seen by operators, section 1.2) or "runtime 6.2"
-(workflow runtime, section 6.2).
+Each group cites the fact sheet that it was taken from: "(services 1.2)" is section 1.2 of the
+sheet with the short name "services", see ``docs/contract/README.md``.
 """
 
 from __future__ import annotations

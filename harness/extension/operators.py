@@ -21,8 +21,14 @@ _PLACEHOLDERS = {
     "kaapana_build_version": VERSION,
     "BUILD_VERSION": VERSION,
 }
+# a line that the build script ties an image to a chart by (build 4.4)
 _BUILD_SCRIPT_LINE = re.compile(
-    r"^\s*-?\s*image\s*[:=]\s*f?[\"']\{DEFAULT_REGISTRY\}/(?P<image_name>[^:]+):(?P<version>[^\"']+)[\"']"
+    r"""
+    \s* (-\s*)? image \s*[=:]\s*         # an item of a list too
+    f? ["'] \{DEFAULT_REGISTRY\}/       # no other name, no other registry
+    [^:]+ : [^"']+ ["']                 # name and version
+    """,
+    re.VERBOSE,
 )
 
 

@@ -1,4 +1,4 @@
-"""Why dcmqi may have refused masks, in the author's terms (operators 10.2). Only looked at when it has."""
+"""Find out why dcmqi may have refused masks, in the author's terms (operators 9.2, 10); called after a refusal."""
 
 from __future__ import annotations
 
