@@ -1,8 +1,111 @@
 """Local end-to-end tests for workflow extensions of Kaapana.
 
-Importing this package is cheap (the pytest plugin is loaded in every pytest run of an environment);
-the public names are loaded when they are first used. This file is also read by interpreters that are too old for
-everything else, before ``harness.bootstrap`` can say so: its syntax is that of all of them.
+The names in ``__all__`` are public; so are the fixtures and options of the pytest plugin, the functions of
+:mod:`harness.data`, the command line, and ``run.json``. Everything else may change in any version.
+
+Importing this package is cheap, because the pytest plugin is loaded in every pytest run of a Python environment: a
+public name loads its module when it is first used. This file is also read by interpreters that are too old for
+everything else, before ``harness.bootstrap`` can report that: it has neither annotations nor imports that they lack.
 """
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BuildError",
+    "Cause",
+    "CheckError",
+    "DagFileError",
+    "EngineError",
+    "EnvironmentError_",
+    "ExtensionError",
+    "Finding",
+    "FormError",
+    "HarnessError",
+    "ImageError",
+    "InputDataError",
+    "InstallError",
+    "InstalledExtension",
+    "Kaapana",
+    "NotRemovedError",
+    "ObjectStore",
+    "Pacs",
+    "Report",
+    "Reports",
+    "Run",
+    "RunError",
+    "RunImage",
+    "Segmentation",
+    "SentObject",
+    "SentObjects",
+    "Series",
+    "Settings",
+    "StoredObject",
+    "TaskMetrics",
+    "TaskResult",
+    "Truth",
+    "UsageError",
+    "Verdict",
+    "read_input",
+]
+
+TYPE_CHECKING = False  # type checkers take it as true; typing itself is not loaded for it
+if TYPE_CHECKING:
+    from harness.api import Kaapana
+    from harness.checks.reports import Report
+    from harness.checks.segmentation import Segmentation
+    from harness.checks.verdict import Verdict
+    from harness.data.reading import read_input
+    from harness.data.series import Series, Truth
+    from harness.errors import (
+        BuildError,
+        CheckError,
+        DagFileError,
+        EngineError,
+        EnvironmentError_,
+        ExtensionError,
+        FormError,
+        HarnessError,
+        ImageError,
+        InputDataError,
+        InstallError,
+        NotRemovedError,
+        RunError,
+        UsageError,
+    )
+    from harness.findings import Finding
+    from harness.fixtures import ObjectStore, Pacs
+    from harness.installed import InstalledExtension
+    from harness.run.metrics import TaskMetrics
+    from harness.run.outputs import Reports, SentObject, SentObjects, StoredObject
+    from harness.run.results import Cause, Run, RunImage, TaskResult
+    from harness.settings import Settings
+else:
+    # the same names once more, for the interpreter; tests/test_public_names.py compares the two
+    _MODULES = {
+        "harness.api": ["Kaapana"],
+        "harness.checks.reports": ["Report"],
+        "harness.checks.segmentation": ["Segmentation"],
+        "harness.checks.verdict": ["Verdict"],
+        "harness.data.reading": ["read_input"],
+        "harness.data.series": ["Series", "Truth"],
+        "harness.findings": ["Finding"],
+        "harness.fixtures": ["ObjectStore", "Pacs"],
+        "harness.installed": ["InstalledExtension"],
+        "harness.run.metrics": ["TaskMetrics"],
+        "harness.run.outputs": ["Reports", "SentObject", "SentObjects", "StoredObject"],
+        "harness.run.results": ["Cause", "Run", "RunImage", "TaskResult"],
+        "harness.settings": ["Settings"],
+        "harness.errors": [name for name in __all__ if name.endswith(("Error", "Error_"))],
+    }
+    _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError("module 'harness' has no attribute " + repr(name))
+        from importlib import import_module
+
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return found
+
+    def __dir__():
+        return sorted(set(globals()) | set(__all__))

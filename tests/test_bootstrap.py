@@ -213,7 +213,9 @@ def test_what_an_old_python_reads_before_it_is_told_so_is_in_its_syntax(name: st
     # these would be read before the check, wherever they stand in the file
     assert not [node for node in ast.walk(tree) if isinstance(node, (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr))]
     assert not [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and (node.returns or node.args.args)
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and (node.returns or any(arg.annotation for arg in node.args.args))
     ]
     if name.endswith("__main__.py"):
         first = next(number for number, node in enumerate(tree.body) if node in imported)
