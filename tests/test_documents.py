@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SHEETS = ROOT / "docs/contract"
 _PATH = re.compile(r"`((?:harness|tests|scenarios|docs|benchmarks)/[\w/.-]+)`")
+_CODE = re.compile(r"`[^`\n]*`")  # a pattern in it may look like a link
 _LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
@@ -31,11 +32,20 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_of_a_document_leads_to_a_file_and_a_heading(document: Path) -> None:
     broken = []
-    for target, heading in _LINK.findall(document.read_text("utf-8")):
+    for target, heading in _LINK.findall(_CODE.sub("", document.read_text("utf-8"))):
         path = document.parent / target if target else document
         if not path.exists() or (heading and heading not in _headings(path)):
             broken.append(f"{target}#{heading}")
     assert broken == []
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "docs/fidelity.md", *sorted(ROOT.glob("docs/fidelity/*.md"))], ids=lambda path: path.stem
+)
+def test_no_cell_of_the_fidelity_tables_is_longer_than_two_lines(document: Path) -> None:
+    rows = [line for line in document.read_text("utf-8").splitlines() if line.startswith("|")]
+    assert rows
+    assert [cell for row in rows for cell in row.split("|") if len(cell) > 200] == []
 
 
 def test_the_licence_is_the_standard_text_that_the_package_names() -> None:

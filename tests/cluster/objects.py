@@ -69,13 +69,13 @@ def connect_script(host: str, port: int) -> str:
 
 
 def only_on_docker(cluster: Cluster, difference: str) -> None:
-    """Skip the rest on other clusters; the difference stands in docs/fidelity.md."""
+    """Skip the rest on other clusters; docs/fidelity.md has the difference."""
     if cluster.name != "docker":
         pytest.skip(f"differs on {cluster.name}: {difference}")
 
 
 def not_on_docker(cluster: Cluster, difference: str) -> None:
-    """Skip the rest on the docker cluster; the difference stands in docs/fidelity.md."""
+    """Skip the rest on the docker cluster; docs/fidelity.md has the difference."""
     if cluster.name == "docker":
         pytest.skip(f"differs on docker: {difference}")
 
