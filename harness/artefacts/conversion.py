@@ -115,7 +115,8 @@ class _PassingLayer:
             unpacked_size += len(block)
             if unpacked_size > _LARGEST_LAYER:
                 raise ArchiveError(f"{self._what} unpacks to more than {_LARGEST_LAYER >> 30} GiB")
-            unpacked.update(block)
+            if unpacked is not stored:
+                unpacked.update(block)
 
         try:
             if self._is_zstd:
@@ -130,7 +131,9 @@ class _PassingLayer:
                     yield block
                 gunzip.finish()
             else:
-                yield from read()
+                for block in read():
+                    count(block)
+                    yield block
         except (zlib.error, zstandard.ZstdError) as error:
             raise ArchiveError(f"{self._what} is damaged: {error}") from None
         if self._layer.digest and f"sha256:{stored.hexdigest()}" != self._layer.digest:
