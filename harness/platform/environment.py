@@ -121,7 +121,7 @@ class Environment:
             self.registry,
             self.platform_version,
             environment_id=self.id,
-            oidc_client_secret=self.credentials.oidc_client_secret,
+            credentials=self.credentials,
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""``global`` of the platform's own release, with which every extension's chart is rendered (build 10.3)."""
+"""``global`` of the platform's own release, with which every extension's chart is rendered (build 10.3.1)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract import names
 
 if TYPE_CHECKING:
+    from harness.platform.credentials import Credentials
     from harness.profiles import Profile
     from harness.settings import Settings
 
@@ -19,9 +20,11 @@ def of(
     version: str,
     *,
     environment_id: str = "",
-    oidc_client_secret: str = "",
+    credentials: Credentials | None = None,
 ) -> Mapping[str, Any]:
     """Return the globals of an emulated platform.
+
+    Those of parts that are not emulated are left out (Grafana, Keycloak's administration, the proxy, limits of memory).
 
     Args:
         settings: say whether it has GPU support.
@@ -29,7 +32,7 @@ def of(
         registry: ``DEFAULT_REGISTRY``.
         version: ``KAAPANA_BUILD_VERSION``.
         environment_id: of the environment; empty as long as there is no environment.
-        oidc_client_secret: its secret; empty as long as there is no environment.
+        credentials: of the environment; without them each secret is empty.
     """
     values: dict[str, Any] = {
         "registry_url": registry,
@@ -38,6 +41,7 @@ def of(
         "services_namespace": names.SERVICES_NAMESPACE,
         "extensions_namespace": names.EXTENSIONS_NAMESPACE,
         "helm_namespace": names.ADMIN_NAMESPACE,
+        "base_namespace": "base",
         "release_name": "kaapana-admin-chart",
         "hostname": "localhost",
         "http_port": "80",
@@ -62,7 +66,20 @@ def of(
         "storage_class_slow": "",
         "storage_class_workflow": "",
         "main_node_name": "",
-        "oidc_client_secret": oidc_client_secret,
+        "replica_count": "1",
+        "include_reverse_proxy": False,
+        "oidc_client_secret": credentials.oidc_client_secret if credentials else "",
+        "credentials_minio_username": credentials.minio_user if credentials else "",
+        "credentials_minio_password": credentials.minio_password if credentials else "",
+        "credentials_registry_username": credentials.registry_user if credentials else "",
+        "credentials_registry_password": credentials.registry_password if credentials else "",
+        "kaapana_init_password": credentials.user_password if credentials else "",
+        "smtp_host": "",
+        "smtp_port": "0",
+        "smtp_username": "",
+        "smtp_password": "",
+        "email_address_sender": "",
+        "mount_points_to_monitor": "",
     }
     if profile.value("installer.dag_image_tag") == "platform":
         values["harness_dag_image_tag"] = version
