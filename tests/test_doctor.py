@@ -19,6 +19,7 @@ import pytest
 from harness import doctor
 from harness.doctor import Check, Engine, Facts, checks, command, decide, remedies
 from harness.doctor.engine import ask_engine
+from harness.doctor.facts import Inside
 from harness.errors import EngineError, EnvironmentError_
 
 GIB = 1024**3
@@ -37,6 +38,10 @@ GOOD = Facts(
     disk_free=100 * GIB,
     memory=16 * GIB,
 )
+
+
+def _chosen(address: str, state: str) -> Engine:
+    return Engine(address, state, detail="so it is", way_out="unset DOCKER_HOST")
 
 
 def engine_check(**changes: object) -> Check:
@@ -105,22 +110,40 @@ def test_a_machine_with_everything_is_all_ok() -> None:
             {"engine": dataclasses.replace(UP, system="windows")}, "switch it to Linux containers", "", id="windows"
         ),
         pytest.param(
-            {"engine": Engine("tcp://10.0.0.1:2375", "remote", detail="far away"), "root": True},
-            "unset DOCKER_HOST, or name a local socket",
+            {"engine": _chosen("tcp://10.0.0.1:2375", "remote"), "root": True},
+            "name a local socket, or unset DOCKER_HOST",
             "",
             id="remote",
         ),
         pytest.param(
-            {"engine": Engine("unix:///somewhere/else.sock", "down"), "root": True},
+            {"engine": _chosen("unix:///somewhere/else.sock", "down"), "root": True},
             "start it, or unset DOCKER_HOST",
             "",
             id="an engine of the user's choice is not replaced by another one",
         ),
         pytest.param(
-            {"engine": Engine("tcp://127.0.0.1:2375", "foreign", detail="status 404"), "root": True},
-            "unset DOCKER_HOST, or name the engine's own address",
+            {"engine": _chosen("unix:///somewhere/else.sock", "foreign"), "root": True},
+            "name the engine's own address, or unset DOCKER_HOST",
             "",
             id="something else answers",
+        ),
+        pytest.param(
+            {"engine": dataclasses.replace(UP, api="1.99", minimum="1.70", version="50.0"), "root": True},
+            "use a newer version of the harness, or an older engine",
+            "",
+            id="too new",
+        ),
+        pytest.param(
+            {"engine": dataclasses.replace(UP, product="Podman", version="4.3.1"), "root": True},
+            "install Docker Engine 20.10 or newer",
+            "",
+            id="podman",
+        ),
+        pytest.param(
+            {"engine": dataclasses.replace(UP, architecture="arm64", context="colima", way_out="unset DOCKER_CONTEXT")},
+            "use an engine on a machine with amd64 processors, or unset DOCKER_CONTEXT",
+            "",
+            id="another architecture",
         ),
     ],
 )
@@ -129,9 +152,54 @@ def test_each_state_of_the_engine_has_its_command(changes: dict[str, object], co
     assert (found.status, found.command, found.remedy) == ("missing", command, remedy)
 
 
-def test_a_newer_api_is_compared_by_number_and_not_by_text() -> None:
-    assert engine_check(engine=dataclasses.replace(UP, api="1.100")).status == "ok"
-    assert engine_check(engine=dataclasses.replace(UP, api="1.9")).status == "missing"
+@pytest.mark.parametrize(
+    ("api", "minimum", "spoken"),
+    [
+        ("1.41", "1.12", "1.41"),
+        ("1.44", "", "1.44"),
+        ("1.51", "1.24", "1.51"),
+        ("1.52", "1.44", "1.51"),
+        ("1.100", "1.44", "1.51"),
+        ("1.51", "1.51", "1.51"),
+        ("1.100", "1.52", ""),
+        ("1.9", "1.0", ""),
+        ("1.40", "1.12", ""),
+        ("2.0", "2.0", ""),
+        ("", "", ""),
+        ("one.two", "", ""),
+        ("1.٤٥", "", ""),
+    ],
+)
+def test_the_version_that_is_spoken_is_the_newest_that_both_sides_know(api: str, minimum: str, spoken: str) -> None:
+    engine = dataclasses.replace(UP, api=api, minimum=minimum)
+    assert engine.spoken == spoken
+    assert engine_check(engine=engine).status == ("ok" if spoken else "missing")
+
+
+def test_an_architecture_that_cannot_be_served_is_the_first_thing_said() -> None:
+    there = dataclasses.replace(UP, architecture="arm64", version="28.5.2", product="Podman", api="1.20")
+    first, *_ = decide(dataclasses.replace(GOOD, engine=there, python=(3, 9, 0), disk_free=0))
+    assert first.detail == f"Podman 28.5.2 at {SOCKET} runs arm64 containers; images of the platform are amd64"
+
+
+def test_an_engine_is_described_with_its_range_its_context_and_what_is_inside() -> None:
+    inside = Inside(driver="overlayfs", containerd=True, buildkit=True, cgroups="2", rootless=True)
+    there = dataclasses.replace(UP, api="1.52", minimum="1.44", version="29.1.3", context="desktop", inside=inside)
+    assert engine_check(engine=there).detail == (
+        f"Docker 29.1.3, API 1.44 to 1.52, {SOCKET} (context desktop), "
+        "overlayfs image store of containerd, BuildKit, cgroup v2, rootless"
+    )
+
+
+def test_the_first_image_waits_for_a_look_at_all_that_it_needs() -> None:
+    said: list[str] = []
+    doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, disk_free=10 * GIB, bootstrapper=""))
+    assert [line.partition(":")[0] for line in said] == ["container engine", "image bootstrap", "disk"]
+    with pytest.raises(EnvironmentError_, match=r"no image can be made: disk: 1\.0 GiB free") as caught:
+        doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, disk_free=GIB))
+    assert caught.value.fix.startswith("free some space")
+    with pytest.raises(EngineError, match=r"^container engine: not installed"):
+        doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, engine=DOWN, daemon="", apt=False))
 
 
 def test_a_user_name_that_is_no_word_is_quoted_in_the_command() -> None:
@@ -263,8 +331,8 @@ def test_only_the_body_makes_an_answer_an_engine(body: bytes, status: int, state
     ("address", "state"),
     [
         ("unix:///does/not/exist.sock", "down"),
-        ("tcp://127.0.0.1:1", "down"),
-        ("tcp://127.0.0.1:99999999", "down"),
+        ("tcp://127.0.0.1:1", "remote"),
+        ("tcp://127.0.0.1:99999999", "remote"),
         ("tcp://engine.example:2375", "remote"),
         ("ssh://somebody@host", "remote"),
     ],

@@ -50,7 +50,7 @@ def contents(image_id: str, shown: str) -> Contents:
     except docker.errors.NotFound:
         return Contents(())
     except docker.errors.APIError as error:
-        raise ImageError(f"the files of {shown} cannot be read", last_seen=str(error.explanation)) from None
+        raise ImageError(f"the files of {shown} cannot be read", last_seen=engine.words(error)) from None
     finally:
         with suppress(docker.errors.APIError):
             api.remove_container(created["Id"], force=True, v=True)

@@ -116,12 +116,10 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
         before = engine.find_image(api, pinned)
         try:
             for event in api.pull(pinned, stream=True, decode=True, auth_config=auth):
-                if "error" in event:
-                    raise ImageError(f"{pinned} cannot be pulled", last_seen=str(event["error"]))
+                if trouble := engine.trouble_in(event):
+                    raise ImageError(f"{pinned} cannot be pulled", last_seen=trouble)
         except (docker.errors.APIError, requests.RequestException) as error:
-            raise ImageError(
-                f"{pinned} cannot be pulled", last_seen=str(getattr(error, "explanation", None) or error)
-            ) from None
+            raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.words(error)) from None
         repository, _, tag = name.rpartition(":")
         api.tag(pinned, repository, tag)
         if before is None:

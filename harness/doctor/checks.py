@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
+from harness.doctor import api_range
 from harness.doctor.facts import Engine, Facts
 
 OLDEST_PYTHON = (3, 10)
-OLDEST_API = (1, 41)
+OLDEST_ENGINE = "20.10"
+ARCHITECTURES = ("amd64",)
+"""What the images of the platform and their bases exist for."""
 ENGINE_PACKAGES = ("docker.io", "iptables", "ca-certificates")
 IMAGE_TOOL_PACKAGES = ("mmdebstrap", "debian-archive-keyring")
 GIB = 1024**3
+_NOT_DOCKER = "its service does not keep the names that images are given, by which the harness finds them"
+_NAME_IT = "correct it, or name the engine's socket (export DOCKER_HOST=unix:///PATH)"
 _DISK_NEEDED, _DISK_GOOD = 3 * GIB, 15 * GIB
 _MEMORY_NEEDED, _MEMORY_GOOD = 2 * GIB, 4 * GIB
 
@@ -45,7 +50,10 @@ class Check:
 
 def decide(facts: Facts) -> list[Check]:
     """The checks for one look at the machine, the gravest subject first."""
-    return [_python(facts), _engine(facts), _image_tools(facts), *_room(facts), *_capability(facts)]
+    python, engine = _python(facts), _engine(facts)
+    # nothing that could be done about the rest would help there
+    first = [python, engine] if is_served(facts.engine) else [engine, python]
+    return [*first, _image_tools(facts), *_room(facts), *_capability(facts)]
 
 
 def _python(facts: Facts) -> Check:
@@ -55,14 +63,42 @@ def _python(facts: Facts) -> Check:
     return Check("Python", MISSING, f"{version} is too old", "use Python 3.10 or newer")
 
 
+def is_served(engine: Engine) -> bool:
+    """Whether images for the engine's machine can be had."""
+    return engine.state != "up" or engine.architecture in ARCHITECTURES
+
+
 def engine_check(engine: Engine) -> Check:
     """The check of an engine that answers."""
-    found = f"Docker {engine.version}, API {engine.api}, {engine.address}"
-    if _numbers(engine.api) < OLDEST_API:
-        return Check(ENGINE, MISSING, f"{found}: API 1.41 is needed", "install Docker Engine 20.10 or newer")
+    who = f"{engine.product} {engine.version}"
+
+    def refused(detail: str, command: str) -> Check:
+        return Check(ENGINE, MISSING, detail, _or_way_out(engine, command))
+
+    if not is_served(engine):
+        return refused(
+            f"{who} at {engine.place} runs {engine.architecture} containers; images of the platform are "
+            f"{' or '.join(ARCHITECTURES)}",
+            f"use an engine on a machine with {' or '.join(ARCHITECTURES)} processors",
+        )
+    if engine.product != "Docker":
+        detail = f"{who} at {engine.place} is not Docker: {_NOT_DOCKER}"
+        return refused(detail, f"install Docker Engine {OLDEST_ENGINE} or newer")
+    known = f"API {api_range.text(api_range.OLDEST)} to {api_range.text(api_range.NEWEST)}"
+    spoken = f"API {engine.minimum} to {engine.api}" if engine.minimum else f"API {engine.api}"
+    found = f"{who}, {spoken}, {engine.place}"
+    if not engine.spoken and api_range.numbers(engine.api) < api_range.OLDEST:
+        return refused(f"{found}: too old, {known} is needed", f"install Docker Engine {OLDEST_ENGINE} or newer")
+    if not engine.spoken:
+        return refused(f"{found}: too new, {known} is known", "use a newer version of the harness, or an older engine")
     if engine.system != "linux":
-        return Check(ENGINE, MISSING, f"{found}: runs {engine.system} containers", "switch it to Linux containers")
-    return Check(ENGINE, OK, found)
+        return refused(f"{found}: runs {engine.system} containers", "switch it to Linux containers")
+    return Check(ENGINE, OK, f"{found}, {engine.inside}" if engine.inside else found)
+
+
+def _or_way_out(engine: Engine, command: str) -> str:
+    """A command, or the way back to the default engine where the user has chosen another one."""
+    return f"{command}, or {engine.way_out}" if engine.way_out else command
 
 
 def _engine(facts: Facts) -> Check:
@@ -70,16 +106,18 @@ def _engine(facts: Facts) -> Check:
     if engine.state == "up":
         return engine_check(engine)
     if engine.state == "denied":
-        return Check(name, MISSING, f"user {facts.user} may not use {engine.address}", _permit(facts))
+        detail = f"user {facts.user} may not use {engine.place}"
+        return Check(name, MISSING, detail, _or_way_out(engine, _permit(facts)))
+    if engine.state == "unnamed":
+        return Check(name, MISSING, engine.detail, _or_way_out(engine, _NAME_IT))
     if engine.state == "remote":
-        return Check(name, MISSING, f"{engine.address}: {engine.detail}", "unset DOCKER_HOST, or name a local socket")
+        return Check(name, MISSING, f"{engine.place}: {engine.detail}", _or_way_out(engine, "name a local socket"))
     if engine.state == "foreign":
-        detail = f"what answers at {engine.address} is no engine: {engine.detail}"
-        return Check(name, MISSING, detail, "unset DOCKER_HOST, or name the engine's own address")
+        detail = f"what answers at {engine.place} is no engine: {engine.detail}"
+        return Check(name, MISSING, detail, _or_way_out(engine, "name the engine's own address"))
     if not engine.local:
-        return Check(
-            name, MISSING, f"no answer from {engine.address}: {engine.detail}", "start it, or unset DOCKER_HOST"
-        )
+        detail = f"no answer from {engine.place}: {engine.detail}"
+        return Check(name, MISSING, detail, _or_way_out(engine, "start it"))
     if facts.rootless:
         detail = f"not at {engine.address}, but this user's own is at {facts.rootless}"
         return Check(name, MISSING, detail, f"export DOCKER_HOST=unix://{facts.rootless}")
@@ -89,7 +127,8 @@ def _engine(facts: Facts) -> Check:
     if facts.apt:
         remedy = INSTALL_ENGINE if facts.root else ""
         return Check(name, MISSING, "not installed", _install(facts, ENGINE_PACKAGES, permit=True), remedy)
-    return Check(name, MISSING, "not installed", "install Docker Engine 20.10 or newer by this system's own means")
+    command = f"install Docker Engine {OLDEST_ENGINE} or newer by this system's own means"
+    return Check(name, MISSING, "not installed", command)
 
 
 def _image_tools(facts: Facts) -> Check:
@@ -148,7 +187,3 @@ def _permit(facts: Facts) -> str:
 def _start(facts: Facts) -> str:
     sudo = "" if facts.root else "sudo "
     return f"{sudo}systemctl start docker" if facts.systemd else f"{sudo}service docker start"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from harness.doctor import checks, probe, remedies
 from harness.doctor.checks import Check, decide
 from harness.doctor.engine import ask_engine
-from harness.doctor.facts import Facts
+from harness.doctor.facts import Engine, Facts
 from harness.errors import EngineError, EnvironmentError_, HarnessError
 from harness.locking import locked
 
@@ -66,19 +66,46 @@ def fix(
     ]
 
 
-def require_engine(environ: Mapping[str, str] | None = None) -> None:
-    """Return when a usable engine answers.
+def require_engine(environ: Mapping[str, str] | None = None) -> Engine:
+    """Return the engine that the user's ``docker`` uses, when the harness can work with it.
 
     Raises:
-        EngineError: it does not; the fix is the command to run on this machine.
+        EngineError: it cannot; the fix is the command to run on this machine.
     """
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ)
-    # the whole look is for the command that mends it; an engine that answers is judged by its answer alone
-    found = [checks.engine_check(engine)] if engine.state == "up" else decide(probe.look(environ))
+    # the whole look is for the command that fixes it; an engine that answers is judged by its answer alone
+    found = checks.engine_check(engine) if engine.state == "up" else _of_engine(decide(probe.look(environ)))
+    if found.status == checks.MISSING:
+        raise EngineError(f"container engine: {found.detail}", fix=found.command)
+    return engine
+
+
+def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.look) -> None:
+    """Check all that images are made with, before the first one: takes much less than a second, starts no container.
+
+    Args:
+        say: gets what the engine is, and a line for each warning.
+        look: takes the facts.
+
+    Raises:
+        EngineError: the harness cannot work with the engine.
+        EnvironmentError_: there is too little of something for images to be made.
+    """
+    found = decide(look())
+    engine = _of_engine(found)
+    if engine.status == checks.MISSING:
+        raise EngineError(f"container engine: {engine.detail}", fix=engine.command)
+    say(f"container engine: {engine.detail}")
     for check in found:
-        if check.name == checks.ENGINE and check.status == checks.MISSING:
-            raise EngineError(f"container engine: {check.detail}", fix=check.command)
+        if check.status == checks.MISSING:
+            raise EnvironmentError_(f"no image can be made: {check.name}: {check.detail}", fix=check.command)
+        if check.status == checks.WARNING:
+            say(f"{check.name}: {check.detail}; {check.command}")
+
+
+def _of_engine(found: Sequence[Check]) -> Check:
+    return next(check for check in found if check.name == checks.ENGINE)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,38 +1,61 @@
-"""Ask the container engine for its version, without a client library."""
+"""Ask the container engine what it is, without a client library."""
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import os
 import socket
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from harness.doctor.facts import Engine
+from harness.doctor.address import Address, find_address
+from harness.doctor.facts import Engine, Inside
 
-DEFAULT_SOCKET = "/var/run/docker.sock"
 _TIMEOUT_S = 5.0
+_MOST_BYTES = 1 << 20
+_TCP = "pods and ports need an engine on this machine, asked over its socket; a port may be a tunnel to another one"
+_SSH = "it is on another machine: pods and ports need an engine on this one"
 
 
-def ask_engine(environ: Mapping[str, str]) -> Engine:
-    """The state of the engine that ``DOCKER_HOST`` names, the local one by default. Never raises."""
-    address = environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
-    parts = urlsplit(address)
-    if parts.scheme == "unix":
-        path = parts.netloc + parts.path
-        return _answer(address, _UnixConnection(path))
+def ask_engine(environ: Mapping[str, str], *, inside: bool = False) -> Engine:
+    """The state of the engine that the user's ``docker`` uses. Never raises.
+
+    Args:
+        environ: the environment variables, see :func:`harness.doctor.address.find_address`.
+        inside: ask for more than its version; takes it some milliseconds.
+    """
+    address = find_address(environ)
+    found = _ask(address, inside)
+    return dataclasses.replace(found, context=address.context, way_out=address.way_out)
+
+
+def _ask(address: Address, inside: bool) -> Engine:
+    url = address.url
+    if not url:
+        return Engine(url, "unnamed", detail=address.problem)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: {error}")
+    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        return _answer(url, _UnixConnection(parts.path), inside)
     if parts.scheme in {"tcp", "http", "https"}:
-        if parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            return Engine(address, "remote", detail="containers are reached on this machine's loopback address")
-        try:
-            connection = _tcp_connection(parts.hostname, parts.port or 2375, environ)
-        except (OSError, ValueError) as error:  # certificates missing or unreadable, port out of range
-            return Engine(address, "down", detail=str(error))
-        return _answer(address, connection)
-    return Engine(address, "remote", detail=f"engines behind {parts.scheme}:// are not supported")
+        return Engine(url, "remote", detail=_TCP)
+    if parts.scheme == "ssh":
+        return Engine(url, "remote", detail=_SSH)
+    if parts.scheme in {"npipe", "fd"}:
+        return Engine(url, "remote", detail=f"no engine is asked by {parts.scheme}:// here")
+    return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: it is no address of an engine")
+
+
+def _given(address: Address) -> str:
+    if address.context:
+        return f"{address.url!r} of the context {address.context}"
+    return f"{address.origin.value}={address.url!r}"
 
 
 def rootless_socket(environ: Mapping[str, str]) -> str:
@@ -48,26 +71,74 @@ def rootless_socket(environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _answer(address: str, connection: http.client.HTTPConnection) -> Engine:
+def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) -> Engine:
     try:
-        connection.request("GET", "/version", headers={"Host": "docker"})
-        response = connection.getresponse()
-        body = response.read(1 << 20)
+        status, body = _get(connection, "/version")
+        # Something that is no engine may answer in its place (an intercepting proxy does): only the body decides.
+        try:
+            engine = _engine(address, json.loads(body))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Engine(address, "foreign", detail=f"status {status}, {body[:60]!r}")
+        if inside and engine.spoken:
+            engine = dataclasses.replace(engine, inside=_inside(connection, engine.spoken))
+        return engine
     except PermissionError:
         return Engine(address, "denied")
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        return Engine(address, "down", detail=error.strerror or str(error))
+        return Engine(address, "down", detail=_why(address, error))
     except (OSError, http.client.HTTPException) as error:
         return Engine(address, "down", detail=str(error) or type(error).__name__)
     finally:
         connection.close()
-    # Something that is no engine may answer in its place (an intercepting proxy does): only the body decides.
+
+
+def _why(address: str, error: OSError) -> str:
+    path = Path(address.removeprefix("unix://"))
+    if isinstance(error, FileNotFoundError):
+        return f"there is no socket {path}"
+    return "nobody listens there" if path.is_socket() else f"{path} is not a socket"
+
+
+def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
+    connection.request("GET", path, headers={"Host": "docker"})
+    response = connection.getresponse()
+    return response.status, response.read(_MOST_BYTES)
+
+
+def _engine(address: str, answer: dict[str, Any]) -> Engine:
+    parts = {str(part.get("Name")) for part in answer.get("Components") or ()}
+    return Engine(
+        address,
+        "up",
+        version=str(answer["Version"]),
+        api=str(answer["ApiVersion"]),
+        minimum=str(answer.get("MinAPIVersion", "")),
+        system=str(answer.get("Os", "linux")),
+        architecture=str(answer.get("Arch", "amd64")),
+        product="Podman" if any(name.startswith("Podman") for name in parts) else "Docker",
+    )
+
+
+def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | None:
+    """What an engine says of itself; ``None`` where it does not answer that."""
+    connection.request("GET", "/_ping", headers={"Host": "docker"})
+    ping = connection.getresponse()
+    ping.read(_MOST_BYTES)
+    _, body = _get(connection, f"/v{version}/info")
     try:
-        answer = json.loads(body)
-        version, api, system = str(answer["Version"]), str(answer["ApiVersion"]), str(answer.get("Os", "linux"))
-    except (ValueError, KeyError, TypeError):
-        return Engine(address, "foreign", detail=f"status {response.status}, {body[:60]!r}")
-    return Engine(address, "up", version=version, api=api, system=system)
+        info = json.loads(body)
+        status = {str(entry[0]): str(entry[1]) for entry in info.get("DriverStatus") or ()}
+        return Inside(
+            driver=str(info["Driver"]),
+            containerd=status.get("driver-type", "").startswith("io.containerd"),
+            buildkit=ping.headers.get("Builder-Version") == "2",
+            root=str(info.get("DockerRootDir") or ""),
+            memory=int(info.get("MemTotal") or 0),
+            cgroups=str(info.get("CgroupVersion") or ""),
+            rootless="name=rootless" in (info.get("SecurityOptions") or ()),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -79,12 +150,3 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_TIMEOUT_S)
         self.sock.connect(self._path)
-
-
-def _tcp_connection(host: str, port: int, environ: Mapping[str, str]) -> http.client.HTTPConnection:
-    if not environ.get("DOCKER_TLS_VERIFY"):
-        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-    folder = Path(environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    context.load_cert_chain(str(folder / "cert.pem"), str(folder / "key.pem"))
-    return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)

@@ -4,17 +4,57 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.doctor import api_range
+
+
+@dataclasses.dataclass(frozen=True)
+class Inside:
+    """What an engine says of itself beside its version.
+
+    Attributes:
+        driver: of its images: ``overlay2``, ``overlayfs``, ``vfs``.
+        containerd: containerd keeps its images; their ids are those of manifests then.
+        buildkit: its clients build with BuildKit unless they are told otherwise.
+        root: its data folder, as its own machine names it.
+        memory: bytes of memory of its machine.
+        cgroups: version of control groups, ``1`` or ``2``.
+        rootless: it runs as an ordinary user.
+    """
+
+    driver: str = ""
+    containerd: bool = False
+    buildkit: bool = False
+    root: str = ""
+    memory: int = 0
+    cgroups: str = ""
+    rootless: bool = False
+
+    def __str__(self) -> str:
+        """One line for the doctor."""
+        parts = [
+            f"{self.driver} image store" + (" of containerd" if self.containerd else ""),
+            "BuildKit" if self.buildkit else "legacy builder",
+            f"cgroup v{self.cgroups}" if self.cgroups else "",
+            "rootless" if self.rootless else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
 
 @dataclasses.dataclass(frozen=True)
 class Engine:
     """The container engine.
 
     Attributes:
-        address: where it was asked.
+        address: its URL; empty where the user's configuration names no engine that can be found.
         state: ``up``, ``down`` (nothing listens), ``denied`` (no permission), ``foreign`` (something else
-            answers) or ``remote`` (an address that the harness cannot work with).
-        version, api, system: as the engine says, only where it is up.
+            answers), ``remote`` (an address that the harness cannot work with) or ``unnamed`` (no address).
+        product: ``Docker`` or ``Podman``.
+        version, api, minimum, system, architecture: as the engine says, only where it is up; ``api`` is the newest
+            version of its API and ``minimum`` the oldest.
         detail: the error in the system's words.
+        context: name of the context that gives the address; empty without one.
+        way_out: what makes the harness use the default engine instead; empty where that is what it uses.
+        inside: what else it says, where it was asked for it.
     """
 
     address: str
@@ -23,11 +63,32 @@ class Engine:
     api: str = ""
     system: str = "linux"
     detail: str = ""
+    minimum: str = ""
+    architecture: str = "amd64"
+    product: str = "Docker"
+    context: str = ""
+    way_out: str = ""
+    inside: Inside | None = None
 
     @property
     def local(self) -> bool:
         """True for the socket that a local daemon listens on by default."""
         return self.address in {"unix:///var/run/docker.sock", "unix:///run/docker.sock"}
+
+    @property
+    def spoken(self) -> str:
+        """The version of its API that the harness speaks with it; empty when there is none."""
+        return api_range.choose(self.api, self.minimum)
+
+    @property
+    def socket(self) -> str:
+        """Path of its socket; empty where it has none."""
+        return self.address.removeprefix("unix://") if self.address.startswith("unix://") else ""
+
+    @property
+    def place(self) -> str:
+        """Its URL, with the context if one names it."""
+        return f"{self.address} (context {self.context})" if self.context else self.address
 
 
 @dataclasses.dataclass(frozen=True)

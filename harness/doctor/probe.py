@@ -20,6 +20,8 @@ _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 def look(environ: Mapping[str, str] | None = None) -> Facts:
     """One look at the machine; takes a few milliseconds and changes nothing."""
     environ = os.environ if environ is None else environ
+    engine = ask_engine(environ, inside=True)
+    memory = [amount for amount in (_memory(Path("/proc/meminfo")), engine.inside and engine.inside.memory) if amount]
     return Facts(
         python=sys.version_info[:3],
         root=os.geteuid() == 0,
@@ -27,12 +29,13 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
         apt=_is_debian_like(Path("/etc/os-release")) and program("apt-get", environ) != "",
         systemd=Path("/run/systemd/system").is_dir(),
         daemon=program("dockerd", environ),
-        engine=ask_engine(environ),
+        engine=engine,
         rootless=rootless_socket(environ),
         group_member=_in_docker_group(_user()),
         bootstrapper=program("mmdebstrap", environ),
-        disk_free=_disk_free("/var/lib/docker"),
-        memory=_memory(Path("/proc/meminfo")),
+        disk_free=_disk_free((engine.inside and engine.inside.root) or "/var/lib/docker"),
+        # an engine in a virtual machine has less than this one
+        memory=min(memory, default=None),
         resource_capability=_has_capability(Path("/proc/self/status"), _CAP_SYS_RESOURCE),
     )
 

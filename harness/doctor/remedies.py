@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.doctor import checks
-from harness.doctor.engine import DEFAULT_SOCKET, ask_engine
+from harness.doctor.address import DEFAULT_SOCKET
+from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Facts
 from harness.doctor.probe import program, state_dir
 from harness.errors import EnvironmentError_

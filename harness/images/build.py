@@ -88,7 +88,7 @@ def build_image(
         if image is None:
             raise _BuilderError("the engine reported no error, but there is no image")
     except (_BuilderError, docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
-        text = getattr(problem, "explanation", None) or str(problem)
+        text = str(problem) if isinstance(problem, _BuilderError) else engine.words(problem)
         raise error(
             f"{tag} does not build: {_one_line(step)}",
             last_seen="\n".join([*tail, str(text).strip()]),
@@ -111,8 +111,8 @@ def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
     """
     rest = ""
     for message in stream:
-        if "error" in message:
-            raise _BuilderError(str(message["error"]))
+        if trouble := engine.trouble_in(message):
+            raise _BuilderError(trouble)
         rest += message.get("stream", "")
         *whole, rest = rest.split("\n")
         for line in whole:

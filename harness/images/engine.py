@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import EngineError, ImageError
+from harness.doctor import require_engine
+from harness.errors import ImageError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -18,26 +21,60 @@ LABEL_SOURCE = "kaapana-harness.source"
 
 
 def client(timeout_s: float = 60.0) -> APIClient:
-    """A client of the engine that the environment names, ``DOCKER_HOST`` or the usual socket.
+    """A client of the engine that the user's ``docker`` uses, at the newest version of its API that both sides know.
 
     Args:
         timeout_s: seconds without an answer until a request fails.
 
     Raises:
-        EngineError: it does not answer, or may not be used.
+        EngineError: it does not answer, may not be used, or is one that the harness does not work with.
     """
     import docker
-    from docker.utils import kwargs_from_env
 
-    try:
-        engine = docker.APIClient(version="auto", timeout=math.ceil(timeout_s), **kwargs_from_env())
-    except docker.errors.DockerException as error:
-        raise EngineError(
-            "no container engine answers",
-            last_seen=str(error),
-            fix="start Docker, or name its socket in DOCKER_HOST; `kaapana-harness doctor` says more",
-        ) from None
-    return engine
+    found = require_engine()
+    return docker.APIClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
+
+
+def words(error: Exception) -> str:
+    """Return what the engine itself says about a request that failed, or what the connection to it says.
+
+    The answer's body is read for it, which a client leaves alone where it was to be streamed.
+    """
+    import requests
+
+    said = getattr(error, "explanation", None)
+    answer = getattr(error, "response", None)
+    if not said and isinstance(answer, requests.Response):
+        try:
+            body = answer.text
+        except requests.RequestException:
+            body = ""
+        try:
+            said = json.loads(body)["message"]
+        except (ValueError, KeyError, TypeError):
+            said = body
+    return " ".join(str(said or error).split()) or type(error).__name__
+
+
+def trouble_in(event: object) -> str:
+    """Return the error that one document of a streamed answer carries, in the engine's words; empty without one.
+
+    A request that fails as a whole is answered by one document with its message.
+    """
+    if not isinstance(event, dict):
+        return ""
+    detail = event.get("errorDetail")
+    nested = detail.get("message") if isinstance(detail, dict) else None
+    return str(event.get("error") or nested or event.get("message") or "")
+
+
+def trouble_in_text(answer: str) -> str:
+    """Return the first error in a streamed answer that was read as a whole, see :func:`trouble_in`."""
+    for line in answer.splitlines():
+        with contextlib.suppress(ValueError):
+            if trouble := trouble_in(json.loads(line)):
+                return trouble
+    return ""
 
 
 def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
@@ -116,10 +153,7 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
 
     try:
         for event in engine.load_image(archive) or ():  # type: ignore[no-untyped-call]
-            # a request that fails as a whole is answered by one line with its message
-            trouble = event.get("error") or event.get("message") if isinstance(event, dict) else None
-            if trouble:
-                raise ImageError(f"the engine does not load {shown}", last_seen=str(trouble))
+            if trouble := trouble_in(event):
+                raise ImageError(f"the engine does not load {shown}", last_seen=trouble)
     except (docker.errors.APIError, requests.RequestException) as error:
-        words = getattr(error, "explanation", None) or error
-        raise ImageError(f"the engine does not load {shown}", last_seen=str(words)) from None
+        raise ImageError(f"the engine does not load {shown}", last_seen=words(error)) from None

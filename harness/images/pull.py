@@ -20,7 +20,7 @@ def pull(reference: str, on_line: OnProgress) -> str:
     import docker
     import requests
 
-    from harness.images.engine import client
+    from harness.images.engine import client, trouble_in, words
 
     registry = _registry(reference)
     if registry in _unreachable:
@@ -29,11 +29,11 @@ def pull(reference: str, on_line: OnProgress) -> str:
     try:
         on_line(f"pull {reference}")
         for event in impatient.pull(reference, stream=True, decode=True):
-            if "error" in event:
-                return _reason(registry, str(event["error"]))
+            if trouble := trouble_in(event):
+                return _reason(registry, trouble)
         return ""
     except docker.errors.APIError as error:
-        return _reason(registry, str(error.explanation or error))
+        return _reason(registry, words(error))
     except requests.RequestException:
         return _reason(registry, f"no answer within {PATIENCE_S:.0f} s")
     finally:

@@ -169,11 +169,13 @@ class RegistryClient:
                 api.tag(image, target, tag)
                 states: dict[str, str] = {}
                 for event in api.push(target, tag=tag, stream=True, decode=True, auth_config=self._for_engine()):
-                    if "error" in event:
-                        raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=str(event["error"]))
+                    if trouble := engine.trouble_in(event):
+                        raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=trouble)
                     _report(event, states, on_line)
             except docker.errors.ImageNotFound:
                 raise ImageError(f"there is no image {image} to push", fix="build it first") from None
+            except docker.errors.APIError as error:
+                raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=engine.words(error)) from None
             finally:
                 # The name was only needed for the push; the engine must not look as if it had pulled it.
                 if before is None and engine.find_image(api, f"{target}:{tag}") is not None:

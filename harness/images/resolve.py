@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness.contract.names import PLATFORM_IMAGES
+from harness.doctor import preflight
+from harness.errors import ImageError
 from harness.images import build, engine, seeds
 from harness.images.catalogue import CATALOGUE, Spec, repository, spec
 from harness.images.context import Context
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 
 _WORKERS = 2
+# what the look before the first image has shown; several threads may begin with one
+_said: set[str] = set()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +74,19 @@ def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgr
     finally:
         api.close()
     if not all(name in made for name in wanted):
+        preflight(_once(on_progress))
         missing = [name for name in _closure(wanted) if name not in made]
         _make_all(missing, made, settings, site, on_progress)
     return {name: made[name].tag for name in wanted}
+
+
+def _once(say: OnProgress) -> OnProgress:
+    def on_line(line: str) -> None:
+        if line not in _said:
+            _said.add(line)
+            say(line)
+
+    return on_line
 
 
 def _make_all(
@@ -188,7 +202,11 @@ def _make(image: Spec, made: dict[str, Made], settings: Settings, site: SiteSett
                 if found is None:
                     _create(image, tag, context, made, settings, site, on_progress)
                     found = engine.find_image(api, tag)
-        assert found is not None, tag
+        if found is None:
+            raise ImageError(
+                f"the engine has made the image {image.name}, but does not find it by the name {tag}",
+                fix="`kaapana-harness doctor` says which engine it is",
+            )
         image_made = Made(tag, str(found["Id"]))
         _name_locally(image, image_made, api)
         return image_made

@@ -79,6 +79,8 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
     Raises:
         ImageError: there is no ``mmdebstrap``, or it fails.
     """
+    import docker
+
     program = shutil.which("mmdebstrap")
     if program is None:
         raise ImageError(
@@ -97,12 +99,16 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
         api = engine.client(timeout_s=settings.build_timeout)
         try:
             repository, _, version = tag.rpartition(":")
-            api.import_image_from_file(
+            answer: object = api.import_image_from_file(
                 str(archive),
                 repository=repository,
                 tag=version,
                 changes=[f"LABEL {engine.LABEL_NAME}=debian"],
             )
+            if trouble := engine.trouble_in_text(str(answer)):
+                raise ImageError("the engine does not import the base system", last_seen=trouble)
+        except docker.errors.APIError as error:
+            raise ImageError("the engine does not import the base system", last_seen=engine.words(error)) from None
         finally:
             api.close()
 

@@ -192,7 +192,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
                 file.write(block)
         partial.replace(archive)
     except (docker.errors.APIError, requests.RequestException) as error:
-        raise ImageError("the images cannot be saved", last_seen=str(error)) from None
+        raise ImageError("the images cannot be saved", last_seen=engine.words(error)) from None
     finally:
         partial.unlink(missing_ok=True)
         for reference in tagged:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness import profiles
 from harness.cluster import ledger
 from harness.contract import names
+from harness.doctor import require_engine
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
 from harness.platform import (
@@ -248,9 +249,10 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 
 
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
-    """What must be equal for an environment to be adopted: cluster, nodes, release, names, and the images' code."""
+    """What must be equal for an environment to be adopted: cluster, engine, release, names, and the images' code."""
     where = [settings.cluster, settings.nodes, settings.context_registry, settings.context_storage_class]
-    where.append(settings.site_network)
+    # the same images may be in another engine of this machine
+    where += [settings.site_network, require_engine().address]
     named = [settings.platform_registry, settings.platform_version]
     inputs = json.dumps([where, profile.data, dict(tags), settings.gpu, named], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]

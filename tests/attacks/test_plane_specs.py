@@ -199,7 +199,7 @@ def test_only_capabilities_of_the_engines_own_list_reach_it(store: Store, names:
         variables={},
         mounts=Mounts(),
         network=Plan({"pods": ()}),
-        networks=Networks(config, Engine("/none"), store),
+        networks=Networks(config, Engine("/none", config.api), store),
     )
     assert set(body["HostConfig"]["CapAdd"]) <= CAPABILITIES
     assert not body["HostConfig"].keys() & {"Privileged", "Devices", "PidMode", "IpcMode", "UTSMode", "Sysctls"}

@@ -19,6 +19,7 @@ from tests.cluster.objects import (
     not_on_docker,
     only_on_docker,
     python,
+    shell,
 )
 
 _REACHABLE = {"kaapana-harness/reachable-from": "pods"}
@@ -121,6 +122,16 @@ def test_a_name_that_does_not_exist_is_refused_at_once_and_noted(cluster: Cluste
     events = [event for event in project.api.list("Event", project.namespace) if event["reason"] == "UnknownName"]
     assert [event["involvedObject"]["name"] for event in events] == [name]
     assert events[0]["message"].startswith("weights.example.com does not resolve")
+
+
+def test_the_names_that_pods_ask_for_at_their_very_start_are_all_noted(cluster: Cluster, project: Objects) -> None:
+    only_on_docker(cluster, "Kubernetes asks the site's name servers, and notes nothing")
+    names = [project.pod(shell(f"getent hosts n{number}.example.com; exit 0")) for number in range(12)]
+    for name in names:
+        project.end(name)
+    events = [event for event in project.api.list("Event", project.namespace) if event["reason"] == "UnknownName"]
+    noted = {event["involvedObject"]["name"]: event["message"].partition(" ")[0] for event in events}
+    assert noted == {name: f"n{number}.example.com" for number, name in enumerate(names)}
 
 
 @pytest.mark.parametrize(("labels", "expected"), [({}, False), ({"network-access-ctp": "true"}, True)])

@@ -85,21 +85,6 @@ def test_what_is_no_query_is_refused(packet: bytes) -> None:
         dns.no_such_name(packet)
 
 
-@pytest.mark.parametrize(
-    ("host", "cause"),
-    [
-        ("tcp://10.0.0.5:2375", "not an engine on this machine"),
-        ("ssh://somebody@host", "not an engine on this machine"),
-        ("unix://docker.sock", "cannot be read"),
-        ("nonsense", "cannot be read"),
-    ],
-)
-def test_an_engine_elsewhere_is_refused_with_the_variable_to_change(host: str, cause: str) -> None:
-    with pytest.raises(EngineError, match=cause) as caught:
-        engine.socket_path({"DOCKER_HOST": host})
-    assert "unix:///" in caught.value.fix
-
-
 def test_a_missing_socket_and_one_that_nobody_listens_at_are_told_apart(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +92,7 @@ def test_a_missing_socket_and_one_that_nobody_listens_at_are_told_apart(
 
     path = tmp_path / "docker.sock"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-    with pytest.raises(EngineError, match="there is no socket"):
+    with pytest.raises(EngineError, match=f"no answer from unix://{path}: there is no socket"):
         engine.connect()
     path.write_text("")
     with pytest.raises(EngineError, match="is not a socket"):
@@ -116,7 +101,7 @@ def test_a_missing_socket_and_one_that_nobody_listens_at_are_told_apart(
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.close()
-    with pytest.raises(EngineError, match="no Docker engine answers"):
+    with pytest.raises(EngineError, match="nobody listens there"):
         engine.connect()
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
 from harness.cluster.docker import leftovers
-from harness.cluster.docker.engine import socket_path
 from harness.cluster.docker.server.config import (
     API_PORT,
     LABEL_ENVIRONMENT,
@@ -19,6 +20,7 @@ from harness.cluster.docker.server.config import (
     LABEL_ROLE,
     LABEL_STARTED,
 )
+from harness.doctor import require_engine
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
@@ -77,21 +79,25 @@ def start(
         def create(self, image: str, *args: Any, **kwargs: Any) -> Container:
             return self.client.containers.create(image, *args, **kwargs)
 
-    own = Client()
+    engine = require_engine()
+    options = {"version": engine.spoken, "environment": {"DOCKER_HOST": engine.address}}
+    with _own_environment():
+        own = Client(**options)
 
     class ControlPlane(DockerContainer):
         def get_docker_client(self) -> DockerClient:
             return own
 
     mounts = [
-        Mount("/var/run/docker.sock", str(socket_path().resolve()), type="bind"),
+        Mount("/var/run/docker.sock", str(Path(engine.socket).resolve()), type="bind"),
         # without a source: a volume that goes with the container
         Mount("/state", None, type="volume"),
         Mount("/tmp", None, type="tmpfs", tmpfs_size=_TEMPORARY_BYTES),
     ]
     if Path("/sys/fs/cgroup").is_dir():
         mounts.append(Mount("/host/cgroup", "/sys/fs/cgroup", type="bind", read_only=True))
-    container = ControlPlane(image)
+    with _own_environment():
+        container = ControlPlane(image, docker_client_kw=options)
     # a prefix for public images must not change the name of ours
     container.image = image
     container.with_name(f"kh-{entry.id}")
@@ -103,6 +109,7 @@ def start(
         KAAPANA_HARNESS_TOKEN=token,
         KAAPANA_HARNESS_ACCOUNT_SECRET=secrets.token_urlsafe(32),
         KAAPANA_HARNESS_OWN_CONTAINER=f"kh-{entry.id}",
+        KAAPANA_HARNESS_API=engine.spoken,
         KAAPANA_HARNESS_DISK_RESERVE=str(disk_reserve),
         KAAPANA_HARNESS_SITE_NETWORK=str(int(site_network)),
     )
@@ -132,6 +139,19 @@ def start(
     lines: list[str] = []
     threading.Thread(target=_follow, args=(wrapped, lines), name="kaapana-harness-log", daemon=True).start()
     return wrapped, lines
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Keep ``DOCKER_HOST`` as it is: testcontainers sets it, for the whole process, to what it takes for the engine."""
+    before = os.environ.get("DOCKER_HOST")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("DOCKER_HOST", None)
+        else:
+            os.environ["DOCKER_HOST"] = before
 
 
 def _follow(container: Container, lines: list[str]) -> None:

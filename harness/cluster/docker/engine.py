@@ -1,70 +1,26 @@
-"""Finding the Docker engine, and saying precisely why it cannot be used."""
+"""The client of the Docker engine that the clusters use, and what has become of their containers."""
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from harness.errors import EngineError
+from harness.doctor import require_engine
+from harness.images import engine
 
 if TYPE_CHECKING:
     import docker
 
-_DEFAULT_SOCKET = "/var/run/docker.sock"
-# Docker 20.10: the control plane speaks this version
-_API = (1, 41)
-
-
-def socket_path(environ: dict[str, str] | None = None) -> Path:
-    """The engine's socket, from ``DOCKER_HOST`` or the usual place.
-
-    Raises:
-        EngineError: ``DOCKER_HOST`` names something else than a Unix socket.
-    """
-    host = (os.environ if environ is None else environ).get("DOCKER_HOST", "")
-    if not host:
-        return Path(_DEFAULT_SOCKET)
-    parts = urlsplit(host)
-    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
-        return Path(parts.path)
-    if parts.scheme in ("tcp", "ssh", "http", "https", "npipe"):
-        raise EngineError(
-            f"DOCKER_HOST={host} is not an engine on this machine",
-            fix="unset DOCKER_HOST, or set it to unix:///path/to/docker.sock: ports are published on 127.0.0.1",
-        )
-    raise EngineError(f"DOCKER_HOST={host!r} cannot be read", fix="set it to unix:///path/to/docker.sock, or unset it")
-
 
 def connect(*, timeout_s: int = 60) -> docker.DockerClient:
-    """A client of the local engine.
+    """A client of the engine that the user's ``docker`` uses.
 
     Raises:
-        EngineError: no socket, no right to use it, nobody listening, or too old an engine; each with its fix.
+        EngineError: it does not answer, may not be used, or is one that the harness does not work with.
     """
     import docker
-    import docker.errors
 
-    path = socket_path()
-    _check(path)
-    try:
-        client = docker.DockerClient(base_url=f"unix://{path}", timeout=timeout_s, version="auto")
-    except docker.errors.DockerException as error:
-        raise EngineError(
-            f"no Docker engine answers at {path}",
-            last_seen=str(error),
-            fix="start it: `sudo systemctl start docker`, or Docker Desktop",
-        ) from None
-    version = client.api.api_version
-    if tuple(int(part) for part in version.split(".")[:2]) < _API:
-        client.close()
-        raise EngineError(
-            f"the Docker engine at {path} is too old: its API is {version}, 1.41 is needed",
-            fix="install Docker 20.10 or later",
-        )
-    return client
+    found = require_engine()
+    return docker.DockerClient(found.address, version=found.spoken, timeout=timeout_s)
 
 
 def stopped(client: docker.DockerClient, container: str, what: str) -> str:
@@ -83,36 +39,10 @@ def stopped(client: docker.DockerClient, container: str, what: str) -> str:
     except docker.errors.NotFound:
         return f"{what} is gone: there is no container {container} any more"
     except (docker.errors.APIError, requests.RequestException) as error:
-        return f"the container engine does not answer: {str(error).splitlines()[0]}"
+        return f"the container engine does not answer: {engine.words(error)}"
     if state["Running"] and not state["Paused"]:
         return ""
     if state["Paused"]:
         return f"{what} is paused: `docker unpause {container}`"
     why = "out of memory" if state["OOMKilled"] else f"exit status {state['ExitCode']}"
     return f"{what} has stopped ({why}): container {container}"
-
-
-def _check(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise EngineError(
-            f"no Docker engine: there is no socket {path}",
-            fix="install Docker and start it (`sudo systemctl start docker`), or name its socket in DOCKER_HOST",
-        ) from None
-    except PermissionError:
-        raise EngineError(f"{path} may not be looked at by this user", fix=_group_fix(path.parent)) from None
-    if not stat.S_ISSOCK(mode):
-        raise EngineError(f"{path} is not a socket", fix="set DOCKER_HOST to the engine's socket, or unset it")
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise EngineError(f"permission denied on the engine's socket {path}", fix=_group_fix(path))
-
-
-def _group_fix(path: Path) -> str:
-    import grp
-
-    try:
-        group = grp.getgrgid(path.stat().st_gid).gr_name
-    except (KeyError, OSError):
-        group = "docker"
-    return f"join the group {group}: `sudo usermod -aG {group} $USER`, then log in again"

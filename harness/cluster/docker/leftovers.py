@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
 from harness.errors import NotRemovedError
+from harness.images import engine
 
 if TYPE_CHECKING:
     import docker
@@ -117,7 +118,7 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
             if time.monotonic() > deadline:
                 raise NotRemovedError(
                     f"the engine does not remove network {network[:12]}",
-                    last_seen=str(error.explanation),
+                    last_seen=engine.words(error),
                     fix="end the containers that are on it; if there are none, the engine has lost count and must be "
                     "restarted",
                 ) from None

@@ -29,6 +29,7 @@ class Config:
         token: bearer token of the owner: everything.
         account_secret: what the tokens of service accounts are made from.
         socket: path of the engine's socket.
+        api: version of the engine's API that is spoken, as ``1.41``.
         state: folder for claims, configuration files and node paths.
         state_on_engine: the same folder as the engine sees it; empty: look it up on the own container.
         own_container: id of the container this runs in; empty: a plain process on the engine's host.
@@ -47,6 +48,7 @@ class Config:
     token: str
     account_secret: str
     socket: str = "/var/run/docker.sock"
+    api: str = "1.41"
     state: str = "/state"
     state_on_engine: str = ""
     own_container: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 _HEADER = struct.Struct("!HHHHHH")
@@ -18,7 +18,7 @@ _RESPONSE, _RECURSION_AVAILABLE, _NO_SUCH_NAME = 0x8000, 0x0080, 3
 _KEPT = 0x7900
 PORT = 53
 
-OnQuestion = Callable[[str, str], None]
+OnQuestion = Callable[[str, str], Awaitable[None]]
 
 
 def question_of(packet: bytes) -> tuple[str, int]:
@@ -52,11 +52,12 @@ class Resolver(asyncio.DatagramProtocol):
     """Says of every name that it does not exist.
 
     Args:
-        on_question: called with the address of the pod that asks and the name.
+        on_question: awaited with the address of the pod that asks and the name.
     """
 
     def __init__(self, on_question: OnQuestion) -> None:
         self._on_question = on_question
+        self._answering: set[asyncio.Future[None]] = set()
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,9 +72,15 @@ class Resolver(asyncio.DatagramProtocol):
             answer = no_such_name(data)
         except (ValueError, struct.error):
             return
+        task = asyncio.ensure_future(self._answer(answer, addr, name))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, answer: bytes, addr: tuple[str | Any, int], name: str) -> None:
+        # first noted: with the answer the program goes on, and may end
+        await self._on_question(str(addr[0]), name)
         assert self._transport is not None
         self._transport.sendto(answer, addr)
-        self._on_question(str(addr[0]), name)
 
 
 async def serve(address: str, on_question: OnQuestion) -> None:

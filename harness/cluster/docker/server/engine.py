@@ -17,7 +17,6 @@ import h11
 
 from harness.cluster.docker.server.http import exchange
 
-_API = "/v1.41"
 # until the engine has answered a call that does not wait for anything
 _ANSWER_S = 120.0
 # while something that was asked for by somebody else is still going on
@@ -35,10 +34,16 @@ class EngineCallError(Exception):
 
 
 class Engine:
-    """One engine behind a Unix socket."""
+    """One engine behind a Unix socket.
 
-    def __init__(self, socket: str) -> None:
+    Args:
+        socket: its path.
+        api: version of its API that is spoken, as ``1.41``.
+    """
+
+    def __init__(self, socket: str, api: str) -> None:
         self._socket = socket
+        self._root = f"/v{api}"
 
     async def call(
         self,
@@ -75,7 +80,7 @@ class Engine:
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """The body of an answer, piece by piece as it comes."""
-        target = _API + quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
+        target = self._root + quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
         data = b"" if body is None else json.dumps(body).encode()
         fields = {"Host": "docker", "Content-Type": "application/json", **(headers or {})}
         try:

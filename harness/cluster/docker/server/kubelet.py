@@ -12,9 +12,6 @@ from harness.cluster.docker.server.node import Node
 from harness.cluster.docker.server.pod import PodWorker
 from harness.cluster.docker.server.problems import bad_request
 from harness.cluster.docker.server.store import Change, Key, Manifest, key_of, now
-from harness.contract.names import LABEL_NETWORK_EXTERNAL
-
-_SEARCHED = ".cluster.local"
 
 
 class Kubelet:
@@ -24,7 +21,6 @@ class Kubelet:
         self._node = node
         self.workers: dict[Key, PodWorker] = {}
         self._halted = False
-        self._unknown: set[tuple[Key, str]] = set()
         node.store.listen(self._look)
 
     def _look(self, change: Change) -> None:
@@ -35,24 +31,6 @@ class Kubelet:
             self.workers[key] = PodWorker(self._node, change.after)
         elif change.what == "DELETED":
             self.workers.pop(key, None)
-            self._unknown = {entry for entry in self._unknown if entry[0] != key}
-
-    def unknown_name(self, address: str, name: str) -> None:
-        """A pod has asked for a name that no Service has: worth an Event, once for each name."""
-        if name.endswith(_SEARCHED):
-            # the resolver in the pod also tries a name below the cluster's domains
-            return
-        for key, worker in self.workers.items():
-            if worker.address != address or (key, name) in self._unknown:
-                continue
-            pod = self._node.store.find(*key)
-            if pod is not None:
-                self._unknown.add((key, name))
-                message = (
-                    f"{name} does not resolve: no Service has this name, and without the label"
-                    f" {LABEL_NETWORK_EXTERNAL}=true a pod does not reach the internet"
-                )
-                self._node.event(pod, "UnknownName", message, "Warning")
 
     async def halt(self) -> None:
         """Start and restart nothing any more: everything is about to be removed."""

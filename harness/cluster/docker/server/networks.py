@@ -260,6 +260,15 @@ class Networks:
                 return str(entry["IPAddress"])
         return ""
 
+    async def holders(self) -> dict[str, str]:
+        """Return which container has an address now, by address, on the networks whose names are resolved here."""
+        records = [await self._engine.call("GET", f"/networks/{self.full_name(network)}") for network in self.own]
+        return {
+            str(entry["IPv4Address"]).partition("/")[0]: container
+            for record in records
+            for container, entry in (record.get("Containers") or {}).items()
+        }
+
     async def remove(self, *, last: bool = False) -> None:
         """Remove the networks, after the own container has left them.
 

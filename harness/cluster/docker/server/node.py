@@ -13,6 +13,7 @@ from harness.cluster.docker.server.engine import Engine
 from harness.cluster.docker.server.images import Images
 from harness.cluster.docker.server.memory import MemoryMeter
 from harness.cluster.docker.server.networks import Networks
+from harness.cluster.docker.server.questions import Questions
 from harness.cluster.docker.server.store import Change, Manifest, Store, key_of, now
 from harness.cluster.docker.server.volumes import Volumes
 
@@ -33,6 +34,7 @@ class Node:
         memory: bytes of memory.
         gpu: whether the engine can hand out NVIDIA devices.
         slots: limits how many containers are created and started at the same time.
+        questions: of pods for names that no Service has.
     """
 
     config: Config
@@ -52,6 +54,7 @@ class Node:
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._event_number = 0
+        self.questions = Questions(self.networks.holders)
         self.store.listen(self._look)
 
     def manifest(self) -> Manifest:

@@ -54,7 +54,7 @@ class ControlPlane:
         Raises:
             EngineCallError: the engine does not answer, or refuses a network.
         """
-        engine, store = Engine(config.socket), Store()
+        engine, store = Engine(config.socket, config.api), Store()
         config, own_image = await _own_place(config, engine)
         images = Images(engine)
         networks = Networks(config, engine, store)
@@ -96,7 +96,7 @@ class ControlPlane:
             store.create(namespace(name))
         for network in (PODS, PLATFORM):
             if address := networks.own.get(network):
-                await dns.serve(address, kubelet.unknown_name)
+                await dns.serve(address, node.questions.ask)
         addresses = ["127.0.0.1", *(address for network, address in networks.own.items() if network != PODS)]
         return cls(config, store, accounts, images, networks, kubelet, removal, reaper, addresses)
 

@@ -162,6 +162,7 @@ class PodWorker:
         self._publish()
         try:
             code = await self._exit(box)
+            self._network.ended()
         finally:
             if watch:
                 watch.cancel()
@@ -197,6 +198,7 @@ class PodWorker:
             box.id = await node.engine.create(self._name(box.name, box.restarts), body)
             if isinstance(network, Plan):
                 await node.networks.attach(box.id, network)
+                self._network.expect(box.id)
             try:
                 await node.engine.start(box.id)
             except EngineCallError as refusal:

@@ -16,6 +16,7 @@ from harness.cluster.docker.server.node import Node
 from harness.cluster.docker.server.outlets import SURVEY, Host
 from harness.cluster.docker.server.store import Key, Manifest, key_of
 from harness.cluster.docker.server.translate import network_body
+from harness.contract.names import LABEL_NETWORK_EXTERNAL
 
 _GUARD_S = 60.0
 
@@ -45,6 +46,7 @@ class PodNetwork:
         self._plan = Plan({})
         # the container whose network is the pod's, while it runs
         self._owner = ""
+        self._unknown: set[str] = set()
 
     async def start_sandbox(self, name: str) -> None:
         """Start a container that only holds the network, so that those of the pod can come and go."""
@@ -71,6 +73,7 @@ class PodNetwork:
                 "HostConfig": host,
             } | network_body(self._pod, self._plan, self._node.networks, host)
             self.sandbox = await self._node.engine.create(name, body)
+            self.expect(self.sandbox)
             await self._node.networks.attach(self.sandbox, self._plan)
             await self._node.engine.start(self.sandbox)
             if self.guarded:
@@ -106,12 +109,34 @@ class PodNetwork:
         """Note the address and the published ports of the container that owns the pod's network."""
         record = await self._node.engine.inspect(container)
         self._owner = container
-        self.address = self._node.networks.address_in(record, self._plan) or self.address
+        if address := self._node.networks.address_in(record, self._plan):
+            self.address = address
+            self._node.questions.listen(address, self._unknown_name)
         bound = record["NetworkSettings"]["Ports"] or {}
         for port in self._plan.published:
             binding = bound.get(f"{port.port}/{port.protocol}")
             if binding:
                 self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
+
+    def _unknown_name(self, name: str) -> None:
+        """The pod has asked for a name that no Service has: worth an Event, once for each name."""
+        if name in self._unknown or self._node.store.find(*key_of(self._pod)) is None:
+            return
+        self._unknown.add(name)
+        message = (
+            f"{name} does not resolve: no Service has this name, and without the label"
+            f" {LABEL_NETWORK_EXTERNAL}=true a pod does not reach the internet"
+        )
+        self._node.event(self._pod, "UnknownName", message, "Warning")
+
+    def expect(self, container: str) -> None:
+        """A container that will have the pod's address is about to start."""
+        self._node.questions.expect(container, self._unknown_name)
+
+    def ended(self) -> None:
+        """A container of the pod has ended; if it had the pod's address, the engine gives that to another."""
+        if not self.sandbox:
+            self._node.questions.forget(self._unknown_name)
 
     def forget_ports(self) -> None:
         """Give the ports of the engine's host up, so that others are chosen."""
@@ -151,5 +176,6 @@ class PodNetwork:
         """Remove the container that held the network, if there is one, but not while it is being connected."""
         async with self.lock:
             self._owner = ""
+            self._node.questions.forget(self._unknown_name)
             if self.sandbox:
                 await self._node.engine.remove(self.sandbox)

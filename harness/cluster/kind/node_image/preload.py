@@ -78,7 +78,7 @@ def preload(
                 _import(api, container, local, references)
             on_line("keep the result")
     except docker.errors.APIError as error:
-        raise ImageError("the images cannot be put into the node", last_seen=str(error.explanation or error)) from None
+        raise ImageError("the images cannot be put into the node", last_seen=engine.words(error)) from None
     finally:
         api.close()
 
@@ -127,7 +127,7 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
         except docker.errors.APIError as error:
             raise ImageError(
                 "the engine does not start a privileged container, which a kind node is",
-                last_seen=str(error.explanation or error),
+                last_seen=engine.words(error),
                 fix=privileges.advice(api),
             ) from None
         yield container

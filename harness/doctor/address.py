@@ -1,0 +1,128 @@
+"""Which engine: the one that the user's program ``docker`` uses, by the same rules, without that program.
+
+``DOCKER_HOST``, then ``DOCKER_CONTEXT``, then the current context of the client's configuration, then the socket that a
+local engine listens on by default. docker-py reads contexts as well, but not ``DOCKER_CONTEXT``, and the set-up asks
+before any library is installed.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+DEFAULT_CONTEXT = "default"
+_MOST_BYTES = 1 << 20
+
+
+class Origin(enum.Enum):
+    """What names the engine."""
+
+    NOTHING = "nothing"
+    HOST = "DOCKER_HOST"
+    CONTEXT = "DOCKER_CONTEXT"
+    CONFIGURATION = "currentContext"
+
+
+class Address(NamedTuple):
+    """Where the engine is.
+
+    Attributes:
+        url: ``unix:///path`` or another URL; empty where it cannot be found out.
+        origin: what names it.
+        context: name of the context that says so; empty without one.
+        problem: why there is no URL, naming the variable or the file; empty where there is one.
+    """
+
+    url: str
+    origin: Origin = Origin.NOTHING
+    context: str = ""
+    problem: str = ""
+
+    @property
+    def way_out(self) -> str:
+        """What makes the harness, and ``docker``, use the default engine instead."""
+        if self.origin is Origin.CONFIGURATION:
+            return "`docker context use default`"
+        return f"unset {self.origin.value}" if self.origin is not Origin.NOTHING else ""
+
+    def __str__(self) -> str:
+        """The URL, with the context if one names it."""
+        return f"{self.url} (context {self.context})" if self.context else self.url
+
+
+class _UnreadableError(Exception):
+    """A file of the client's configuration is not what it should be; its path and the reason."""
+
+
+def find_address(environ: Mapping[str, str]) -> Address:
+    """Return where the engine is; nothing is asked. Never raises."""
+    if host := environ.get("DOCKER_HOST"):
+        return Address(host, Origin.HOST)
+    folder = _configuration(environ)
+    origin, name = Origin.NOTHING, ""
+    try:
+        if name := environ.get("DOCKER_CONTEXT", ""):
+            origin = Origin.CONTEXT
+        elif name := _current(folder / "config.json"):
+            origin = Origin.CONFIGURATION
+        if name in ("", DEFAULT_CONTEXT):
+            return Address(f"unix://{DEFAULT_SOCKET}")
+        return Address(_host_of(folder, name), origin, name)
+    except _UnreadableError as error:
+        return Address("", origin, name, str(error))
+
+
+def _configuration(environ: Mapping[str, str]) -> Path:
+    if own := environ.get("DOCKER_CONFIG"):
+        return Path(own)
+    home = environ.get("HOME") or os.path.expanduser("~")
+    return Path(home, ".docker")
+
+
+def _current(path: Path) -> str:
+    """The current context of a client's configuration; empty without one."""
+    document = _document(path)
+    name = document.get("currentContext", "") if document is not None else ""
+    if not isinstance(name, str):
+        raise _UnreadableError(f"{path}: currentContext is no text")
+    return name
+
+
+def _host_of(folder: Path, name: str) -> str:
+    """The address of a context's engine."""
+    # the name itself may be anything; folders are named by its hash
+    path = (
+        folder / "contexts" / "meta" / hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest() / "meta.json"
+    )
+    document = _document(path)
+    if document is None:
+        raise _UnreadableError(f"there is no context {name!r} in {folder / 'contexts'}")
+    endpoints = document.get("Endpoints")
+    endpoint = endpoints.get("docker") if isinstance(endpoints, dict) else None
+    host = endpoint.get("Host", "") if isinstance(endpoint, dict) else None
+    if not isinstance(host, str):
+        raise _UnreadableError(f"the context {name!r} names no engine: {path}: Endpoints.docker.Host")
+    return host or f"unix://{DEFAULT_SOCKET}"
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or ``None`` where the file does not exist."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        document = json.loads(content)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _UnreadableError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise _UnreadableError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise _UnreadableError(f"{path} is no JSON object")
+    return document

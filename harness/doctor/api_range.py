@@ -1,0 +1,35 @@
+"""Which version of the engine's API is spoken: the newest that both sides know."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+OLDEST: Final = (1, 41)
+"""Docker 20.10."""
+NEWEST: Final = (1, 51)
+"""Docker 28.5, the newest that the harness was tried with; newer engines still understand it."""
+
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return ``1.41`` as ``(1, 41)``; empty for what is no version."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(_NUMBER.fullmatch(part) for part in parts) else ()
+
+
+def text(version: tuple[int, ...]) -> str:
+    """Return ``(1, 41)`` as ``1.41``."""
+    return ".".join(map(str, version))
+
+
+def choose(api: str, minimum: str) -> str:
+    """Return the version to speak with an engine; empty when there is none that both sides know.
+
+    Args:
+        api: the newest that the engine speaks.
+        minimum: the oldest that it speaks; empty where it does not say so.
+    """
+    chosen = min(numbers(api), NEWEST)
+    return text(chosen) if max(OLDEST, numbers(minimum)) <= chosen else ""

@@ -1,0 +1,100 @@
+"""Names that do not resolve are noted for the pod that asks, whenever its address becomes known."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.cluster.docker.server.engine import EngineCallError
+from harness.cluster.docker.server.questions import Questions
+
+ADDRESS = "172.20.0.3"
+
+
+class Engine:
+    """Says who has an address."""
+
+    def __init__(self, **holders: str) -> None:
+        self.holders = {address: container for container, address in holders.items()}
+        self.asked = 0
+
+    async def __call__(self) -> dict[str, str]:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return self.holders
+
+
+def test_a_question_before_the_address_of_its_pod_is_known_is_noted_for_it() -> None:
+    engine, noted = Engine(first=ADDRESS), list[str]()
+
+    async def run() -> None:
+        questions = Questions(engine)
+        questions.expect("first", noted.append)
+        await questions.ask(ADDRESS, "weights.example.com")
+        assert noted == ["weights.example.com"]
+        # from then on the engine need not be asked
+        await asyncio.gather(*(questions.ask(ADDRESS, f"n{number}") for number in range(50)))
+
+    asyncio.run(run())
+    assert (len(noted), engine.asked) == (51, 1)
+
+
+def test_a_question_goes_to_the_pod_that_has_the_address_now() -> None:
+    engine, before, after = Engine(second=ADDRESS), list[str](), list[str]()
+
+    def first(name: str) -> None:
+        before.append(name)
+
+    async def run() -> None:
+        questions = Questions(engine)
+        questions.expect("first", first)
+        questions.listen(ADDRESS, first)
+        questions.forget(first)
+        questions.expect("second", after.append)
+        await questions.ask(ADDRESS, "weights.example.com")
+        # the first one has nothing to say about it any more
+        questions.forget(first)
+        await questions.ask(ADDRESS, "more.example.com")
+
+    asyncio.run(run())
+    assert (before, after) == ([], ["weights.example.com", "more.example.com"])
+
+
+def test_a_name_below_the_domains_of_the_cluster_is_a_try_of_the_resolver() -> None:
+    noted = list[str]()
+
+    async def run() -> None:
+        questions = Questions(Engine())
+        questions.listen(ADDRESS, noted.append)
+        await questions.ask(ADDRESS, "weights.example.com.svc.cluster.local")
+
+    asyncio.run(run())
+    assert noted == []
+
+
+def test_a_container_of_somebody_else_and_a_silent_engine_are_answered_without_a_note() -> None:
+    async def silent() -> dict[str, str]:
+        raise EngineCallError(0, "no engine")
+
+    async def run() -> None:
+        await Questions(Engine(other=ADDRESS)).ask(ADDRESS, "x")
+        await Questions(silent).ask(ADDRESS, "x")
+
+    asyncio.run(run())
+
+
+def test_a_flood_of_questions_does_not_wait_for_the_engine() -> None:
+    async def run() -> int:
+        never = asyncio.Event()
+
+        async def hangs() -> dict[str, str]:
+            await never.wait()
+            return {}
+
+        questions = Questions(hangs)
+        flood = [asyncio.ensure_future(questions.ask(ADDRESS, f"n{number}")) for number in range(1_000)]
+        done, waiting = await asyncio.wait(flood, timeout=0.5)
+        never.set()
+        await asyncio.gather(*waiting)
+        return len(done)
+
+    assert asyncio.run(run()) == 800

@@ -1,0 +1,244 @@
+"""Engines of other releases: one version for all clients; what cannot work is refused by name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bcrypt
+import docker.errors
+import pytest
+
+from harness import doctor, images
+from harness.cluster import open_cluster
+from harness.cluster.docker.engine import connect
+from harness.cluster.kind.nodes import saved
+from harness.errors import BuildError, EngineError, ImageError
+from harness.images import RegistryClient, engine
+from harness.platform import delivery
+from harness.settings import Settings
+from tests.artefacts import registries
+from tests.cluster.objects import IMAGE, Objects, python
+from tests.engines.standin import StandIn
+
+NEWER = {"api": "1.60", "minimum": "1.44"}
+Play = Callable[[StandIn], StandIn]
+_USERS = f"ada:{bcrypt.hashpw(b'lovelace', bcrypt.gensalt(4)).decode()}\n"
+_LOGIN = {"username": "ada", "password": "lovelace"}
+
+
+@contextlib.contextmanager
+def tagged() -> Iterator[str]:
+    """A name in the engine that is gone afterwards."""
+    name = f"kaapana-harness/engines-{secrets.token_hex(3)}:1"
+    yield name
+    client = engine.client()
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        client.remove_image(name, force=True)
+    client.close()
+
+
+def test_a_client_speaks_the_newest_version_that_both_sides_know(play: Play) -> None:
+    standin = play(StandIn(**NEWER))
+    with contextlib.closing(engine.client()) as api, contextlib.closing(connect()) as client:
+        assert (api.api_version, client.api.api_version) == ("1.51", "1.51")
+        api.images()
+    assert standin.versions == {"", "1.51"}
+    assert standin.refused == []
+
+
+def test_the_stand_in_refuses_as_the_engine_does(play: Play) -> None:
+    standin = play(StandIn(**NEWER))
+    found = doctor.require_engine()
+    for version, words in (("1.41", "is too old. Minimum supported API version is 1.44"), ("1.61", "is too new")):
+        client = docker.APIClient(found.address, version=version)
+        with contextlib.closing(client), pytest.raises(docker.errors.APIError, match=f"version {version} {words}"):
+            client.images()
+    assert len(standin.refused) == 2
+
+
+def test_a_cluster_runs_pods_on_an_engine_that_does_not_know_the_oldest_version(
+    play: Play, services_image: str, settings: Settings
+) -> None:
+    standin = play(StandIn(**NEWER))
+    cluster = open_cluster("docker", settings, environment_id=f"e{secrets.token_hex(3)}")
+    try:
+        cluster.wait_until_usable()
+        cluster.provide_images({IMAGE: services_image})
+        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "project-1"}})
+        project = Objects(cluster.api, "project-1")
+        assert project.output(python("import os; print('here', os.getpid() > 0)")) == "here True"
+        two = [python("print('one')", name="one"), python("print('two')", name="two")]
+        name = project.pod(*two)
+        project.end(name)
+        assert cluster.trouble() == ""
+    finally:
+        cluster.close()
+    assert standin.refused == []
+    assert standin.versions == {"", "1.51"}
+
+
+def test_images_are_built_saved_loaded_and_removed_there(
+    play: Play, services_image: str, settings: Settings, tmp_path: Path
+) -> None:
+    standin = play(StandIn(**NEWER))
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\nRUN echo built >/built\n")
+    with tagged() as name, contextlib.closing(engine.client()) as api:
+        built = images.build_extension_image(tmp_path / "context", name, settings=settings)
+        archive = tmp_path / "images.tar"
+        delivery.write_archive([delivery.PodImage("x", built, name)], archive, lambda line: None)
+        assert engine.find_image(api, name) is None
+        with archive.open("rb") as file:
+            engine.load_images(api, iter(lambda: file.read(1 << 20), b""), "images.tar")
+        found = engine.find_image(api, name)
+        assert found is not None
+        assert found["Id"] == built
+        assert any(image.tag == name for image in images.list_images(settings))
+    assert standin.refused == []
+
+
+def test_an_image_is_pushed_and_pulled_there(play: Play, services_image: str, settings: Settings) -> None:
+    standin = play(StandIn(**NEWER))
+    made = images.ensure("registry", settings=settings)
+    with contextlib.closing(engine.client()) as api, registries.running(api, made, htpasswd=_USERS) as registry:
+        with RegistryClient(registry.address, login=("ada", "lovelace")) as client:
+            assert client.push(services_image, "team/small:1").startswith("sha256:")
+        name = f"{registry.address}/team/small:1"
+        assert engine.find_image(api, name) is None
+        try:
+            events = api.pull(name, stream=True, decode=True, auth_config=_LOGIN)
+            assert not any(engine.trouble_in(event) for event in events)
+            assert engine.find_image(api, name) is not None
+        finally:
+            api.remove_image(name, noprune=True)
+    assert standin.refused == []
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="kind needs the program docker")
+def test_the_program_docker_of_kind_reaches_the_same_engine(play: Play, services_image: str) -> None:
+    standin = play(StandIn(api="1.48", minimum="1.44"))
+    with saved([services_image]) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        assert "manifest.json" in archive.getnames()
+    assert standin.refused == []
+
+
+@pytest.mark.parametrize(
+    ("standin", "cause", "fix"),
+    [
+        (
+            StandIn(api="1.40", minimum="1.12", version="19.03.15"),
+            r"Docker 19\.03\.15, API 1\.12 to 1\.40, .*: too old, API 1\.41 to 1\.51 is needed",
+            "install Docker Engine 20.10 or newer, or unset DOCKER_HOST",
+        ),
+        (
+            StandIn(api="1.99", minimum="1.70", version="50.0"),
+            r"Docker 50\.0, API 1\.70 to 1\.99, .*: too new, API 1\.41 to 1\.51 is known",
+            "use a newer version of the harness, or an older engine, or unset DOCKER_HOST",
+        ),
+        (
+            StandIn(**NEWER, said={"Arch": "arm64", "Os": "linux"}),
+            r"Docker 40\.0\.1 at .* runs arm64 containers; images of the platform are amd64",
+            "use an engine on a machine with amd64 processors, or unset DOCKER_HOST",
+        ),
+        (
+            StandIn(**NEWER, said={"Os": "windows"}),
+            r"runs windows containers",
+            "switch it to Linux containers, or unset DOCKER_HOST",
+        ),
+        (
+            StandIn(
+                api="1.41",
+                minimum="1.24",
+                version="4.3.1",
+                said={"Components": [{"Name": "Podman Engine", "Version": "4.3.1"}, {"Name": "Conmon"}]},
+            ),
+            r"Podman 4\.3\.1 at .* is not Docker: ",
+            "install Docker Engine 20.10 or newer, or unset DOCKER_HOST",
+        ),
+    ],
+    ids=["too old", "too new", "arm64", "windows", "podman"],
+)
+def test_an_engine_that_cannot_work_is_refused_at_once_by_name(
+    standin: StandIn, cause: str, fix: str, play: Play, settings: Settings
+) -> None:
+    play(standin)
+    for way in (connect, engine.client, lambda: images.ensure("services", settings=settings)):
+        with pytest.raises(EngineError, match=cause) as caught:
+            way()
+        assert caught.value.fix == fix
+    # nothing but the question what it is
+    assert standin.versions == {""}
+
+
+def test_the_look_before_the_first_image_takes_half_a_second_at_most(play: Play) -> None:
+    standin = play(StandIn(**NEWER, said={"Version": "40.0.1"}))
+    said: list[str] = []
+    started = time.monotonic()
+    doctor.preflight(said.append)
+    assert time.monotonic() - started <= 0.5
+    assert said[0].startswith("container engine: Docker 40.0.1, API 1.44 to 1.60, unix://")
+    assert " image store" in said[0]
+    assert standin.versions == {"", "1.51"}
+
+
+SAVING = {r"GET /images/get": (500, 'file integrity checksum failed for "etc/passwd"')}
+
+
+def test_what_the_engine_says_of_images_that_it_cannot_save_is_said(
+    play: Play, services_image: str, tmp_path: Path
+) -> None:
+    play(StandIn(**NEWER, refusals=SAVING))
+    image = delivery.PodImage("x", services_image, f"kaapana-harness/engines-{secrets.token_hex(3)}:1")
+    with pytest.raises(ImageError, match="the images cannot be saved") as caught:
+        delivery.write_archive([image], tmp_path / "images.tar", lambda line: None)
+    assert caught.value.last_seen == 'file integrity checksum failed for "etc/passwd"'
+    assert not list(tmp_path.glob("*.tar*"))
+
+
+def test_what_the_engine_says_of_an_archive_that_it_does_not_load_is_said(play: Play) -> None:
+    play(StandIn(**NEWER, refusals={r"POST /images/load": (500, "no space left on device")}))
+    with contextlib.closing(engine.client()) as api, pytest.raises(ImageError, match="does not load") as caught:
+        engine.load_images(api, iter([b"x"]), "images.tar")
+    assert caught.value.last_seen == "no space left on device"
+
+
+def test_what_the_engine_says_of_a_build_that_it_does_not_begin_is_said(
+    play: Play, services_image: str, settings: Settings, tmp_path: Path
+) -> None:
+    play(StandIn(**NEWER, refusals={r"POST /build": (500, "the builder is switched off")}))
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\n")
+    with tagged() as name, pytest.raises(BuildError, match="does not build") as caught:
+        images.build_extension_image(tmp_path / "context", name, settings=settings)
+    assert caught.value.last_seen == "the builder is switched off"
+
+
+def test_what_the_engine_says_of_a_push_that_it_refuses_is_said(play: Play, services_image: str) -> None:
+    play(StandIn(**NEWER, refusals={r"POST /images/.*/push": (500, "there is no such blob")}))
+    with RegistryClient("localhost:1") as client, pytest.raises(ImageError, match="cannot be pushed") as caught:
+        client.push(services_image, "team/small:1")
+    assert caught.value.last_seen == "there is no such blob"
+
+
+@pytest.mark.parametrize(
+    ("event", "trouble"),
+    [
+        ({"error": "no"}, "no"),
+        ({"errorDetail": {"message": "no"}}, "no"),
+        ({"errorDetail": "no"}, ""),
+        ({"message": "no"}, "no"),
+        ({"stream": "Step 1/2 : FROM x"}, ""),
+        ("text", ""),
+        ([], ""),
+    ],
+)
+def test_an_error_within_a_streamed_answer_is_found(event: object, trouble: str) -> None:
+    assert engine.trouble_in(event) == trouble
+    assert engine.trouble_in_text(f"\nnot json\n{json.dumps({'status': 'x'})}\n{json.dumps(event)}\n") == trouble
