@@ -1,1 +1,1 @@
-"""What an author's own build has produced: archives of images and packaged charts."""
+"""Read what an author's own build has produced: archives of images and packaged charts."""

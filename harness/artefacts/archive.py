@@ -52,7 +52,7 @@ class ImageArchive:
                 is alone under its name is kept, see :func:`check_architecture`. Without it all are kept.
 
         Raises:
-            ArchiveError: there is no such file, it is no archive of images, it is compressed, cut off or damaged, a
+            ArchiveError: there is no such file, it is not an archive of images, it is compressed, cut off or damaged, a
                 document or a layer is missing, or a name has several platforms but not the one that is wanted.
         """
         members = Members(Path(path))
@@ -71,12 +71,12 @@ class ImageArchive:
                     found.append((more, image))
         if not found:
             raise ArchiveError(
-                f"{members.path} is no archive of images: there is no image in it",
+                f"{members.path} is not an archive of images: there is no image in it",
                 fix="make it with `docker save -o FILE IMAGE...`",
             )
         # of an image that both documents have the first one's layers are taken, in both places
         stored = {image.image.config_digest: image for _, image in reversed(found)}
-        return cls(members, stored, _named(found))
+        return cls(members, stored, _merge(found))
 
     def find(self, reference: str) -> ArchivedImage | None:
         """Return the image of this name, in whatever notation; ``None`` if the archive has none."""
@@ -109,7 +109,7 @@ class ImageArchive:
         return conversion.convert(self._members, wanted, on_bytes)
 
 
-def _named(found: list[tuple[list[str], StoredImage]]) -> tuple[ArchivedImage, ...]:
+def _merge(found: list[tuple[list[str], StoredImage]]) -> tuple[ArchivedImage, ...]:
     """Put together what is known of each image; where two of one platform have a name, the later one has it."""
     images: dict[str, ArchivedImage] = {}
     owners: dict[tuple[str, Platform], str] = {}

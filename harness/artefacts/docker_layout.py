@@ -1,4 +1,4 @@
-"""``manifest.json``: the layout of ``docker save``, ``podman save --format docker-archive`` and of build tools.
+"""Read ``manifest.json``, the layout of ``docker save``, ``podman save --format docker-archive`` and of build tools.
 
 Configurations are ``<hex>.json``, ``sha256:<hex>`` or a blob, layers are files of any name, or links to such.
 """
@@ -29,10 +29,11 @@ def read(members: Members) -> list[tuple[list[str], StoredImage]]:
     if manifest is None:
         raise MissingPartError(f"{where}: {DOCUMENT} is a link to a file that is not in the archive")
     entries = members.document(manifest)
-    check_shape(entries, schemas.DOCKER_MANIFEST, f"{where} is no archive of images: {DOCUMENT} is of the wrong shape")
+    what = f"{where} is not an archive of images: {DOCUMENT} is of the wrong shape"
+    check_shape(entries, schemas.DOCKER_MANIFEST, what)
     found = []
     for entry in entries:
-        names = [_normalised(members, name) for name in entry.get("RepoTags") or ()]
+        names = [_normalise(members, name) for name in entry.get("RepoTags") or ()]
         label = names[0] if names else f"image {shown(entry['Config'])}"
         config = members.find(entry["Config"])
         if config is None:
@@ -51,7 +52,7 @@ def _digest_in(name: str) -> str:
     return f"sha256:{stated[1]}" if stated else ""
 
 
-def _normalised(members: Members, name: str) -> str:
+def _normalise(members: Members, name: str) -> str:
     try:
         return references.normalise(name)
     except ValueError as error:

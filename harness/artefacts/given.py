@@ -1,4 +1,4 @@
-"""The charts and images that a command line, a setting or a test has named in place of a source tree."""
+"""Open the charts and images that a command line, a setting or a test gives in place of a source tree."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def params_of(packages: Sequence[ChartPackage], given: Mapping[str, Any]) -> dic
 
 
 def _chart_names(tree: Path) -> set[str] | None:
-    """The names of the charts of a tree, ``None`` where there is no tree that can be read."""
+    """Return the names of the charts of a tree, ``None`` where there is no tree that can be read."""
     if not tree.is_dir():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The files that a DAG image brings to Airflow, read out of the image without running anything of it."""
+"""Read the files that a DAG image brings to Airflow out of the image, without running anything of it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _spool(blocks: object, file: IO[bytes], shown: str) -> None:
         if size > _MOST_BYTES:
             raise ExtensionError(
                 f"{shown} brings more than {_MOST_BYTES >> 20} MiB to Airflow below {INSTALL_ROOT}",
-                fix="data and models do not belong into the DAG image",
+                fix="data and models do not belong in the DAG image",
             )
         file.write(block)
     file.seek(0)
@@ -93,7 +93,7 @@ def _files(file: IO[bytes], shown: str) -> list[InstalledFile]:
 
 def _text(content: bytes | None, name: str) -> str:
     if content is None:
-        raise ExtensionError(f"{name} is no text, or larger than {_MOST_TEXT >> 10} KiB")
+        raise ExtensionError(f"{name} is not text, or larger than {_MOST_TEXT >> 10} KiB")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

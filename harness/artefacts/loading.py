@@ -1,4 +1,4 @@
-"""Bringing images of archives and registries into the engine, under names of the harness: the user's tags stay."""
+"""Load images of archives and registries into the engine, under names of the harness: the user's tags are kept."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def kept_id(image: ArchivedImage) -> str:
     """
     api = engine.client()
     try:
-        return _loaded(api, kept_name(image.config_digest), str(image))
+        return _load(api, kept_name(image.config_digest), str(image))
     finally:
         api.close()
 
@@ -125,12 +125,12 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
         if before is None:
             # the engine must not look as if its user had pulled it
             api.remove_image(pinned, noprune=True)
-        return _loaded(api, name, pinned)
+        return _load(api, name, pinned)
     finally:
         api.close()
 
 
-def _loaded(api: APIClient, name: str, shown: str) -> str:
+def _load(api: APIClient, name: str, shown: str) -> str:
     found: dict[str, Any] | None = engine.find_image(api, name)
     if found is None:
         raise ImageError(f"the engine has taken {shown}, but does not have it")

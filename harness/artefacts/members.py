@@ -1,4 +1,4 @@
-"""A tar file from elsewhere, known by its headers: where each member lies, and what its links lead to."""
+"""Read a tar file of unknown origin by its headers: where each member is, and where its links lead."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Members:
         self._entries: dict[str, Member | str] = {}
         self._sparse: set[str] = set()
         self._documents = 0
-        with self._opened() as file:
+        with self._open() as file:
             status = os.fstat(file.fileno())
             self._identity = _identity(status)
             self._check_start(file.read(6))
@@ -119,7 +119,7 @@ class Members:
         """Return a member as JSON.
 
         Raises:
-            ArchiveError: it is no JSON, or as in :meth:`read`.
+            ArchiveError: it is not JSON, or as in :meth:`read`.
         """
         return self.parsed(member, self.read(member))
 
@@ -127,12 +127,12 @@ class Members:
         """Return the bytes of a member as JSON.
 
         Raises:
-            ArchiveError: they are none.
+            ArchiveError: they are not.
         """
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ArchiveError(f"{self.path}: {shown(member.name)} is no JSON: {shown(str(error))}") from None
+            raise ArchiveError(f"{self.path}: {shown(member.name)} is not JSON: {shown(str(error))}") from None
 
     def blocks(self, member: Member) -> Iterator[bytes]:
         """Yield the bytes of a member, at most :data:`BLOCK` at a time.
@@ -140,7 +140,7 @@ class Members:
         Raises:
             ArchiveError: the file has changed since it was opened.
         """
-        with self._opened() as file:
+        with self._open() as file:
             if _identity(os.fstat(file.fileno())) != self._identity:
                 raise ArchiveError(f"{self.path} has changed while it was read")
             file.seek(member.offset)
@@ -153,11 +153,11 @@ class Members:
                 yield block
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[io.BufferedReader]:
+    def _open(self) -> Iterator[io.BufferedReader]:
         try:
             mode = self.path.stat().st_mode
             if not stat.S_ISREG(mode):
-                raise ArchiveError(f"{self.path} is no archive of images: it is {_kind(mode)}")
+                raise ArchiveError(f"{self.path} is not an archive of images: it is {_kind(mode)}")
             # what takes the place of the file after the look at it must not block either
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -172,7 +172,7 @@ class Members:
 
     def _check_start(self, start: bytes) -> None:
         if not start:
-            raise ArchiveError(f"{self.path} is no archive of images: it is empty")
+            raise ArchiveError(f"{self.path} is not an archive of images: it is empty")
         for magic, (compression, program) in _MAGICS.items():
             if start.startswith(magic):
                 raise ArchiveError(
@@ -186,7 +186,7 @@ class Members:
             try:
                 tar = tarfile.open(fileobj=headers, mode="r:", errors="surrogateescape")  # noqa: SIM115 - closed below
             except tarfile.ReadError:
-                raise ArchiveError(f"{self.path} is no archive of images: it is not a tar file") from None
+                raise ArchiveError(f"{self.path} is not an archive of images: it is not a tar file") from None
             with tar:
                 reached = -1
                 count = 0

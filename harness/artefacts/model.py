@@ -1,4 +1,4 @@
-"""Images of an archive, and the one exception that reading an archive ends in."""
+"""Images of an archive, and the one exception that reading an archive raises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 200
 
 
 class ArchiveError(UsageError):
-    """A file is no archive of images, a damaged one, or one whose images do not fit."""
+    """A file is not an archive of images, a damaged one, or one whose images do not fit."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ class OciLayout:
         if member is None:
             raise MissingPartError(f"{members.path}: {DOCUMENT} is a link to a file that is not in the archive")
         index = members.document(member)
-        check_shape(index, schemas.INDEX, f"{members.path} is no archive of images: {DOCUMENT} is of the wrong shape")
+        what = f"{members.path} is not an archive of images: {DOCUMENT} is of the wrong shape"
+        check_shape(index, schemas.INDEX, what)
         for descriptor in index["manifests"] or ():
             names = self._names(descriptor)
             label = names[0] if names else f"image {descriptor['digest']}"
@@ -90,10 +91,10 @@ class OciLayout:
             ArchiveError: several platforms are listed under a name and the one that is wanted is not there.
         """
         return [
-            (offer.names, stored) for offer in self._offers.values() for stored in self._selected(offer, architecture)
+            (offer.names, stored) for offer in self._offers.values() for stored in self._select(offer, architecture)
         ]
 
-    def _selected(self, offer: _Offer, architecture: str | None) -> list[StoredImage]:
+    def _select(self, offer: _Offer, architecture: str | None) -> list[StoredImage]:
         listed = [str(stored.image.platform) for stored in offer.present]
         listed += [str(platform) for platform, _ in offer.missing]
         if architecture is not None:

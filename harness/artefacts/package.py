@@ -1,4 +1,4 @@
-"""A packaged chart (``<name>-<version>.tgz``) as somebody's ``helm package`` has written it.
+"""Read a packaged chart (``<name>-<version>.tgz``) that any ``helm package`` has written.
 
 Nothing is unpacked: the archive is read in one pass, bounded, and only the few files that decide the installation
 are kept. What a package must hold is what the platform needs of it (build 2, 7, 10.2, 19).
@@ -98,7 +98,7 @@ def read(path: str | os.PathLike[str]) -> ChartPackage:
     """Read a packaged chart and check that the platform could install it.
 
     Raises:
-        ExtensionError: the file is no package, is damaged or renamed, or lacks a chart that it requires.
+        ExtensionError: the file is not a package, is damaged or renamed, or lacks a chart that it requires.
     """
     file = Path(path).expanduser()
     top, texts, subcharts = _members(file)
@@ -157,15 +157,15 @@ def _check_requirements(package: ChartPackage, requirements: list[Dependency]) -
 
 
 def _members(file: Path) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The name of the chart's folder, the texts of its own files, and the versions of the charts inside."""
+    """Return the name of the chart's folder, the texts of its own files, and the versions of the charts inside."""
     if not file.exists():
         raise ExtensionError(
             f"there is no package {file}: the path does not exist", fix="give the .tgz that `helm package` has written"
         )
     if not file.is_file():
-        kind = "a folder" if file.is_dir() else "no regular file"
+        kind = "a folder" if file.is_dir() else "not a regular file"
         raise ExtensionError(
-            f"{file} is {kind}, not a packaged chart", fix="give the .tgz that `helm package` has written"
+            f"{file} is not a packaged chart: it is {kind}", fix="give the .tgz that `helm package` has written"
         )
     texts: dict[str, str] = {}
     subcharts: dict[str, str] = {}
@@ -174,29 +174,29 @@ def _members(file: Path) -> tuple[str, dict[str, str], dict[str, str]]:
         # not tarfile's own mode for compressed streams, which trips over the extra field that Helm writes
         with gzip.open(file) as plain, _tar(plain) as archive:
             budget = _Budget(file)
-            for parts, member in _checked(archive, file, budget):
+            for parts, member in _iterate_files(archive, file, budget):
                 tops.add(parts[0])
                 if len(parts) == 2 and parts[1] in _KEPT:
                     texts[parts[1]] = _text(archive, member, file)
                 elif len(parts) == 4 and parts[1] == "charts" and parts[3] == "Chart.yaml":
                     shown = f"{'/'.join(parts[1:])} in {file.name}"
                     inner = trees.parse_mapping(_text(archive, member, file), shown)
-                    name, version = _named(inner, parts[2], shown)
+                    name, version = _read_name(inner, parts[2], shown)
                     subcharts[name] = version
                 elif len(parts) == 3 and parts[1] == "charts" and parts[2].endswith(".tgz"):
-                    name, version = _nested(archive, member, file, budget)
+                    name, version = _read_nested(archive, member, file, budget)
                     subcharts[name] = version
     except ExtensionError:
         raise
     except Exception as error:  # tarfile raises errors of any kind for a damaged header
         raise ExtensionError(
-            f"{file} is no packaged chart, or it was cut off or damaged on its way",
+            f"{file} is not a packaged chart, or it was cut off or damaged on its way",
             last_seen=f"{type(error).__name__}: {error}",
             fix=_REPACKAGE,
         ) from None
     if "Chart.yaml" not in texts or len(tops) != 1:
         raise ExtensionError(
-            f"{file.name} is no Helm chart: it has no Chart.yaml in one folder at its top",
+            f"{file.name} is not a Helm chart: it has no Chart.yaml in one folder at its top",
             last_seen=f"at its top: {', '.join(sorted(tops)[:20]) or 'nothing'}",
             fix=_REPACKAGE,
         )
@@ -241,15 +241,15 @@ class _Budget:
         self._bytes += size
         if self._files > _MOST_FILES or self._bytes > _MOST_BYTES:
             raise ExtensionError(
-                f"{self._file.name} unpacks to more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB: that is no "
+                f"{self._file.name} unpacks to more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB: that is not a "
                 "chart"
             )
 
 
-def _checked(
+def _iterate_files(
     archive: tarfile.TarFile, file: Path, budget: _Budget
 ) -> Iterator[tuple[tuple[str, ...], tarfile.TarInfo]]:
-    """The regular files of an archive with the parts of their paths, within what a chart reasonably is."""
+    """Yield the regular files of an archive with the parts of their paths, within what a chart reasonably is."""
     for member in archive:
         archive.members.clear()  # type: ignore[attr-defined] # they would pile up
         budget.take(member.size)
@@ -262,14 +262,14 @@ def _checked(
             continue
         if not member.isreg():
             raise ExtensionError(
-                f"{file.name} has a member that is no file: {member.name!r}",
+                f"{file.name} has a member that is not a file: {member.name!r}",
                 last_seen="a link or a device",
                 fix="Helm packages the files that links lead to: " + _REPACKAGE,
             )
         yield path.parts, member
 
 
-def _named(metadata: Mapping[str, Any], folder: str, shown: str) -> tuple[str, str]:
+def _read_name(metadata: Mapping[str, Any], folder: str, shown: str) -> tuple[str, str]:
     """Name and version of a chart inside."""
     name, version = metadata.get("name", folder), metadata.get("version", "")
     if not isinstance(name, str) or not isinstance(version, str | int | float):
@@ -289,13 +289,13 @@ def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> str:
         raise ExtensionError(f"{member.name} in {file.name} is not UTF-8 text: {error}") from None
 
 
-def _nested(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path, budget: _Budget) -> tuple[str, str]:
-    """Name and version of a chart that lies packaged in ``charts/``, as older versions of Helm leave it."""
+def _read_nested(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path, budget: _Budget) -> tuple[str, str]:
+    """Name and version of a chart that is packaged in ``charts/``, as older versions of Helm leave it."""
     content = archive.extractfile(member)
     assert content is not None
     with gzip.open(content) as plain, _tar(plain) as inner:
-        for parts, entry in _checked(inner, file, budget):
+        for parts, entry in _iterate_files(inner, file, budget):
             if len(parts) == 2 and parts[1] == "Chart.yaml":
                 shown = f"{member.name} in {file.name}"
-                return _named(trees.parse_mapping(_text(inner, entry, file), shown), parts[0], shown)
-    raise ExtensionError(f"{member.name} in {file.name} is no Helm chart: it has no Chart.yaml", fix=_REPACKAGE)
+                return _read_name(trees.parse_mapping(_text(inner, entry, file), shown), parts[0], shown)
+    raise ExtensionError(f"{member.name} in {file.name} is not a Helm chart: it has no Chart.yaml", fix=_REPACKAGE)

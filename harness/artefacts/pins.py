@@ -1,4 +1,4 @@
-"""What tags of registries meant when they were last asked, for the time when a registry is out of reach."""
+"""Remember the digests of registries' tags, for the time when a registry is out of reach."""
 
 from __future__ import annotations
 

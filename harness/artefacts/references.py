@@ -1,4 +1,4 @@
-"""Names of images: what is one, and the two notations of the same name."""
+"""Check references of images, and convert between the two notations of the same reference."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def normalise(reference: str) -> str:
     """Return a reference as the engine shows it, with a tag: ``docker.io/library/x`` is ``x:latest``.
 
     Raises:
-        ValueError: it is no reference, or one by digest.
+        ValueError: it is not a reference, or one by digest.
     """
     match = _REFERENCE.fullmatch(reference) if len(reference) <= _LONGEST else None
     if not match or len(match["name"]) > _LONGEST_NAME:
-        raise ValueError(f"{reference[:_LONGEST]!r} is no reference of an image with a tag")
+        raise ValueError(f"{reference[:_LONGEST]!r} is not a reference of an image with a tag")
     return familiar(canonical(reference))
 
 
@@ -38,5 +38,5 @@ def canonical(reference: str) -> str:
 
 
 def familiar(reference: str) -> str:
-    """The opposite of :func:`canonical`, as the engine's program writes it."""
+    """Return the opposite of :func:`canonical`, as the engine's program writes it."""
     return reference.removeprefix("docker.io/").removeprefix("library/")

@@ -1,4 +1,4 @@
-"""Where the images of a built extension are: archives, a registry, the engine. Each is asked by the names of pods."""
+"""Find the images of a built extension in archives, a registry or the engine, by the references that pods pull."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class RegistrySource:
     """The images of somebody's registry below a prefix, with the login that ``docker login`` has left.
 
     Args:
-        prefix: ``host[:port][/path]``; what lies below it is what pods find below the platform's registry.
+        prefix: ``host[:port][/path]``; what is below it is what pods find below the platform's registry.
         architecture: of the engine.
         pins: what the registry said before, for the time when it does not answer.
     """
@@ -179,7 +179,7 @@ class RegistrySource:
         return FoundImage(reference, name, origin, found.config_digest, found.layers, route, load)
 
     def _ask(self, name: str, repository: str, tag: str) -> tuple[RemoteImage | None, str]:
-        """What a tag means, and since when that is known if the registry cannot say it now."""
+        """Return what a tag means, and since when that is known if the registry cannot say it now."""
         try:
             with self._client() as client:
                 found = manifests.resolve(client, repository, tag, self._architecture)
@@ -210,7 +210,7 @@ class RegistrySource:
         return RegistryClient(self.shown, login=login)
 
     def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
-        """Repository and tag below the prefix; empty for a reference that lies elsewhere."""
+        """Repository and tag below the prefix; empty for a reference that is elsewhere."""
         for below in (f"{platform_registry}/", f"{self.shown}/"):
             if reference.startswith(below):
                 repository, _, tag = reference.removeprefix(below).rpartition(":")

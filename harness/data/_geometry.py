@@ -39,7 +39,7 @@ def along_normal(dataset: Dataset) -> float | None:
 
 
 def geometry_of(slices: Sequence[Dataset]) -> Geometry | None:
-    """The geometry of slices that are sorted along their normal.
+    """Return the geometry of slices that are sorted along their normal.
 
     Returns:
         ``None`` where they are not one regular volume: attributes missing, multi-frame, different size,

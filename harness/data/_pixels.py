@@ -1,4 +1,4 @@
-"""Is the pixel data of a file all there? Found out from lengths, without reading the pixels."""
+"""Check by lengths alone that the pixel data of a file is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
 def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
-    """What is wrong with the pixel data that starts at the stream's position.
+    """Return what is wrong with the pixel data that starts at the stream's position.
 
     Args:
         stream: positioned where pydicom stopped before the pixel data.

@@ -19,14 +19,14 @@ _DICOM = "dicom"
 
 
 def default_cache() -> Path:
-    """The cache folder of the settings in force."""
+    """Return the cache folder of the settings in force."""
     from harness.settings import Settings
 
     return Settings.load().cache
 
 
 def prepared(cache: Path, key: str, prepare: Callable[[Path, Path], tuple[Series, Path | None]]) -> Series:
-    """The series ``<cache>/data/<key>``, made by ``prepare`` where it is not there.
+    """Return the series ``<cache>/data/<key>``, made by ``prepare`` where it is not there.
 
     Args:
         cache: the cache folder.
@@ -92,7 +92,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _load(folder: Path) -> Series | None:
-    """The prepared series, ``None`` where it is absent or not as it was written."""
+    """Return the prepared series, ``None`` where it is absent or not as it was written."""
     try:
         index: dict[str, Any] = json.loads((folder / _INDEX).read_text("utf-8"))
         if _sizes(folder) != index["sizes"]:

@@ -34,7 +34,7 @@ FILES = {
 
 
 def brain_mr(cache: Path | None = None) -> Series:
-    """The MNI152 brain as a valid MR Image Storage series, prepared once in the cache folder.
+    """Return the MNI152 brain as a valid MR Image Storage series, prepared once in the cache folder.
 
     Truth: ``brain`` (grey or white matter more likely than not; the ventricles are not in it), ``grey_matter``
     and ``white_matter`` (the likelier of the two, and above one half).

@@ -22,7 +22,7 @@ _FOLDER = ("data", "test_files", "dicomdirtests", "98892001", "CT5N")
 
 
 def small_ct(cache: Path | None = None) -> Series:
-    """A CT series of five 16 x 16 slices, copied unchanged into the cache folder as ``<SOP Instance UID>.dcm``.
+    """Return a CT series of five 16 x 16 slices, copied unchanged into the cache folder as ``<SOP Instance UID>.dcm``.
 
     It has no truth. Stored values are offset by 1024 (RescaleIntercept -1024).
 

@@ -44,10 +44,10 @@ class _BrokenError(Exception):
 
 
 def read_input(folder: Path, *, on_note: Callable[[str], None] = lambda line: None) -> list[Series]:
-    """All image series below ``folder``, in the order of their series UIDs.
+    """Return all image series below ``folder``, in the order of their series UIDs.
 
     Files that are not DICOM, DICOM objects without pixels next to images, links that lead out of the folder and
-    second copies of a file are left out; ``on_note`` is told, one line a kind.
+    second copies of a file are left out; ``on_note`` gets one line for each kind.
 
     Raises:
         InputDataError: the folder is missing, empty, has no DICOM or no image; files are truncated, unreadable,
@@ -99,7 +99,7 @@ def read_input(folder: Path, *, on_note: Callable[[str], None] = lambda line: No
 
 
 def _read(path: Path) -> FileDataset:
-    """The attributes of one image file whose pixel data is whole."""
+    """Return the attributes of one image file whose pixel data is whole."""
     import pydicom
     from pydicom.errors import InvalidDicomError
     from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage

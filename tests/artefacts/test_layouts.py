@@ -218,5 +218,5 @@ def test_a_reference_is_shown_as_the_engine_shows_it(written: str, normal: str) 
     ["", "Tool:1", "a b", "tool:", "tool:1\n", "-tool", "a//b", "a/:1", "tool@sha256:1", "a" * 256, "a:" + "1" * 129],
 )
 def test_what_is_no_reference_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no reference of an image with a tag"):
+    with pytest.raises(ValueError, match="is not a reference of an image with a tag"):
         references.normalise(text)

@@ -133,7 +133,7 @@ def test_a_damaged_layer_leaves_nothing_in_the_engine(
 def test_what_the_engine_says_against_an_image_is_in_the_error(
     client: docker.DockerClient, keep_as: str, tmp_path: Path
 ) -> None:
-    # the digests are right, but the layer is no tar file
+    # the digests are right, but the layer is not a tar file
     image = made.MadeImage((secrets.token_bytes(2000),), client.version()["Arch"])
     path = made.write(tmp_path / "images.tar", made.docker_25([(image, ["tool:1"])]))
     with pytest.raises(ImageError, match="the engine does not load") as caught:

@@ -36,7 +36,7 @@ def test_a_chart_that_lies_packaged_inside_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"Chart.yaml": None}, "is no Helm chart"),
+        ({"Chart.yaml": None}, "is not a Helm chart"),
         ({"Chart.yaml": "a: [1\n"}, "Chart.yaml in mean-workflow-0.1.0.tgz is not valid YAML"),
         (
             {"Chart.yaml": "apiVersion: v1\nname: mean-workflow\n"},
@@ -78,7 +78,7 @@ def test_a_missing_file_a_folder_and_a_pipe_are_told_apart_and_none_is_waited_fo
     with pytest.raises(ExtensionError, match="is a folder"):
         package.read(tmp_path)
     os.mkfifo(tmp_path / "pipe.tgz")
-    with pytest.raises(ExtensionError, match="is no regular file"):
+    with pytest.raises(ExtensionError, match="is not a regular file"):
         package.read(tmp_path / "pipe.tgz")
 
 
@@ -114,7 +114,7 @@ def test_a_link_in_a_package_is_refused(tmp_path: Path) -> None:
         link = tarfile.TarInfo("mean-workflow/Chart.yaml")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    with pytest.raises(ExtensionError, match="has a member that is no file"):
+    with pytest.raises(ExtensionError, match="has a member that is not a file"):
         package.read(path)
 
 
@@ -124,5 +124,5 @@ def test_a_package_that_unpacks_to_gigabytes_is_refused_before_it_is_read(tmp_pa
         member = tarfile.TarInfo("mean-workflow/zeros")
         member.size = 80 << 20
         archive.addfile(member, io.BytesIO(bytes(80 << 20)))
-    with pytest.raises(ExtensionError, match="that is no chart"):
+    with pytest.raises(ExtensionError, match="that is not a chart"):
         package.read(path)

@@ -1,4 +1,4 @@
-"""What is no archive of images, or a broken one: said at once, with the file, the image and the part."""
+"""What is not an archive of images, or a broken one: said at once, with the file, the image and the part."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_path_that_no_file_can_have(tmp_path: Path) -> None:
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path / "pipe").endswith("is no archive of images: it is a named pipe")
+    assert refused(tmp_path / "pipe").endswith("is not an archive of images: it is a named pipe")
     assert refused(tmp_path).endswith("it is a folder")
     assert refused(Path("/dev/zero")).endswith("it is a device")
     with socket.socket(socket.AF_UNIX) as sock:
@@ -79,14 +79,14 @@ def test_an_archive_that_is_compressed_as_a_whole(
 def test_a_file_that_is_no_tar_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images.tar"
     path.write_bytes(content)
-    assert "is no archive of images" in refused(path)
+    assert "is not an archive of images" in refused(path)
 
 
 def test_a_tar_file_of_something_else(tmp_path: Path) -> None:
     path = written(tmp_path, [("readme.txt", b"hello"), ("etc/passwd", made.Link("../../etc/passwd"))])
-    assert refused(path).endswith("is no archive of images: there is no image in it")
-    assert "is no archive of images" in refused(written(tmp_path, [("index.json", b'{"name": "a page"}')]))
-    assert "is no archive of images" in refused(written(tmp_path, [("manifest.json", b'{"name": "an app"}')]))
+    assert refused(path).endswith("is not an archive of images: there is no image in it")
+    assert "is not an archive of images" in refused(written(tmp_path, [("index.json", b'{"name": "a page"}')]))
+    assert "is not an archive of images" in refused(written(tmp_path, [("manifest.json", b'{"name": "an app"}')]))
 
 
 def test_an_archive_that_is_cut_off_wherever_it_is(tmp_path: Path) -> None:
@@ -110,19 +110,19 @@ def test_a_cut_in_a_member_names_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("manifest.json", b"{", "manifest.json is no JSON"),
-        ("manifest.json", b"[" * 100_000, "manifest.json is no JSON"),
-        ("manifest.json", b"\xff\xfe", "manifest.json is no JSON"),
+        ("manifest.json", b"{", "manifest.json is not JSON"),
+        ("manifest.json", b"[" * 100_000, "manifest.json is not JSON"),
+        ("manifest.json", b"\xff\xfe", "manifest.json is not JSON"),
         ("manifest.json", b"[]", "there is no image in it"),
         ("manifest.json", b'[{"Config": 1, "Layers": []}]', "manifest.json is of the wrong shape: $[0].Config"),
         ("manifest.json", b'[{"Config": "x.json", "Layers": []}]', "its configuration x.json is not in the archive"),
-        ("manifest.json", b'[{"Config": "x", "RepoTags": ["A B"], "Layers": []}]', "no reference of an image"),
+        ("manifest.json", b'[{"Config": "x", "RepoTags": ["A B"], "Layers": []}]', "not a reference of an image"),
         ("manifest.json", b" " * (9 << 20), "a document has at most 8 MiB"),
         ("manifest.json", made.Link("manifest.json"), "leads in a circle"),
         ("manifest.json", made.Link("../manifest.json"), "a link out of the archive"),
         ("manifest.json", made.HardLink("/etc/passwd"), "a link out of the archive"),
         ("manifest.json", made.Link("elsewhere.json"), "a file that is not in the archive"),
-        ("index.json", b"{", "index.json is no JSON"),
+        ("index.json", b"{", "index.json is not JSON"),
         ("index.json", b'{"manifests": [{"digest": "md5:1", "size": 1}]}', "index.json is of the wrong shape"),
     ],
 )
