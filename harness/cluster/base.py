@@ -101,7 +101,7 @@ class Cluster(Protocol):
             The references in it. Pods get them unless their pull policy is ``Always``.
 
         Raises:
-            ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+            ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: the node does not take it.
         """
 
@@ -113,20 +113,20 @@ class Cluster(Protocol):
         """
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
-        """Where this process reaches a port of a Service of type ``NodePort``; waits until it has one.
+        """Return where this process reaches a port of a Service of type ``NodePort``; waits until it has one.
 
         Raises:
             EnvironmentError_: there is no such port, or it did not get an address in time.
         """
 
     def shell(self, namespace: str, pod: str) -> str:
-        """The command with which the user of this machine gets a shell in a running pod's first container."""
+        """Return the command with which the user of this machine gets a shell in a running pod's first container."""
 
     def node_images(self) -> list[str]:
-        """The references of all images on the node."""
+        """Return the references of all images on the node."""
 
     def trouble(self) -> str:
-        """What is wrong with the cluster itself, in one line; empty when it works.
+        """Return what is wrong with the cluster itself, in one line; empty when it works.
 
         Asked after something did not answer: the first line of the error is then the cause, and not its effect.
         """

@@ -1,4 +1,4 @@
-"""The ledger of environments: whose is what.
+"""The ledger of environments: which process owns which environment.
 
 An entry is written before anything of its environment is created. The file is readable by the user only, since it
 holds the environments' secrets.
@@ -65,7 +65,7 @@ class Entry:
 
 
 def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:
-    """An entry of this process; ``fields`` are further ones that are known already."""
+    """Return an entry of this process; ``fields`` are further ones that are known already."""
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     pid = os.getpid()
     owner = f"{pid}@{socket.gethostname()}"
@@ -158,7 +158,7 @@ def forget(settings: Settings, environment_id: str) -> None:
 
 
 def alive(entry: Entry) -> bool:
-    """Whether the owner still runs. An owner on another host (or in another container) counts as running."""
+    """Return whether the owner still runs. An owner on another host (or in another container) counts as running."""
     pid, _, host = entry.owner.partition("@")
     if host != socket.gethostname():
         return True

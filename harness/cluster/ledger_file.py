@@ -66,7 +66,7 @@ class Table:
     def set_aside(self, environment_id: str, why: str) -> None:
         """Move an entry that cannot be read out of the ledger, into a file of its own."""
         text = self.read(environment_id) or ""
-        target = _unused(self._state, environment_id, ".json")
+        target = _find_unused_path(self._state, environment_id, ".json")
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
         self.remove(environment_id)
@@ -199,7 +199,7 @@ def _take_over(connection: sqlite3.Connection, state: Path, check: Callable[[str
             text = path.read_text("utf-8")
             check(path.stem, text)
         except ValueError as error:
-            target = _unused(state, path.stem, path.suffix)
+            target = _find_unused_path(state, path.stem, path.suffix)
             path.rename(target)
             _say(f"the ledger's file {path}", str(error), target)
             continue
@@ -214,13 +214,13 @@ def _take_over(connection: sqlite3.Connection, state: Path, check: Callable[[str
 
 
 def _writes(partial: Path) -> bool:
-    """Whether the process that began ``<id>.<pid>.partial`` still runs."""
+    """Return whether the process that began ``<id>.<pid>.partial`` still runs."""
     pid = partial.stem.rpartition(".")[2]
     return pid.isdecimal() and Path("/proc", pid).exists()
 
 
 def _set_file_aside(path: Path, why: str) -> None:
-    target = _unused(path.parent, "", path.suffix)
+    target = _find_unused_path(path.parent, "", path.suffix)
     # the journal goes first: left alone it would be rolled back into the next database of this name
     for end in ("-journal", "-wal", "-shm", ""):
         if os.path.lexists(f"{path}{end}"):
@@ -228,7 +228,7 @@ def _set_file_aside(path: Path, why: str) -> None:
     _say(f"the ledger of environments {path}", why, target)
 
 
-def _unused(state: Path, name: str, suffix: str) -> Path:
+def _find_unused_path(state: Path, name: str, suffix: str) -> Path:
     """Return a path for what is set aside that nothing has yet."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:64]

@@ -70,10 +70,10 @@ class KubeApi:
 
     @classmethod
     def in_cluster(cls) -> KubeApi:
-        """The API server of the pod that this process runs in.
+        """Return the API server of the pod that this process runs in.
 
         Raises:
-            Unavailable: the pod has no service account, or this is no pod.
+            Unavailable: the pod has no service account, or this is not a pod.
         """
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
         token_file = _SERVICE_ACCOUNT / "token"
@@ -88,14 +88,14 @@ class KubeApi:
 
     @classmethod
     def of(cls, access: Access, *, reconnect_s: float = 0.0) -> KubeApi:
-        """The API server of a context of a kubeconfig."""
+        """Return the API server of a context of a kubeconfig."""
         api = cls(access.url, token=access.token or None, tls=access.tls, reconnect_s=reconnect_s)
         api._token_file = access.token_file
         api._authority = access.authority
         return api
 
     def with_token(self, token: str | None) -> KubeApi:
-        """The same server, asked as somebody else; ``None``: as nobody."""
+        """Return the same server, asked as somebody else; ``None``: as nobody."""
         api = KubeApi(self.url, token=token, reconnect_s=self._reconnect_s)
         # without the certificate of a client, which would be enough to be somebody
         authority = self._tls.get("ca_certs") or self._authority
@@ -104,13 +104,13 @@ class KubeApi:
         return api
 
     def get(self, kind: str, namespace: str | None, name: str) -> Manifest:
-        """One object."""
+        """Return one object."""
         return self._json("GET", kind_named(kind).path(namespace, name))
 
     def list(
         self, kind: str, namespace: str | None = None, *, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:
-        """All objects of a kind, in one namespace or in all, that carry these labels."""
+        """Return all objects of a kind, in one namespace or in all, that carry these labels."""
         entry = kind_named(kind)
         answer = self._json("GET", entry.path(namespace), query=_selector(labels))
         return _complete(answer, entry)
@@ -201,7 +201,7 @@ class KubeApi:
     def logs(
         self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False, tail: int | None = None
     ) -> Iterator[str]:
-        """The lines of a container's output, stdout and stderr as one stream.
+        """Yield the lines of a container's output, stdout and stderr as one stream.
 
         Args:
             follow: until it has ended.
@@ -230,7 +230,7 @@ class KubeApi:
     # -- the wire ----------------------------------------------------------------------------------------
 
     def _place(self, manifest: Manifest) -> tuple[Kind, str | None, str | None]:
-        """The kind, namespace and name of an object that is to be written."""
+        """Return the kind, namespace and name of an object that is to be written."""
         metadata = manifest.get("metadata") or {}
         kind = BY_NAME.get(manifest.get("kind", ""))
         if kind is None or kind.api_version != manifest.get("apiVersion"):
@@ -315,7 +315,7 @@ class KubeApi:
     def _lines(
         self, path: str, query: Mapping[str, str], *, read_timeout: float | None, longest: int | None = None
     ) -> Iterator[str]:
-        """The lines of an answer; ``longest``: bytes after which a line is broken in two."""
+        """Yield the lines of an answer; ``longest``: bytes after which a line is broken in two."""
         response = self._send(
             "GET", path, query=query, body=None, content_type="", stream=True, read_timeout=read_timeout
         )
@@ -345,14 +345,14 @@ class KubeApi:
 
 
 def _pieces(line: bytes, longest: int | None) -> list[bytes]:
-    """A line in parts of at most so many bytes; an empty line is one part."""
+    """Return a line in parts of at most so many bytes; an empty line is one part."""
     if not longest or len(line) <= longest:
         return [line]
     return [line[start : start + longest] for start in range(0, len(line), longest)]
 
 
 def _complete(answer: Manifest, kind: Kind) -> list[Manifest]:
-    """The items of a list, which leaves out what kind they are."""
+    """Return the items of a list, which leaves out what kind they are."""
     items: list[Manifest] = answer.get("items") or []
     for item in items:
         item.setdefault("kind", kind.name)

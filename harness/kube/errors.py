@@ -1,4 +1,4 @@
-"""What a Kubernetes API server answers when it does not do what it was asked.
+"""The errors of a Kubernetes API server.
 
 ::
 
@@ -69,5 +69,5 @@ _BY_STATUS = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Expired, 422: I
 
 
 def api_error(status: int, reason: str, message: str) -> ApiError:
-    """The exception that belongs to an HTTP status."""
+    """Return the exception that belongs to an HTTP status."""
     return _BY_STATUS.get(status, ApiError)(status, reason, message)

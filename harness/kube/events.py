@@ -1,4 +1,4 @@
-"""What a cluster has noted about an object: its events, the part of a failure that is not in its status."""
+"""Read the events of an object: the part of a failure that is not in its status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _USUAL = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "Suc
 
 
 def of(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
-    """The events of an object that say more than that all goes well: ``FailedMount: ...``, the oldest first.
+    """Return the events of an object that say more than that all goes well: ``FailedMount: ...``, the oldest first.
 
     Args:
         limit: how many at most, the latest ones. Events of which there are several are counted.

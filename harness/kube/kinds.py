@@ -30,7 +30,7 @@ class Kind:
         return f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """The path of one object, or of the collection; without a namespace that of all namespaces."""
+        """Return the path of one object, or of the collection; without a namespace that of all namespaces."""
         parts = [self.base_path]
         if self.namespaced and namespace:
             parts += ["namespaces", namespace]
@@ -86,7 +86,7 @@ BY_PATH: dict[tuple[str, str], Kind] = {(kind.base_path, kind.plural): kind for 
 
 
 def kind_named(name: str) -> Kind:
-    """The kind of this name.
+    """Return the kind of this name.
 
     Raises:
         ValueError: the table does not have it.

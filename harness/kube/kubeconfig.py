@@ -44,7 +44,7 @@ class Access:
 
 
 def default_path() -> Path:
-    """The user's kubeconfig: ``KUBECONFIG`` (its first file that exists), else ``~/.kube/config``."""
+    """Return the user's kubeconfig: ``KUBECONFIG`` (its first file that exists), otherwise ``~/.kube/config``."""
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     for path in named:
         if path.is_file():
@@ -99,12 +99,12 @@ def _document(path: Path) -> dict[str, Any]:
     except documents.DocumentError as error:
         raise KubeconfigError(f"the kubeconfig {path} cannot be read: {error}") from None
     if len(found) != 1 or not isinstance(found[0], dict):
-        raise KubeconfigError(f"{path} is no kubeconfig")
+        raise KubeconfigError(f"{path} is not a kubeconfig")
     return dict(found[0])
 
 
 def _entry(document: dict[str, Any], section: str, name: str, path: Path) -> dict[str, Any]:
-    """One named entry; the section ``contexts`` keeps its content below ``context``, and so on."""
+    """Return one named entry; the section ``contexts`` keeps its content below ``context``, and so on."""
     for entry in document.get(section) or []:
         if isinstance(entry, dict) and entry.get("name") == name:
             return dict(entry.get(section.removesuffix("s")) or {})
@@ -137,7 +137,7 @@ def _tls(cluster: dict[str, Any], user: dict[str, Any], path: Path) -> ssl.SSLCo
 
 
 def _pem(section: dict[str, Any], name: str, path: Path) -> bytes:
-    """A certificate or key, embedded (``NAME-data``) or in a file."""
+    """Return a certificate or key, embedded (``NAME-data``) or in a file."""
     if section.get(f"{name}-data"):
         return base64.b64decode(str(section[f"{name}-data"]), validate=True)
     return (path.parent / str(section[name])).read_bytes() if section.get(name) else b""

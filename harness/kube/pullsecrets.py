@@ -1,4 +1,4 @@
-"""Pull secrets: which login a node uses for an image, and why none of a pod's secrets opens its registry.
+"""Pull secrets: find the login that a node uses for an image, or why none of a pod's secrets opens its registry.
 
 The rules are those of the kubelet. The control plane of the docker cluster follows them; the host and Airflow explain
 with them what another kubelet has done.
@@ -95,7 +95,7 @@ class Refusal:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Refusal:
-        """The opposite of :meth:`as_json`."""
+        """Return the opposite of :meth:`as_json`."""
         secrets = tuple((str(name), Verdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
         return cls(str(value["image"]), secrets)
 
@@ -139,18 +139,18 @@ def _elsewhere(registries: tuple[str, ...]) -> str:
 
 
 def host_of(image: str) -> str:
-    """The registry in a reference, ``host[:port]``."""
+    """Return the registry in a reference, ``host[:port]``."""
     first, slash, _ = image.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else _DOCKER_HUB
 
 
 def names_of(pod: Manifest) -> list[str]:
-    """The pull secrets that a pod names; those of its service account were added when it was admitted."""
+    """Return the pull secrets that a pod names; those of its service account were added when it was admitted."""
     return [str(entry.get("name", "")) for entry in pod["spec"].get("imagePullSecrets") or ()]
 
 
 def examine(pod: Manifest, image: str, find: Callable[[str, str], Manifest | None]) -> list[PullSecret]:
-    """All pull secrets of a pod, with the logins that fit an image.
+    """Return all pull secrets of a pod, with the logins that fit an image.
 
     Args:
         find: the Secret of a namespace and a name, or ``None``.
@@ -164,12 +164,12 @@ def examine(pod: Manifest, image: str, find: Callable[[str, str], Manifest | Non
             continue
         known = logins_in(secret)
         fitting = sorted((key for key in known if _fits(key, image)), reverse=True)
-        found.append(PullSecret(name, True, tuple(map(_shown, known)), tuple(known[key] for key in fitting)))
+        found.append(PullSecret(name, True, tuple(map(_show, known)), tuple(known[key] for key in fitting)))
     return found
 
 
 def refusal(api: KubeApi, pod: Manifest, image: str) -> Refusal:
-    """Why none of a pod's secrets opened the registry of an image, seen through the API.
+    """Return why none of a pod's secrets opened the registry of an image, seen through the API.
 
     Raises:
         ApiError: the secrets cannot be read.
@@ -207,12 +207,12 @@ def _login(entry: Any) -> Login | None:
     return Login(str(entry["username"]), str(entry.get("password") or "")) if entry.get("username") else None
 
 
-def _shown(key: str) -> str:
+def _show(key: str) -> str:
     return key.split("://", 1)[-1].rstrip("/")
 
 
 def _fits(key: str, image: str) -> bool:
-    """The kubelet's rule: parts of the host may be patterns, the port is equal, the path is a prefix."""
+    """Return the kubelet's rule: parts of the host may be patterns, the port is equal, the path is a prefix."""
     host = host_of(image)
     try:
         wanted, given = urlsplit(key if "://" in key else f"https://{key}"), urlsplit(f"https://{host}")

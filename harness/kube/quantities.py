@@ -17,10 +17,10 @@ _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE
 
 
 def parse(text: str | int | float) -> Decimal:
-    """The value of a quantity.
+    """Return the value of a quantity.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a quantity.
     """
     match = _QUANTITY.fullmatch(str(text))
     if not match:
@@ -30,5 +30,5 @@ def parse(text: str | int | float) -> Decimal:
 
 
 def whole(text: str | int | float) -> int:
-    """The value rounded up to a whole number, as Kubernetes does with bytes and devices."""
+    """Return the value rounded up to a whole number, as Kubernetes does with bytes and devices."""
     return int(parse(text).to_integral_value(rounding=ROUND_CEILING))

@@ -1,6 +1,6 @@
 """The API of a shared cluster as one environment sees it: with the platform's namespaces, and nobody else's objects.
 
-The host and the platform's own pods use the same class. What both have to know lies in a ConfigMap of the environment:
+The host and the platform's own pods use the same class. What both have to know is in a ConfigMap of the environment:
 its namespaces (a pod may not list those of a cluster), and under which names the nodes get images.
 """
 
@@ -30,10 +30,10 @@ _PART_S = 30.0
 
 
 def in_cluster() -> KubeApi:
-    """The API server of the pod that this process runs in; on a shared cluster, as its environment sees it.
+    """Return the API server of the pod that this process runs in; on a shared cluster, as its environment sees it.
 
     Raises:
-        Unavailable: the pod has no service account, or this is no pod.
+        Unavailable: the pod has no service account, or this is not a pod.
     """
     try:
         prefix = scoping.prefix_in(_OWN_NAMESPACE.read_text("ascii").strip())
@@ -207,7 +207,7 @@ class ScopedApi(KubeApi):
         return scoping.scoped(body, self.prefix, images=images, aliases=aliases, storage_class=self.storage_class)
 
     def _services(self, body: Manifest) -> Sequence[Manifest]:
-        """The Services that the pods of an object may call: the platform's, and those beside it."""
+        """Return the Services that the pods of an object may call: the platform's, and those beside it."""
         found: list[Manifest] = []
         for namespace in dict.fromkeys([*_PLATFORM, str(body["metadata"].get("namespace") or "default")]):
             try:

@@ -1,4 +1,4 @@
-"""What becomes of objects on their way to a shared cluster, and back: one place for every name that changes.
+"""Translate objects and names on their way to a shared cluster and back.
 
 The platform's namespaces have fixed names (``services``, ``project-x``). On a cluster that belongs to others as well
 each environment has its own, with a prefix: ``kh-1a2b3c4d-services``. Programs go on using the fixed names; these
@@ -30,34 +30,34 @@ _NOT_PUBLISHED = frozenset({"NodePort", "LoadBalancer"})
 
 
 def prefix_of(environment_id: str) -> str:
-    """What the names of an environment's namespaces begin with."""
+    """Return what the names of an environment's namespaces begin with."""
     return f"kh-{environment_id}-"
 
 
 def prefix_in(namespace: str) -> str:
-    """The prefix in the name of a namespace, empty when it has none."""
+    """Return the prefix in the name of a namespace, empty when it has none."""
     found = _PREFIX.match(namespace)
     return found.group() if found else ""
 
 
 def environment_in(prefix: str) -> str:
-    """The id of the environment in a prefix."""
+    """Return the id of the environment in a prefix."""
     found = _PREFIX.fullmatch(prefix)
     return found["environment"] if found else ""
 
 
 def physical(prefix: str, namespace: str) -> str:
-    """The name of a namespace on the cluster."""
+    """Return the name of a namespace on the cluster."""
     return prefix + namespace
 
 
 def logical(prefix: str, namespace: str) -> str:
-    """The name of a namespace as the platform has it."""
+    """Return the name of a namespace as the platform has it."""
     return namespace.removeprefix(prefix)
 
 
 def path_of(prefix: str, path: str) -> str:
-    """The path of a request, with the namespace in it as it is called on the cluster."""
+    """Return the path of a request, with the namespace in it as it is called on the cluster."""
     found = _NAMESPACE_IN_PATH.fullmatch(path)
     if found is None:
         return path
@@ -65,12 +65,12 @@ def path_of(prefix: str, path: str) -> str:
 
 
 def is_namespaced(path: str) -> bool:
-    """Whether a request stays within namespaces: concerns an object in one, or one itself."""
+    """Return whether a request stays within namespaces: concerns an object in one, or one itself."""
     return path == "/api/v1/namespaces" or _NAMESPACE_IN_PATH.fullmatch(path) is not None
 
 
 def pod_specs(manifest: Manifest) -> Iterator[Manifest]:
-    """The specification of the pods that an object is or makes."""
+    """Yield the specification of the pods that an object is or makes."""
     spec = manifest.get("spec")
     if not isinstance(spec, dict):
         return
@@ -86,7 +86,7 @@ def pod_specs(manifest: Manifest) -> Iterator[Manifest]:
 def scoped(
     manifest: Manifest, prefix: str, *, images: Mapping[str, str], aliases: Sequence[Manifest], storage_class: str = ""
 ) -> Manifest:
-    """An object as it is sent.
+    """Return an object as it is sent.
 
     Args:
         manifest: as the program has it; not changed.
@@ -126,7 +126,7 @@ def scoped(
 
 
 def unscoped(document: Any, prefix: str) -> Any:
-    """What came back, with the namespaces as the platform has them; changes it in place."""
+    """Return what came back, with the namespaces as the platform has them; changes it in place."""
     if not isinstance(document, dict):
         return document
     kind = str(document.get("kind") or "")

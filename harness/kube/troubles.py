@@ -1,4 +1,4 @@
-"""Why a pod does not start: what its containers wait for that does not happen by itself."""
+"""Explain why a pod does not start: what its containers wait for that does not happen by itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNAUTHORIZED = re.compile(
     "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
 )
 HOPELESS = _PULL | {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-"""Reasons for which a container waits that more waiting does not mend."""
+"""Reasons for which a container waits that more waiting does not fix."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,18 +47,18 @@ class Trouble:
 
 
 def is_unauthorized(message: str) -> bool:
-    """Whether a node or an engine says that a registry refused it for want of a login."""
+    """Return whether a node or an engine says that a registry refused it for want of a login."""
     return bool(_UNAUTHORIZED.search(message))
 
 
 def statuses_of(pod: Manifest) -> list[dict[str, Any]]:
-    """The states of all containers, init containers first."""
+    """Return the states of all containers, init containers first."""
     status = pod.get("status") or {}
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def trouble_of(pod: Manifest) -> Trouble | None:
-    """The first container that waits for something which does not happen by itself."""
+    """Return the first container that waits for something which does not happen by itself."""
     for entry in statuses_of(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in HOPELESS:

@@ -1,4 +1,4 @@
-"""A watch that goes on: after the server ended it, after it forgot the version, and after it was away."""
+"""Keep a watch going: after the server ended it, after it forgot the version, and after it was away."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Watch:
             yield change, manifest
 
     def _relist(self) -> Iterator[tuple[str, Manifest]]:
-        """The version is too old: tell what changed since by comparing with what was told."""
+        """Yield what changed since a version that is too old, by comparing with what was yielded before."""
         answer = self._list_all(self._query)
         self._version = str((answer.get("metadata") or {}).get("resourceVersion") or "")
         before, self._known = self._known, {_key(item): item for item in answer.get("items") or []}

@@ -347,10 +347,10 @@ def test_a_file_that_is_no_archive_of_images_is_refused(cluster: Cluster, tmp_pa
     archive = tmp_path / "images.tar"
     with tarfile.open(archive, "w") as file:
         file.addfile(tarfile.TarInfo("readme.txt"), io.BytesIO())
-    with pytest.raises(UsageError, match="no archive of images"):
+    with pytest.raises(UsageError, match="not an archive of images"):
         cluster.import_archive(archive)
     archive.write_bytes(b"no archive at all")
-    with pytest.raises(UsageError, match="no archive of images"):
+    with pytest.raises(UsageError, match="not an archive of images"):
         cluster.import_archive(archive)
 
 

@@ -163,7 +163,7 @@ def test_a_missing_context_is_named_with_those_there_are(tmp_path: Path) -> None
     with pytest.raises(KubeconfigError, match="no context 'other'; it has: here"):
         kubeconfig.load(path, "other")
     path.write_text("[1, 2]")
-    with pytest.raises(KubeconfigError, match="is no kubeconfig"):
+    with pytest.raises(KubeconfigError, match="is not a kubeconfig"):
         kubeconfig.load(path)
     with pytest.raises(KubeconfigError, match="cannot be read"):
         kubeconfig.load(tmp_path / "nothing")

@@ -1,4 +1,4 @@
-"""Finding a context in the user's kubeconfig, which is only ever read."""
+"""Find a context in the user's kubeconfig, which is only read."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SPEC = "context:"
 
 
 def context_of(spec: str) -> str:
-    """The name of the context in ``context:NAME``."""
+    """Return the name of the context in ``context:NAME``."""
     return spec.removeprefix(SPEC)
 
 
 def files() -> list[Path]:
-    """The files that make up the user's kubeconfig, as kubectl has it; those that exist."""
+    """Return the files that make up the user's kubeconfig, as kubectl has it; those that exist."""
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     return [path for path in named or [kubeconfig.default_path()] if path.is_file()]
 
 
 def find(context: str) -> tuple[Access, Path]:
-    """The context, and the file that has it.
+    """Return the context, and the file that has it.
 
     Raises:
         UsageError: there is no kubeconfig, no such context, or one that cannot be used; what there is is named.
@@ -51,7 +51,7 @@ def find(context: str) -> tuple[Access, Path]:
 
 
 def at(path: str, context: str) -> Access:
-    """The context in the file that it was found in before.
+    """Return the context in the file that it was found in before.
 
     Raises:
         KubeconfigError: it is not there any more.

@@ -45,7 +45,7 @@ class ContextApi(ScopedApi):
         storage_class: str = "",
         pull_config: Mapping[str, Any],
     ) -> ContextApi:
-        """The API of an environment.
+        """Return the API of an environment.
 
         Args:
             access: how the API server is reached.
@@ -150,7 +150,7 @@ class ContextApi(ScopedApi):
         self.note_namespaces(added=[namespace])
 
     def _with_pull_config(self, manifest: Manifest) -> Manifest:
-        """The platform's pull secret is an empty form here; on the cluster it has to open the registry."""
+        """Fill in the platform's pull secret: here it is an empty form, on the cluster it has to open the registry."""
         if manifest.get("kind") != "Secret" or manifest["metadata"].get("name") != _PULL_SECRET:
             return manifest
         rest = {key: value for key, value in manifest.items() if key not in {"data", "stringData"}}

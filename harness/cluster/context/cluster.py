@@ -121,7 +121,7 @@ class ContextCluster:
 
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> ContextCluster | None:
-        """The environment that was kept and is still there, or ``None``."""
+        """Return the environment that was kept and is still there, or ``None``."""
         entry = ledger.find(settings, environment_id)
         if entry is None or not entry.kept or not settings.context_registry:
             return None
@@ -180,7 +180,7 @@ class ContextCluster:
             return self._addresses[key]
 
     def _service(self, namespace: str, service: str, port: int) -> dict[str, Any]:
-        """The Service, once it exists and has this port."""
+        """Return the Service, once it exists and has this port."""
         limit = self._settings.start_timeout
         what = f"port {port} of Service {namespace}/{service}"
         for change, manifest in self.api.watch("Service", namespace, name=service, timeout_s=limit):
@@ -207,7 +207,7 @@ class ContextCluster:
         gone = [entry["metadata"]["name"] for entry in found if entry["metadata"].get("deletionTimestamp")]
         services = scoping.physical(self._api.prefix, SERVICES_NAMESPACE)
         if services in gone or not any(entry["metadata"]["name"] == services for entry in found):
-            return f"somebody has removed the namespace {services} of the environment from {self.name}"
+            return f"another process has removed the namespace {services} of the environment from {self.name}"
         return ""
 
     def keep(self) -> None:

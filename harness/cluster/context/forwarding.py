@@ -1,4 +1,4 @@
-"""Reaching Services of a cluster through its API server: a port on the loopback address for each of them.
+"""Reach Services of a cluster through its API server: a port on the loopback address for each of them.
 
 Nodes of somebody's cluster need not be reachable from here; the API server is. A connection to the port becomes a
 WebSocket to ``pods/portforward`` of a pod that is ready at that moment, so a pod that was replaced does no harm.
@@ -133,7 +133,7 @@ class Forwarders:
             writer.close()
 
     def _target(self, service: Manifest, port: int) -> tuple[str, int]:
-        """A pod that is ready, and the port in it."""
+        """Return a pod that is ready, and the port in it."""
         spec = service["spec"]
         for pod in self._api.list("Pod", service["metadata"]["namespace"], labels=spec.get("selector")):
             if _is_ready(pod):
@@ -224,7 +224,7 @@ def _is_ready(pod: Manifest) -> bool:
 
 
 def _container_port(pod: Manifest, entry: dict[str, Any]) -> int:
-    """The target port of an entry of a Service's ports, which may be a name."""
+    """Return the target port of an entry of a Service's ports, which may be a name."""
     target = entry.get("targetPort") or entry["port"]
     if isinstance(target, int):
         return target

@@ -1,6 +1,6 @@
-"""Images on the way to nodes that nobody here can touch: through the registry that both sides reach.
+"""Deliver images to nodes of a shared cluster: through a registry that both sides reach.
 
-What the harness brings lies under the id that the image has in the engine, so unchanged images are pushed once, for all
+What the harness brings is under the id that the image has in the engine, so unchanged images are pushed once, for all
 environments. Pods get every image by its digest: a node asks no registry for a tag that it has, and would go on with
 an older image of that name.
 """
@@ -28,7 +28,7 @@ class RegistryImages:
     """The images of one environment.
 
     Attributes:
-        served: names of other registries whose images lie in the environment's, and the prefix of each host there.
+        served: names of other registries whose images are in the environment's, and the prefix of each host there.
 
     Args:
         client: the engine.
@@ -69,7 +69,7 @@ class RegistryImages:
             Reference in the archive to the reference with the digest.
 
         Raises:
-            ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+            ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: the engine does not take it, or the push fails.
         """
         images = archives.open_for(self._client, archive).images
@@ -80,7 +80,7 @@ class RegistryImages:
             self._remove(names)
 
     def current(self, references: Iterable[str]) -> dict[str, str]:
-        """What the environment's registry has now under the references that it serves, with the digest."""
+        """Return what the environment's registry has now under the references that it serves, with the digest."""
         found = {}
         with RegistryClient(self._own) as registry:
             for reference in references:
@@ -100,7 +100,7 @@ class RegistryImages:
                 self._client.api.remove_image(name, noprune=True)
 
     def _place(self, reference: str) -> str:
-        """The reference without the environment's registry before it; empty for one that lies elsewhere."""
+        """Return the reference without the environment's registry before it; empty for one that is elsewhere."""
         if reference.startswith(f"{self._own}/"):
             return reference.removeprefix(f"{self._own}/")
         for name, prefix in self.served.items():

@@ -18,7 +18,7 @@ _POLL_S = 0.3
 
 
 def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
-    """The environment's namespaces, as they are on the cluster."""
+    """Return the environment's namespaces, as they are on the cluster."""
     return api.list("Namespace", labels={scoping.LABEL_ENVIRONMENT: environment_id})
 
 
@@ -89,7 +89,7 @@ def remove_entry(entry: Entry) -> None:
 
 
 def answers(entry: Entry) -> bool:
-    """Whether the environment of an entry is there; a cluster that does not answer may come back."""
+    """Return whether the environment of an entry is there; a cluster that does not answer may come back."""
     try:
         found = namespaces(_api(entry), entry.id)
     except (ApiError, NotRemovedError):

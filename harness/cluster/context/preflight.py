@@ -1,4 +1,4 @@
-"""What a cluster lacks for an environment, all of it in one go, each with the next step."""
+"""Check what a cluster lacks for an environment: all of it at once, each with the next step."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def user_of(api: KubeApi) -> str:
 
 
 def may(api: KubeApi, right: rights.Right, namespace: str = "") -> bool:
-    """Whether this process has a right, in a namespace or in all."""
+    """Return whether this process has a right, in a namespace or in all."""
     resource, _, subresource = right.resource.partition("/")
     attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
     body = _review("SelfSubjectAccessReview", "authorization.k8s.io/v1")

@@ -1,4 +1,4 @@
-"""Whether the nodes of a cluster pull from the registry, found out by a pod before anything else waits for it."""
+"""Check by a pod whether the nodes of a cluster pull from the registry, before anything else waits for it."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Rule:
     name: str = ""
 
     def rights(self) -> Iterator[Right]:
-        """The rights in it, one by one."""
+        """Yield the rights in it, one by one."""
         for resource in self.resources:
             for verb in self.verbs:
                 yield Right(verb, self.group, resource, self.name)
@@ -92,7 +92,7 @@ IN_NAMESPACE: tuple[Rule, ...] = (
 
 
 def lacking(rules: Sequence[Manifest]) -> list[Right]:
-    """What :data:`IN_NAMESPACE` asks for and the rules of a role do not give."""
+    """Return what :data:`IN_NAMESPACE` asks for and the rules of a role do not give."""
 
     def given(right: Right) -> bool:
         return any(
@@ -107,7 +107,7 @@ def lacking(rules: Sequence[Manifest]) -> list[Right]:
 
 
 def binding(namespace: str, user: str, account: Manifest) -> Manifest:
-    """The binding by which the harness and the platform's account may work in a namespace of an environment.
+    """Return the binding by which the harness and the platform's account may work in a namespace of an environment.
 
     Args:
         namespace: its name as the platform has it.
@@ -124,7 +124,7 @@ def binding(namespace: str, user: str, account: Manifest) -> Manifest:
 
 
 def manifests(*, user: str = "", group: str = "") -> list[Manifest]:
-    """All that an admin of the cluster applies once.
+    """Return all that an admin of the cluster applies once.
 
     Args:
         user: who gets the rights, as the cluster calls them; or
@@ -134,13 +134,13 @@ def manifests(*, user: str = "", group: str = "") -> list[Manifest]:
     found: list[Manifest] = []
     if user:
         subject = {"apiGroup": _RBAC, "kind": "User", "name": user}
-        condition = f"request.userInfo.username == {_quoted(user)}"
+        condition = f"request.userInfo.username == {_quote(user)}"
     elif group:
         subject = {"apiGroup": _RBAC, "kind": "Group", "name": group}
-        condition = f"{_quoted(group)} in request.userInfo.groups"
+        condition = f"{_quote(group)} in request.userInfo.groups"
     else:
         subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-        condition = f"request.userInfo.username == {_quoted(f'system:serviceaccount:{namespace}:{account}')}"
+        condition = f"request.userInfo.username == {_quote(f'system:serviceaccount:{namespace}:{account}')}"
         found += [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace}},
@@ -209,7 +209,7 @@ def _has(given: Any, wanted: str) -> bool:
     return wanted in (given or ()) or "*" in (given or ())
 
 
-def _quoted(text: str) -> str:
-    """A string of the Common Expression Language."""
+def _quote(text: str) -> str:
+    """Return a string of the Common Expression Language."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""Knowing, from the bytes that pass, when an HTTP connection is between two requests."""
+"""Tell from the bytes that pass when an HTTP connection is between two requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import h11
 class Turns:
     """Watches both directions of one connection, and changes nothing.
 
-    What is no HTTP (a WebSocket after its handshake, DICOM) is never between two requests.
+    What is not HTTP (a WebSocket after its handshake, DICOM) is never between two requests.
     """
 
     def __init__(self) -> None:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def contents(archive: Path) -> dict[str, str]:
-    """The references in an archive and the digests of their configurations.
+    """Return the references in an archive and the digests of their configurations.
 
     Raises:
-        ArchiveError: the file is no archive of images, or a damaged one.
+        ArchiveError: the file is not an archive of images, or a damaged one.
     """
     return {reference: image.config_digest for reference, image in named(ImageArchive.open(archive)).items()}
 
 
 def named(archive: ImageArchive) -> dict[str, ArchivedImage]:
-    """The references in an archive and their images."""
+    """Return the references in an archive and their images."""
     found: dict[str, ArchivedImage] = {}
     for image in archive.images:
         for reference in image.references:
@@ -37,7 +37,7 @@ def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
     """Open an archive whose images are to run on the engine's machine.
 
     Raises:
-        ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+        ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
     """
     architecture = str(client.version()["Arch"])
     archive = ImageArchive.open(path, architecture=architecture)
@@ -59,7 +59,7 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
         Reference to id of its image in the engine.
 
     Raises:
-        ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+        ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
         ImageError: the engine does not take it.
     """
     opened = open_for(client, archive)

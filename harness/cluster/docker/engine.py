@@ -24,7 +24,7 @@ def connect(*, timeout_s: int = 60) -> docker.DockerClient:
 
 
 def stopped(client: docker.DockerClient, container: str, what: str) -> str:
-    """Why a container that the cluster cannot do without does not run, in one line; empty when it runs.
+    """Return why a container that the cluster cannot do without does not run, in one line; empty when it runs.
 
     Args:
         client: the engine.

@@ -62,8 +62,8 @@ class DockerCluster:
 
         Raises:
             EngineError: no engine, or it may not be used.
-            ImageError: the image cannot be had.
-            EnvironmentError_: the control plane did not get ready; nothing is left of it.
+            ImageError: the image cannot be obtained.
+            EnvironmentError_: the control plane did not become ready; nothing is left of it.
         """
         client = connect()
         try:
@@ -102,7 +102,7 @@ class DockerCluster:
 
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> DockerCluster | None:
-        """The cluster of an environment that was kept and still works, or ``None``."""
+        """Return the cluster of an environment that was kept and still works, or ``None``."""
         entry = ledger.find(settings, environment_id)
         if entry is None or not entry.kept or not entry.url:
             return None

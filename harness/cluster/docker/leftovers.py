@@ -1,4 +1,4 @@
-"""What environments have on the engine, by their labels, and its removal without their control planes."""
+"""Find what environments have on the engine by their labels, and remove it without their control planes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Leftover:
 
 
 def find(client: docker.DockerClient, environment: str | None = None) -> dict[str, Leftover]:
-    """All environments that have something on the engine, or just one."""
+    """Return all environments that have something on the engine, or just one."""
     label = LABEL_ENVIRONMENT if environment is None else f"{LABEL_ENVIRONMENT}={environment}"
     found: dict[str, Leftover] = {}
 
@@ -97,7 +97,7 @@ def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = Fal
 def remove_network(client: docker.DockerClient, network: str) -> None:
     """Remove a network; one that is gone is fine. Containers that somebody else is just removing keep it for a moment.
 
-    An engine that was killed may count a container that does not exist any more for ever; its next start mends that.
+    An engine that was killed may count a container that does not exist any more for ever; its next start fixes that.
 
     Raises:
         NotRemovedError: the engine refuses, for longer than a container takes to go.

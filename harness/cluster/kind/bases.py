@@ -1,4 +1,4 @@
-"""Bases: volumes of the engine with what a node's containerd holds; which are complete, and which may go.
+"""Bases: volumes of the engine with the content of a node's containerd; which are complete, which may be removed.
 
 All of one user are made under one lock, :func:`harness.locking.making_image` of :data:`LOCK`. Who holds it knows that
 what is not complete, and made with the same ledger, has been left by something that was killed.
@@ -62,7 +62,7 @@ def clear(client: docker.DockerClient, settings: Settings) -> list[str]:
     for container in client.api.containers(all=True, filters={"label": own}):
         leftovers.remove_container(client, container["Id"])
     leftovers.remove_tags(client, f"{scratch(settings)}:", noprune=True)
-    finished, used = complete(client), _used(client)
+    finished, used = complete(client), _find_used(client)
     own_volumes = _volumes(client, names.LABEL_LEDGER, str(settings.state))
     present = [volume["Name"] for volume in own_volumes if engine.LABEL_NAME in volume["Labels"]]
     doomed = [name for name in present if name.removesuffix(_COMPLETE) not in finished and name not in used]
@@ -82,11 +82,11 @@ def prune(client: docker.DockerClient, settings: Settings, *, kept: int) -> list
     """
     removed = []
     for base, node_image_id in list(complete(client).items())[kept:]:
-        if base in _used(client):
+        if base in _find_used(client):
             continue
         # the sign goes first: nodes that are just being made miss it, or their labels are seen here
         remove(client, base + _COMPLETE)
-        if base in _used(client):
+        if base in _find_used(client):
             set_sign(client, settings, base, node_image_id)
         elif remove(client, base):
             removed.append(base)
@@ -106,7 +106,7 @@ def remove(client: docker.DockerClient, name: str) -> bool:
     return True
 
 
-def _used(client: docker.DockerClient) -> set[str]:
+def _find_used(client: docker.DockerClient) -> set[str]:
     return {volume["Labels"][LABEL_USES] for volume in _volumes(client, LABEL_USES)}
 
 

@@ -86,7 +86,7 @@ class KindCluster:
 
         Raises:
             EngineError: no engine, or it may not be used.
-            ImageError: the image of the nodes cannot be had.
+            ImageError: the image of the nodes cannot be obtained.
             EnvironmentError_: kind could not make it; nothing is left of it.
         """
         client = connect()
@@ -119,7 +119,7 @@ class KindCluster:
 
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> KindCluster | None:
-        """The cluster of an environment that was kept and still works, or ``None``."""
+        """Return the cluster of an environment that was kept and still works, or ``None``."""
         entry = ledger.find(settings, environment_id)
         if entry is None or not entry.kept or not answers(settings, environment_id):
             return None
@@ -152,7 +152,7 @@ class KindCluster:
         with self._lock:
             if not self._registry:
                 name, namespace, port = HARNESS_REGISTRY
-                # engines pull from "localhost" without TLS; containerd is told what it means on a node
+                # engines pull from "localhost" without TLS; containerd learns what it means on a node
                 address = f"localhost:{self.address(namespace, name, port)[1]}"
                 nodes.on_all(self.nodes, "add_registry", address, self._mirror())
                 self.api.apply(_hosting(address, self._mirror()))
@@ -261,7 +261,7 @@ class KindCluster:
 
 
 def answers(settings: Settings, environment_id: str) -> bool:
-    """Whether the API server of a cluster works."""
+    """Return whether the API server of a cluster works."""
     try:
         access = kubeconfig.load(names.kubeconfig(settings, environment_id))
         KubeApi.of(access).request("GET", "/version", timeout_s=10)
@@ -277,7 +277,7 @@ def _order(
     image: str,
     contents: prepared.Contents = prepared.Contents(),  # noqa: B008 - cannot be changed
 ) -> Order:
-    """What the keeper is to do; writes kind's configuration."""
+    """Return what the keeper is to do; writes kind's configuration."""
     folder = names.folder(settings, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
@@ -312,7 +312,7 @@ def _order(
 
 
 def _hosting(address: str, mirror: str) -> dict[str, object]:
-    """The ConfigMap by which tools find a cluster's local registry (KEP-1755)."""
+    """Return the ConfigMap by which tools find a cluster's local registry (KEP-1755)."""
     hosting = f'host: "{address}"\nhostFromContainerRuntime: "{mirror.removeprefix("http://")}"\n'
     return {
         "apiVersion": "v1",

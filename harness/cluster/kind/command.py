@@ -24,7 +24,7 @@ _TIMEOUT_S = 20.0
 
 
 def ensure(settings: Settings, on_progress: OnProgress = quiet) -> Path:
-    """The command.
+    """Return the command.
 
     Args:
         settings: where the cache is, time limit of the build, CA bundle.
@@ -63,7 +63,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def version_of(program: Path) -> tuple[int, ...] | None:
-    """What a program that is called kind says of itself: ``(0, 30, 0)``; ``None`` when it is not kind."""
+    """Return what a program that is called kind says of itself: ``(0, 30, 0)``; ``None`` when it is not kind."""
     try:
         done = subprocess.run(
             [program, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S

@@ -29,7 +29,7 @@ _CONTAINERD = f"""
 
 
 def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: str = "") -> dict[str, Any]:
-    """The configuration (``kind.x-k8s.io/v1alpha4``).
+    """Return the configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
         name: of the cluster.

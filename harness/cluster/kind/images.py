@@ -23,7 +23,7 @@ _BY_ID = "node.kaapana-harness.invalid/image"
 
 
 def by_id(image_id: str) -> str:
-    """The name that an image of the engine has on the nodes."""
+    """Return the name that an image of the engine has on the nodes."""
     return f"{_BY_ID}:{image_id.removeprefix('sha256:')}"
 
 
@@ -98,7 +98,7 @@ class NodeImages:
         """Load an archive into containerd, as the platform does with ``images.tar``.
 
         Raises:
-            ArchiveError: the file is no archive of images, is damaged, or its images are for another architecture.
+            ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: containerd does not take it.
         """
         opened = archives.open_for(self._client, archive)
@@ -136,7 +136,7 @@ class NodeImages:
                     node.remove([name])
 
     def names(self) -> list[str]:
-        """The references of all images, as one writes them."""
+        """Return the references of all images, as one writes them."""
         found = {
             familiar(name)
             for name in self._nodes[0].names()

@@ -138,7 +138,7 @@ class _Keeper:
 
     def _remove(self) -> None:
         if self._kind is not None:
-            # it alone: it would go on, and make anew what is removed; its requests to the engine come to their ends
+            # it alone: it would go on, and recreate what is removed; its requests to the engine come to their ends
             self._kind.kill()
         self._persist(self._remove_once)
         if self._kind is not None:
@@ -182,7 +182,7 @@ def _end_group(group: int) -> None:
 
 
 def _mtu(client: Any) -> dict[str, str]:
-    """The MTU of the engine's default network, as kind sets it for its own."""
+    """Return the MTU of the engine's default network, as kind sets it for its own."""
     option = "com.docker.network.driver.mtu"
     with contextlib.suppress(Exception):
         value = client.api.inspect_network("bridge")["Options"].get(option)

@@ -36,7 +36,7 @@ class Found:
 
 
 def find(client: docker.DockerClient) -> dict[str, Found]:
-    """All kind clusters that were made by the harness, by the id of their environment."""
+    """Return all kind clusters that were made by the harness, by the id of their environment."""
     found: dict[str, Found] = {}
     for container in _nodes(client, names.LABEL_CLUSTER):
         name = container["Labels"][names.LABEL_CLUSTER]

@@ -1,4 +1,4 @@
-"""What belongs to one kind cluster, and how it is called."""
+"""Names of everything that belongs to one kind cluster."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def cluster_name(environment_id: str) -> str:
 
 
 def folder(settings: Settings, environment_id: str) -> Path:
-    """Where the files of a cluster lie (kubeconfig, kind's configuration); readable by the user only."""
+    """Return where the files of a cluster lie (kubeconfig, kind's configuration); readable by the user only."""
     return settings.state / "kind" / environment_id
 
 
 def kubeconfig(settings: Settings, environment_id: str) -> Path:
-    """The cluster's own kubeconfig; the user's is never touched."""
+    """Return the cluster's own kubeconfig; the user's is never touched."""
     return folder(settings, environment_id) / "kubeconfig"

@@ -72,11 +72,11 @@ class Node:
         self.run("mkdir", "-p", "-m", "0777", "--", *paths)
 
     def names(self, *filters: str) -> set[str]:
-        """The names of the images, in containerd's notation."""
+        """Return the names of the images, in containerd's notation."""
         return set(self.run(*_CTR, "list", "--quiet", *filters).split())
 
     def digests(self) -> dict[str, str]:
-        """The digest of each image's manifest, by its names; containerd reads all manifests for it."""
+        """Return the digest of each image's manifest, by its names; containerd reads all manifests for it."""
         lines = self.run(*_CTR, "list").splitlines()[1:]
         return {name: digest for name, _, digest in (line.split()[:3] for line in lines)}
 
@@ -132,7 +132,7 @@ class Node:
 
 
 def of_cluster(client: docker.DockerClient, environment_id: str) -> list[Node]:
-    """The nodes of a cluster, its control plane first."""
+    """Return the nodes of a cluster, its control plane first."""
     label = f"{names.LABEL_CLUSTER}={names.cluster_name(environment_id)}"
     found = client.api.containers(all=True, filters={"label": label})
     roles = {entry["Names"][0].lstrip("/"): entry["Labels"].get("io.x-k8s.kind.role", "") for entry in found}
@@ -176,7 +176,7 @@ def piped(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def saved(references: list[str]) -> Iterator[IO[bytes]]:
-    """The stream of ``docker save`` of several images.
+    """Yield the stream of ``docker save`` of several images.
 
     Raises:
         ImageError: the engine cannot save them.

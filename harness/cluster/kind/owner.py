@@ -1,4 +1,4 @@
-"""The owner's side of the keeper: starts it, hears what it says, tells it what becomes of the cluster."""
+"""The owner's side of the keeper: start it, read its events, send it what becomes of the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node's containerd holds, with the harness's own images in it already, so that no cluster has to be sent them.
+"""Prepare the content of a node's containerd with the harness's own images, so that no cluster has to be sent them.
 
 They are 2 GB: sending and unpacking them takes much longer than making a cluster. It is done once for each set of
 images, in a volume of the engine, the base. Each node has a content of its own whose layers are links into the base:
@@ -74,7 +74,7 @@ exit 1
 
 
 def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progress: OnProgress) -> str:
-    """The name of the volume with the content of a node that has these images; it is made when it is missing.
+    """Return the name of the volume with the content of a node that has these images; it is made when it is missing.
 
     Args:
         settings: time limit of one request to the engine.
@@ -148,7 +148,7 @@ class Contents(NamedTuple):
 
 
 def of_nodes(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> Contents:
-    """Where the nodes of a cluster are to have their content; nothing is made."""
+    """Return where the nodes of a cluster are to have their content; nothing is made."""
     folder = _folder_of_volumes(client)
     names = [f"{cluster}-content-{number}" for number in range(nodes)]
     return Contents(base, f"{folder}/{base}/_data", {name: f"{folder}/{name}/_data" for name in names})
@@ -187,7 +187,7 @@ def _make(
 
 @contextlib.contextmanager
 def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Mapping[str, str]) -> Iterator[Node]:
-    """A node's file system with only containerd running on a volume."""
+    """Yield a node's file system with only containerd running on a volume."""
     api = client.api
     host = api.create_host_config(
         privileged=True,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def runtime(api: APIClient) -> str:
-    """The runtime that privileged containers have to ask for; empty where they need not."""
+    """Return the runtime that privileged containers have to ask for; empty where they need not."""
     known = (api.info().get("Runtimes") or {}).get(RUNTIME)
     if look().resource_capability or known is None:
         return ""
@@ -37,13 +37,13 @@ def runtime(api: APIClient) -> str:
 
 
 def host_options(api: APIClient) -> dict[str, Any]:
-    """What a privileged container's host configuration needs beside ``privileged``."""
+    """Return what a privileged container's host configuration needs beside ``privileged``."""
     name = runtime(api)
     return {"runtime": name} if name else {}
 
 
 def advice(api: APIClient) -> str:
-    """What to do when privileged containers do not start."""
+    """Return what to do when privileged containers do not start."""
     if RUNTIME in (api.info().get("Runtimes") or {}):
         return "use an engine that runs as root and may start privileged containers"
     return (
@@ -53,7 +53,7 @@ def advice(api: APIClient) -> str:
 
 
 def docker_command(settings: Settings) -> Path:
-    """The program ``docker`` for kind: the one on PATH, or one of ours that calls it with the runtime added.
+    """Return the program ``docker`` for kind: the one on PATH, or one of ours that calls it with the runtime added.
 
     Raises:
         EngineError: there is none, or no engine answers.

@@ -1,4 +1,4 @@
-"""Reaching Services of a real cluster from outside, and telling why one is not reached."""
+"""Reach Services of a real cluster from outside, and explain why one cannot be reached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.kube import ApiError, KubeApi
 
 
 def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_s: float) -> int:
-    """The node port of a port of a Service of type ``NodePort``; waits until the Service exists.
+    """Return the node port of a port of a Service of type ``NodePort``; waits until the Service exists.
 
     Raises:
         EnvironmentError_: there is no such port, or there is no such Service in time.
@@ -32,12 +32,12 @@ def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_
 
 
 def cluster_address(api: KubeApi, namespace: str, service: str) -> str:
-    """The address under which nodes and pods reach a Service."""
+    """Return the address under which nodes and pods reach a Service."""
     return str(api.get("Service", namespace, service)["spec"]["clusterIP"])
 
 
 def pods_of(api: KubeApi, namespace: str, service: str) -> str:
-    """The pods behind a Service and their phases, a line each, for messages."""
+    """Return the pods behind a Service and their phases, a line each, for messages."""
     with contextlib.suppress(ApiError):
         selector = api.get("Service", namespace, service)["spec"].get("selector")
         pods = api.list("Pod", namespace, labels=selector)

@@ -1,4 +1,4 @@
-"""Waiting until a new cluster takes pods and resolves names."""
+"""Wait until a new cluster takes pods and resolves names."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
         if _condition(deployment, "Available").get("status") == "True":
             return
     raise EnvironmentError_(
-        f"the cluster resolves no names: {name} was not available within {timeout_s:g} s", last_seen=_told(api)
+        f"the cluster resolves no names: {name} was not available within {timeout_s:g} s", last_seen=_node_reason(api)
     )
 
 
 def trouble(api: KubeApi) -> str:
-    """What is wrong with a cluster that was usable, in one line; empty when nothing is."""
+    """Return what is wrong with a cluster that was usable, in one line; empty when nothing is."""
     try:
         nodes = api.list("Node")
     except ApiError as error:
@@ -53,13 +53,13 @@ def trouble(api: KubeApi) -> str:
     for node in nodes:
         condition = _condition(node, "Ready")
         if condition.get("status") != "True":
-            said = condition.get("message") or condition.get("reason") or "it has not said why"
+            said = condition.get("message") or condition.get("reason") or "without a reason"
             return f"node {node['metadata']['name']} is not ready: {said}"
     return ""
 
 
-def _told(api: KubeApi) -> str:
-    """What the cluster itself says about its DNS pods."""
+def _node_reason(api: KubeApi) -> str:
+    """Return what the cluster itself says about its DNS pods."""
     try:
         pods = api.list("Pod", _DNS[0], labels={"k8s-app": "kube-dns"})
         return "\n".join(line for pod in pods for line in events.of(api, pod)) or "no pod"

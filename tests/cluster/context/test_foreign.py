@@ -153,7 +153,10 @@ def test_a_namespace_that_somebody_removes_is_named_as_the_trouble(clean: Foreig
     assert cluster.trouble() == ""
     services = f"kh-{cluster.environment_id}-{SERVICES_NAMESPACE}"
     clean.admin.delete("Namespace", None, services)
-    assert cluster.trouble() == f"somebody has removed the namespace {services} of the environment from {cluster.name}"
+    assert (
+        cluster.trouble()
+        == f"another process has removed the namespace {services} of the environment from {cluster.name}"
+    )
     cluster.close()
 
 

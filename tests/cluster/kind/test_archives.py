@@ -24,7 +24,7 @@ class _Engine:
 
 
 class _Node:
-    """A node whose containerd reads a stream to its end; what is no archive it does not take."""
+    """A node whose containerd reads a stream to its end; what is not an archive it does not take."""
 
     def __init__(self) -> None:
         self.taken = b""

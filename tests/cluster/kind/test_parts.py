@@ -130,4 +130,4 @@ def test_anothers_cluster_is_left_alone_while_it_is_kept_or_in_use(
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     entry = ledger.Entry("e1", "kind", found.owner, "2026-01-01", kept=kept)
     ledger.record(Settings(), entry)
-    assert ownership._somebodys(Path(found.ledger), found.environment, found.owner) is stays
+    assert ownership._is_in_use(Path(found.ledger), found.environment, found.owner) is stays

@@ -29,7 +29,7 @@ _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def suffix() -> str:
-    """A random end of a generated name."""
+    """Return a random end of a generated name."""
     return "".join(secrets.choice(_SUFFIX) for _ in range(5))
 
 
@@ -86,7 +86,7 @@ def check_for_account(kind: Kind, given: Any) -> None:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """All keys in a document, as deep as they are."""
+    """Yield all keys in a document, as deep as they are."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

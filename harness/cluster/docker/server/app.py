@@ -34,7 +34,7 @@ _VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "
 
 
 def make_app(plane: ControlPlane) -> ASGIApp:
-    """The application; every request needs the owner's token or that of a service account."""
+    """Return the application; every request needs the owner's token or that of a service account."""
     api = _Api(plane)
     routes = [
         Route("/readyz", api.ready),
@@ -255,7 +255,7 @@ def _kind(request: Request) -> Kind:
 def _subresource(request: Request) -> str | None:
     name = request.path_params.get("subresource")
     if name not in (None, "status"):
-        raise StatusError(404, "NotFound", f"subresource {name!r} is not there on the docker cluster")
+        raise StatusError(404, "NotFound", f"subresource {name!r} does not exist on the docker cluster")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Paths below a folder whose content belongs to pods: no link is followed, and nothing leads out.
+"""Resolve paths below a folder whose content belongs to pods: no link is followed, and nothing leads out.
 
 Every component is opened relative to the one before it, without following links, so that what is found was below
 the folder when it was found. The engine resolves the path once more when it mounts it, so what it has mounted is
@@ -65,7 +65,7 @@ def make_file(root: Path, relative: str) -> Path:
 
 @contextlib.contextmanager
 def _walked(root: Path, relative: str, *, make: int | None) -> Iterator[tuple[int | None, str]]:
-    """The opened folder that holds the last component, and the component's name (empty: the root itself)."""
+    """Yield the opened folder that holds the last component, and the component's name (empty: the root itself)."""
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise NotReadyError(f"{relative!r} leads upwards")

@@ -1,4 +1,4 @@
-"""One container of a pod, and how a pod's status is told."""
+"""One container of a pod, and the status that a pod has because of it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Box:
 
 
 def _time(text: Any) -> str | None:
-    """The engine's time with milliseconds, or ``None`` for its zero."""
+    """Return the engine's time with milliseconds, or ``None`` for its zero."""
     if not text or str(text) == _ZERO_TIME:
         return None
     head, _, fraction = str(text).rstrip("Z").partition(".")
@@ -127,7 +127,7 @@ def conditions(before: Iterable[Mapping[str, Any]], wanted: Mapping[str, tuple[b
 
 
 def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any) -> State:
-    """The status of a pod.
+    """Return the status of a pod.
 
     Args:
         pod: the pod as it is stored.

@@ -35,7 +35,7 @@ class Claims:
         return _made(self._state / "hostpaths" / namespace), path
 
     def own_path(self, claim: Manifest) -> Path:
-        """Where a claim that is provisioned dynamically lies."""
+        """Return where a claim that is provisioned dynamically lies."""
         metadata = claim["metadata"]
         return self._state / "claims" / str(metadata["namespace"]) / str(metadata["name"])
 
@@ -84,7 +84,7 @@ class Claims:
         return None
 
     def _choose(self, claim: Manifest) -> tuple[Manifest | None, str]:
-        """The static volume for a claim, or ``None`` for a folder of its own; or why there is neither."""
+        """Return the static volume for a claim, or ``None`` for a folder of its own; or why there is neither."""
         spec = claim["spec"]
         if wanted := spec.get("volumeName"):
             volume = self._store.find("PersistentVolume", None, wanted)
@@ -110,7 +110,7 @@ class Claims:
 
 
 def _is_for(volume: Manifest, claim: Manifest) -> bool:
-    """Whether a volume is reserved for a claim; one with the uid of another claim is that one's."""
+    """Return whether a volume is reserved for a claim; one with the uid of another claim is that one's."""
     reference = volume["spec"].get("claimRef") or {}
     metadata = claim["metadata"]
     return all(reference.get(field) == metadata[field] for field in ("namespace", "name")) and (

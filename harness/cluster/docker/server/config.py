@@ -1,4 +1,4 @@
-"""What the launcher tells the control plane, through its environment."""
+"""Settings that the launcher passes to the control plane in its environment."""
 
 from __future__ import annotations
 

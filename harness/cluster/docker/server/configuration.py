@@ -80,7 +80,7 @@ class ConfigurationVolumes:
                     _write(folder, self._files(volume))
 
     def _files(self, volume: _Volume) -> dict[str, _File]:
-        """All files by their path in the volume."""
+        """Return all files by their path in the volume."""
         files: dict[str, _File] = {}
         start = f'MountVolume.SetUp failed for volume "{volume.name}": '
         for kind, part in volume.parts:
@@ -104,7 +104,7 @@ class ConfigurationVolumes:
 
 
 def contents_of(config: Manifest) -> dict[str, bytes]:
-    """The entries of a ConfigMap or Secret."""
+    """Return the entries of a ConfigMap or Secret."""
     if config["kind"] == "Secret":
         return {key: base64.b64decode(value) for key, value in (config.get("data") or {}).items()}
     contents = {key: value.encode() for key, value in (config.get("data") or {}).items()}
@@ -134,7 +134,7 @@ def _name(part: Mapping[str, Any]) -> str:
 
 
 def _parts(volume: Mapping[str, Any]) -> list[_Part]:
-    """The objects that a volume's files come from."""
+    """Return the objects that a volume's files come from."""
     groups = [volume] if volume.get("configMap") or volume.get("secret") else []
     groups += (volume.get("projected") or {}).get("sources") or []
     parts: list[_Part] = []

@@ -1,4 +1,4 @@
-"""Deployments, Jobs, claims and Services: what follows from an object without anybody asking for it."""
+"""Controllers of Deployments, Jobs, claims and Services."""
 
 from __future__ import annotations
 

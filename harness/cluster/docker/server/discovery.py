@@ -11,7 +11,7 @@ VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0+kaapana-harness",
 
 
 def answer(path: str) -> dict[str, Any] | None:
-    """The document of a path of discovery, or ``None`` when it is none."""
+    """Return the document of a discovery path, or ``None`` for another path."""
     if path == "/version":
         return VERSION
     if path == "/api":

@@ -1,4 +1,4 @@
-"""The end of the road for names that no Service has: pods without a way out are told so at once.
+"""Refuse names that no Service has: pods without a way out get the answer at once.
 
 The engine's own resolver answers for Services and asks this one for the rest. Without it a wrong name would keep a
 program waiting for resolvers that it cannot reach; on the platform the cluster's DNS says at once that there is no
@@ -22,10 +22,10 @@ OnQuestion = Callable[[str, str], Awaitable[None]]
 
 
 def question_of(packet: bytes) -> tuple[str, int]:
-    """The name that a query asks for, and where its question ends.
+    """Return the name that a query asks for, and where its question ends.
 
     Raises:
-        ValueError: the packet is no query.
+        ValueError: the packet is not a query.
     """
     labels: list[str] = []
     place = _HEADER.size
@@ -41,7 +41,7 @@ def question_of(packet: bytes) -> tuple[str, int]:
 
 
 def no_such_name(packet: bytes) -> bytes:
-    """The answer ``NXDOMAIN`` to a query."""
+    """Return the answer ``NXDOMAIN`` to a query."""
     _, end = question_of(packet)
     number, flags, *_ = _HEADER.unpack_from(packet)
     flags = _RESPONSE | (flags & _KEPT) | _RECURSION_AVAILABLE | _NO_SUCH_NAME

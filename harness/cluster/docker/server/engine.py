@@ -54,7 +54,7 @@ class Engine:
         body: Any = None,
         timeout_s: float | None = _ANSWER_S,
     ) -> Any:
-        """One call; the decoded answer, ``None`` for an empty one.
+        """Call the engine; return the decoded answer, ``None`` for an empty one.
 
         Raises:
             EngineCallError: with the engine's own words.
@@ -116,7 +116,7 @@ class Engine:
         await self.call("POST", f"/containers/{container}/start")
 
     async def inspect(self, container: str, *, size: bool = False) -> dict[str, Any]:
-        """The engine's record of a container; ``size``: with ``SizeRw``, the bytes in its own layer."""
+        """Return the engine's record of a container; ``size``: with ``SizeRw``, the bytes in its own layer."""
         query = {"size": "true"} if size else None
         record: dict[str, Any] = await self.call("GET", f"/containers/{container}/json", query=query)
         return record
@@ -158,7 +158,7 @@ class Engine:
         raise last
 
     async def runs(self, container: str) -> bool:
-        """Whether a container has not ended; one that stands still has not."""
+        """Return whether a container has not ended; one that stands still has not."""
         return bool((await self.inspect(container))["State"]["Running"])
 
     async def remove(self, container: str) -> None:
@@ -205,7 +205,7 @@ class Engine:
         return int(record["ExitCode"] if record["ExitCode"] is not None else -1)
 
     async def logs(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        """A container's output, stdout and stderr in one."""
+        """Yield a container's output, stdout and stderr in one."""
         rest = b""
         parameters = {"stdout": "true", "stderr": "true", **query}
         async with contextlib.aclosing(self.stream("GET", f"/containers/{container}/logs", query=parameters)) as chunks:

@@ -22,7 +22,7 @@ class Reply(NamedTuple):
     body: bytes
 
     def json(self) -> Any:
-        """The decoded body."""
+        """Return the decoded body."""
         return json.loads(self.body)
 
 
@@ -71,7 +71,7 @@ async def fetch(
     timeout_s: float,
     most_bytes: int = 8 << 20,
 ) -> Reply:
-    """One request to an ``http`` or ``https`` URL; certificates are not checked (as Kubernetes probes do).
+    """Send one request to an ``http`` or ``https`` URL; certificates are not checked (as Kubernetes probes do).
 
     Raises:
         OSError: no answer, or none in time (``TimeoutError``), or none that is HTTP.

@@ -29,7 +29,7 @@ _LISTED = 20
 
 
 class PullError(Exception):
-    """An image cannot be had; ``reason`` as the waiting reason of a container."""
+    """An image cannot be obtained; ``reason`` as the waiting reason of a container."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class Images:
         return {**self.imported, **self.provided}
 
     async def resolve(self, reference: str, policy: str | None, secrets: Sequence[PullSecret] = ()) -> str:
-        """The engine's id of the image.
+        """Return the engine's id of the image.
 
         Args:
             reference: as the pod has it.
@@ -108,7 +108,7 @@ class Images:
         return await self._pull(f"{self.registry.address}/{repository}{mark}{tag}", pull)
 
     async def _missing(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
-        """What an author has to know: what the registry has instead."""
+        """Return what an author has to know: what the registry has instead."""
         name = repository.removeprefix(f"{served.prefix}/")
         tags = await self._ask(pull, f"/v2/{repository}/tags/list")
         there = (tags.json().get("tags") or []) if tags.status == 200 else []
@@ -147,11 +147,11 @@ class Images:
             raise pull.unauthorized(problem) if is_unauthorized(problem) else pull.error(problem)
         image = await self._present(full)
         if image is None:
-            raise pull.error("the engine pulled it and has it not")
+            raise pull.error("the engine pulled it but does not have it")
         return image
 
     async def _try(self, full: str, login: Login | None) -> str:
-        """One pull of the engine; what it says when it fails."""
+        """Pull by the engine; return what it says when it fails."""
         headers = {"X-Registry-Auth": _for_engine(login)} if login else {}
         try:
             chunks = self._engine.stream("POST", "/images/create", query={"fromImage": full}, headers=headers)
@@ -177,7 +177,7 @@ class _Pull:
         return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}')
 
     def unauthorized(self, text: str = "") -> PullError:
-        """The registry wants another login.
+        """Explain that the registry wants another login.
 
         Args:
             text: of the engine, if it was that which asked.

@@ -1,4 +1,4 @@
-"""Whether a running container has started, is ready and lives: its three probes over time."""
+"""Run the three probes of a container over time: whether it has started, is ready and lives."""
 
 from __future__ import annotations
 

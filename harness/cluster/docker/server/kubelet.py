@@ -52,7 +52,7 @@ class Kubelet:
         return self.workers[key].delete(seconds)
 
     def log(self, pod: Manifest, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        """The output of a container of a pod.
+        """Return the output of a container of a pod.
 
         Args:
             pod: the pod.

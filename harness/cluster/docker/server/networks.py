@@ -72,7 +72,7 @@ class Plan:
 
 
 def names_of(service: str, namespace: str) -> list[str]:
-    """The DNS names of a Service, shortest first."""
+    """Return the DNS names of a Service, shortest first."""
     base = f"{service}.{namespace}"
     return [base, f"{base}.svc", f"{base}.svc.cluster.local"]
 
@@ -101,7 +101,7 @@ class Networks:
         self._is_open = False
 
     def full_name(self, network: str) -> str:
-        """The engine's name of a network."""
+        """Return the engine's name of a network."""
         return f"{self._config.prefix}-{network}"
 
     async def create(self) -> None:
@@ -223,7 +223,7 @@ class Networks:
                 published.append(Published(name, index, number, protocol, port.get("nodePort") or 0))
 
     def _external_names(self, name: str, namespace: str) -> list[str]:
-        """The names of all ExternalName Services that point at a Service."""
+        """Return the names of all ExternalName Services that point at a Service."""
         own = {*names_of(name, namespace), *(f"{known}." for known in names_of(name, namespace))}
         found: list[str] = []
         for service in self._store.list("Service"):
@@ -253,7 +253,7 @@ class Networks:
                 await self._engine.connect(self.full_name(network), container, list(aliases))
 
     def address_in(self, record: dict[str, Any], plan: Plan) -> str:
-        """The address of a pod from the engine's record of its container, as its namespace sees it."""
+        """Return the address of a pod from the engine's record of its container, as its namespace sees it."""
         found = record["NetworkSettings"]["Networks"]
         for network in (PODS, PLATFORM, CTP, EDGE, OUT):
             if network in plan.endpoints and (entry := found.get(self.full_name(network))):

@@ -1,4 +1,4 @@
-"""The parts of the control plane that the life of a pod needs, in one place."""
+"""The parts of the control plane that the life cycle of a pod needs, in one place."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Node:
         self.store.listen(self._look)
 
     def manifest(self) -> Manifest:
-        """The Node object."""
+        """Return the Node object."""
         resources = {"cpu": str(self.cpus), "memory": f"{self.memory // 1024}Ki", "pods": "110"}
         if self.gpu:
             # the engine does not say how many it has

@@ -1,4 +1,4 @@
-"""What a container has written outside of its volumes: it is lost with the container."""
+"""Find what a container has written outside of its volumes, which is lost with the container."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_RESULT: Final = re.compile(
 
 
 def of_interest(paths: Iterable[str]) -> list[str]:
-    """The files that somebody may miss later, at most 20.
+    """Return the files that somebody may miss later, at most 20.
 
     Args:
         paths: made or changed files and folders, as the engine lists them; a folder is left out when something in

@@ -102,12 +102,12 @@ class ControlPlane:
 
 
 def namespace(name: str) -> Manifest:
-    """A Namespace object."""
+    """Return a Namespace object."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}}
 
 
 async def _own_place(config: Config, engine: Engine) -> tuple[Config, str]:
-    """Where the own state lies on the engine's host, and the own image; both from the own container's record."""
+    """Return where the own state lies on the engine's host, and the own image; both from the own container's record."""
     if not config.own_container:
         return dataclasses.replace(config, state_on_engine=config.state_on_engine or config.state), ""
     record: dict[str, Any] = await engine.inspect(config.own_container)

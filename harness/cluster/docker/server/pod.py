@@ -98,7 +98,7 @@ class PodWorker:
         self._finish("Succeeded" if all(results) else "Failed")
 
     def _unschedulable(self) -> str:
-        """Why the only node does not take the pod; empty when it does."""
+        """Return why the only node does not take the pod; empty when it does."""
         spec, node = self._pod["spec"], self._node.manifest()
         for label, value in (spec.get("nodeSelector") or {}).items():
             if node["metadata"]["labels"].get(label) != value:

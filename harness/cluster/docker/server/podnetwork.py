@@ -81,7 +81,7 @@ class PodNetwork:
             await self.joined(self.sandbox)
 
     def needs_guard(self) -> bool:
-        """Whether the pod may only start in a network that has been guarded before."""
+        """Return whether the pod may only start in a network that has been guarded before."""
         return self._node.networks.plan(self._pod).guarded
 
     async def _guard(self, name: str) -> None:
@@ -95,7 +95,7 @@ class PodNetwork:
             raise EngineCallError(0, f"the pod's network cannot be guarded: the kernel refuses its rules ({code})")
 
     def for_container(self, *, init: bool) -> Plan | str:
-        """What a container is created with: the sandbox that it joins, or a plan of its own."""
+        """Return what a container is created with: the sandbox that it joins, or a plan of its own."""
         if self.sandbox:
             return self.sandbox
         plan = self._node.networks.plan(self._pod)

@@ -1,4 +1,4 @@
-"""What the containers of a pod need before they can be created; each is waited for as long as it takes."""
+"""Prepare what the containers of a pod need before they can be created; wait for each as long as it takes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Preparation:
         self._told_of_secrets = False
 
     async def volumes(self, boxes: Sequence[Box]) -> dict[str, Source]:
-        """The pod's volumes by name."""
+        """Return the pod's volumes by name."""
         told = ""
         while True:
             try:
@@ -122,5 +122,5 @@ class Preparation:
 
 
 def _refusal_of(box: Box) -> str:
-    """The message with which a container waits."""
+    """Return the message with which a container waits."""
     return str(box.state["waiting"].get("message", ""))

@@ -1,4 +1,4 @@
-"""The last of the disk belongs to the machine: the pod that writes most is evicted before it is used up.
+"""Keep a reserve of free disk: evict the pod that writes most before the disk is full.
 
 As a kubelet does under disk pressure, but by an absolute reserve: the disk is that of a working machine.
 """

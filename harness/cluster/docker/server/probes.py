@@ -1,4 +1,4 @@
-"""Probes of containers, judged from outside as a kubelet does."""
+"""Probes of containers, executed from outside as a kubelet does."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def ask(engine: Engine, probe: Probe, *, container: str, spec: Mapping[str
         address: IP address of the pod.
 
     Returns:
-        ``None`` when it succeeds, else why not.
+        ``None`` when it succeeds, otherwise why not.
     """
     limit = float(probe.get("timeoutSeconds") or 1)
     try:

@@ -42,7 +42,7 @@ class UntranslatableError(Exception):
         self.why = why
 
     def at(self, prefix: str) -> UntranslatableError:
-        """The same problem of an object that is part of another."""
+        """Return the same problem of an object that is part of another."""
         return UntranslatableError(f"{prefix}.{self.field}", self.why)
 
 

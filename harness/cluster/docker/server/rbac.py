@@ -91,11 +91,11 @@ class Rbac:
         )
 
     def allows(self, account: Account, request: Request) -> bool:
-        """Whether a rule of the account's roles covers a request."""
+        """Return whether a rule of the account's roles covers a request."""
         return any(_covers(rule, request) for rule in self._rules_of(account, request.namespace))
 
     def has_any(self, account: Account) -> bool:
-        """Whether anything at all is granted to an account."""
+        """Return whether anything at all is granted to an account."""
         return any(_is_subject(account, binding) for binding in self._bindings(None))
 
     def check_grant(self, account: Account, kind: Kind, manifest: Manifest, namespace: str, *, is_whole: bool) -> None:
@@ -136,7 +136,7 @@ class Rbac:
                 yield from self._role(binding.get("roleRef") or {}, binding["metadata"].get("namespace") or "")
 
     def _bindings(self, namespace: str | None) -> Iterator[Manifest]:
-        """Those of the whole cluster, and those of a namespace (empty: none, ``None``: of all)."""
+        """Yield those of the whole cluster, and those of a namespace (empty: none, ``None``: of all)."""
         yield from self._store.list("ClusterRoleBinding")
         if namespace != "":
             yield from self._store.list("RoleBinding", namespace)
@@ -154,7 +154,7 @@ class Rbac:
 
 
 def has_token(store: Store, pod: Manifest) -> bool:
-    """Whether the containers of a pod get the token of their service account.
+    """Return whether the containers of a pod get the token of their service account.
 
     That of ``default`` only where something is granted to it: by itself it may do nothing (services 16).
     """
@@ -201,7 +201,7 @@ def _texts(rule: Rule, field: str) -> set[str]:
 
 
 def _rights(rules: Iterable[Rule], namespace: str) -> Iterator[Request]:
-    """Every single right of some rules; a star is only covered by a star."""
+    """Yield every single right of some rules; a star is only covered by a star."""
     for rule in rules:
         for verb in sorted(_texts(rule, "verbs")):
             for group in sorted(_texts(rule, "apiGroups")):

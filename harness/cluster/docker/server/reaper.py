@@ -1,4 +1,4 @@
-"""Removes everything of the environment when nobody wants it any more."""
+"""Remove everything of the environment when its owner is gone."""
 
 from __future__ import annotations
 

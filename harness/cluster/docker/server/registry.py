@@ -20,7 +20,7 @@ _REGISTRY_S = 10.0
 
 
 class ServedName(NamedTuple):
-    """A name whose images lie in this registry.
+    """A name whose images are in this registry.
 
     Attributes:
         prefix: what the repositories of its host begin with here; empty for the registry's own name.
@@ -31,7 +31,7 @@ class ServedName(NamedTuple):
     login: Login | None = None
 
     def place(self, reference: str) -> str:
-        """The reference as this registry knows it, without a host."""
+        """Return the reference as this registry knows it, without a host."""
         _, _, rest = reference.partition("/")
         return f"{self.prefix}/{rest}" if self.prefix else rest
 
@@ -51,7 +51,7 @@ class Registry:
         self.served: dict[str, ServedName] = {}
 
     def repositories_of(self, repositories: Sequence[str], served: ServedName) -> list[str]:
-        """Those repositories that lie under a name, as references have them, sorted."""
+        """Return those repositories that are under a name, as references have them, sorted."""
         if served.prefix:
             start = f"{served.prefix}/"
             return sorted(name.removeprefix(start) for name in repositories if name.startswith(start))

@@ -1,4 +1,4 @@
-"""What a deletion means, kind by kind, and what goes along with an object."""
+"""Delete objects, kind by kind, together with what depends on them."""
 
 from __future__ import annotations
 

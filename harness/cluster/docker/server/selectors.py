@@ -26,12 +26,12 @@ _FIELDS = {
 
 
 def matches(selector: Mapping[str, str] | None, labels: Mapping[str, str] | None) -> bool:
-    """Whether labels carry all pairs of an equality selector; an empty selector selects nothing."""
+    """Return whether labels carry all pairs of an equality selector; an empty selector selects nothing."""
     return bool(selector) and all((labels or {}).get(key) == value for key, value in (selector or {}).items())
 
 
 def predicate(label_selector: str, field_selector: str) -> Predicate:
-    """One test for both query parameters.
+    """Return one test for both query parameters.
 
     Raises:
         StatusError: 400, a selector cannot be read.

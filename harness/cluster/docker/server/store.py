@@ -43,13 +43,13 @@ Listener = Callable[[Change], None]
 
 
 def key_of(manifest: Manifest) -> Key:
-    """The identity of an object."""
+    """Return the identity of an object."""
     metadata = manifest["metadata"]
     return Key(manifest["kind"], metadata.get("namespace") or "", metadata["name"])
 
 
 def now() -> str:
-    """The time as Kubernetes writes it, with milliseconds."""
+    """Return the time as Kubernetes writes it, with milliseconds."""
     time = datetime.datetime.now(datetime.timezone.utc)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -69,11 +69,11 @@ class Store:
         self._listeners.append(listener)
 
     def find(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        """An object, or ``None``."""
+        """Return an object, or ``None``."""
         return self._objects.get(Key(kind, namespace or "", name))
 
     def get(self, kind: str, namespace: str | None, name: str) -> Manifest:
-        """An object.
+        """Return an object.
 
         Raises:
             StatusError: 404.
@@ -84,19 +84,19 @@ class Store:
         return manifest
 
     def list(self, kind: str, namespace: str | None = None) -> Iterator[Manifest]:
-        """All objects of a kind, in one namespace or in all."""
+        """Yield all objects of a kind, in one namespace or in all."""
         for key, manifest in tuple(self._objects.items()):
             if key.kind == kind and (not namespace or key.namespace == namespace):
                 yield manifest
 
     def in_namespace(self, namespace: str) -> Iterator[Manifest]:
-        """All objects of a namespace."""
+        """Yield all objects of a namespace."""
         for key, manifest in tuple(self._objects.items()):
             if key.namespace == namespace:
                 yield manifest
 
     def owned_by(self, uid: str) -> Iterator[Manifest]:
-        """All objects with this owner."""
+        """Yield all objects with this owner."""
         for manifest in tuple(self._objects.values()):
             owners = manifest["metadata"].get("ownerReferences") or ()
             if any(owner["uid"] == uid for owner in owners):
@@ -161,7 +161,7 @@ class Store:
         return after
 
     def since(self, version: int) -> tuple[Change, ...] | None:
-        """The changes after a version; ``None`` when they are not remembered any more."""
+        """Return the changes after a version; ``None`` when they are not remembered any more."""
         if version > self.version:
             return None
         oldest = self._history[0].version if self._history else self.version + 1
@@ -170,7 +170,7 @@ class Store:
         return tuple(change for change in self._history if change.version > version)
 
     def subscribe(self) -> asyncio.Queue[Change]:
-        """A queue that gets every change from now on."""
+        """Return a queue that gets every change from now on."""
         queue: asyncio.Queue[Change] = asyncio.Queue()
         self._queues.add(queue)
         return queue

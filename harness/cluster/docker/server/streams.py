@@ -80,7 +80,7 @@ def _line(what: str, manifest: Manifest) -> bytes:
 async def watch(
     store: Store, kind: str, namespace: str | None, fits: Predicate, version: str, timeout_s: float
 ) -> Pieces:
-    """The lines of a watch.
+    """Return the lines of a watch.
 
     Args:
         store: all objects.
@@ -118,7 +118,7 @@ async def watch(
 
 
 def _changed(change: Change, kind: str, namespace: str | None, fits: Predicate) -> bytes | None:
-    """What a watch with these selectors tells of a change."""
+    """Return what a watch with these selectors tells of a change."""
     manifest: dict[str, Any] = change.after
     if manifest["kind"] != kind or (namespace and manifest["metadata"].get("namespace") != namespace):
         return None

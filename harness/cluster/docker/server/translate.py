@@ -27,7 +27,7 @@ def memory_limit(container: Mapping[str, Any]) -> int:
 
 
 def devices(container: Mapping[str, Any]) -> int:
-    """The number of NVIDIA devices that the container demands."""
+    """Return the number of NVIDIA devices that the container demands."""
     limit = ((container.get("resources") or {}).get("limits") or {}).get("nvidia.com/gpu")
     return whole(limit) if limit is not None else 0
 
@@ -44,7 +44,7 @@ def container_body(
     networks: Networks,
     raw_sockets: bool = True,
 ) -> dict[str, Any]:
-    """The body of the engine's ``create``.
+    """Return the body of the engine's ``create``.
 
     Args:
         config: of this control plane.

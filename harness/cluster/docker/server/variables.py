@@ -31,7 +31,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def needs_address(pod: Manifest) -> bool:
-    """Whether an environment of the pod contains its own IP address."""
+    """Return whether an environment of the pod contains its own IP address."""
     containers = (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
     return any(
         (((entry.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath") or "").startswith("status.podIP")
@@ -41,7 +41,7 @@ def needs_address(pod: Manifest) -> bool:
 
 
 def variables_of(store: Store, pod: Manifest, container: Mapping[str, Any], address: str) -> dict[str, str]:
-    """All variables of a container; a later entry of the same name wins.
+    """Return all variables of a container; a later entry of the same name wins.
 
     Raises:
         ConfigError: a ConfigMap, Secret or key does not exist.

@@ -23,7 +23,7 @@ _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What lies behind a volume.
+    """What is behind a volume.
 
     Attributes:
         root: a folder that no pod can change the path of, as this process sees it; ``None`` for a volume in memory.
@@ -76,7 +76,7 @@ class Volumes:
         self._accounts = accounts
 
     def home(self, pod: Manifest) -> Path:
-        """The folder of a pod's own volumes."""
+        """Return the folder of a pod's own volumes."""
         return self._state / "pods" / str(pod["metadata"]["uid"])
 
     def sources(self, pod: Manifest) -> dict[str, Source]:
@@ -120,7 +120,7 @@ class Volumes:
     def mounts(
         self, pod: Manifest, container: Mapping[str, Any], sources: Mapping[str, Source], memory_limit: int
     ) -> Mounts:
-        """What one container of the pod mounts.
+        """Return what one container of the pod mounts.
 
         Raises:
             NotReadyError: a ``subPath`` of configuration does not exist, or a path leads over a link.
@@ -163,7 +163,7 @@ class Volumes:
 
 
 def _users(pod: Manifest, volume: str) -> int:
-    """How many containers of a pod mount a volume."""
+    """Return how many containers of a pod mount a volume."""
     containers = (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
     return sum(
         any(mount["name"] == volume for mount in container.get("volumeMounts") or ()) for container in containers

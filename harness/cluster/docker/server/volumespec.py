@@ -42,7 +42,7 @@ def check_relative(path: Any, where: str) -> None:
     """Check a path below a volume: relative, and nowhere upwards.
 
     Raises:
-        UntranslatableError: it is none.
+        UntranslatableError: it is not one.
     """
     _path(path, where)
     if path.startswith("/"):
@@ -55,7 +55,7 @@ def check_absolute(path: Any, where: str) -> None:
     """Check a path of a file system: absolute, and nowhere upwards.
 
     Raises:
-        UntranslatableError: it is none.
+        UntranslatableError: it is not one.
     """
     _path(path, where)
     if not path.startswith("/"):
@@ -102,7 +102,7 @@ def check_persistent_volume(manifest: Spec) -> None:
     """Check a PersistentVolume: a folder of the node.
 
     Raises:
-        UntranslatableError: it is none, or its path is no path of the node.
+        UntranslatableError: it is not one, or its path is not a path of the node.
     """
     spec = manifest.get("spec") or {}
     sources = [source for source in ("hostPath", "local") if spec.get(source)]

@@ -1,4 +1,4 @@
-"""The image of a kind node: present in the engine, else pulled, else built from packages.
+"""The image of a kind node: present in the engine, otherwise pulled, otherwise built from packages.
 
 :func:`ensure` is all that a cluster needs of it. What is built is described by the folder ``files``:
 

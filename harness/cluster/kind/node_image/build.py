@@ -61,7 +61,7 @@ def ensure(settings: Settings, on_progress: OnProgress = quiet) -> str:
             for tag in (built, *([pulled] if reference else [])):
                 if engine.find_image(api, tag):
                     return tag
-            if reference and _pulled(reference, pulled, api, on_progress):
+            if reference and _pull(reference, pulled, api, on_progress):
                 return pulled
             _build(built, base, settings, api, on_progress)
         return built
@@ -70,13 +70,13 @@ def ensure(settings: Settings, on_progress: OnProgress = quiet) -> str:
 
 
 def built_tag(base: str) -> str:
-    """The tag of the image that is built on ``base``."""
+    """Return the tag of the image that is built on ``base``."""
     made = [programs.tag_of(program) for program in programs.OF_THE_NODE]
     text = "\n".join([base, system.inputs(), *made])
     return f"{REPOSITORY}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _pulled(reference: str, tag: str, api: APIClient, on_progress: OnProgress) -> bool:
+def _pull(reference: str, tag: str, api: APIClient, on_progress: OnProgress) -> bool:
     reason = pull(reference, lambda line: on_progress(f"[node] {line}"))
     if reason:
         on_progress(f"[node] cannot be pulled ({reason}); it is built from packages")
@@ -116,9 +116,9 @@ def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress:
 
 
 def _names(made: dict[Program, str], api: APIClient) -> dict[str, list[str]]:
-    """The references of each part: as the manifests name it, or as kubeadm and kind list them."""
-    kubernetes = _listed(made[programs.KUBERNETES], api)
-    provisioner, helper = _listed(made[programs.KIND], api)
+    """Return the references of each part: as the manifests name it, or as kubeadm and kind list them."""
+    kubernetes = _read_list(made[programs.KUBERNETES], api)
+    provisioner, helper = _read_list(made[programs.KIND], api)
     found = {part.name: list(part.references) for part in system.PARTS}
     found["coredns"] = [name for name in kubernetes if "/coredns" in name]
     found["kubernetes"] = [name for name in kubernetes if "/coredns" not in name and "/pause" not in name]
@@ -132,8 +132,8 @@ def _names(made: dict[Program, str], api: APIClient) -> dict[str, list[str]]:
     return found
 
 
-def _listed(tag: str, api: APIClient) -> list[str]:
-    """The lines of the file ``/images`` of a program's image."""
+def _read_list(tag: str, api: APIClient) -> list[str]:
+    """Return the lines of the file ``/images`` of a program's image."""
     text = programs.read_file(tag, "/images", api).decode()
     return [line for line in text.splitlines() if line]
 

@@ -62,7 +62,7 @@ def preload(
         images: the names that pods use, by the name in this engine.
         tag: name of the result.
         labels: of the result.
-        on_line: told of each step.
+        on_line: receives a line for each step.
         timeout_s: seconds that one request to the engine may take.
 
     Raises:
@@ -156,7 +156,7 @@ def _import(api: APIClient, container: str, local: str, references: Sequence[str
 
 @contextlib.contextmanager
 def _archive(api: APIClient, image: str) -> Iterator[IO[bytes]]:
-    """The image as ``kind/images/image.tar`` in an archive, positioned at its start."""
+    """Yield the image as ``kind/images/image.tar`` in an archive, positioned at its start."""
     with tempfile.TemporaryFile(prefix="kaapana-harness-") as saved, tempfile.TemporaryFile() as target:
         for block in api.get_image(image, chunk_size=_BLOCK):
             saved.write(block)

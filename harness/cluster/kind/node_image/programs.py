@@ -41,7 +41,7 @@ class Program:
     Attributes:
         name: its folder below ``files``, with ``build.sh``; its image is ``kaapana-harness/kind-<name>``.
         version: of its module; empty for a program of ours.
-        minutes: what it takes on two processors, to be told beforehand.
+        minutes: what it takes on two processors, for the line that is printed beforehand.
         for_host: it runs on this host, whose system need not be that of the engine.
     """
 
@@ -66,7 +66,7 @@ OF_THE_NODE = (KIND, NETWORK, STORAGE, COREDNS, KUBERNETES)
 
 
 def context(program: Program) -> Context:
-    """All that decides the program."""
+    """Return all that decides the program."""
     return Context(
         [
             Entry("Dockerfile", path=FILES / "program.Dockerfile"),
@@ -77,7 +77,7 @@ def context(program: Program) -> Context:
 
 
 def tag_of(program: Program) -> str:
-    """The tag of its image: a hash of the source, the versions and the system that it is compiled for."""
+    """Return the tag of its image: a hash of the source, the versions and the system that it is compiled for."""
     arguments = _arguments(program)
     inputs = context(program).digest(*(f"{key}={value}" for key, value in sorted(arguments.items())))
     return f"{program.repository}:{inputs[:12]}"
@@ -146,10 +146,10 @@ def _compile(
 
 
 def read_file(tag: str, name: str, api: APIClient) -> bytes:
-    """A file of an image that has nothing in it which could be run.
+    """Return a file of an image that has nothing in it which could be run.
 
     Raises:
-        ImageError: it is no file of the image.
+        ImageError: it is not a file of the image.
     """
     container = api.create_container(tag, command=["/none"], labels={engine.LABEL_NAME: "kind-read"})["Id"]
     try:
@@ -160,7 +160,7 @@ def read_file(tag: str, name: str, api: APIClient) -> bytes:
     with tarfile.open(fileobj=content) as archive:
         file = archive.extractfile(name.rpartition("/")[2])
         if file is None:
-            raise ImageError(f"{name} is no file of {tag}", fix=f"docker rmi {tag}")
+            raise ImageError(f"{name} is not a file of {tag}", fix=f"docker rmi {tag}")
         return file.read()
 
 

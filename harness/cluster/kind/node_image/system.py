@@ -122,12 +122,12 @@ PARTS = (
 
 
 def system_context() -> Context:
-    """The files of the node's own build."""
+    """Return the files of the node's own build."""
     return Context([Entry("Dockerfile", path=FILES / "node.Dockerfile"), *package_entries(FILES / "node", "node")])
 
 
 def part_context(part: Part) -> Context:
-    """The files of a part's build."""
+    """Return the files of a part's build."""
     tools = package_entries(FILES, "", only=["tools.bash"]) if "tools.bash" in part.dockerfile else []
     return Context([Entry("Dockerfile", content=part.dockerfile.encode()), *tools])
 
