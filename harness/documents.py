@@ -1,4 +1,4 @@
-"""YAML, JSON and TOML that somebody else wrote, within bounds: the one place where the harness reads such documents.
+"""Read untrusted YAML, JSON and TOML within bounds: the one place where the harness reads such documents.
 
 A small document can grow without bounds (aliases), recurse without end (nesting), or hold what breaks whoever works
 with it later: impossible dates, numbers with a million digits, infinity, halves of surrogate pairs. All of that is
@@ -65,12 +65,12 @@ def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
         UnreadableError: there is no such file, it is of another kind, larger than ``most`` bytes, or may not be read.
     """
     try:
-        # what is no regular file must not block
+        # what is not a regular file must not block
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         with open(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
-                raise UnreadableError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+                raise UnreadableError("it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
             data = file.read(most + 1)
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
@@ -119,14 +119,14 @@ def yaml_documents(text: str, *, text_keys: bool = False, most_nodes: int = MAX_
         most_nodes: values of the stream, those behind its aliases included.
 
     Raises:
-        DocumentError: it is no YAML, or more than a document may be.
+        DocumentError: it is not YAML, or more than a document may be.
     """
     loader = _TextKeys if text_keys else _Bounded
     try:
         _check_events(text, most_nodes)
         return list(yaml.load_all(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
-        raise DocumentError(_marked(error)) from None
+        raise DocumentError(_describe_mark(error)) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise DocumentError(" ".join(str(error).split())) from None
     except RecursionError:
@@ -137,7 +137,7 @@ def json_document(text: str | bytes) -> Any:
     """Return the document of a JSON text.
 
     Raises:
-        DocumentError: it is no JSON, nested too deeply, or has numbers or characters that JSON does not have.
+        DocumentError: it is not JSON, nested too deeply, or has numbers or characters that JSON does not have.
     """
     try:
         document = json.loads(text, parse_constant=_no_constant, parse_int=_integer)
@@ -155,7 +155,7 @@ def toml_document(text: str) -> dict[str, Any]:
     """Return the document of a TOML text.
 
     Raises:
-        DocumentError: it is no TOML, or nested too deeply.
+        DocumentError: it is not TOML, or nested too deeply.
     """
     try:
         document: dict[str, Any] = tomllib.loads(text)
@@ -169,7 +169,7 @@ def toml_document(text: str) -> dict[str, Any]:
 
 
 def _no_constant(word: str) -> Any:
-    raise DocumentError(f"{word} is no number of JSON")
+    raise DocumentError(f"{word} is not a number of JSON")
 
 
 def _integer(digits: str) -> int:
@@ -178,7 +178,7 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _marked(error: yaml.MarkedYAMLError) -> str:
+def _describe_mark(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     words = " ".join(filter(None, [error.context, error.problem, error.note]))
@@ -244,7 +244,7 @@ class _Bounded(_Base):  # type: ignore[misc]  # of one of two types
                 raise ValueError(f"a number of {len(node.value)} characters")
             value = getattr(self, f"construct_yaml_{kind}")(node)
             if isinstance(value, float) and not -sys.float_info.max <= value <= sys.float_info.max:
-                raise ValueError(f"{node.value} is no number of JSON")
+                raise ValueError(f"{node.value} is not a number of JSON")
             if isinstance(value, str):
                 value.encode("utf-8")
         except UnicodeEncodeError:
@@ -272,7 +272,7 @@ class _TextKeys(_Bounded):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         if not isinstance(node, yaml.MappingNode):
-            raise _wrong(node, "a mapping is wanted here")
+            raise _wrong(node, "expected a mapping here")
         self.flatten_mapping(node)
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:

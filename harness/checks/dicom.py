@@ -20,7 +20,7 @@ POSITION_TOLERANCE = 0.1
 
 
 def as_series(source: Series | Path | str) -> Series:
-    """The series itself, or the only one of a folder.
+    """Return the series itself, or the only one of a folder.
 
     Raises:
         InputDataError: there is no image in the folder.
@@ -37,7 +37,7 @@ def as_series(source: Series | Path | str) -> Series:
 
 
 def differences(mine: Geometry, other: Geometry) -> list[str]:
-    """What differs between two grids, in words; empty when both describe the same voxels."""
+    """Return what differs between two grids, in words; empty when both describe the same voxels."""
     found = []
     if mine.shape != other.shape:
         found.append(f"{mine.shape} voxels (slices, rows, columns) instead of {other.shape}")
@@ -59,7 +59,7 @@ def stack_geometry(
     *,
     thickness: float,
 ) -> Geometry:
-    """The grid of a stack of frames, of which some positions may be missing.
+    """Return the grid of a stack of frames, of which some positions may be missing.
 
     Args:
         origins: Image Position (Patient) of the frames, in any order; equal positions count once.
@@ -97,7 +97,7 @@ def placement(origin: Sequence[float], inner: Geometry, outer: Geometry) -> tupl
     """
     if not np.allclose(inner.orientation, outer.orientation, rtol=0, atol=1e-3):
         raise CheckError(
-            f"the segmentation lies in planes of orientation {_numbers(inner.orientation)}, "
+            f"the segmentation is in planes of orientation {_numbers(inner.orientation)}, "
             f"its source in {_numbers(outer.orientation)}"
         )
     if not np.allclose(inner.spacing[1:], outer.spacing[1:], rtol=0, atol=1e-3):

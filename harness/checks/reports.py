@@ -1,4 +1,4 @@
-"""What a test can ask of an HTML report: its words, its pictures, its title."""
+"""Read an HTML report for assertions: its words, its pictures, its title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DICOM segmentation as a test sees it: valid or not and why, its labels, its voxels on the source's grid."""
+"""A DICOM segmentation for assertions: whether it is valid and why not, its labels, its voxels on the source's grid."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class Segmentation:
         return [str(item.get("SegmentLabel", "")) for item in segments]
 
     def references(self, series: Series | Path | str) -> Verdict:
-        """Whether the SEG was made from this series: series UID, images, frame of reference, study."""
+        """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
         series = as_series(series)
         problems = []
-        uids, images = _referenced(self.dataset)
+        uids, images = _read_references(self.dataset)
         if not uids:
             problems.append("the segmentation references no series at all")
         elif series.series_instance_uid not in uids:
@@ -85,7 +85,7 @@ class Segmentation:
         return Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images referenced")
 
     def lies_on(self, series: Series | Path | str) -> Verdict:
-        """Whether the SEG's own grid is the series' grid: spacing, origin, orientation and shape.
+        """Return whether the SEG's own grid is the series' grid: spacing, origin, orientation and shape.
 
         A SEG that leaves empty slices out has another shape; its masks are on the series' grid nevertheless.
         """
@@ -112,8 +112,8 @@ class Segmentation:
 
     @functools.cached_property
     def geometry(self) -> Geometry:
-        """The grid on which masks are given: that of the referenced source, else :attr:`own_geometry`."""
-        uids, _ = _referenced(self.dataset)
+        """The grid on which masks are given: that of the referenced source, otherwise :attr:`own_geometry`."""
+        uids, _ = _read_references(self.dataset)
         for series in self._sources:
             if series.series_instance_uid in uids and series.geometry is not None:
                 return series.geometry
@@ -229,7 +229,7 @@ def _segment_number(frame: Any, shared: Any) -> int:
     return int(_item(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
 
 
-def _referenced(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
+def _read_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
     """Series UIDs and SOP instance UIDs that the SEG says it was made from."""
     series, instances = set(), set()
     for item in dataset.get("ReferencedSeriesSequence", []):

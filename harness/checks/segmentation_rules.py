@@ -1,4 +1,4 @@
-"""When a DICOM SEG is well formed: the parts of the standard (PS3.3 A.51, C.8.20) that viewers and archives rely on."""
+"""Check that a DICOM SEG is well formed: what viewers and archives rely on (PS3.3 A.51, C.8.20)."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _references(dataset: pydicom.Dataset) -> Iterator[str]:
 
 
 def _as_highdicom_reads_it(dataset: pydicom.Dataset) -> Iterator[str]:
-    """What the reference reader for SEG objects objects to; it is stricter than most viewers."""
+    """Yield what the reference reader for SEG objects objects to; it is stricter than most viewers."""
     import highdicom
 
     try:

@@ -29,7 +29,7 @@ class Verdict:
 
     @classmethod
     def of_problems(cls, subject: str, problems: list[str], *, good: str = "") -> Verdict:
-        """A verdict that is yes when there are no problems; the first one is the summary."""
+        """Return a verdict that is yes when there are no problems; the first one is the summary."""
         if not problems:
             return cls(True, subject, good)
         summary = problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"

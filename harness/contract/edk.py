@@ -15,5 +15,5 @@ ADVICE: Final = "deliver='edk' (--deliver edk, --kaapana-deliver edk) installs i
 
 
 def holds(reference: str) -> bool:
-    """Whether an image lies in the kit's registry by its name."""
+    """Return whether an image is in the kit's registry by its name."""
     return reference.startswith(tuple(f"{registry}/" for registry in REGISTRIES))

@@ -108,13 +108,13 @@ PLATFORM_IMAGES: Final = (
 
 
 def dns_name(service: tuple[str, str, int]) -> str:
-    """The short name under which the platform's code addresses a service, ``<name>.<namespace>.svc``."""
+    """Return the short name under which the platform's code addresses a service, ``<name>.<namespace>.svc``."""
     name, namespace, _ = service
     return f"{name}.{namespace}.svc"
 
 
 def url(service: tuple[str, str, int], scheme: str = "http") -> str:
-    """The service's URL with its port, without a path."""
+    """Return the service's URL with its port, without a path."""
     return f"{scheme}://{dns_name(service)}:{service[2]}"
 
 

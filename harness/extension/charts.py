@@ -61,7 +61,7 @@ class Chart:
 
 
 def find(root: Path) -> list[Path]:
-    """Folders with a Chart.yaml; what lies in the ``charts/`` folder of another chart is a sub-chart."""
+    """Folders with a Chart.yaml; what is in the ``charts/`` folder of another chart is a sub-chart."""
     folders = [path.parent for path in trees.walk(root) if path.name == "Chart.yaml"]
     return [
         folder
@@ -71,7 +71,7 @@ def find(root: Path) -> list[Path]:
 
 
 def is_workflow(root: Path, folder: Path) -> bool:
-    """The build script's rule: first requirement is the installer, or the keyword ``kaapanaworkflow``."""
+    """Return the build script's rule: first requirement is the installer, or the keyword ``kaapanaworkflow``."""
     requirements = _requirements(root, folder) if (folder / "requirements.yaml").is_file() else ()
     if requirements and requirements[0].name == INSTALLER:
         return True
@@ -117,7 +117,7 @@ def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
         )
     if not _VERSION.fullmatch(metadata["version"]):
         raise ExtensionError(
-            f"{shown}: version {in_short(metadata['version'])} is no version that Helm reads",
+            f"{shown}: version {in_short(metadata['version'])} is not a version that Helm reads",
             fix="write the version as three numbers, e.g. 0.1.0",
         )
     words = metadata.get("keywords") or []
@@ -172,13 +172,13 @@ def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, .
         shown: how messages name the file.
 
     Raises:
-        ExtensionError: it is no list, or an entry has no name.
+        ExtensionError: it is not a list, or an entry has no name.
     """
     entries = document.get("dependencies") or []
     if not isinstance(entries, list):
         raise ExtensionError(f"{shown}: dependencies must be a list, not {in_short(entries)}")
     if len(entries) > _MOST_DEPENDENCIES:
-        raise ExtensionError(f"{shown} has {len(entries)} dependencies; {_MOST_DEPENDENCIES} are the most")
+        raise ExtensionError(f"{shown} has {len(entries)} dependencies, at most {_MOST_DEPENDENCIES} are allowed")
     found = []
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
@@ -198,7 +198,7 @@ def check_dependency_name(name: str, where: str) -> None:
     """
     if not _DEPENDENCY_NAME.fullmatch(name) or ".." in name:
         raise ExtensionError(
-            f"{where} is named {in_short(name)}, which is no name of a chart",
+            f"{where} is named {in_short(name)}, which is not a name of a chart",
             fix="letters, digits, dashes, dots and underscores",
         )
 
@@ -250,8 +250,8 @@ def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
     custom = platform.get("custom_registry_url")
     if custom and not (isinstance(custom, str) and REGISTRY.fullmatch(custom)):
         raise ExtensionError(
-            f"{shown}: global.custom_registry_url {in_short(custom)} is no registry",
-            fix="write it as it stands in references of images, such as registry.site:5000/team",
+            f"{shown}: global.custom_registry_url {in_short(custom)} is not a registry",
+            fix="write it as it is written in image references, such as registry.site:5000/team",
         )
     if not _DNS_LABEL.fullmatch(image):
         raise ExtensionError(

@@ -1,4 +1,4 @@
-"""What a DAG image brings to Airflow, read from the files of a source tree or out of a built image alike."""
+"""The files that a DAG image brings to Airflow, from a source tree or from a built image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.extension import operators
 from harness.extension.operators import OperatorImage
 
 INSTALL_ROOT = PurePosixPath("/kaapana/tmp")
-"""What lies below it in a DAG image is copied to Airflow (build 6)."""
+"""What is below it in a DAG image is copied to Airflow (build 6)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class InstalledFile:
     Attributes:
         installed: path relative to :data:`INSTALL_ROOT`, e.g. ``dags/dag_x.py``.
         shown: how messages name it: its path in the source tree, or the image that it lies in.
-        read: returns its text; raises ExtensionError for a file that is no text.
+        read: returns its text; raises ExtensionError for a file that is not text.
     """
 
     installed: str
@@ -43,7 +43,7 @@ class InstalledFile:
         return "dag" in text and "airflow" in text
 
     def readable(self) -> str:
-        """Return its text, or nothing where it is no text."""
+        """Return its text, or nothing where it is not text."""
         try:
             return self.read()
         except ExtensionError:
@@ -77,10 +77,10 @@ class Contents:
 
     @property
     def imported_images(self) -> tuple[OperatorImage, ...]:
-        """Those references that stand in a DAG file or in a module that one of them imports."""
-        return tuple(_images(self._imported()))
+        """Those references that are in a DAG file or in a module that one of them imports."""
+        return tuple(_images(self._find_imported()))
 
-    def _imported(self) -> Iterator[InstalledFile]:
+    def _find_imported(self) -> Iterator[InstalledFile]:
         by_module = {_module(file.installed): file for file in self.files if file.is_python}
         pending, seen = [_module(file.installed) for file in self.dag_files], set[str]()
         while pending:
@@ -98,12 +98,12 @@ def _images(files: Iterable[InstalledFile]) -> Iterator[OperatorImage]:
 
 
 def _module(installed: str) -> str:
-    """The name under which DAG code imports an installed file; the DAG folder is on ``sys.path`` (build 3)."""
+    """Return the name under which DAG code imports an installed file; the DAG folder is on ``sys.path`` (build 3)."""
     return PurePosixPath(installed).with_suffix("").as_posix().removeprefix("dags/").replace("/", ".")
 
 
 def _imports(text: str, module: str) -> Iterator[str]:
-    """The modules that may be meant by the imports of a Python file."""
+    """Yield the modules that may be meant by the imports of a Python file."""
     package = module.rpartition(".")[0]
     for node in _nodes(text):
         if isinstance(node, ast.Import):

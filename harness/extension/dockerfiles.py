@@ -98,7 +98,7 @@ def read(root: Path, dockerfile: Path) -> Container:
     )
 
 
-# a repository as it stands in references of images, without registry and tag
+# a repository as it is written in image references, without registry and tag
 _IMAGE = re.compile(r"[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*")
 _LONGEST_IMAGE = 128
 
@@ -113,8 +113,8 @@ def _check_names(dockerfile: Path, image: str, labels: Mapping[str, str]) -> Non
     registry = labels.get("REGISTRY", "")
     if registry and LOCAL_REGISTRY not in registry and not REGISTRY.fullmatch(registry):
         raise ExtensionError(
-            f"{dockerfile}: LABEL REGISTRY={in_short(registry)} is no registry",
-            fix="write it as it stands in references of images, such as registry.site:5000/team",
+            f"{dockerfile}: LABEL REGISTRY={in_short(registry)} is not a registry",
+            fix="write it as it is written in image references, such as registry.site:5000/team",
         )
 
 
@@ -122,7 +122,7 @@ _LABEL_FIX = 'write a line of its own: LABEL IMAGE="<name>" (the platform reads 
 
 
 def _why(text: str) -> str:
-    """What looks like the label but is not read: several labels on a line, blanks, lower case."""
+    """Return what looks like the label but is not read: several labels on a line, blanks, lower case."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.search(r"\bimage\b\s*=", line, re.IGNORECASE) and not line.strip().startswith("#"):
             return f"line {number} is not understood by the platform's build script: {line.strip()}"
@@ -130,7 +130,7 @@ def _why(text: str) -> str:
 
 
 def copies(root: Path, container: Container) -> list[Copy]:
-    """The files that reach the image by ``COPY`` and ``ADD`` from the context, in the order of the Dockerfile.
+    """Return the files that reach the image by ``COPY`` and ``ADD`` from the context, in the order of the Dockerfile.
 
     A later copy to the same destination replaces an earlier one. Sources that do not exist make the build
     fail later with Docker's own message, so they are left out here.

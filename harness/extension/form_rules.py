@@ -1,4 +1,4 @@
-"""The rules that the values of a form must keep: types, required values, the JSON schema (runtime 11)."""
+"""Check the values of a form: types, required values, the JSON schema (runtime 11)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]
     except RecursionError:
         raise FormError(f"{form}: the DAG's form is nested too deeply, or refers to itself") from None
     except Exception as error:
-        # a validator meets what is no schema lazily, with errors of any kind
+        # a validator meets what is not a schema lazily, with errors of any kind
         where = _culprit(properties, filled)
         raise FormError(
             f"{form}: the DAG's form is not a usable JSON schema{f' at {where}' if where else ''}",
@@ -108,7 +108,7 @@ def _message(problem: jsonschema.ValidationError) -> str:
 
 
 def _culprit(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
-    """The first property whose own schema cannot be used."""
+    """Return the first property whose own schema cannot be used."""
     for name, schema in properties.items():
         try:
             list(bounded_validator(_clean(schema)).iter_errors(filled.get(name)))
@@ -118,7 +118,7 @@ def _culprit(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
 
 
 def _clean(schema: Any) -> Any:
-    """The schema without the page's own ``required`` flags, which no validator understands.
+    """Return the schema without the page's own ``required`` flags, which no validator understands.
 
     What a branch adds is judged where the form is filled; a validator would demand the branch of the whole object.
     """

@@ -29,7 +29,7 @@ def data_form(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The branches of an object-level ``oneOf``/``anyOf`` (runtime 11.2)."""
+    """Return the branches of an object-level ``oneOf``/``anyOf`` (runtime 11.2)."""
     branches = schema.get("oneOf") or schema.get("anyOf") or []
     return [dict(branch) for branch in branches if isinstance(branch, Mapping)]
 
@@ -46,7 +46,7 @@ def all_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def effective(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The properties of the object, with those of the chosen branch merged in (runtime 11.2)."""
+    """Return the properties of the object, with those of the chosen branch merged in (runtime 11.2)."""
     parts = [schema]
     if branches := _branches(schema):
         parts.append(_branch(branches, given))
@@ -59,7 +59,7 @@ def effective(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _branch(branches: list[dict[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The branch whose constants equal the given values; the first one when no constant was given."""
+    """Return the branch whose constants equal the given values; the first one when no constant was given."""
     best, best_score = branches[0], 0
     for branch in branches:
         score = 0

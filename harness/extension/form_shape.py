@@ -28,7 +28,7 @@ def check_shape(ui_forms: Any) -> None:
     left = _MOST_VALUES
     for form, schema in ui_forms.items():
         if not isinstance(form, str) or not _is_text(form):
-            raise FormError(f"the DAG's ui_forms have a form named {shown(form)}, which is no name")
+            raise FormError(f"the DAG's ui_forms have a form named {shown(form)}, which is not a name")
         left = _check_size(form, schema, left)
         if isinstance(schema, Mapping):
             for problem in _problems(schema, ""):
@@ -48,7 +48,7 @@ def _check_size(form: str, schema: Any, left: int) -> int:
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) and _is_text(key) for key in value):
                 odd = next(key for key in value if not (isinstance(key, str) and _is_text(key)))
-                raise FormError(f"{form}: the DAG's form has the key {shown(odd)}, which is no text")
+                raise FormError(f"{form}: the DAG's form has the key {shown(odd)}, which is not text")
             pending += [(inner, depth + 1) for inner in value.values()]
         elif isinstance(value, list | tuple):
             pending += [(inner, depth + 1) for inner in value]

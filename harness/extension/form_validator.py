@@ -1,4 +1,4 @@
-"""JSON schema for forms that somebody else wrote: patterns within a time limit, and nothing is fetched for a ``$ref``.
+"""Validate against untrusted JSON schemas: patterns within a time limit, and no ``$ref`` is fetched.
 
 Python's own ``re`` cannot be interrupted, so a pattern such as ``^(a+)+$`` would hold the process for years.
 """
@@ -77,15 +77,15 @@ def bounded_validator(schema: Any) -> Any:
 
 
 def _search(pattern: Any, text: str, deadline: float) -> bool:
-    """Whether a pattern is found in a text, as ECMAScript's ``test`` does.
+    """Return whether a pattern is found in a text, as ECMAScript's ``test`` does.
 
     Raises:
-        PatternError: it is no pattern, or takes too long.
+        PatternError: it is not a pattern, or takes too long.
     """
     if not isinstance(pattern, str):
-        raise PatternError(f"the pattern {shown(pattern)} is no text")
+        raise PatternError(f"the pattern {shown(pattern)} is not text")
     if len(pattern) > _LONGEST_PATTERN:
-        raise PatternError(f"a pattern has {len(pattern)} characters, {_LONGEST_PATTERN} are the most")
+        raise PatternError(f"a pattern has {len(pattern)} characters, at most {_LONGEST_PATTERN} are allowed")
     if _unrolled(pattern) > _MOST_UNROLLED:
         raise PatternError(
             f"the repetitions of the pattern {shown(pattern)} stand for more than {_MOST_UNROLLED} signs"
@@ -100,7 +100,7 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
             f"the pattern {shown(pattern)} takes more than {_TIMEOUT_S:.0f} s on {shown(text)}"
         ) from None
     except (regex.error, RecursionError, ValueError, OverflowError, MemoryError) as error:
-        raise PatternError(f"the pattern {shown(pattern)} is no regular expression: {error}") from None
+        raise PatternError(f"the pattern {shown(pattern)} is not a regular expression: {error}") from None
 
 
 def _unrolled(pattern: str) -> int:

@@ -1,4 +1,4 @@
-"""What the platform's workflow form submits for the values that an author gives (runtime 11).
+"""Fill a workflow form as the platform's page does, from the values that an author gives (runtime 11).
 
 The form is a set of JSON schema objects (``ui_forms`` of the DAG). Untouched properties get their default, as
 in the browser. Where the browser would silently drop or reset a value, a test author gets an error instead:
@@ -22,7 +22,7 @@ from harness.extension.form_shape import check_shape
 def complete(
     ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, confirmation_required: bool = True
 ) -> dict[str, Any]:
-    """The rendered forms as the browser would submit them.
+    """Return the rendered forms as the browser would submit them.
 
     Args:
         ui_forms: the DAG's ``ui_forms`` as the backend delivers them.
@@ -102,7 +102,7 @@ def _typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
 
 def _finite(value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"{value} is no number of JSON")
+        raise ValueError(f"{value} is not a number of JSON")
     return value
 
 
@@ -163,7 +163,7 @@ def _fill(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> dic
 
 
 def _untouched(schema: Mapping[str, Any]) -> Any:
-    """The value that is submitted when nobody touches the field (runtime 11.2)."""
+    """Return the value that is submitted when nobody touches the field (runtime 11.2)."""
     if "default" in schema:
         return schema["default"]
     if "const" in schema:

@@ -51,7 +51,7 @@ class OperatorImage:
     seen_by_build_script: bool
 
     def resolve(self, registry: str, version: str) -> str:
-        """The reference as a cluster with this registry and platform version pulls it."""
+        """Return the reference as a cluster with this registry and platform version pulls it."""
         return self.reference.replace(REGISTRY, registry).replace(VERSION, version)
 
 
@@ -117,7 +117,7 @@ def _constants(tree: ast.Module) -> dict[str, str]:
 
 
 def _text(node: ast.expr | None, known: dict[str, str]) -> str | None:
-    """The text that an expression gives, or ``None``."""
+    """Return the text that an expression gives, or ``None``."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.Name):

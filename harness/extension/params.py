@@ -65,9 +65,9 @@ class Parameter:
     def __str__(self) -> str:
         parts = [f"{self.name} ({self.type}"]
         if not self.is_heading:
-            parts.append(f", default {_shown(self.default)}")
+            parts.append(f", default {_show(self.default)}")
         if self.choices:
-            parts.append(f", {'some' if self.type == 'list_multi' else 'one'} of {_shown(self.choices)}")
+            parts.append(f", {'some' if self.type == 'list_multi' else 'one'} of {_show(self.choices)}")
         return "".join(parts) + ")"
 
 
@@ -109,7 +109,7 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
     known = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in known:
-            raise _unknown(name, parameters)
+            raise _refuse_name(name, parameters)
     posted: dict[str, Any] = {}
     for name, parameter in known.items():
         if parameter.is_heading:
@@ -117,7 +117,7 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
                 raise FormError(f"extension parameter {name} is a {parameter.type}, for which there is nothing to give")
             value = parameter.default
         else:
-            value = _entered(parameter, given[name]) if name in given else parameter.default
+            value = _convert_entry(parameter, given[name]) if name in given else parameter.default
             if parameter.required and (value is None or value in ("", ())):
                 raise _missing(parameter)
         if parameter.type == "list_multi":
@@ -137,7 +137,7 @@ def from_text(parameters: Sequence[Parameter], text: Mapping[str, str]) -> dict[
         FormError: the text does not read as the type.
     """
     known = {parameter.name: parameter for parameter in parameters}
-    return {name: _typed(known[name], word) if name in known else word for name, word in text.items()}
+    return {name: _parse_text(known[name], word) if name in known else word for name, word in text.items()}
 
 
 def _parameter(name: Any, entry: Any, where: str) -> Parameter:
@@ -207,8 +207,8 @@ def _scalar(value: Any, where: str) -> Scalar:
     return value
 
 
-def _entered(parameter: Parameter, value: Any) -> Any:
-    """What a user's entry is in the dialog's terms."""
+def _convert_entry(parameter: Parameter, value: Any) -> Any:
+    """Return what a user's entry is in the dialog's terms."""
     if parameter.type == "list_multi":
         # one choice may have a comma of its own
         whole = [value] if value in parameter.choices else [part.strip() for part in str(value).split(",")]
@@ -231,7 +231,7 @@ def _choice(parameter: Parameter, value: Any) -> Scalar:
     for choice in offered:
         if value == choice or str(value) == _as_text(choice):
             return choice
-    some = " or ".join(map(_shown, offered[:_SHOWN]))
+    some = " or ".join(map(_show, offered[:_SHOWN]))
     allowed = some if len(offered) <= _SHOWN else f"one of its {len(offered)} choices"
     close = difflib.get_close_matches(str(value), map(_as_text, offered), n=3)
     raise FormError(
@@ -241,7 +241,7 @@ def _choice(parameter: Parameter, value: Any) -> Scalar:
     )
 
 
-def _typed(parameter: Parameter, text: str) -> Any:
+def _parse_text(parameter: Parameter, text: str) -> Any:
     try:
         if parameter.type in _SWITCHES:
             return {"true": True, "false": False}[text.strip().lower()]
@@ -255,7 +255,7 @@ def _typed(parameter: Parameter, text: str) -> Any:
     return text
 
 
-def _unknown(name: str, parameters: Sequence[Parameter]) -> FormError:
+def _refuse_name(name: str, parameters: Sequence[Parameter]) -> FormError:
     asked = [parameter for parameter in parameters if not parameter.is_heading]
     close = difflib.get_close_matches(str(name), [parameter.name for parameter in asked], n=3)
     return FormError(
@@ -276,11 +276,11 @@ def _missing(parameter: Parameter) -> FormError:
 
 
 def _as_text(value: Scalar) -> str:
-    """A choice as JavaScript writes it into a text."""
+    """Return a choice as JavaScript writes it into a text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 

@@ -40,7 +40,7 @@ class ExtensionSource:
     contents: Contents
 
     def mentioning(self, text: str) -> tuple[str, ...]:
-        """Names of the processing images in whose folders a file has a text; files that are no text have none."""
+        """Names of the processing images in whose folders a file has a text; files that are not text have none."""
         found = []
         for container in self.processing_images:
             for path in trees.walk(container.directory):
@@ -93,7 +93,7 @@ def _chart(root: Path) -> tuple[Chart, list[Path]]:
             last_seen=f"found: {', '.join(sorted(entry.name for entry in root.iterdir())[:20]) or 'nothing'}",
             fix="write the chart to extension/<name>-workflow/Chart.yaml, or give the extension's own folder",
         )
-    # charts of applications may lie in processing-containers/ (build 18.3)
+    # charts of applications may be in processing-containers/ (build 18.3)
     workflows = folders if len(folders) == 1 else [f for f in folders if charts.is_workflow(root, f)]
     if len(workflows) != 1:
         listed = ", ".join(str(folder.relative_to(root)) for folder in workflows or folders)
@@ -106,7 +106,7 @@ def _chart(root: Path) -> tuple[Chart, list[Path]]:
 
 
 def _containers(root: Path, edk: bool) -> list[Container]:
-    """All Dockerfiles; outside the platform's own repository only the exact file name counts (build 4.2)."""
+    """Return all Dockerfiles; outside the platform's own repository only the exact file name counts (build 4.2)."""
     if edk:
         found = kit.containers(root)
     else:

@@ -1,7 +1,7 @@
 """Reading an author's source tree, which is not trusted: bounded, inside the root, YAML without objects.
 
 Nothing here executes anything of the tree. Links are never followed while walking, and a file that is
-reached through a link must lie inside the root.
+reached through a link must be inside the root.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SKIPPED_FOLDERS = frozenset({".git", "__pycache__", ".venv", "node_modules", ".
 
 
 def check_root(path: str | os.PathLike[str]) -> Path:
-    """The tree's root as an absolute path.
+    """Return the tree's root as an absolute path.
 
     Raises:
         ExtensionError: there is nothing at ``path``, or it is not a folder.
@@ -47,7 +47,7 @@ def check_root(path: str | os.PathLike[str]) -> Path:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Every regular file below ``root`` in a stable order; links are left out.
+    """Yield every regular file below ``root`` in a stable order; links are left out.
 
     Raises:
         ExtensionError: the tree has more files or is deeper than a source tree reasonably is.
@@ -104,7 +104,7 @@ def resolved(path: Path) -> Path:
     """Return a path without links.
 
     Raises:
-        ExtensionError: the links lead in a circle, or it is no path at all.
+        ExtensionError: the links lead in a circle, or it is not a path at all.
     """
     try:
         return path.resolve()

@@ -1,7 +1,7 @@
 """Patterns of file names as Docker and Go read them, matched in time that grows with pattern times name only.
 
 ``*`` and ``?`` stay inside of one folder, ``**`` is the same as ``*``, ``[a-c]`` and ``[^a-c]`` are classes, ``\\``
-takes the next character as it is. What is no pattern (a class that never ends) matches nothing, as in Go.
+takes the next character as it is. What is not a pattern (a class that never ends) matches nothing, as in Go.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _matches_name(pattern: str, name: str) -> bool:
 
 
 def _pieces(pattern: str) -> list[_Piece | None] | None:
-    """A test for each character, ``None`` for a star; ``None`` altogether for what is no pattern."""
+    """Return a test for each character, ``None`` for a star; ``None`` altogether for what is not a pattern."""
     pieces: list[_Piece | None] = []
     at = 0
     while at < len(pattern):

@@ -57,7 +57,7 @@ SCHEMA: Final[Mapping[str, Mapping[str, type | tuple[str, ...]]]] = {
     "forms": {"confirmation_required": bool},
     "projects": {"software_mapping": bool},
 }
-"""Tables and keys of a profile. What each means stands in ``0.6.0.toml``."""
+"""Tables and keys of a profile. ``0.6.0.toml`` explains each of them."""
 
 
 class ProfileError(Exception):
@@ -73,11 +73,11 @@ class Profile:
     data: dict[str, Any]
 
     def as_json(self) -> str:
-        """The form in which Airflow and the services read it (``KAAPANA_HARNESS_PROFILE``)."""
+        """Return the form in which Airflow and the services read it (``KAAPANA_HARNESS_PROFILE``)."""
         return json.dumps(self.data, sort_keys=True)
 
     def value(self, key: str) -> Any:
-        """A value by its dotted key, e.g. ``pod.cmds_honoured``.
+        """Return a value by its dotted key, e.g. ``pod.cmds_honoured``.
 
         Raises:
             KeyError: there is no such key.
@@ -88,7 +88,7 @@ class Profile:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """The profiles that exist, sorted."""
+    """Return the profiles that exist, sorted."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
@@ -111,7 +111,7 @@ def load(name: str) -> Profile:
 
 
 def check(data: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the content of a profile's file, one text each; empty when it is complete."""
+    """Return what is wrong with the content of a profile's file, one text each; empty when it is complete."""
     problems = [f"{key} must be a text" for key in ("name", "version") if not isinstance(data.get(key), str)]
     problems += [f"unknown key {key}" for key in data if key not in SCHEMA and key not in ("name", "version")]
     for table, keys in SCHEMA.items():
@@ -129,7 +129,7 @@ def check(data: Mapping[str, Any]) -> list[str]:
 
 
 def releases() -> tuple[Profile, ...]:
-    """The profiles of releases as built, oldest first; without ``documented``."""
+    """Return the profiles of releases as built, oldest first; without ``documented``."""
     return tuple(load(name) for name in names() if name != "documented")
 
 
