@@ -34,7 +34,7 @@ class DagBag:
 
 @dataclasses.dataclass(frozen=True)
 class InstalledFiles:
-    """What lies in Airflow's folders.
+    """What is in Airflow's folders.
 
     Attributes:
         digests: path, e.g. ``dags/dag_x.py``, to the beginning of its SHA-256.
@@ -60,45 +60,43 @@ class AirflowClient:
 
     def health(self) -> None:
         """Return when the scheduler and the database are fine; an error otherwise."""
-        self._asked(lambda: self._endpoint.request("GET", f"{_HARNESS}/health", timeout_s=10))
+        self._ask(lambda: self._endpoint.request("GET", f"{_HARNESS}/health", timeout_s=10))
 
     def refresh(self) -> DagBag:
         """Parse the DAG folder now, drop the DAGs whose files are gone, and say what is there."""
-        answer = self._asked(lambda: self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S))
+        answer = self._ask(lambda: self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S))
         return DagBag(dict(answer["dags"]), dict(answer["import_errors"]))
 
     def files(self) -> InstalledFiles:
-        """The files in the folders of DAGs and plugins, whoever put them there."""
-        answer = self._asked(lambda: self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S))
+        """Return the files in the folders of DAGs and plugins, whoever put them there."""
+        answer = self._ask(lambda: self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S))
         return InstalledFiles(dict(answer["files"]), bool(answer["complete"]))
 
     def dags(self) -> dict[str, Json]:
         """``getdags``: every active DAG with its ``ui_*`` arguments and tags."""
-        found: dict[str, Json] = self._asked(
+        found: dict[str, Json] = self._ask(
             lambda: self._endpoint.json("GET", f"{_API}/getdags", params={"active_only": "true"}, timeout_s=_PARSE_S)
         )
         return found
 
     def trigger(self, dag_id: str, conf: Json) -> str:
         """Start a run without the backend; returns its run id."""
-        answer = self._asked(
-            lambda: self._endpoint.json("POST", f"{_API}/trigger/{quote(dag_id)}", body={"conf": conf})
-        )
+        answer = self._ask(lambda: self._endpoint.json("POST", f"{_API}/trigger/{quote(dag_id)}", body={"conf": conf}))
         return str(answer["message"][1]["run_id"])
 
     def abort(self, dag_id: str, run_id: str) -> None:
         """Fail the run; running tasks are killed with their pods."""
         path = f"{_API}/abort/{quote(dag_id)}/{quote(run_id, safe='')}"
-        self._asked(lambda: self._endpoint.request("POST", path, body={}))
+        self._ask(lambda: self._endpoint.request("POST", path, body={}))
 
     def run(self, dag_id: str, run_id: str) -> Json:
         """State of a run and of all its tasks, with what each task's pod ended in."""
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
-        found: Json = self._asked(lambda: self._endpoint.json("GET", path))
+        found: Json = self._ask(lambda: self._endpoint.json("GET", path))
         return found
 
     def events(self, dag_id: str, run_id: str) -> Iterator[Json]:
-        """Every change of a task's state as it happens, at last ``{"run": state}``; ends with the run.
+        """Yield every change of a task's state as it happens, at last ``{"run": state}``; ends with the run.
 
         Raises:
             EnvironmentError_: the stream broke.
@@ -110,24 +108,24 @@ class AirflowClient:
                     if line.strip():
                         yield json.loads(line)
         except RefusedError as refused:
-            raise _refused(refused) from None
+            raise _convert_refusal(refused) from None
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
-        """The log of one attempt of a task; ``None`` when it has none, because the scheduler itself ended it."""
+        """Return the log of one attempt of a task; ``None`` when it has none, because the scheduler itself ended it."""
         path = f"{_HARNESS}/logs/{quote(dag_id)}/{quote(run_id, safe='')}/{quote(task_id)}/{try_number}"
         try:
             return str(self._endpoint.request("GET", path).text)
         except RefusedError as refused:
             if refused.status == 404:
                 return None
-            raise _refused(refused) from None
+            raise _convert_refusal(refused) from None
 
-    def _asked(self, call: Callable[[], Any]) -> Any:
+    def _ask(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except RefusedError as refused:
-            raise _refused(refused) from None
+            raise _convert_refusal(refused) from None
 
 
-def _refused(refused: RefusedError) -> EnvironmentError_:
+def _convert_refusal(refused: RefusedError) -> EnvironmentError_:
     return EnvironmentError_(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")

@@ -103,7 +103,7 @@ def release_name(package: ChartPackage, params: Mapping[str, Any]) -> str:
     name = f"{package.name}-{suffix}"
     if not _RELEASE.fullmatch(name):
         raise ExtensionError(
-            f"{package.file_name} cannot be launched: Helm takes no release named {name!r}",
+            f"{package.file_name} cannot be launched: Helm does not accept a release named {name!r}",
             last_seen=f"the suffix is the value of {key}" if chosen is not None else "the suffix has 20 characters",
             fix="lower-case letters, digits and dashes, at most 53 characters with the chart's name",
         )

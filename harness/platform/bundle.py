@@ -1,4 +1,4 @@
-"""What an upload to a platform needs: the packaged chart and one archive with all images, and what to do with them."""
+"""Make what an upload to a platform needs: the packaged chart, one archive with all images, and instructions."""
 
 from __future__ import annotations
 

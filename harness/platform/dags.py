@@ -1,4 +1,4 @@
-"""From copied files to DAGs that a user can start, and what stands in the way (build 15, 19)."""
+"""Wait until copied files are DAGs that a user can start, and explain what prevents that (build 15, 19)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def collect(
         extension: its name, for messages.
         contents: what its DAG image has installed.
         coming: modules that extensions bring which are installed later, with the name of each one's chart.
-        edk_images: names of those images that lie in the registry of the development kit.
+        edk_images: names of those images that are in the registry of the development kit.
 
     Raises:
         DagFileError: a file does not import (file, line and exception are in the first line), there is no
@@ -78,7 +78,7 @@ def collect(
 
 
 def ids_of(contents: Contents, bag: DagBag) -> tuple[str, ...]:
-    """The DAG ids whose files this extension installs."""
+    """Return the DAG ids whose files this extension installs."""
     return ids_in((file.installed for file in contents.files), bag)
 
 
@@ -109,7 +109,7 @@ def raise_import_errors(contents: Contents, bag: DagBag, *, coming: Mapping[str,
 
 
 def _location(trace: str, default: str) -> tuple[str, str]:
-    """The last frame that lies in the DAG folder."""
+    """Return the last frame that is in the DAG folder."""
     where, line = default, ""
     for frame in _FRAME.finditer(trace):
         if frame["file"].startswith(f"{DAGS_DIR}/"):
@@ -130,7 +130,7 @@ def image_notes(contents: Contents, edk_images: Collection[str] = ()) -> list[st
 
     Args:
         contents: what the DAG image has installed.
-        edk_images: names of those images that lie in the registry of the development kit.
+        edk_images: names of those images that are in the registry of the development kit.
     """
     notes = []
     for image in contents.operator_images:
@@ -162,7 +162,7 @@ def _notes(dag_id: str, shown: Mapping[str, Any]) -> list[str]:
 
 
 def _problems_of(form: str, name: str, schema: Mapping[str, Any]) -> list[str]:
-    """What is odd about one property of a form (runtime 10.2, 11.3)."""
+    """Return what is odd about one property of a form (runtime 10.2, 11.3)."""
     problems = []
     if schema.get("required") is False and "enum" not in schema:
         problems.append("has `required: False`, which the platform's page treats like True: leave the key out")
@@ -171,5 +171,5 @@ def _problems_of(form: str, name: str, schema: Mapping[str, Any]) -> list[str]:
     if form == "workflow_form" and name == "single_execution":
         default = schema.get("default", False)
         if schema.get("type") != "boolean" or not isinstance(default, bool):
-            problems.append("is no boolean: every value but true counts as false, so all series go into one run")
+            problems.append("is not a boolean: every value but true counts as false, so all series go into one run")
     return problems

@@ -1,4 +1,4 @@
-"""Getting images to the platform: a push to its registry, or one ``images.tar`` for its nodes (build 1, 10.5)."""
+"""Deliver images to the platform: a push to its registry, or one ``images.tar`` for its nodes (build 1, 10.5)."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def push(images: Iterable[PodImage], registry: PlatformRegistry, say: OnProgress
     """Push to the registry; an image that is there already moves no bytes and takes one request.
 
     Raises:
-        UsageError: a reference lies in another registry, to which the harness does not push.
+        UsageError: a reference is in another registry, to which the harness does not push.
     """
     images = list(images)
     for image in images:
         if not registry.serves(image.reference):
             raise UsageError(
-                f"{image.reference} does not lie in the platform's registry {registry.name}",
+                f"{image.reference} is not in the platform's registry {registry.name}",
                 fix=ELSEWHERE,
             )
 

@@ -1,4 +1,4 @@
-"""Images that nothing asks for any more: neither this version of the harness nor an environment that runs.
+"""Prune images that neither this version of the harness nor a running environment needs.
 
 What nodes of kind get their images from is superseded like these.
 """
@@ -28,7 +28,7 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
 
     Args:
         settings: decide which images are the current ones.
-        say: is told why images stay.
+        say: receives a line for each reason why images are kept.
         everything: also those that were made in the last days.
 
     Returns:
@@ -59,7 +59,7 @@ def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = Fa
 
     Args:
         settings: where the ledger is.
-        say: is told when another process has to be waited for.
+        say: receives a line when another process has to be waited for.
         everything: also the one before the newest, which another state of the code may use.
 
     Returns:

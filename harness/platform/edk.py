@@ -1,4 +1,4 @@
-"""The way of the development kit: all images in a registry of its own, with the platform's version (build 16)."""
+"""Deliver as the development kit does: all images in a registry of its own, with the platform's version (build 16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Helm behind a small Protocol: the ``helm`` program where there is one, else Helm's own library in a wheel.
+"""Helm behind a small Protocol: the ``helm`` program on PATH, or Helm's own library from a wheel.
 
 Both give the same objects; the tests run on whichever of them a machine has.
 """
@@ -38,18 +38,18 @@ class Helm(Protocol):
         """Write ``<name>-<version>.tgz`` into ``destination`` and return its path."""
 
     def render(self, chart: Path, values: Mapping[str, Any], *, release: str, namespace: str) -> list[Manifest]:
-        """All objects of a chart folder or package, hooks among them, in no particular order."""
+        """Return all objects of a chart folder or package, hooks among them, in no particular order."""
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
         """Chart.yaml of a chart folder or package."""
 
     def show_values(self, chart: Path) -> dict[str, Any]:
-        """The chart's own values.yaml."""
+        """Return the chart's own values.yaml."""
 
 
 @functools.lru_cache(maxsize=1)
 def find() -> Helm:
-    """The ``helm`` program on PATH (Helm 3 or 4), else the library."""
+    """Return the ``helm`` program on PATH (Helm 3 or 4), otherwise the library."""
     program = shutil.which("helm")
     return HelmProgram(program) if program else HelmLibrary()
 
@@ -111,7 +111,7 @@ class HelmProgram:
             json.dump(values, file)
             file.flush()
             text = self._run(["template", release, str(chart), "--namespace", namespace, "--values", file.name])
-        return _parsed([text])
+        return _parse([text])
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
         return _mapping(self._run(["show", "chart", str(chart)]))
@@ -127,7 +127,7 @@ class HelmLibrary:
 
     def __init__(self) -> None:
         if importlib.util.find_spec("helm_python") is None:
-            raise HelmError("neither a helm program nor its library is there")
+            raise HelmError("neither the helm program nor its library is installed")
         self._process = _library_process()
 
     def dependency_update(self, chart: Path) -> None:
@@ -139,7 +139,7 @@ class HelmLibrary:
 
     def render(self, chart: Path, values: Mapping[str, Any], *, release: str, namespace: str) -> list[Manifest]:
         chosen = dict(values)
-        return _parsed(
+        return _parse(
             self._process.ask("render", chart=_absolute(chart), values=chosen, release=release, namespace=namespace)
         )
 
@@ -156,11 +156,11 @@ def _library_process() -> HelmProcess:
 
 
 def _absolute(path: Path) -> str:
-    """The process has a working directory of its own."""
+    """Return an absolute path: the process has a working directory of its own."""
     return str(path.absolute())
 
 
-def _parsed(texts: Sequence[str]) -> list[Manifest]:
+def _parse(texts: Sequence[str]) -> list[Manifest]:
     try:
         return [manifest for text in texts for manifest in manifests.documents(text)]
     except ValueError as error:

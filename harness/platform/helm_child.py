@@ -63,7 +63,7 @@ def _render(helm: Any, chart: str, values: dict[str, Any], release: str, namespa
     with helm.Chart.load(Path(chart)) as loaded:
         loaded.validate_schema(values)
         texts = loaded.render(values, name=release, namespace=namespace, is_install=True)
-        # what lies in crds/ is installed as it is
+        # what is in crds/ is installed as it is
         crds = [crd["data"] for crd in loaded.crds]
     return [*crds, *(text for path, text in sorted(texts.items()) if not path.endswith("NOTES.txt"))]
 

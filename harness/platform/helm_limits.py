@@ -1,4 +1,4 @@
-"""What Helm may use while it works on somebody's chart."""
+"""Limits of Helm while it renders an untrusted chart."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _LIMITS: Final = (
 def limit_this_process() -> None:
     """Bound memory and files of the calling process, for good."""
     for kind, most in _LIMITS:
-        resource.setrlimit(kind, _lowered(most, resource.getrlimit(kind)[1]))
+        resource.setrlimit(kind, _lower(most, resource.getrlimit(kind)[1]))
 
 
 def limit_process(pid: int) -> None:
     """Bound memory and files of a child; one that has ended already needs none."""
     with contextlib.suppress(ProcessLookupError):
         for kind, most in _LIMITS:
-            resource.prlimit(pid, kind, _lowered(most, resource.getrlimit(kind)[1]))
+            resource.prlimit(pid, kind, _lower(most, resource.getrlimit(kind)[1]))
 
 
-def _lowered(most: int, hard: int) -> tuple[int, int]:
+def _lower(most: int, hard: int) -> tuple[int, int]:
     allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
     return allowed, allowed

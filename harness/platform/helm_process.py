@@ -164,7 +164,7 @@ class HelmProcess:
         return self._child
 
     def _last_words(self) -> str:
-        """Why the process has ended, as far as it said."""
+        """Return why the process has ended, as far as it said."""
         assert self._errors is not None
         assert self._child is not None
         status = self._child.wait()

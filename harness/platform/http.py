@@ -22,7 +22,7 @@ class RefusedError(Exception):
 
     Args:
         status: the HTTP status.
-        detail: the answer's ``detail``, ``error`` or ``message``, else its text.
+        detail: the answer's ``detail``, ``error`` or ``message``, otherwise its text.
     """
 
     def __init__(self, status: int, detail: str) -> None:
@@ -89,7 +89,7 @@ class Endpoint:
         try:
             response = self._client.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise self._lost(method, path, error) from error
+            raise self._describe_loss(method, path, error) from error
         if response.status_code >= 400:
             raise RefusedError(response.status_code, _detail(response.text))
         return response
@@ -109,7 +109,7 @@ class Endpoint:
 
     @contextmanager
     def lines(self, path: str, *, read_timeout_s: float | None = None) -> Iterator[Iterator[str]]:
-        """The lines of a streamed answer."""
+        """Yield the lines of a streamed answer."""
         timeout = httpx.Timeout(read_timeout_s, connect=5.0)
         try:
             with self._client.stream("GET", path, timeout=timeout) as response:
@@ -117,13 +117,13 @@ class Endpoint:
                     raise RefusedError(response.status_code, _detail(response.read().decode("utf-8", "replace")))
                 yield response.iter_lines()
         except httpx.HTTPError as error:
-            raise self._lost("GET", path, error) from error
+            raise self._describe_loss("GET", path, error) from error
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _lost(self, method: str, path: str, error: Exception) -> EnvironmentError_:
+    def _describe_loss(self, method: str, path: str, error: Exception) -> EnvironmentError_:
         return EnvironmentError_(
             f"{self.name} at {self.base} does not answer",
             last_seen=f"{method} {path}: {error or type(error).__name__}",

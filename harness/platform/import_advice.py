@@ -53,7 +53,7 @@ _MISSING: Final = re.compile(r"No module named '?(\w+)")
 
 
 def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> str:
-    """The next step for a traceback of Airflow's import of a DAG file; never empty.
+    """Return the next step for a traceback of Airflow's import of a DAG file; never empty.
 
     Args:
         coming: modules that extensions bring which are installed later, with the name of each one's chart.
@@ -66,4 +66,4 @@ def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> st
             return advice.format(*match.groups())
     if "KeyError" in trace and "environ" in trace:
         return "the variable does not exist in the platform's Airflow"
-    return "mend the DAG file; the platform shows this in the scheduler's log only"
+    return "fix the DAG file; the platform shows this in the scheduler's log only"

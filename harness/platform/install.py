@@ -221,7 +221,7 @@ def deploy_built(
         project: where its DAGs may run, and where applications are launched.
         add_to_project: False leaves out "Add Software to Project".
         deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes. ``edk``
-            pushes what lies in the development kit's registry by its name there.
+            pushes what is in the development kit's registry by its name there.
         params: chosen ``extension_params``; the others have what the dialog starts with.
 
     Raises:
@@ -300,7 +300,7 @@ def _deploy(
     if wanted.release:
         done = installation.install(environment, wanted, say)
     else:
-        say(f"{wanted.package.name} is uploaded: nobody installs it, a task launches it")
+        say(f"{wanted.package.name} is uploaded but not installed: a task launches it")
         done = Installed(Dags((), ()), False, ())
     deployment = Deployment(
         environment=environment,

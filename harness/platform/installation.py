@@ -1,4 +1,4 @@
-"""Installing what was built: the release, its installer's pod, and the way to a DAG that users see; and removing it."""
+"""Install a built extension: the release, its installer's pod, until users see its DAG; and remove it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Installable:
         release: name of its release.
         rendered: the chart's objects.
         values: what they were rendered with.
-        contents: what its DAG image brings; nothing where it is no workflow.
+        contents: what its DAG image brings; nothing where it is not a workflow.
         images: the images of its own that pods pull.
         params: the ``extension_params`` as they were posted.
         coming: modules that extensions bring which are installed later, with the name of each one's chart.
@@ -138,7 +138,7 @@ def _note(environment: Environment, wanted: Installable, found: Dags, earlier: N
 
 
 def _findings(environment: Environment, wanted: Installable, note: Note) -> tuple[Finding, ...]:
-    """What other installations have left beside this one."""
+    """Return what other installations have left beside this one."""
     if not note.files:
         return ()
     airflow, installed = environment.airflow, releases.find_all(environment.cluster.api)
@@ -250,7 +250,7 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
             events = hook["metadata"]["annotations"]["helm.sh/hook"]
             if "pre-delete" in events:
                 error.fix = (
-                    "the release is stuck as `uninstalling` and its files stay in the DAG folder; mend the image, or "
+                    "the release is stuck as `uninstalling` and its files stay in the DAG folder; fix the image, or "
                     "uninstall with hooks=False (Force Uninstall)"
                 )
             raise
@@ -259,7 +259,7 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
 
 
 def _is_unchanged(environment: Environment, wanted: Installable, release: Release, note: Note, say: OnProgress) -> bool:
-    """Whether exactly this is installed, and its files and DAGs are still there as they were."""
+    """Return whether exactly this is installed, and its files and DAGs are still there as they were."""
     if release.status != "deployed" or note.fingerprint != wanted.fingerprint:
         return False
     if not wanted.package.is_workflow:
@@ -275,7 +275,7 @@ def _is_unchanged(environment: Environment, wanted: Installable, release: Releas
 
 
 def _explain(environment: Environment, wanted: Installable, trouble: Trouble) -> Explanation:
-    """Why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
+    """Return why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
     if not trouble.pull_failed:
         return Explanation()
     if edk.holds(trouble.image) and not wanted.by_edk:

@@ -1,4 +1,4 @@
-"""The Jobs of a chart: waiting for their pods, and saying why one does not get anywhere (build 6, 7, 19)."""
+"""Wait for the Jobs of a chart and their pods, and explain why one does not finish (build 6, 7, 19)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Explanation:
 
     Attributes:
         fix: the next step.
-        cause: what belongs into the first line, if the reason and the image do not say it.
+        cause: what belongs in the first line, if the reason and the image do not say it.
     """
 
     fix: str = ""
@@ -62,7 +62,7 @@ def wait(
     uid = _uid(api, namespace, name)
     last, latest = "no pod yet", None
     for _, pod in api.watch("Pod", namespace, timeout_s=timeout_s):
-        if not _owned(pod, name, uid):
+        if not _is_owned(pod, name, uid):
             continue
         status = pod.get("status") or {}
         phase = status.get("phase", "Pending")
@@ -86,7 +86,7 @@ def wait(
         if phase == "Failed":
             failed.add(pod["metadata"]["name"])
             if len(failed) > retries:
-                raise _failed(api, pod, what)
+                raise _explain_failure(api, pod, what)
         last, latest = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip(), pod
         if time.monotonic() > deadline:
             break
@@ -136,7 +136,7 @@ def _uid(api: KubeApi, namespace: str, name: str) -> str:
         return ""
 
 
-def _owned(pod: Manifest, name: str, uid: str) -> bool:
+def _is_owned(pod: Manifest, name: str, uid: str) -> bool:
     metadata = pod["metadata"]
     for owner in metadata.get("ownerReferences") or []:
         if owner.get("kind") == "Job" and owner.get("name") == name:
@@ -149,7 +149,7 @@ def _waiting(pod: Manifest) -> str:
     return ", ".join(reason for reason in reasons if reason)
 
 
-def _failed(api: KubeApi, pod: Manifest, what: str) -> InstallError:
+def _explain_failure(api: KubeApi, pod: Manifest, what: str) -> InstallError:
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     ended = [
         (entry["name"], terminated)

@@ -1,4 +1,4 @@
-"""A platform that is lost in the middle of something: the cause is what became of its cluster."""
+"""Explain failures of a platform that was lost in the middle of an operation by what became of its cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def named(cluster: Cluster) -> Iterator[None]:
-    """Tell what fails in the block because the cluster has failed as that.
+    """Report what fails in the block because the cluster was lost as the loss of the cluster.
 
     Raises:
         EnvironmentError_: a part of the platform does not answer; the first line says why, where that can be found.

@@ -65,15 +65,15 @@ class Rendered:
     hooks: tuple[Manifest, ...]
 
     def hooks_of(self, event: str) -> list[Manifest]:
-        """The hooks of one event, e.g. ``pre-delete``."""
+        """Return the hooks of one event, e.g. ``pre-delete``."""
         return [hook for hook in self.hooks if event in _events(hook)]
 
 
 def documents(text: str) -> list[Manifest]:
-    """The objects of a YAML stream; empty documents are left out.
+    """Return the objects of a YAML stream; empty documents are left out.
 
     Raises:
-        ValueError: not YAML, or a document that is no Kubernetes object, or one of a shape that Kubernetes refuses.
+        ValueError: not YAML, or a document that is not a Kubernetes object, or one of a shape that Kubernetes refuses.
     """
     found: list[Manifest] = []
     try:
@@ -104,7 +104,7 @@ def arrange(manifests: Iterable[Manifest]) -> Rendered:
 
 
 def annotations_of(manifest: Manifest) -> dict[str, str]:
-    """The annotations of an object, empty when it has none."""
+    """Return the annotations of an object, empty when it has none."""
     return dict((manifest.get("metadata") or {}).get("annotations") or {})
 
 
@@ -116,7 +116,7 @@ def describe(manifest: Manifest) -> str:
 
 
 def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
-    """Every image that the pods of these objects pull, with the object that names it."""
+    """Yield every image that the pods of these objects pull, with the object that names it."""
     for manifest in manifests:
         for spec in _pod_specs(manifest):
             for kind in ("initContainers", "containers"):
@@ -139,7 +139,7 @@ def own_annotation(manifest: Manifest) -> str:
 
 
 def _pod_specs(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """The specification of the pods of an object: its own, or that of its template."""
+    """Yield the specification of the pods of an object: its own, or that of its template."""
     spec = manifest.get("spec")
     while isinstance(spec, dict):
         if isinstance(spec.get("containers"), list):
@@ -154,7 +154,7 @@ def _events(hook: Manifest) -> list[str]:
 
 
 def _weight(hook: Manifest) -> int:
-    """As Helm reads it: what is no number counts as 0."""
+    """As Helm reads it: what is not a number counts as 0."""
     text = str(annotations_of(hook).get(HOOK_WEIGHT) or "")
     return int(text) if _WEIGHT.fullmatch(text) else 0
 

@@ -1,4 +1,4 @@
-"""One thing beside another (standard library only)."""
+"""Run a function in a thread beside the caller (standard library only)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error for images that nobody has: each with the place that names it, and with what there is instead."""
+"""The error for missing images: each with the place that names it, and with similar images that exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """A reference that pods will pull, and where it stands."""
+    """A reference that pods will pull, and where it was found."""
 
     reference: str
     where: str

@@ -1,4 +1,4 @@
-"""What the harness notes in the record of a release, to know later what the release has brought."""
+"""Notes of the harness in the record of a Helm release, about the files that the release has brought."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Note:
         dags: its DAGs.
         files: each installed file, e.g. ``dags/dag_x.py``, with its digest in Airflow's folders; empty where it is not
             copied to one of these.
-        left: files of earlier versions that are no part of it; they may still be there.
+        left: files of earlier versions that are not part of it; they may still be there.
     """
 
     fingerprint: str

@@ -1,4 +1,4 @@
-"""Shapes of Kubernetes objects, as far as the harness reads them: what the API server would refuse to decode.
+"""Schemas of Kubernetes objects, as far as the harness reads them: refuse what the API server could not decode.
 
 A text where a list is wanted has to be named while the chart is read; a cluster says it late, or not at all.
 """
@@ -146,7 +146,7 @@ def check(manifest: Any) -> None:
         ValueError: the first line says which object and which field is wrong.
     """
     if not isinstance(manifest, Mapping):
-        raise ValueError(f"a template gives a List with {shown(manifest)} in it, which is no Kubernetes object")
+        raise ValueError(f"a template gives a List with {shown(manifest)} in it, which is not a Kubernetes object")
     problem = next(_problems(manifest), None)
     if problem is None:
         return
@@ -169,10 +169,10 @@ def _problems(manifest: Mapping[str, Any]) -> Iterator[str]:
             missing = next(name for name in error.validator_value if name not in error.instance)
             yield f"{at or 'the object'} has no {missing}"
         else:
-            yield f"{at} is {shown(error.instance)}, wanted is {_wanted(error.validator, error.validator_value)}"
+            yield f"{at} is {shown(error.instance)}, expected {_describe_rule(error.validator, error.validator_value)}"
 
 
-def _wanted(rule: Any, value: Any) -> str:
+def _describe_rule(rule: Any, value: Any) -> str:
     words = {"string": "text", "array": "a list", "object": "a mapping", "number": "a number", "integer": "a number"}
     if rule == "type":
         kinds = [value] if isinstance(value, str) else [kind for kind in value if kind != "null"]

@@ -1,4 +1,4 @@
-"""The removal of environments that nobody wants any more.
+"""Remove environments whose owners are gone.
 
 The ledger knows them; what it does not know is found by labels on the engine.
 """
@@ -33,7 +33,7 @@ def tidy(settings: Settings) -> list[str]:
     removed = []
     for entry in ledger.entries(settings):
         # what is not removed stays in the ledger and is tried again; what is to start now does not need it gone
-        if not entry.kept and not ledger.alive(entry) and _removed(entry.id, _remove, settings):
+        if not entry.kept and not ledger.alive(entry) and _try_remove(entry.id, _remove, settings):
             removed.append(entry.id)
     return removed
 
@@ -49,7 +49,7 @@ def prune(settings: Settings) -> list[str]:
     """
     removed = tidy(settings)
     for entry in ledger.entries(settings):
-        if entry.kept and not _answers(settings, entry) and _removed(entry.id, _remove, settings):
+        if entry.kept and not _answers(settings, entry) and _try_remove(entry.id, _remove, settings):
             removed.append(entry.id)
     return removed + _prune_orphans(settings)
 
@@ -65,9 +65,9 @@ def _prune_orphans(settings: Settings) -> list[str]:
         known = {entry.id for entry in ledger.entries(settings)}
         kind = kind_leftovers.find(client)
         for environment_id, cluster in kind.items():
-            if environment_id in known or _somebodys(Path(cluster.ledger), environment_id, cluster.owner):
+            if environment_id in known or _is_in_use(Path(cluster.ledger), environment_id, cluster.owner):
                 continue
-            if _removed(environment_id, kind_leftovers.remove, client, settings):
+            if _try_remove(environment_id, kind_leftovers.remove, client, settings):
                 removed.append(environment_id)
         for environment_id, leftover in leftovers.find(client).items():
             # a control plane that runs looks after itself, also for another user's ledger
@@ -75,15 +75,15 @@ def _prune_orphans(settings: Settings) -> list[str]:
                 continue
             if ledger.alive(ledger.Entry(environment_id, "docker", leftover.owner or _nobody(), "")):
                 continue
-            if _removed(environment_id, leftovers.remove, client):
+            if _try_remove(environment_id, leftovers.remove, client):
                 removed.append(environment_id)
     return removed
 
 
-def _removed(environment_id: str, remove: Callable[..., object], *where: object) -> bool:
+def _try_remove(environment_id: str, remove: Callable[..., object], *where: object) -> bool:
     """Call ``remove(*where, environment_id)``; whether it succeeded.
 
-    What the engine does not give up is told, and the others go all the same.
+    What the engine does not remove is logged, and the others are removed all the same.
     """
     try:
         remove(*where, environment_id)
@@ -93,8 +93,8 @@ def _removed(environment_id: str, remove: Callable[..., object], *where: object)
     return True
 
 
-def _somebodys(state: Path, environment_id: str, owner: str) -> bool:
-    """Whether a cluster is in use or kept according to the ledger that it was made with."""
+def _is_in_use(state: Path, environment_id: str, owner: str) -> bool:
+    """Return whether a cluster is in use or kept according to the ledger that it was made with."""
     if ledger.alive(ledger.Entry(environment_id, "kind", owner or _nobody(), "")):
         return True
     try:

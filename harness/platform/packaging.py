@@ -1,4 +1,4 @@
-"""From a chart folder to ``<name>-<version>.tgz``: ``helm dep up`` and ``helm package`` on a copy (build 2, 3).
+"""Package a chart folder as ``<name>-<version>.tgz``: ``helm dep up`` and ``helm package`` on a copy (build 2, 3).
 
 The dependency ``dag-installer-chart`` points into the author's clone of the platform's repository, which is
 not here. Where its ``file://`` path leads nowhere, the installer chart that comes with the harness takes its
@@ -80,7 +80,7 @@ def _copy(chart: Chart) -> Iterator[Path]:
 
 
 def _with_version(chart: Chart, folder: Path, version: str) -> Chart:
-    """The chart as the kit has edited it: in the copy, the author's stays as it is."""
+    """Return the chart as the kit has edited it: in the copy, the author's stays as it is."""
     path = folder / "Chart.yaml"
     text = edk.with_version(path.read_text("utf-8"), version)
     path.write_text(text, "utf-8")
@@ -106,7 +106,7 @@ def _copy_files(source: Path, target: Path, *, scratch: Path, skip_built: bool =
             continue
         size += file.lstat().st_size
         if size > _MOST_BYTES:
-            raise ExtensionError(f"the chart {source} has more than {_MOST_BYTES >> 20} MiB: that is no chart")
+            raise ExtensionError(f"the chart {source} has more than {_MOST_BYTES >> 20} MiB: that is not a chart")
         trees.inside(source, file)
         place = trees.inside(scratch, target / relative)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def _dependency_path(chart: Chart, repository: str) -> Path | None:
 
 
 def _copied(chart: Chart, path: Path, folder: Path, number: int) -> Path:
-    """A copy of a chart for Helm, which follows links and names files by what the chart says."""
+    """Return a copy of a chart for Helm, which follows links and names files by what the chart says."""
     metadata = trees.read_mapping(path, path / "Chart.yaml")
     name = metadata.get("name")
     if not isinstance(name, str):
@@ -191,5 +191,5 @@ def _packaging_error(chart: Chart, error: HelmError) -> ExtensionError:
         f"the chart {chart.name} cannot be packaged",
         last_seen=str(error),
         evidence=str(chart.directory),
-        fix="mend the chart; `helm dep up && helm package .` in its folder must work",
+        fix="fix the chart; `helm dep up && helm package .` in its folder must work",
     )

@@ -1,4 +1,4 @@
-"""The way of an extension's parameters from the dialog to the chart's templates (build 10.3, 11).
+"""Follow an extension's parameters from the dialog to the chart's templates (build 10.3, 11).
 
 They reach Helm templates only. On the way some values are changed, some vanish without a word, and a parameter that no
 template reads does nothing: a user of the dialog learns none of it.
@@ -76,7 +76,7 @@ def _silent(
     uploaded: Uploaded,
     render: Callable[[Mapping[str, Any]], Rendered],
 ) -> tuple[str, ...]:
-    """The names of parameters that no template reads; in doubt a parameter is not among them.
+    """Return the names of parameters that no template reads; in doubt a parameter is not among them.
 
     None of the templates mentions such a name, and another value gives the same objects. Parameters that the chart's
     own ``global`` replaces are left out.
@@ -109,7 +109,7 @@ def _renders_as(before: Rendered, other: Mapping[str, Any], render: Callable[[Ma
 
 
 def _another(parameter: Parameter, posted: Mapping[str, Any]) -> Any:
-    """A value that differs from the posted one, if possible one that the dialog could post."""
+    """Return a value that differs from the posted one, if possible one that the dialog could post."""
     current = posted.get(parameter.name)
     if isinstance(current, bool):
         return not current

@@ -1,4 +1,4 @@
-"""From packaged charts and places with images to what can be installed: every image that is missing, all at once.
+"""Plan an installation from packaged charts and image sources; report all missing images at once.
 
 Nothing is started for it. The images that pods will pull are those that the rendered charts name, and those of the
 operators in the DAG image, which is taken into the engine to be read.
@@ -48,11 +48,11 @@ class PlatformNames:
     has_edk: bool = False
 
     def serves(self, reference: str) -> bool:
-        """Whether it lies in a registry of the platform by its name."""
+        """Return whether it is in a registry of the platform by its name."""
         return reference.startswith(f"{self.registry}/") or (self.has_edk and edk.holds(reference))
 
     def provides(self, reference: str) -> bool:
-        """Whether it is one of the platform's own images."""
+        """Return whether it is one of the platform's own images."""
         registry, _, rest = reference.rpartition("/")
         name, _, tag = rest.partition(":")
         return registry == self.registry and tag == self.version and name in names.PLATFORM_IMAGES
@@ -249,7 +249,7 @@ class _Search:
         ]
 
     def _elsewhere(self, reference: str) -> bool:
-        """Whether a registry that is not the platform's has it."""
+        """Return whether a registry that is not the platform's has it."""
         if self._platform.serves(reference):
             return False
         try:

@@ -34,7 +34,7 @@ _ROUNDS = 4
 def values_of(
     cluster: Cluster, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
 ) -> dict[str, Any]:
-    """The chart's values, without the registry's address.
+    """Return the chart's values, without the registry's address.
 
     Args:
         tags: of the engine's images, by their names.
@@ -56,7 +56,7 @@ def values_of(
 
 
 def registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict[str, str]:
-    """The users of the two registries, by their names: files with bcrypt hashes.
+    """Return the users of the two registries, by their names: files with bcrypt hashes.
 
     Args:
         more: who may pull as well.
@@ -65,7 +65,7 @@ def registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict
 
 
 def _htpasswd(logins: Iterable[Login]) -> str:
-    """The file by which the registry knows its users.
+    """Return the file by which the registry knows its users.
 
     Every request is checked against its hashes: what is random and of this length needs no slow ones.
     """
@@ -78,7 +78,7 @@ def _htpasswd(logins: Iterable[Login]) -> str:
     return "".join(lines)
 
 
-def _rendered(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
+def _render(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
     rendered = helm.find().render(CHART, values, release="kaapana-harness", namespace=names.ADMIN_NAMESPACE)
     return arrange(rendered).objects
 
@@ -90,7 +90,7 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
         cluster: its nodes may still be getting ready.
         values: see :func:`values_of`.
         until_images: returns when the nodes have the images.
-        say: is told when it begins.
+        say: receives a line when it begins.
 
     Returns:
         The names of the deployments.
@@ -99,7 +99,7 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
         EnvironmentError_: the cluster refuses an object, or its nodes do not get ready.
     """
     say("applying the platform")
-    objects = sorted(_rendered(values), key=_urgency)
+    objects = sorted(_render(values), key=_urgency)
     late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
     early = [manifest for manifest in objects if manifest not in late]
     workloads = [manifest for manifest in early if manifest["kind"] == "Deployment"]
@@ -114,7 +114,7 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
     if values["global"]["registry_url"] == _PENDING_REGISTRY:
         values = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
     late_names = {describe(manifest) for manifest in late}
-    for manifest in sorted(_rendered(values), key=_urgency):
+    for manifest in sorted(_render(values), key=_urgency):
         if describe(manifest) in late_names:
             _apply(cluster, manifest)
     return [manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Deployment"]

@@ -1,4 +1,4 @@
-"""What can be known of built artefacts before an environment is started: everything but whether they run."""
+"""Check built artefacts before an environment is started: everything but whether they run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check(
     has_edk = settings.deliver == "edk"
     # the kit's registry is never the platform's
     others = edk.REGISTRIES if has_edk else ()
-    registry = settings.platform_registry or _inferred(artefacts, workflows, (*_NO_REGISTRY, *others), say)
+    registry = settings.platform_registry or _infer_registry(artefacts, workflows, (*_NO_REGISTRY, *others), say)
     known = platform_globals.of(settings, profile, registry or _PENDING, version)
     names = PlatformNames(registry or _PENDING, version, profile, known, has_edk)
     tool = helm.find()
@@ -63,8 +63,8 @@ def check(
     return dataclasses.replace(settings, platform_registry=registry)
 
 
-def _inferred(artefacts: Artefacts, workflows: list[ChartPackage], others: Sequence[str], say: OnProgress) -> str:
-    """The registry in the names of the DAG images."""
+def _infer_registry(artefacts: Artefacts, workflows: list[ChartPackage], others: Sequence[str], say: OnProgress) -> str:
+    """Return the registry in the names of the DAG images."""
     found: dict[str, str] = {}
     for package in workflows:
         for source in artefacts.sources:

@@ -68,7 +68,7 @@ class Project:
 
 
 def check_name(name: str) -> str:
-    """The name, when bucket, namespace, index and AE title all accept it.
+    """Return the name, when bucket, namespace, index and AE title all accept it.
 
     Raises:
         UsageError: they do not.

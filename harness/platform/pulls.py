@@ -1,4 +1,4 @@
-"""What the platform's registry has in the place of an image that could not be pulled.
+"""Find what the platform's registry has in place of an image that could not be pulled.
 
 The docker cluster says it in the pod's status; a node of Kubernetes only says ``not found``.
 """
@@ -17,7 +17,7 @@ _TOLD = re.compile(r"tags of |no repository ")
 
 
 def told(registry: PlatformRegistry, image: str, message: str) -> str:
-    """The message about a failed pull, with the names that the registry has.
+    """Return the message about a failed pull, with the names that the registry has.
 
     Args:
         registry: of the platform.

@@ -1,4 +1,4 @@
-"""Waiting until all parts of the platform are ready, all at once, and saying which one is not and why."""
+"""Wait until all parts of the platform are ready, all at once, and report which one is not and why."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
             break
     name = sorted(missing)[0]
     raise EnvironmentError_(
-        f"{', '.join(sorted(missing))} did not get ready within {timeout_s:.0f} s",
-        last_seen="\n".join(filter(None, [f"{name}: {states.get(name, 'no pod')}", *_noted(api, latest.get(name))])),
+        f"{', '.join(sorted(missing))} did not become ready within {timeout_s:.0f} s",
+        last_seen="\n".join(
+            filter(None, [f"{name}: {states.get(name, 'no pod')}", *_collect_notes(api, latest.get(name))])
+        ),
         fix="raise start_timeout, or see the log above",
     )
 
@@ -89,7 +91,7 @@ def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest) -> None:
         raise EnvironmentError_(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
     for entry in troubles.statuses_of(pod):
         if int(entry.get("restartCount") or 0) >= _RESTARTS:
-            ended = _ended(entry)
+            ended = _find_end(entry)
             raise EnvironmentError_(
                 f"{name} keeps ending: container {entry['name']}, exit status {ended.get('exitCode')}"
                 f"{', ' + ended['reason'] if ended.get('reason') else ''}",
@@ -97,12 +99,12 @@ def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest) -> None:
             )
 
 
-def _noted(api: KubeApi, pod: Manifest | None) -> list[str]:
-    """The events and the end of the log of a pod."""
+def _collect_notes(api: KubeApi, pod: Manifest | None) -> list[str]:
+    """Return the events and the end of the log of a pod."""
     return [] if pod is None else [*events.of(api, pod), _log(api, pod)]
 
 
-def _ended(entry: dict[str, Any]) -> dict[str, Any]:
+def _find_end(entry: dict[str, Any]) -> dict[str, Any]:
     for key in ("state", "lastState"):
         terminated = (entry.get(key) or {}).get("terminated")
         if terminated:

@@ -72,12 +72,12 @@ def add(environment: Environment, url: str, username: str, password: str, *, nam
     """Make a registry known to the platform.
 
     Args:
-        url: what stands in ``global.custom_registry_url``: without scheme.
+        url: the value of ``global.custom_registry_url``: without scheme.
         username, password: what nodes log in with.
         name: as the administrator calls it; by default the URL.
 
     Raises:
-        UsageError: the URL is none, or another custom registry has this user with another password.
+        UsageError: it is not a URL of a registry, or another custom registry has this user with another password.
         EnvironmentError_: the environment's registry does not take the login.
     """
     try:
@@ -120,7 +120,7 @@ def add(environment: Environment, url: str, username: str, password: str, *, nam
 
 
 def find_all(environment: Environment) -> list[CustomRegistry]:
-    """The registries that were added to a platform, sorted by their URLs."""
+    """Return the registries that were added to a platform, sorted by their URLs."""
     found = []
     for secret in _secrets(environment):
         metadata = secret["metadata"]
@@ -137,7 +137,7 @@ def hide_logins(environment: Environment) -> None:
 
 
 def registry_of(environment: Environment, source: ExtensionSource, container: Container) -> str:
-    """The registry that the image of a container belongs to, as its author means it.
+    """Return the registry that the image of a container belongs to, as its author means it.
 
     ``LABEL REGISTRY`` decides. Otherwise it is an added registry where ``global.custom_registry_url`` (for the DAG
     image) or an operator (for the others) names that, and else ``DEFAULT_REGISTRY``.
@@ -168,7 +168,7 @@ def _secrets(environment: Environment) -> list[Manifest]:
 
 
 def _urls(environment: Environment) -> list[str]:
-    """The added registries, the longest first: one may lie below another."""
+    """Return the added registries, the longest first: one may be below another."""
     return sorted((registry.url for registry in find_all(environment)), key=len, reverse=True)
 
 

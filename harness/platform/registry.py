@@ -24,7 +24,7 @@ ELSEWHERE = (
 
 
 def prefix_of(host: str) -> str:
-    """What the repositories of a served host begin with, so that equal paths on two hosts stay apart."""
+    """Return what the repositories of a served host begin with, so that equal paths on two hosts stay apart."""
     return host.lower().replace(":", "_")
 
 
@@ -77,7 +77,7 @@ class PlatformRegistry:
             self._served.pop(name, None)
 
     def serves(self, reference: str) -> bool:
-        """Whether images of this reference, or of this repository, come from here."""
+        """Return whether images of this reference, or of this repository, come from here."""
         return self._path(reference) is not None
 
     def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
@@ -93,19 +93,19 @@ class PlatformRegistry:
 
         Raises:
             ImageError: the engine does not have the image, or the push fails.
-            UsageError: the reference lies in another registry.
+            UsageError: the reference is in another registry.
         """
         repository, tag = self._place(reference)
         if "/" not in self._client.address:
-            # the part of somebody's registry that lies below a path has no base layers
+            # the part of somebody's registry that is below a path has no base layers
             registry_seed.mount(self._client.address, repository, self._push_login)
         return self._client.push(image, f"{repository}:{tag}", on_line)
 
     def has(self, reference: str, image_id: str) -> bool:
-        """Whether this reference is exactly this image of the engine.
+        """Return whether this reference is exactly this image of the engine.
 
         Raises:
-            UsageError: the reference lies in another registry.
+            UsageError: the reference is in another registry.
         """
         return self._client.has(*self._place(reference), image_id)
 
@@ -113,7 +113,7 @@ class PlatformRegistry:
         """Digest of the manifest, or ``None`` when the registry does not have it.
 
         Raises:
-            UsageError: the reference lies in another registry.
+            UsageError: the reference is in another registry.
         """
         return self._client.digest(*self._place(reference))
 
@@ -124,7 +124,7 @@ class PlatformRegistry:
             repository: as in references, with the name of the registry and without a tag.
 
         Raises:
-            UsageError: the repository lies in another registry.
+            UsageError: the repository is in another registry.
         """
         path = self._served_path(repository)
         return self._client.tags(path) or ([] if path in self._client.catalog() else None)
@@ -144,7 +144,7 @@ class PlatformRegistry:
         return [name for name in found if not name.startswith(others)] if others else found
 
     def admits(self, login: tuple[str, str]) -> bool:
-        """Whether nodes with this login may pull."""
+        """Return whether nodes with this login may pull."""
         with RegistryClient(self._own, login=login) as nodes:
             return nodes.ready()
 
@@ -177,7 +177,7 @@ class PlatformRegistry:
         return [f"{repository}:{tag}" for tag in self.tags(repository) or ()]
 
     def ready(self) -> bool:
-        """Whether the registry answers those who push and those who pull, and takes their logins."""
+        """Return whether the registry answers those who push and those who pull, and takes their logins."""
         if not self._client.ready():
             return False
         # where the user's own registry is used there is no other login
@@ -189,7 +189,7 @@ class PlatformRegistry:
         return next((prefix for name, prefix in list(self._served.items()) if reference.startswith(f"{name}/")), None)
 
     def _path(self, reference: str) -> str | None:
-        """The reference as this registry knows it, ``None`` for one that it does not serve."""
+        """Return the reference as this registry knows it, ``None`` for one that it does not serve."""
         prefix = self._prefix(reference)
         if prefix is None:
             return None
@@ -203,7 +203,7 @@ class PlatformRegistry:
         path = self._path(reference)
         if path is None:
             raise UsageError(
-                f"{reference} does not lie in the platform's registry {self.name}",
+                f"{reference} is not in the platform's registry {self.name}",
                 fix=ELSEWHERE,
             )
         return path

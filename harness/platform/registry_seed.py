@@ -1,6 +1,6 @@
 """A registry image that holds the layers of the base images already.
 
-Every author's image stands on ``local-only/base-python-cpu`` (1.2 GB). An empty registry would receive, and the
+Every author's image is built on ``local-only/base-python-cpu`` (1.2 GB). An empty registry would receive, and the
 engine compress, all of that in every new environment. So the bases are pushed once, into a registry whose file
 system is then kept as an image; a push into an environment only moves what the author added.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.settings import Settings
 
-# images of the catalogue whose layers are kept; code layers lie above them and change often
+# images of the catalogue whose layers are kept; code layers are above them and change often
 SEEDS = ("python-data", "python")
 # where the registry of the platform keeps its content; the chart says the same
 DATA_DIR = "/srv/registry"
@@ -42,7 +42,7 @@ _COMMAND = ["sh", "-c", "registry serve /etc/docker/registry/config.yml & cat > 
 
 
 def tag_of(tags: Mapping[str, str]) -> str:
-    """The tag that the image with the base layers has or will have.
+    """Return the tag that the image with the base layers has or will have.
 
     Args:
         tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.
@@ -52,7 +52,7 @@ def tag_of(tags: Mapping[str, str]) -> str:
 
 
 def ensure(settings: Settings, tags: Mapping[str, str], say: OnProgress) -> str:
-    """The tag of the registry image with the base layers, which is made when it is missing.
+    """Return the tag of the registry image with the base layers, which is made when it is missing.
 
     Args:
         tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.

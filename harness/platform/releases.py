@@ -55,12 +55,12 @@ class Release:
     note: str = ""
 
     def with_status(self, status: str) -> Release:
-        """The same release in another state."""
+        """Return the same release in another state."""
         return dataclasses.replace(self, status=status)
 
 
 def find(api: KubeApi, name: str) -> Release | None:
-    """The release of this name, in whatever state, or ``None``."""
+    """Return the release of this name, in whatever state, or ``None``."""
     try:
         secret = api.get("Secret", ADMIN_NAMESPACE, _secret_name(name))
     except NotFound:
@@ -69,7 +69,7 @@ def find(api: KubeApi, name: str) -> Release | None:
 
 
 def find_all(api: KubeApi) -> list[Release]:
-    """All releases, by name."""
+    """Return all releases, by name."""
     secrets = api.list("Secret", ADMIN_NAMESPACE, labels={"owner": "helm"})
     return sorted((_decode(secret) for secret in secrets), key=lambda release: release.name)
 
@@ -128,16 +128,16 @@ def uninstall(
 
 def _apply(api: KubeApi, release: Release, manifest: Manifest) -> None:
     try:
-        api.apply(_placed(manifest))
+        api.apply(_place(manifest))
     except ApiError as error:
         raise InstallError(
             f"the cluster refuses {describe(manifest)} of {release.chart_name}",
             last_seen=str(error),
-            fix="mend the chart's template",
+            fix="fix the chart's template",
         ) from None
 
 
-def _placed(manifest: Manifest) -> Manifest:
+def _place(manifest: Manifest) -> Manifest:
     """Objects without a namespace land in Helm's own, ``admin`` (build 10.3)."""
     metadata = dict(manifest.get("metadata") or {})
     metadata.setdefault("namespace", ADMIN_NAMESPACE)
@@ -145,7 +145,7 @@ def _placed(manifest: Manifest) -> Manifest:
 
 
 def _run_hook(api: KubeApi, release: Release, hook: Manifest, wait: Callable[[Manifest], None] | None) -> None:
-    hook = _placed(hook)
+    hook = _place(hook)
     policies = [policy.strip() for policy in annotations_of(hook).get(HOOK_DELETE_POLICY, "").split(",")]
     if policies == [""] or "before-hook-creation" in policies:
         _delete(api, hook)

@@ -1,4 +1,4 @@
-"""What installations leave to one another in Airflow's folders: old files, and shared ones (build 6, 18.3).
+"""Find what installations leave in Airflow's folders: stale files, and files of several extensions (build 6, 18.3).
 
 The installer copies and never deletes; the remove hook deletes by the names that its image has. Both are done by the
 real programs here; this module only says what an author would otherwise find out much later.
@@ -22,7 +22,7 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
 
     Args:
         extension: its name.
-        files: those that are still there and are no part of the version that is installed.
+        files: those that are still there and are not part of the version that is installed.
         bag: what Airflow made of the DAG folder.
     """
     message = f"an earlier version of {extension} brought this; it is still there and no longer belongs to it"
@@ -30,7 +30,7 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
         message += f", and Airflow still has its DAG {', '.join(offered)}"
     fix = (
         "uninstall the old version before its DAG image is replaced under the same tag: the remove hook deletes only "
-        "what its image has. What is left now goes by hand, here with the environment (kaapana-harness down)"
+        "what its image has. Remove what is left now by hand, here with the environment (kaapana-harness down)"
     )
     return Finding("stale-dag-file", "warning", listed(files), message, fix)
 
@@ -91,13 +91,13 @@ def after_removal(removed: Release, releases: Sequence[Release], present: Mappin
     if own is not None:
         files = left(removed.name, [*own.files, *own.left], releases, present)
         if files:
-            message = f"{removed.name} is uninstalled, but this is still there"
-            fix = "it goes by hand, here with the environment (kaapana-harness down); an installation overwrites it"
+            message = f"{removed.name} is uninstalled, but this has stayed"
+            fix = "remove it by hand, here with the environment (kaapana-harness down); an installation overwrites it"
             found.append(Finding("stale-dag-file", "warning", listed(files), message, fix))
         for other, note in others:
             lost = sorted(name for name in set(own.files) & set(note.files) if note.files[name] and name not in present)
             if lost:
-                message = f"uninstalling {removed.name} has taken this from {other}"
+                message = f"uninstalling {removed.name} has removed this, which belongs to {other}"
                 found.append(Finding("file-clash", "error", listed(lost), message, f"install {other} again"))
     return tuple(found)
 

@@ -71,7 +71,7 @@ class ServicesClient:
 
     def health(self) -> None:
         """Return when all listeners are up; an error otherwise."""
-        self._note_start(self._asked(lambda: self._control.json("GET", "/health", timeout_s=5)))
+        self._note_start(self._ask(lambda: self._control.json("GET", "/health", timeout_s=5)))
 
     def _note_start(self, health: Json | None) -> bool:
         """Return whether the services were started again since they were last asked."""
@@ -86,12 +86,12 @@ class ServicesClient:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            answer = self._asked(lambda: self._control.json("GET", "/health", timeout_s=5))
+            answer = self._ask(lambda: self._control.json("GET", "/health", timeout_s=5))
             if answer["object_store"]:
                 return
             if time.monotonic() > deadline:
                 raise EnvironmentError_(
-                    f"the object store did not get ready within {timeout_s:.0f} s",
+                    f"the object store did not become ready within {timeout_s:.0f} s",
                     last_seen=str(answer.get("object_store_error", "")),
                 )
             time.sleep(0.05)
@@ -99,7 +99,7 @@ class ServicesClient:
     def upload_series(self, project: str, dataset: str, archive: Path | bytes) -> dict[str, int]:
         """Ingest a zip of DICOM files as the platform's incoming DAG would; instances of each series."""
         content = archive if isinstance(archive, bytes) else _chunks(archive)
-        answer = self._asked(
+        answer = self._ask(
             lambda: self._control.json(
                 "POST",
                 "/series",
@@ -112,14 +112,14 @@ class ServicesClient:
         return {str(uid): int(count) for uid, count in answer["series"].items()}
 
     def receipts(self, project: str, since: str | None = None) -> list[Json]:
-        """What came by DIMSE for the project, oldest first; ``since`` is ISO 8601."""
+        """Return what came by DIMSE for the project, oldest first; ``since`` is ISO 8601."""
         params = {"project": project} | ({"since": since} if since else {})
-        found: list[Json] = self._asked(lambda: self._control.json("GET", "/receipts", params=params))
+        found: list[Json] = self._ask(lambda: self._control.json("GET", "/receipts", params=params))
         return found
 
     def receipt_file(self, receipt_id: str) -> bytes:
-        """The DICOM file of a receipt."""
-        return bytes(self._asked(lambda: self._control.request("GET", f"/receipts/{receipt_id}/file")).content)
+        """Return the DICOM file of a receipt."""
+        return bytes(self._ask(lambda: self._control.request("GET", f"/receipts/{receipt_id}/file")).content)
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until nobody is sending and everything that was received is ingested, over a restart of the services.
@@ -139,22 +139,20 @@ class ServicesClient:
             try:
                 return call()
             except RefusedError as refused:
-                raise _refused(refused) from None
+                raise _convert_refusal(refused) from None
             except EnvironmentError_:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_AGAIN_S)
 
     def notifications(self, project: str) -> list[Json]:
-        """The notifications that were sent to the project's users."""
-        found: list[Json] = self._asked(
-            lambda: self._control.json("GET", "/notifications", params={"project": project})
-        )
+        """Return the notifications that were sent to the project's users."""
+        found: list[Json] = self._ask(lambda: self._control.json("GET", "/notifications", params={"project": project}))
         return found
 
     def scraped(self, project: str) -> list[Json]:
-        """What annotated pods of the project said when they were asked for metrics (services 15)."""
-        found: list[Json] = self._asked(lambda: self._control.json("GET", "/scraped", params={"project": project}))
+        """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
+        found: list[Json] = self._ask(lambda: self._control.json("GET", "/scraped", params={"project": project}))
         return found
 
     def forget_project(self, name: str) -> None:
@@ -172,17 +170,17 @@ class ServicesClient:
         body = {"name": name, "description": description, "harness": {"project_user_password": password}}
         # a project that exists keeps its password unless the harness itself asks
         headers = {"Authorization": f"Bearer {self._harness_token}"}
-        record: Json = self._asked(lambda: self._aii.json("POST", "/projects", body=body, headers=headers))
+        record: Json = self._ask(lambda: self._aii.json("POST", "/projects", body=body, headers=headers))
         return record
 
     def projects(self) -> list[Json]:
-        """All project objects."""
-        found: list[Json] = self._asked(lambda: self._aii.json("GET", "/projects"))
+        """Return all project objects."""
+        found: list[Json] = self._ask(lambda: self._aii.json("GET", "/projects"))
         return found
 
     def software(self, project: ProjectLike) -> list[str]:
-        """The DAG ids that were added to the project."""
-        found = self._asked(lambda: self._aii.json("GET", f"/projects/{project.record['id']}/software-mappings"))
+        """Return the DAG ids that were added to the project."""
+        found = self._ask(lambda: self._aii.json("GET", f"/projects/{project.record['id']}/software-mappings"))
         return [entry["software_uuid"] for entry in found]
 
     def add_software(self, project: ProjectLike, dag_ids: list[str], *, acting: ProjectLike | None = None) -> None:
@@ -214,7 +212,7 @@ class ServicesClient:
             self._aii.request(method, path, body=body, headers=headers)
         except RefusedError as refused:
             if refused.status not in {401, 403}:
-                raise _refused(refused) from None
+                raise _convert_refusal(refused) from None
             raise RunError(
                 f"the user {acting.user} may not change the software of the project {project.name}",
                 last_seen=f"HTTP {refused.status} of {path}: {refused.detail}",
@@ -225,15 +223,15 @@ class ServicesClient:
     # -- backend (runtime 10) --------------------------------------------------------------------------------
 
     def dags(self, project: ProjectLike) -> list[str]:
-        """The DAGs that the project's users can choose: visible and added to the project."""
+        """Return the DAGs that the project's users can choose: visible and added to the project."""
         body = {"instance_names": ["central"], "kind_of_dags": "all"}
-        found = self._asked(lambda: self._as_user(project, "POST", "/client/get-dags", body))
+        found = self._ask(lambda: self._as_user(project, "POST", "/client/get-dags", body))
         return sorted(found)
 
     def form_schemas(self, project: ProjectLike, dag_id: str) -> Json:
-        """The DAG's ``ui_forms`` as the user interface gets them; empty when the DAG is not offered."""
+        """Return the DAG's ``ui_forms`` as the user interface gets them; empty when the DAG is not offered."""
         body = {"instance_names": ["central"], "dag_id": dag_id}
-        found = self._asked(lambda: self._as_user(project, "POST", "/client/get-ui-form-schemas", body))
+        found = self._ask(lambda: self._as_user(project, "POST", "/client/get-ui-form-schemas", body))
         forms: Json = found.get(dag_id) or {}
         return forms
 
@@ -258,25 +256,25 @@ class ServicesClient:
         return started
 
     def jobs(self, project: ProjectLike, workflow_name: str) -> list[Json]:
-        """The jobs of a workflow, by its name with the suffix that the platform gave it."""
-        found: list[Json] = self._asked(
+        """Return the jobs of a workflow, by its name with the suffix that the platform gave it."""
+        found: list[Json] = self._ask(
             lambda: self._as_user(project, "GET", "/client/jobs", None, params={"workflow_name": workflow_name})
         )
         return found
 
     def datasets(self, project: ProjectLike) -> Any:
-        """The project's datasets."""
-        return self._asked(lambda: self._as_user(project, "GET", "/client/datasets", None))
+        """Return the project's datasets."""
+        return self._ask(lambda: self._as_user(project, "GET", "/client/datasets", None))
 
     def _as_user(
         self, project: ProjectLike, method: str, path: str, body: Any, *, params: dict[str, str] | None = None
     ) -> Any:
-        """A request as it leaves the platform's ingress: with the project, and the user's name and token."""
+        """Return a request as it leaves the platform's ingress: with the project, and the user's name and token."""
         headers = {"Project": json.dumps(project.record), **self._user_headers(project)}
         return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
 
     def _user_headers(self, project: ProjectLike) -> dict[str, str]:
-        """What the ingress adds to a request of the project's user (services 2.4)."""
+        """Return what the ingress adds to a request of the project's user (services 2.4)."""
         return {
             "x-forwarded-preferred-username": project.user,
             "x-forwarded-access-token": self._token(project),
@@ -294,20 +292,20 @@ class ServicesClient:
             "grant_type": "password",
         }
         path = f"/auth/realms/{names.REALM}/protocol/openid-connect/token"
-        answer = self._asked(lambda: self._identity.json("POST", path, form=form))
+        answer = self._ask(lambda: self._identity.json("POST", path, form=form))
         token = str(answer["access_token"])
         # half of its life: a token must not end while a request is under way
         self._tokens[project.user] = (token, time.monotonic() + float(answer.get("expires_in", 60)) / 2)
         return token
 
-    def _asked(self, call: Callable[[], Any]) -> Any:
+    def _ask(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except RefusedError as refused:
-            raise _refused(refused) from None
+            raise _convert_refusal(refused) from None
 
 
-def _refused(refused: RefusedError) -> EnvironmentError_:
+def _convert_refusal(refused: RefusedError) -> EnvironmentError_:
     return EnvironmentError_(
         f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
     )

@@ -1,4 +1,4 @@
-"""What the platform checks when a chart is uploaded, and what it lists afterwards (build 10.2, 10.5)."""
+"""Check a chart as the platform does at its upload and in its list (build 10.2, 10.5)."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def check(helm: Helm, package: ChartPackage, platform_globals: Mapping[str, Any]
         raise ExtensionError(
             f"the platform refuses the upload of {expected}: it cannot be rendered",
             last_seen=f"Failed to check chart namespace: {error}",
-            fix="mend the chart's templates; they are rendered with the platform's globals",
+            fix="fix the chart's templates; they are rendered with the platform's globals",
         ) from None
     for manifest in rendered.objects:
         if manifest["metadata"].get("namespace") == ADMIN_NAMESPACE:
             raise ExtensionError(
-                f"the platform refuses the upload of {expected}: {describe(manifest)} lies in the namespace "
+                f"the platform refuses the upload of {expected}: {describe(manifest)} is in the namespace "
                 f"{ADMIN_NAMESPACE}",
                 last_seen="Chart files can not contain resources under admin_namespace",
                 fix="put it into .Values.global.services_namespace",
@@ -92,7 +92,7 @@ def findings_of(package: ChartPackage) -> tuple[Finding, ...]:
             "hidden-by-default",
             "info",
             package.file_name,
-            f"the keyword {keywords.EXPERIMENTAL} hides it in the platform's list until somebody chooses Experimental "
+            f"the keyword {keywords.EXPERIMENTAL} hides it in the platform's list until a user chooses Experimental "
             "in the filter Maturity",
             "leave the keyword out once it is stable",
         ),
@@ -108,7 +108,7 @@ def render(
     *,
     release: str = "",
 ) -> tuple[Rendered, dict[str, Any]]:
-    """The objects of an installation with the platform's value merge, and the merged values.
+    """Return the objects of an installation with the platform's value merge, and the merged values.
 
     Args:
         release: name of the release; by default that of the chart.

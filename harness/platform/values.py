@@ -1,4 +1,4 @@
-"""The values with which the platform installs a chart: kube-helm's merge and encoding (build 10.3).
+"""Make the values with which the platform installs a chart: kube-helm's merge and encoding (build 10.3).
 
 Precedence, low to high: the platform's globals, the parameters chosen in the dialog, strings and lists of the
 chart's own ``global``, the request's ``sets``. The platform passes them through a shell and Helm's ``--set``
@@ -30,7 +30,7 @@ def merge(
     chart_globals: Mapping[str, Any],
     sets: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The values of the release.
+    """Return the values of the release.
 
     Args:
         platform_globals: ``global`` of the platform's own release.
@@ -47,7 +47,7 @@ def merge(
     flat: dict[str, Any] = {f"global.{key}": value for key, value in platform_globals.items() if key not in _NOT_PASSED}
     for key, value in extension_params.items():
         if not is_dropped(key, value):
-            flat[f"global.{html.escape(key)}"] = _escaped(value)
+            flat[f"global.{html.escape(key)}"] = _escape(value)
     for key, value in chart_globals.items():
         if not is_taken(value):
             continue
@@ -68,11 +68,11 @@ def merge(
 
 
 def is_dropped(key: str, value: Any) -> bool:
-    """Whether a parameter never reaches Helm: pairs with ``;`` are left out.
+    """Return whether a parameter never reaches Helm: pairs with ``;`` are left out.
 
     The request is escaped before, which makes one of each of ``& < > " '``.
     """
-    escaped = _escaped(value)
+    escaped = _escape(value)
     return ";" in html.escape(key) or (isinstance(escaped, str) and ";" in escaped)
 
 
@@ -81,11 +81,11 @@ def is_taken(chart_global: Any) -> bool:
     return isinstance(chart_global, str | list) and bool(chart_global)
 
 
-def _escaped(value: Any) -> Any:
+def _escape(value: Any) -> Any:
     if isinstance(value, str):
         return html.escape(value)
     if isinstance(value, list):
-        return [_escaped(item) for item in value]
+        return [_escape(item) for item in value]
     return value
 
 
@@ -95,12 +95,12 @@ def transported(value: Any) -> Any:
         text = value.replace(" ", "").replace("'", '"')
         return re.sub(r"\\(.)", r"\1", text)
     if isinstance(value, list):
-        return [_typed(str(item).replace("'", '"')) for item in value]
-    return _typed(str(value))
+        return [_parse_typed(str(item).replace("'", '"')) for item in value]
+    return _parse_typed(str(value))
 
 
-def _typed(text: str) -> Any:
-    """Helm's reading of a value after ``--set``: true, false, null and whole numbers are no strings."""
+def _parse_typed(text: str) -> Any:
+    """Helm's reading of a value after ``--set``: true, false, null and whole numbers are not strings."""
     lower = text.lower()
     if lower in {"true", "false"}:
         return lower == "true"
@@ -120,7 +120,7 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     found = list(_STEP.finditer(key))
     if len(found) > _MOST_LEVELS or any(len(m["index"] or "") > _MOST_INDEX_DIGITS for m in found):
         raise ExtensionError(
-            f"{shown(key)} is no key for a value of the chart: Helm takes {_MOST_LEVELS} levels and short indices",
+            f"{shown(key)} is not a key for a value of the chart: Helm takes {_MOST_LEVELS} levels and short indices",
             fix="give the parameter, or the key in `global` of values.yaml, a plain name",
         )
     steps = [m["name"] if m["name"] is not None else int(m["index"]) for m in found]

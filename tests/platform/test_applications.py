@@ -1,4 +1,4 @@
-"""Charts of an extension that are no workflows: which are installed, under which name, and which are refused."""
+"""Charts of an extension that are not workflows: which are installed, under which name, and which are refused."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_parameter_can_name_the_release(tmp_path: Path, helm: Helm) -> None:
     path = write_application(tmp_path, "viewer", MULTI, values=values)
     assert plan(path, helm).release == "viewer-my"
     assert plan(path, helm, params={"instance": "x" * 30}).release == "viewer-" + "x" * 20
-    with pytest.raises(ExtensionError, match="no release named 'viewer-My Name'") as caught:
+    with pytest.raises(ExtensionError, match="not accept a release named 'viewer-My Name'") as caught:
         plan(path, helm, params={"instance": "My Name"})
     assert "value of instance" in caught.value.last_seen
 

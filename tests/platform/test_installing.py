@@ -299,8 +299,8 @@ def test_a_dag_without_forms_is_installed_with_a_note(tmp_path: Path) -> None:
     [
         ("threshold", {"type": "integer", "required": False}, "treats like True"),
         ("model", {"type": "string", "required": True, "readOnly": True}, "no user can start the workflow"),
-        ("single_execution", {"type": "string", "default": "True"}, "is no boolean"),
-        ("single_execution", {"type": "boolean", "default": "True"}, "is no boolean"),
+        ("single_execution", {"type": "string", "default": "True"}, "is not a boolean"),
+        ("single_execution", {"type": "boolean", "default": "True"}, "is not a boolean"),
     ],
 )
 def test_a_property_of_a_form_that_will_not_do_what_it_seems_is_noted(

@@ -125,7 +125,7 @@ def test_what_an_earlier_packaging_left_behind_does_not_get_in(tmp_path: Path, h
         (
             "templates/x.yaml",
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: admin}\n",
-            "ConfigMap admin/c lies in the namespace admin",
+            "ConfigMap admin/c is in the namespace admin",
         ),
         (
             "Chart.yaml",

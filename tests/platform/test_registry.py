@@ -165,7 +165,7 @@ def test_what_is_pushed_under_a_served_name_is_found_by_it_and_apart_from_equal_
     assert registry.repositories(other) == ["g/x"]
     with container.pulling(keys.pull) as nodes:
         assert nodes.catalog() == ["localhost_32000/g/x", "registry.example.org_5000/g/x"]
-    with pytest.raises(UsageError, match=r"elsewhere\.example/x:1 does not lie in the platform's registry"):
+    with pytest.raises(UsageError, match=r"elsewhere\.example/x:1 is not in the platform's registry"):
         registry.push(small, "elsewhere.example/x:1")
     assert not registry.serves("Registry.example.org:5000/other/x:1")
     registry.forget("localhost:32000")

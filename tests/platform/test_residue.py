@@ -67,7 +67,7 @@ def test_a_removal_names_what_stays_and_what_others_have_lost() -> None:
     stays, lost = residue.after_removal(removed, others, present)
     assert (stays.rule, stays.where) == ("stale-dag-file", "dags/a.py, dags/old.py")
     assert (lost.rule, lost.severity, lost.where) == ("file-clash", "error", SHARED)
-    assert "from b" in lost.message
+    assert "belongs to b" in lost.message
 
 
 def test_a_clean_removal_has_no_findings() -> None:
