@@ -43,7 +43,7 @@ class Kaapana:
         environment: the running platform.
         project: where extensions may run, and where their results go.
         evidence: folder below which each run gets a folder of its own.
-        listener: is told what happens in a run; by default lines on standard error.
+        listener: receives the events of a run; by default they are lines on standard error.
         artefacts: charts and images that :meth:`install` takes in place of a source tree.
     """
 
@@ -72,7 +72,7 @@ class Kaapana:
     def open(
         cls, settings: Settings | None = None, *, project: str | None = None, evidence: Path | None = None
     ) -> Iterator[Kaapana]:
-        """A platform for as long as the ``with`` block lasts; with ``reuse`` it stays, and only the project goes.
+        """Yield a platform for as long as the ``with`` block lasts; with ``reuse`` it stays, and only the project goes.
 
         Args:
             settings: by default from the environment and ``pyproject.toml``.
@@ -127,7 +127,7 @@ class Kaapana:
         login. Without such a delivery its images come from where they really are.
 
         Args:
-            url: what stands in ``global.custom_registry_url``: ``host[:port]/path``, without scheme.
+            url: the value of ``global.custom_registry_url``: ``host[:port]/path``, without scheme.
             username, password: what nodes log in with.
             name: as the administrator calls it.
 
@@ -135,7 +135,7 @@ class Kaapana:
             The registry, which can be removed before the end.
 
         Raises:
-            UsageError: the URL is none.
+            UsageError: it is not a URL of a registry.
         """
         from harness.platform import registries
 
@@ -144,7 +144,7 @@ class Kaapana:
         return added
 
     def _run_folder(self, dag_id: str) -> Path:
-        """A folder for the evidence of one run; runs may be started in several threads at once."""
+        """Return a folder for the evidence of one run; runs may be started in several threads at once."""
         with self._giving:
             folder = unused(self.evidence, dag_id, self._given)
             self._given.add(folder)
@@ -157,7 +157,7 @@ class Kaapana:
 
     @contextlib.contextmanager
     def other_project(self, name: str | None = None) -> Iterator[Kaapana]:
-        """The same platform bound to a project of its own, for as long as the ``with`` block lasts.
+        """Yield the same platform bound to a project of its own, for as long as the ``with`` block lasts.
 
         What is installed is there too; "Add Software to Project" is done for each project
         (:meth:`InstalledExtension.add_to`).

@@ -67,7 +67,7 @@ cli.add_command(context)
 @cli.command()
 @click.option("--fix", is_flag=True, help="Fix what can be fixed.")
 def doctor(fix: bool) -> int:
-    """Say what is missing on this machine and the command that fixes it."""
+    """Report what is missing on this machine and the command that fixes it."""
     from harness.doctor.command import main as examine
 
     return examine(["--fix"] if fix else [])
@@ -110,7 +110,7 @@ def status() -> None:
     "--all",
     "everything",
     is_flag=True,
-    help="Also superseded images of the last seven days, and but the newest content for nodes of kind.",
+    help="Also superseded images of the last seven days, and all content for nodes of kind but the newest.",
 )
 def prune(everything: bool) -> None:
     """Remove what is left of environments whose owner is gone, and superseded images and contents of kind's nodes."""
@@ -129,7 +129,7 @@ def prune(everything: bool) -> None:
 def lint(extension: Path, platform: str | None, style: str) -> None:
     """Check an extension's source tree without running it."""
     raise UsageError(
-        "lint is not there yet in this version",
+        "lint does not exist yet in this version",
         fix=f"`kaapana-harness build {extension}` reads the tree and reports what the platform would not accept",
     )
 
@@ -151,8 +151,8 @@ def build(
 ) -> None:
     """Build the containers of an extension and package its chart.
 
-    The files and the names of the images go to standard output; what to do with them on a platform stands on
-    standard error.
+    The files and the names of the images go to standard output; standard error says what to do with
+    them on a platform.
     """
     from harness.extension import read
     from harness.platform import bundle
@@ -223,7 +223,7 @@ def run(
     settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
     values, text = form_values(form)
     param_values, param_text = form_values(param, "--param")
-    # wrong input must be told before minutes go into an environment
+    # report wrong input before an environment takes minutes
     if out is not None:
         _check_out(out)
     _check_extension(extension, settings)
@@ -326,7 +326,7 @@ def _check_out(folder: Path) -> None:
     """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} is there already", fix="choose a folder that does not exist or is empty")
+            raise UsageError(f"{folder} exists already", fix="choose a folder that does not exist or is empty")
         parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         tempfile.TemporaryFile(dir=parent).close()
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What nobody has foreseen, as an error for a reader: a first line, an exit status, and the traceback in a file.
+"""Turn unexpected exceptions into errors for a reader: a first line, an exit status, and the traceback in a file.
 
 Both ends of the harness use it: the command line (:mod:`harness.exit_status`) and pytest (:mod:`harness.failures`).
 """
@@ -108,7 +108,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def _report(error: BaseException) -> tuple[str, str]:
-    """Write the report; return its path, or why there is none."""
+    """Write the report; return its path, or why it could not be written."""
     text = _text(error)
     for folder in (_state_folder, _temporary_folder):
         try:
@@ -131,7 +131,7 @@ def _temporary_folder() -> Path:
 def _write(folder: Path, text: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise OSError(errno.EPERM, "the folder belongs to somebody else", str(folder))
+        raise OSError(errno.EPERM, "the folder belongs to another user", str(folder))
     for old in sorted(folder.glob("crash-*.txt"))[: -_KEPT + 1]:
         with contextlib.suppress(OSError):
             old.unlink()
@@ -151,7 +151,7 @@ def _text(error: BaseException) -> str:
         f"kaapana-harness {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"command: {' '.join(sys.argv)[:2000]}\n\n"
     )
-    # the whole before it is cut: half a credential is none that could be recognised
+    # the whole before it is cut: half a credential could not be recognised
     return redacted(head + redact("".join(lines))[-_MOST_BYTES:])
 
 

@@ -3,7 +3,7 @@
 ::
 
     HarnessError                    first line: the cause; then last_seen, evidence, fix
-    ├── UsageError          (2)     wrong use or wrong input: the author can mend it in the extension or the call
+    ├── UsageError          (2)     wrong use or wrong input: the author can fix it in the extension or the call
     │   ├── InputDataError          the DICOM input is missing, broken or not an image
     │   ├── FormError               a form value is unknown, missing or of the wrong type
     │   ├── ExtensionError          the extension's source tree or its chart is not what the platform accepts
@@ -27,7 +27,7 @@ _LONGEST_TEXT = 200_000
 
 
 def _printable(text: str, most: int) -> str:
-    """A text as a terminal may get it: it shows no credential, and an author's input neither steers nor floods it."""
+    """Return a text for a terminal: it shows no credential, and an author's input neither steers nor floods it."""
     text = redact(text)
     if len(text) > most:
         text = f"{text[:most]}... ({len(text)} characters)"
@@ -44,7 +44,7 @@ class HarnessError(Exception):
     Args:
         cause: one line, in the author's terms.
         last_seen: what was observed last (a log tail, a state), may have several lines.
-        evidence: where more of it lies (a path or a command).
+        evidence: where to find more (a path or a command).
         fix: the next step.
     """
 

@@ -130,7 +130,7 @@ def _flush() -> None:
 
 
 def _is_of_the_output(error: OSError) -> bool:
-    """Whether it was our own text that could not be written."""
+    """Return whether it was our own text that could not be written."""
     frames = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
     return error.filename is None and frames[-1] in {"click.utils", __name__}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | None:
-    """What pytest shows for a failed test, or ``None`` to leave it as it is.
+    """Return what pytest shows for a failed test, or ``None`` to leave it as it is.
 
     Args:
         error: what the test ended with.
@@ -36,12 +36,12 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | N
             verdict = run.succeeded
             # the representation of the verdict is in the assertion that was made about this run
             if not verdict and repr(verdict) in str(error):
-                return f"{_explained(run)}\n\n{original}"
+                return f"{_explain_run(run)}\n\n{original}"
     return None
 
 
 def _is_unforeseen(error: BaseException) -> bool:
-    """Whether it came out of the harness, and not out of the test's own code or an outcome of pytest's."""
+    """Return whether it came out of the harness, and not out of the test's own code or an outcome of pytest's."""
     if not isinstance(error, Exception) or type(error).__module__.startswith(("_pytest.", "pluggy.")):
         return False
     frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -50,7 +50,7 @@ def _is_unforeseen(error: BaseException) -> bool:
     return bool(own) and frames[own[-1]] != "harness.plugin"
 
 
-def _explained(run: Run) -> str:
+def _explain_run(run: Run) -> str:
     first = f"{run.dag_id} ended {run.state}" if run.cause is None else str(run.cause)
     return f"{first}\n  evidence: {run.directory}"
 

@@ -1,4 +1,4 @@
-"""What an author should know although nothing has failed over it; every part of the harness may report it."""
+"""Findings: what an author should know although nothing has failed; every part of the harness may report them."""
 
 from __future__ import annotations
 

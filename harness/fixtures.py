@@ -1,4 +1,4 @@
-"""What stands behind the fixtures of the pytest plugin: the session's environment, and views of a project."""
+"""Implement the fixtures of the pytest plugin: the session's environment, and views of a project."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Session:
         self._kept: list[str] = []
 
     def environment(self) -> Environment:
-        """The running environment.
+        """Return the running environment.
 
         Raises:
             Exception: it could not be made. The first test gets the whole story, later ones one line.
@@ -62,12 +62,12 @@ class Session:
 
     @contextlib.contextmanager
     def facade(self, test: str, failed: Callable[[], bool], listener: Listener | None = None) -> Iterator[Kaapana]:
-        """The platform with a fresh project, for one test.
+        """Yield the platform with a fresh project, for one test.
 
         Args:
             test: the test's id; names the folder of its evidence.
             failed: asked at the end whether the test has failed.
-            listener: is told what happens in runs.
+            listener: receives the events of runs.
         """
         assert self.report is not None
         environment = self.environment()
@@ -115,7 +115,7 @@ class _Uncaptured:
         self._begun = False
 
     def isatty(self) -> bool:
-        """The live line would fight with pytest's own progress."""
+        """Return the live line would fight with pytest's own progress."""
         return False
 
     def write(self, text: str) -> int:
@@ -131,7 +131,7 @@ class _Uncaptured:
 
 
 def uncaptured_lines(capture: Any) -> Lines:
-    """A listener whose lines appear at once, although a test's output is captured.
+    """Return a listener whose lines appear at once, although a test's output is captured.
 
     Args:
         capture: pytest's capture manager.

@@ -185,7 +185,7 @@ def _project_of(target: Kaapana | Project) -> Project:
 
 @contextlib.contextmanager
 def reporting_to(listener: Listener | None) -> Iterator[Listener]:
-    """The given listener, or lines on standard error for the length of the block."""
+    """Yield the given listener, or lines on standard error for the length of the block."""
     if listener is not None:
         yield Redacting(listener)
         return

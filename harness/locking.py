@@ -67,7 +67,7 @@ def locked(
 def making_image(name: str, settings: Settings, on_line: OnProgress | None = None) -> Iterator[None]:
     """Hold the lock of an image that is made: one builder at a time, of all processes and threads of this user.
 
-    The engine is shared by all that this user runs, so the files lie in the state folder and not in a cache that
+    The engine is shared by all that this user runs, so the files are in the state folder and not in a cache that
     may be chosen per run. Who has to wait for another says so to ``on_line``.
 
     Raises:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.fixtures import ObjectStore, Pacs, Session
     from harness.installed import InstalledExtension
 
-# (option, name in Settings, what argparse is told)
+# (option, name in Settings, arguments for argparse)
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--kaapana-cluster", "cluster", {"metavar": "CLUSTER", "help": "docker, kind or context:NAME"}),
     ("--kaapana-nodes", "nodes", {"metavar": "N", "help": "nodes of a kind cluster"}),
@@ -98,7 +98,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_kaapana_environment(settings: Any, config: pytest.Config) -> Any:
-    """The emulated platform."""
+    """Return the emulated platform."""
     from harness.platform.environment import Environment
 
     listener = _listener(config)
@@ -106,7 +106,7 @@ def pytest_kaapana_environment(settings: Any, config: pytest.Config) -> Any:
 
 
 def _session(config: pytest.Config) -> Session:
-    """The one session object of this process, made at first use; every xdist worker has its own."""
+    """Return the one session object of this process, made at first use; every xdist worker has its own."""
     if _SESSION not in config.stash:
         from harness.fixtures import Session
         from harness.settings import Settings
@@ -232,7 +232,7 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say where the evidence lies, and what was left running."""
+    """Report where the evidence is, and what was left running."""
     session = config.stash.get(_SESSION, None)
     if session is not None:
         for line in session.notes():

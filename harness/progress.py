@@ -1,4 +1,4 @@
-"""Who is told of each step that takes seconds."""
+"""Callbacks that receive a line for each step that takes seconds."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ OnProgress = Callable[[str], None]
 
 
 def quiet(line: str) -> None:
-    """Nobody listens."""
+    """Ignore the line."""

@@ -117,7 +117,7 @@ class Redactor:
         """Yield content of any type with each random secret overwritten by as many ``*``: its length stays.
 
         Args:
-            chunks: the content in pieces; a secret may lie in several of them.
+            chunks: the content in pieces; a secret may be in several of them.
             on_found: called when there was a secret.
         """
 
@@ -236,7 +236,7 @@ def _in_base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
 
 
 def _is_ours(payload: str) -> bool:
-    """Whether the second part of a token, which may be cut, is of this platform or of its cluster."""
+    """Return whether the second part of a token, which may be cut, is of this platform or of its cluster."""
     whole = payload[: len(payload) // 4 * 4] if len(payload) % 4 == 1 else payload + "=" * (-len(payload) % 4)
     try:
         return bool(_OURS.search(base64.urlsafe_b64decode(whole)))

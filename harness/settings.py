@@ -22,7 +22,7 @@ DELIVERIES = ("registry", "tar", "edk")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LABEL = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
 REGISTRY = re.compile(rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
-"""A registry as it stands in references of images: ``host[:port][/path]``."""
+"""A registry as it is written in image references: ``host[:port][/path]``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +85,10 @@ def _platform(text: str) -> str:
 
 
 def check_delivery(text: str) -> str:
-    """One of :data:`DELIVERIES`.
+    """Return one of :data:`DELIVERIES`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one of them.
     """
     if text in DELIVERIES:
         return text
@@ -96,13 +96,13 @@ def check_delivery(text: str) -> str:
 
 
 def check_registry(text: str) -> str:
-    """The name of a registry, or nothing.
+    """Return the name of a registry, or nothing.
 
     Raises:
-        ValueError: it is no such name.
+        ValueError: it is not such a name.
     """
     if text and ("://" in text or not REGISTRY.fullmatch(text)):
-        raise ValueError("expected a registry as it stands in references of images, such as registry.site:5000/team")
+        raise ValueError("expected a registry as it is written in image references, such as registry.site:5000/team")
     return text
 
 
@@ -264,7 +264,7 @@ def _make_folder(path: Path, use: str, variable: str) -> None:
 
 
 def _beside(table: Path, word: str) -> str:
-    """A path in the table is relative to the file; what is no path there stays as it is."""
+    """Return a path of the table, which is relative to the file; what is not a path there stays as it is."""
     path = table.parent / Path(word).expanduser()
     return str(path) if path.exists() else word
 
@@ -282,6 +282,6 @@ def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:
         for name in ("tool", "kaapana-harness"):
             table = table.get(name, {})
             if not isinstance(table, dict):
-                raise UsageError(f"{path}: [tool.kaapana-harness] is no table: {name} is {documents.shown(table)}")
+                raise UsageError(f"{path}: [tool.kaapana-harness] is not a table: {name} is {documents.shown(table)}")
         return dict(table), path
     return {}, None

@@ -185,7 +185,7 @@ def test_parameters_of_files_and_words_reach_the_install_with_their_types(
 def test_lint_says_that_it_is_not_there_yet() -> None:
     result = invoke("lint", "ext", "--format", "sarif")
     assert result.exit_code == 2
-    assert "not there yet" in result.stderr
+    assert "not exist yet" in result.stderr
 
 
 def test_a_report_of_no_run_is_wrong_use(tmp_path: Path) -> None:

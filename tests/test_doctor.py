@@ -402,7 +402,7 @@ def test_a_daemon_that_ends_at_once_is_reported_with_its_log(tmp_path: Path, mon
 
 def test_a_pid_file_of_a_daemon_that_is_gone_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stale = tmp_path / "docker.pid"
-    stale.write_text(f"{os.getpid()}\n")  # the id lives, but it is no dockerd
+    stale.write_text(f"{os.getpid()}\n")  # the id lives, but it is not a dockerd
     monkeypatch.setattr(remedies, "_DAEMON_PID_FILES", {"dockerd": stale})
     assert remedies._clean_pid_files() == 0
     assert not stale.exists()

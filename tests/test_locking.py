@@ -26,7 +26,7 @@ with making_image("airflow", Settings()):
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings whose locks lie in the test's own folder."""
+    """Settings whose locks are in the test's own folder."""
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     return Settings()
 

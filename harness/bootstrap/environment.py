@@ -17,7 +17,7 @@ from harness.doctor import remedies
 from harness.errors import EnvironmentError_
 
 TOX = "tox>=4.21,<5"
-# Installs in seconds what takes pip half a minute. A plain tox does the same where it cannot be had.
+# Installs in seconds what takes pip half a minute. A plain tox does the same where it cannot be obtained.
 TOX_UV = "tox-uv>=1.20"
 _MARK = "bootstrap.json"
 _TIMEOUT_S = 900.0
@@ -51,7 +51,7 @@ class Way:
 
 
 def python_of(folder: Path) -> Path:
-    """The interpreter inside a virtual environment."""
+    """Return the interpreter inside a virtual environment."""
     return folder / "bin" / "python"
 
 
@@ -70,7 +70,7 @@ def _state() -> dict[str, str]:
 
 
 def make(folder: Path, host: Host, say: Callable[[str], None]) -> None:
-    """Make the environment anew, by the first way that works here.
+    """Make the environment again, by the first way that works here.
 
     Raises:
         EnvironmentError_: no way works; the fix is the one command to run.
@@ -89,7 +89,7 @@ def make(folder: Path, host: Host, say: Callable[[str], None]) -> None:
 
 
 def ways(folder: Path, host: Host) -> list[Way]:
-    """The ways that look possible, the plainest first."""
+    """Return the ways that look possible, the plainest first."""
     target = str(folder)
     python = str(python_of(folder))
     found = []
@@ -154,7 +154,7 @@ def _no_way(host: Host, tried: list[str]) -> EnvironmentError_:
     )
     return EnvironmentError_(
         "no virtual environment can be made: this Python has neither ensurepip nor pip, and uv, virtualenv and pipx "
-        "are not there",
+        "are not installed",
         last_seen="\n".join(tried),
         fix=fix,
     )
@@ -201,7 +201,7 @@ class RealHost:
 
 
 def tox_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of tox: pip's index settings also in the words that uv reads."""
+    """Return the environment of tox: pip's index settings also in the words that uv reads."""
     # an activated environment of the caller must not leak into those that tox makes
     kept = {name: value for name, value in environ.items() if name not in {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH"}}
     kept["PATH"] = os.pathsep.join([str(folder / "bin"), environ.get("PATH", os.defpath)])

@@ -1,4 +1,4 @@
-"""Package index settings that were made for pip, said again for uv, which does not read pip's."""
+"""Translate pip's package index settings for uv, which does not read them."""
 
 from __future__ import annotations
 

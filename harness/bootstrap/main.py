@@ -51,7 +51,7 @@ def _run_tox(root: Path, python: Path, name: str, extra: list[str], environ: Map
     keyboard, and are waited for: pytest removes what it made. (tox by itself would leave its tests running when
     it is terminated, and interrupts them twice when it is interrupted: see ``suicide_timeout`` in tox.ini.)
     """
-    # its steps are told where they take time: when an environment is made
+    # its steps are reported where they take time: when an environment is made
     quiet = ["-q"] if all((root / ".tox" / part / "bin").is_dir() for part in name.split(",")) else []
     command = [str(python), "-m", "tox", "run", *quiet, "-c", str(root / "tox.ini"), "-e", name, *extra]
     terminal = _in_foreground()
@@ -89,7 +89,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Environment of tox and the arguments that follow it, ``--`` in front.
 
     Raises:
-        UsageError: no environment, or something before ``--`` that is none.
+        UsageError: no environment, or something before ``--`` that is not an environment.
     """
     words = list(arguments)
     extra: list[str] = []
@@ -104,7 +104,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def clone() -> Path:
-    """The folder of the clone that this package lies in.
+    """Return the folder of the clone that this package lies in.
 
     Raises:
         UsageError: the package was installed, there is no ``tox.ini`` beside it.

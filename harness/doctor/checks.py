@@ -33,7 +33,7 @@ class Check:
         name: what was looked at.
         status: ``ok``, ``missing`` (the harness cannot run), ``warning`` (it may) or ``fixed``.
         detail: what was found.
-        command: the command or the sentence that mends it; empty where ok.
+        command: the command or the sentence that fixes it; empty where ok.
         remedy: what ``fix`` may do about it by itself; empty where a person has to act.
     """
 

@@ -19,7 +19,7 @@ _LOCK_TIMEOUT_S = 900.0
 
 
 def examine(look: Callable[[], Facts] = probe.look) -> list[Check]:
-    """The checks; nothing is changed."""
+    """Return the checks; nothing is changed."""
     return decide(look())
 
 
@@ -29,17 +29,17 @@ def fix(
     look: Callable[[], Facts] = probe.look,
     apply: Callable[[str, Facts, Callable[[str], None]], None] = remedies.apply,
 ) -> list[Check]:
-    """Mend what can be mended without asking, then examine again.
+    """Fix what can be fixed without asking, then examine again.
 
     Several callers at once do the work once: the others wait and find it done.
 
     Args:
-        say: told of each thing that is done, before it is done.
+        say: receives a line for each step, before it is taken.
         look: takes the facts.
         apply: carries out one remedy.
 
     Raises:
-        EnvironmentError_: a remedy failed, or did not mend what it was for.
+        EnvironmentError_: a remedy failed, or did not fix what it was for.
     """
     result = decide(look())
     if not any(check.remedy for check in result):

@@ -59,7 +59,7 @@ def _given(address: Address) -> str:
 
 
 def rootless_socket(environ: Mapping[str, str]) -> str:
-    """The socket of an engine that this user runs without root, '' where there is none."""
+    """Return the socket of an engine that this user runs without root, '' where there is none."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     for name in ("docker.sock", "podman/podman.sock"):
         path = Path(runtime, name)

@@ -18,7 +18,7 @@ _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def look(environ: Mapping[str, str] | None = None) -> Facts:
-    """One look at the machine; takes a few milliseconds and changes nothing."""
+    """Look at the machine once; takes a few milliseconds and changes nothing."""
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ, inside=True)
     memory = [amount for amount in (_memory(Path("/proc/meminfo")), engine.inside and engine.inside.memory) if amount]
@@ -41,13 +41,13 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
 
 
 def program(name: str, environ: Mapping[str, str]) -> str:
-    """Path of a program, also where it lies in a folder for administrators; '' where absent."""
+    """Path of a program, also where it is in a folder for administrators; '' where absent."""
     folders = [*environ.get("PATH", os.defpath).split(os.pathsep), *_SEARCH]
     return shutil.which(name, path=os.pathsep.join(folders)) or ""
 
 
 def state_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """The harness's state folder, as in its settings (but found without their library); created."""
+    """Return the harness's state folder, as in its settings (but found without their library); created."""
     environ = os.environ if environ is None else environ
     own = environ.get("KAAPANA_HARNESS_STATE_DIR")
     base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")

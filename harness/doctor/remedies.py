@@ -116,7 +116,7 @@ def runtime_options(facts: Facts) -> tuple[str, ...]:
 
 
 def wrapper_path(folder: Path) -> Path:
-    """Where the wrapper is, below a folder of state."""
+    """Return where the wrapper is, below a folder of state."""
     return folder / "oci-runtime"
 
 

@@ -53,7 +53,7 @@ def _option(words: list[str], names: tuple[str, ...]) -> str | None:
 
 
 def reduced(document: dict[str, Any]) -> dict[str, Any]:
-    """The configuration (of a container, or of one process) without what is withheld; changed in place."""
+    """Return the configuration (of a container, or of one process) without what is withheld; changed in place."""
     inner = document.get("process")
     process: dict[str, Any] = inner if isinstance(inner, dict) else document
     capabilities = process.get("capabilities") or {}

@@ -1,4 +1,4 @@
-"""The next step for errors that containers of workflow extensions are known to end with."""
+"""Advise on errors that containers of workflow extensions are known to end with."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 
 
 def advice_for(text: str, task: Mapping[str, Any]) -> str:
-    """The next step for a log, empty when nothing is known.
+    """Return the next step for a log, empty when nothing is known.
 
     Args:
         text: log or traceback.

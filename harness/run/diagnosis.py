@@ -1,4 +1,4 @@
-"""From what Airflow and the containers left to one cause that an author can act on. Pure functions.
+"""Find one cause that an author can act on, from what Airflow and the containers left. Pure functions.
 
 A task record is the harness API's view of a task instance: ``task_id, operator, state, try_number, max_tries,
 queued_at, start, end, trigger_rule, upstream, outcome``; ``outcome`` is what the operator published about the pod.
@@ -60,7 +60,7 @@ def diagnose(
     aborted_after_s: float | None = None,
     dag_id: str = "",
 ) -> Cause | None:
-    """Why a run did not succeed.
+    """Return why a run did not succeed.
 
     Args:
         tasks: records of all tasks.
@@ -75,7 +75,7 @@ def diagnose(
         ``None`` for a run that succeeded.
     """
     logs = logs or {}
-    failed = _failed(tasks)
+    failed = _find_failed(tasks)
     if aborted_after_s is not None:
         return _deadline(tasks, aborted_after_s)
     if state == "success":
@@ -87,20 +87,20 @@ def diagnose(
     return _without_failed_task(tasks, state)
 
 
-def _failed(tasks: Sequence[Task]) -> list[Task]:
+def _find_failed(tasks: Sequence[Task]) -> list[Task]:
     """Tasks that failed by themselves, in the order in which they ended; the first is the root of the failure."""
     return sorted((task for task in tasks if task["state"] == "failed"), key=lambda task: str(task.get("end") or "~"))
 
 
 def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
-    """Why one failed task failed."""
+    """Return why one failed task failed."""
     outcome: Mapping[str, Any] = task.get("outcome") or {}
     reason = str(outcome.get("reason") or "")
     lines = [str(line) for line in outcome.get("log_tail") or []] or log.splitlines()
     if reason in IMAGE_REASONS:
         return _image(task, outcome, registry_tags)
     if reason == "Evicted":
-        return _evicted(task, outcome, lines)
+        return _explain_eviction(task, outcome, lines)
     if reason == "OOMKilled":
         return _memory(task, outcome, lines)
     if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
@@ -161,9 +161,9 @@ def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cau
     return Cause(task["task_id"], ", ".join(parts), log_lines.tail(lines) or message, fix)
 
 
-def _evicted(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
+def _explain_eviction(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
     summary = str(outcome["message"])
-    fix = "somebody drained the node, or it is short of memory or disk (`kubectl describe node`): run it again"
+    fix = "the node was drained, or it is short of memory or disk (`kubectl describe node`): run it again"
     if "ephemeral-storage" in summary:
         summary = f"was ended because the disk ran full: {summary}"
         fix = (
@@ -202,7 +202,7 @@ def _exit_code(task: Task, code: int, lines: Sequence[str]) -> Cause:
 
 
 def _other(task: Task, outcome: Mapping[str, Any], lines: Sequence[str], log: str) -> Cause:
-    """A task that failed outside of a container: Python operators, rejected pods, the operator's own errors."""
+    """Return a task that failed outside of a container: Python operators, rejected pods, the operator's own errors."""
     message = str(outcome.get("message") or "").strip()
     last = message.splitlines()[0] if message else log_lines.meaningful(lines)
     reason = str(outcome.get("reason") or "")
@@ -213,10 +213,10 @@ def _other(task: Task, outcome: Mapping[str, Any], lines: Sequence[str], log: st
 
 
 def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
-    """The harness aborted the run. Abort makes running tasks failed and waiting ones skipped (runtime 9.1)."""
+    """Return the harness aborted the run. Abort makes running tasks failed and waiting ones skipped (runtime 9.1)."""
     open_states = {"running", "queued", "scheduled", "up_for_retry", "restarting", "deferred"}
     active = [task for task in tasks if task["state"] in open_states]
-    active = active or [task for task in _failed(tasks) if task.get("start")]
+    active = active or [task for task in _find_failed(tasks) if task.get("start")]
     fix = "raise the limit with --timeout or timeout_s, or give the operators an execution_timeout of their own"
     if not active:
         summary = f"the run had not ended after {seconds:.0f} s and was aborted; no task had started"
@@ -237,7 +237,7 @@ def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
 
 
 def _without_failed_task(tasks: Sequence[Task], state: str) -> Cause:
-    """The run failed although no task did: skipped or never started upstream tasks."""
+    """Return the run failed although no task did: skipped or never started upstream tasks."""
     blocked = [task for task in tasks if task["state"] == "upstream_failed"]
     if blocked:
         by_id = {task["task_id"]: task for task in tasks}
@@ -255,11 +255,11 @@ def _without_failed_task(tasks: Sequence[Task], state: str) -> Cause:
         return Cause(blocked[0]["task_id"], summary, fix=fix)
     states = ", ".join(f"{task['task_id']} {task['state'] or 'not started'}" for task in tasks)
     summary = f"the run ended {state} although no task failed"
-    return Cause(None, summary, states, "the DAG may have a dagrun_timeout, or somebody marked the run")
+    return Cause(None, summary, states, "the DAG may have a dagrun_timeout, or the run was marked by hand")
 
 
 def no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: Sequence[str]) -> Cause:
-    """Why a workflow that was accepted never became a DAG run."""
+    """Return why a workflow that was accepted never became a DAG run."""
     if import_errors:
         return import_cause(import_errors)
     if job_states:
@@ -273,7 +273,7 @@ def no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: S
 
 
 def import_cause(import_errors: Mapping[str, str]) -> Cause:
-    """A DAG file that Airflow could not import."""
+    """Return a DAG file that Airflow could not import."""
     path, text = next(iter(sorted(import_errors.items())))
     lines = text.splitlines()
     return Cause(
@@ -285,7 +285,7 @@ def import_cause(import_errors: Mapping[str, str]) -> Cause:
 
 
 def mebibytes(size: int) -> str:
-    """A size in MiB for a message."""
+    """Return a size in MiB for a message."""
     return f"{size / 2**20:.0f} MiB"
 
 

@@ -1,4 +1,4 @@
-"""What a run left behind, collected once at its end into one folder (design: RUN_DIR).
+"""Collect what a run left behind, once at its end, into one folder (design: RUN_DIR).
 
 Nothing in it shows a credential of the environment: texts and names are without them, and in the copies of objects
 each is overwritten by a text of the same length, which is a finding.
@@ -33,12 +33,12 @@ RESULTS_PREFIX = "staticwebsiteresults/"
 
 
 def visible_in_results(key: str) -> bool:
-    """Whether the platform's results page lists an object of the project bucket (services 10.3)."""
+    """Return whether the platform's results page lists an object of the project bucket (services 10.3)."""
     return key.startswith(RESULTS_PREFIX) and key.endswith("html") and key.rsplit("/", 1)[-1] != "index.html"
 
 
 def object_versions(environment: EnvironmentPort, bucket: str) -> dict[str, tuple[str, str]]:
-    """What lies in a bucket now: key to (entity tag, time of change)."""
+    """Return what is in a bucket now: key to (entity tag, time of change)."""
     listed = environment.object_store.list_objects(bucket, recursive=True)
     return {item.object_name: (str(item.etag), str(item.last_modified)) for item in listed if not item.is_dir}
 
@@ -110,7 +110,7 @@ def collect_sent(
 
 
 def credential_findings(paths: Sequence[str]) -> list[Finding]:
-    """One finding for each copy in which a credential was overwritten."""
+    """Return one finding for each copy in which a credential was overwritten."""
     message = "has a credential of the environment in it, which is overwritten with * in the evidence"
     fix = "write no password or token into results: they leave the platform with them"
     return [Finding(RULE_CREDENTIAL, "warning", path, message, fix) for path in paths]
@@ -125,7 +125,7 @@ def _write_content(path: Path, shown: str, chunks: Iterable[bytes], found_in: li
 
 
 def attributed(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
-    """The receipts that belong to a run, by the address of its pods where that says anything.
+    """Return the receipts that belong to a run, by the address of its pods where that says anything.
 
     A pod that also has a network for the receiver sends from an address other than the one in its status, and
     operators without a pod send from the scheduler: when no address matches, the project and the time decide.
@@ -179,7 +179,7 @@ def collect_tasks(
 
 
 def as_document(run: Run) -> Json:
-    """The content of ``run.json``."""
+    """Return the content of ``run.json``."""
     document: Json = REDACTOR.value(_document(run))
     return document
 
@@ -216,13 +216,13 @@ def write_report(run: Run) -> None:
         page = report.render(as_document(run))
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(
-            f"{run.directory / 'run.json'} holds what no run leaves: {type(error).__name__}: {error}"
+            f"{run.directory / 'run.json'} has content that no run writes: {type(error).__name__}: {error}"
         ) from None
     _write(run.directory / "report.html", page)
 
 
 def read(directory: Path) -> Run:
-    """The run that :func:`write` wrote.
+    """Return the run that :func:`write` wrote.
 
     Raises:
         UsageError: there is no run in the folder, or one of another schema.
@@ -259,7 +259,7 @@ def read(directory: Path) -> Run:
     except documents.DocumentError as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path} is no evidence of a run: {type(error).__name__}: {error}") from None
+        raise UsageError(f"{path} is not evidence of a run: {type(error).__name__}: {error}") from None
 
 
 def _without_log(task: Json) -> tuple[str | None, Json]:
@@ -267,7 +267,7 @@ def _without_log(task: Json) -> tuple[str | None, Json]:
 
 
 def _fields(value: Any) -> Json:
-    """A dataclass as JSON, without the folder that its paths are relative to."""
+    """Return a dataclass as JSON, without the folder that its paths are relative to."""
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.name != "directory"}
 
 

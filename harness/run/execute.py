@@ -1,4 +1,4 @@
-"""One run from the form to the evidence: prepare, trigger, follow, settle, collect, judge, write."""
+"""Execute one run from the form to the evidence: prepare, trigger, follow, settle, collect, diagnose, write."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def execute(
     """Run a DAG and keep what it leaves. A failed run is a result, not an exception.
 
     Args:
-        listener: is told what happens.
+        listener: receives the events of the run.
         registry_tags: tags of a repository by its whole name, ``None`` when the platform's registry has none such.
 
     Raises:
@@ -176,7 +176,7 @@ def _collect(
     folder = Folder(request.directory)
     records = _records(environment, triggered)
     tasks, logs = evidence.collect_tasks(environment, records, folder)
-    named = [_named(record, suffix) for _, suffix, record in records]
+    named = [_add_suffix(record, suffix) for _, suffix, record in records]
     ips = [str((record.get("outcome") or {}).get("pod_ip") or "") for record in named]
     with_credentials: list[str] = []
     sent = evidence.collect_sent(environment, project, before.receipts, ips, folder, with_credentials)
@@ -185,7 +185,7 @@ def _collect(
     if snapshot is not None:
         state = "failed"
     cause = diagnosis.diagnose(
-        [_named(record, suffix) for _, suffix, record in snapshot] if snapshot is not None else named,
+        [_add_suffix(record, suffix) for _, suffix, record in snapshot] if snapshot is not None else named,
         state,
         logs=logs,
         registry_tags=_tags_of_missing_images(named, registry_tags),
@@ -253,13 +253,13 @@ def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[s
     return found
 
 
-def _named(record: Json, suffix: str) -> Json:
+def _add_suffix(record: Json, suffix: str) -> Json:
     upstream = [f"{name}{suffix}" for name in record.get("upstream") or []]
     return {**record, "task_id": f"{record['task_id']}{suffix}", "upstream": upstream}
 
 
 def _state(states: Sequence[str]) -> str:
-    """One state for all DAG runs of a workflow: success only when all succeeded."""
+    """Return one state for all DAG runs of a workflow: success only when all succeeded."""
     return next((state for state in states if state != "success"), "success")
 
 

@@ -1,4 +1,4 @@
-"""What an author should know about a run although it did not fail it. Pure functions over records and source text."""
+"""Findings about a run, from task records and source text. Pure functions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class GivenArgument:
     Args:
         argument: e.g. ``arguments``.
         operator: class that is constructed, or whose constructor passes the argument on.
-        name: the operator's ``name`` where it is written as a text, else ``None``.
+        name: the operator's ``name`` where it is written as a text, otherwise ``None``.
         file: path for messages.
         line: line number.
     """
@@ -64,7 +64,7 @@ class GivenArgument:
 
 
 def given_arguments(text: str, file: str) -> list[GivenArgument]:
-    """The arguments of operators in one Python file that some release ignores; empty when it does not parse."""
+    """Return the arguments of operators in one Python file that some release ignores; empty when it does not parse."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
@@ -110,12 +110,12 @@ def ignored_arguments(given: Sequence[GivenArgument], tasks: Sequence[Task]) -> 
     for item in given:
         for task in tasks:
             if _is_about(item, task) and "arguments" not in (task.get("outcome") or {}):
-                findings.extend(_ignored(item.argument, task["task_id"], f" ({item.file}:{item.line})"))
+                findings.extend(_find_ignored(item.argument, task["task_id"], f" ({item.file}:{item.line})"))
     for task in tasks:
         for argument in releases.given(task):
             places = [item for item in given if item.argument == argument and _is_about(item, task)]
             where = f" ({places[0].file}:{places[0].line})" if places else ""
-            findings.extend(_ignored(argument, task["task_id"], where))
+            findings.extend(_find_ignored(argument, task["task_id"], where))
     return findings
 
 
@@ -123,7 +123,7 @@ def _is_about(item: GivenArgument, task: Task) -> bool:
     return task.get("operator") == item.operator and (item.name is None or task["task_id"] == item.name)
 
 
-def _ignored(argument: str, task_id: str, where: str) -> list[Finding]:
+def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
     difference = releases.ARGUMENTS.get(argument)
     if difference is None or not (ignoring := releases.without(difference.key)):
         return []
@@ -133,7 +133,7 @@ def _ignored(argument: str, task_id: str, where: str) -> list[Finding]:
 
 
 def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:
-    """What the records of a finished run show."""
+    """Return what the records of a finished run show."""
     findings = []
     for task in tasks:
         name, outcome = task["task_id"], task.get("outcome") or {}
@@ -164,7 +164,7 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
                     "warning",
                     name,
                     f"succeeded at attempt {task['try_number']}",
-                    "set retries=0 in default_args while testing, and mend what fails at first",
+                    "set retries=0 in default_args while testing, and fix what fails at first",
                 )
             )
         overridden = [str(item) for item in outcome.get("overridden_env") or []]
@@ -195,7 +195,7 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
 
 
 def _of_platform(task_id: str, outcome: Task) -> list[Finding]:
-    """What the operator asks of the platform that it may not have (runtime 2.4, 6.4)."""
+    """Return what the operator asks of the platform that it may not have (runtime 2.4, 6.4)."""
     findings = []
     if outcome.get("gpu_forgotten"):
         message = "asks for a GPU with gpu_mem_mb, but the platform has none: it ran on the CPU"

@@ -1,4 +1,4 @@
-"""Following a run: one line for each task as it happens, and a deadline."""
+"""Follow a run: one line for each task as it happens, and a deadline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PAUSE_S = 0.4
 
 
 class Listener(Protocol):
-    """Who is told what happens."""
+    """What receives the events of a run."""
 
     def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None: ...
 
@@ -186,7 +186,7 @@ def follow(
 def _events(
     airflow: AirflowPort, dag_id: str, run_id: str, *, deadline: Callable[[], float]
 ) -> Iterator[dict[str, Any] | None]:
-    """The run's events; ``None`` for every second without one; ends at the deadline."""
+    """Yield the run's events; ``None`` for every second without one; ends at the deadline."""
     breaks = 0
     reader = _Reader(airflow, dag_id, run_id)
     try:
@@ -203,7 +203,7 @@ def _events(
             breaks += 1
             if breaks >= _BREAKS:
                 raise EnvironmentError_(
-                    f"Airflow does not tell any more what happens in run {run_id}",
+                    f"Airflow no longer reports what happens in run {run_id}",
                     last_seen=f"{type(item).__name__}: {item}" if item else "the event stream ended before the run",
                     fix="`kaapana-harness status` shows whether the platform still runs",
                 )

@@ -1,4 +1,4 @@
-"""Steps of a run that wait for their author: told on the terminal, completed with Enter, refused where nobody is."""
+"""Steps of a run that wait for their author: announced on the terminal, completed with Enter, refused without one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Author(Protocol):
     def say(self, text: str) -> None: ...
 
     def is_done(self) -> bool:
-        """Whether the step that was told last has been completed; returns at once."""
+        """Return whether the step that was announced last has been completed; returns at once."""
         ...
 
 
@@ -42,13 +42,13 @@ class Terminal:
         os.write(self._descriptor, ("\r\n" + text.replace("\n", "\r\n") + "\r\n").encode())
 
     def is_done(self) -> bool:
-        """Whether Enter was pressed."""
+        """Return whether Enter was pressed."""
         ready, _, _ = select.select([self._descriptor], [], [], 0)
         return bool(ready) and b"\n" in os.read(self._descriptor, 4096)
 
 
 def find_author(environ: Mapping[str, str] = os.environ) -> tuple[Author | None, str]:
-    """The author's terminal, or ``None`` and why nobody can attend to a step."""
+    """Return the author's terminal, or ``None`` and why nobody can attend to a step."""
     for name in _CI:
         if environ.get(name, "").lower() not in {"", "0", "false"}:
             return None, f"nobody can attend to it: {name} is set"

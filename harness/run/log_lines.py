@@ -1,4 +1,4 @@
-"""Finding the line of a log that says what went wrong."""
+"""Find the line of a log that says what went wrong."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def clean(line: str) -> str:
-    """A log line without colours and without Airflow's prefix, leading blanks kept."""
+    """Return a log line without colours and without Airflow's prefix, leading blanks kept."""
     return _AIRFLOW_PREFIX.sub("", _ANSI.sub("", line).rstrip("\r\n")).rstrip()
 
 
 def meaningful(lines: Sequence[str]) -> str:
-    """The line that names the error: the last exception, else the last complaint, else the last line with text."""
+    """Return the line that names the error: the last exception, or the last complaint, or the last line with text."""
     cleaned = [clean(line) for line in lines]
     for matches in (_EXCEPTION.match, _COMPLAINT.search):
         for line in reversed(cleaned):
@@ -33,6 +33,6 @@ def meaningful(lines: Sequence[str]) -> str:
 
 
 def tail(lines: Sequence[str], count: int = 15) -> str:
-    """The last lines with text, one string."""
+    """Return the last lines with text, one string."""
     kept = [line for line in map(clean, lines) if line.strip()]
     return "\n".join(kept[-count:])

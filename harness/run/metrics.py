@@ -30,23 +30,23 @@ class TaskMetrics:
         return sorted({labels["__name__"] for labels, _ in self.series})
 
     def values(self, name: str, **labels: str) -> list[float]:
-        """The values of one series in the order of time, each only where it differs from the one before.
+        """Return the values of one series in the order of time, each only where it differs from the one before.
 
         Raises:
             CheckError: no series, or several, have this name and these labels.
         """
         found = list(self._matching(name, labels))
         if len(found) != 1:
-            listed = "\n".join(_shown(own) for own, _ in self.series) or "no series"
+            listed = "\n".join(_show(own) for own, _ in self.series) or "no series"
             raise CheckError(
-                f"{len(found) or 'no'} series of task {self.task_id} match {_shown({'__name__': name, **labels})}",
+                f"{len(found) or 'no'} series of task {self.task_id} match {_show({'__name__': name, **labels})}",
                 last_seen=listed,
                 fix="name more labels" if found else "",
             )
         return [value for _, value in found[0][1]]
 
     def last(self, name: str, **labels: str) -> float:
-        """The last value of one series."""
+        """Return the last value of one series."""
         return self.values(name, **labels)[-1]
 
     def _matching(
@@ -56,13 +56,13 @@ class TaskMetrics:
         return ((own, points) for own, points in self.series if wanted <= own.items())
 
 
-def _shown(labels: Mapping[str, str]) -> str:
+def _show(labels: Mapping[str, str]) -> str:
     rest = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()) if key != "__name__")
     return f"{labels.get('__name__', '')}{{{rest}}}"
 
 
 def read_metrics(directory: Path) -> dict[str, TaskMetrics]:
-    """The metrics in the evidence of a run, by task."""
+    """Return the metrics in the evidence of a run, by task."""
     found = {}
     for path in sorted((directory / AREA).glob("*.json")):
         document = json.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""What the platform's own programs said of their input becomes findings of the run (operators 10)."""
+"""Make findings of the notices that the platform's own programs print about their input (operators 10)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RULES: Final[Mapping[str, str]] = {
 
 
 def findings(logs: Mapping[str, str]) -> list[Finding]:
-    """What the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
+    """Return what the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
 
     Args:
         logs: text by task id.

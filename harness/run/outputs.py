@@ -1,4 +1,4 @@
-"""What a run sent and stored: DICOM objects at the receiver, objects in the bucket, reports on the results page."""
+"""The outputs of a run: DICOM objects at the receiver, objects in the bucket, reports on the results page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SentObject:
         return self.directory / self.path
 
     def dataset(self) -> Any:
-        """The object, read by pydicom."""
+        """Return the object, read by pydicom."""
         import pydicom
 
         return pydicom.dcmread(self.file)
@@ -64,7 +64,7 @@ class StoredObject:
         return self.file.read_bytes()
 
     def report(self) -> Report:
-        """The content as a document."""
+        """Return the content as a document."""
         return Report(self.key, self.data)
 
 
@@ -104,14 +104,14 @@ class SentObjects(_Items[SentObject]):
         self._sources = tuple(sources)
 
     def segmentations(self) -> list[Segmentation]:
-        """All segmentations that came."""
+        """Return all segmentations that came."""
         from harness.checks.segmentation import Segmentation
 
         found = [item for item in self if item.sop_class == SEGMENTATION_STORAGE]
         return [Segmentation(item.file, sources=self._sources) for item in found]
 
     def segmentation(self) -> Segmentation:
-        """The one segmentation that came.
+        """Return the one segmentation that came.
 
         Raises:
             CheckError: none or several came; what came instead is listed.
@@ -147,7 +147,7 @@ class Reports:
         return isinstance(name, str) and any(_ends(key, name) for key in self.names)
 
     def __getitem__(self, name: str) -> Report:
-        """The document with this key, file name or end of the path.
+        """Return the document with this key, file name or end of the path.
 
         Raises:
             CheckError: there is none, several, or one that the results page does not show.

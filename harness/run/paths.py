@@ -1,4 +1,4 @@
-"""File names for what a platform calls its things, always inside one folder."""
+"""Make safe file names from names of the platform, always inside one folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def safe_name(text: str) -> str:
 
 
 def unused(parent: Path, name: str, given: Collection[Path] = ()) -> Path:
-    """A path below ``parent`` that does not exist and is not among ``given``: ``<name>-1``, ``<name>-2``, ..."""
+    """Return a path below ``parent`` that does not exist and is not among ``given``: ``<name>-1``, ``<name>-2``, ..."""
     number = 1
     while (folder := parent / f"{safe_name(name)}-{number}").exists() or folder in given:
         number += 1
@@ -35,7 +35,7 @@ class Folder:
         self._taken: set[str] = set()
 
     def place(self, area: str, name: str) -> tuple[str, Path]:
-        """A free path for ``name`` below ``area``, as (relative with ``/``, absolute); parents are created.
+        """Return a free path for ``name`` below ``area``, as (relative with ``/``, absolute); parents are created.
 
         Args:
             area: ``sent``, ``objects`` or ``logs``.

@@ -43,19 +43,19 @@ class ServicesPort(Protocol):
         ...
 
     def receipts(self, project: str, since: str | None = None) -> list[Json]:
-        """What was received for the project by DIMSE, oldest first."""
+        """Return what was received for the project by DIMSE, oldest first."""
         ...
 
     def receipt_file(self, receipt_id: str) -> bytes:
-        """The DICOM file of a receipt, as it came over the wire."""
+        """Return the DICOM file of a receipt, as it came over the wire."""
         ...
 
     def scraped(self, project: str) -> list[Json]:
-        """What annotated pods of the project said when they were asked for metrics (services 15)."""
+        """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
         ...
 
     def dags(self, project: ProjectPort) -> list[str]:
-        """The DAGs that the project's users can choose."""
+        """Return the DAGs that the project's users can choose."""
         ...
 
     def form_schemas(self, project: ProjectPort, dag_id: str) -> Json:

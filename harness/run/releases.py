@@ -1,4 +1,4 @@
-"""Where other releases of the platform would end a run differently (runtime 17). Pure functions over records.
+"""Find where other releases of the platform would end a run differently (runtime 17). Pure functions over records.
 
 What a task was given is in its record (``outcome.arguments``), what a release makes of it in the profiles.
 """
@@ -78,7 +78,7 @@ def findings(tasks: Sequence[Task], *, platform: str, run_ids: Sequence[str]) ->
 
 
 def without(key: str) -> tuple[str, ...]:
-    """The releases whose value of a key is false."""
+    """Return the releases whose value of a key is false."""
     return _where(key, lambda value: value is False)
 
 
@@ -96,7 +96,7 @@ def _others(releases: Iterable[str], platform: str) -> tuple[str, ...]:
 
 
 def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
-    """A parameter that an older release does not know makes its DAG unimportable there."""
+    """Return a parameter that an older release does not know makes its DAG unimportable there."""
     found = []
     for task in tasks:
         for name in given(task):
@@ -126,7 +126,7 @@ def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
             task["task_id"],
             f"succeeded at attempt {task['try_number']}; on {', '.join(releases)} the output of the failed attempt is "
             "still there when the next one begins",
-            "let the program remove or overwrite what lies in its output folder, or set retries=0",
+            "let the program remove or overwrite what is in its output folder, or set retries=0",
             releases,
         )
         for task in tasks
@@ -137,7 +137,7 @@ def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
 
 
 def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
-    """A peak that only fits because this release multiplies the limit."""
+    """Return a peak that only fits because this release multiplies the limit."""
     here = float(profiles.load(platform).value("pod.memory_factor"))
     found = []
     for task in tasks:
@@ -190,7 +190,7 @@ def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> 
 
 
 def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
-    """A run id that cannot name a ConfigMap (runtime 6.5)."""
+    """Return a run id that cannot name a ConfigMap (runtime 6.5)."""
     releases = _others(_where("pod.conf", lambda value: value == "configmap"), platform)
     if profiles.load(platform).value("pod.conf") == "configmap" or not releases or not run_ids:
         return []

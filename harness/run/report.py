@@ -30,7 +30,7 @@ $body
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """The page for the content of a ``run.json``; everything that comes from outside is escaped."""
+    """Return the page for the content of a ``run.json``; everything that comes from outside is escaped."""
     state = str(document["state"])
     body = [f'<p>The run ended <strong class="{escape(state)}">{escape(state)}</strong>.</p>']
     if document["cause"]:
@@ -38,7 +38,7 @@ def render(document: Mapping[str, Any]) -> str:
     body.append(
         _table("Tasks", ("task", "state", "seconds", "peak memory", "exit", "reason", "image", "log"), _tasks(document))
     )
-    body.append(_table("Sent", ("object", "SOP class", "from", "to"), _sent(document)))
+    body.append(_table("Sent", ("object", "SOP class", "from", "to"), _list_sent(document)))
     body.append(_table("Stored", ("object", "bytes", "type", "on the results page"), _objects(document)))
     body.append(
         _table("Findings", ("severity", "rule", "where", "what", "next step", "platforms"), _findings(document))
@@ -78,7 +78,7 @@ def _tasks(document: Mapping[str, Any]) -> Iterable[list[str]]:
         ]
 
 
-def _sent(document: Mapping[str, Any]) -> Iterable[list[str]]:
+def _list_sent(document: Mapping[str, Any]) -> Iterable[list[str]]:
     for item in document["sent"]:
         link = _link(item["path"], item["sop_instance_uid"])
         yield [link, _cell(item["sop_class"]), _cell(item["calling_ae"]), _cell(item["called_ae"])]

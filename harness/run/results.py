@@ -1,4 +1,4 @@
-"""What a run left behind: frozen values that a test asserts on, and that ``run.json`` is a view of."""
+"""The result of a run: frozen values that a test asserts on; ``run.json`` is a view of them."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Run:
         return read_metrics(self.directory)
 
     def task(self, task_id: str) -> TaskResult:
-        """One task.
+        """Return one task.
 
         Raises:
             CheckError: the DAG has no such task.

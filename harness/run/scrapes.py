@@ -1,4 +1,4 @@
-"""What pods offered to Prometheus becomes evidence, and what did not come a finding."""
+"""Collect the metrics that pods offered to Prometheus as evidence; metrics that did not come become findings."""
 
 from __future__ import annotations
 

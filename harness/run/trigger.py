@@ -1,4 +1,4 @@
-"""From a dataset and form values to DAG runs, the way the platform's user interface does it (runtime 10, 11)."""
+"""Start DAG runs from a dataset and form values, the way the platform's user interface does it (runtime 10, 11)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Triggered:
 
 
 def choose_dag(dag_ids: Sequence[str], wanted: str | None) -> str:
-    """The DAG to run.
+    """Return the DAG to run.
 
     Raises:
         UsageError: there is none, the wanted one is not among them, or there are several and none is wanted.
@@ -58,7 +58,7 @@ def choose_dag(dag_ids: Sequence[str], wanted: str | None) -> str:
 
 
 def series_of(dataset: Any) -> list[Series]:
-    """The series of a dataset that is given as series, as a folder, or as a list of series.
+    """Return the series of a dataset that is given as series, as a folder, or as a list of series.
 
     Raises:
         InputDataError: a folder without image series, or with broken files.
@@ -165,7 +165,7 @@ def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> Non
 
 
 def _expected_jobs(conf: Mapping[str, Any], series: Sequence[Series]) -> int:
-    """Jobs that the backend makes: one for each series with ``single_execution``, else one (runtime 10.2)."""
+    """Jobs that the backend makes: one for each series with ``single_execution``, otherwise one (runtime 10.2)."""
     if conf.get("workflow_form", {}).get("single_execution") is not True or not series:
         return 1
     count = len({item.series_instance_uid for item in series})

@@ -1,4 +1,4 @@
-"""What containers wrote where it is lost becomes findings, and a hint where the run failed (runtime 8, 18)."""
+"""Find files that containers wrote where they are lost: findings, and a hint where the run failed (runtime 8, 18)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES_WITHIN_S: Final = 30.0
 
 
 def findings(api: KubeApi, tasks: Sequence[Task]) -> list[Finding]:
-    """One finding for each task whose container wrote files outside of its volumes that are no temporary ones."""
+    """Return a finding for each task whose container wrote files outside of its volumes, other than temporary ones."""
     found = []
     deadline = time.monotonic() + _NAMES_WITHIN_S
     for task in tasks:
@@ -35,13 +35,13 @@ def findings(api: KubeApi, tasks: Sequence[Task]) -> list[Finding]:
             continue
         more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
         message = f"wrote {', '.join(files[:_SHOWN])}{more} ({written} bytes): lost with the container"
-        fix = "only what lies below WORKFLOW_DIR reaches other tasks; /models and /tensorboard stay between runs"
+        fix = "only what is below WORKFLOW_DIR reaches other tasks; /models and /tensorboard stay between runs"
         found.append(Finding(RULE, "warning", str(task["task_id"]), message, fix))
     return found
 
 
 def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
-    """The cause of a failed run, with what was written to lost places before: often that is what is missing."""
+    """Return the cause of a failed run, with what was written to lost places before: often that is what is missing."""
     lost = [f"{finding.where} {finding.message}" for finding in found if finding.rule == RULE]
     if cause is None or not lost:
         return cause
@@ -49,7 +49,7 @@ def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
 
 
 def _files(api: KubeApi, namespace: str, pod: str, within_s: float) -> list[str]:
-    """The names, waited for; nothing when the pod is gone."""
+    """Return the names, waited for; nothing when the pod is gone."""
     try:
         known = api.get("Pod", namespace, pod)["metadata"].get("annotations") or {}
         if ANNOTATION not in known and within_s > 0:
