@@ -133,4 +133,4 @@ def _advice(text: str) -> str:
         return "make room: `kaapana-harness prune` removes superseded images"
     if any(sign in text for sign in ("Temporary failure in name resolution", "Name or service not known")):
         return "the build reaches no package index: set HTTP_PROXY/HTTPS_PROXY, or PIP_INDEX_URL to a mirror"
-    return "mend the step that is named above"
+    return "fix the step that is named above"

@@ -1,4 +1,4 @@
-"""The images of the harness: what each stands on, what goes into it, what may be pulled instead."""
+"""The images of the harness: the parent of each, its content, and what may be pulled instead."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Spec:
     Attributes:
         name: key in the catalogue.
         folder: its folder beside this module, with ``Dockerfile`` and perhaps ``Dockerfile.pulled``.
-        parent: the image it stands on.
+        parent: the image that it is built on.
         identity: the images whose ids enter the hash; the parent by default. An image that does not depend on
             the site's settings names one further down, so that a new certificate does not build it again.
         code: entries from the installed package.
@@ -65,7 +65,7 @@ class Spec:
         return (self.parent,) if self.parent else ()
 
     def context(self, site: SiteSettings) -> Context:
-        """All that decides the content, apart from the parent and from what a seed brings."""
+        """Return all that decides the content, apart from the parent and from what a seed brings."""
         entries: list[Entry] = []
         if self.folder:
             folder = HERE / self.folder
@@ -100,7 +100,7 @@ def _harness(*parts: str, hollow: tuple[str, ...] = ()) -> Callable[[], list[Ent
 
 
 def _kaapanapy() -> list[Entry]:
-    """The platform's own libraries, which its Airflow has as well (runtime 2.1)."""
+    """Return the platform's own libraries, which its Airflow has as well (runtime 2.1)."""
     base = HERE / "base-python-cpu"
     return [entry for name in LIBRARIES for entry in package_entries(base / name, f"code/{name}")]
 
@@ -177,10 +177,10 @@ CATALOGUE: dict[str, Spec] = {
 
 
 def spec(name: str) -> Spec:
-    """The description of an image.
+    """Return the description of an image.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no image has that name.
     """
     try:
         return CATALOGUE[name]
@@ -189,5 +189,5 @@ def spec(name: str) -> Spec:
 
 
 def repository(name: str) -> str:
-    """The local repository of an image: ``platform:get-input`` is ``kaapana-harness/platform-get-input``."""
+    """Return the local repository of an image: ``platform:get-input`` is ``kaapana-harness/platform-get-input``."""
     return f"kaapana-harness/{name.replace(':', '-')}"

@@ -1,4 +1,4 @@
-"""Which images of the harness are on this machine, and removing those that nothing asks for any more."""
+"""List the images of the harness on this machine, and remove those that are no longer needed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LocalImage:
 
 
 def list_images(settings: Settings) -> list[LocalImage]:
-    """All tags below ``kaapana-harness/``, and whether the installed version of the harness asks for them."""
+    """Return all tags below ``kaapana-harness/``, and whether the installed version of the harness asks for them."""
     current = set(current_tags(settings).values())
     api = engine.client()
     try:
@@ -79,7 +79,7 @@ def prune(
             if image.current or image.tag in keep or image.id in busy:
                 continue
             try:
-                if not everything and time.time() - _last_made(api, image) < RECENT_S:
+                if not everything and time.time() - _find_last_change(api, image) < RECENT_S:
                     continue
                 api.remove_image(image.tag)
             except docker.errors.APIError as error:
@@ -93,7 +93,7 @@ def prune(
     return removed
 
 
-def _last_made(api: APIClient, image: LocalImage) -> float:
+def _find_last_change(api: APIClient, image: LocalImage) -> float:
     """When the image was made or got this name, whichever is later, in seconds since 1970.
 
     A pulled image is as old as its publisher says, and a build from the engine's cache as old as the cache.

@@ -41,7 +41,7 @@ class Entry:
     directory: bool = False
 
     def read(self) -> bytes:
-        """The content, for a small file."""
+        """Return the content, for a small file."""
         return b"".join(self.blocks()[1])
 
     def blocks(self) -> tuple[int, Iterator[bytes]]:
@@ -133,7 +133,7 @@ def _blocks_of(path: Path) -> tuple[int, Iterator[bytes]]:
         raise BuildError(f"{path} cannot be read: {error.strerror}", fix="change its permissions") from None
     if not stat.S_ISREG(status.st_mode):
         file.close()
-        raise BuildError(f"{path} is no regular file any more", fix="build again")
+        raise BuildError(f"{path} is not a regular file any more", fix="build again")
     return status.st_size, _in_blocks(path, file, status.st_size)
 
 
@@ -166,7 +166,7 @@ def package_entries(source: Path, target: str, *, only: Iterable[str] | None = N
         if not path.exists():
             raise ImageError(
                 f"the installation of kaapana-harness is incomplete: {path} is missing",
-                fix="install the package anew",
+                fix="reinstall the package",
             )
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
@@ -196,7 +196,7 @@ def check_utf8(path: Path) -> None:
         raise BuildError(f"the name of {path!s} is not UTF-8", fix="rename the file") from None
 
 
-def _ignored(file: Path) -> list[str]:
+def _read_ignore_file(file: Path) -> list[str]:
     """The patterns of a ``.dockerignore``, none of which may be slow: they become regular expressions of Python."""
     try:
         text = documents.read_bytes(file).decode("utf-8", "replace")
@@ -217,7 +217,7 @@ def _ignored(file: Path) -> list[str]:
 
 
 def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
-    """The context of an author's container: the folder without what its ``.dockerignore`` names.
+    """Return the context of an author's container: the folder without what its ``.dockerignore`` names.
 
     Raises:
         BuildError: there is no Dockerfile, or a file cannot be read.
@@ -231,7 +231,7 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
     patterns: list[str] = []
     ignore = folder / ".dockerignore"
     if ignore.is_file():
-        patterns = _ignored(ignore)
+        patterns = _read_ignore_file(ignore)
     entries: list[Entry] = []
     try:
         names = docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile)

@@ -78,7 +78,7 @@ def trouble_in_text(answer: str) -> str:
 
 
 def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
-    """The engine's description of an image, or ``None``."""
+    """Return the engine's description of an image, or ``None``."""
     import docker
 
     try:
@@ -106,17 +106,17 @@ def id_of(engine: APIClient, name: str, reference: str) -> str:
 
 
 def image_labels(image: dict[str, Any]) -> dict[str, str]:
-    """The labels of an inspected image."""
+    """Return the labels of an inspected image."""
     return dict((image.get("Config") or {}).get("Labels") or {})
 
 
 def layers(image: dict[str, Any]) -> tuple[str, ...]:
-    """The digests of the uncompressed layers of an inspected image, the lowest first."""
+    """Return the digests of the uncompressed layers of an inspected image, the lowest first."""
     return tuple((image.get("RootFS") or {}).get("Layers") or ())
 
 
 def layers_of(reference: str) -> tuple[str, ...]:
-    """The digests of the uncompressed layers of an image of the engine; empty when it does not have it."""
+    """Return the digests of the uncompressed layers of an image of the engine; empty when it does not have it."""
     engine = client()
     try:
         return layers(find_image(engine, reference) or {})
@@ -125,7 +125,7 @@ def layers_of(reference: str) -> tuple[str, ...]:
 
 
 def architecture() -> str:
-    """The architecture of the images that the engine runs, as images name it: ``amd64``.
+    """Return the architecture of the images that the engine runs, as images name it: ``amd64``.
 
     Raises:
         EngineError: no engine answers.

@@ -1,4 +1,4 @@
-"""Builds a container of an extension: bases first, nothing at all when nothing has changed."""
+"""Build a container of an extension: its bases first, and nothing when nothing has changed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def build_extension_image(
     context = author_context(folder, dockerfile)
     entry = context.entries[dockerfile]
     if entry.path is None:
-        raise BuildError(f"{folder / dockerfile} is no regular file", fix="put the Dockerfile itself there")
+        raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
     try:
         text = documents.read_text(entry.path)
     except documents.DocumentError as error:
@@ -105,7 +105,7 @@ def build_extension_image(
 
 
 def base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
-    """The images that the ``FROM`` lines name, in order, without stage names and ``scratch``."""
+    """Return the images that the ``FROM`` lines name, in order, without stage names and ``scratch``."""
     return list(dict.fromkeys(reference for _, reference in _bases(dockerfile, buildargs)))
 
 
@@ -127,7 +127,7 @@ def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
 
 
 def _local_name(reference: str) -> str:
-    """The ``local-only`` name of a base in the kit's registry; empty for any other image."""
+    """Return the ``local-only`` name of a base in the kit's registry; empty for any other image."""
     registry, _, name = reference.partition("/")
     repository, _, tag = name.partition(":")
     if registry not in REGISTRIES or (tag not in ("", "latest") and repository not in LOCAL_BASES):
@@ -136,7 +136,7 @@ def _local_name(reference: str) -> str:
 
 
 def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each base as the ``FROM`` line has it, and with the values of ARG put in."""
+    """Yield each base as the ``FROM`` line has it, and with the values of ARG put in."""
     values = dict(buildargs)
     stages: set[str] = set()
     begun = False
@@ -154,7 +154,7 @@ def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str,
 
 
 def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnProgress) -> str:
-    """The image id of a base, which is made or pulled first."""
+    """Return the image id of a base, which is made or pulled first."""
     local, _, name = reference.partition("local-only/")
     if not local and name.partition(":")[0] in LOCAL_BASES:
         if not name.endswith(":latest"):
@@ -173,7 +173,7 @@ def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: 
                 image = engine.find_image(api, reference)
         if image is None:
             raise BuildError(
-                f"{dockerfile}: the base image {reference} is not on this machine and cannot be had",
+                f"{dockerfile}: the base image {reference} is not on this machine and cannot be obtained",
                 last_seen=reason,
                 fix="use one of "
                 + ", ".join(f"local-only/{base}:latest" for base in LOCAL_BASES)

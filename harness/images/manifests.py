@@ -1,4 +1,4 @@
-"""What a registry says of one image: the digests that identify it, and the platforms that it is for."""
+"""Read what a registry has for one image: the digests that identify it, and the platforms that it is for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
 
     Raises:
         EnvironmentError_: the registry does not answer, or refuses.
-        ImageError: what it has is no image.
+        ImageError: what it has is not an image.
     """
     found = client.manifest(repository, tag)
     if found is None:
@@ -58,7 +58,7 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
         document = found[1]
     config = (document.get("config") or {}).get("digest")
     if not config:
-        raise ImageError(f"{shown} is no image that an engine takes", last_seen=str(document.get("mediaType", "")))
+        raise ImageError(f"{shown} is not an image that an engine takes", last_seen=str(document.get("mediaType", "")))
     content = client.blob(repository, str(config))
     own = _platform(content) or "unknown"
     layers = tuple(str(layer) for layer in (content.get("rootfs") or {}).get("diff_ids") or ())
@@ -66,13 +66,13 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
 
 
 def _platform(entry: Mapping[str, Any]) -> str | None:
-    """``os/architecture``; ``None`` for what is no image, such as a build's attestation."""
+    """``os/architecture``; ``None`` for what is not an image, such as a build's attestation."""
     system, architecture = str(entry.get("os", "")), str(entry.get("architecture", ""))
     return None if "unknown" in (system, architecture) or not system else f"{system}/{architecture}"
 
 
 def exists(reference: str) -> bool:
-    """Whether the registry that a full reference names has it.
+    """Return whether the registry that a full reference names has it.
 
     Raises:
         EnvironmentError_: the registry does not answer, or refuses.

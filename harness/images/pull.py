@@ -1,4 +1,4 @@
-"""Pulling with a short patience: a machine without a route to a registry must notice it in seconds."""
+"""Pull with a short time limit: a machine without a route to a registry must notice it in seconds."""
 
 from __future__ import annotations
 

@@ -39,10 +39,11 @@ _LOOPBACK = ("localhost", "127.")
 
 
 def api_of(address: str) -> tuple[str, str]:
-    """Where the API of a registry is, and what the names of its repositories begin with.
+    """Return where the API of a registry is, and what the names of its repositories begin with.
 
     Args:
-        address: ``host:port``, as it stands in references; or with a path behind it, below which all repositories lie.
+        address: ``host:port``, as it is written in references; or with a path behind it, below which
+            all repositories are.
 
     Returns:
         URL of the server, and the path with a slash at its end or nothing. Like engines and nodes it is asked without
@@ -57,7 +58,7 @@ class RegistryClient:
     """A registry, or the part of one below a path. Thread-safe; close it, or use it as a context manager.
 
     Args:
-        address: as it stands in references, see :func:`api_of`.
+        address: as it is written in references, see :func:`api_of`.
         login: name and password; by default the user's own where there is TLS, and none on the loopback address.
         timeout_s: seconds until a request fails.
     """
@@ -91,7 +92,7 @@ class RegistryClient:
         self._http.close()
 
     def ready(self) -> bool:
-        """Whether a registry answers. The header counts: on some networks an interceptor answers everything."""
+        """Return whether a registry answers. The header counts: on some networks an interceptor answers everything."""
         try:
             answer = self._http.get("/v2/")
         except httpx.TransportError:
@@ -113,7 +114,7 @@ class RegistryClient:
         return str(answer.headers["docker-content-digest"]) if answer.status_code == 200 else None
 
     def has(self, repository: str, tag: str, image_id: str) -> bool:
-        """Whether the manifest of this tag describes exactly this image of the engine."""
+        """Return whether the manifest of this tag describes exactly this image of the engine."""
         answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}")
         if answer.status_code != 200:
             return False
@@ -188,7 +189,7 @@ class RegistryClient:
         return digest
 
     def _for_engine(self) -> dict[str, str] | None:
-        """The login in the engine's words; without one it takes what ``docker login`` has left."""
+        """Return the login in the engine's words; without one it takes what ``docker login`` has left."""
         return {"username": self._login[0], "password": self._login[1]} if self._login else None
 
     def _get(self, path: str, *, method: str = "GET", follow_redirects: bool = False) -> httpx.Response:

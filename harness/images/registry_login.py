@@ -1,4 +1,4 @@
-"""Logging in to a registry as its specification has it: HTTP basic, or a token that another server gives out.
+"""Log in to a registry as its specification has it: HTTP basic, or a token that another server gives out.
 
 The user's name and password are those that ``docker login`` has left, in its configuration or in a credential helper.
 """
@@ -20,7 +20,7 @@ def credentials(host: str) -> tuple[str, str] | None:
     """Name and password of this user for a registry, or ``None``; the password shows in no text of the harness.
 
     Args:
-        host: as it stands in references, ``registry.site:5000``.
+        host: as it is written in references, ``registry.site:5000``.
     """
     import docker.auth
     import docker.errors
@@ -41,7 +41,7 @@ class RegistryLogin(httpx.Auth):
     """Answers the challenge of a registry, and goes on with what worked as long as it works.
 
     Args:
-        host: of the registry, as it stands in references.
+        host: of the registry, as it is written in references.
     """
 
     requires_response_body = True

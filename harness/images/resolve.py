@@ -1,4 +1,4 @@
-"""From a name of the catalogue to an image in the engine: present, else pulled, else built from packages.
+"""Get an image of the catalogue into the engine: use it if present, otherwise pull it, otherwise build it.
 
 Where a pull is tried can be said with ``KAAPANA_HARNESS_IMAGE_<NAME>`` (a reference in the site's own registry);
 an empty value means: never pull, build.
@@ -58,7 +58,7 @@ def ensure(name: str, *, settings: Settings, on_progress: OnProgress = quiet) ->
 
 
 def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgress = quiet) -> dict[str, str]:
-    """The same for several, independent ones at the same time.
+    """Return the same for several, independent ones at the same time.
 
     Returns:
         Tag by name.
@@ -67,7 +67,7 @@ def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgr
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
     api = engine.client()
     try:
-        made = _present(_closure(wanted), site, api)
+        made = _find_present(_closure(wanted), site, api)
         for name in wanted:
             if name in made:
                 _name_locally(spec(name), made[name], api)
@@ -132,7 +132,7 @@ def _make_all(
 
 
 def platform_images(settings: Settings, on_progress: OnProgress = quiet) -> dict[str, str]:
-    """The platform's own images (runtime 14): local tag by the platform's name of it."""
+    """Return the platform's own images (runtime 14): local tag by the platform's name of it."""
     tags = ensure_all([f"platform:{name}" for name in PLATFORM_IMAGES], settings=settings, on_progress=on_progress)
     return {name.partition(":")[2]: tag for name, tag in tags.items()}
 
@@ -142,13 +142,13 @@ def current_tags(settings: Settings) -> dict[str, str]:
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
     api = engine.client()
     try:
-        return {name: image.tag for name, image in _present(_closure(CATALOGUE), site, api).items()}
+        return {name: image.tag for name, image in _find_present(_closure(CATALOGUE), site, api).items()}
     finally:
         api.close()
 
 
-def _present(names: Iterable[str], site: SiteSettings, api: APIClient) -> dict[str, Made]:
-    """Those of ``names`` (parents first) that are in the engine, as are all that they stand on."""
+def _find_present(names: Iterable[str], site: SiteSettings, api: APIClient) -> dict[str, Made]:
+    """Return those of ``names`` (parents first) that are in the engine, as are all that they stand on."""
     made: dict[str, Made] = {}
     for name in names:
         if all(need in made for need in spec(name).needs):
@@ -159,7 +159,7 @@ def _present(names: Iterable[str], site: SiteSettings, api: APIClient) -> dict[s
 
 
 def _closure(names: Iterable[str]) -> list[str]:
-    """The names with all that they need, parents first."""
+    """Return the names with all that they need, parents first."""
     result: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -269,7 +269,7 @@ def _create(
 
 
 def _pulled(image: Spec, on_line: OnProgress) -> str:
-    """The reference of the public image when it could be pulled, otherwise an empty text."""
+    """Return the reference of the public image when it could be pulled, otherwise an empty text."""
     variable = "KAAPANA_HARNESS_IMAGE_" + image.name.upper().replace("-", "_").replace(":", "_")
     reference = os.environ.get(variable, image.public)
     if not reference:

@@ -1,4 +1,4 @@
-"""What images are made from when nothing can be pulled: the distribution's packages and a Python interpreter."""
+"""Make the lowest images when nothing can be pulled, from the distribution's packages and a Python interpreter."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
 
 
 def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
-    """The archive with Python 3.12, from the cache or from the Maven repository that this site uses.
+    """Return the archive with Python 3.12, from the cache or from the Maven repository that this site uses.
 
     Raises:
-        ImageError: it cannot be had, is not the one that is expected, or does not exist for this processor.
+        ImageError: it cannot be obtained, is not the one that is expected, or does not exist for this processor.
     """
     if platform.machine() not in {"x86_64", "AMD64"}:
         raise ImageError(
@@ -152,7 +152,7 @@ def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
 
 
 def python_entries(archive: Path) -> list[Entry]:
-    """The files of ``/opt/python``, without tests and windows, below ``python/`` in the context.
+    """Return the files of ``/opt/python``, without tests and windows, below ``python/`` in the context.
 
     The archive knows no modes and has the shared libraries beside the folders; the interpreter looks for them in
     ``lib``, its extension modules in their own folder.

@@ -1,10 +1,10 @@
-"""What this site needs so that a build can reach packages: certificates, package indexes, proxies.
+"""Collect what a build needs to reach packages at this site: certificates, package indexes, proxies.
 
 Hospitals put an intercepting proxy, an own certificate authority or a mirror between a machine and the package
 indexes. An author's Dockerfile knows nothing of that. So the settings of the host are collected here once:
 
 * certificates and indexes become files of the lowest base image (:meth:`SiteSettings.files`), from which every
-  image of an extension that stands on ``local-only/...`` inherits them;
+  image of an extension that is built on ``local-only/...`` inherits them;
 * proxies travel as the build arguments that an engine predefines: it shows them to every ``RUN`` and keeps them
   out of the image and of its history;
 * where Go modules come from is given only to the one build that needs it.

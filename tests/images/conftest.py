@@ -24,7 +24,7 @@ def settings() -> Settings:
 
 @pytest.fixture
 def isolated_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings whose locks and downloads lie in the test's own folder."""
+    """Settings whose locks and downloads are in the test's own folder."""
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
     return Settings(cache_dir=tmp_path / "cache")
 

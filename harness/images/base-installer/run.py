@@ -1,6 +1,6 @@
 """Copy an extension's DAG files onto the platform, or remove them (build 6). Program of the image base-installer.
 
-Standard library only: the installer's containers get 50 MiB. What lies below ``/kaapana/tmp`` in the image is
+Standard library only: the installer's containers get 50 MiB. What is below ``/kaapana/tmp`` in the image is
 what the extension's author copied there.
 """
 
@@ -92,7 +92,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def visible(name: str, *, workflow_mode: bool) -> bool:
-    """Whether an entry keeps its folder from being removed."""
+    """Return whether an entry keeps its folder from being removed."""
     if not workflow_mode:
         return fnmatch.fnmatch(name, "*.tgz")
     hidden = name.startswith(".") or name.endswith(".pyc") or (name.startswith("__") and name.endswith("__"))

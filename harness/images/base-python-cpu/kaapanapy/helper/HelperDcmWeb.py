@@ -112,7 +112,7 @@ class HelperDcmWeb:
         parts = decoder.MultipartDecoder.from_response(response).parts
 
         def save(part):
-            # as on the platform, a part that is no DICOM file is lost and the download counts as done
+            # as on the platform, a part that is not a DICOM file is lost and the download counts as done
             try:
                 dataset = pydicom.dcmread(BytesIO(part.content))
                 dataset.save_as(Path(target_dir) / f"{dataset.SOPInstanceUID}.dcm")
@@ -170,7 +170,7 @@ class HelperDcmWeb:
         return self._delete(f"/projects/{project_id}/studies/{study_uid}/series/{series_uid}")
 
     def upload_dcm_files(self, path):
-        """Store every file below ``path`` with one STOW request; a file that is no DICOM file raises."""
+        """Store every file below ``path`` with one STOW request; a file that is not a DICOM file raises."""
         info, parts = {}, []
         for file in sorted(Path(path).rglob("*")):
             if not file.is_file():

@@ -66,7 +66,7 @@ def get_project_user_access_token():
     """An access token of the project's user.
 
     It is kept for the process and renewed 30 s before it ends, with the refresh token when there is one that
-    is good, else with the password.
+    is good, otherwise with the password.
 
     Raises:
         requests.HTTPError: the identity provider refuses.
@@ -84,7 +84,7 @@ def get_project_user_access_token():
                 _tokens.keep(_ask_for_token({"grant_type": "refresh_token", "refresh_token": _tokens.refresh}))
                 return _tokens.access
             except requests.HTTPError:
-                pass  # the session is gone at the provider's side: log in anew
+                pass  # the session is gone at the provider's side: log in again
         project = ProjectSettings()
         _tokens.keep(
             _ask_for_token(
