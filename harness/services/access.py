@@ -1,6 +1,6 @@
 """The access information interface (AII): projects, users, roles and software (services 9).
 
-It asks for no authentication. Who comes through the platform's ingress is checked there; the ingress is no part of its
+It asks for no authentication. Who comes through the platform's ingress is checked there; the ingress is not part of its
 own here, so a request that carries a user's token is checked at its end (services 2.4, build 15).
 """
 
@@ -227,7 +227,7 @@ class Access:
         return JSONResponse([right for project, role in found for right in _rights(role, project)])
 
     def routes(self) -> list[Route]:
-        """All paths, without the prefix ``/aii``."""
+        """Return all paths, without the prefix ``/aii``."""
         member = "/projects/{project}/users/{user}"
         return [
             Route("/projects", self.projects, methods=["GET"]),

@@ -131,13 +131,13 @@ class Archive:
         return Instance(**{**body, "ids": Identifiers(*body["ids"]), "path": self._folder / body["path"]})
 
     def series(self, uid: str) -> list[Instance]:
-        """The instances of a series, by instance number; empty for an unknown one."""
+        """Return the instances of a series, by instance number; empty for an unknown one."""
         with self._lock:
             found = list(self._series.get(uid, {}).values())
         return sorted(found, key=lambda item: (_number(item), item.ids.sop_instance))
 
     def series_uids(self, study: str | None = None) -> list[str]:
-        """The series of a study, or of all."""
+        """Return the series of a study, or of all."""
         with self._lock:
             return [
                 uid
@@ -146,7 +146,7 @@ class Archive:
             ]
 
     def studies(self) -> list[str]:
-        """The studies in order of arrival."""
+        """Return the studies in order of arrival."""
         with self._lock:
             return list(dict.fromkeys(next(iter(items.values())).ids.study for items in self._series.values() if items))
 

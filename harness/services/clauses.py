@@ -32,7 +32,7 @@ def _ids(body: Any) -> Predicate:
 
 
 def _same(found: Any, wanted: Any, *, analysed: bool) -> bool:
-    """Whether a stored value has exactly the term."""
+    """Return whether a stored value has exactly the term."""
     if isinstance(found, bool):
         return str(found).lower() == str(wanted).lower()
     if isinstance(found, (int, float)):
@@ -198,7 +198,7 @@ LEAVES: Final = frozenset(_LEAVES)
 
 
 def compile_leaf(name: str, body: Any) -> Predicate:
-    """A predicate (document id, source) for one clause of ``LEAVES``.
+    """Return a predicate (document id, source) for one clause of ``LEAVES``.
 
     Raises:
         ClauseError: the body is not one of this clause.
@@ -210,5 +210,5 @@ def compile_leaf(name: str, body: Any) -> Predicate:
 
 
 def malformed(name: str, problem: Exception) -> ClauseError:
-    """What the server says about a body that is not one of its clause."""
+    """Return what the server says about a body that is not one of its clause."""
     return ClauseError(f"[{name}] query malformed: {type(problem).__name__}: {problem}")

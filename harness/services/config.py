@@ -1,4 +1,4 @@
-"""What the services container is told by its environment."""
+"""Settings of the services container, from its environment."""
 
 from __future__ import annotations
 

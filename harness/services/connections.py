@@ -1,4 +1,4 @@
-"""The open HTTP connections of all listeners: one that keeps the services waiting is cut, and holds up nobody else."""
+"""The open HTTP connections of all listeners: one that keeps the services waiting is closed."""
 
 from __future__ import annotations
 

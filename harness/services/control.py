@@ -181,7 +181,7 @@ class Control:
         return Response(status_code=204)
 
     def routes(self) -> list[Route]:
-        """All paths; everything but /health needs the token."""
+        """Return all paths; everything but /health needs the token."""
         guarded: list[tuple[str, Callable[[Request], Awaitable[Response]], str]] = [
             ("/series", self.add_series, "POST"),
             ("/receipts", self.receipts, "GET"),

@@ -22,7 +22,7 @@ class Dataset:
     identifiers: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """The backend's dataset object."""
+        """Return the backend's dataset object."""
         return dataclasses.asdict(self)
 
 
@@ -38,12 +38,12 @@ class Datasets:
         self._items: Table[Dataset] = Table(records, "datasets", dataclasses.asdict, lambda body: Dataset(**body))
 
     def get(self, project_id: str, name: str) -> dict[str, Any] | None:
-        """A copy of one dataset."""
+        """Return a copy of one dataset."""
         found = self._items.get(_key(project_id, name))
         return found.as_json() if found else None
 
     def of_project(self, project_id: str) -> list[dict[str, Any]]:
-        """Copies of a project's datasets."""
+        """Copy of a project's datasets."""
         return [item.as_json() for key, item in self._items.items() if _owner(key) == project_id]
 
     def add(self, project_id: str, name: str, identifiers: Iterable[str], *, username: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How short text elements of a DICOM file are set or removed without touching the rest (services 8.1)."""
+"""Set or remove short text elements of a DICOM file without touching the rest (services 8.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM files from callers: is the structure whole, and where do the elements stand.
+"""Check the structure of DICOM files from callers, and locate their elements.
 
 Everything that comes in is untrusted. A parser that is built for tolerance reads a cut file without a word, so
 the structure is walked here first: lengths against what is there, nesting and number of elements bounded.
@@ -96,7 +96,7 @@ class Layout:
 
 
 def is_uid(text: object) -> bool:
-    """Whether this is a UID, and so a harmless file name (digits and single dots, at most 64 characters)."""
+    """Return whether this is a UID, and so a harmless file name (digits and single dots, at most 64 characters)."""
     return isinstance(text, str) and len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
@@ -174,7 +174,7 @@ def read_header(path: Path, tags: Sequence[int] | None = None) -> Any:
 
 
 def identifiers(path: Path, layout: Layout) -> Identifiers:
-    """The UIDs of a file that was scanned, read where the scan found them.
+    """Return the UIDs of a file that was scanned, read where the scan found them.
 
     Raises:
         DicomError: one of them is missing or is not a UID.

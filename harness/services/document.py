@@ -34,7 +34,7 @@ class DocumentError(Exception):
 
 
 def read(path: Path) -> Any:
-    """The dataset of a file without its bulk data; raises DocumentError."""
+    """Return the dataset of a file without its bulk data; raises DocumentError."""
     try:
         return dicomfile.read_header(path)
     except DicomError as problem:
@@ -42,7 +42,7 @@ def read(path: Path) -> Any:
 
 
 def series_document(dataset: Any, *, dataset_name: str, project: str, now: datetime.datetime) -> dict[str, Any]:
-    """The document of a series.
+    """Return the document of a series.
 
     Args:
         dataset: first file of the series, a pydicom dataset.
@@ -141,7 +141,7 @@ def _values(element: Any, depth: int) -> dict[str, Any]:
 
 
 def _number(item: Any) -> float | None:
-    """A number that JSON can say."""
+    """Return a number that JSON can say."""
     number = float(item)
     return number if math.isfinite(number) else None
 
@@ -218,7 +218,7 @@ def _safely(convert: Callable[[str], str | None], dataset: Any, tag: int) -> str
 
 
 def _age(dataset: Any) -> int | None:
-    """Years from birth date to study date, else from (0010,1010)."""
+    """Years from birth date to study date, otherwise from (0010,1010)."""
     birth, study = _safely(_date, dataset, 0x00100030), _safely(_date, dataset, 0x00080020)
     if birth and study:
         first, second = datetime.date.fromisoformat(birth), datetime.date.fromisoformat(study)

@@ -1,4 +1,4 @@
-"""Files that survive whatever ends the process: flushed before anybody is answered that they are kept."""
+"""Write files that survive whatever ends the process: flushed before the answer that they are kept."""
 
 from __future__ import annotations
 

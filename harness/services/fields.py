@@ -21,7 +21,7 @@ def analyse(text: str) -> list[str]:
 
 
 def values(source: Any, path: str) -> Iterator[Any]:
-    """The leaf values of a field; objects are entered at dots, lists are flattened."""
+    """Yield the leaf values of a field; objects are entered at dots, lists are flattened."""
     if isinstance(source, list):
         for item in source:
             yield from values(item, path)
@@ -40,7 +40,7 @@ def values(source: Any, path: str) -> Iterator[Any]:
 
 
 def field_values(source: dict[str, Any], field: str) -> tuple[list[Any], bool]:
-    """The values of a field and whether it is analysed text."""
+    """Return the values of a field and whether it is analysed text."""
     if field.endswith(".keyword"):
         exact = [item for item in values(source, field[: -len(".keyword")]) if isinstance(item, str)]
         return [item for item in exact if len(item) <= _KEYWORD_LIMIT], False

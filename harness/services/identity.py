@@ -33,7 +33,7 @@ class Identity:
         self._client_secret = client_secret
 
     def claims(self, user: User) -> dict[str, Any]:
-        """What the platform's mappers put into an access token (services 2.3)."""
+        """Return what the platform's mappers put into an access token (services 2.3)."""
         admin = "admin" in user.realm_roles
         memberships = self._directory.memberships(user.id)
         lists: dict[str, list[str]] = {key: [] for rights in RIGHTS.values() for key, _ in rights}
@@ -63,11 +63,11 @@ class Identity:
         }
 
     def access_token(self, user: User) -> str:
-        """A new access token."""
+        """Return a new access token."""
         return self._sign("Bearer", TOKEN_LIFETIME_S, {**self.claims(user), "scope": "openid profile email roles"})
 
     def verify(self, token: str) -> dict[str, Any]:
-        """The claims of an access token; raises TokenError."""
+        """Return the claims of an access token; raises TokenError."""
         return self._signer.verify(token, audience=names.OIDC_CLIENT_ID)
 
     def _sign(self, typ: str, lifetime_s: int, claims: Mapping[str, Any]) -> str:
@@ -154,7 +154,7 @@ class Identity:
         return JSONResponse({key: value for key, value in claims.items() if key not in {"exp", "iat", "jti", "typ"}})
 
     def routes(self) -> list[Route]:
-        """The realm's paths."""
+        """Return the realm's paths."""
         realm = f"/auth/realms/{names.REALM}"
         return [
             Route(f"{realm}/.well-known/openid-configuration", self.discovery),
@@ -165,7 +165,7 @@ class Identity:
 
 
 def bearer(request: Request, *, forwarded: bool = False) -> str | None:
-    """The bearer token of a request.
+    """Return the bearer token of a request.
 
     Args:
         forwarded: look into ``x-forwarded-access-token`` as well (services 7.1).

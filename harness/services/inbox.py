@@ -1,4 +1,4 @@
-"""What arrived at the receiver, by series: one that has gone quiet is ingested (services 8)."""
+"""Collect what arrives at the receiver by series, and ingest a series that has gone quiet (services 8)."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Inbox:
                 self._changed.wait(min(left, silent_in) if silent_in > 0 else left)
 
     def pending(self) -> dict[str, Any]:
-        """What settling still waits for."""
+        """Return what settling still waits for."""
         with self._changed:
             return {"associations": len(self._open), "series": sorted(self._waiting), "ingesting": self._busy}
 

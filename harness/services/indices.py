@@ -76,7 +76,7 @@ class Indices:
             return new, old is None
 
     def get(self, index: str, doc_id: str) -> Stored | None:
-        """A copy of a document."""
+        """Return a copy of a document."""
         with self._lock:
             return copy.deepcopy(self._documents(index).get(doc_id)) if index in self._names else None
 
@@ -86,6 +86,6 @@ class Indices:
             return index in self._names and self._documents(index).remove(doc_id) is not None
 
     def documents(self, index: str) -> list[Stored]:
-        """Copies of all documents of an index, oldest first."""
+        """Copy of all documents of an index, oldest first."""
         with self._lock:
             return copy.deepcopy(self._documents(index).values()) if index in self._names else []

@@ -1,4 +1,4 @@
-"""What the platform's incoming DAG does to a series that arrived (services 8.3, 8.4)."""
+"""Ingest a received series as the platform's incoming DAG does (services 8.3, 8.4)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Ingestion:
 
 
 def _description(dataset: Any) -> str | None:
-    """The series' description; a broken one counts as absent."""
+    """Return the series' description; a broken one counts as absent."""
     try:
         return document.clean_text(str(dataset.get("SeriesDescription") or "")) or None
     except Exception:  # pydicom raises many kinds on broken values

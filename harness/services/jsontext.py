@@ -1,4 +1,4 @@
-"""JSON from callers, as the services keep it: only what JSON itself can say, and not nested without end.
+"""Read JSON from callers: only what JSON itself can express, and with limited nesting.
 
 Python's parser takes NaN, numbers beyond all bounds and half characters too; kept, they would make every later
 answer that holds them fail.
@@ -43,7 +43,7 @@ def _finite(text: str) -> float:
 
 
 def _check(value: Any) -> None:
-    """Refuse nesting without end, half characters, and whole numbers that are no numbers elsewhere."""
+    """Refuse nesting without end, half characters, and whole numbers that are not numbers elsewhere."""
     level, depth = [value], 0
     while level:
         if depth > MAX_DEPTH:

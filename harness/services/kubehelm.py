@@ -45,7 +45,7 @@ class KubeHelm:
         return Response("Trying to download the docker container", 202, media_type="text/plain")
 
     async def not_emulated(self, request: Request) -> Response:
-        """What needs a Helm of its own."""
+        """Return what needs a Helm of its own."""
         what: Any = dict(request.query_params)
         if request.method == "POST":
             body = await read_json(request, _LIMIT)
@@ -63,7 +63,7 @@ class KubeHelm:
         return JSONResponse([])
 
     def routes(self) -> list[Route]:
-        """All paths, without the prefix ``/kube-helm-api``."""
+        """Return all paths, without the prefix ``/kube-helm-api``."""
         install = ("helm-install-chart", "helm-delete-chart", "complete-active-application", "file", "filepond-upload")
         return [
             Route("/health-check", self.health),

@@ -64,16 +64,16 @@ class Mappings:
         return list(self._of(series))
 
     def wanted(self, series: str) -> bool:
-        """Whether some project has the series for its own sake."""
+        """Return whether some project has the series for its own sake."""
         return any(not implied for implied in self._of(series).values())
 
     def rows(self, project_id: str) -> list[dict[str, Any]]:
-        """The series rows of a project."""
+        """Return the series rows of a project."""
         with self._lock:
             return [row for series, row in self._rows.items() if project_id in self._of(series)]
 
     def visible(self, project_ids: list[str]) -> set[str]:
-        """The series that are mapped to any of the projects."""
+        """Return the series that are mapped to any of the projects."""
         with self._lock:
             wanted = set(project_ids)
             return {series for series, projects in self._projects.items() if wanted & projects.keys()}

@@ -55,7 +55,7 @@ class Metadata:
         return user, lambda index: index in own
 
     def _index(self, request: Request, action: str) -> str:
-        """The one index of a document operation."""
+        """Return the one index of a document operation."""
         index = request.path_params["index"]
         user, allowed = self._allowed(request)
         if not allowed(index):
@@ -65,7 +65,7 @@ class Metadata:
         return str(index)
 
     def _searched(self, request: Request) -> list[str]:
-        """The indices of a search: forbidden ones drop out of a wildcard, a named one is refused."""
+        """Return the indices of a search: forbidden ones drop out of a wildcard, a named one is refused."""
         pattern = request.path_params["index"]
         user, allowed = self._allowed(request)
         found = self._indices.names(pattern)
@@ -229,7 +229,7 @@ class Metadata:
         return body
 
     def routes(self) -> list[Route]:
-        """All paths."""
+        """Return all paths."""
         write = ["PUT", "POST"]
         read = ["GET", "POST"]
         named: list[tuple[str, Callable[[Request], Any], list[str]]] = [

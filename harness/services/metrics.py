@@ -1,4 +1,4 @@
-"""The place of Prometheus: annotated pods are asked for their metrics as long as they run (services 15).
+"""Scrape annotated pods as long as they run, in place of Prometheus (services 15).
 
 It needs the pod list and the pods' addresses only, both from the Kubernetes API, so it does the same on every
 cluster. Unlike Prometheus it keeps what single pods said and nothing else: no queries, no rules, no alerts.
@@ -58,7 +58,7 @@ class Metrics:
                 target.ended.set()
 
     def scraped(self, namespace: str) -> list[dict[str, Any]]:
-        """The targets of a namespace, oldest first, with what they said."""
+        """Return the targets of a namespace, oldest first, with what they said."""
         with self._lock:
             found = [target for targets in self._targets.values() for target in targets]
         return [target.as_json() for target in found if target.labels["kubernetes_namespace"] == namespace]

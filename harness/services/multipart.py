@@ -24,12 +24,12 @@ def dicom_type(boundary: str) -> str:
 
 
 def new_boundary() -> str:
-    """A boundary that no object contains by chance."""
+    """Return a boundary that no object contains by chance."""
     return f"kaapana-harness-{uuid.uuid4().hex}"
 
 
 def dicom_parts(paths: list[Path], boundary: str) -> Iterator[bytes]:
-    """The body: one part per file, read in pieces."""
+    """Yield the body: one part per file, read in pieces."""
     for path in paths:
         with path.open("rb") as file:
             yield f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode("ascii")
@@ -43,7 +43,7 @@ async def receive_parts(request: Request, folder: Path, limits: Limits) -> list[
     """Write the parts of a multipart/related request into files named by number.
 
     Raises:
-        HTTPException: 415 without boundary, 400 for a body that is no multipart or is cut, 413 when too long.
+        HTTPException: 415 without boundary, 400 for a body that is not multipart or is cut, 413 when too long.
     """
     content_type = request.headers.get("content-type", "")
     found = _BOUNDARY.search(content_type)
@@ -60,7 +60,7 @@ async def receive_parts(request: Request, folder: Path, limits: Limits) -> list[
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces of about a megabyte: one hop to a thread for each, not for every network read."""
+    """Yield the body in pieces of about a megabyte: one hop to a thread for each, not for every network read."""
     waiting = bytearray()
     async for chunk in request.stream():
         waiting += chunk

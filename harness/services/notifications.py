@@ -1,4 +1,4 @@
-"""The notification service: who is told, and what was sent (services 12.2)."""
+"""The notification service: its receivers, and what was sent (services 12.2)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Notifications:
         raise error(404, "Notification not found")
 
     def routes(self) -> list[Route]:
-        """All paths, without the prefix ``/notifications``."""
+        """Return all paths, without the prefix ``/notifications``."""
         return [
             Route("/v1/", self.mine, methods=["GET"]),
             Route("/v1/", self.to_users, methods=["POST"]),

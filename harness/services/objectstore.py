@@ -46,14 +46,14 @@ class ObjectStore(Protocol):
         """Remove the bucket with all objects, and the policy."""
 
     def list(self, bucket: str, prefix: str) -> list[StoredObject]:
-        """All objects below a prefix."""
+        """Return all objects below a prefix."""
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
-        """An object's content in pieces; KeyError when there is none."""
+        """Return an object's content in pieces; KeyError when there is none."""
 
 
 def policy_document(actions: list[str], resources: list[str]) -> dict[str, Any]:
-    """An S3 policy that allows the actions on the resources."""
+    """Return an S3 policy that allows the actions on the resources."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -79,7 +79,7 @@ def project_policy(project: Project) -> dict[str, Any]:
 
 
 def policy_name(project: Project) -> str:
-    """Name of the project's policy, as it stands in the tokens' claim ``policy``."""
+    """Name of the project's policy, as it is in the tokens' claim ``policy``."""
     return f"admin_project_{project.id}"
 
 
@@ -114,7 +114,7 @@ class MinioStore:
 
     @contextlib.contextmanager
     def _asked(self, step: str) -> Iterator[tuple[Minio, MinioAdmin]]:
-        """The clients for one step; their many exceptions become one that names it."""
+        """Yield the clients for one step; their many exceptions become one that names it."""
         try:
             yield self._connect()
         except Exception as problem:

@@ -32,10 +32,10 @@ class Query:
     """The parameters of one QIDO request.
 
     Args:
-        items: names and values as they stand in the query string, repeated ones included.
+        items: names and values as they are in the query string, repeated ones included.
 
     Raises:
-        QueryError: an unknown attribute, or a limit that is no number.
+        QueryError: an unknown attribute, or a limit that is not a number.
     """
 
     def __init__(self, items: Iterable[tuple[str, str]]) -> None:
@@ -59,7 +59,7 @@ class Query:
                 wanted += re.split(r"[,\\]", text) if name.endswith("UID") or name.upper().endswith("0D") else [text]
 
     def uids(self, tag: str) -> set[str] | None:
-        """The UIDs asked for, None when the parameter is absent."""
+        """Return the UIDs asked for, None when the parameter is absent."""
         wanted = self.match.get(tag)
         return None if wanted is None else set(wanted)
 
@@ -69,7 +69,7 @@ class Query:
         return items[self.offset : end]
 
     def accepts(self, read: Callable[[str], tuple[str, list[str]]], skip: Iterable[str] = ()) -> bool:
-        """Whether an object matches; ``read`` gives VR and the values of a tag as text."""
+        """Return whether an object matches; ``read`` gives VR and the values of a tag as text."""
         for tag, wanted in self.match.items():
             if tag in skip:
                 continue

@@ -12,7 +12,7 @@ _MAX_DEPTH: Final = 50
 
 
 def compile_query(query: Any, depth: int = 0) -> Predicate:
-    """A predicate (document id, source) for a query.
+    """Return a predicate (document id, source) for a query.
 
     Raises:
         ClauseError: in the words of the server.

@@ -23,7 +23,7 @@ _MAX_DEPTH: Final = 50
 
 
 def compile_query_string(body: Any) -> Predicate:
-    """A predicate for ``{"query": text, "default_field"?, "fields"?, "default_operator"?}``."""
+    """Return a predicate for ``{"query": text, "default_field"?, "fields"?, "default_operator"?}``."""
     text = str(body["query"])
     if len(text) > _MAX_LENGTH:
         raise ClauseError(f"the query string is longer than {_MAX_LENGTH} characters")

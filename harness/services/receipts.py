@@ -1,4 +1,4 @@
-"""What arrived at the receiver: one receipt per stored object, with the file as it came."""
+"""Receipts of the receiver: one for each stored object, with the file as it came."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Receipt:
     error: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The receipt of the control interface."""
+        """Return the receipt of the control interface."""
         return {
             "id": self.id,
             "received_at": self.received_at.isoformat(),
@@ -68,7 +68,7 @@ class Receipts:
         self._records = records = records or Records()
         self._items: Table[Receipt] = Table(records, "receipts", _encode, self._decode)
         for item in self._items.values():
-            # the row came first, and the power went before the file: nobody was told that it is kept
+            # the row came first, and the power went before the file: nobody got the answer that it is kept
             if not item.path.is_file() or item.path.stat().st_size != item.size:
                 self._items.remove(item.id)
         kept = {item.path.name for item in self._items.values()}
@@ -77,7 +77,7 @@ class Receipts:
                 path.unlink()
 
     def new_path(self) -> tuple[str, Path]:
-        """An id and the path at which its file is to be put."""
+        """Return an id and the path at which its file is to be put."""
         receipt_id = uuid.uuid4().hex
         return receipt_id, self._folder / f"{receipt_id}.dcm"
 
@@ -108,7 +108,7 @@ class Receipts:
                     self._items.put(receipt.id, receipt)
 
     def get(self, receipt_id: str) -> Receipt | None:
-        """A receipt by id."""
+        """Return a receipt by id."""
         return self._items.get(receipt_id)
 
     def find(self, *, project: str | None = None, since: datetime.datetime | None = None) -> list[Receipt]:

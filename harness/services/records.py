@@ -1,4 +1,4 @@
-"""What the services have acknowledged, on disk before they say so: tables of JSON values in one SQLite file.
+"""What the services have acknowledged, on disk before they answer: tables of JSON values in one SQLite file.
 
 All values are held in memory too; reading never touches the file. A transaction that cannot be written leaves both
 as they were.

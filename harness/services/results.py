@@ -9,7 +9,7 @@ PREFIX: Final = "staticwebsiteresults"
 
 
 def is_result(key: str) -> bool:
-    """Whether the page shows the object: ``.html`` below the prefix, except ``index.html``."""
+    """Return whether the page shows the object: ``.html`` below the prefix, except ``index.html``."""
     name = key.rsplit("/", 1)[-1]
     return key.startswith(f"{PREFIX}/") and name.endswith("html") and name != "index.html"
 

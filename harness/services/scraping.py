@@ -1,4 +1,4 @@
-"""What Prometheus does with one pod: where it asks, and what it takes from the answer (services 15)."""
+"""Scrape one pod as Prometheus does: where to ask, and what to take from the answer (services 15)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Target:
     """One address of a pod that is to be asked as long as the pod runs.
 
     Attributes:
-        task: ``<run id>/<task id>`` of an operator's pod, else empty.
+        task: ``<run id>/<task id>`` of an operator's pod, otherwise empty.
         series: points (seconds since 1970, value as text) by the labels; only changes are kept.
         answers, attempts: how often it answered with metrics, how often it was asked.
         error: the last failure; empty after an answer.
@@ -75,7 +75,7 @@ class Target:
         self.series.setdefault(labels, points).append((at, value))
 
     def as_json(self) -> dict[str, Any]:
-        """The target, with its series as Prometheus' own API writes a range: ``metric`` and ``values``."""
+        """Return the target, with its series as Prometheus' own API writes a range: ``metric`` and ``values``."""
         with self.lock:
             return {
                 "url": self.url,
@@ -94,7 +94,7 @@ class Target:
 
 
 def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
-    """The targets that a running pod's annotations ask for; none without them."""
+    """Yield the targets that a running pod's annotations ask for; none without them."""
     metadata = pod["metadata"]
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
     address = str((pod.get("status") or {}).get("podIP") or "")
@@ -133,7 +133,7 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
 
 
 def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
-    """The annotated port, else every declared one, else that of the scheme."""
+    """Return the annotated port, otherwise every declared one, otherwise that of the scheme."""
     if said:
         return [said]
     declared = [
@@ -146,7 +146,7 @@ def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
 
 
 def _wrong(scheme: str, port: str, address: str) -> str:
-    """What in the annotations would lead to anywhere but a port of the pod itself; empty where nothing does."""
+    """Return what in the annotations would lead to anywhere but a port of the pod itself; empty where nothing does."""
     try:
         ipaddress.ip_address(address)
     except ValueError:
@@ -186,7 +186,7 @@ def scrape(target: Target) -> None:
 
 
 def _fetch(target: Target) -> tuple[str, str]:
-    """The body and its content type; bounded in size and in time, as a pod may answer with anything for ever."""
+    """Return the body and its content type; bounded in size and in time, as a pod may answer with anything for ever."""
     import urllib3
 
     deadline = time.monotonic() + target.timeout_s

@@ -45,7 +45,7 @@ class SearchError(Exception):
 
 
 def updated(source: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    """The source after ``doc`` is merged, or a script removed one field."""
+    """Return the source after ``doc`` is merged, or a script removed one field."""
     if isinstance(body.get("doc"), dict):
         return _merged(source, body["doc"])
     script = body.get("script")
@@ -71,7 +71,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 def number(value: Any, name: str) -> int:
-    """A parameter that must be a whole number from 0 on."""
+    """Return a parameter that must be a whole number from 0 on."""
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -91,7 +91,7 @@ def matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, 
 
 
 def _accepted(accepts: Predicate, item: Stored) -> bool:
-    """Whether a document is found; one that cannot be compared with the query is not, and hides no other."""
+    """Return whether a document is found; one that cannot be compared with the query is not, and hides no other."""
     try:
         return accepts(item.id, item.source)
     except (TypeError, ValueError, OverflowError, AttributeError, RecursionError):
@@ -99,7 +99,7 @@ def _accepted(accepts: Predicate, item: Stored) -> bool:
 
 
 def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a search body: query, paging, sorting, source filtering."""
+    """Return the answer to a search body: query, paging, sorting, source filtering."""
     unknown = sorted(set(body) - _BODY_KEYS)
     if unknown:
         what = ", ".join(unknown)

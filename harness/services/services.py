@@ -148,7 +148,7 @@ class Services:
         }
 
     async def _stow(self, request: Request) -> Response:
-        """The receiver's STOW port (services 8.2)."""
+        """Return the receiver's STOW port (services 8.2)."""
         folder = self.config.scratch / f"stow-{os.urandom(8).hex()}"
         folder.mkdir()
         try:

@@ -1,4 +1,4 @@
-"""Users, projects, memberships and software: what the access information interface knows (services 9)."""
+"""The state of the access information interface: users, projects, memberships and software (services 9)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Project:
         return f"{names.project_namespace(self.name)}-system-user"
 
     def as_json(self) -> dict[str, Any]:
-        """The project object that every other service passes on."""
+        """Return the project object that every other service passes on."""
         return {
             "id": self.id,
             "external_id": None,
@@ -102,7 +102,7 @@ class User:
         return hmac.compare_digest(self.password.encode(), password.encode())
 
     def as_json(self, *, with_roles: bool = False) -> dict[str, Any]:
-        """The user object of the access information interface."""
+        """Return the user object of the access information interface."""
         document: dict[str, Any] = {
             "id": self.id,
             "username": self.username,
@@ -144,13 +144,13 @@ class Directory:
         return user
 
     def project(self, key: str) -> Project | None:
-        """A project by UUID or by name."""
+        """Return a project by UUID or by name."""
         with self._lock:
             found = self._projects.get(key)
             return found or next((item for item in self._projects.values() if item.name == key), None)
 
     def projects(self) -> list[Project]:
-        """All projects, the admin project first."""
+        """Return all projects, the admin project first."""
         return self._projects.values()
 
     def add_project(self, name: str, description: str, user_password: str | None) -> tuple[Project, bool]:
@@ -200,25 +200,25 @@ class Directory:
                 self._users.remove(user.id)
 
     def user(self, user_id: str) -> User | None:
-        """A user by id."""
+        """Return a user by id."""
         return self._users.get(user_id)
 
     def user_by_name(self, username: str) -> User | None:
-        """A user by name."""
+        """Return a user by name."""
         return next((user for user in self._users.values() if user.username == username), None)
 
     def users(self) -> list[User]:
-        """All users."""
+        """Return all users."""
         return self._users.values()
 
     def members(self, project_id: str) -> list[User]:
-        """The users that have a role in the project."""
+        """Return the users that have a role in the project."""
         with self._lock:
             members = self._roles.get(project_id) or {}
             return [user for user in self._users.values() if user.id in members]
 
     def role(self, project_id: str, user_id: str) -> str | None:
-        """The user's role in the project."""
+        """Return the user's role in the project."""
         return (self._roles.get(project_id) or {}).get(user_id)
 
     def set_role(self, project_id: str, user_id: str, role: str | None) -> None:
@@ -228,7 +228,7 @@ class Directory:
             self._roles.put(project_id, kept if role is None else {**kept, user_id: role})
 
     def memberships(self, user_id: str) -> list[tuple[Project, str]]:
-        """The user's projects with the role in each."""
+        """Return the user's projects with the role in each."""
         with self._lock:
             return [
                 (project, role)

@@ -45,7 +45,7 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> dict[str, list[Path]]
     except UploadError:
         raise
     except OSError as problem:
-        # a place in the archive that cannot be is no fault of the disk
+        # a place in the archive that cannot be is not a fault of the disk
         if problem.errno != errno.EINVAL:
             raise
         raise UploadError(f"the ZIP archive cannot be read: {problem}") from None

@@ -26,12 +26,12 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFI
 
 
 def error(status: int, detail: str) -> HTTPException:
-    """An exception that is answered as ``{"detail": detail}``, the shape of the platform's FastAPI services."""
+    """Return an exception that is answered as ``{"detail": detail}``, the shape of the platform's FastAPI services."""
     return HTTPException(status, detail)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; 413 once it is longer than ``limit`` bytes."""
+    """Return the whole body; 413 once it is longer than ``limit`` bytes."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -43,7 +43,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request, limit: int) -> Any:
-    """The body as JSON; ``None`` for an empty one, 400 for anything that is not JSON."""
+    """Return the body as JSON; ``None`` for an empty one, 400 for anything that is not JSON."""
     body = await read_body(request, limit)
     if not body.strip():
         return None
@@ -54,7 +54,7 @@ async def read_json(request: Request, limit: int) -> Any:
 
 
 async def read_object(request: Request, limit: int) -> dict[str, Any]:
-    """The body as a JSON object; 422 for other JSON."""
+    """Return the body as a JSON object; 422 for other JSON."""
     value = await read_json(request, limit)
     if not isinstance(value, dict):
         raise error(422, "the body must be a JSON object")
@@ -73,7 +73,7 @@ def escape_html(value: Any) -> Any:
 
 
 def text_field(body: Mapping[str, Any], name: str, *, required: bool = True) -> str:
-    """A string of a JSON object; 422 when it is missing or of another type."""
+    """Return a string of a JSON object; 422 when it is missing or of another type."""
     value = body.get(name)
     if value is None and not required:
         return ""
@@ -120,7 +120,7 @@ async def _os_error(request: Request, problem: Exception) -> Response:
 
 
 async def _unreadable(request: Request, problem: Exception) -> Response:
-    """An object of the archive that is not readable in full; whoever sent it got that far."""
+    """Return an object of the archive that is not readable in full; whoever sent it got that far."""
     return JSONResponse({"detail": f"the archive cannot read the object: {problem}"}, 500)
 
 

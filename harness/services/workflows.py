@@ -52,7 +52,7 @@ class Job:
         return form if isinstance(form, dict) else {}
 
     def as_json(self) -> dict[str, Any]:
-        """The backend's job object; ``error`` is the harness's."""
+        """Return the backend's job object; ``error`` is the harness's."""
         return {
             "id": self.id,
             "dag_id": self.dag_id,
@@ -84,7 +84,7 @@ class Workflow:
     created: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def as_json(self) -> dict[str, Any]:
-        """The backend's workflow record."""
+        """Return the backend's workflow record."""
         return {
             "workflow_id": self.id,
             "workflow_name": self.name,
@@ -180,7 +180,7 @@ class Workflows:
             log.error("workflow %s: %s", workflow.name if workflow else "", problem)
 
     def _split(self, conf: dict[str, Any], project: Project) -> list[dict[str, Any]]:
-        """The conf of every job: one, or one per series with ``single_execution`` true."""
+        """Return the conf of every job: one, or one per series with ``single_execution`` true."""
         data_form = conf.get("data_form")
         data_form = data_form if isinstance(data_form, dict) else {}
         name = data_form.get("dataset_name")
@@ -226,7 +226,7 @@ class Workflows:
         job.conf = conf
 
     def get(self, key: str) -> Workflow | None:
-        """A workflow by id or by full name."""
+        """Return a workflow by id or by full name."""
         with self._lock:
             found = self._items.get(key)
             return found or next((item for item in self._items.values() if item.name == key), None)
@@ -246,7 +246,7 @@ class Workflows:
         return [job for job in reversed(found) if status in {None, job.status}]
 
     def job(self, *, job_id: str | None, run_id: str | None) -> Job | None:
-        """One job by number or by run id, with its present state."""
+        """Return one job by number or by run id, with its present state."""
         with self._lock:
             every = [job for item in self._items.values() for job in item.jobs]
         for job in every:

@@ -101,7 +101,7 @@ SHAPES = {
     "a fragment that is longer than its PDU": pdu(4, fragment(1, 3, b"abc", length=1 << 30)),
     "a command of noise": pdu(4, fragment(1, 3, bytes(range(256)))),
     "a command of an unknown kind": pdu(4, fragment(1, 3, command(0x7777))),
-    "a class that is no UID": pdu(4, fragment(1, 3, command(sop_class=b"\xff\xfe..\0\0")))
+    "a class that is not a UID": pdu(4, fragment(1, 3, command(sop_class=b"\xff\xfe..\0\0")))
     + pdu(4, fragment(1, 2, b"")),
     "an answer to nothing": pdu(4, fragment(1, 3, command(0x8001, dataset=0x0101))),
     "another greeting": pdu(1, b"\0" * 68),

@@ -30,7 +30,7 @@ class RequestReader:
         self._software_mapping = software_mapping
 
     def project(self, request: Request) -> Project:
-        """The project of the header ``Project`` (a JSON object); missing is a 500 as on the platform."""
+        """Return the project of the header ``Project`` (a JSON object); missing is a 500 as on the platform."""
         header = request.headers.get("project")
         if header is None:
             raise error(500, "the header 'Project' (JSON of the project) is missing")
@@ -45,7 +45,7 @@ class RequestReader:
         return project
 
     async def body(self, request: Request) -> dict[str, Any]:
-        """The JSON body with every string HTML-escaped; {} for none."""
+        """Return the JSON body with every string HTML-escaped; {} for none."""
         body = escape_html(await read_json(request, self._json_bytes))
         if body is None:
             return {}
@@ -54,11 +54,11 @@ class RequestReader:
         return body
 
     def allows(self, project: Project, dag_id: str) -> bool:
-        """Whether the project may start the DAG."""
+        """Return whether the project may start the DAG."""
         return not self._software_mapping or dag_id in self._directory.software(project.id)
 
     def is_admin(self, request: Request) -> bool:
-        """Whether a realm admin asks; 401 for a token that is not valid."""
+        """Return whether a realm admin asks; 401 for a token that is not valid."""
         token = request.headers.get("x-forwarded-access-token") or bearer(request)
         if token is None:
             return False
@@ -69,7 +69,7 @@ class RequestReader:
 
 
 def whole_number(text: str | None, default: int) -> int:
-    """A query parameter; 422 when it is no whole number."""
+    """Return a query parameter; 422 when it is not a whole number."""
     try:
         number = int(text) if text else default
     except ValueError:

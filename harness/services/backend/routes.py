@@ -94,7 +94,7 @@ class Backend:
         return JSONResponse(record if request.scope["path"].endswith("/kaapana-instance") else [record])
 
     async def federated(self, request: Request) -> Response:
-        """What only federated runs call (services 4.3): refused by name."""
+        """Return what only federated runs call (services 4.3): refused by name."""
         raise error(501, f"{request.method} {request.scope['path']}: the harness's backend has no federated workflows")
 
     async def health(self, request: Request) -> Response:
@@ -102,7 +102,7 @@ class Backend:
         return PlainTextResponse("OK")
 
     def routes(self) -> list[Route]:
-        """All paths, without the prefix ``/kaapana-backend``."""
+        """Return all paths, without the prefix ``/kaapana-backend``."""
         return [
             *(route for part in self._parts for route in part.routes()),
             Route("/health-check", self.health),

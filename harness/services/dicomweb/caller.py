@@ -33,7 +33,7 @@ class Caller:
 
 
 class Callers:
-    """Tells the caller of a request by the token.
+    """Identify the caller of a request by the token.
 
     Args:
         as_documented: an unknown caller gets the 403 of the guide. As built, raising inside the middleware turns
@@ -46,7 +46,7 @@ class Callers:
         self._no_token_status = 403 if as_documented else 500
 
     def of(self, request: Request) -> Caller:
-        """The caller; an error status without a valid token."""
+        """Return the caller; an error status without a valid token."""
         token = bearer(request, forwarded=True)
         if token is None:
             raise error(self._no_token_status, "neither Authorization: Bearer nor x-forwarded-access-token was sent")

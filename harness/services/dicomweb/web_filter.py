@@ -33,7 +33,7 @@ class DicomWebFilter:
         self._mapping = MappingRoutes(callers, archive, mappings)
 
     def routes(self) -> list[Route]:
-        """All paths, without the prefix ``/dicom-web-filter``; the catch-alls come last."""
+        """Return all paths, without the prefix ``/dicom-web-filter``; the catch-alls come last."""
         retrieval, storing, mapping = self._retrieval, self._storing, self._mapping
         series = "/studies/{study}/series/{series}"
         return [
