@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""What Kaapana does when a task fails: delete its pod, ask kube-helm, notify (runtime 7.3, 7.4)."""
+"""Act on a failed task as Kaapana does: delete its pod, ask kube-helm, notify (runtime 7.3, 7.4)."""
 
 from __future__ import annotations
 

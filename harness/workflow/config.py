@@ -1,4 +1,4 @@
-"""Airflow's settings, as the platform has them, with the ones changed that only cost time on one machine.
+"""Airflow's settings as the platform has them, apart from those that only cost time on one machine.
 
 Values are set as environment variables *before* Airflow is imported and only where the container does not
 say otherwise, so that a chart or a test can override each of them.
@@ -68,7 +68,7 @@ _HERE: Final = {
 
 
 def database_dsn(environ: MutableMapping[str, str]) -> str:
-    """The DSN given by the container (``SQL_ALCHEMY_CONN``, runtime 2.5), else the database Service's."""
+    """Return the DSN given by the container (``SQL_ALCHEMY_CONN``, runtime 2.5), otherwise the database Service's."""
     given = environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") or environ.get("SQL_ALCHEMY_CONN")
     if given:
         return given

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""What the DAG folder holds: parsed again when it changes or when somebody asks, never in a loop."""
+"""Keep the DAG folder parsed: again when it changes or on request, never in a loop."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def ensure_pools() -> None:
 
 
 def postgres_command(data_dir: str = DATA_DIR, *, port: int = 5432, hba_file: str) -> list[str]:
-    """The command line of the newest PostgreSQL of this image.
+    """Return the command line of the newest PostgreSQL of this image.
 
     Raises:
         FileNotFoundError: this image holds no PostgreSQL.

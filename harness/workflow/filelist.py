@@ -1,4 +1,4 @@
-"""What lies in the folders that installers copy to, by name and digest; bounded, whatever somebody put there."""
+"""List the folders that installers copy to, by name and digest; bounded, whatever they contain."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path) -> str:
-    """Return the digest of a regular file; nothing for what is no file, or was removed meanwhile."""
+    """Return the digest of a regular file; nothing for what is not a file, or was removed meanwhile."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):

@@ -36,7 +36,7 @@ def iso(moment: datetime | None) -> str | None:
 
 @blueprint.get("/health")
 def health() -> Response:
-    """200 when the database answers and the scheduler's heartbeat is fresh, else 503 with the reason."""
+    """200 when the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
     try:
         job = SchedulerJobRunner.most_recent_job()
         alive = job is not None and job.is_alive()
@@ -63,7 +63,7 @@ def files() -> Response:
 
 @blueprint.get("/dags.tar")
 def dags_archive() -> Response:
-    """The DAG folder, for Python operators that run in a pod of a project (:mod:`harness.workflow.worker`)."""
+    """Return the DAG folder, for Python operators that run in a pod of a project (:mod:`harness.workflow.worker`)."""
     folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
@@ -73,7 +73,7 @@ def dags_archive() -> Response:
 
 @blueprint.get("/runs/<dag_id>/<run_id>")
 def run_details(dag_id: str, run_id: str) -> Response:
-    """The run with its tasks, in the order of the DAG."""
+    """Return the run with its tasks, in the order of the DAG."""
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
@@ -114,7 +114,7 @@ def run_details(dag_id: str, run_id: str) -> Response:
 
 @blueprint.get("/runs/<dag_id>/<run_id>/events")
 def run_events(dag_id: str, run_id: str) -> Response:
-    """One JSON line per change of a task's state, at the end ``{"run": state}``."""
+    """Return one JSON line per change of a task's state, at the end ``{"run": state}``."""
     with create_session() as session:
         if session.query(DagRun.id).filter_by(dag_id=dag_id, run_id=run_id).one_or_none() is None:
             return answer({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
@@ -123,7 +123,7 @@ def run_events(dag_id: str, run_id: str) -> Response:
 
 @blueprint.get("/logs/<dag_id>/<run_id>/<task_id>/<int:attempt>")
 def logs(dag_id: str, run_id: str, task_id: str, attempt: int) -> Response:
-    """The task's log file; 404 while there is none."""
+    """Return the task's log file; 404 while there is none."""
     path = unstarted.log_path(dag_id, run_id, task_id, attempt)
     if path is None or not path.is_file():
         return answer({"error": f"no log of attempt {attempt} of {task_id!r} in {run_id!r}"}, 404)

@@ -72,7 +72,7 @@ class Step:
 
 
 def what(operator: Any) -> str:
-    """What makes an operator an interactive step; empty for all others."""
+    """Return what makes an operator an interactive step; empty for all others."""
     if operator.launch_application_chart:
         return f"launch_application_chart={operator.launch_application_chart!r}"
     return f"dev_server={operator.dev_server!r}" if operator.dev_server else ""
@@ -144,7 +144,7 @@ class Session:
         """Offer the step, and wait until it is completed.
 
         Returns:
-            ``Completed`` when the author completed the step or ended its program, else what became of the pod.
+            ``Completed`` when the author completed the step or ended its program, otherwise what became of the pod.
 
         Raises:
             InteractiveStepError: nobody attends to it, or nobody completed it within 12 h.
@@ -221,7 +221,7 @@ class _Offer:
             raise InteractiveStepError(self.complaint())
 
     def complaint(self) -> str:
-        """Why the step cannot be completed."""
+        """Return why the step cannot be completed."""
         return f"{self._step.task_id} is an interactive step ({self._step.what}), and {self.reason}"
 
     def tell_tool(self, line: str) -> None:

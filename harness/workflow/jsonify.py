@@ -11,7 +11,7 @@ from flask import Response
 
 
 def encode(value: Any) -> Any:
-    """What JSON cannot say: dates as ISO 8601, sets and tuples as lists, anything else as its text."""
+    """Return what JSON cannot say: dates as ISO 8601, sets and tuples as lists, anything else as its text."""
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, (set, frozenset, tuple)):
@@ -20,5 +20,5 @@ def encode(value: Any) -> Any:
 
 
 def answer(value: Any, status: int = 200) -> Response:
-    """A JSON response."""
+    """Return a JSON response."""
     return Response(json.dumps(value, default=encode), status=status, mimetype="application/json")

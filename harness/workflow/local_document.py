@@ -10,7 +10,7 @@ from harness.services.document import read, series_document
 
 
 def document_of(path: Path, project: str) -> dict[str, Any]:
-    """The document; dataset and project are the texts after ``kp-`` in the file, else a time stamp and ``project``.
+    """Return the document; dataset and project are the texts after ``kp-`` in the file, or time and ``project``.
 
     Raises:
         DocumentError: the file cannot be read, or has no modality.

@@ -1,4 +1,4 @@
-"""What of a container's output becomes the log of its task: all of it, up to a size, and always the end."""
+"""Limit the log of a task: all of the container's output up to a size, and always the end."""
 
 from __future__ import annotations
 

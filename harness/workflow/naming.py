@@ -51,7 +51,7 @@ def configmap_name(run: str) -> str:
 
 
 def cured_run_id(run: str) -> str:
-    """The run id as a name that every object and label takes, for releases that make no such object of it.
+    """Return the run id as a name that every object and label takes, for releases that make no such object of it.
 
     What has to be changed is told apart from other run ids by a digest.
     """
@@ -62,10 +62,10 @@ def cured_run_id(run: str) -> str:
 
 
 def configmap_problem(run: str) -> str | None:
-    """Why the API server would refuse the ConfigMap of this run, or ``None`` (runtime 6.5)."""
+    """Return why the API server would refuse the ConfigMap of this run, or ``None`` (runtime 6.5)."""
     if not _DNS_SUBDOMAIN.fullmatch(configmap_name(run)):
         return (
-            f"the run id {run!r} is no valid name for the run's ConfigMap: a dag_id may hold lower-case letters, "
+            f"the run id {run!r} is not a valid name for the run's ConfigMap: a dag_id may hold lower-case letters, "
             "digits, '-' and '.' only"
         )
     if len(run) > _LABEL_LENGTH:

@@ -16,7 +16,7 @@ DEFAULT_PRIORITY_CLASS: Final = "kaapana-low-priority"
 
 
 def namespace_for(operator: Any, context: Any) -> str:
-    """The namespace in which a task's pod lives (runtime 6.1)."""
+    """Return the namespace in which a task's pod lives (runtime 6.1)."""
     return podspec.namespace_of(
         getattr(operator, "namespace", None),
         context["params"],
@@ -30,7 +30,7 @@ class OperatorPod:
 
     Attributes:
         conf: of the run.
-        names: where the task stands.
+        names: the run and the folders of the task.
         namespace: of the pod.
         overridden: variables that a form value took over, once :meth:`manifest` was asked for.
     """
@@ -58,7 +58,7 @@ class OperatorPod:
         return not getattr(self._operator, "clean_workflow_dir", False)
 
     def manifest(self) -> podspec.Manifest:
-        """The pod of this attempt.
+        """Return the pod of this attempt.
 
         Raises:
             InvalidPodError: the operator has no image, or a variable that the API server would reject.
@@ -119,7 +119,7 @@ class OperatorPod:
         )
 
     def input_remover(self, manifest: podspec.Manifest) -> podspec.Manifest | None:
-        """The pod that does ``delete_input_on_success``, on releases that do it; ``None``: nothing is removed.
+        """Return the pod that does ``delete_input_on_success``, on releases that do it; ``None``: nothing is removed.
 
         By a pod, because Airflow does not see the volume.
 

@@ -1,4 +1,4 @@
-"""What became of one attempt of a task: the XCom ``harness_outcome`` of the task instance."""
+"""The outcome of one attempt of a task: the XCom ``harness_outcome`` of the task instance."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Outcome:
     refusal: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The value of the XCom."""
+        """Return the value of the XCom."""
         return dataclasses.asdict(self)
 
 
 def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
-    """The status of one container, empty while there is none."""
+    """Return the status of one container, empty while there is none."""
     for status in pod.get("status", {}).get("containerStatuses") or []:
         if status.get("name") == name:
             return dict(status)
@@ -63,7 +63,7 @@ def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def eviction(pod: dict[str, Any]) -> str:
-    """Why the cluster itself ended the pod: evicted, preempted, its node lost; empty when it did not.
+    """Return why the cluster itself ended the pod: evicted, preempted, its node lost; empty when it did not.
 
     Kubernetes marks such a pod with the condition ``DisruptionTarget`` before its containers are ended; a node that
     runs out of something says ``Evicted`` as the reason of the whole pod.
@@ -77,13 +77,13 @@ def eviction(pod: dict[str, Any]) -> str:
 
 
 def has_started(pod: dict[str, Any], container: str) -> bool:
-    """Whether the container runs or has run, so that it has a log."""
+    """Return whether the container runs or has run, so that it has a log."""
     state = container_status(pod, container).get("state") or {}
     return "running" in state or "terminated" in state
 
 
 def has_succeeded(pod: dict[str, Any]) -> bool:
-    """Whether the pod succeeded, or will: all its containers ended with 0, and are not started again.
+    """Return whether the pod succeeded, or will: all its containers ended with 0, and are not started again.
 
     Kubernetes says ``Succeeded`` when it also has taken down the pod's network, a second later.
     """
@@ -96,7 +96,7 @@ def has_succeeded(pod: dict[str, Any]) -> bool:
 
 
 def has_ended(pod: dict[str, Any]) -> bool:
-    """Whether it is known how the pod ended."""
+    """Return whether it is known how the pod ended."""
     return pod.get("status", {}).get("phase") == "Failed" or has_succeeded(pod)
 
 

@@ -109,7 +109,7 @@ def get_dagrun_tasks(dag_id: str, run_id: str) -> Response:
 
 @blueprint.post("/getdagruns")
 def getdagruns() -> Response:
-    """Runs that fit ``dag_id``, ``run_id`` and ``state``, at most ``limit``; with ``count`` their number."""
+    """Run that fit ``dag_id``, ``run_id`` and ``state``, at most ``limit``; with ``count`` their number."""
     body = request.get_json(force=True, silent=True) or {}
     with create_session() as session:
         query = session.query(DagRun)
@@ -137,7 +137,7 @@ def getdagruns() -> Response:
 
 @blueprint.get("/getdags")
 def getdags() -> Response:
-    """All DAGs: columns of Airflow's table, the ``ui_*`` default arguments, and tags."""
+    """Return all DAGs: columns of Airflow's table, the ``ui_*`` default arguments, and tags."""
     result: dict[str, Any] = {}
     with create_session() as session:
         models = session.query(DagModel).filter(DagModel.is_active.is_(True))
@@ -182,7 +182,7 @@ def count(dag_id: str, state: str) -> Response:
 
 
 def _ui_arguments(serialized: dict[str, Any]) -> dict[str, Any]:
-    """The DAG's default arguments that start with ``ui_``, out of Airflow's serialised form."""
+    """Return the DAG's default arguments that start with ``ui_``, out of Airflow's serialised form."""
     encoded = serialized["dag"].get("default_args")
     arguments = BaseSerialization.deserialize(encoded) if encoded else {}
     return {key: value for key, value in arguments.items() if key.startswith("ui_")}

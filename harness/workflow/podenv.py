@@ -37,7 +37,7 @@ def merged(
     workflow_form: Mapping[str, Any],
     core: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The plain variables, later rows of runtime 6.2 over earlier ones; values as the operator gave them."""
+    """Return the plain variables, later rows of runtime 6.2 over earlier ones; values as the operator gave them."""
     env: dict[str, Any] = {**base, **proxy}
     if operator_in_dir is not None:
         env["OPERATOR_IN_DIR"] = operator_in_dir
@@ -68,7 +68,7 @@ def overridden(
 
 
 def entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -> list[Manifest]:
-    """The container's ``env``: operator secrets, the platform's secrets, then the plain variables.
+    """Return the container's ``env``: operator secrets, the platform's secrets, then the plain variables.
 
     In Kubernetes the last of two entries with one name counts; the earlier one is left out, so that every API
     server sees one entry.
@@ -80,7 +80,7 @@ def entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -
     for name, value in env.items():
         if not _ENV_NAME.fullmatch(name):
             raise InvalidPodError(
-                f"{name!r} is no valid name of an environment variable: letters, digits, '_', '-' and '.' only"
+                f"{name!r} is not a valid name of an environment variable: letters, digits, '_', '-' and '.' only"
             )
         if value is not None and not isinstance(value, str):
             raise InvalidPodError(

@@ -116,18 +116,18 @@ class PodRun:
         for change, pod in self._changes(begin + self._startup_timeout_s):
             if change == "TIMEOUT":
                 why = "; ".join([_why(last), *events.of(self._api, last)])
-                return self._interrupted(
+                return self._end_early(
                     last, "StartupTimeout", f"the pod did not start within {self._startup_timeout_s:g} s: {why}"
                 )
             last = pod
             if change == "DELETED":
                 if evicted := outcome.eviction(pod):
-                    return self._interrupted(pod, outcome.EVICTED, evicted)
-                return self._interrupted(pod, "Deleted", "somebody else deleted the pod while the task ran")
+                    return self._end_early(pod, outcome.EVICTED, evicted)
+                return self._end_early(pod, "Deleted", "the pod was deleted from outside while the task ran")
             trouble = troubles.trouble_of(pod)
             if trouble is not None:
                 text = f"image {self.image} cannot be started, {trouble.reason}: {trouble.message}"
-                ended = self._interrupted(pod, trouble.reason, text)
+                ended = self._end_early(pod, trouble.reason, text)
                 return dataclasses.replace(ended, refusal=self._refusal(pod, trouble))
             if self._log_thread is None and outcome.has_started(pod, self._container):
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
@@ -138,7 +138,7 @@ class PodRun:
 
     def interrupted(self, reason: str, message: str) -> Outcome:
         """The outcome of an attempt that is ended from our side (time-out, kill), with the log as far as it came."""
-        return self._interrupted(self._manifest, reason, message)
+        return self._end_early(self._manifest, reason, message)
 
     # -- inner parts -------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class PodRun:
             )
         if not self._replaces_ended and outcome.has_succeeded(present):
             raise PodNameTakenError(
-                f"the pod {self.name} of this task is there already and has succeeded: this release does not delete "
+                f"the pod {self.name} of this task exists already and has succeeded: this release does not delete "
                 "it, so a task that succeeded cannot run again in the same run; start a new run"
             )
         # runtime 7.3: a retry starts a fresh pod of the same name
@@ -259,7 +259,7 @@ class PodRun:
         self._log.end()
         return self._log.tail
 
-    def _interrupted(self, pod: Manifest, reason: str, message: str) -> Outcome:
+    def _end_early(self, pod: Manifest, reason: str, message: str) -> Outcome:
         self._log_is_over.set()
         self._log.end()
         status: dict[str, Any] = pod.get("status") or {}
@@ -276,7 +276,7 @@ class PodRun:
 
 
 def _why(pod: Manifest) -> str:
-    """What a pending pod waits for, as its conditions say it."""
+    """Return what a pending pod waits for, as its conditions say it."""
     status: dict[str, Any] = pod.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition.get("status") == "False" and condition.get("message"):

@@ -20,7 +20,7 @@ CLEANER_CONTAINER: Final = "delete-output-on-start"
 
 @dataclasses.dataclass(frozen=True)
 class RunNames:
-    """Where a task stands: its run, and the folders of that run as the container sees them."""
+    """Where a task belongs: its run, and the folders of that run as the container sees them."""
 
     dag_id: str
     run_id: str
@@ -50,7 +50,7 @@ class RunNames:
 def namespace_of(
     operator_namespace: str | None, params: Mapping[str, Any], conf: Mapping[str, Any], *, honoured: bool = True
 ) -> str:
-    """The pod's namespace: federated runs, the operator's own, the project's, ``project-admin`` (runtime 6.1).
+    """Return the pod's namespace: federated runs, the operator's own, the project's, ``project-admin`` (runtime 6.1).
 
     Args:
         honoured: whether the release takes the operator's own (``pod.namespace_honoured``).
@@ -101,7 +101,7 @@ def conf_name(run_id: str, release: PodProfile) -> str:
 
 
 def configmap(run_id: str, namespace: str, conf: Mapping[str, Any], release: PodProfile) -> Manifest:
-    """The run's conf as the containers read it: indented by 4, keys sorted (runtime 6.5).
+    """Return the run's conf as the containers read it: indented by 4, keys sorted (runtime 6.5).
 
     Raises:
         InvalidPodError: the run id cannot be the name of a ConfigMap.
@@ -137,7 +137,7 @@ def run_label(run_id: str, release: PodProfile) -> str:
 
 
 def task_mark(run_id: str, task_id: str) -> str:
-    """What tells the pod of a task from those of other tasks, whatever its name."""
+    """Return what tells the pod of a task from those of other tasks, whatever its name."""
     return f"{run_id}/{task_id}"
 
 
@@ -159,7 +159,7 @@ def pod(
     with_conf: bool,
     clean_output_with: str | None,
 ) -> Manifest:
-    """The task's pod (runtime 6.1).
+    """Return the task's pod (runtime 6.1).
 
     Args:
         release: decides names, labels and volumes.
@@ -206,7 +206,7 @@ def pod(
 
 
 def input_remover(manifest: Manifest, run: RunNames, operator_in_dir: str, image: str) -> Manifest:
-    """A pod that removes what an ended task has read (``delete_input_on_success``, runtime 7.8).
+    """Return a pod that removes what an ended task has read (``delete_input_on_success``, runtime 7.8).
 
     Args:
         manifest: the pod of the task.

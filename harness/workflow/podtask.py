@@ -32,7 +32,7 @@ _NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError, int
 
 
 def connect() -> KubeApi:
-    """The API server of the cluster; a function, so that tests can put another in its place."""
+    """Return the API server of the cluster; a function, so that tests can put another in its place."""
     return in_cluster()
 
 
@@ -79,19 +79,19 @@ class PodTask:
         except AirflowTaskTimeout:
             seconds = time.monotonic() - begin
             self._record(
-                self._stopped(
+                self._end_early(
                     "Timeout",
                     f"the task ran for {seconds:.1f} s, its execution_timeout is {self._operator.execution_timeout}",
                 )
             )
             raise
         except WorkflowError as error:
-            self._record(self._stopped(error.reason, str(error)))
+            self._record(self._end_early(error.reason, str(error)))
             if isinstance(error, _NEVER_AGAIN):
                 raise AirflowFailException(str(error)) from error
             raise AirflowException(str(error)) from error
         except ApiError as error:
-            self._record(self._stopped(type(error).__name__, str(error)))
+            self._record(self._end_early(type(error).__name__, str(error)))
             raise AirflowException(f"the cluster did not do what it was asked: {error}") from error
         self._record(result)
         self._raise_for(result)
@@ -173,7 +173,7 @@ class PodTask:
         timeout_s = operator.startup_timeout_seconds
         return interactive.Session(api, manifest, step, on_line=_LOG.info, startup_timeout_s=timeout_s)
 
-    def _stopped(self, reason: str, message: str) -> Outcome:
+    def _end_early(self, reason: str, message: str) -> Outcome:
         if self._pod is not None:
             return self._pod.interrupted(reason, message)
         return Outcome(

@@ -1,4 +1,4 @@
-"""What the emulated release does, from the environment of the Airflow containers.
+"""The profile of the emulated release, from the environment of the Airflow containers.
 
 The defaults are those of the profile ``documented``; ``harness/profiles/0.6.0.toml`` says what each key means.
 """

@@ -46,7 +46,7 @@ _SECRET: Final = {  # secrets that every project has, too (runtime 12)
 
 
 def runs_in_scheduler(dag: Any, *, branch: bool) -> bool:
-    """Whether the code runs beside the scheduler and sees the data of ``services`` (runtime 3)."""
+    """Return whether the code runs beside the scheduler and sees the data of ``services`` (runtime 3)."""
     release = profile.from_environment().python
     if branch and not release.branch_sees_project:
         return True
@@ -85,10 +85,10 @@ class PythonTask:
             result = self._run_pod()
         except AirflowTaskTimeout:
             limit = self._operator.execution_timeout
-            self._record(self._stopped("Timeout", f"the task ran longer, its execution_timeout is {limit}"))
+            self._record(self._end_early("Timeout", f"the task ran longer, its execution_timeout is {limit}"))
             raise
         except (WorkflowError, ApiError) as error:
-            self._record(self._stopped(getattr(error, "reason", type(error).__name__), str(error)))
+            self._record(self._end_early(getattr(error, "reason", type(error).__name__), str(error)))
             raise AirflowException(str(error)) from error
         ti = self._context["ti"]
         end = ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_END) or {}
@@ -121,7 +121,7 @@ class PythonTask:
         return result
 
     def manifest(self) -> podspec.Manifest:
-        """The pod: Airflow's image with the claims of the namespace where Airflow has its own (runtime 2.6)."""
+        """Return the pod: Airflow's image with the claims of the namespace where Airflow has its own (runtime 2.6)."""
         ti = self._context["ti"]
         claims = {"workflow-data": names.PVC_WORKFLOW_DATA, "models": names.PVC_MODELS}
         folders = {"workflow-data": names.AIRFLOW_WORKFLOW_DIR, "models": f"{names.WORKFLOWS_HOME}/models"}
@@ -171,7 +171,7 @@ class PythonTask:
             },
         }
 
-    def _stopped(self, reason: str, message: str) -> Outcome:
+    def _end_early(self, reason: str, message: str) -> Outcome:
         if self._pod is not None:
             return self._pod.interrupted(reason, message)
         return Outcome(reason=reason, message=message, namespace=self.namespace)

@@ -44,7 +44,7 @@ def render_memory(quantity: str | int | float, factor: float) -> str:
     while size >= 1024 and unit < len(_UNITS) - 1:
         size /= 1024
         unit += 1
-    # "B" is no suffix that Kubernetes knows
+    # "B" is not a suffix that Kubernetes knows
     return f"{size:.1f}{_UNITS[unit]}" if unit else str(round(size))
 
 
@@ -57,7 +57,7 @@ def pod_resources(
     factor: float,
     given: Any = None,
 ) -> dict[str, dict[str, str]]:
-    """The ``resources`` of the container.
+    """Return the ``resources`` of the container.
 
     Args:
         ram_mem_mb: request in Mi. ``ram_mem_mb_lmt``: limit in Mi, request + 100 by default.

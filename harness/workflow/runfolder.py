@@ -9,19 +9,19 @@ from harness.processing.common import ProgramError, RunFolder
 
 
 def folder_of(operator: Any, context: Any) -> RunFolder:
-    """The folder of the run that the operator works for."""
+    """Return the folder of the run that the operator works for."""
     run_id = context["dag_run"].run_id
     return RunFolder((Path(operator.airflow_workflow_dir) / run_id).resolve(), operator.batch_name)
 
 
 def conf_of(context: Any) -> dict[str, Any]:
-    """The configuration of the run; empty when there is none."""
+    """Return the configuration of the run; empty when there is none."""
     conf = context["dag_run"].conf
     return conf if isinstance(conf, dict) else {}
 
 
 def form_of(context: Any) -> dict[str, Any]:
-    """The values of the form.
+    """Return the values of the form.
 
     Raises:
         ProgramError: the run has no ``workflow_form``.
@@ -33,7 +33,7 @@ def form_of(context: Any) -> dict[str, Any]:
 
 
 def operator_in_dir(operator: Any) -> str:
-    """The folder that the operator reads from.
+    """Return the folder that the operator reads from.
 
     Raises:
         ProgramError: it has neither ``input_operator`` nor ``operator_in_dir``.

@@ -67,8 +67,8 @@ def forget_connections_in_children() -> None:
 def keep_the_engine() -> None:
     """Let tasks use the database engine that they inherit.
 
-    "airflow tasks run" makes a new one without a pool, so that every query of a task connects anew and is compiled
-    anew. The inherited one has compiled them already, and its pool is empty after the fork.
+    "airflow tasks run" makes a new one without a pool, so that every query of a task connects again and is compiled
+    again. The inherited one has compiled them already, and its pool is empty after the fork.
     """
     from airflow import settings
 

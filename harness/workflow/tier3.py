@@ -1,4 +1,4 @@
-"""What the operators share that the platform uses for itself: they import with their signature and do not run."""
+"""Shared by the operators that the platform uses for itself: they import with their signature and do not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for the metadata database, before Airflow is imported (its imports do not need it, its first query does)."""
+"""Wait for the metadata database, before Airflow is imported (its imports do not need it, its first query does)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found,import-untyped"
-"""Wakes the scheduler's loop when there is something to do, so that it may sleep longer when there is not.
+"""Wake the scheduler's loop when there is something to do, so that it may sleep longer when there is not.
 
 Two things matter: a task has ended (SIGCHLD), and somebody triggered or aborted a run (PostgreSQL's NOTIFY).
 """

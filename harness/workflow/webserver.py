@@ -24,7 +24,7 @@ from harness.workflow.parsing import Zygote
 
 
 def application(folder: DagFolder) -> Any:
-    """The WSGI application."""
+    """Return the WSGI application."""
     from flask import Flask
 
     from harness.workflow import harness_api, platform_api

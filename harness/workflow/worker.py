@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found,import-untyped"
-"""Calls the callable of a Python operator in a pod of the project: ``python -m harness.workflow.worker``.
+"""Call the callable of a Python operator in a pod of the project: ``python -m harness.workflow.worker``.
 
 Arguments: the DAG file, dag id, run id, task id. The DAG folder comes from the web server, everything else from
 Airflow's database, so that the callable finds the context that it would find in Airflow's own worker (runtime 5.2).

@@ -107,7 +107,7 @@ def test_a_pod_that_somebody_deletes_is_a_failure(dag: DAG, kube: FakeKube) -> N
         KubeApi(kube.url).delete("Pod", "project-a", "my-dag-1-my-task")
 
     threading.Thread(target=delete).start()
-    with pytest.raises(AirflowException, match="somebody else deleted the pod"):
+    with pytest.raises(AirflowException, match="the pod was deleted from outside"):
         operator.execute(context)
 
 

@@ -107,7 +107,7 @@ def test_pod_conf_names_the_run_or_any_run_id_is_good(dag: DAG, kube: FakeKube, 
     operator = KaapanaBaseOperator(dag=dag, name="my-task", image="lines/exit-0")
     context = context_for(operator, conf=FORM, run_id="My_Dag-1")
     if release not in OLD:
-        with pytest.raises(AirflowFailException, match="no valid name"):
+        with pytest.raises(AirflowFailException, match="not a valid name"):
             operator.execute(context)
         return
     operator.execute(context)

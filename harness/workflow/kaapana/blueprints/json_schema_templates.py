@@ -31,7 +31,7 @@ def properties_filter(function: Callable[..., Properties]) -> Callable[..., Prop
 
 @properties_filter
 def properties_workflow_execution() -> Properties:
-    """The switch between one job per series and one job for all."""
+    """Return the switch between one job per series and one job for all."""
     return {
         "single_execution": {
             "type": "boolean",
@@ -63,7 +63,7 @@ def properties_dataset_form() -> Properties:
 
 
 def schema_dataset_form(filter_keys: list[str] | None = None) -> Properties:
-    """The standard ``data_form``."""
+    """Return the standard ``data_form``."""
     return {"data_form": {"type": "object", "properties": properties_dataset_form(filter_keys)}}
 
 

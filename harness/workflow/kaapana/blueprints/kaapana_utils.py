@@ -33,7 +33,7 @@ _STATUS = (404, 429, 500, 502, 503, 504)
 
 
 def generate_run_id(dag_id: str) -> str:
-    """A new run id: ``<dag_id>-<YYMMDDHHMMSSffffff>``."""
+    """Return a new run id: ``<dag_id>-<YYMMDDHHMMSSffffff>``."""
     return naming.run_id(dag_id)
 
 
@@ -43,7 +43,7 @@ def cure_invalid_name(name: str, regex: str, max_length: int | None = None) -> s
 
 
 def get_release_name(context: Any) -> str:
-    """The Helm release of an application that this run starts."""
+    """Return the Helm release of an application that this run starts."""
     return naming.release_name(context["run_id"])
 
 
@@ -83,7 +83,7 @@ def requests_retry_session(
     session: Any = None,
     **_kwargs: Any,
 ) -> Any:
-    """A ``requests`` session that tries again what fails."""
+    """Return a ``requests`` session that tries again what fails."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util.retry import Retry

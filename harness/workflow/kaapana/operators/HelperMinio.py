@@ -68,7 +68,7 @@ def apply_action_to_object_names(
         if action == "put" and not path.is_file():
             _LOG.warning("%s does not exist", path)
             continue
-        target = _prefixed(name, target_dir_prefix) if action == "put" else name
+        target = _add_prefix(name, target_dir_prefix) if action == "put" else name
         apply_action_to_file(minio_client, action, bucket_name, target, path, white)
 
 
@@ -104,7 +104,7 @@ def _check(action: str) -> None:
     assert action in ACTIONS, f"action is {action!r}, it must be one of {', '.join(ACTIONS)}"
 
 
-def _prefixed(name: str, prefix: str) -> str:
+def _add_prefix(name: str, prefix: str) -> str:
     return f"{prefix.strip('/')}/{name}" if prefix.strip("/") else name
 
 

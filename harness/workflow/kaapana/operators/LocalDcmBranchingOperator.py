@@ -41,7 +41,7 @@ class LocalDcmBranchingOperator(KaapanaBranchPythonBaseOperator):
         )
 
     def start(self, ds: Any = None, **kwargs: Any) -> str:
-        """The task id of the branch that goes on."""
+        """Return the task id of the branch that goes on."""
         found = local_dicom.fulfilling(
             folder_of(self, kwargs), operator_in_dir(self), self.operator_out_dir, self.condition
         )
