@@ -1,4 +1,4 @@
-"""What the built-in programs share: their environment, the run's directory, its configuration (runtime 6.2, 8).
+"""Shared by the built-in programs: their environment, the run's directory, its configuration (runtime 6.2, 8).
 
 Everything in here is untrusted: environment values come from a form, file names from an author's container.
 """
@@ -47,7 +47,7 @@ def notice(rule: str, text: str) -> None:
 
 
 def required(name: str) -> str:
-    """An environment variable that must be there and not be empty."""
+    """Return an environment variable that must be there and not be empty."""
     value = os.environ.get(name, "")
     if not value:
         raise ProgramError(f"environment variable {name} is not set")
@@ -55,7 +55,7 @@ def required(name: str) -> str:
 
 
 def flag(name: str, default: str = "False") -> bool:
-    """A variable that holds Python's ``True`` or ``False`` as text, in any case."""
+    """Return a variable that holds Python's ``True`` or ``False`` as text, in any case."""
     text = os.environ.get(name) or default
     if text.lower() not in ("true", "false"):
         raise ProgramError(f"{name} is {text!r}, expected True or False")
@@ -63,7 +63,7 @@ def flag(name: str, default: str = "False") -> bool:
 
 
 def number(name: str, default: int, low: int, high: int) -> int:
-    """A whole number between two bounds; unset or empty means the default."""
+    """Return a whole number between two bounds; unset or empty means the default."""
     text = os.environ.get(name) or str(default)
     try:
         value = int(text)
@@ -75,12 +75,16 @@ def number(name: str, default: int, low: int, high: int) -> int:
 
 
 def comma_list(text: str) -> list[str]:
-    """The entries of a comma separated list; nothing for an empty text."""
+    """Return the entries of a comma separated list; nothing for an empty text."""
     return text.split(",") if text else []
 
 
 def path_component(text: str, what: str) -> str:
-    """``text`` when it is safe as the name of one file or folder (a UID is), else a ProgramError naming ``what``."""
+    """Return ``text`` if it is safe as the name of one file or folder, as a UID is.
+
+    Raises:
+        ProgramError: it is not; ``what`` names it.
+    """
     if not isinstance(text, str) or not _PATH_COMPONENT.fullmatch(text):
         raise ProgramError(f"{what} {str(text)[:80]!r} cannot be used as a file name")
     return text
@@ -107,7 +111,7 @@ class RunFolder:
         return path
 
     def elements(self) -> list[Path]:
-        """The element folders, sorted by name; plain files beside them are left out."""
+        """Return the element folders, sorted by name; plain files beside them are left out."""
         return sorted(path for path in self.inside(self.batch).glob("*") if path.is_dir())
 
     def pairs(self, source: str, output: str) -> Iterator[tuple[Path, Path, Path]]:
@@ -126,7 +130,7 @@ class RunFolder:
         return path.relative_to(self.root).as_posix()
 
     def conf(self) -> dict[str, Any]:
-        """The run's configuration, ``conf/conf.json`` (runtime 6.3)."""
+        """Return the run's configuration, ``conf/conf.json`` (runtime 6.3)."""
         path = self.inside("conf", "conf.json")
         try:
             if path.stat().st_size > _MAX_CONF_BYTES:
@@ -142,7 +146,7 @@ class RunFolder:
 
 
 def section(conf: dict[str, Any], name: str) -> dict[str, Any]:
-    """A form of the configuration; missing is a ProgramError, as the platform's programs fail without it."""
+    """Return a form of the configuration; missing is a ProgramError, as the platform's programs fail without it."""
     value = conf.get(name)
     if not isinstance(value, dict):
         raise ProgramError(f"the run's configuration has no {name}; it has: {', '.join(sorted(conf)) or 'nothing'}")
@@ -150,7 +154,7 @@ def section(conf: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def read_json(path: Path, what: str = "the file") -> Any:
-    """The content of a JSON file that a container wrote; a ProgramError that names the file."""
+    """Return the content of a JSON file that a container wrote; a ProgramError that names the file."""
     try:
         if path.stat().st_size > _MAX_CONF_BYTES:
             raise ProgramError(f"{what} {path} is larger than {_MAX_CONF_BYTES} bytes")

@@ -11,11 +11,11 @@ _CHANGE = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)=.*", re.DOTALL)
 
 
 def changes(text: str) -> list[str]:
-    """The single changes of ``(gggg,eeee)=value;(gggg,eeee)=value``; a value cannot have a semicolon."""
+    """Return the single changes of ``(gggg,eeee)=value;(gggg,eeee)=value``; a value cannot have a semicolon."""
     found = [part.strip() for part in text.split(";") if part.strip()]
     for part in found:
         if not _CHANGE.fullmatch(part):
-            raise ProgramError(f"{part!r} is no change of a tag, expected (gggg,eeee)=value")
+            raise ProgramError(f"{part!r} is not a change of a tag, expected (gggg,eeee)=value")
     return found
 
 

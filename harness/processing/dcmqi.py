@@ -37,12 +37,12 @@ _OTHERS = {
 
 
 def _masks(folder: Path) -> list[Path]:
-    """The mask files of a folder, not of folders below it: first ``.nii``, then ``.nii.gz``, then ``.nrrd``."""
+    """Return the mask files of a folder, not of folders below it: first ``.nii``, then ``.nii.gz``, then ``.nrrd``."""
     return [path for extension in _EXTENSIONS for path in sorted(folder.glob(f"*{extension}"))]
 
 
 def _root_name(mask: Path) -> str:
-    """The file name up to its extension."""
+    """Return the file name up to its extension."""
     for extension in (".nii.gz", ".nii", ".nrrd"):
         if mask.name.endswith(extension):
             return mask.name[: -len(extension)]
@@ -134,7 +134,7 @@ class Converter:
         for entry in (entry for entries in segments for entry in entries):
             label = entry["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"]
             if uses_custom_code(label):
-                notice("custom-segment-code", f"{label!r} is no term of the code table, its code is the custom one")
+                notice("custom-segment-code", f"{label!r} is not a term of the code table, its code is the custom one")
         start = time.monotonic()
         command = [self.program, "--skip", self.skip, "--inputImageList", ",".join(map(str, masks))]
         command += ["--inputMetadata", str(meta), "--outputDICOM", str(target)]
@@ -156,8 +156,8 @@ class Converter:
 def amend(result: Path, source: Path, body_part: str) -> str:
     """Set the tags of the result that the platform's container sets, return the segments' labels as text.
 
-    ClinicalTrialProtocolID is that of the first source file, else ``internal``; BodyPartExamined is the task's
-    or else the source's.
+    ClinicalTrialProtocolID is that of the first source file, otherwise ``internal``; BodyPartExamined is the task's
+    or otherwise the source's.
     """
     import pydicom
 

@@ -36,7 +36,7 @@ def _protocol_id(file: Path) -> str:
 
 
 def dataset_name(form: dict[str, Any], first: Path) -> str:
-    """The calling AE title before prefix and cut; an empty ``AETITLE`` counts as given."""
+    """Return the calling AE title before prefix and cut; an empty ``AETITLE`` counts as given."""
     title = os.environ.get("AETITLE", "NONE")
     if title != "NONE":
         task = form.get("task_num")

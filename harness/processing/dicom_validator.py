@@ -37,7 +37,7 @@ class Result:
                 target.append(text)
 
     def page(self, element: str, missing: list[int], numbers: list[int]) -> str:
-        """The HTML page that the platform keeps beside the data."""
+        """Return the HTML page that the platform keeps beside the data."""
         rows = [("error", text) for text in self.errors] + [("warning", text) for text in self.warnings]
         items = "".join(f'<li class="{kind}">{kind}: {html.escape(text)}</li>' for kind, text in rows)
         return (

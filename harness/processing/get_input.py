@@ -36,13 +36,13 @@ class Wanted:
 
 
 def _tag_of_form(form: dict[str, Any], variable: str) -> str:
-    """The tag named by the form's key that ``variable`` holds; empty when the variable is."""
+    """Return the tag named by the form's key that ``variable`` holds; empty when the variable is."""
     key = os.environ.get(variable, "")
     return str(form.get(key) or "") if key else ""
 
 
 def find(platform: Platform, conf: dict[str, Any]) -> list[Wanted]:
-    """The chosen series, by descending SeriesInstanceUID, cut to ``data_form.dataset_limit``.
+    """Return the chosen series, by descending SeriesInstanceUID, cut to ``data_form.dataset_limit``.
 
     Identifiers that the project's index does not have are left out; none left is a ProgramError.
     """

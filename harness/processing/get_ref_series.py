@@ -61,7 +61,7 @@ def referenced_series(dataset: Any) -> str:
 
 
 def _first(element: Path, source: Path) -> Any:
-    """The dataset of the first file of an element."""
+    """Return the dataset of the first file of an element."""
     import pydicom
 
     files = sorted(path for path in source.iterdir() if path.is_file())
@@ -77,7 +77,7 @@ def _hits(platform: Platform, index: str, query: dict[str, Any]) -> list[Wanted]
 
 
 def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) -> list[Reference]:
-    """The series that the elements refer to, or the others of their studies."""
+    """Return the series that the elements refer to, or the others of their studies."""
     source, output = required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")
     elements = run.elements()
     if not elements:
@@ -113,7 +113,7 @@ def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) ->
 
 
 def _of_query(run: RunFolder, platform: Platform, index: str) -> list[Reference]:
-    """Every hit of a search is an element of its own."""
+    """Return an element for every hit of a search."""
     try:
         query = json.loads(os.environ.get("SEARCH_QUERY") or "{}")
     except ValueError as error:
@@ -128,7 +128,7 @@ def _of_query(run: RunFolder, platform: Platform, index: str) -> list[Reference]
 
 
 def _fetch(run: RunFolder, platform: Platform, index: str, reference: Reference) -> None:
-    """Bring one series. As on the platform a part that does not come is no error, nothing at all is one."""
+    """Bring one series. As on the platform a part that does not come is not an error, nothing at all is one."""
     reference.target.mkdir(parents=True, exist_ok=True)
     try:
         if os.environ.get("DATA_TYPE", "dicom") == "json":

@@ -42,7 +42,7 @@ def _nifti(folder: Path) -> list[Path]:
 
 
 def stem_of(path: Path) -> str:
-    """The name without its ending, as the platform computes it: characters of ``.nii.gz`` go from both ends."""
+    """Return the name without its ending, as the platform computes it: characters of ``.nii.gz`` go from both ends."""
     return path.name.strip(".nii.gz")  # noqa: B005  (the platform's own mistake: zin.nii.gz has no stem)
 
 
@@ -61,7 +61,7 @@ def _tags_of(path: Path, meta: Any) -> dict[str, str]:
             tags.update(own)
     for tag in tags:
         if not _TAG.fullmatch(tag):
-            raise ProgramError(f"meta_data.json: {tag!r} is no tag, expected gggg|eeee")
+            raise ProgramError(f"meta_data.json: {tag!r} is not a tag, expected gggg|eeee")
     return {tag: str(value) for tag, value in tags.items()}
 
 
@@ -74,7 +74,7 @@ def _meta(folder: Path) -> Any:
 
 
 def _nnunet(folder: Path) -> Iterator[Case]:
-    """A dataset in the layout of nnU-Net; writes ``seg_info.json`` and ``meta_data.json`` into it."""
+    """Yield a dataset in the layout of nnU-Net; writes ``seg_info.json`` and ``meta_data.json`` into it."""
     info = read_json(folder / "dataset.json")
     channels = info.get("channel_names") or info.get("modality") or {"0": "MR"}
     labels = info.get("labels") or {}
@@ -97,7 +97,7 @@ def _nnunet(folder: Path) -> Iterator[Case]:
 
 
 def _custom(folder: Path) -> Iterator[Case]:
-    """A folder with ``cases`` and ``segs``, or one whose masks have ``seg`` in their names."""
+    """Yield a folder with ``cases`` and ``segs``, or one whose masks have ``seg`` in their names."""
     meta, seg_info = _meta(folder), folder / "seg_info.json"
     if (folder / "cases").is_dir():
         images, masks = _nifti(folder / "cases"), _nifti(folder / "segs")
@@ -111,7 +111,7 @@ def _custom(folder: Path) -> Iterator[Case]:
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    """The images of all datasets below a folder."""
+    """Yield the images of all datasets below a folder."""
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
         if "dataset.json" in files:
@@ -119,7 +119,7 @@ def cases(folder: Path) -> Iterator[Case]:
             folders.clear()
         elif files and not here.name.endswith(_PARTS):
             if folders and not {"cases", "segs"} & set(folders):
-                raise FileNotFoundError(f"{here} has files and folders, but no cases: it is no dataset")
+                raise FileNotFoundError(f"{here} has files and folders, but no cases: it is not a dataset")
             yield from _custom(here)
             folders[:] = [name for name in folders if not name.endswith(_PARTS)]
 

@@ -18,15 +18,15 @@ _REQUIRED = ("TrackingIdentifier", "ReferencedSegment", "SegSeriesFilename", "Me
 
 
 def _concept(keyword: str) -> dict[str, str]:
-    """The code of a term; unlike for segments there is no custom one."""
+    """Return the code of a term; unlike for segments there is no custom one."""
     code = look_up(keyword)
     if code == CUSTOM:
-        raise ProgramError(f"{keyword!r} is no term of the code table")
+        raise ProgramError(f"{keyword!r} is not a term of the code table")
     return {"CodeValue": code.value, "CodingSchemeDesignator": code.designator, "CodeMeaning": keyword}
 
 
 def _group(group: dict[str, Any], segmentations: Path, source: Path) -> dict[str, Any]:
-    """One group of measurements in the form of dcmqi's document."""
+    """Return one group of measurements in the form of dcmqi's document."""
     import pydicom
 
     if missing := [key for key in _REQUIRED if key not in group]:

@@ -15,7 +15,7 @@ _RENAMED = {"predicted_bodypart_string": "00000000 PredictedBodypart_keyword"}
 
 
 def documents(folder: Path, jsonl: bool) -> Iterator[dict[str, Any]]:
-    """The documents of a folder: every ``*.json`` below it, or every line of every ``*.jsonl``."""
+    """Yield the documents of a folder: every ``*.json`` below it, or every line of every ``*.jsonl``."""
     files = sorted(folder.rglob("*.jsonl" if jsonl else "*.json"))
     if not files:
         raise ProgramError(f"no *.{'jsonl' if jsonl else 'json'} in {folder}")

@@ -28,7 +28,7 @@ ERASED_TAGS = frozenset(group << 16 | int(text, 16) for group, texts in _ERASED.
 def anonymise(run: RunFolder, source: str, output: str, *, single_slice: bool) -> int:
     """Copy ``*.dcm*`` without the tags that name somebody; the number of files.
 
-    All identifiers of study and series go too, so the results are no objects for an archive. The file header keeps
+    All identifiers of study and series go too, so the results are not objects for an archive. The file header keeps
     the SOP Instance UID.
     """
     import pydicom
@@ -108,7 +108,7 @@ def _trial(dataset: Any) -> dict[str, dict[str, str]]:
 
 
 def first_file(folder: Path, pattern: str = "*.dcm") -> Path:
-    """The first file below a folder."""
+    """Return the first file below a folder."""
     files = sorted(path for path in folder.rglob(pattern) if path.is_file())
     if not files:
         raise ProgramError(f"no {pattern} in {folder}")

@@ -125,7 +125,7 @@ def _move(run: RunFolder, output: str, folders: Any) -> None:
 def fetch_references(run: RunFolder, source: str, output: str, data_type: str, parallel: int) -> None:
     """Bring the series that every element's SEG or RTSTRUCT refers to into ``<element>/<out>``.
 
-    As on the platform a part that does not come is no error, nothing at all is one.
+    As on the platform a part that does not come is not an error, nothing at all is one.
 
     Raises:
         ProgramError: ``data_type`` json, which cannot work, or an element without the reference.

@@ -34,7 +34,7 @@ def series_of(document: Any, where: Path) -> str:
 
 
 def concatenate(run: RunFolder, source: str, output: str, name: str) -> Path:
-    """One list of the JSON documents of all elements, ``<run>/<out>/<time>-<name>.json``; empty without any."""
+    """Write the JSON documents of all elements as one list, ``<run>/<out>/<time>-<name>.json``; empty without any."""
     found = []
     for element in run.elements():
         for path in sorted(run.inside(run.batch, element.name, source).rglob("*.json*")):
@@ -47,7 +47,7 @@ def concatenate(run: RunFolder, source: str, output: str, name: str) -> Path:
 
 
 def project_of(platform: Platform, name: str) -> dict[str, Any]:
-    """The project of this name, as the access information has it."""
+    """Return the project of this name, as the access information has it."""
     base = base_url("AII_URL", names.AII)
     project = platform.get_json(f"look up the project {name}", f"{base}/projects/{quote(name, safe='')}")
     if not isinstance(project, dict) or "opensearch_index" not in project:
@@ -56,7 +56,7 @@ def project_of(platform: Platform, name: str) -> dict[str, Any]:
 
 
 def _text_list(value: Any) -> list[str]:
-    """A value of a document as a list; a text falls into its characters, as on the platform."""
+    """Return a value of a document as a list; a text falls into its characters, as on the platform."""
     return [] if value is None else [str(item) for item in value]
 
 

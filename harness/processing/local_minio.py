@@ -34,7 +34,7 @@ class Order:
 
 
 def _overridden(order: Order, conf: dict[str, Any]) -> Order:
-    """The order with what the configuration says instead."""
+    """Return the order with what the configuration says instead."""
     data, form = conf.get("data_form") or {}, conf.get("workflow_form") or {}
     if "zip_files" in form:
         order = replace(order, zipped=bool(form["zip_files"]))
@@ -61,7 +61,7 @@ def _bucket(run: RunFolder, platform: Platform, order: Order) -> str:
 
 
 def files_of(run: RunFolder, order: Order) -> list[Path]:
-    """The files that are put: named ones, those of the folders, or without both the whole run's."""
+    """Return the files that are put: named ones, those of the folders, or without both the whole run's."""
     folders = [run.inside(name) for name in order.dirs]
     folders += [run.inside(run.batch, element.name, name) for element in run.elements() for name in order.dirs]
     if order.files:
@@ -91,7 +91,7 @@ def _put(client: Any, run: RunFolder, output: str, bucket: str, order: Order) ->
         client.fput_object(bucket, name, str(path))
         say(f"{run.relative(path)} -> {bucket}/{name}")
     if not files:
-        say("warning: no file to put, which is no error here")
+        say("warning: no file to put, which is not an error here")
 
 
 def _remove(client: Any, bucket: str, order: Order) -> None:

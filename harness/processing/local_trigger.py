@@ -27,7 +27,7 @@ def merge(conf: dict[str, Any], extra: dict[str, Any]) -> None:
 
 
 def of_series(run: RunFolder, source: str, conf: dict[str, Any], *, single: bool) -> list[dict[str, Any]]:
-    """One conf for each series of the elements, or one for all.
+    """Return one conf for each series of the elements, or one for all.
 
     Raises:
         ValueError: no element has a ``*.dcm``.

@@ -13,12 +13,12 @@ _NOT_COMPARED = re.compile(r"[^a-z0-9.]")
 
 
 def normalised(text: str) -> str:
-    """What names are compared by: lower case, and only letters, digits and dots (operators 3.4)."""
+    """Return what names are compared by: lower case, and only letters, digits and dots (operators 3.4)."""
     return _NOT_COMPARED.sub("", text.lower())
 
 
 def file_label(label: str) -> str:
-    """A label as part of a file name: ``/`` becomes ``++`` (operators 3.3)."""
+    """Return a label as part of a file name: ``/`` becomes ``++`` (operators 3.3)."""
     return label.replace("/", "++")
 
 
@@ -28,7 +28,7 @@ def mask_name(prefix: str, number: int, label: str, extension: str) -> str:
 
 
 def entries_of(content: Any, where: Path) -> list[dict[str, Any]]:
-    """The entries of a label list: the list ``seg_info`` of an object, or a bare list (operators 3.1).
+    """Return the entries of a label list: the list ``seg_info`` of an object, or a bare list (operators 3.1).
 
     Raises:
         ProgramError: it is neither, or an entry lacks ``label_name`` or ``label_int``.
@@ -42,12 +42,12 @@ def entries_of(content: Any, where: Path) -> list[dict[str, Any]]:
         try:
             int(entry["label_int"])
         except (KeyError, TypeError, ValueError):
-            raise ProgramError(f"{where}: label_int of entry {place} ({entry['label_name']}) is no number") from None
+            raise ProgramError(f"{where}: label_int of entry {place} ({entry['label_name']}) is not a number") from None
     return entries
 
 
 def segments_of(meta: Any, where: Path) -> list[dict[str, Any]]:
-    """The segments of dcmqi's ``*-meta.json``, from however its lists are nested (operators 3.2)."""
+    """Return the segments of dcmqi's ``*-meta.json``, from however its lists are nested (operators 3.2)."""
     groups = meta.get("segmentAttributes") if isinstance(meta, dict) else None
     if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
         raise ProgramError(f"{where} has no segmentAttributes, so it describes no segments")
@@ -59,7 +59,7 @@ def segments_of(meta: Any, where: Path) -> list[dict[str, Any]]:
 
 
 def only_json(folder: Path, part: str) -> Path | None:
-    """The one ``*.json`` of a folder whose path contains ``part``; None when there is none, or more than one."""
+    """Return the one ``*.json`` of a folder whose path contains ``part``; None when there is none, or more than one."""
     found = [path for path in sorted(folder.glob("*.json")) if part in str(path)]
     return found[0] if len(found) == 1 else None
 
@@ -84,5 +84,5 @@ def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
 
 
 def having(masks: Sequence[Path], texts: Sequence[str]) -> list[Path]:
-    """The masks whose whole normalised path contains one of the texts."""
+    """Return the masks whose whole normalised path contains one of the texts."""
     return [mask for mask in masks if any(text in normalised(str(mask)) for text in texts)]

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def why_refused(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
-    """The first thing that is wrong with the masks; empty when nothing is found.
+    """Return the first thing that is wrong with the masks; empty when nothing is found.
 
     Args:
         masks: the files that dcmqi was given.
@@ -23,7 +23,7 @@ def why_refused(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
         try:
             image = sitk.ReadImage(str(mask))
         except RuntimeError:
-            return f"{mask.name} is no image that can be read"
+            return f"{mask.name} is not an image that can be read"
         values = {int(value) for value in np.unique(sitk.GetArrayViewFromImage(image))} - {0}
         known = {int(entry["labelID"]) for entry in described}
         if not values:

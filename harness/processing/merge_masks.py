@@ -19,7 +19,7 @@ nib: Any = nibabel  # its functions are untyped
 
 
 def _values(mask: Path) -> tuple[Any, Any]:
-    """A mask as nibabel has it, and its voxels as int32."""
+    """Return a mask as nibabel has it, and its voxels as int32."""
     image = nib.load(mask)
     return image, np.asarray(image.dataobj).astype(np.int32)
 

@@ -46,12 +46,12 @@ class Order:
         )
 
     def object_name(self, relative: str) -> str:
-        """The object's key: the prefix joined with a path relative to the run's folder."""
+        """Return the object's key: the prefix joined with a path relative to the run's folder."""
         return str(PurePosixPath(self.prefix.lstrip("/")) / relative)
 
 
 def whitelisted(name: str, whitelist: list[str]) -> bool:
-    """Whether a file may be uploaded.
+    """Return whether a file may be uploaded.
 
     For every entry as many trailing suffixes as it has dots are joined and looked up in the whole list, so
     ``.gz`` also passes ``x.nii.gz``, and an entry without a leading dot never matches.
@@ -77,7 +77,7 @@ def check(order: Order) -> None:
 
 
 def collect(run: RunFolder, order: Order) -> list[Path]:
-    """The files to upload, in the order batch folders, run folders, single files."""
+    """Return the files to upload, in the order batch folders, run folders, single files."""
     folders = [
         element / name for name in comma_list(os.environ.get("BATCH_INPUT_OPERATORS", "")) for element in run.elements()
     ]
@@ -111,7 +111,7 @@ def collect(run: RunFolder, order: Order) -> list[Path]:
 
 
 def _client() -> Any:
-    """An S3 client with the keys that the object store gives the project's user (services 5.1)."""
+    """Return an S3 client with the keys that the object store gives the project's user (services 5.1)."""
     import minio
 
     from harness.contract import names

@@ -55,7 +55,7 @@ def _series_in(directory: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _read(files: list[str]) -> Any:
-    """The volume of a series' files as a ``SimpleITK.Image``."""
+    """Return the volume of a series' files as a ``SimpleITK.Image``."""
     if len(files) == 1:
         image = sitk.ReadImage(files[0])
         # a single slice has no neighbour to measure the distance to, ITK would say 1 mm
@@ -93,7 +93,7 @@ def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> lis
         start = time.monotonic()
         try:
             image = _read(files)
-            for key in image.GetMetaDataKeys():  # DICOM fields do not belong into the header of the volume
+            for key in image.GetMetaDataKeys():  # DICOM fields do not belong in the header of the volume
                 image.EraseMetaData(key)
             sitk.WriteImage(image, str(target), useCompression=extension == "nii.gz")
         except (RuntimeError, ValueError) as error:

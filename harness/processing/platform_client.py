@@ -93,7 +93,7 @@ class Platform:
             raise ProgramError(f"{what}: the answer is not JSON: {response.data[:100]!r}") from error
 
     def _log_in(self) -> str:
-        """An access token of the project's user by the password grant (services 2.2)."""
+        """Return an access token of the project's user by the password grant (services 2.2)."""
         client = os.environ.get("KAAPANA_CLIENT_ID") or names.OIDC_CLIENT_ID
         host, port = service(names.KEYCLOAK)
         url = os.environ.get("KEYCLOAK_URL") or f"http://{host}:{port}"
@@ -163,7 +163,7 @@ class Platform:
             body["search_after"] = hits[-1]["sort"]
 
     def document(self, index: str, uid: str) -> dict[str, Any]:
-        """The index document of one series."""
+        """Return the index document of one series."""
         what = f"metadata of series {uid}"
         url = f"{self._opensearch}/{quote(index, safe='')}/_doc/{quote(uid, safe='')}"
         source = self._json(what, self._request(what, "GET", url, headers=self._headers())).get("_source")
@@ -220,7 +220,7 @@ class Platform:
             raise ProgramError(f"{what}: the answer is no list of instances with 0008,0018") from None
 
     def series(self, study: str, series: str) -> Iterator[memoryview]:
-        """The instances of a series as DICOM files, by WADO-RS (services 7.3)."""
+        """Return the instances of a series as DICOM files, by WADO-RS (services 7.3)."""
         what = f"download series {series}"
         url = f"{self._dicomweb}/studies/{quote(study)}/series/{quote(series)}"
         response = self._request(what, "GET", url, headers=self._headers())
@@ -228,7 +228,7 @@ class Platform:
 
 
 def multipart(content_type: str, body: bytes, what: str) -> Iterator[memoryview]:
-    """The parts of a ``multipart/related`` answer without their headers, without copying them."""
+    """Yield the parts of a ``multipart/related`` answer without their headers, without copying them."""
     message = Message()
     message["Content-Type"] = content_type
     boundary = message.get_param("boundary")

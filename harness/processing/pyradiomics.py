@@ -20,7 +20,7 @@ _DIGITS = 4
 
 
 def features(extractor: Any, image: Path, mask: Path) -> dict[str, float]:
-    """The features of the image inside a mask, by the library's names; all 0 where there are none.
+    """Return the features of the image inside a mask, by the library's names; all 0 where there are none.
 
     A mask of one value, and whatever the library raises, gives zeros as on the platform.
     """

@@ -23,12 +23,12 @@ _MAX_ROIS = 1000
 
 
 def file_text(name: str) -> str:
-    """A name of a region as part of a file name: blanks become ``-``, what is neither letter nor digit goes."""
+    """Return a name of a region as part of a file name: blanks become ``-``, what is neither letter nor digit goes."""
     return re.sub(r"[^0-9A-Za-z_-]", "", name.replace(" ", "-"))
 
 
 def _grid(folder: Path) -> Any:
-    """The volume of the one image series of a folder."""
+    """Return the volume of the one image series of a folder."""
     uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if len(uids) != 1:
         raise ProgramError(f"{folder} has {len(uids)} image series, an RTSTRUCT needs exactly one")
@@ -50,7 +50,7 @@ def _filled(points: Any, shape: tuple[int, int]) -> Any:
 
 
 def _mask(roi: Any, image: Any) -> Any:
-    """The mask of one region, uint8 in (slice, row, column); a second contour inside another cuts a hole."""
+    """Return the mask of one region, uint8 in (slice, row, column); a second contour inside another cuts a hole."""
     depth, height, width = image.GetSize()[::-1]
     voxels = np.zeros((depth, height, width), np.uint8)
     for contour in roi.get("ContourSequence", []):

@@ -52,13 +52,13 @@ def surface_dice(truth: Any, test: Any) -> float:
 
 
 def hausdorff_distance(truth: Any, test: Any) -> float:
-    """The largest distance of a border voxel to the other border, in millimetres."""
+    """Return the largest distance of a border voxel to the other border, in millimetres."""
     there, back = _distances(truth, test)
     return float(max(there.max(), back.max()))
 
 
 def average_surface_distance(truth: Any, test: Any) -> float:
-    """The mean distance of the test's border to that of the truth, in millimetres."""
+    """Return the mean distance of the test's border to that of the truth, in millimetres."""
     return float(_distances(truth, test)[1].mean())
 
 
@@ -72,7 +72,7 @@ METRICS: dict[str, tuple[str, Callable[[Any, Any], float]]] = {
 
 
 def _mask(folder: Path, label: str) -> Any:
-    """The one mask of a label, 0 and 1."""
+    """Return the one mask of a label, 0 and 1."""
     found = [path for path in sorted(folder.rglob("*.nii.gz")) if label.lower() in str(path)]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
@@ -81,7 +81,7 @@ def _mask(folder: Path, label: str) -> Any:
 
 
 def compare(truth: Path, test: Path, mapping: list[tuple[str, str]], metrics: list[str]) -> dict[str, Any]:
-    """The metrics of one pair of elements, ``{metric: {"gt:test": value}}``."""
+    """Return the metrics of one pair of elements, ``{metric: {"gt:test": value}}``."""
     result: dict[str, Any] = {METRICS[metric][0]: {} for metric in metrics}
     for of_truth, of_test in mapping:
         one, other = _mask(truth, of_truth), _mask(test, of_test)

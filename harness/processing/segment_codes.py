@@ -2,7 +2,7 @@
 
 The table ``segment_codes.tsv`` has the rows designator, value, meaning. It is made from the context groups for
 anatomic regions and common tissues as pydicom has them (DICOM PS3.16), not from the platform's own file:
-``python -m harness.processing.segment_codes`` writes it anew. Which row the later stages find depends on the
+``python -m harness.processing.segment_codes`` regenerates it. Which row the later stages find depends on the
 order of rows, so only exact names give the same code as the platform.
 """
 
@@ -48,12 +48,12 @@ def _rows() -> tuple[_Row, ...]:
 
 
 def search_key(label: str) -> str:
-    """What is looked up for a label: the text after the last ``@``, in lower case."""
+    """Return what is looked up for a label: the text after the last ``@``, in lower case."""
     return label.rpartition("@")[2].lower()
 
 
 def look_up(label: str) -> Code:
-    """The code of a label; every stage takes the first row in table order, ``CUSTOM`` when none matches."""
+    """Return the code of a label; every stage takes the first row in table order, ``CUSTOM`` when none matches."""
     key = search_key(label).replace("-", " ").strip()
     words = key.split()
     if not words:
@@ -72,7 +72,7 @@ def look_up(label: str) -> Code:
 
 
 def generate() -> str:
-    """The table's text, from the concepts of the installed pydicom; anatomy first, then tissues, by meaning."""
+    """Return the table's text, from the concepts of the installed pydicom; anatomy first, then tissues, by meaning."""
     from pydicom.sr import _cid_dict, _concepts_dict
 
     cid_concepts: Any = _cid_dict.cid_concepts

@@ -47,12 +47,12 @@ class Author:
 
 
 def colour(index: int, of: int) -> list[int]:
-    """A segment's colour: the ``index``-th of ``of`` hues spread over the circle, as [r, g, b] from 0 to 255."""
+    """Return a segment's colour: the ``index``-th of ``of`` hues spread over the circle, as [r, g, b] from 0 to 255."""
     return [round(255 * part) for part in colorsys.hsv_to_rgb(index / max(of, 1), 0.75, 0.95)]
 
 
 def colour_of(label: str) -> list[int]:
-    """The colour of a single label: one of twenty, the same for the same text in every run."""
+    """Return the colour of a single label: one of twenty, the same for the same text in every run."""
     return colour(sum(label.encode()) % _COLOURS, _COLOURS)
 
 
@@ -63,7 +63,7 @@ def _concept(code: Code, meaning: str) -> dict[str, str]:
 def segment(
     author: Author, label_id: int, label: str, *, shown: str, rgb: list[int]
 ) -> dict[str, Any]:  # fmt: skip
-    """The attributes of one segment.
+    """Return the attributes of one segment.
 
     Args:
         author: the operator's parameters.
@@ -87,7 +87,7 @@ def segment(
 
 
 def document(author: Author, files: list[list[dict[str, Any]]], body_part: str = "") -> dict[str, Any]:
-    """The whole document for a list of mask files with their segments."""
+    """Return the whole document for a list of mask files with their segments."""
     return {
         "ContentCreatorName": author.creator,
         "ClinicalTrialSeriesID": "Session1",
@@ -127,5 +127,5 @@ def read_seg_info(path: Path) -> tuple[list[tuple[int, str, int]], str, str]:
 
 
 def uses_custom_code(label: str) -> bool:
-    """Whether the lookup knows nothing like the label."""
+    """Return whether the lookup knows nothing like the label."""
     return look_up(label).designator == "Custom" and bool(search_key(label))

@@ -29,7 +29,7 @@ def main() -> None:
     try:
         share, seed = float(os.environ.get("SPLIT") or 0.8), int(os.environ.get("RANDOM_SEED") or 1)
     except ValueError as error:
-        raise ProgramError(f"SPLIT or RANDOM_SEED is no number: {error}") from None
+        raise ProgramError(f"SPLIT or RANDOM_SEED is not a number: {error}") from None
     tags = os.environ.get("TRAIN_TAG") or "train", os.environ.get("TEST_TAG") or "test"
     train, _ = split([element.name for element in run.elements()], share, seed)
     for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):

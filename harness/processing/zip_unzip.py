@@ -16,7 +16,7 @@ _CHUNK = 2**20
 
 
 def _value(name: str) -> str:
-    """A parameter; ``NONE`` is how the operator says that it is not given."""
+    """Return a parameter; ``NONE`` is how the operator says that it is not given."""
     text = os.environ.get(name, "NONE")
     return "" if text.upper() == "NONE" else text
 
@@ -26,7 +26,7 @@ def _patterns(name: str) -> list[str]:
 
 
 def _ends(name: str, patterns: list[str]) -> bool:
-    """Whether the first occurrence of one of the texts is the end of the name."""
+    """Return whether the first occurrence of one of the texts is the end of the name."""
     return any(0 <= name.find(text) == len(name) - len(text) for text in patterns)
 
 
@@ -74,7 +74,7 @@ def _unzip(run: RunFolder, parent: Path) -> bool:
                 for member in members:
                     _unpack(run, archive, member, output)
         except zipfile.BadZipFile as error:
-            raise ProgramError(f"{run.relative(path)} is no zip archive: {error}") from error
+            raise ProgramError(f"{run.relative(path)} is not a zip archive: {error}") from error
         say(f"{run.relative(path)}: {len(members)} file(s) -> {run.relative(output)}")
     return bool(archives)
 

@@ -127,7 +127,7 @@ def test_a_multi_label_mask_gets_its_labels_from_seg_info(execute_tool, run_fold
     assert seg.SeriesDescription == "a-net"
     assert seg["BodyPartExamined"].value == "ABDOMEN"
     assert (folder / "myalgo.json").is_file()
-    assert "notice custom-segment-code: 'tumor' is no term" in ended.output
+    assert "notice custom-segment-code: 'tumor' is not a term" in ended.output
 
 
 @pytest.mark.usefixtures("source")

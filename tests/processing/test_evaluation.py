@@ -241,7 +241,7 @@ def test_a_dataset_of_nnunet_brings_its_labels_and_modalities(execute, run_folde
     [
         ("nothing", "no NIfTI dataset"),
         ("modality", "MODALITY is 'XX'"),
-        ("tag", "'PatientID' is no tag"),
+        ("tag", "'PatientID' is not a tag"),
         ("two masks", "has 2 masks"),
     ],
 )

@@ -92,7 +92,7 @@ def test_an_archive_cannot_write_out_of_the_run_and_must_be_one(execute, run_fol
             archive.writestr("../../../../../outside.txt", "x")
     ended = execute("zip-unzip", **{**ZIP, "MODE": "unzip"})
     assert ended.status == 1
-    assert ("leads out of the run's folder" if content else "is no zip archive") in ended.cause
+    assert ("leads out of the run's folder" if content else "is not a zip archive") in ended.cause
     assert not (run_folder.root.parent / "outside.txt").exists()
 
 
@@ -188,7 +188,7 @@ def test_the_first_tag_that_the_reference_lacks_ends_the_copying(execute, run_fo
         ("bin2dcm", BIN, "no files processed"),
         ("pdf2dcm", PDF, "no files processed"),
         ("dcmodify", {**PDF, "DICOM_TAGS_TO_MODIFY": "(0010,0020)=x"}, "no files processed"),
-        ("dcmodify", {**PDF, "DICOM_TAGS_TO_MODIFY": "PatientID=x"}, "is no change of a tag"),
+        ("dcmodify", {**PDF, "DICOM_TAGS_TO_MODIFY": "PatientID=x"}, "is not a change of a tag"),
     ],
 )
 def test_nothing_to_do_is_a_failure(execute, run_folder, program, env, cause):

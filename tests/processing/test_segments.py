@@ -186,4 +186,4 @@ def test_measurements_become_a_structured_report(execute_tool, run_folder, seg):
     group["finding_keyword"] = "zzzz"
     (folder / "numbers.json").write_text(json.dumps({"measurement_groups": [group]}))
     ended = execute_tool("dcmqi", **env, SRC_DICOM_OPERATOR="get-input-data")
-    assert "is no term of the code table" in ended.cause
+    assert "is not a term of the code table" in ended.cause
