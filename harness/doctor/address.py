@@ -52,7 +52,7 @@ class Address(NamedTuple):
         return f"unset {self.origin.value}" if self.origin is not Origin.NOTHING else ""
 
     def __str__(self) -> str:
-        """The URL, with the context if one names it."""
+        """Return the URL, with the context if one names it."""
         return f"{self.url} (context {self.context})" if self.context else self.url
 
 
@@ -86,16 +86,16 @@ def _configuration(environ: Mapping[str, str]) -> Path:
 
 
 def _current(path: Path) -> str:
-    """The current context of a client's configuration; empty without one."""
+    """Return the current context of a client's configuration; empty without one."""
     document = _document(path)
     name = document.get("currentContext", "") if document is not None else ""
     if not isinstance(name, str):
-        raise _UnreadableError(f"{path}: currentContext is no text")
+        raise _UnreadableError(f"{path}: currentContext is not text")
     return name
 
 
 def _host_of(folder: Path, name: str) -> str:
-    """The address of a context's engine."""
+    """Return the address of a context's engine."""
     # the name itself may be anything; folders are named by its hash
     path = (
         folder / "contexts" / "meta" / hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest() / "meta.json"
@@ -112,7 +112,7 @@ def _host_of(folder: Path, name: str) -> str:
 
 
 def _document(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or ``None`` where the file does not exist."""
+    """Return a JSON object, or ``None`` where the file does not exist."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -124,5 +124,5 @@ def _document(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise _UnreadableError(f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise _UnreadableError(f"{path} is no JSON object")
+        raise _UnreadableError(f"{path} is not JSON object")
     return document

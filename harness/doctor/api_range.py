@@ -14,7 +14,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return ``1.41`` as ``(1, 41)``; empty for what is no version."""
+    """Return ``1.41`` as ``(1, 41)``; empty for what is not a version."""
     parts = version.split(".")
     return tuple(map(int, parts)) if all(_NUMBER.fullmatch(part) for part in parts) else ()
 

@@ -49,7 +49,7 @@ class Check:
 
 
 def decide(facts: Facts) -> list[Check]:
-    """The checks for one look at the machine, the gravest subject first."""
+    """Return the checks for one look at the machine, the gravest subject first."""
     python, engine = _python(facts), _engine(facts)
     # nothing that could be done about the rest would help there
     first = [python, engine] if is_served(facts.engine) else [engine, python]
@@ -64,12 +64,12 @@ def _python(facts: Facts) -> Check:
 
 
 def is_served(engine: Engine) -> bool:
-    """Whether images for the engine's machine can be had."""
+    """Return whether images for the engine's machine can be had."""
     return engine.state != "up" or engine.architecture in ARCHITECTURES
 
 
 def engine_check(engine: Engine) -> Check:
-    """The check of an engine that answers."""
+    """Return the check of an engine that answers."""
     who = f"{engine.product} {engine.version}"
 
     def refused(detail: str, command: str) -> Check:
@@ -97,7 +97,7 @@ def engine_check(engine: Engine) -> Check:
 
 
 def _or_way_out(engine: Engine, command: str) -> str:
-    """A command, or the way back to the default engine where the user has chosen another one."""
+    """Return a command, or the way back to the default engine where the user has chosen another one."""
     return f"{command}, or {engine.way_out}" if engine.way_out else command
 
 
@@ -113,7 +113,7 @@ def _engine(facts: Facts) -> Check:
     if engine.state == "remote":
         return Check(name, MISSING, f"{engine.place}: {engine.detail}", _or_way_out(engine, "name a local socket"))
     if engine.state == "foreign":
-        detail = f"what answers at {engine.place} is no engine: {engine.detail}"
+        detail = f"what answers at {engine.place} is not an engine: {engine.detail}"
         return Check(name, MISSING, detail, _or_way_out(engine, "name the engine's own address"))
     if not engine.local:
         detail = f"no answer from {engine.place}: {engine.detail}"

@@ -22,7 +22,7 @@ _SSH = "it is on another machine: pods and ports need an engine on this one"
 
 
 def ask_engine(environ: Mapping[str, str], *, inside: bool = False) -> Engine:
-    """The state of the engine that the user's ``docker`` uses. Never raises.
+    """Return the state of the engine that the user's ``docker`` uses. Never raises.
 
     Args:
         environ: the environment variables, see :func:`harness.doctor.address.find_address`.
@@ -49,7 +49,7 @@ def _ask(address: Address, inside: bool) -> Engine:
         return Engine(url, "remote", detail=_SSH)
     if parts.scheme in {"npipe", "fd"}:
         return Engine(url, "remote", detail=f"no engine is asked by {parts.scheme}:// here")
-    return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: it is no address of an engine")
+    return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: it is not an address of an engine")
 
 
 def _given(address: Address) -> str:
@@ -74,7 +74,7 @@ def rootless_socket(environ: Mapping[str, str]) -> str:
 def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) -> Engine:
     try:
         status, body = _get(connection, "/version")
-        # Something that is no engine may answer in its place (an intercepting proxy does): only the body decides.
+        # Something that is not an engine may answer in its place (an intercepting proxy does): only the body decides.
         try:
             engine = _engine(address, json.loads(body))
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -120,7 +120,7 @@ def _engine(address: str, answer: dict[str, Any]) -> Engine:
 
 
 def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | None:
-    """What an engine says of itself; ``None`` where it does not answer that."""
+    """Return what an engine says of itself; ``None`` where it does not answer that."""
     connection.request("GET", "/_ping", headers={"Host": "docker"})
     ping = connection.getresponse()
     ping.read(_MOST_BYTES)

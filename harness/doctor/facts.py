@@ -30,7 +30,7 @@ class Inside:
     rootless: bool = False
 
     def __str__(self) -> str:
-        """One line for the doctor."""
+        """Return one line for the doctor."""
         parts = [
             f"{self.driver} image store" + (" of containerd" if self.containerd else ""),
             "BuildKit" if self.buildkit else "legacy builder",

@@ -133,7 +133,7 @@ def _container(record: dict[str, Any]) -> dict[str, Any]:
     if not settings:
         return record
     for network in (settings.get("Networks") or {}).values():
-        # 1.44: the short id is no alias any more
+        # 1.44: the short id is not an alias any more
         network["Aliases"] = [name for name in network.get("Aliases") or () if not record["Id"].startswith(name)]
     # 1.52: those of the default network
     return {**record, "NetworkSettings": {key: settings[key] for key in _KEPT_OF_NETWORKS if key in settings}}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def connect(*, timeout_s: int = 60) -> docker.DockerClient:
-    """A client of the engine that the user's ``docker`` uses.
+    """Return a client of the engine that the user's ``docker`` uses.
 
     Raises:
         EngineError: it does not answer, may not be used, or is one that the harness does not work with.

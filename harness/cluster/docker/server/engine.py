@@ -79,7 +79,7 @@ class Engine:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """The body of an answer, piece by piece as it comes."""
+        """Yield the body of an answer, piece by piece as it comes."""
         target = self._root + quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
         data = b"" if body is None else json.dumps(body).encode()
         fields = {"Host": "docker", "Content-Type": "application/json", **(headers or {})}
