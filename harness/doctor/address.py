@@ -124,5 +124,5 @@ def _document(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise _UnreadableError(f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise _UnreadableError(f"{path} is not JSON object")
+        raise _UnreadableError(f"{path} is not a JSON object")
     return document

@@ -115,7 +115,7 @@ def _a_number(folder: Path) -> None:
         (_unknown, "there is no context 'colima' in "),
         (_no_json, "meta.json is not JSON: "),
         (_no_engine, "the context 'colima' names no engine: "),
-        (_a_list, "meta.json is not JSON object"),
+        (_a_list, "meta.json is not a JSON object"),
         (_a_folder, "meta.json cannot be read: Is a directory"),
         (_broken_configuration, "config.json is not JSON: "),
         (_a_number, "config.json: currentContext is not text"),
