@@ -21,6 +21,7 @@ OnBytes = Callable[[int, int], None]
 
 # no layer that somebody made on purpose unpacks to more; a bomb would keep us busy for hours
 _LARGEST_LAYER = 64 << 30
+_PIECE = 8 << 10
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 # a frame that carries no data, which some tools put before or after the others
@@ -153,6 +154,11 @@ class _Gunzip:
         self._started = False
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
+        # a member's end gives back the rest of what was passed: small pieces, so that many members are not copied often
+        for at in range(0, len(data), _PIECE):
+            yield from self._unpack(data[at : at + _PIECE])
+
+    def _unpack(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=31)

@@ -118,13 +118,18 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
             value = parameter.default
         else:
             value = _convert_entry(parameter, given[name]) if name in given else parameter.default
-            if parameter.required and (value is None or value in ("", ())):
+            if _is_missing(parameter, value):
                 raise _missing(parameter)
         if parameter.type == "list_multi":
             value = ",".join(map(_as_text, value or ()))
         if value is not None:
             posted[name] = value
     return posted
+
+
+def unanswered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """Return the parameters for which the dialog demands a value that a user has to enter."""
+    return tuple(p for p in parameters if not p.is_heading and _is_missing(p, p.default))
 
 
 def from_text(parameters: Sequence[Parameter], text: Mapping[str, str]) -> dict[str, Any]:
@@ -138,6 +143,10 @@ def from_text(parameters: Sequence[Parameter], text: Mapping[str, str]) -> dict[
     """
     known = {parameter.name: parameter for parameter in parameters}
     return {name: _parse_text(known[name], word) if name in known else word for name, word in text.items()}
+
+
+def _is_missing(parameter: Parameter, value: Any) -> bool:
+    return parameter.required and (value is None or value in ("", ()))
 
 
 def _parameter(name: Any, entry: Any, where: str) -> Parameter:

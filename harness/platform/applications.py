@@ -17,7 +17,8 @@ from harness.artefacts.sources import FoundImage, ImageSource
 from harness.contract import keywords
 from harness.errors import ExtensionError
 from harness.extension import params as extension_params
-from harness.platform import planning, upload
+from harness.findings import Finding
+from harness.platform import parameters, planning, upload
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered
 from harness.platform.planning import PlatformNames
@@ -38,6 +39,7 @@ class ApplicationPlan:
         rendered: its objects.
         merged: the values that they were rendered with.
         images: what its pods pull and somebody has brought.
+        findings: what an author should know.
     """
 
     package: ChartPackage
@@ -46,6 +48,7 @@ class ApplicationPlan:
     rendered: Rendered
     merged: Mapping[str, Any]
     images: tuple[FoundImage, ...]
+    findings: tuple[Finding, ...]
 
 
 def plan(
@@ -74,15 +77,17 @@ def plan(
     uploaded = upload.check(helm, package, platform.platform_globals)
     if package.is_triggered:
         # its values come with the launch: what it would pull is not known before
-        return ApplicationPlan(package, {}, "", Rendered((), ()), {}, ())
+        return ApplicationPlan(package, {}, "", Rendered((), ()), {}, (), ())
     posted = extension_params.check(package.parameters, params or {})
     chosen = dict(posted)
     if keywords.MULTIINSTALLABLE in package.keywords:
         chosen |= {"project_id": project[0], "project_name": project[1]}
     release = release_name(package, chosen)
-    rendered, merged = upload.render(helm, uploaded, platform.platform_globals, chosen, release=release)
+    rendered, merged, odd = parameters.render(
+        helm, package.parameters, uploaded, platform.platform_globals, chosen, release=release
+    )
     images = planning.images_of_chart(package, rendered, given, platform)
-    return ApplicationPlan(package, posted, release, rendered, merged, images)
+    return ApplicationPlan(package, posted, release, rendered, merged, images, odd)
 
 
 def release_name(package: ChartPackage, params: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness import profiles
 from harness.errors import ExtensionError, UsageError
 from harness.extension.charts import INSTALLER
-from harness.platform import delivery, packaging
+from harness.platform import delivery, packaging, source_registry
 from harness.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -53,20 +53,6 @@ class Bundle:
         return [f"{number}. {line}" for number, line in enumerate(lines, 1)]
 
 
-def registry_of(source: ExtensionSource, container: Container, registry: str) -> str:
-    """Return the registry under which the platform pulls a container of an extension.
-
-    Args:
-        source: the extension.
-        container: one of its containers.
-        registry: ``DEFAULT_REGISTRY``.
-    """
-    custom = source.chart.values["global"].get("custom_registry_url")
-    if container is source.dag_image and isinstance(custom, str) and custom:
-        return custom
-    return container.registry or registry
-
-
 def make(
     source: ExtensionSource,
     settings: Settings,
@@ -91,7 +77,10 @@ def make(
         ExtensionError, BuildError: something in the tree is wrong.
     """
     wanted = [container for container in (*source.processing_images, source.dag_image) if not container.local]
-    nameless = [container.image for container in wanted if not registry_of(source, container, registry)]
+    # the one that the chart names is on the platform, or nothing of the extension would start there
+    custom = source_registry.custom_of(source)
+    others = (custom,) if custom else ()
+    nameless = [container.image for container in wanted if not source_registry.of(source, container, registry, others)]
     if archive is not None and nameless:
         raise UsageError(
             f"the names of {', '.join(nameless)} begin with the platform's registry, which is not known: the platform "
@@ -103,7 +92,8 @@ def make(
     version = settings.platform_version or profiles.load(settings.platform).version
 
     def reference(container: Container) -> str:
-        return f"{registry_of(source, container, registry or _NO_REGISTRY)}/{container.image}:{version}"
+        own = source_registry.of(source, container, registry or _NO_REGISTRY, others)
+        return f"{own}/{container.image}:{version}"
 
     images = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
     dag_image = next((image for image in images if image.image == source.dag_image.image), None)

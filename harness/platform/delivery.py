@@ -111,6 +111,8 @@ def deliver_found(
 ) -> list[PodImage]:
     """Bring images that were built elsewhere to the platform: archives to its nodes, all others to its registry.
 
+    What has the name of another registry goes to the nodes in each case.
+
     Args:
         cluster: whose nodes get what was uploaded.
         registry: the environment's.
@@ -133,11 +135,17 @@ def deliver_found(
         )
         for image in found
     }
-    uploaded = {image.reference for image in found if image.route is Route.UPLOAD and not push_all}
     in_place = {
         image.reference
         for image in found
         if image.route is Route.PRESENT or (image.route is Route.PULL and not registry.serves(image.reference))
+    }
+    # an image of another registry, which somebody has in an archive or in the engine, is not for the platform's
+    uploaded = {
+        image.reference
+        for image in found
+        if image.reference not in in_place
+        and ((image.route is Route.UPLOAD and not push_all) or not registry.serves(image.reference))
     }
     if uploaded:
         say(f"importing {len(uploaded)} images")

@@ -121,7 +121,6 @@ class Environment:
             self.profile,
             self.registry,
             self.platform_version,
-            environment_id=self.id,
             credentials=self.credentials,
         )
 

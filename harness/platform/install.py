@@ -180,7 +180,10 @@ def deploy(
         environment.cluster.withdraw_images(image.reference for image in images)
     wanted = Installable(package, package.name, rendered, merged, source.contents, images, posted, by_edk=by_edk)
     readers = source.mentioning("OPERATOR_IN_DIR")
-    return _deploy(environment, wanted, project, on_progress, findings=(*findings, *odd), input_readers=readers)
+    deployment = _deploy(environment, wanted, on_progress, findings=(*findings, *odd), input_readers=readers)
+    if project is not None:
+        deployment.add_to(project)
+    return deployment
 
 
 def _checked(way: str) -> str:
@@ -259,10 +262,9 @@ def deploy_built(
                 say=on_progress,
             )
             wanted = _installable(plan, images, plans[number + 1 :], by_edk)
-            findings = plan.findings if isinstance(plan, Plan) else ()
-            done.append(
-                _deploy(environment, wanted, project if add_to_project else None, on_progress, findings=findings)
-            )
+            done.append(_deploy(environment, wanted, on_progress, findings=plan.findings))
+            if add_to_project:
+                done[-1].add_to(project)
     except HarnessError:
         for deployment in reversed(done):
             if deployment.installed:
@@ -291,7 +293,6 @@ def _installable(
 def _deploy(
     environment: Environment,
     wanted: Installable,
-    project: Project | None,
     say: OnProgress,
     *,
     findings: tuple[Finding, ...] = (),
@@ -302,7 +303,7 @@ def _deploy(
     else:
         say(f"{wanted.package.name} is uploaded but not installed: a task launches it")
         done = Installed(Dags((), ()), False, ())
-    deployment = Deployment(
+    return Deployment(
         environment=environment,
         contents=wanted.contents,
         dag_ids=done.dags.ids,
@@ -316,6 +317,3 @@ def _deploy(
         input_readers=input_readers,
         installed=done.moved,
     )
-    if project is not None:
-        deployment.add_to(project)
-    return deployment

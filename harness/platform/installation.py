@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.package import ChartPackage
 from harness.contract import edk
-from harness.errors import InstallError
+from harness.errors import HarnessError, InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
 from harness.findings import Finding
@@ -114,7 +115,8 @@ def install(environment: Environment, wanted: Installable, say: OnProgress) -> I
     if package.is_workflow:
         done, found = _install_workflow(environment, wanted, release, say)
     else:
-        done, found = _install_application(environment, release, say), Dags((), ())
+        # that the API has accepted its objects is success (build 10.3)
+        done, found = _apply(environment, release, say), Dags((), ())
     note = _note(environment, wanted, found, earlier)
     releases.record(api, dataclasses.replace(done, note=note.text()))
     return Installed(found, True, _findings(environment, wanted, note))
@@ -156,8 +158,7 @@ def _install_workflow(
     def explain(trouble: Trouble) -> Explanation:
         return _explain(environment, wanted, trouble)
 
-    say(f"installing {release.name}")
-    done = releases.install(api, release, on_hook=_hook_waiter(environment))
+    done = _apply(environment, release, say)
     if job is not None:
         try:
             installer.wait(
@@ -197,13 +198,14 @@ def _install_workflow(
         raise
 
 
-def _install_application(environment: Environment, release: Release, say: OnProgress) -> Release:
-    """Apply the objects of a chart without DAGs; that the API has accepted them is success (build 10.3)."""
+def _apply(environment: Environment, release: Release, say: OnProgress) -> Release:
+    """Apply the objects of a chart; where one is refused nothing of it stays."""
     say(f"installing {release.name}")
     try:
         return releases.install(environment.cluster.api, release, on_hook=_hook_waiter(environment))
-    except InstallError:
-        releases.uninstall(environment.cluster.api, release, hooks=False)
+    except HarnessError:
+        with contextlib.suppress(HarnessError):
+            releases.uninstall(environment.cluster.api, release, hooks=False)
         raise
 
 

@@ -57,7 +57,8 @@ def wait(
     """
     namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
     deadline = time.monotonic() + timeout_s
-    retries = int(job["spec"].get("backoffLimit", _BACKOFF_LIMIT))
+    retries = job["spec"].get("backoffLimit")
+    retries = _BACKOFF_LIMIT if retries is None else int(retries)
     failed: set[str] = set()
     uid = _uid(api, namespace, name)
     last, latest = "no pod yet", None

@@ -93,14 +93,25 @@ def documents(text: str) -> list[Manifest]:
 
 
 def arrange(manifests: Iterable[Manifest]) -> Rendered:
-    """Separate hooks from objects and sort both as Helm does."""
+    """Separate hooks from objects and sort both as Helm does; a namespace that is null or empty counts as absent."""
     objects: list[Manifest] = []
     hooks: list[Manifest] = []
-    for manifest in manifests:
+    for manifest in map(_without_nulls, manifests):
         (hooks if HOOK in annotations_of(manifest) else objects).append(manifest)
     objects.sort(key=lambda manifest: (_RANK.get(manifest["kind"], len(_ORDER)), _name(manifest)))
     hooks.sort(key=lambda hook: (_weight(hook), _name(hook)))
     return Rendered(tuple(objects), tuple(hooks))
+
+
+def _without_nulls(manifest: Manifest) -> Manifest:
+    """As Kubernetes decodes it: a namespace that a template left empty is none, an annotation is empty text."""
+    metadata = {key: value for key, value in (manifest.get("metadata") or {}).items() if value is not None}
+    if not metadata.get("namespace"):
+        metadata.pop("namespace", None)
+    for key in ("annotations", "labels"):
+        if key in metadata:
+            metadata[key] = {name: "" if value is None else value for name, value in metadata[key].items()}
+    return {**manifest, "metadata": metadata}
 
 
 def annotations_of(manifest: Manifest) -> dict[str, str]:

@@ -104,7 +104,12 @@ _TEMPLATE: Final = {
     "required": ["spec"],
     "properties": {"metadata": {**_METADATA, "type": ["object", "null"], "required": []}, "spec": _POD},
 }
-_WORKLOAD: Final = {"type": "object", "required": ["template"], "properties": {"template": _TEMPLATE}}
+_COUNT: Final = {"type": ["integer", "null"]}
+_WORKLOAD: Final = {
+    "type": "object",
+    "required": ["template"],
+    "properties": {"template": _TEMPLATE, "backoffLimit": _COUNT, "completions": _COUNT, "parallelism": _COUNT},
+}
 _DATA: Final = {"data": _TEXT_MAP, "stringData": _TEXT_MAP, "binaryData": _TEXT_MAP}
 _SERVICE: Final = {
     "type": "object",

@@ -31,8 +31,13 @@ def render(
     uploaded: Uploaded,
     platform_globals: Mapping[str, Any],
     posted: Mapping[str, Any],
+    *,
+    release: str = "",
 ) -> tuple[Rendered, dict[str, Any], tuple[Finding, ...]]:
     """Render a chart with posted parameters.
+
+    Args:
+        release: name of the release; by default that of the chart.
 
     Returns:
         The objects, the values that they were rendered with, and what :func:`findings` says about the parameters.
@@ -40,10 +45,10 @@ def render(
     Raises:
         ExtensionError: as of :func:`harness.platform.upload.render`.
     """
-    rendered, merged = upload.render(helm, uploaded, platform_globals, posted)
+    rendered, merged = upload.render(helm, uploaded, platform_globals, posted, release=release)
 
     def again(chosen: Mapping[str, Any]) -> Rendered:
-        return upload.render(helm, uploaded, platform_globals, chosen)[0]
+        return upload.render(helm, uploaded, platform_globals, chosen, release=release)[0]
 
     return rendered, merged, findings(parameters, posted, uploaded, again)
 

@@ -118,7 +118,8 @@ def plan(
     dag_image, findings = search.dag_image(dag_reference, package)
     if dag_image is None:
         # without it the operators are not known; everything else that is missing is named all the same
-        raise missing_images.error(package, search.absent(needs), given, platform)
+        absent = search.absent(needs)
+        raise missing_images.error(package, absent, given, platform) if absent else _unread(package, dag_reference)
     contents = image_files.contents(dag_image.load(say), dag_reference)
     needs += [
         Need(image.resolve(platform.registry, platform.version), f"{image.file} line {image.line}")
@@ -148,6 +149,15 @@ def images_of_chart(
     if absent:
         raise missing_images.error(package, absent, given, platform)
     return tuple(search.found.values())
+
+
+def _unread(package: ChartPackage, reference: str) -> ExtensionError:
+    registry = reference.rpartition("/")[0]
+    return ExtensionError(
+        f"the DAG image of {package.path.name} lies in a registry that was not given: {reference}",
+        last_seen="the image has to be read: its DAG files name the operators and their images",
+        fix=f"say that it is there: --images {registry}",
+    )
 
 
 def _needs_of(rendered: Rendered) -> list[Need]:
@@ -236,7 +246,9 @@ class _Search:
         if image is None:
             return None, []
         del self.found[f"{repository}:{version}"]
-        self.found[reference] = dataclasses.replace(image, reference=reference)
+        # it is not under this name where it is now
+        route = Route.PUSH if image.route in {Route.PRESENT, Route.PULL} else image.route
+        self.found[reference] = dataclasses.replace(image, reference=reference, route=route)
         return self.found[reference], [tag_finding(package, reference, image.name)]
 
     def absent(self, needs: Sequence[Need]) -> list[Need]:

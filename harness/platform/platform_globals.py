@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.profiles import Profile
     from harness.settings import Settings
 
+_PENDING = "not-known-yet"
+
 
 def of(
     settings: Settings,
@@ -19,7 +21,6 @@ def of(
     registry: str,
     version: str,
     *,
-    environment_id: str = "",
     credentials: Credentials | None = None,
 ) -> Mapping[str, Any]:
     """Return the globals of an emulated platform.
@@ -31,8 +32,8 @@ def of(
         profile: the release.
         registry: ``DEFAULT_REGISTRY``.
         version: ``KAAPANA_BUILD_VERSION``.
-        environment_id: of the environment; empty as long as there is no environment.
-        credentials: of the environment; without them each secret is empty.
+        credentials: of the environment; as long as there is none each secret is a placeholder, since templates may
+            require it.
     """
     values: dict[str, Any] = {
         "registry_url": registry,
@@ -58,7 +59,8 @@ def of(
         "gpu_support": settings.gpu,
         "prefetch_extensions": False,
         "instance_name": "central",
-        "instance_uid": environment_id,
+        # text here means an installation of several instances
+        "instance_uid": "",
         "fast_data_dir": "/home/kaapana",
         "slow_data_dir": "/home/kaapana",
         "home_dir": "/home/kaapana",
@@ -68,12 +70,12 @@ def of(
         "main_node_name": "",
         "replica_count": "1",
         "include_reverse_proxy": False,
-        "oidc_client_secret": credentials.oidc_client_secret if credentials else "",
-        "credentials_minio_username": credentials.minio_user if credentials else "",
-        "credentials_minio_password": credentials.minio_password if credentials else "",
-        "credentials_registry_username": credentials.registry_user if credentials else "",
-        "credentials_registry_password": credentials.registry_password if credentials else "",
-        "kaapana_init_password": credentials.user_password if credentials else "",
+        "oidc_client_secret": credentials.oidc_client_secret if credentials else _PENDING,
+        "credentials_minio_username": credentials.minio_user if credentials else _PENDING,
+        "credentials_minio_password": credentials.minio_password if credentials else _PENDING,
+        "credentials_registry_username": credentials.registry_user if credentials else _PENDING,
+        "credentials_registry_password": credentials.registry_password if credentials else _PENDING,
+        "kaapana_init_password": credentials.user_password if credentials else _PENDING,
         "smtp_host": "",
         "smtp_port": "0",
         "smtp_username": "",

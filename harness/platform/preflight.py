@@ -11,6 +11,7 @@ from harness.artefacts.given import Artefacts, params_of
 from harness.artefacts.package import ChartPackage
 from harness.contract import edk
 from harness.errors import UsageError
+from harness.extension import params as extension_params
 from harness.platform import applications, helm, planning, platform_globals
 from harness.platform.planning import PlatformNames
 from harness.progress import OnProgress, quiet
@@ -36,6 +37,10 @@ def check(
     Where the settings do not name the platform's registry, the images do: the one registry under which they hold the
     DAG images, when there is just one.
 
+    Args:
+        params: chosen ``extension_params``; ``None`` where a test will choose them. A package whose dialog then lacks
+            a value is left to its installation.
+
     Returns:
         The settings with the name of the registry.
 
@@ -54,12 +59,15 @@ def check(
     known = platform_globals.of(settings, profile, registry or _PENDING, version)
     names = PlatformNames(registry or _PENDING, version, profile, known, has_edk)
     tool = helm.find()
-    chosen = params_of(artefacts.packages, params or {})
+    chosen = params_of(artefacts.packages, params) if params is not None else {}
     for package in artefacts.packages:
+        if params is None and extension_params.unanswered(package.parameters):
+            continue
+        own = chosen.get(package.name)
         if package.is_workflow:
-            planning.plan(package, artefacts.sources, names, tool, params=chosen[package.name], say=say)
+            planning.plan(package, artefacts.sources, names, tool, params=own, say=say)
         else:
-            applications.plan(package, artefacts.sources, names, tool, project=_NO_PROJECT, params=params)
+            applications.plan(package, artefacts.sources, names, tool, project=_NO_PROJECT, params=own)
     return dataclasses.replace(settings, platform_registry=registry)
 
 

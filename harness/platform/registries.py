@@ -14,7 +14,7 @@ from harness.contract.names import HARNESS_REGISTRY, SECRET_REGISTRY, SERVICES_N
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import NotFound
 from harness.kube.pullsecrets import Login, logins_in
-from harness.platform import platform_chart
+from harness.platform import platform_chart, source_registry
 from harness.redaction import REDACTOR
 from harness.settings import check_registry
 
@@ -137,22 +137,8 @@ def hide_logins(environment: Environment) -> None:
 
 
 def registry_of(environment: Environment, source: ExtensionSource, container: Container) -> str:
-    """Return the registry that the image of a container belongs to, as its author means it.
-
-    ``LABEL REGISTRY`` decides. Otherwise it is an added registry where ``global.custom_registry_url`` (for the DAG
-    image) or an operator (for the others) names that, and else ``DEFAULT_REGISTRY``.
-    """
-    if container.registry:
-        return container.registry
-    urls = _urls(environment)
-    if container is source.dag_image:
-        custom = str((source.chart.values.get("global") or {}).get("custom_registry_url") or "")
-        return custom if custom in urls else environment.registry
-    for image in source.contents.operator_images:
-        for url in urls:
-            if image.reference.startswith(f"{url}/{container.image}:"):
-                return url
-    return environment.registry
+    """Return the registry of a container's image on a platform with the registries that were added to it."""
+    return source_registry.of(source, container, environment.registry, _urls(environment))
 
 
 def serve(environment: Environment, references: Iterable[str]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.artefacts import conversion
 from harness.artefacts.archive import ArchiveError, ImageArchive
+from harness.artefacts.members import BLOCK
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import BASE, OTHER, TOOL, Oci
 
@@ -70,6 +74,31 @@ def test_a_layer_that_unpacks_to_more_than_any_layer_breaks_the_stream_off(
         path = written(tmp_path, made.podman_oci_archive([(image, ["bomb:1"])], packing))
         with pytest.raises(ArchiveError, match="unpacks to more than"):
             drained(path)
+
+
+def test_a_layer_of_very_many_members_is_read_in_time_that_grows_with_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handed = 0
+    real = zlib.decompressobj
+
+    class Member:
+        def __init__(self, wbits: int) -> None:
+            self._real = real(wbits)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def decompress(self, piece: bytes, most: int) -> bytes:
+            nonlocal handed
+            handed += len(piece)
+            return self._real.decompress(piece, most)
+
+    monkeypatch.setattr(zlib, "decompressobj", Member)
+    empty = gzip.compress(b"")
+    data = empty * (BLOCK // 4 // len(empty))
+    assert b"".join(conversion._Gunzip().unpack(data)) == b""
+    assert handed < 500 * len(data)
 
 
 def test_a_file_that_changes_after_it_was_opened_breaks_the_stream_off(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from harness import profiles
 from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
-from harness.errors import ExtensionError, InstallError, UsageError
+from harness.errors import ExtensionError, InstallError, RunError, UsageError
 from harness.kube import NotFound
 from harness.platform import applications, upload
 from harness.platform.airflow_client import DagBag, InstalledFiles
@@ -78,6 +78,13 @@ def test_an_application_that_only_tasks_start_is_not_rendered_for_an_installatio
 
 def test_a_chart_that_is_listed_and_started_by_tasks_is_installed(tmp_path: Path, helm: Helm) -> None:
     assert plan(write_application(tmp_path, "viewer", ["kaapanaapplication", "kaapanaint"]), helm).release == "viewer"
+
+
+def test_a_parameter_that_no_template_of_an_application_reads_is_named(tmp_path: Path, helm: Helm) -> None:
+    values = "global:\n  display_name: Viewer\nextension_params:\n"
+    values += "  colour: {type: string, default: red, definition: Colour}\n"
+    planned = plan(write_application(tmp_path, "viewer", ["kaapanaapplication"], values=values), helm)
+    assert [(finding.rule, finding.where) for finding in planned.findings] == [("parameter-unread", "colour")]
 
 
 def test_an_image_of_an_application_that_nobody_has_is_named_with_its_place(tmp_path: Path, helm: Helm) -> None:
@@ -164,6 +171,19 @@ def deploy(environment: Environment, *paths: Path) -> tuple[Deployment, ...]:
     project = Project("abc", {"id": "6f6d"}, "secret")
     read = [packages.read(path) for path in paths]
     return deploy_built(environment, read, [], project, add_to_project=False)
+
+
+def test_an_application_whose_dags_may_not_be_added_goes_with_those_before_it(
+    tmp_path: Path, fake: FakeApi, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Deployment, project: Project, *, acting: Project | None = None) -> None:
+        raise RunError("the user may not")
+
+    monkeypatch.setattr(Deployment, "add_to", refuse)
+    viewer = packages.read(write_application(tmp_path, "viewer", ["kaapanaapplication"]))
+    with pytest.raises(RunError):
+        deploy_built(environment, [viewer], [], Project("abc", {"id": "6f6d"}, "hunter2-of-abc"))
+    assert fake.objects == {}
 
 
 def names_of(fake: FakeApi) -> list[str]:

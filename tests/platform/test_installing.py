@@ -17,7 +17,7 @@ from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.installation import Installable
 from harness.platform.installer import Explanation
-from harness.platform.manifests import Manifest, arrange
+from harness.platform.manifests import Manifest, arrange, documents
 from harness.platform.releases import Release
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
@@ -131,6 +131,41 @@ def test_an_object_with_the_policy_keep_stays(fake: FakeApi, api: KubeApi) -> No
 def test_an_object_without_a_namespace_lands_in_admin(fake: FakeApi, api: KubeApi) -> None:
     releases.install(api, release({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}}))
     assert ("ConfigMap", "admin", "n") in fake.objects
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_namespace_that_a_template_left_empty_is_that_of_helm_and_the_object_goes_with_the_release(
+    fake: FakeApi, api: KubeApi, nothing: str | None
+) -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n", "namespace": nothing}}
+    done = releases.install(api, release(manifest))
+    assert ("ConfigMap", "admin", "n") in fake.objects
+    releases.uninstall(api, done)
+    assert fake.objects == {}
+
+
+def test_annotations_without_a_value_do_not_stop_an_installation(fake: FakeApi, api: KubeApi) -> None:
+    hook = job("prepare", hook="pre-install")
+    hook["metadata"]["annotations"]["helm.sh/hook-delete-policy"] = None
+    unknown = job("never")
+    unknown["metadata"]["annotations"] = {"helm.sh/hook": None}
+    releases.install(api, release(CONFIG, hook, unknown))
+    assert ("Job", "services", "prepare") in fake.objects
+    assert ("Job", "services", "never") not in fake.objects
+
+
+def test_a_job_whose_backoff_limit_is_null_has_that_of_kubernetes(fake: FakeApi, api: KubeApi) -> None:
+    manifest = job()
+    manifest["spec"]["backoffLimit"] = None
+    fake.pod_status = lambda job: [{"phase": "Failed"}, {"phase": "Succeeded"}]
+    wait(api, api.apply(manifest))
+
+
+def test_a_backoff_limit_that_is_text_is_refused_while_the_chart_is_read() -> None:
+    spec = "{backoffLimit: many, template: {spec: {containers: [{name: c}]}}}"
+    text = f"apiVersion: batch/v1\nkind: Job\nmetadata: {{name: j}}\nspec: {spec}"
+    with pytest.raises(ValueError, match=r"Job j: spec\.backoffLimit is 'many', expected a number"):
+        documents(text)
 
 
 def test_a_succeeded_pod_ends_the_wait(fake: FakeApi, api: KubeApi) -> None:

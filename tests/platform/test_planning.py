@@ -14,15 +14,17 @@ from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, Route
-from harness.errors import ExtensionError, UsageError
+from harness.errors import ExtensionError, FormError, UsageError
 from harness.extension import Contents, InstalledFile
+from harness.images import manifests
 from harness.platform import planning, platform_globals, preflight
 from harness.platform.helm import Helm
 from harness.platform.planning import Plan, PlatformNames
 from harness.progress import OnProgress, quiet
 from harness.settings import Settings
-from tests.artefacts.made_packages import write
+from tests.artefacts.made_packages import JOB, VALUES, write
 from tests.extension.trees_for_tests import FILES
+from tests.platform.charts_for_tests import write_application
 
 REGISTRY = "registry.example.org/team"
 DAG_FILE = FILES["extension/docker/files/dag_mean.py"]
@@ -137,6 +139,29 @@ def test_all_images_that_are_missing_are_named_at_once(tmp_path: Path, helm: Hel
     assert "Job services/extra of the chart" in caught.value.last_seen
 
 
+def test_an_image_of_the_platform_that_is_taken_under_the_guides_tag_is_pushed_under_the_packages(
+    tmp_path: Path, helm: Helm
+) -> None:
+    known = Shelf([f"{REGISTRY}/dag-mean:0.6.0", f"{REGISTRY}/mean-value:0.6.0"], route=Route.PRESENT)
+    found = planning.plan(package(tmp_path), [known], names(), helm)
+    assert {image.reference: image.route for image in found.images} == {
+        f"{REGISTRY}/dag-mean:0.0.0": Route.PUSH,
+        f"{REGISTRY}/mean-value:0.6.0": Route.PRESENT,
+    }
+
+
+def test_a_dag_image_of_a_registry_that_was_not_given_is_asked_for_since_it_has_to_be_read(
+    tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "exists", lambda reference: True)
+    job = JOB.replace("{{ .Values.global.registry_url }}/{{ .Values", "custom.site/team/{{ .Values")
+    made = package(tmp_path, {"charts/dag-installer-chart/templates/job.yaml": job})
+    with pytest.raises(ExtensionError, match="lies in a registry that was not given") as caught:
+        planning.plan(made, [], names(), helm)
+    assert caught.value.cause.endswith(": custom.site/team/dag-mean:0.0.0")
+    assert caught.value.fix == "say that it is there: --images custom.site/team"
+
+
 def test_what_the_registry_of_a_running_platform_has_is_not_missing(tmp_path: Path, helm: Helm) -> None:
     found = planning.plan(
         package(tmp_path),
@@ -171,6 +196,32 @@ def test_the_registry_is_that_of_the_images_where_no_setting_names_it(tmp_path: 
     assert settings.platform_registry == REGISTRY
     assert REGISTRY in lines[0]
     assert shelf.loaded == [f"{REGISTRY}/dag-mean:0.0.0"]
+
+
+def test_parameters_of_a_workflow_are_not_asked_of_an_application_beside_it(tmp_path: Path) -> None:
+    asking = VALUES + "extension_params:\n  threshold: {type: string, default: '1', definition: Threshold}\n"
+    shelf = Shelf([f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.6.0"])
+    viewer = packages.read(write_application(tmp_path, "viewer", ["kaapanaapplication"]))
+    both = Artefacts((package(tmp_path, {"values.yaml": asking}), viewer), (shelf,))
+    preflight.check(Settings(platform_registry=REGISTRY), both, params={"threshold": "2"})
+
+
+def test_a_parameter_that_only_a_test_can_give_is_not_missing_before_the_first_test(tmp_path: Path) -> None:
+    asking = VALUES + "extension_params:\n  project: {type: string, default: '', definition: Project}\n"
+    shelf = Shelf([f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.6.0"])
+    given = Artefacts((package(tmp_path, {"values.yaml": asking}),), (shelf,))
+    assert preflight.check(Settings(), given).platform_registry == REGISTRY
+    with pytest.raises(FormError, match="project"):
+        preflight.check(Settings(), given, params={})
+
+
+def test_a_chart_that_requires_a_secret_of_the_platform_is_planned_without_an_environment(tmp_path: Path) -> None:
+    job = JOB + '      restartPolicy: {{ required "no password" .Values.global.credentials_minio_password | replace'
+    job += ' .Values.global.credentials_minio_password "Never" }}\n'
+    job = job.replace("      restartPolicy: Never\n", "", 1)
+    shelf = Shelf([f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.6.0"])
+    given = Artefacts((package(tmp_path, {"charts/dag-installer-chart/templates/job.yaml": job}),), (shelf,))
+    assert preflight.check(Settings(), given, params={}).platform_registry == REGISTRY
 
 
 def test_images_of_several_registries_need_the_setting(tmp_path: Path) -> None:
