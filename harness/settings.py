@@ -117,7 +117,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _optional_path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError as error:
+        # ~name of nobody
+        raise ValueError(str(error)) from None
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -265,7 +269,7 @@ def _make_folder(path: Path, use: str, variable: str) -> None:
 
 def _beside(table: Path, word: str) -> str:
     """Return a path of the table, which is relative to the file; what is not a path there stays as it is."""
-    path = table.parent / Path(word).expanduser()
+    path = table.parent / os.path.expanduser(word)
     return str(path) if path.exists() else word
 
 

@@ -15,7 +15,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.artefacts import conversion, docker_layout, oci_layout, references
+from harness import references
+from harness.artefacts import conversion, docker_layout, oci_layout
 from harness.artefacts.conversion import OnBytes
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchivedImage, ArchiveError, Platform, check_architecture

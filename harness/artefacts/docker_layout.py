@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from harness.artefacts import references, schemas
+from harness import references
+from harness.artefacts import schemas
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchiveError, shown
 from harness.artefacts.stored import LayerName, MissingPartError, StoredImage, check_shape, read_image

@@ -81,7 +81,7 @@ class Artefacts:
         Raises:
             UsageError: none was given for its chart.
         """
-        names = _chart_names(Path(path).expanduser())
+        names = _chart_names(Path(os.path.expanduser(path)))
         if names is None:
             return self.packages
         fitting = tuple(entry for entry in self.packages if entry.name in names)

@@ -8,16 +8,13 @@ import tarfile
 import tempfile
 from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, Any
 
 from harness.cluster import ledger
 from harness.cluster.docker.control_plane import labels
 from harness.errors import ExtensionError, ImageError
 from harness.extension import INSTALL_ROOT, Contents, InstalledFile
 from harness.images import engine
-
-if TYPE_CHECKING:
-    pass
 
 _MOST_FILES = 20_000
 _MOST_BYTES = 256 << 20
@@ -36,25 +33,38 @@ def contents(image_id: str, shown: str) -> Contents:
         ImageError: the engine does not hand its files out.
     """
     import docker
+    import requests
 
     api = engine.client(timeout_s=300)
     # nothing of the image is run: a container that is never started shows its files. Its labels let `prune` find it
     # should this process be killed in between.
     entry = ledger.new_entry(f"r{secrets.token_hex(4)}", "docker")
-    created = api.create_container(image_id, ["-"], entrypoint=["-"], name=f"kh-{entry.id}", labels=labels(entry))
+    name = f"kh-{entry.id}"
     try:
-        blocks, _ = api.get_archive(created["Id"], str(INSTALL_ROOT))
+        api.create_container(image_id, ["-"], entrypoint=["-"], name=name, labels=labels(entry))
         with tempfile.TemporaryFile(prefix="kh-dag-image-") as file:
-            _spool(blocks, file, shown)
+            if not _fetch(api, name, file, shown):
+                return Contents(())
             return Contents(tuple(_files(file, shown)))
-    except docker.errors.NotFound:
-        return Contents(())
-    except docker.errors.APIError as error:
+    except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
         raise ImageError(f"the files of {shown} cannot be read", last_seen=engine.words(error)) from None
     finally:
-        with suppress(docker.errors.APIError):
-            api.remove_container(created["Id"], force=True, v=True)
+        # by its name: the engine may have made it although its answer did not arrive
+        with suppress(docker.errors.APIError, requests.RequestException):
+            api.remove_container(name, force=True, v=True)
         api.close()
+
+
+def _fetch(api: Any, container: str, file: IO[bytes], shown: str) -> bool:
+    """Write what a container installs to a file; whether there is anything."""
+    import docker
+
+    try:
+        blocks, _ = api.get_archive(container, str(INSTALL_ROOT))
+    except docker.errors.NotFound:
+        return False
+    _spool(blocks, file, shown)
+    return True
 
 
 def _spool(blocks: object, file: IO[bytes], shown: str) -> None:

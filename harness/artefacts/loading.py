@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.archive import ArchivedImage, ImageArchive
 from harness.errors import ImageError
-from harness.images import engine
-from harness.images.registry_login import credentials
+from harness.images import engine, lending
+from harness.images.registry_login import StoredLogin, stored_login
 from harness.progress import OnProgress
+from harness.references import split_reference
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -61,20 +63,27 @@ def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:
         api.close()
 
 
-def kept_id(image: ArchivedImage) -> str:
-    """Return the id in the engine of an image that was loaded.
+def ensure(archive: ImageArchive, image: ArchivedImage, architecture: str, say: OnProgress) -> str:
+    """Return the id in the engine of an image of an archive, which is loaded if the engine lacks this one.
 
     Raises:
-        ImageError: the engine does not have it.
+        ArchiveError: the archive is damaged.
+        ImageError: the engine does not take it.
     """
+    name = kept_name(image.config_digest)
     api = engine.client()
     try:
-        return _load(api, kept_name(image.config_digest), str(image))
+        if found := engine.find_image(api, name):
+            return str(found["Id"])
+        load(archive, architecture, say)
+        return _loaded(api, name, str(image))
     finally:
         api.close()
 
 
 def _is_kept(api: APIClient, image: ArchivedImage) -> bool:
+    import docker
+
     name = kept_name(image.config_digest)
     if engine.find_image(api, name):
         return True
@@ -82,13 +91,18 @@ def _is_kept(api: APIClient, image: ArchivedImage) -> bool:
     if found is None:
         return False
     # the same configuration, and with it the same layers: built here, or loaded by the user
-    repository, _, tag = name.rpartition(":")
-    api.tag(found["Id"], repository, tag)
+    try:
+        _keep(api, str(found["Id"]), name)
+    except docker.errors.NotFound:
+        # removed in between
+        return False
     return True
 
 
 def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, str] | None = None) -> str:
     """Pull one image by its digest; one that the engine has already is not asked for.
+
+    One process at a time does it: the name under which the engine pulls is taken away again.
 
     Args:
         pinned: ``registry/repository@sha256:...``.
@@ -110,27 +124,42 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
     try:
         if found := engine.find_image(api, name):
             return str(found["Id"])
-        say(f"pulling {pinned}")
-        login = login or credentials(pinned.partition("/")[0])
-        auth = {"username": login[0], "password": login[1]} if login else None
-        before = engine.find_image(api, pinned)
-        try:
-            for event in api.pull(pinned, stream=True, decode=True, auth_config=auth):
-                if trouble := engine.trouble_in(event):
-                    raise ImageError(f"{pinned} cannot be pulled", last_seen=trouble)
-        except (docker.errors.APIError, requests.RequestException) as error:
-            raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.words(error)) from None
-        repository, _, tag = name.rpartition(":")
-        api.tag(pinned, repository, tag)
-        if before is None:
-            # the engine must not look as if its user had pulled it
-            api.remove_image(pinned, noprune=True)
-        return _load(api, name, pinned)
+        with lending.held([pinned]):
+            if found := engine.find_image(api, name):
+                return str(found["Id"])
+            say(f"pulling {pinned}")
+            _pull(api, pinned, name, StoredLogin(*login) if login else stored_login(pinned.partition("/")[0]))
+        return _loaded(api, name, pinned)
+    except (docker.errors.APIError, requests.RequestException) as error:
+        raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.words(error)) from None
     finally:
         api.close()
 
 
-def _load(api: APIClient, name: str, shown: str) -> str:
+def _pull(api: APIClient, pinned: str, name: str, login: StoredLogin | None) -> None:
+    import docker
+
+    before = engine.find_image(api, pinned)
+    auth = login.for_engine() if login else None
+    for event in api.pull(pinned, stream=True, decode=True, auth_config=auth):
+        if trouble := engine.trouble_in(event):
+            raise ImageError(f"{pinned} cannot be pulled", last_seen=trouble)
+    found = engine.find_image(api, pinned)
+    if found is None:
+        raise ImageError(f"the engine has pulled {pinned}, but does not have it")
+    _keep(api, str(found["Id"]), name)
+    if before is None:
+        # the engine must not look as if its user had pulled it
+        with contextlib.suppress(docker.errors.NotFound):
+            api.remove_image(pinned, noprune=True)
+
+
+def _keep(api: APIClient, image_id: str, name: str) -> None:
+    repository, tag = split_reference(name)
+    api.tag(image_id, repository, tag)
+
+
+def _loaded(api: APIClient, name: str, shown: str) -> str:
     found: dict[str, Any] | None = engine.find_image(api, name)
     if found is None:
         raise ImageError(f"the engine has taken {shown}, but does not have it")

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.artefacts import references, schemas
+from harness import references
+from harness.artefacts import schemas
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchiveError, Platform, shown
 from harness.artefacts.stored import (

@@ -100,7 +100,7 @@ def read(path: str | os.PathLike[str]) -> ChartPackage:
     Raises:
         ExtensionError: the file is not a package, is damaged or renamed, or lacks a chart that it requires.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))
     top, texts, subcharts = _members(file)
     shown = f"Chart.yaml in {file.name}"
     metadata = trees.parse_mapping(texts["Chart.yaml"], shown)

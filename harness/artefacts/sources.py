@@ -14,10 +14,11 @@ from harness.artefacts.archive import ArchivedImage, ImageArchive, check_archite
 from harness.artefacts.archive import Platform as ImagePlatform
 from harness.artefacts.pins import Pins
 from harness.errors import EnvironmentError_, UsageError
-from harness.images import engine, manifests, registry_login
+from harness.images import engine, manifests
 from harness.images.manifests import RemoteImage
-from harness.images.registry import RegistryClient, RegistryRefusedError, api_of
+from harness.images.registry import RegistryClient, RegistryRefusedError
 from harness.progress import OnProgress
+from harness.references import join_reference, last_part, split_reference
 from harness.settings import REGISTRY
 
 ENGINE = "engine"
@@ -75,7 +76,10 @@ class ImageSource(Protocol):
         """
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
-        """Return the references that it has for an image of this name, under whatever registry and tag."""
+        """Return the references that it has for an image of this name, under whatever registry and tag.
+
+        For hints: what a registry does not list to this login is not among them.
+        """
 
 
 class ArchiveSource:
@@ -94,8 +98,7 @@ class ArchiveSource:
         check_architecture(image, self._architecture, str(self.archive.path))
 
         def load(say: OnProgress) -> str:
-            loading.load(self.archive, self._architecture, say)
-            return loading.kept_id(image)
+            return loading.ensure(self.archive, image, self._architecture, say)
 
         return FoundImage(reference, reference, self.shown, image.config_digest, image.diff_ids, Route.UPLOAD, load)
 
@@ -159,7 +162,7 @@ class RegistrySource:
         repository, tag = self._split(reference, platform_registry)
         if not repository:
             return None
-        name = f"{self.shown}/{repository}:{tag}"
+        name = join_reference(f"{self.shown}/{repository}", tag)
         found, since = self._ask(name, repository, tag)
         if found is None:
             return None
@@ -175,7 +178,7 @@ class RegistrySource:
             return loading.pull(pinned, found.config_digest, say)
 
         origin = f"{pinned} (as of {since}: the registry does not answer)" if since else pinned
-        route = Route.PULL if name == reference else Route.PUSH
+        route = Route.PULL if split_reference(name) == split_reference(reference) else Route.PUSH
         return FoundImage(reference, name, origin, found.config_digest, found.layers, route, load)
 
     def _ask(self, name: str, repository: str, tag: str) -> tuple[RemoteImage | None, str]:
@@ -200,21 +203,16 @@ class RegistrySource:
         if not repository:
             return []
         with self._client() as client:
-            return [f"{self.shown}/{repository}:{tag}" for tag in client.tags(repository)]
+            return [f"{self.shown}/{repository}:{tag}" for tag in client.tags_if_listed(repository)]
 
     def _client(self) -> RegistryClient:
-        login = None
-        if api_of(self.shown)[0].startswith("http://"):
-            # the client takes registries of this machine for the harness's own; this one is its user's
-            login = registry_login.credentials(self.shown.partition("/")[0])
-        return RegistryClient(self.shown, login=login)
+        return RegistryClient(self.shown, of_user=True)
 
     def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
         """Repository and tag below the prefix; empty for a reference that is elsewhere."""
         for below in (f"{platform_registry}/", f"{self.shown}/"):
             if reference.startswith(below):
-                repository, _, tag = reference.removeprefix(below).rpartition(":")
-                return repository, tag
+                return split_reference(reference.removeprefix(below))
         return "", ""
 
 
@@ -235,22 +233,18 @@ def open_sources(given: Iterable[str | os.PathLike[str]], state: Path) -> list[I
 
 
 def _open(word: str, architecture: str, pins: Pins) -> ImageSource:
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))
     if word == ENGINE and not path.exists():
         return EngineSource(architecture)
     if path.exists() or word.endswith(".tar") or word.startswith((".", "/", "~")):
         return ArchiveSource(path, architecture)
-    if REGISTRY.fullmatch(word):
-        return RegistrySource(word.rstrip("/"), architecture, pins)
+    registry = word.rstrip("/")
+    if REGISTRY.fullmatch(registry):
+        return RegistrySource(registry, architecture, pins)
     raise UsageError(
         f"{word} is neither an archive of images nor a registry: no such file, and no registry has such a name",
         fix="give the path of an images.tar, a registry such as registry.site:5000/team, or the word engine",
     )
-
-
-def last_part(reference: str) -> str:
-    """Return the name of an image without registry, path and tag."""
-    return reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
 
 
 def _check(found: dict[str, Any], reference: str, architecture: str) -> None:

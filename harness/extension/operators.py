@@ -11,6 +11,8 @@ import ast
 import dataclasses
 import re
 
+from harness.references import split_reference
+
 REGISTRY = "{DEFAULT_REGISTRY}"
 VERSION = "{KAAPANA_BUILD_VERSION}"
 # names under which DAG code knows the two values (build 2)
@@ -91,7 +93,7 @@ def _found(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
     reference = text.strip().rstrip(",").removeprefix("f").strip("\"'")
     name: str | None = None
     if reference.startswith(REGISTRY + "/"):
-        name = reference[len(REGISTRY) + 1 :].rsplit(":", 1)[0]
+        name = split_reference(reference)[0].removeprefix(f"{REGISTRY}/")
     return OperatorImage(file, line, reference, name, line in by_line)
 
 

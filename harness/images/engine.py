@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness.doctor import require_engine
-from harness.errors import ImageError
+from harness.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -32,7 +32,28 @@ def client(timeout_s: float = 60.0) -> APIClient:
     import docker
 
     found = require_engine()
-    return docker.APIClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
+    with reading_configuration():
+        return docker.APIClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
+
+
+@contextlib.contextmanager
+def reading_configuration() -> Iterator[None]:
+    """Name the file if a client of docker-py is made in the block: it reads docker's configuration and checks little.
+
+    Raises:
+        EngineError: the configuration is not what docker writes.
+    """
+    import docker
+    from docker.utils.config import find_config_file
+
+    try:
+        yield
+    except (docker.errors.InvalidConfigFile, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise EngineError(
+            f"docker's configuration {find_config_file()!s} cannot be used",
+            last_seen=f"{type(error).__name__}: {error}",
+            fix="correct or remove what it has under auths, or `docker logout` and log in again",
+        ) from None
 
 
 def words(error: Exception) -> str:
@@ -78,13 +99,17 @@ def trouble_in_text(answer: str) -> str:
 
 
 def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
-    """Return the engine's description of an image, or ``None``."""
+    """Return the engine's description of an image, or ``None``; no image has a name that is not valid."""
     import docker
 
     try:
         found: dict[str, Any] = engine.inspect_image(reference)  # type: ignore[no-untyped-call]
     except docker.errors.NotFound:
         return None
+    except docker.errors.APIError as error:
+        if error.status_code == 400:
+            return None
+        raise
     return found
 
 

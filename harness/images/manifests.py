@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import ImageError
 from harness.images.registry import RegistryClient
+from harness.references import join_reference, place
 
-_PUBLIC = "registry-1.docker.io"
 _PATIENCE_S = 5.0
 
 
@@ -43,32 +42,42 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
     if found is None:
         return None
     digest, document = found
-    shown = f"{client.address}/{repository}:{tag}"
+    shown = join_reference(f"{client.address}/{repository}", tag)
     offered: tuple[str, ...] = ()
     if "manifests" in document:
-        entries = [entry for entry in document["manifests"] if _platform(entry.get("platform") or {}) is not None]
-        offered = tuple(str(_platform(entry["platform"])) for entry in entries)
-        fitting = [entry for entry in entries if _platform(entry["platform"]) == f"linux/{architecture}"]
+        entries = [(_platform(_object(entry).get("platform")), entry) for entry in _list(document["manifests"])]
+        offered = tuple(platform for platform, _ in entries if platform)
+        fitting = [entry for platform, entry in entries if platform == f"linux/{architecture}"]
         if not fitting:
             return RemoteImage(digest, "", (), offered, False)
-        digest = str(fitting[0]["digest"])
+        digest = str(fitting[0].get("digest"))
         found = client.manifest(repository, digest)
         if found is None:
             raise ImageError(f"{shown} names the manifest {digest}, but the registry does not have it")
         document = found[1]
-    config = (document.get("config") or {}).get("digest")
-    if not config:
+    config = _object(document.get("config")).get("digest")
+    if not isinstance(config, str) or not config:
         raise ImageError(f"{shown} is not an image that an engine takes", last_seen=str(document.get("mediaType", "")))
-    content = client.blob(repository, str(config))
+    content = client.blob(repository, config)
     own = _platform(content) or "unknown"
-    layers = tuple(str(layer) for layer in (content.get("rootfs") or {}).get("diff_ids") or ())
-    return RemoteImage(digest, str(config), layers, offered or (own,), own == f"linux/{architecture}")
+    layers = tuple(str(layer) for layer in _list(_object(content.get("rootfs")).get("diff_ids")))
+    return RemoteImage(digest, config, layers, offered or (own,), own == f"linux/{architecture}")
 
 
-def _platform(entry: Mapping[str, Any]) -> str | None:
+def _platform(entry: object) -> str | None:
     """``os/architecture``; ``None`` for what is not an image, such as a build's attestation."""
-    system, architecture = str(entry.get("os", "")), str(entry.get("architecture", ""))
+    known = _object(entry)
+    system, architecture = str(known.get("os", "")), str(known.get("architecture", ""))
     return None if "unknown" in (system, architecture) or not system else f"{system}/{architecture}"
+
+
+def _object(value: object) -> dict[str, Any]:
+    """Return what a registry has where the specification has an object; empty for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def exists(reference: str) -> bool:
@@ -77,18 +86,6 @@ def exists(reference: str) -> bool:
     Raises:
         EnvironmentError_: the registry does not answer, or refuses.
     """
-    host, repository, tag = _parts(reference)
+    host, repository, tag = place(reference)
     with RegistryClient(host, timeout_s=_PATIENCE_S) as client:
         return client.digest(repository, tag) is not None
-
-
-def _parts(reference: str) -> tuple[str, str, str]:
-    """Host, repository and tag or digest; a reference without a host means Docker's own registry."""
-    name, _, digest = reference.partition("@")
-    first, slash, rest = name.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
-        first, rest = _PUBLIC, name if slash else f"library/{name}"
-    elif first == "docker.io":
-        first, rest = _PUBLIC, rest if "/" in rest else f"library/{rest}"
-    repository, _, tag = rest.rpartition(":") if ":" in rest.rpartition("/")[2] else (rest, "", "latest")
-    return first, repository, digest or tag

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import urllib.parse
 from types import TracebackType
 from typing import Any
 
 import httpx
 
 from harness.errors import EnvironmentError_, ImageError
-from harness.images import engine
+from harness.images import engine, lending
 from harness.images.registry_login import RegistryLogin
 from harness.progress import OnProgress, quiet
+from harness.references import api_host, is_public, split_reference
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -35,6 +37,17 @@ class RegistryRefusedError(EnvironmentError_):
         )
 
 
+class RegistryAnswerError(EnvironmentError_):
+    """What answers for a registry does not speak its API: a page of a proxy, or another server."""
+
+    def __init__(self, address: str, request: str, problem: str, text: str) -> None:
+        super().__init__(
+            f"the registry {address} answers {request} with something else than the API of a registry: {problem}",
+            last_seen=text,
+            fix=f"see what answers there: `curl -i {api_of(address)[0]}/v2/`",
+        )
+
+
 _LOOPBACK = ("localhost", "127.")
 
 
@@ -51,7 +64,7 @@ def api_of(address: str) -> tuple[str, str]:
     """
     host, _, prefix = address.partition("/")
     scheme = "http" if host.startswith(_LOOPBACK) else "https"
-    return f"{scheme}://{host}", f"{prefix}/" if prefix else ""
+    return f"{scheme}://{api_host(host)}", f"{prefix}/" if prefix else ""
 
 
 class RegistryClient:
@@ -60,24 +73,42 @@ class RegistryClient:
     Args:
         address: as it is written in references, see :func:`api_of`.
         login: name and password; by default the user's own where there is TLS, and none on the loopback address.
+        of_user: it is somebody's own registry, whose login counts on the loopback address as well.
         timeout_s: seconds until a request fails.
+
+    Raises:
+        EnvironmentError_: the address cannot be that of a server.
     """
 
-    def __init__(self, address: str, *, login: tuple[str, str] | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        login: tuple[str, str] | None = None,
+        of_user: bool = False,
+        timeout_s: float = 30.0,
+    ) -> None:
         self.address = address
         self._login = login
         url, self._prefix = api_of(address)
+        host = address.partition("/")[0]
+        self._public = is_public(host)
         # nothing of the user's is read for the harness's own registries
         secure = url.startswith("https://")
-        user = RegistryLogin(address.partition("/")[0]) if secure else None
-        self._http = httpx.Client(
-            base_url=url,
-            timeout=timeout_s,
-            trust_env=False,
-            auth=httpx.BasicAuth(*login) if login else user,
-            # the system's authorities, among them those of the site; loading takes a while, and plain HTTP has none
-            verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
+        user = RegistryLogin(host) if secure or of_user else None
+        try:
+            self._http = httpx.Client(
+                base_url=url,
+                timeout=timeout_s,
+                trust_env=False,
+                auth=httpx.BasicAuth(*login) if login else user,
+                # the system's authorities, among them those of the site; loading takes a while, and plain HTTP has none
+                verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            )
+        except httpx.InvalidURL as error:
+            raise EnvironmentError_(
+                f"the registry {address} cannot be asked: {host!r} is not host[:port]", last_seen=str(error)
+            ) from None
 
     def __enter__(self) -> RegistryClient:
         return self
@@ -95,7 +126,7 @@ class RegistryClient:
         """Return whether a registry answers. The header counts: on some networks an interceptor answers everything."""
         try:
             answer = self._http.get("/v2/")
-        except httpx.TransportError:
+        except (httpx.RequestError, EnvironmentError_):
             return False
         return answer.status_code == 200 and "docker-distribution-api-version" in answer.headers
 
@@ -106,44 +137,58 @@ class RegistryClient:
 
     def tags(self, repository: str) -> list[str]:
         """Tags of a repository, sorted; empty when there is no such repository."""
-        return sorted(self._pages(f"/v2/{self._prefix}{repository}/tags/list", "tags"))
+        return sorted(self._pages(f"{self._path(repository)}/tags/list", "tags"))
+
+    def tags_if_listed(self, repository: str) -> list[str]:
+        """Tags of a repository for a hint: empty as well where the registry does not say, as to a login for pulls."""
+        try:
+            return self.tags(repository)
+        except EnvironmentError_:
+            return []
 
     def digest(self, repository: str, tag: str) -> str | None:
         """Digest of the manifest, or ``None`` when the registry does not have it."""
-        answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}", method="HEAD")
-        return str(answer.headers["docker-content-digest"]) if answer.status_code == 200 else None
+        answer = self._get(f"{self._path(repository)}/manifests/{tag}", method="HEAD")
+        if answer.status_code != 200:
+            return None
+        if digest := answer.headers.get("docker-content-digest"):
+            return str(digest)
+        # the header is only recommended
+        found = self.manifest(repository, tag)
+        return found[0] if found else None
 
     def has(self, repository: str, tag: str, image_id: str) -> bool:
         """Return whether the manifest of this tag describes exactly this image of the engine."""
-        answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}")
-        if answer.status_code != 200:
+        found = self.manifest(repository, tag)
+        if found is None:
             return False
+        digest, document = found
+        config = document.get("config")
         # the id is the digest of the configuration, or with a containerd store that of the manifest
-        config = (answer.json().get("config") or {}).get("digest")
-        return image_id in {config, answer.headers.get("docker-content-digest")}
+        return image_id == digest or (isinstance(config, dict) and config.get("digest") == image_id)
 
     def manifest(self, repository: str, tag: str) -> tuple[str, dict[str, Any]] | None:
         """Digest and content of the manifest of a tag or digest, or ``None`` when the registry does not have it."""
-        answer = self._get(f"/v2/{self._prefix}{repository}/manifests/{tag}")
+        answer = self._get(f"{self._path(repository)}/manifests/{tag}")
         if answer.status_code != 200:
             return None
         digest = answer.headers.get("docker-content-digest") or f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
-        return str(digest), dict(answer.json())
+        return str(digest), self._object(answer)
 
     def blob(self, repository: str, digest: str) -> dict[str, Any]:
         """A JSON document that is stored as a blob, such as the configuration of an image; empty when it is missing."""
-        answer = self._get(f"/v2/{self._prefix}{repository}/blobs/{digest}", follow_redirects=True)
-        return dict(answer.json()) if answer.status_code == 200 else {}
+        answer = self._get(f"{self._path(repository)}/blobs/{digest}", follow_redirects=True)
+        return self._object(answer) if answer.status_code == 200 else {}
 
     def delete(self, repository: str, digest: str) -> bool:
         """Delete a manifest; whether the registry does such a thing."""
         try:
-            return self._http.delete(f"/v2/{self._prefix}{repository}/manifests/{digest}").status_code in {202, 404}
-        except httpx.TransportError:
+            return self._http.delete(f"{self._path(repository)}/manifests/{digest}").status_code in {202, 404}
+        except (httpx.RequestError, httpx.InvalidURL, EnvironmentError_):
             return False
 
     def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
-        """Push an image of the engine.
+        """Push an image of the engine, whose user's own tags stay as they are.
 
         Args:
             image: id or tag in the engine.
@@ -157,30 +202,23 @@ class RegistryClient:
             ImageError: the engine does not have the image, or the push fails.
         """
         import docker
+        import requests
 
-        name = reference.removeprefix(f"{self.address}/")
-        repository, _, tag = name.rpartition(":")
-        if not repository or "/" in tag:
-            raise ImageError(f"{reference} has no tag", fix="write <repository>:<tag>")
+        repository, tag = split_reference(reference.removeprefix(f"{self.address}/"))
         target = f"{self.address}/{repository}"
         api = engine.client(timeout_s=600)
         try:
-            before = engine.find_image(api, f"{target}:{tag}")
-            try:
-                api.tag(image, target, tag)
+            # the name is needed for the push only
+            with lending.lent(api, {f"{target}:{tag}": image}):
                 states: dict[str, str] = {}
                 for event in api.push(target, tag=tag, stream=True, decode=True, auth_config=self._for_engine()):
                     if trouble := engine.trouble_in(event):
                         raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=trouble)
                     _report(event, states, on_line)
-            except docker.errors.ImageNotFound:
-                raise ImageError(f"there is no image {image} to push", fix="build it first") from None
-            except docker.errors.APIError as error:
-                raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=engine.words(error)) from None
-            finally:
-                # The name was only needed for the push; the engine must not look as if it had pulled it.
-                if before is None and engine.find_image(api, f"{target}:{tag}") is not None:
-                    api.remove_image(f"{target}:{tag}", noprune=True)
+        except docker.errors.ImageNotFound:
+            raise ImageError(f"there is no image {image} to push", fix="build it first") from None
+        except (docker.errors.APIError, requests.RequestException) as error:
+            raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=engine.words(error)) from None
         finally:
             api.close()
         digest = self.digest(repository, tag)
@@ -192,24 +230,55 @@ class RegistryClient:
         """Return the login in the engine's words; without one it takes what ``docker login`` has left."""
         return {"username": self._login[0], "password": self._login[1]} if self._login else None
 
+    def _path(self, repository: str) -> str:
+        """Return the path of a repository in the API; Docker's own registry has plain names below ``library``."""
+        full = f"{self._prefix}{repository}"
+        return f"/v2/library/{full}" if self._public and "/" not in full else f"/v2/{full}"
+
     def _get(self, path: str, *, method: str = "GET", follow_redirects: bool = False) -> httpx.Response:
         headers = {"Accept": ", ".join(MANIFEST_TYPES)}
         try:
             answer = self._http.request(method, path, headers=headers, follow_redirects=follow_redirects)
-        except httpx.TransportError as error:
-            raise EnvironmentError_(f"the registry {self.address} does not answer", last_seen=str(error)) from None
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise EnvironmentError_(
+                f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
+            ) from None
         if answer.status_code not in {200, 404}:
             raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
         return answer
 
+    def _object(self, answer: httpx.Response) -> dict[str, Any]:
+        """Return the JSON object that an answer consists of."""
+        try:
+            document = answer.json()
+        except (ValueError, RecursionError):
+            raise self._strange(answer, "it is not JSON") from None
+        if not isinstance(document, dict):
+            raise self._strange(answer, "it is not a JSON object")
+        return document
+
+    def _strange(self, answer: httpx.Response, problem: str) -> RegistryAnswerError:
+        request = answer.request
+        return RegistryAnswerError(self.address, f"{request.method} {request.url.path}", problem, answer.text[:500])
+
     def _pages(self, path: str, key: str) -> list[str]:
         found: list[str] = []
-        while path:
+        seen: set[str] = set()
+        while path and path not in seen:
+            seen.add(path)
             answer = self._get(path, method="GET")
             if answer.status_code == 404:
                 break
-            found += answer.json().get(key) or []
-            path = answer.links.get("next", {}).get("url", "")
+            names = self._object(answer).get(key) or []
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise self._strange(answer, f"{key} is not a list of names")
+            found += names
+            try:
+                following = urllib.parse.urljoin(path, answer.links.get("next", {}).get("url", ""))
+                # on this server only: the login is not for another one
+                path = urllib.parse.urlunsplit(("", "", *urllib.parse.urlsplit(following)[2:4], ""))
+            except ValueError as error:
+                raise self._strange(answer, f"its next page has no address ({error})") from None
         return found
 
 

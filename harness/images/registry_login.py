@@ -1,23 +1,44 @@
 """Log in to a registry as its specification has it: HTTP basic, or a token that another server gives out.
 
-The user's name and password are those that ``docker login`` has left, in its configuration or in a credential helper.
+The user's login is what ``docker login`` has left, in its configuration or in a credential helper: name and password,
+or an identity token, which the token server takes in their place (OAuth 2).
 """
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 from collections.abc import Generator
+from typing import Any
 
 import httpx
 
+from harness.errors import EnvironmentError_
 from harness.redaction import REDACTOR
+from harness.references import login_host
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_CLIENT = "kaapana-harness"
 
 
-def credentials(host: str) -> tuple[str, str] | None:
-    """Name and password of this user for a registry, or ``None``; the password shows in no text of the harness.
+@dataclasses.dataclass(frozen=True)
+class StoredLogin:
+    """What ``docker login`` has left for a registry: name and password, or an identity token."""
+
+    username: str = ""
+    password: str = dataclasses.field(default="", repr=False)
+    identity_token: str = dataclasses.field(default="", repr=False)
+
+    def for_engine(self) -> dict[str, str]:
+        """Return it as the engine's API takes it."""
+        if self.identity_token:
+            return {"identitytoken": self.identity_token}
+        return {"username": self.username, "password": self.password}
+
+
+def stored_login(host: str) -> StoredLogin | None:
+    """Return this user's login to a registry, or ``None``; its secret shows in no text of the harness.
 
     Args:
         host: as it is written in references, ``registry.site:5000``.
@@ -26,15 +47,25 @@ def credentials(host: str) -> tuple[str, str] | None:
     import docker.errors
 
     try:
-        found = docker.auth.load_config().resolve_authconfig(host) or {}
-    except docker.errors.DockerException:
-        # a credential helper that fails: the registry will say whether it needs a login
+        found: Any = docker.auth.load_config().resolve_authconfig(login_host(host)) or {}
+        known = {str(key).lower(): str(value) for key, value in found.items() if value}
+    except (docker.errors.DockerException, OSError, ValueError, TypeError, AttributeError, LookupError):
+        # a credential helper that fails, or a configuration that is none, of which docker-py checks little: the
+        # registry will say whether it needs a login
         return None
-    known = {str(key).lower(): str(value) for key, value in found.items() if value}
+    if token := known.get("identitytoken"):
+        REDACTOR.add(token)
+        return StoredLogin(identity_token=token)
     if "username" not in known or "password" not in known:
         return None
     REDACTOR.add_login(known["username"], known["password"])
-    return known["username"], known["password"]
+    return StoredLogin(known["username"], known["password"])
+
+
+def credentials(host: str) -> tuple[str, str] | None:
+    """Return name and password of this user for a registry, or ``None``; see :func:`stored_login`."""
+    found = stored_login(host)
+    return (found.username, found.password) if found and not found.identity_token else None
 
 
 class RegistryLogin(httpx.Auth):
@@ -51,28 +82,68 @@ class RegistryLogin(httpx.Auth):
         self._header = ""
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """See :class:`httpx.Auth`."""
+        """See :class:`httpx.Auth`.
+
+        Raises:
+            EnvironmentError_: the registry names no token server, or that one gives no token out.
+        """
         if self._header:
             request.headers["Authorization"] = self._header
         response = yield request
         if response.status_code != 401:
             return
         scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
-        login = credentials(self._host)
-        basic = "Basic " + base64.b64encode(":".join(login).encode()).decode("ascii") if login else ""
+        login = stored_login(self._host)
+        basic = _basic(login) if login else ""
         if scheme.lower() == "basic" and basic:
             self._header = basic
         elif scheme.lower() == "bearer":
-            challenge = dict(_CHALLENGE.findall(rest))
-            query = {key: challenge[key] for key in ("service", "scope") if key in challenge}
-            # also without a login: that is how a public repository is read
-            headers = {"Authorization": basic} if basic else {}
-            answer = yield httpx.Request("GET", challenge.get("realm", ""), params=query, headers=headers)
+            asking = self._token_request(dict(_CHALLENGE.findall(rest)), login, basic)
+            answer = yield asking
             if answer.status_code != 200:
                 return
-            given = answer.json()
-            self._header = f"Bearer {given.get('token') or given.get('access_token')}"
+            self._header = f"Bearer {self._token_in(answer, asking)}"
         else:
             return
         request.headers["Authorization"] = self._header
         yield request
+
+    def _token_request(self, challenge: dict[str, str], login: StoredLogin | None, basic: str) -> httpx.Request:
+        """As the registry's token specification has it; an identity token is a refresh token of OAuth 2."""
+        realm = challenge.get("realm", "")
+        query: dict[str, str] = {key: challenge[key] for key in ("service", "scope") if key in challenge}
+        try:
+            url = httpx.URL(realm)
+            if url.scheme not in {"http", "https"} or not url.host:
+                raise httpx.InvalidURL("no URL of a server")
+            if login and login.identity_token:
+                form = {"grant_type": "refresh_token", "client_id": _CLIENT, "refresh_token": login.identity_token}
+                return httpx.Request("POST", url, data={**form, **query})
+            # also without a login: that is how a public repository is read
+            return httpx.Request("GET", url, params=query, headers={"Authorization": basic} if basic else {})
+        except httpx.InvalidURL as error:
+            raise EnvironmentError_(
+                f"the registry {self._host} asks for a token from {realm!r}, which is not the URL of a server",
+                last_seen=str(error),
+            ) from None
+
+    def _token_in(self, answer: httpx.Response, asking: httpx.Request) -> str:
+        try:
+            given = answer.json()
+        except (ValueError, RecursionError):
+            given = None
+        token = (given.get("token") or given.get("access_token")) if isinstance(given, dict) else None
+        # it becomes a header
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            server = asking.url.copy_with(query=None)
+            raise EnvironmentError_(
+                f"the registry {self._host} sends for a token to {server}, whose answer to {asking.method} has none",
+                last_seen=answer.text[:500],
+            )
+        return token
+
+
+def _basic(login: StoredLogin) -> str:
+    if login.identity_token:
+        return ""
+    return "Basic " + base64.b64encode(f"{login.username}:{login.password}".encode()).decode("ascii")

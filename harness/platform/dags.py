@@ -12,6 +12,7 @@ from harness.contract import edk
 from harness.contract.names import DAGS_DIR
 from harness.errors import DagFileError
 from harness.platform.import_advice import advice_for_import
+from harness.references import split_reference
 
 if TYPE_CHECKING:
     from harness.extension import Contents
@@ -140,7 +141,7 @@ def image_notes(contents: Contents, edk_images: Collection[str] = ()) -> list[st
         elsewhere = image.name is None and not image.reference.startswith("{?}")
         if elsewhere and not (edk_images and edk.holds(image.reference)):
             notes.append(f"{where} pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
-        tag = image.reference.rsplit(":", 1)[-1]
+        tag = split_reference(image.reference)[1]
         if image.name is not None and "{" not in tag:
             notes.append(f"{where}: the tag {tag} of {image.name} is not KAAPANA_BUILD_VERSION, as which it is pushed")
     return notes

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.artefacts.sources import Route, last_part
+from harness.artefacts.sources import Route
 from harness.errors import ImageError, UsageError
-from harness.images import build_extension_image, engine
+from harness.images import build_extension_image, engine, lending
 from harness.platform.registry import ELSEWHERE
 from harness.progress import OnProgress
+from harness.references import join_reference, last_part, split_reference
 
 if TYPE_CHECKING:
     from harness.artefacts.sources import FoundImage
@@ -170,7 +171,7 @@ def hand_over_archive(images: Iterable[PodImage], cluster: Cluster, say: OnProgr
 
 
 def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) -> None:
-    """``docker save`` of all images into one file, whole or not at all.
+    """``docker save`` of all images into one file, whole or not at all; the user's own tags stay as they are.
 
     Args:
         archive: the file; its folder exists.
@@ -183,18 +184,15 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
 
     images = list(images)
     api = engine.client(timeout_s=600)
-    tagged: list[str] = []
+    # with its tag: a name alone would be saved with all the tags that the engine has of it
+    names = {join_reference(*split_reference(image.reference)): image.image_id for image in images}
     partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
-        for image in images:
-            repository, _, tag = image.reference.rpartition(":")
-            api.tag(image.image_id, repository, tag)
-            tagged.append(image.reference)
         say(f"saving {len(images)} images to {archive.name}")
-        with partial.open("wb") as file:
+        with lending.lent(api, names), partial.open("wb") as file:
             # get_image of docker-py saves one name only; the engine takes several
             url = f"{api.base_url}/v{api.api_version}/images/get"
-            response = api.get(url, params={"names": tagged}, stream=True)
+            response = api.get(url, params={"names": list(names)}, stream=True)
             response.raise_for_status()
             for block in response.iter_content(_BLOCK):
                 file.write(block)
@@ -203,8 +201,6 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
         raise ImageError("the images cannot be saved", last_seen=engine.words(error)) from None
     finally:
         partial.unlink(missing_ok=True)
-        for reference in tagged:
-            api.remove_image(reference, noprune=True)
         api.close()
 
 

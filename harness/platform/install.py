@@ -40,6 +40,7 @@ from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable, Installed
 from harness.platform.planning import Plan, PlatformNames
 from harness.progress import OnProgress, quiet
+from harness.references import split_reference
 from harness.settings import check_delivery
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def deploy(
             tool, package.parameters, uploaded, environment.platform_globals, posted
         )
     pulled = planning.dag_reference_of(rendered, package)
-    tag, findings = pulled.rpartition(":")[2], tuple[Finding, ...]()
+    tag, findings = split_reference(pulled)[1], tuple[Finding, ...]()
     if by_edk:
         tag, findings = _edk_tag(environment, package, pulled)
     tag = dag_image_tag or tag
@@ -196,7 +197,7 @@ def _checked(way: str) -> str:
 def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tuple[str, tuple[Finding, ...]]:
     """The tag of the kit's DAG image: the platform's version, or what the cluster pulls where the guide counts."""
     version = environment.platform_version
-    repository, _, tag = pulled.rpartition(":")
+    repository, tag = split_reference(pulled)
     if tag == version or not planning.tagged_by_platform(environment.profile):
         return version, ()
     return tag, (planning.tag_finding(package, pulled, f"{repository}:{version}"),)

@@ -25,6 +25,7 @@ from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
 from harness.platform.releases import Release
 from harness.progress import OnProgress
+from harness.references import last_part, split_reference
 
 if TYPE_CHECKING:
     from harness.platform.environment import Environment
@@ -285,10 +286,10 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
     if trouble.unauthorized:
         return Explanation(pullsecrets.ADVICE)
     package, own = wanted.package, wanted.dag_image.reference if wanted.dag_image else ""
-    if trouble.image.rpartition(":")[0].rpartition("/")[2] != package.dag_image or not own:
+    if last_part(trouble.image) != package.dag_image or not own:
         return Explanation("push or import this image, or name another one")
-    wanted_registry, _, wanted_tag = trouble.image.rpartition(":")
-    given_registry, _, given_tag = own.rpartition(":")
+    wanted_registry, wanted_tag = split_reference(trouble.image)
+    given_registry, given_tag = split_reference(own)
     if wanted_registry != given_registry and wanted.by_edk:
         return Explanation(
             f'set custom_registry_url: "{edk.REGISTRY}" below global in values.yaml', f"the kit pushes it as {own}"

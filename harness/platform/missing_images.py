@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.artefacts.package import ChartPackage
-from harness.artefacts.sources import ImageSource, last_part
+from harness.artefacts.sources import ImageSource
 from harness.contract import edk
 from harness.errors import ExtensionError
+from harness.references import is_digest, last_part, split_reference
 
 if TYPE_CHECKING:
     from harness.platform.planning import PlatformNames
@@ -57,8 +58,11 @@ def _how_to_give(platform: PlatformNames) -> str:
 def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platform: PlatformNames) -> Iterator[str]:
     """Name the right name for an image that is there under another one."""
     for name in similar:
-        there, _, there_tag = name.rpartition(":")
-        wanted, _, wanted_tag = reference.rpartition(":")
+        there, there_tag = split_reference(name)
+        wanted, wanted_tag = split_reference(reference)
+        if is_digest(wanted_tag):
+            # no other name makes one image another
+            continue
         if there != wanted and wanted.startswith(f"{platform.registry}/"):
             suffix = wanted.removeprefix(platform.registry)
             own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]

@@ -13,7 +13,7 @@ from typing import Any
 from harness import profiles
 from harness.artefacts import image_files
 from harness.artefacts.package import ChartPackage
-from harness.artefacts.sources import FoundImage, ImageSource, Route, last_part
+from harness.artefacts.sources import FoundImage, ImageSource, Route
 from harness.contract import edk, names
 from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
@@ -27,6 +27,7 @@ from harness.platform.manifests import Rendered, describe, images_of
 from harness.platform.missing_images import Need
 from harness.profiles import Profile
 from harness.progress import OnProgress, quiet
+from harness.references import last_part, split_reference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,7 +239,7 @@ class _Search:
         """Return the DAG image; where the guide's tag counts, the one with the platform's version will do (build 2)."""
         if image := self.find(reference):
             return image, []
-        repository, _, tag = reference.rpartition(":")
+        repository, tag = split_reference(reference)
         version = self._platform.version
         if tag == version or not tagged_by_platform(self._platform.profile):
             return None, []

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.errors import EnvironmentError_
+from harness.references import split_reference
 
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry
@@ -25,8 +26,10 @@ def told(registry: PlatformRegistry, image: str, message: str) -> str:
         message: of the node.
     """
     # on a shared cluster with the digest that it had when it was pushed
-    repository, colon, tag = image.partition("@")[0].rpartition(":")
-    if not colon or "/" in tag or not registry.serves(image) or _TOLD.search(message):
+    named, digest, _ = image.partition("@")
+    repository, tag = split_reference(named)
+    by_digest_alone = bool(digest) and named == repository
+    if by_digest_alone or not registry.serves(image) or _TOLD.search(message):
         return message
     try:
         tags = registry.tags(repository)

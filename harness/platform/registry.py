@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.images import RegistryClient, engine, manifests
 from harness.platform import registry_seed
 from harness.progress import OnProgress, quiet
+from harness.references import join_reference, served_path, split_reference
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -99,7 +100,7 @@ class PlatformRegistry:
         if "/" not in self._client.address:
             # the part of somebody's registry that is below a path has no base layers
             registry_seed.mount(self._client.address, repository, self._push_login)
-        return self._client.push(image, f"{repository}:{tag}", on_line)
+        return self._client.push(image, join_reference(repository, tag), on_line)
 
     def has(self, reference: str, image_id: str) -> bool:
         """Return whether this reference is exactly this image of the engine.
@@ -135,12 +136,14 @@ class PlatformRegistry:
         Args:
             repository: any of that registry, with its name.
         """
-        prefix = self._prefix(repository)
+        served = dict(self._served)
+        own = repository.startswith(f"{self._own}/")
+        prefix = "" if own else next((served[name] for name in served if repository.startswith(f"{name}/")), "")
         # on a shared cluster the environment's own name has a path
         found = self._client.catalog()
         if prefix:
             return [name.removeprefix(f"{prefix}/") for name in found if name.startswith(f"{prefix}/")]
-        others = tuple(f"{other}/" for other in list(self._served.values()))
+        others = tuple(f"{other}/" for other in served.values())
         return [name for name in found if not name.startswith(others)] if others else found
 
     def admits(self, login: tuple[str, str]) -> bool:
@@ -173,8 +176,8 @@ class PlatformRegistry:
         """Return the references of an image of this name that are here; see :class:`ImageSource`."""
         if not self.serves(reference):
             return []
-        repository = reference.rpartition(":")[0]
-        return [f"{repository}:{tag}" for tag in self.tags(repository) or ()]
+        repository, _ = split_reference(reference)
+        return [f"{repository}:{tag}" for tag in self._client.tags_if_listed(self._served_path(repository))]
 
     def ready(self) -> bool:
         """Return whether the registry answers those who push and those who pull, and takes their logins."""
@@ -183,21 +186,12 @@ class PlatformRegistry:
         # where the user's own registry is used there is no other login
         return self._pull is None or self.admits(self._pull)
 
-    def _prefix(self, reference: str) -> str | None:
-        if reference.startswith(f"{self._own}/"):
-            return ""
-        return next((prefix for name, prefix in list(self._served.items()) if reference.startswith(f"{name}/")), None)
-
     def _path(self, reference: str) -> str | None:
         """Return the reference as this registry knows it, ``None`` for one that it does not serve."""
-        prefix = self._prefix(reference)
-        if prefix is None:
-            return None
-        return f"{prefix}/{reference.partition('/')[2]}" if prefix else reference.removeprefix(f"{self._own}/")
+        return served_path(reference, self._own, dict(self._served))
 
     def _place(self, reference: str) -> tuple[str, str]:
-        repository, _, tag = self._served_path(reference).rpartition(":")
-        return repository, tag
+        return split_reference(self._served_path(reference))
 
     def _served_path(self, reference: str) -> str:
         path = self._path(reference)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.references import split_reference
+
 if TYPE_CHECKING:
     from harness.extension import Container, ExtensionSource
 
@@ -35,6 +37,6 @@ def of(source: ExtensionSource, container: Container, registry: str, others: Seq
         return custom if custom in others else registry
     for image in source.contents.operator_images:
         for other in others:
-            if image.reference.startswith(f"{other}/{container.image}:"):
+            if split_reference(image.reference)[0] == f"{other}/{container.image}":
                 return other
     return registry

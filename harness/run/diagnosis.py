@@ -14,6 +14,7 @@ from typing import Any
 from harness.contract import edk
 from harness.kube.pullsecrets import ADVICE, Refusal
 from harness.platform.import_advice import advice_for_import
+from harness.references import split_reference
 from harness.run import log_lines
 from harness.run.advice import advice_for
 from harness.run.results import Cause
@@ -126,7 +127,7 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
     if outcome.get("refusal"):
         refusal = Refusal.from_json(outcome["refusal"])
         return Cause(task["task_id"], refusal.summary, message, ADVICE)
-    repository, _, tag = image.rpartition(":")
+    repository, tag = split_reference(image)
     summary = f"image {image} cannot be pulled"
     if _UNREACHED.search(message):
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"

@@ -14,6 +14,7 @@ from harness import profiles
 from harness.errors import HarnessError
 from harness.findings import Finding
 from harness.redaction import REDACTOR
+from harness.references import split_reference
 from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, written
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
@@ -285,7 +286,7 @@ def _tags_of_missing_images(
         outcome = record.get("outcome") or {}
         image = str(outcome.get("image") or "")
         if outcome.get("reason") in diagnosis.IMAGE_REASONS and "/" in image:
-            repository = image.rpartition(":")[0]
+            repository = split_reference(image)[0]
             # only an addition to the message: without the registry's answer the image is named all the same
             with contextlib.suppress(HarnessError, OSError):
                 found[image] = registry_tags(repository)

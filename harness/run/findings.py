@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.findings import Finding
+from harness.references import last_part
 from harness.run import releases
 from harness.run.outputs import StoredObject
 
@@ -231,7 +232,7 @@ def without_input(tasks: Sequence[Task], readers: Sequence[str]) -> list[Finding
         )
         for task in tasks
         if not (task.get("outcome") or {}).get("has_input", True)
-        and str((task.get("outcome") or {}).get("image") or "").rsplit("/", 1)[-1].rsplit(":", 1)[0] in readers
+        and last_part(str((task.get("outcome") or {}).get("image") or "")) in readers
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.artefacts import references
+from harness import references
 from harness.artefacts.archive import ArchivedImage, ArchiveError, ImageArchive, Platform
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL, OTHER, TOOL, Oci

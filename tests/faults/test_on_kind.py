@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from harness.artefacts.references import canonical
 from harness.cluster.kind.nodes import Node
 from harness.contract import names
 from harness.kube import KubeApi, Manifest
 from harness.platform import readiness
+from harness.references import canonical
 
 _RUNNING_S = 120.0
 _ENDED_S = 300.0

@@ -52,6 +52,11 @@ def test_a_missing_tag_is_told_with_those_there_are(registry: PlatformRegistry) 
     assert pulls.told(registry, f"{registry.name}/tool:3", "not found\n") == "not found; no tag 3; tags of tool: 1, 2"
 
 
+def test_an_image_without_a_tag_is_the_latest_one(registry: PlatformRegistry) -> None:
+    image = f"{registry.name}/tool"
+    assert pulls.told(registry, image, "not found") == "not found; no tag latest; tags of tool: 1, 2"
+
+
 def test_a_missing_repository_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
     expected = "not found; no repository toll; the registry has: other, tool"
     assert pulls.told(registry, f"{registry.name}/toll:3", "not found") == expected
@@ -63,7 +68,7 @@ def test_a_missing_repository_is_told_with_those_there_are(registry: PlatformReg
         ("{registry}/tool:2", "i/o timeout"),
         ("elsewhere.example/tool:3", "not found"),
         ("{registry}/tool:3", "no tag 3; tags of tool: 1, 2"),
-        ("{registry}/tool", "not found"),
+        ("{registry}/tool@sha256:0", "not found"),
     ],
 )
 def test_nothing_is_added_where_it_would_be_wrong_or_is_there_already(

@@ -31,3 +31,12 @@ def test_a_registry_that_chart_and_operator_name_has_the_images_where_the_platfo
     for container in (source.dag_image, *source.processing_images):
         assert source_registry.of(source, container, "platform", (CUSTOM,)) == CUSTOM
         assert source_registry.of(source, container, "platform", ()) == "platform"
+
+
+def test_an_operator_names_a_registry_also_without_a_tag(tmp_path: Path) -> None:
+    operator = FILES[OPERATOR].replace("{DEFAULT_REGISTRY}", CUSTOM).replace(":{KAAPANA_BUILD_VERSION}", "")
+    source = extension.read(write(tmp_path, {OPERATOR: operator}))
+    (image,) = source.contents.operator_images
+    assert ":" not in image.reference
+    (container,) = source.processing_images
+    assert source_registry.of(source, container, "platform", (CUSTOM,)) == CUSTOM

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.artefacts import loading
 from harness.cluster.docker import archives
 from harness.images import RegistryClient, engine
+from harness.references import served_path, split_reference
 
 if TYPE_CHECKING:
     import docker
@@ -84,12 +85,12 @@ class RegistryImages:
         found = {}
         with RegistryClient(self._own) as registry:
             for reference in references:
-                place = self._place(reference)
+                place = served_path(reference, self._own, self.served)
                 if place:
-                    repository, _, tag = place.rpartition(":")
+                    repository, tag = split_reference(place)
                     digest = registry.digest(repository, tag)
                     if digest:
-                        found[reference] = f"{self._own}/{place}@{digest}"
+                        found[reference] = f"{self._own}/{place.partition('@')[0]}@{digest}"
         return found
 
     def _remove(self, names: Iterable[str]) -> None:
@@ -98,15 +99,6 @@ class RegistryImages:
         for name in names:
             with contextlib.suppress(docker.errors.ImageNotFound):
                 self._client.api.remove_image(name, noprune=True)
-
-    def _place(self, reference: str) -> str:
-        """Return the reference without the environment's registry before it; empty for one that is elsewhere."""
-        if reference.startswith(f"{self._own}/"):
-            return reference.removeprefix(f"{self._own}/")
-        for name, prefix in self.served.items():
-            if reference.startswith(f"{name}/"):
-                return f"{prefix}/{reference.partition('/')[2]}"
-        return ""
 
     def _push(self, image: str) -> str:
         name = f"{_SHARED}:{_tag(image)}"
@@ -125,4 +117,4 @@ def delete_own(address: str, references: Iterable[str]) -> None:
         for reference in references:
             name, _, digest = reference.removeprefix(f"{address}/").partition("@")
             if digest:
-                registry.delete(name.rpartition(":")[0], digest)
+                registry.delete(split_reference(name)[0], digest)

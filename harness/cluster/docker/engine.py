@@ -20,7 +20,8 @@ def connect(*, timeout_s: int = 60) -> docker.DockerClient:
     import docker
 
     found = require_engine()
-    return docker.DockerClient(found.address, version=found.spoken, timeout=timeout_s)
+    with engine.reading_configuration():
+        return docker.DockerClient(found.address, version=found.spoken, timeout=timeout_s)
 
 
 def stopped(client: docker.DockerClient, container: str, what: str) -> str:

@@ -24,6 +24,7 @@ from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
 from harness.kube.pullsecrets import Login
 from harness.progress import OnProgress, quiet
+from harness.references import split_reference
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class KindCluster:
                 if host not in self._served and host != self.registry:
                     continue
                 prefix = self._served.get(host)
-                repository, _, tag = (f"{prefix}/{rest}" if prefix else rest).rpartition(":")
+                repository, tag = split_reference(f"{prefix}/{rest}" if prefix else rest)
                 digest = registry.digest(repository, tag)
                 if digest:
                     digests[reference] = digest

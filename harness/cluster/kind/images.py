@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.artefacts.references import canonical, familiar
 from harness.cluster.docker import archives
 from harness.cluster.kind.nodes import Node, on_all, piped, saved
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import engine
+from harness.references import canonical, familiar
 
 if TYPE_CHECKING:
     import docker

@@ -160,13 +160,18 @@ def test_images_of_served_names_are_found_below_the_prefix_of_their_host(monkeyp
         def __exit__(self, *_: object) -> None: ...
 
         def digest(self, repository: str, tag: str) -> str | None:
+            if tag.startswith("sha256:"):
+                return tag
             return {"a": "sha256:1", "o.example_5000/g/b": "sha256:2"}.get(repository)
 
     monkeypatch.setattr(images, "RegistryClient", Registry)
     known = images.RegistryImages(cast(Any, None), "r.site/team", "r.site/team/kh-1", "scratch")
     known.served["o.example:5000/g"] = "o.example_5000"
     wanted = ["r.site/team/kh-1/a:1", "o.example:5000/g/b:2", "o.example:5000/other/b:2", "r.site/team/kh-1/none:1"]
+    wanted += ["r.site/team/kh-1/a", "r.site/team/kh-1/b@sha256:3"]
     assert known.current(wanted) == {
         "r.site/team/kh-1/a:1": "r.site/team/kh-1/a:1@sha256:1",
         "o.example:5000/g/b:2": "r.site/team/kh-1/o.example_5000/g/b:2@sha256:2",
+        "r.site/team/kh-1/a": "r.site/team/kh-1/a@sha256:1",
+        "r.site/team/kh-1/b@sha256:3": "r.site/team/kh-1/b@sha256:3",
     }

@@ -12,13 +12,13 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from harness.artefacts.references import canonical, familiar
 from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node
 from harness.kube.pullsecrets import Login
 from harness.platform import ownership
+from harness.references import canonical, familiar
 from harness.settings import Settings
 
 if sys.version_info >= (3, 11):

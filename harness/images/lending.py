@@ -1,0 +1,99 @@
+"""Names in the engine that are lent to images: for a push or for an archive, and no longer.
+
+The tags in the engine are its user's. A name that an image gets here for a moment means afterwards what it meant
+before, and two processes that need the same name wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from harness.errors import ImageError
+from harness.images import engine
+from harness.locking import locked
+from harness.references import canonical, is_digest, split_reference
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+# a lock file is never removed, and a registry of an environment has a new address each time
+_LOCKS = 64
+# as long as a large image takes to a distant registry
+_PATIENCE_S = 3600.0
+
+
+@contextlib.contextmanager
+def held(names: Iterable[str]) -> Iterator[None]:
+    """Hold the locks of names in the engine, among all processes and threads of this user.
+
+    Raises:
+        EnvironmentError_: somebody else has had one of them for an hour.
+    """
+    shares: dict[int, str] = {}
+    for name in names:
+        shares.setdefault(zlib.crc32(canonical(name).encode()) % _LOCKS, name)
+    folder = Settings().state / "locks"
+    with contextlib.ExitStack() as stack:
+        # in one order, so that two who need several of them do not wait for each other
+        for number, name in sorted(shares.items()):
+            path = folder / f"name-{number}.lock"
+            stack.enter_context(locked(path, timeout_s=_PATIENCE_S, purpose=f"the name {name} in the engine"))
+        yield
+
+
+@contextlib.contextmanager
+def lent(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
+    """Let images have names in the engine for the length of the block.
+
+    Args:
+        api: the engine.
+        names: reference with a tag to id or name of the image.
+
+    Raises:
+        ImageError: a reference is one by digest, which cannot be given.
+        docker.errors.ImageNotFound: the engine does not have one of the images.
+        docker.errors.APIError: it refuses a name.
+    """
+    for name in names:
+        if is_digest(split_reference(name)[1]):
+            raise ImageError(
+                f"{name} names a digest: an image that is delivered has a tag", fix="name the image by a tag"
+            )
+    with held(names), contextlib.ExitStack() as stack:
+        for name, image in names.items():
+            stack.enter_context(_lent(api, name, image))
+        yield
+
+
+@contextlib.contextmanager
+def _lent(api: APIClient, name: str, image: str) -> Iterator[None]:
+    import docker
+
+    repository, tag = split_reference(name)
+    before = _id(api, name)
+    given = _id(api, image)
+    if given is None:
+        raise docker.errors.ImageNotFound(f"No such image: {image}")
+    if before == given:
+        yield
+        return
+    try:
+        api.tag(given, repository, tag)
+        yield
+    finally:
+        # what somebody else has made of the name in between is theirs; what is gone is gone
+        if _id(api, name) == given:
+            with contextlib.suppress(docker.errors.NotFound):
+                if before and _id(api, before):
+                    api.tag(before, repository, tag)
+                else:
+                    api.remove_image(name, noprune=True)
+
+
+def _id(api: APIClient, name: str) -> str | None:
+    found = engine.find_image(api, name)
+    return str(found["Id"]) if found else None

@@ -1,0 +1,92 @@
+"""An engine in memory, as far as images have names in it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import docker.errors
+import requests
+
+from harness.references import split_reference
+
+
+class FakeEngine:
+    """Names and the images that they mean; every change is noted.
+
+    Attributes:
+        images: what it has without a name.
+        tags: name with its tag or digest to the id of an image.
+        log: the changes.
+        during_push: called while a push goes on, with the name.
+        remote: what a pull brings, by its name.
+    """
+
+    base_url = "http://engine"
+    api_version = "1.40"
+
+    def __init__(self, *images: str, **tags: str) -> None:
+        self.images = set(images)
+        self.tags: dict[str, str] = dict(tags)
+        self.log: list[str] = []
+        self.during_push: Callable[[str], object] = lambda name: None
+        self.remote: dict[str, str] = {}
+        self.pulls = 0
+        self.asked: list[str] = []
+        self._lock = threading.Lock()
+
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        self.asked.append(name)
+        if name != name.lower():
+            answer = requests.Response()
+            answer.status_code = 400
+            raise docker.errors.APIError("Bad Request", answer, "invalid reference format")
+        if name in self.images or name in self.tags.values():
+            return self._described(name)
+        if image := self.tags.get(self._whole(name)):
+            return self._described(image)
+        raise docker.errors.ImageNotFound(f"no such image: {name}")
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        found = self.inspect_image(image)["Id"]
+        self.tags[f"{repository}:{tag}"] = found
+        self.images.add(found)
+        self.log.append(f"tag {repository}:{tag} {found}")
+
+    def remove_image(self, name: str, noprune: bool = False) -> None:
+        assert noprune
+        if self._whole(name) not in self.tags:
+            raise docker.errors.ImageNotFound(f"no such image: {name}")
+        del self.tags[self._whole(name)]
+        self.log.append(f"remove {name}")
+
+    def push(self, repository: str, tag: str, **options: object) -> Iterator[dict[str, str]]:
+        self.log.append(f"push {repository}:{tag} {self.tags[f'{repository}:{tag}']}")
+        self.during_push(f"{repository}:{tag}")
+        yield {"status": "pushed"}
+
+    def pull(self, name: str, **options: object) -> Iterator[dict[str, str]]:
+        with self._lock:
+            self.pulls += 1
+        self.log.append(f"pull {name}")
+        self.tags[name] = self.remote[name]
+        yield {"status": "pulled"}
+
+    def get(self, url: str, params: dict[str, list[str]], stream: bool) -> requests.Response:
+        self.log += [f"save {name} {self.tags[name]}" for name in params["names"]]
+        answer = requests.Response()
+        answer.status_code = 200
+        answer.raw = io.BytesIO(b"archive")
+        return answer
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _described(self, image: str) -> dict[str, Any]:
+        return {"Id": image, "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": []}}
+
+    def _whole(self, name: str) -> str:
+        repository, version = split_reference(name)
+        return name if "@" in name else f"{repository}:{version}"
