@@ -155,7 +155,7 @@ def images_of_chart(
 def _unread(package: ChartPackage, reference: str) -> ExtensionError:
     registry = reference.rpartition("/")[0]
     return ExtensionError(
-        f"the DAG image of {package.path.name} lies in a registry that was not given: {reference}",
+        f"the DAG image of {package.path.name} is in a registry that was not given: {reference}",
         last_seen="the image has to be read: its DAG files name the operators and their images",
         fix=f"say that it is there: --images {registry}",
     )

@@ -156,7 +156,7 @@ def test_a_dag_image_of_a_registry_that_was_not_given_is_asked_for_since_it_has_
     monkeypatch.setattr(manifests, "exists", lambda reference: True)
     job = JOB.replace("{{ .Values.global.registry_url }}/{{ .Values", "custom.site/team/{{ .Values")
     made = package(tmp_path, {"charts/dag-installer-chart/templates/job.yaml": job})
-    with pytest.raises(ExtensionError, match="lies in a registry that was not given") as caught:
+    with pytest.raises(ExtensionError, match="is in a registry that was not given") as caught:
         planning.plan(made, [], names(), helm)
     assert caught.value.cause.endswith(": custom.site/team/dag-mean:0.0.0")
     assert caught.value.fix == "say that it is there: --images custom.site/team"
