@@ -67,6 +67,11 @@ def served_path(reference: str, own: str, served: Mapping[str, str]) -> str | No
     return None
 
 
+def is_host(text: str) -> bool:
+    """Return whether a registry can have this address in references: ``host[:port]``."""
+    return re.fullmatch(_DOMAIN, text, re.ASCII) is not None
+
+
 def is_public(host: str) -> bool:
     """Return whether a host is Docker's own registry, under any of its names."""
     return host in {_PUBLIC, f"index.{_PUBLIC}", _PUBLIC_API}

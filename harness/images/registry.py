@@ -14,7 +14,7 @@ from harness.errors import EnvironmentError_, ImageError
 from harness.images import engine, lending
 from harness.images.registry_login import RegistryLogin
 from harness.progress import OnProgress, quiet
-from harness.references import api_host, is_public, split_reference
+from harness.references import api_host, is_host, is_public, split_reference
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -49,6 +49,8 @@ class RegistryAnswerError(EnvironmentError_):
 
 
 _LOOPBACK = ("localhost", "127.")
+# besides httpx's own: a name with an empty label, and a port above 65535, which sockets refuse
+_FAILURES = (httpx.RequestError, httpx.InvalidURL, UnicodeError, OverflowError)
 
 
 def api_of(address: str) -> tuple[str, str]:
@@ -97,6 +99,8 @@ class RegistryClient:
         secure = url.startswith("https://")
         user = RegistryLogin(host) if secure or of_user else None
         try:
+            if not is_host(host):
+                raise httpx.InvalidURL("not an address of a registry")
             self._http = httpx.Client(
                 base_url=url,
                 timeout=timeout_s,
@@ -126,7 +130,7 @@ class RegistryClient:
         """Return whether a registry answers. The header counts: on some networks an interceptor answers everything."""
         try:
             answer = self._http.get("/v2/")
-        except (httpx.RequestError, EnvironmentError_):
+        except (*_FAILURES, EnvironmentError_):
             return False
         return answer.status_code == 200 and "docker-distribution-api-version" in answer.headers
 
@@ -184,7 +188,7 @@ class RegistryClient:
         """Delete a manifest; whether the registry does such a thing."""
         try:
             return self._http.delete(f"{self._path(repository)}/manifests/{digest}").status_code in {202, 404}
-        except (httpx.RequestError, httpx.InvalidURL, EnvironmentError_):
+        except (*_FAILURES, EnvironmentError_):
             return False
 
     def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
@@ -239,7 +243,7 @@ class RegistryClient:
         headers = {"Accept": ", ".join(MANIFEST_TYPES)}
         try:
             answer = self._http.request(method, path, headers=headers, follow_redirects=follow_redirects)
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except _FAILURES as error:
             raise EnvironmentError_(
                 f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
             ) from None

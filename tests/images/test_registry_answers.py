@@ -85,7 +85,18 @@ def test_a_request_that_fails_in_whatever_way_is_a_registry_that_does_not_answer
     assert "GET /v2/team/tool/tags/list" in caught.value.last_seen
 
 
-@pytest.mark.parametrize("reference", ["registry.site:port/x:1", "registry.site:99999999/x:1", "[::1/x:1"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "registry.site:port/x:1",
+        "registry.site:99999999/x:1",
+        "[::1/x:1",
+        "a..b/x:1",
+        "a.b:1:2/x:1",
+        "a.b?c/x:1",
+        "_.b/x:1",
+    ],
+)
 def test_a_reference_whose_host_cannot_be_one_is_an_error_that_names_it(reference: str) -> None:
     with pytest.raises(EnvironmentError_) as caught:
         manifests.exists(reference)
