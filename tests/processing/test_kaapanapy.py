@@ -208,8 +208,59 @@ def test_a_series_is_downloaded_as_files_named_after_their_instances(web, platfo
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"1.1.1.dcm", "1.1.2.dcm"}
 
 
-def test_without_a_study_nothing_can_be_downloaded(web, tmp_path):
-    assert web.download_series(series_uid="9.9", target_dir=tmp_path / "out") is False
+def test_without_a_study_the_filter_refuses_and_nothing_is_made(web, platform, tmp_path):
+    import requests
+
+    platform.answers["/series"] = (400, "application/json", b'{"error": "StudyInstanceUID parameter is required"}')
+    with pytest.raises(requests.HTTPError, match="400"):
+        web.download_series(series_uid="9.9", target_dir=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_series_that_is_not_mapped_ends_in_the_platforms_type_error_after_ten_attempts(web, platform, tmp_path):
+    series = f"/studies/{STUDY}/series/1.1"
+    platform.answers[f"{series}/instances"] = (204, "application/json", b"")
+    platform.answers[series] = (403, "text/plain", b"")
+    with pytest.raises(TypeError):
+        web.download_series(STUDY, "1.1", tmp_path / "out")
+    assert [path for _, path, _ in platform.requests] == [f"{series}/instances"] + [series] * 10
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_refused_list_of_instances_is_an_error_at_once(web, platform, tmp_path):
+    import requests
+
+    platform.answers[f"/studies/{STUDY}/series/1.1/instances"] = (403, "text/plain", b"")
+    with pytest.raises(requests.HTTPError, match="403"):
+        web.download_series(STUDY, "1.1", tmp_path / "out")
+    assert len(platform.requests) == 1
+
+
+def test_the_headers_of_the_token_can_be_taken_over(web):
+    assert web.auth_headers == {"Authorization": "Bearer t", "x-forwarded-access-token": "t"}
+    assert web.session.headers["x-forwarded-access-token"] == "t"
+
+
+def test_the_constants_of_the_index_have_the_platforms_names(platform):
+    tags = load("helper.HelperOpensearch").DicomTags
+    assert {name: value for name, value in vars(tags).items() if not name.startswith("__")} == {
+        "study_uid_tag": "0020000D StudyInstanceUID_keyword",
+        "series_uid_tag": "0020000E SeriesInstanceUID_keyword",
+        "SOPInstanceUID_tag": "00080018 SOPInstanceUID_keyword",
+        "modality_tag": "00080060 Modality_keyword",
+        "curated_modality_tag": "00000000 CuratedModality_keyword",
+        "protocol_name": "00181030 ProtocolName_keyword",
+        "dcmweb_endpoint_tag": "00020026 SourcePresentationAddress_keyword",
+        "custom_tag": "00000000 Tags_keyword",
+        "clinical_trial_protocol_id_tag": "00120020 ClinicalTrialProtocolID_keyword",
+        "is_series_complete_tag": "00000000 IsSeriesComplete_boolean",
+        "min_instance_number_tag": "00000000 MinInstanceNumber_integer",
+        "max_instance_number_tag": "00000000 MaxInstanceNumber_integer",
+        "missing_instance_numbers_tag": "00000000 MissingInstanceNumbers_integer",
+        "thumbnail_instance_uid_tag": "00000000 ThumbnailInstanceUID_keyword",
+    }
+    with pytest.raises(TypeError, match="index"):
+        load("helper.HelperOpensearch").HelperOpensearch().get_query_dataset({"match_all": {}})
 
 
 def test_when_the_series_does_not_come_its_instances_are_fetched_one_by_one(web, platform, tmp_path):
@@ -249,34 +300,88 @@ def test_a_notification_to_the_project_goes_to_its_path(platform, monkeypatch):
         service.Notification(title="t")
 
 
-def test_every_element_with_the_input_folder_is_processed(tmp_path):
-    utils = load("utils")
-    for name in ("a", "b"):
-        (tmp_path / name / "in").mkdir(parents=True)
-    (tmp_path / "c").mkdir()
+@pytest.fixture
+def elements(tmp_path, monkeypatch):
+    """A batch with the elements a and b, c without the input folder, and an empty working directory."""
+    batch, working = tmp_path / "batch", tmp_path / "working"
+    for name in ("a/in", "b/in", "c"):
+        (batch / name).mkdir(parents=True)
+    working.mkdir()
+    monkeypatch.chdir(working)
+    return batch
 
-    def work(operator_in_dir, operator_out_dir):
-        (operator_out_dir / "done").touch()
+
+def test_every_element_with_the_input_folder_is_processed_in_order(elements):
+    calls = []
+
+    def work(operator_in_dir, operator_out_dir, operator_get_ref_series_dir, mine):
+        assert operator_out_dir.is_dir()
+        calls.append((operator_in_dir, operator_out_dir, operator_get_ref_series_dir, mine))
         return True, operator_in_dir
 
-    assert len(utils.process_batches(tmp_path, "in", "out", work)) == 2
-    assert sorted(path.parent.parent.name for path in tmp_path.glob("*/out/done")) == ["a", "b"]
+    done = load("utils").process_batches(elements, "in", Path("out"), work, "ref", mine=1)
+    assert done is None
+    assert calls == [(elements / n / "in", elements / n / "out", elements / n / "ref", 1) for n in ("a", "b")]
+    assert not (elements / "c" / "out").exists()
+    assert [path.name for path in Path.cwd().iterdir()] == ["out"]  # as on the platform
 
 
-def test_an_element_that_fails_is_named_after_all_were_tried(tmp_path):
-    utils = load("utils")
-    for name in ("a", "b"):
-        (tmp_path / name / "in").mkdir(parents=True)
+def test_elements_without_the_folder_and_a_false_result_are_no_errors(elements):
+    utils, calls = load("utils"), []
+
+    def refuse(operator_in_dir, operator_out_dir):
+        calls.append(operator_in_dir)
+        return False, operator_in_dir
+
+    utils.process_batches(elements, "in", Path("out"), refuse)
+    assert len(calls) == 2
+    utils.process_batches(elements, "no-such-folder", Path("out"), refuse)
+    utils.process_batches(elements / "no-such-batch", "in", Path("out"), refuse)
+    assert len(calls) == 2
+
+
+def test_an_exception_ends_the_work_at_that_element(elements):
+    utils, calls = load("utils"), []
 
     def work(operator_in_dir, operator_out_dir):
-        if operator_in_dir.parent.name == "a":
-            raise ValueError("no")
-        (operator_out_dir / "done").touch()
-        return True, operator_in_dir
+        calls.append(operator_in_dir.parent.name)
+        raise ValueError("no")
 
-    with pytest.raises(RuntimeError, match="1 of 2 elements failed: a"):
-        utils.process_batches(tmp_path, "in", "out", work)
-    assert (tmp_path / "b" / "out" / "done").is_file()
+    with pytest.raises(ValueError, match="no"):
+        utils.process_single(elements / "a", "in", "out", work)
+    with pytest.raises(ValueError, match="no"):
+        utils.process_batches(elements, "in", Path("out"), work)
+    assert calls == ["a", "a"]
+
+
+@pytest.mark.parametrize("result", [None, True])
+def test_a_result_that_is_no_pair_is_a_type_error(elements, result):
+    with pytest.raises(TypeError):
+        load("utils").process_single(elements / "a", "in", "out", lambda **folders: result)
+
+
+def test_a_thread_count_is_taken_and_not_handed_on(elements):
+    utils, calls = load("utils"), []
+
+    def work(**keywords):
+        calls.append(sorted(keywords))
+        return True, ""
+
+    utils.process_single(elements / "a", "in", "out", work, thread_count=2)
+    assert calls == [["operator_in_dir", "operator_out_dir"]]
+    with pytest.raises(ValueError, match="max_workers"):
+        utils.process_single(elements / "a", "in", "out", work, thread_count=0)
+
+
+def test_folders_that_must_be_paths_are_not_taken_as_texts(elements):
+    utils = load("utils")
+    with pytest.raises(AttributeError, match="mkdir"):
+        utils.process_batches(elements, "in", "out", lambda **folders: (True, ""))
+    with pytest.raises(TypeError):
+        utils.process_single(str(elements / "a"), "in", "out", lambda **folders: (True, ""))
+    with pytest.raises(TypeError):
+        utils.is_batch_mode(str(elements.parent), "batch")
+    assert utils.is_batch_mode(elements.parent, "batch")
 
 
 def test_a_provider_that_stays_busy_is_asked_four_times_and_ends_in_an_http_error(platform, monkeypatch):

@@ -1,7 +1,10 @@
-"""Work through the elements of a run (services 4.2, runtime 8)."""
+"""Work through the elements of a run (services 4.2).
+
+As on the platform nothing is counted here: an element without the folder, or a function that answers False, is no
+error. Only an exception ends the work.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from kaapanapy.logger import get_logger
 
@@ -24,29 +27,15 @@ def get_user_id(username):
 
 
 def is_batch_mode(workflow_dir, batch_name):
-    """Whether the run has a batch folder with at least one element."""
-    batch = Path(workflow_dir) / batch_name
+    """Return whether the run has a batch folder with at least one element; ``workflow_dir`` is a ``Path``."""
+    batch = workflow_dir / batch_name
     return batch.is_dir() and any(path.is_dir() for path in batch.iterdir())
 
 
-def processing_function_wrapper(processing_function, *args, **kwargs):
-    """Call the function; its result must be a pair (ok, input). An exception counts as (False, None)."""
-    try:
-        ok, source = processing_function(*args, **kwargs)
-    except Exception:
-        logger.exception("%s failed", getattr(processing_function, "__name__", processing_function))
-        return False, None
-    return ok, source
-
-
-def _directories(base, operator_in_dir, operator_out_dir, operator_get_ref_series_dir):
-    directories = {
-        "operator_in_dir": Path(base) / operator_in_dir,
-        "operator_out_dir": Path(base) / operator_out_dir,
-    }
-    if operator_get_ref_series_dir:
-        directories["operator_get_ref_series_dir"] = Path(base) / operator_get_ref_series_dir
-    return directories
+def processing_function_wrapper(args):
+    """Call ``function(**keywords)`` for the pair ``args`` and return its result."""
+    function, keywords = args
+    return function(**keywords)
 
 
 def process_single(
@@ -55,12 +44,30 @@ def process_single(
     operator_out_dir,
     processing_function,
     operator_get_ref_series_dir=None,
+    thread_count=3,
     **kwargs,
 ):
-    """Call ``processing_function`` for one folder; its output folder is made first."""
-    directories = _directories(base_dir, operator_in_dir, operator_out_dir, operator_get_ref_series_dir)
-    directories["operator_out_dir"].mkdir(parents=True, exist_ok=True)
-    return processing_function_wrapper(processing_function, **directories, **kwargs)
+    """Call ``processing_function`` for one folder; its output folder is made first.
+
+    ``thread_count`` is taken and not handed on. Without the input folder there is only a warning.
+
+    Raises:
+        Exception: what the function raised.
+        TypeError: its result is no pair (ok, input).
+    """
+    source = base_dir / operator_in_dir
+    if not source.exists():
+        logger.warning("%s does not exist: nothing to do for %s", source, base_dir)
+        return
+    target = base_dir / operator_out_dir
+    target.mkdir(parents=True, exist_ok=True)
+    keywords = {"operator_in_dir": source, "operator_out_dir": target, **kwargs}
+    if operator_get_ref_series_dir:
+        keywords["operator_get_ref_series_dir"] = base_dir / operator_get_ref_series_dir
+    with ThreadPoolExecutor(thread_count) as pool:
+        ok, done = pool.submit(processing_function_wrapper, (processing_function, keywords)).result()
+    if ok:
+        logger.info("%s is done", done)
 
 
 def process_batches(
@@ -72,29 +79,22 @@ def process_batches(
     thread_count=3,
     **kwargs,
 ):
-    """Call ``processing_function`` for every element that has the input folder, some at a time.
+    """Call ``processing_function`` for every element that has the input folder, one after the other.
+
+    ``operator_out_dir`` must be a ``Path``. As on the platform, a folder of that name is also made in the working
+    directory.
 
     Raises:
-        RuntimeError: an element failed, or no element has the input folder.
+        Exception: what the function raised for the first element that failed; later ones are not reached.
     """
-    elements = [path for path in sorted(Path(batch_dir).iterdir()) if (path / operator_in_dir).is_dir()]
-    if not elements:
-        raise RuntimeError(f"no element below {batch_dir} has a folder {operator_in_dir}")
-    with ThreadPoolExecutor(thread_count) as pool:
-        results = list(
-            pool.map(
-                lambda element: process_single(
-                    element,
-                    operator_in_dir,
-                    operator_out_dir,
-                    processing_function,
-                    operator_get_ref_series_dir,
-                    **kwargs,
-                ),
-                elements,
-            )
+    operator_out_dir.mkdir(exist_ok=True)
+    for element in sorted(batch_dir.glob("*")):
+        process_single(
+            element,
+            operator_in_dir,
+            operator_out_dir,
+            processing_function,
+            operator_get_ref_series_dir,
+            thread_count,
+            **kwargs,
         )
-    failed = [element.name for element, (ok, _) in zip(elements, results, strict=True) if not ok]
-    if failed:
-        raise RuntimeError(f"{len(failed)} of {len(elements)} elements failed: {', '.join(failed)}")
-    return results

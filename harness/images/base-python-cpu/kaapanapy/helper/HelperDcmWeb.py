@@ -40,13 +40,12 @@ class HelperDcmWeb:
         self.dcmweb_rs_endpoint = dcmweb_rs_endpoint
         self.dcmweb_uri_endpoint = dcmweb_uri_endpoint
         self.access_token = access_token or get_project_user_access_token()
+        self.auth_headers = {
+            "Authorization": f"Bearer {self.access_token}",
+            "x-forwarded-access-token": self.access_token,
+        }
         self.session = requests.Session()
-        self.session.headers.update(
-            {
-                "Authorization": f"Bearer {self.access_token}",
-                "x-forwarded-access-token": self.access_token,
-            }
-        )
+        self.session.headers.update(self.auth_headers)
 
     def _list(self, path, params=None):
         """A QIDO answer: [] for 204, None for 404."""
@@ -86,8 +85,12 @@ class HelperDcmWeb:
         return self._search(f"/reject/studies/{studyUID}/series", {"SeriesInstanceUID": seriesUID})
 
     def _study_of(self, series_uid):
-        found = self._list("/studies", {"SeriesInstanceUID": series_uid})
-        return found[0]["0020000D"]["Value"][0] if found else None
+        """Study of a series, or ``None`` for an answer without an error that is no list either."""
+        response = self.session.get(f"{self.dcmweb_rs_endpoint}/series", params={"SeriesInstanceUID": series_uid})
+        response.raise_for_status()
+        if response.status_code != 200:
+            return None
+        return response.json()[0]["0020000D"]["Value"][0]
 
     def download_instance(self, study_uid, series_uid, instance_uid, target_dir):
         """One instance by WADO-URI as ``<target_dir>/<SOPInstanceUID>.dcm``."""
@@ -123,29 +126,37 @@ class HelperDcmWeb:
             pool.map(save, parts)
 
     def download_series(self, study_uid=None, series_uid=None, target_dir=None):
-        """A series as files ``<SOPInstanceUID>.dcm``.
+        """Write a series as files ``<SOPInstanceUID>.dcm`` and return True.
 
-        Ten attempts, five seconds apart, then instance by instance. False only when the study is not known.
+        Ten attempts, five seconds apart, then instance by instance. The folder stays after a failure.
+
+        Raises:
+            requests.HTTPError: there is no ``study_uid``, because the filter does not search without it (400); or
+                the list of instances, or one of them, was refused.
+            TypeError: the series is not mapped to the project: the filter lists no instances (204), the platform's
+                library has ``None`` for that and goes through it after its attempts (operators 2.6).
         """
-        study_uid = study_uid or self._study_of(series_uid)
         if not study_uid:
-            logger.error("no study found for series %s", series_uid)
-            return False
+            study_uid = self._study_of(series_uid)
+            if study_uid is None:
+                return False
         Path(target_dir).mkdir(parents=True, exist_ok=True)
-        instances = []
+        listed = self.session.get(f"{self.dcmweb_rs_endpoint}/studies/{study_uid}/series/{series_uid}/instances")
+        listed.raise_for_status()
+        instances = None
+        if listed.status_code == 200:
+            instances = [instance["00080018"]["Value"][0] for instance in listed.json()]
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                instances = self.get_instances_of_series(study_uid, series_uid)
-                if not instances:
-                    raise LookupError(f"the archive shows no instance of series {series_uid}")
                 self._download_multipart(study_uid, series_uid, target_dir)
                 return True
             except Exception as error:
                 logger.warning("series %s, attempt %s of %s: %s", series_uid, attempt, _ATTEMPTS, error)
                 if attempt < _ATTEMPTS:
                     time.sleep(_PAUSE_S)
-        for instance in instances or []:
-            uid = instance["00080018"]["Value"][0]
+        if instances is None:
+            logger.error("series %s is not mapped to the project: there is no list of its instances", series_uid)
+        for uid in instances:
             self.download_instance(study_uid, series_uid, uid, target_dir)
         return True
 

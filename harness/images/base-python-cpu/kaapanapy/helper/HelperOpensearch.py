@@ -2,7 +2,6 @@
 """Queries on the metadata of series (services 4.2, 11; operators 2.5)."""
 
 from kaapanapy.helper import get_opensearch_client
-from kaapanapy.settings import OpensearchSettings
 
 _PAGE = 10000
 
@@ -15,7 +14,7 @@ class DicomTags:
     SOPInstanceUID_tag = "00080018 SOPInstanceUID_keyword"
     modality_tag = "00080060 Modality_keyword"
     curated_modality_tag = "00000000 CuratedModality_keyword"
-    aetitle_tag = "00020026 SourcePresentationAddress_keyword"
+    dcmweb_endpoint_tag = "00020026 SourcePresentationAddress_keyword"
     custom_tag = "00000000 Tags_keyword"
     protocol_name = "00181030 ProtocolName_keyword"
     clinical_trial_protocol_id_tag = "00120020 ClinicalTrialProtocolID_keyword"
@@ -23,7 +22,7 @@ class DicomTags:
     min_instance_number_tag = "00000000 MinInstanceNumber_integer"
     max_instance_number_tag = "00000000 MaxInstanceNumber_integer"
     missing_instance_numbers_tag = "00000000 MissingInstanceNumbers_integer"
-    thumbnail_uid_tag = "00000000 ThumbnailInstanceUID_keyword"
+    thumbnail_instance_uid_tag = "00000000 ThumbnailInstanceUID_keyword"
 
 
 class HelperOpensearch:
@@ -31,7 +30,6 @@ class HelperOpensearch:
 
     def __init__(self):
         self.os_client = get_opensearch_client()
-        self.index = OpensearchSettings().default_index
 
     def execute_opensearch_query(self, index, query=None, source=None, sort=None, scroll=False):
         """All hits of a query, page by page, by descending SeriesInstanceUID unless ``sort`` says otherwise."""
@@ -47,7 +45,7 @@ class HelperOpensearch:
                 return hits
             body["search_after"] = page[-1]["sort"]
 
-    def get_query_dataset(self, query, index=None, only_uids=False, include_custom_tag="", exclude_custom_tag=""):
+    def get_query_dataset(self, query, index, only_uids=False, include_custom_tag="", exclude_custom_tag=""):
         """Hits of a query, or with ``only_uids`` their ids, cut to series with and without a user's tag."""
         must, must_not = [query], []
         if include_custom_tag:
@@ -60,11 +58,11 @@ class HelperOpensearch:
             DicomTags.SOPInstanceUID_tag,
             DicomTags.modality_tag,
             DicomTags.curated_modality_tag,
-            DicomTags.aetitle_tag,
+            DicomTags.dcmweb_endpoint_tag,
             DicomTags.protocol_name,
         ]
         hits = self.execute_opensearch_query(
-            index or self.index,
+            index,
             {"bool": {"must": must, "must_not": must_not}},
             False if only_uids else {"includes": fields},
         )
@@ -89,7 +87,7 @@ class HelperOpensearch:
                     "series-uid": hit["_source"][DicomTags.series_uid_tag],
                     "modality": hit["_source"][DicomTags.modality_tag],
                     "curated_modality": hit["_source"][DicomTags.curated_modality_tag],
-                    "source_presentation_address": hit["_source"].get(DicomTags.aetitle_tag),
+                    "source_presentation_address": hit["_source"].get(DicomTags.dcmweb_endpoint_tag),
                 }
             }
             for hit in hits
