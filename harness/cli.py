@@ -19,7 +19,7 @@ from harness.cli_context import context
 from harness.cli_images import images
 from harness.errors import UsageError
 from harness.exit_status import Verbs, prepare_streams
-from harness.form_options import form_values
+from harness.form_options import conf_document, form_values
 from harness.settings import DELIVERIES, Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _Command = Callable[..., Any]
 
 def _platform_options(command: _Command) -> _Command:
     for option in (
-        click.option("--platform", help="Platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
+        click.option("--platform", help="Platform profile: documented, 0.6.1, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
         click.option("--platform-registry", help="DEFAULT_REGISTRY of the platform, as images were built for it."),
         click.option("--platform-version", help="KAAPANA_BUILD_VERSION of the platform, the tag of its images."),
         click.option("--cluster", help="docker, kind or context:NAME."),
@@ -190,6 +190,11 @@ def build(
 @click.option("--dag", help="DAG to run, when the extension brings several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
 @click.option(
+    "--conf",
+    metavar="FILE|JSON",
+    help="Instead of --form: what a client of the platform's API posts, neither filled in nor checked.",
+)
+@click.option(
     "--param", "param", multiple=True, metavar="FILE|key=value", help="Extension parameters; may be given repeatedly."
 )
 @click.option("--project", help="Name of the project to run in; by default a new one.")
@@ -207,6 +212,7 @@ def run(
     dataset: Path | None,
     dag: str | None,
     form: tuple[str, ...],
+    conf: str | None,
     param: tuple[str, ...],
     project: str | None,
     timeout: str | None,
@@ -222,6 +228,7 @@ def run(
 
     settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
     values, text = form_values(form)
+    document = None if conf is None else _conf(conf, form, dag, dataset)
     param_values, param_text = form_values(param, "--param")
     # report wrong input before an environment takes minutes
     if out is not None:
@@ -240,7 +247,7 @@ def run(
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)
     directory = out if out is not None else _free_folder(Path("kaapana-report"), name)
-    finished = _run(settings, extension, artefacts, series, dag, values, text, project, directory, chosen)
+    finished = _run(settings, extension, artefacts, series, dag, values, text, document, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1
 
@@ -253,6 +260,7 @@ def _run(
     dag: str | None,
     values: Mapping[str, Any],
     text: Mapping[str, str],
+    conf: Mapping[str, Any] | None,
     project: str | None,
     directory: Path,
     params: Mapping[str, Any],
@@ -264,9 +272,30 @@ def _run(
         try:
             kaapana = Kaapana(environment, created, evidence=directory.parent, artefacts=artefacts)
             installed = kaapana.install(extension, params=params)
-            return installed.run(dataset=series or None, form=values, form_text=text, dag=dag, directory=directory)
+            return installed.run(
+                dataset=series or None, form=values, form_text=text, dag=dag, directory=directory, conf=conf
+            )
         finally:
             environment.remove_project(created)
+
+
+def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | None) -> dict[str, Any]:
+    """The document of ``--conf``; what is wrong with it is said before anything is started.
+
+    Raises:
+        UsageError: it is no document to post, or contradicts the other options.
+    """
+    from harness.run.posting import posted
+
+    if form:
+        raise UsageError("--form and --conf exclude each other", fix="write the values into the document of --conf")
+    document = conf_document(word)
+    post = posted(document, "--conf")
+    if post.dag_id is not None and dag not in (None, post.dag_id):
+        raise UsageError(f"--conf names the DAG {post.dag_id!r}, --dag {dag!r}")
+    if dataset is not None:
+        post.with_input(["1"])
+    return document
 
 
 def _check_extension(extension: Path | None, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Values of a command line: ``--form FILE`` and ``--form key=value``, and the same for ``--param``."""
+"""Values of a command line: ``--form FILE`` and ``--form key=value``, the same for ``--param``, and ``--conf``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,23 @@ def form_values(given: tuple[str, ...], option: str = "--form") -> tuple[dict[st
         text = {name: old for name, old in text.items() if name not in loaded}
         values.update(loaded)
     return values, text
+
+
+def conf_document(word: str, option: str = "--conf") -> dict[str, Any]:
+    """Return the document of ``--conf FILE|JSON``: text that begins with ``{`` is the document itself.
+
+    Raises:
+        UsageError: a file is missing, or there is no object in it.
+    """
+    if not word.lstrip().startswith("{"):
+        return _file_values(Path(word), option)
+    try:
+        document = documents.json_document(word)
+    except documents.DocumentError as error:
+        raise UsageError(f"{option} is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{option} holds no object")
+    return document
 
 
 def _file_values(path: Path, option: str) -> dict[str, Any]:

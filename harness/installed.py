@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from harness.run.follow import Lines, Listener, Redacting
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class InstalledExtension:
         timeout_s: float | None = None,
         form_text: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        conf: Mapping[str, Any] | None = None,
     ) -> Run:
         """Start a DAG with form values on a dataset, follow it to its end and collect what it left.
 
@@ -124,6 +126,9 @@ class InstalledExtension:
             timeout_s: seconds until the run is aborted; by default ``run_timeout`` of the settings.
             form_text: values as text, typed by the DAG's form; they win over ``form``.
             directory: folder for the evidence; by default a new one.
+            conf: what a client of the platform's API posts, instead of ``form``: the ``conf_data`` or the whole body.
+                It goes to the DAG as it is, no default is filled in and nothing is checked; a ``data_form`` in it that
+                names neither dataset nor identifiers means the series of ``dataset``.
 
         Returns:
             the run, also when it failed: ``assert run.succeeded`` says why.
@@ -134,7 +139,14 @@ class InstalledExtension:
         """
         from harness.platform.loss import named
         from harness.run.execute import Request, execute
+        from harness.run.posting import posted
         from harness.run.trigger import choose_dag
+
+        post = None if conf is None else posted(conf)
+        if post is not None and post.dag_id is not None:
+            if dag not in (None, post.dag_id):
+                raise UsageError(f"the conf names the DAG {post.dag_id!r}, but {dag!r} is chosen beside it")
+            dag = post.dag_id
 
         environment = self.kaapana.environment
         settings = environment.settings
@@ -147,6 +159,7 @@ class InstalledExtension:
             dataset=dataset,
             form=form or {},
             form_text=form_text or {},
+            posted=post,
             timeout_s=settings.run_timeout if timeout_s is None else timeout_s,
             platform=settings.platform,
             cluster=settings.cluster,

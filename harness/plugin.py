@@ -27,7 +27,7 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "--kaapana-platform",
         "platform",
-        {"metavar": "PROFILE", "help": "platform profile: documented, 0.6.0, 0.5.3, 0.5.0 or 0.4"},
+        {"metavar": "PROFILE", "help": "platform profile: documented, 0.6.1, 0.6.0, 0.5.3, 0.5.0 or 0.4"},
     ),
     (
         "--kaapana-platform-registry",

@@ -62,6 +62,14 @@ def test_a_run_that_succeeds_ends_with_0_and_leaves_run_json(platform: FakeEnvir
     assert platform.downs == [False]
 
 
+def test_a_conf_is_posted_as_it_is(platform: FakeEnvironment, tmp_path: Path) -> None:
+    result = invoke("run", "ext", "--out", tmp_path / "out", "--conf", '{"workflow_form": {"threshold_bins": "x"}}')
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "out/run.json").read_text())
+    assert (document["started_by"], document["form"]) == ("api", {"workflow_form": {"threshold_bins": "x"}})
+    assert [finding["rule"] for finding in document["findings"]] == ["api-only-start"]
+
+
 def test_a_run_that_fails_ends_with_1_and_prints_the_cause_first(platform: FakeEnvironment, tmp_path: Path) -> None:
     bad = outcome("Error", exit_code=1, log_tail=["ValueError: no foreground"])
     platform.airflow.tasks, platform.airflow.state = [task("otsus-method", "failed", outcome=bad)], "failed"
@@ -100,6 +108,11 @@ def test_what_goes_wrong_decides_the_exit_status_and_everything_is_removed(
         (["--input", "nowhere"], "nowhere"),
         (["--form", "missing.yaml"], "missing.yaml cannot be read"),
         (["--form", "treshold_bins=64"], "treshold_bins"),
+        (["--conf", "missing.json"], "--conf missing.json cannot be read"),
+        (["--conf", "{"], "--conf is no JSON"),
+        (["--conf", '{"workflow_form": 1}'], "--conf: workflow_form must be an object"),
+        (["--conf", "{}", "--form", "threshold_bins=64"], "--form and --conf exclude each other"),
+        (["--conf", '{"dag_id": "a"}', "--dag", "b"], "--conf names the DAG 'a', --dag 'b'"),
         (["--form", "threshold_bins=many"], "not a valid integer"),
         (["--dag", "other"], "has no DAG 'other'; it has otsus-method"),
         (["--timeout", "-1"], "positive number"),

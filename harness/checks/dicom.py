@@ -6,17 +6,20 @@ along the normal ``row direction x column direction``, as in :class:`harness.dat
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.series import Geometry, Series, Vector
+from harness.data.series import Geometry, Series
 from harness.errors import CheckError
+from harness.geometry.grid import Grid, Vector
 
 # a frame belongs to a grid position when it is nearer than this fraction of the spacing
 POSITION_TOLERANCE = 0.1
+_SAME_PLACE = 1e-3
 
 
 def as_series(source: Series | Path | str) -> Series:
@@ -89,33 +92,61 @@ def stack_geometry(
     )
 
 
-def placement(origin: Sequence[float], inner: Geometry, outer: Geometry) -> tuple[int, int, int]:
+def stack_planes(
+    origins: Sequence[Sequence[float]], regular: Geometry, *, tolerance: float = POSITION_TOLERANCE
+) -> Grid:
+    """The planes of a stack of frames: those of ``regular`` where every frame is on one, else the frames' own places.
+
+    Args:
+        origins: Image Position (Patient) of the frames, in any order; equal positions count once.
+        regular: what :func:`stack_geometry` makes of them.
+        tolerance: how far a frame may be from a plane, as a share of the spacing.
+    """
+    even = regular.grid
+    points = [_vector(origin) for origin in origins]
+    along = [float(np.dot(point, even.normal)) for point in points]
+    steps = [(distance - even.distances[0]) / regular.spacing[0] for distance in along]
+    if all(abs(step - round(step)) <= tolerance for step in steps):
+        return even
+    places = {round(distance / _SAME_PLACE): point for distance, point in zip(along, points, strict=True)}
+    return dataclasses.replace(even, origins=tuple(places[key] for key in sorted(places)))
+
+
+def placement(origin: Sequence[float], inner: Grid, outer: Grid) -> tuple[int, int, int]:
     """Index in ``outer`` of the first voxel of a frame of ``inner`` that starts at ``origin``.
+
+    Each plane of ``outer`` counts where it really is, so that neither a missing slice nor a tilt moves a voxel.
 
     Raises:
         CheckError: the frame does not lie on the voxels of ``outer``.
     """
-    if not np.allclose(inner.orientation, outer.orientation, rtol=0, atol=1e-3):
+    mine, its = ((*grid.row_direction, *grid.column_direction) for grid in (inner, outer))
+    if not np.allclose(mine, its, rtol=0, atol=1e-3):
         raise CheckError(
-            f"the segmentation is in planes of orientation {_numbers(inner.orientation)}, "
-            f"its source in {_numbers(outer.orientation)}"
+            f"the segmentation is in planes of orientation {_numbers(mine)}, its source in {_numbers(its)}"
         )
-    if not np.allclose(inner.spacing[1:], outer.spacing[1:], rtol=0, atol=1e-3):
+    if not np.allclose(inner.pixel_spacing, outer.pixel_spacing, rtol=0, atol=1e-3):
         raise CheckError(
-            f"the segmentation has pixels of {_numbers(inner.spacing[1:])} mm, "
-            f"its source of {_numbers(outer.spacing[1:])} mm"
+            f"the segmentation has pixels of {_numbers(inner.pixel_spacing)} mm, "
+            f"its source of {_numbers(outer.pixel_spacing)} mm"
         )
-    shift = np.asarray([float(value) for value in origin]) - np.asarray(outer.origin)
-    axes = (outer.slice_direction, outer.column_direction, outer.row_direction)
-    steps = [float(np.dot(shift, axis)) / step for axis, step in zip(axes, outer.spacing, strict=True)]
-    first, second, third = (round(step) for step in steps)
-    if any(abs(step - round(step)) > POSITION_TOLERANCE for step in steps):
+    start = np.asarray([float(value) for value in origin])
+    along = float(np.dot(start, outer.normal))
+    distances, widths = outer.distances, outer.widths
+    nearest = min(range(len(distances)), key=lambda index: abs(distances[index] - along))
+    steps = [(along - distances[nearest]) / widths[nearest]]
+    shift = start - np.asarray(outer.origins[nearest])
+    axes = (outer.column_direction, outer.row_direction)
+    steps += [float(np.dot(shift, axis)) / step for axis, step in zip(axes, outer.pixel_spacing, strict=True)]
+    # beyond the ends the stack goes on in thought: such a frame may be there as long as it is empty
+    in_a_gap = distances[0] < along < distances[-1] and round(steps[0]) != 0
+    if in_a_gap or any(abs(step - round(step)) > POSITION_TOLERANCE for step in steps):
         raise CheckError(
             "the segmentation's voxels lie between those of its source "
-            f"(a frame starts at slice, row, column {_numbers(steps)})",
+            f"(a frame starts {_numbers(steps)} slices, rows, columns from slice {nearest} of the source)",
             fix="write the mask on the voxels of the image it was made from",
         )
-    return first, second, third
+    return nearest + round(steps[0]), round(steps[1]), round(steps[2])
 
 
 def _vector(values: Any) -> Vector:

@@ -11,17 +11,19 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from harness.checks.dicom import as_series, differences, placement, stack_geometry
-from harness.checks.segmentation_rules import SEGMENTATION_STORAGE, problems_of
+from harness.checks.dicom import as_series, differences, placement, stack_geometry, stack_planes
+from harness.checks.segmentation_rules import is_label_map, problems_of
 from harness.checks.verdict import Verdict
+from harness.contract.dicom import SEGMENTATION_CLASSES
 from harness.data.series import Geometry, Series
 from harness.errors import CheckError
+from harness.geometry.grid import Grid
 
 Mask = NDArray[np.bool_]
 
 
 class Segmentation:
-    """One DICOM SEG object.
+    """One DICOM SEG object, a label map (PS3.3 A.51, Label Map Segmentation Storage) included.
 
     Args:
         path: the file.
@@ -40,7 +42,7 @@ class Segmentation:
         except (pydicom.errors.InvalidDicomError, OSError, EOFError) as error:
             raise CheckError(f"{self.path.name} cannot be read as DICOM: {error}", evidence=str(path)) from None
         sop_class = str(self.dataset.get("SOPClassUID", ""))
-        if sop_class != SEGMENTATION_STORAGE:
+        if sop_class not in SEGMENTATION_CLASSES:
             name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
             raise CheckError(f"{self.path.name} is not a segmentation but {name}", evidence=str(path))
 
@@ -54,9 +56,8 @@ class Segmentation:
 
     @property
     def labels(self) -> list[str]:
-        """Segment Label of each segment, in the order of the segment numbers."""
-        segments = sorted(self.dataset.get("SegmentSequence", []), key=lambda item: int(item.SegmentNumber))
-        return [str(item.get("SegmentLabel", "")) for item in segments]
+        """Segment Label of each segment, in the order of the segment numbers; without a described background."""
+        return [label for label, _ in sorted(self._segments, key=lambda segment: segment[1])]
 
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
@@ -90,60 +91,114 @@ class Segmentation:
         A SEG that leaves empty slices out has another shape; its masks are on the series' grid nevertheless.
         """
         series = as_series(series)
-        if series.geometry is None:
-            return Verdict(False, f"lies on {series.name}", f"series {series.name} is not a regular volume")
-        return Verdict.of_problems(f"lies on {series.name}", differences(self.own_geometry, series.geometry))
+        if series.geometry is not None:
+            return Verdict.of_problems(f"lies on {series.name}", differences(self.own_geometry, series.geometry))
+        if series.planes is None:
+            why = series.problems[0].text if series.problems else "it has no geometry"
+            return Verdict(False, f"lies on {series.name}", f"series {series.name} is not a volume: {why}")
+        return Verdict.of_problems(f"lies on {series.name}", self._beside(series.planes))
+
+    def _beside(self, planes: Grid) -> list[str]:
+        """What keeps the frames from being the source's slices, which are not evenly spaced."""
+        found = []
+        if self.own_planes.shape[1:] != planes.shape[1:]:
+            found.append(f"{self.own_planes.shape[1:]} voxels (rows, columns) instead of {planes.shape[1:]}")
+        taken = set()
+        for origin in self._own[1]:
+            try:
+                taken.add(placement(origin, self.own_planes, planes))
+            except CheckError as error:
+                return [*found, error.cause]
+        if taken != {(index, 0, 0) for index in range(planes.shape[0])}:
+            found.append(f"its {len(taken)} planes are not the {planes.shape[0]} slices of the series")
+        return found
 
     @functools.cached_property
     def own_geometry(self) -> Geometry:
-        """The grid of the frames that are stored in the SEG."""
+        """The grid of the frames that are stored in the SEG; those that it leaves out count."""
+        return self._own[0]
+
+    @functools.cached_property
+    def own_planes(self) -> Grid:
+        """The true position of the planes of :attr:`own_geometry`, or of the frames where these are unevenly spaced."""
+        geometry, origins = self._own
+        return stack_planes(origins, geometry)
+
+    @functools.cached_property
+    def _own(self) -> tuple[Geometry, list[Any]]:
+        """The regular grid of the frames, and the position of each."""
         shared, frames = _groups(self.dataset)
         measures = _item(frames[0], shared, "PixelMeasuresSequence")
         orientation = _item(frames[0], shared, "PlaneOrientationSequence").ImageOrientationPatient
         spacing = [float(value) for value in measures.PixelSpacing]
         thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0)
-        return stack_geometry(
-            [_item(frame, shared, "PlanePositionSequence").ImagePositionPatient for frame in frames],
+        origins = [_item(frame, shared, "PlanePositionSequence").ImagePositionPatient for frame in frames]
+        geometry = stack_geometry(
+            origins,
             orientation,
             (spacing[0], spacing[1]),
             (int(self.dataset.Rows), int(self.dataset.Columns)),
             thickness=thickness,
         )
+        return geometry, origins
+
+    @functools.cached_property
+    def planes(self) -> Grid:
+        """The true position of each slice of the masks: of the referenced source, else :attr:`own_planes`."""
+        uids, _ = _read_references(self.dataset)
+        for series in self._sources:
+            if series.series_instance_uid in uids and series.planes is not None:
+                return series.planes
+        return self.own_planes
 
     @functools.cached_property
     def geometry(self) -> Geometry:
-        """The grid on which masks are given: that of the referenced source, otherwise :attr:`own_geometry`."""
-        uids, _ = _read_references(self.dataset)
-        for series in self._sources:
-            if series.series_instance_uid in uids and series.geometry is not None:
-                return series.geometry
-        return self.own_geometry
+        """The regular grid on which masks are given: that of the referenced source, else :attr:`own_geometry`.
+
+        Raises:
+            CheckError: the slices are not evenly spaced; :attr:`planes` says where each of them is.
+        """
+        if not self.planes.is_even or self.planes.is_sheared:
+            raise CheckError(
+                f"the slices that {self.path.name} was made from are not one regular grid",
+                fix="use planes: it has the true position of every slice",
+            )
+        return Geometry.of(self.planes)
 
     def mask(self, label: str) -> Mask:
-        """Voxels of one label, ``(slice, row, column)`` on :attr:`geometry`; fractional values count from one half.
+        """Voxels of one label, ``(slice, row, column)`` on :attr:`planes`; fractional values count from one half.
 
         Raises:
             CheckError: there is no such label, or the SEG does not lie on the voxels of its source.
         """
         number = self._number(label)
         shared, frames = _groups(self.dataset)
-        target = self.geometry
+        target = self.planes
         result: Mask = np.zeros(target.shape, dtype=np.bool_)
         pixels = self._pixels
         for index, frame in enumerate(frames):
-            if _segment_number(frame, shared) != number:
+            if not self.is_label_map and _segment_number(frame, shared) != number:
                 continue
-            origin = _item(frame, shared, "PlanePositionSequence").ImagePositionPatient
-            _paste(result, pixels[index], placement(origin, self.own_geometry, target))
+            plane = pixels[index] == number if self.is_label_map else pixels[index]
+            if plane.any():
+                origin = _item(frame, shared, "PlanePositionSequence").ImagePositionPatient
+                _paste(result, plane, placement(origin, self.own_planes, target))
         return result
+
+    @property
+    def is_label_map(self) -> bool:
+        """Whether the values of the pixels are the numbers of the segments."""
+        return is_label_map(self.dataset)
 
     def voxels(self, label: str) -> int:
         """Number of voxels of the label."""
         return int(np.count_nonzero(self.mask(label)))
 
     def volume_ml(self, label: str) -> float:
-        """Volume of the label in millilitres."""
-        return self.voxels(label) * self.geometry.voxel_ml
+        """Volume of the label in millilitres; a slice stands for the space half way to its neighbours."""
+        area = self.planes.pixel_spacing[0] * self.planes.pixel_spacing[1]
+        counts = np.count_nonzero(self.mask(label), axis=(1, 2))
+        return float(np.dot(counts, self.planes.widths)) * area / 1000.0
 
     def dice(self, label: str, truth: NDArray[Any]) -> float:
         """Dice coefficient, 0 to 1, of the label and a mask in the source's ``(slice, row, column)`` order.
@@ -164,8 +219,8 @@ class Segmentation:
         return 2.0 * int(np.count_nonzero(mine & other)) / total
 
     @functools.cached_property
-    def _pixels(self) -> Mask:
-        """All frames as ``(frame, row, column)``."""
+    def _pixels(self) -> NDArray[Any]:
+        """All frames as ``(frame, row, column)``: whether it is set, or the number of the segment in a label map."""
         try:
             pixels: NDArray[Any] = np.asarray(self.dataset.pixel_array)
         except Exception as error:
@@ -174,14 +229,21 @@ class Segmentation:
             ) from None
         if pixels.ndim == 2:
             pixels = pixels[np.newaxis]
+        if self.is_label_map:
+            return pixels
         if str(self.dataset.get("SegmentationType", "BINARY")) == "FRACTIONAL":
             return np.asarray(pixels >= 0.5 * int(self.dataset.get("MaximumFractionalValue", 255)), dtype=np.bool_)
         return np.asarray(pixels != 0, dtype=np.bool_)
 
+    @property
+    def _segments(self) -> list[tuple[str, int]]:
+        """Label and number of the segments; the number 0 of a label map is the background."""
+        items = self.dataset.get("SegmentSequence", [])
+        found = [(str(item.get("SegmentLabel", "")), int(item.SegmentNumber)) for item in items]
+        return [segment for segment in found if segment[1] != 0 or not self.is_label_map]
+
     def _number(self, label: str) -> int:
-        segments = [
-            (str(s.get("SegmentLabel", "")), int(s.SegmentNumber)) for s in self.dataset.get("SegmentSequence", [])
-        ]
+        segments = self._segments
         exact = [number for text, number in segments if text == label]
         found = exact or [number for text, number in segments if text.casefold() == label.casefold()]
         if len(found) == 1:

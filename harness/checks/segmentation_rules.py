@@ -7,7 +7,8 @@ from typing import Any
 
 import pydicom
 
-SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
+from harness.contract.dicom import LABEL_MAP_STORAGE
+
 _REQUIRED = (
     "SOPInstanceUID",
     "StudyInstanceUID",
@@ -24,6 +25,7 @@ _REQUIRED = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
     "ContentLabel",
+    "SOPClassUID",
 )
 _UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _CODES = ("SegmentedPropertyCategoryCodeSequence", "SegmentedPropertyTypeCodeSequence")
@@ -51,11 +53,19 @@ def _identity(dataset: pydicom.Dataset) -> Iterator[str]:
         yield "the file's meta header names another SOP instance than the object itself"
     if dataset.Modality != "SEG":
         yield f"Modality is {dataset.Modality}, a segmentation must have SEG"
+    kind, label_map = dataset.SegmentationType, dataset.SOPClassUID == LABEL_MAP_STORAGE
+    if label_map != (kind == "LABELMAP"):
+        name = "Label Map Segmentation Storage" if label_map else "Segmentation Storage"
+        yield f"SegmentationType is {kind}, which an object of {name} cannot have"
 
 
 def _segments(dataset: pydicom.Dataset) -> Iterator[str]:
     numbers = [int(item.get("SegmentNumber", -1)) for item in dataset.SegmentSequence]
-    if numbers != list(range(1, len(numbers) + 1)):
+    if is_label_map(dataset):
+        # any values, in this order; 0 may describe the background (PS3.3 C.8.20.2)
+        if numbers != sorted(set(numbers)) or numbers[0] < 0:
+            yield f"segments are numbered {numbers}, they must be different and ascend"
+    elif numbers != list(range(1, len(numbers) + 1)):
         yield f"segments are numbered {numbers}, they must count from 1 in steps of 1"
     for item, number in zip(dataset.SegmentSequence, numbers, strict=True):
         if not str(item.get("SegmentLabel", "")).strip():
@@ -83,15 +93,16 @@ def _frames(dataset: pydicom.Dataset) -> Iterator[str]:
     shared = dataset.SharedFunctionalGroupsSequence[0] if dataset.SharedFunctionalGroupsSequence else pydicom.Dataset()
     numbers = {int(item.get("SegmentNumber", -1)) for item in dataset.SegmentSequence}
     used = set()
-    for name in (
-        "PixelMeasuresSequence",
-        "PlaneOrientationSequence",
-        "PlanePositionSequence",
-        "SegmentIdentificationSequence",
-    ):
+    named = ["PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence"]
+    if not is_label_map(dataset):
+        named.append("SegmentIdentificationSequence")
+    for name in named:
         without = [index for index, frame in enumerate(groups, 1) if not (frame.get(name) or shared.get(name))]
         if without:
             yield f"{name} missing in {len(without)} of {len(groups)} frames, first in frame {without[0]}"
+    if is_label_map(dataset):
+        yield from _label_values(dataset, numbers)
+        return
     for index, frame in enumerate(groups, 1):
         identification = frame.get("SegmentIdentificationSequence") or shared.get("SegmentIdentificationSequence")
         if identification:
@@ -102,6 +113,25 @@ def _frames(dataset: pydicom.Dataset) -> Iterator[str]:
     unused = sorted(numbers - used)
     if unused:
         yield f"segment {', '.join(map(str, unused))} has no frame"
+
+
+def is_label_map(dataset: pydicom.Dataset) -> bool:
+    """Return whether the values of the pixels are the numbers of the segments."""
+    return str(dataset.get("SegmentationType", "")) == "LABELMAP"
+
+
+def _label_values(dataset: pydicom.Dataset, numbers: set[int]) -> Iterator[str]:
+    """Whether every value has a segment and every segment voxels."""
+    import numpy as np
+
+    try:
+        values = {int(value) for value in np.unique(dataset.pixel_array)}
+    except Exception:  # whatever a damaged object raises: what is wrong with its pixels is said elsewhere
+        return
+    if unknown := sorted(values - numbers - {0}):
+        yield f"pixels have the value(s) {', '.join(map(str, unknown[:10]))}, which no segment describes"
+    if empty := sorted(numbers - values - {0}):
+        yield f"segment {', '.join(map(str, empty))} has no pixel"
 
 
 def _pixels(dataset: pydicom.Dataset) -> Iterator[str]:

@@ -63,7 +63,7 @@ def _write_index(folder: Path, series: Series, truth: Path | None) -> None:
     fields = {
         field.name: getattr(series, field.name)
         for field in dataclasses.fields(series)
-        if field.name not in {"path", "instances", "truth", "geometry"}
+        if field.name not in {"path", "instances", "truth", "geometry", "grid", "problems"}
     }
     names: list[str] = []
     if truth is not None:

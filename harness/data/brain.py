@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from harness.data._packages import package_files
 from harness.data._store import default_cache, prepared
-from harness.data.series import Geometry, Series, Vector
+from harness.data.series import Geometry, Series
+from harness.geometry.grid import Vector
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data._geometry import along_normal, geometry_of
 from harness.data._pixels import pixel_problem
 from harness.data._scan import scan
-from harness.data.series import Instance, Series
+from harness.data.series import Geometry, Instance, Series
 from harness.errors import InputDataError
+from harness.geometry import facts, judge
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -22,13 +22,8 @@ if TYPE_CHECKING:
 _NAMED = 5
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _REQUIRED_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-# What is kept of a file: everything that grouping, geometry and the length of the pixel data need.
-_TAGS = [
-    *_REQUIRED_UIDS,
-    "Modality", "PatientID", "SeriesDescription", "FrameOfReferenceUID", "InstanceNumber", "NumberOfFrames",
-    "Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation",
-    "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "ImageOrientationPatient", "ImagePositionPatient",
-]  # fmt: skip
+# what is kept of a file: everything that grouping, geometry and the length of the pixel data need
+_TAGS = [*_REQUIRED_UIDS, "PatientID", "SeriesDescription", "FrameOfReferenceUID", *facts.KEYWORDS]
 
 
 class _NotDicomError(Exception):
@@ -165,14 +160,16 @@ def _without_copies(
 
 
 def _series(items: list[tuple[Path, FileDataset]]) -> Series:
-    def order(item: tuple[Path, FileDataset]) -> tuple[float, int, str]:
-        distance = along_normal(item[1])
-        return (distance or 0.0, int(item[1].get("InstanceNumber") or 0), str(item[1].SOPInstanceUID))
-
-    items = sorted(items, key=order)
+    by_name = {path.name: (path, data) for path, data in items}
+    if len(by_name) < len(items):  # one name in several folders
+        by_name = {str(path): (path, data) for path, data in items}
+    judged = judge([facts.facts_of(data, name) for name, (_, data) in by_name.items()])
+    items = [by_name[image.file] for image in judged.images]
     first = items[0][1]
     parents = {path.parent for path, _ in items}
     modality = str(first.get("Modality") or "OT")
+    # a multi-frame image is a volume of its own, but masks are not compared with it frame by frame
+    regular = judged.grid if judged.is_regular and all(image.frames == 1 for image in judged.images) else None
     return Series(
         name=str(first.get("SeriesDescription") or modality),
         path=parents.pop() if len(parents) == 1 else _common_parent(parents),
@@ -182,7 +179,9 @@ def _series(items: list[tuple[Path, FileDataset]]) -> Series:
         patient_id=str(first.get("PatientID") or ""),
         frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or ""),
         instances=tuple(Instance(path, str(data.SOPInstanceUID), str(data.SOPClassUID)) for path, data in items),
-        geometry=geometry_of([data for _, data in items]),
+        geometry=None if regular is None else Geometry.of(regular),
+        grid=judged.grid,
+        problems=judged.problems,
     )
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.geometry.grid import Grid, Vector
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Vector = tuple[float, float, float]
+    from harness.geometry.judgement import Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,31 @@ class Geometry:
     def orientation(self) -> tuple[float, ...]:
         """The six numbers of ImageOrientationPatient."""
         return (*self.row_direction, *self.column_direction)
+
+    @classmethod
+    def of(cls, grid: Grid) -> Geometry:
+        """Return the regular volume that evenly spaced planes make."""
+        return cls(
+            shape=grid.shape,
+            spacing=(grid.spacing, *grid.pixel_spacing),
+            origin=grid.origins[0],
+            row_direction=grid.row_direction,
+            column_direction=grid.column_direction,
+            slice_direction=grid.normal,
+        )
+
+    @property
+    def grid(self) -> Grid:
+        """The position of every plane."""
+        return Grid(
+            rows=self.shape[1],
+            columns=self.shape[2],
+            pixel_spacing=self.spacing[1:],
+            row_direction=self.row_direction,
+            column_direction=self.column_direction,
+            origins=tuple(self.position(index, 0, 0) for index in range(self.shape[0])),
+            thickness=self.spacing[0],
+        )
 
     @property
     def voxel_ml(self) -> float:
@@ -108,6 +135,9 @@ class Series:
         instances: the files, along the slice direction where there is a geometry, by instance number otherwise.
         geometry: ``None`` where the files are not one regular volume of single-frame slices.
         truth: ground truth masks by name; empty where nobody knows the truth.
+        grid: the true position of every slice, evenly spaced or not; ``None`` where they are not parallel, not of one
+            size, several at one place, or do not say where they lie.
+        problems: why it is not one regular volume, and what else tools stumble over.
     """
 
     name: str
@@ -120,6 +150,13 @@ class Series:
     instances: tuple[Instance, ...]
     geometry: Geometry | None
     truth: Mapping[str, Any] = dataclasses.field(default_factory=Truth, compare=False, repr=False)
+    grid: Grid | None = dataclasses.field(default=None, compare=False, repr=False)
+    problems: tuple[Problem, ...] = dataclasses.field(default=(), compare=False, repr=False)
+
+    @property
+    def planes(self) -> Grid | None:
+        """The true position of every slice, also of a series that was made with a ``geometry`` only."""
+        return self.geometry.grid if self.grid is None and self.geometry is not None else self.grid
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -148,7 +185,6 @@ class Series:
 
     def _volume(self) -> Geometry:
         if self.geometry is None:
-            raise ValueError(
-                f"series {self.name} ({self.series_instance_uid}) is not a regular volume: it has no geometry"
-            )
+            why = self.problems[0].text if self.problems else "it has no geometry"
+            raise ValueError(f"series {self.name} ({self.series_instance_uid}) is not a regular volume: {why}")
         return self.geometry

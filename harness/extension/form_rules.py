@@ -1,80 +1,134 @@
-"""Check the values of a form: types, required values, the JSON schema (runtime 11)."""
+"""The rules by which the page lets a form go, or not (runtime 11.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import jsonschema
 
 from harness.documents import shown
 from harness.errors import FormError
-from harness.extension.form_schema import describe, effective
+from harness.extension.form_schema import Properties, describe
 from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
 
 _LONGEST_MESSAGE = 500
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
+# what the renderer checks; type, format, uniqueItems, additionalProperties and a list of constants it does not
+_CHECKED: Final = frozenset(
+    {
+        "minItems", "maxItems", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum",
+        "exclusiveMaximum", "enum",
+    }
+)  # fmt: skip
+_API = "the page never starts this DAG; through the API it can be started: conf= in a test, --conf on the command line"
 
 
-def check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
-    kinds = schema.get("type")
-    wanted = [kinds] if isinstance(kinds, str) else list(kinds or [])
-    for kind in wanted:
-        types = _TYPES.get(kind)
-        if types is None or (isinstance(value, types) and (kind == "boolean" or not isinstance(value, bool))):
-            return
-        # JavaScript's 2.0 is an integer
-        if kind == "integer" and isinstance(value, float) and value.is_integer():
-            return
-    if wanted:
-        raise FormError(
-            f"{form}: {name} must be of type {' or '.join(wanted)}, got {shown(value)} ({type(value).__name__})",
-            fix=describe(name, schema),
-        )
+@dataclasses.dataclass(frozen=True)
+class PageRules:
+    """What the releases do differently.
+
+    Attributes:
+        confirmation_required: a ``confirmation`` that is not true is refused (runtime 17).
+        enum_exempt: a ``required`` key counts for nothing where an ``enum`` stands beside it.
+    """
+
+    confirmation_required: bool = True
+    enum_exempt: bool = True
 
 
-def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any], within: str = "") -> None:
-    """The page's own rule: a property with a ``required`` key of any value, and no ``enum`` (runtime 11.3).
+AS_BUILT: Final = PageRules()
+"""Of release 0.6.0."""
 
-    It holds at any depth, but not below a ``oneOf``.
+
+def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any], rules: PageRules) -> None:
+    """Apply the page's own rule for every ``required`` key of a plain value, wherever it stands but below ``oneOf``.
+
+    The page looks for the name right above the key at the top level of the form's data, so that some keys can never
+    be satisfied.
+
+    Raises:
+        FormError: a value is missing, or the form can never be submitted.
+    """
+    for path, flagged in _flags(schema, ()):
+        if rules.enum_exempt and "enum" in flagged:
+            continue
+        name = path[-1] if path else form
+        at_top = path[:1] == ("properties",) and len(path) == 2
+        if "." in name:
+            raise _never(form, name, "the page splits names at dots", "leave the dot out of the name")
+        if name not in filled and not at_top:
+            where = ".".join(part for part in path if part not in ("properties", "items")) or name
+            raise _never(
+                form,
+                where,
+                f"the page looks for {name!r} at the top level of the form",
+                "list the names in `required: [...]` of the object around it",
+            )
+        _check_value(form, name, flagged, filled.get(name))
+
+
+def _flags(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Schemas that carry a ``required`` key of a plain value, with their paths."""
+    if isinstance(value, Mapping):
+        is_names = bool(path) and path[-1] == "properties" and (len(path) < 2 or path[-2] != "properties")
+        if path and not is_names and "required" in value and not isinstance(value["required"], (list, Mapping)):
+            yield path, value
+        for key, inner in value.items():
+            if key != "oneOf":
+                yield from _flags(inner, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flags(inner, (*path, str(index)))
+
+
+def _check_value(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            if item is True or isinstance(item, Mapping | list) or (isinstance(item, int | float) and item):
+                raise _never(
+                    form, name, f"the page treats the element {shown(item)} as a text", "leave the `required` key out"
+                )
+            if isinstance(item, str) and item.strip():
+                return
+    elif value is not None and value != "":
+        return
+    note = ""
+    if schema.get("required") is False:
+        note = "the platform's page treats `required: False` like True"
+    raise FormError(
+        f"{form}: the required value {name!r} is missing", last_seen=note, fix=f"give it: {describe(name, schema)}"
+    )
+
+
+def _never(form: str, name: str, why: str, change: str) -> FormError:
+    return FormError(
+        f"{form}: the `required` key of {name!r} can never be satisfied: {why}", last_seen=_API, fix=change
+    )
+
+
+def check_listed(form: str, schema: Mapping[str, Any], properties: Properties, filled: Mapping[str, Any]) -> None:
+    """Check the object-level list of required names.
+
+    Raises:
+        FormError: one of them has no value.
     """
     listed = schema.get("required")
-    names = [str(name) for name in listed] if isinstance(listed, list) else []
-    for name, value in (schema.get("properties") or {}).items():
-        if isinstance(value, Mapping) and "required" in value and "enum" not in value:
-            names.append(name)
-    for name in dict.fromkeys(names):
-        value = filled.get(name)
-        empty = value is None or value == "" or value == []
-        if isinstance(value, list) and any(isinstance(item, str) and not item.strip() for item in value):
-            empty = True
-        if empty:
-            properties = schema.get("properties") or {}
-            note = ""
-            if (properties.get(name) or {}).get("required") is False:
-                note = "the platform's page treats `required: False` like True"
+    for name in dict.fromkeys(map(str, listed if isinstance(listed, list) else ())):
+        if filled.get(name) in (None, "", []):
             raise FormError(
-                f"{form}: the required value {within + name!r} is missing",
-                last_seen=note,
+                f"{form}: the required value {name!r} is missing",
                 fix=f"give it: {describe(name, properties.get(name))}",
             )
-    for name, value in (schema.get("properties") or {}).items():
-        if isinstance(value, Mapping) and value.get("properties"):
-            inner = filled.get(name)
-            check_required(form, value, inner if isinstance(inner, Mapping) else {}, f"{within}{name}.")
 
 
-def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
-    properties = effective(schema, filled)
-    clean = _clean({**schema, "properties": properties})
-    validator = bounded_validator(clean)
+def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, filled: Mapping[str, Any]) -> None:
+    """Apply what the renderer checks: bounds, lengths, patterns and the membership of an ``enum``.
+
+    Raises:
+        FormError: a value breaks a rule, or the DAG's form is no usable schema.
+    """
+    validator = bounded_validator(_clean({"required": schema.get("required"), "properties": properties}))
     try:
         problems = sorted(validator.iter_errors(dict(filled)), key=lambda problem: list(map(str, problem.path)))
     except SlowPatternError as error:
@@ -103,6 +157,14 @@ def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]
         )
 
 
+def holds(condition: Any, values: Mapping[str, Any]) -> bool:
+    """Return whether values fulfil the schema of an ``if``; one that is none counts as not fulfilled."""
+    try:
+        return next(iter(bounded_validator(condition).iter_errors(dict(values))), None) is None
+    except Exception:  # the browser's validator throws as well, and the page shows neither part
+        return False
+
+
 def _message(problem: jsonschema.ValidationError) -> str:
     return problem.message if len(problem.message) <= _LONGEST_MESSAGE else f"{problem.message[:_LONGEST_MESSAGE]}..."
 
@@ -118,10 +180,7 @@ def _culprit(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
 
 
 def _clean(schema: Any) -> Any:
-    """Return the schema without the page's own ``required`` flags, which no validator understands.
-
-    What a branch adds is judged where the form is filled; a validator would demand the branch of the whole object.
-    """
+    """The schema with the keywords that the renderer checks and no others."""
     if not isinstance(schema, Mapping):
         return schema
     clean: dict[str, Any] = {}
@@ -131,19 +190,19 @@ def _clean(schema: Any) -> Any:
                 clean[key] = value
         elif key == "properties" and isinstance(value, Mapping):
             clean[key] = {name: _clean(inner) for name, inner in value.items() if isinstance(inner, Mapping)}
-        elif key in {"items"}:
+        elif key == "items" and isinstance(value, Mapping):
             clean[key] = _clean(value)
-        elif key in {"oneOf", "anyOf"} and isinstance(value, list):
-            if not any(isinstance(branch, Mapping) and "properties" in branch for branch in value):
-                clean[key] = [_clean(branch) for branch in value]
-        elif key in {"title", "description", "default", "readOnly", "$ref"} or key.startswith("x-"):
-            continue
-        else:
+        elif key in _CHECKED:
             clean[key] = value
     return clean
 
 
 def check_confirmation(form: str, filled: Mapping[str, Any]) -> None:
+    """Check that a box to be ticked is.
+
+    Raises:
+        FormError: it is not.
+    """
     if "confirmation" in filled and filled["confirmation"] is not True:
         raise FormError(
             f"{form}: the confirmation is not given",

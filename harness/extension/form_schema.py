@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from harness.documents import shown
+from harness.errors import FormError
 
 # treated apart from the rendered forms (runtime 11.1)
 _NOT_SUBMITTED = frozenset({"documentation_form", "external_schemas", "backend_form", "data_form"})
 # stands for "no value", which is something else than None
 ABSENT: Any = object()
+Properties = dict[str, Mapping[str, Any]]
+_MOST_PARTS: Final = 200
 
 
 def rendered(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and schema of the forms that the page shows and submits, without the data form."""
     for name, schema in ui_forms.items():
         if name not in _NOT_SUBMITTED and isinstance(schema, Mapping):
             yield name, dict(schema)
 
 
 def data_form(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    schema = ui_forms.get("data_form")
+    """Yield the data form without the dataset, unless a file tree takes its place (runtime 11.1)."""
+    schema, files = ui_forms.get("data_form"), ui_forms.get("backend_form")
+    if isinstance(files, Mapping) and not files.get("include-dataset"):
+        return
     if isinstance(schema, Mapping):
         without: dict[str, Any] = {**schema, "properties": dict(schema.get("properties") or {})}
         without["properties"].pop("dataset_name", None)
@@ -28,61 +37,167 @@ def data_form(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         yield "data_form", without
 
 
-def _branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the branches of an object-level ``oneOf``/``anyOf`` (runtime 11.2)."""
-    branches = schema.get("oneOf") or schema.get("anyOf") or []
-    return [dict(branch) for branch in branches if isinstance(branch, Mapping)]
+def without_choice(schema: Mapping[str, Any]) -> bool:
+    """Return whether the form has an empty list of branches: no model is installed, and nothing is shown (11.2)."""
+    return schema.get("oneOf") == []
+
+
+def branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the branches of an object-level ``oneOf`` or ``anyOf`` (runtime 11.2)."""
+    found = schema.get("oneOf") or schema.get("anyOf") or []
+    return [dict(branch) for branch in found if isinstance(branch, Mapping)]
+
+
+def own_properties(schema: Mapping[str, Any]) -> Properties:
+    """Return what stands in ``properties`` and is a schema.
+
+    A list that is misplaced there has no effect on the platform (runtime 11.4).
+    """
+    found = schema.get("properties") or {}
+    return {name: value for name, value in found.items() if isinstance(value, Mapping)}
 
 
 def all_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every property that the form can have, whatever is chosen; the names before a ``#`` as well."""
     properties: dict[str, Any] = {}
-    for part in [*reversed(_branches(schema)), schema]:
-        for name, value in (part.get("properties") or {}).items():
-            # a list misplaced inside `properties` has no effect on the platform (runtime 11.4)
-            if isinstance(value, Mapping):
-                properties[name] = value
-                properties.setdefault(name.split("#", 1)[0], value)
+    pending: list[Mapping[str, Any]] = [schema]
+    for part in pending:
+        if len(pending) > _MOST_PARTS:
+            break
+        for name, value in own_properties(part).items():
+            properties.setdefault(name, value)
+            properties.setdefault(name.split("#", 1)[0], value)
+        pending += [*branches(part), *_parts(part), *_dependencies(part).values()]
+        pending += [inner for key in ("then", "else") if isinstance(inner := part.get(key), Mapping)]
     return properties
 
 
-def effective(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the properties of the object, with those of the chosen branch merged in (runtime 11.2)."""
-    parts = [schema]
-    if branches := _branches(schema):
-        parts.append(_branch(branches, given))
-    return {
-        name: value
-        for part in parts
-        for name, value in (part.get("properties") or {}).items()
-        if isinstance(value, Mapping)
-    }
+def effective(
+    schema: Mapping[str, Any],
+    given: Mapping[str, Any],
+    *,
+    form: str = "the form",
+    holds: Callable[[Any, Mapping[str, Any]], bool] | None = None,
+) -> Properties:
+    """Return the properties of the object, with those of the chosen branch and of all conditions (runtime 11.2).
+
+    Args:
+        given: values by name, the untouched ones included.
+        form: name for messages.
+        holds: whether values fulfil the schema of an ``if``; without it no condition does.
+
+    Raises:
+        FormError: a branch has to be chosen and is not.
+    """
+    properties: Properties = {}
+    pending: list[Mapping[str, Any]] = [schema]
+    for part in pending:
+        if "$ref" in part:
+            raise FormError(
+                f"{form}: the DAG's form is not a usable JSON schema: it refers to {shown(part['$ref'])}",
+                fix="write the schema out: nothing is fetched for a $ref",
+            )
+        if len(pending) > _MOST_PARTS:
+            raise FormError(f"{form}: the DAG's form is made of more than {_MOST_PARTS} parts, or refers to itself")
+        for name, value in own_properties(part).items():
+            properties.setdefault(name, value)
+        if (found := branches(part)) and (chosen := _branch(form, part, found, given)) is not None:
+            pending.append(chosen)
+        pending += _parts(part)
+        for name, dependent in _dependencies(part).items():
+            if value_of(given, name) not in (ABSENT, None, False, [], {}):
+                pending.append(dependent)
+        if holds is not None and isinstance(part.get("if"), Mapping):
+            then = part.get("then" if holds(part["if"], given) else "else")
+            if isinstance(then, Mapping):
+                pending.append(then)
+    return properties
 
 
-def _branch(branches: list[dict[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the branch whose constants equal the given values; the first one when no constant was given."""
-    best, best_score = branches[0], 0
-    for branch in branches:
-        score = 0
-        for name, schema in (branch.get("properties") or {}).items():
-            value = given.get(name, given.get(name.split("#", 1)[0], ABSENT))
-            if value is ABSENT or not isinstance(schema, Mapping):
-                continue
-            if "const" in schema:
-                score = score + 10 if schema["const"] == value else score - 1000
-            else:
-                score += 1
-        if score > best_score:
-            best, best_score = branch, score
-    return best
+def value_of(given: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a property, which may be given without what follows ``#``; :data:`ABSENT` without one."""
+    return given.get(name, given.get(name.split("#", 1)[0], ABSENT))
+
+
+def _parts(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = schema.get("allOf") or []
+    return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []
+
+
+def _dependencies(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Schemas that join while a property has a value; the form with a list of names has no effect."""
+    found = schema.get("dependencies") or {}
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, Mapping)}
+
+
+def _constants(branch: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value["const"] for name, value in own_properties(branch).items() if value.get("const")}
+
+
+def _branch(
+    form: str, schema: Mapping[str, Any], found: list[dict[str, Any]], given: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the branch that the user has chosen: by its constant, or because only it has the names that are given."""
+    default = schema.get("default")
+    known = {**default, **given} if isinstance(default, Mapping) else given
+
+    def agrees(branch: Mapping[str, Any]) -> bool:
+        constants = _constants(branch)
+        values = [value_of(known, name) for name in constants]
+        return any(value is not ABSENT for value in values) and all(
+            value in (ABSENT, constant) for value, constant in zip(values, constants.values(), strict=True)
+        )
+
+    if chosen := [branch for branch in found if agrees(branch)]:
+        return chosen[0]
+    if any(value_of(known, name) is not ABSENT for branch in found for name in _constants(branch)):
+        raise _not_chosen(form, found, "none of the form's branches has the constant that is given")
+    names = {name for branch in found for name in _names(branch)} & set(given)
+    if names:
+        able = [branch for branch in found if names <= _names(branch)]
+        if len(able) == 1:
+            return able[0]
+    if not any(_constants(branch) for branch in found):
+        return found[0] if schema.get("oneOf") else None
+    if schema.get("oneOf"):
+        raise _not_chosen(form, found, "one of the form's branches must be chosen before the start")
+    return None
+
+
+def _names(branch: Mapping[str, Any]) -> set[str]:
+    return {name.split("#", 1)[0] for name in own_properties(branch)}
+
+
+def _not_chosen(form: str, found: list[dict[str, Any]], what: str) -> FormError:
+    choices = [
+        " and ".join(f"{name.split('#', 1)[0]}={json.dumps(value, default=str)}" for name, value in constants.items())
+        for branch in found
+        if (constants := _constants(branch))
+    ]
+    return FormError(f"{form}: {what}", last_seen=f"it has {'; '.join(choices)[:2000]}", fix="give one of these values")
 
 
 def describe(name: str, schema: Any) -> str:
+    """Return a property in one line: its type, default and choices."""
     if not isinstance(schema, Mapping):
         return name
     parts = [f"{name} ({schema.get('type', 'any type')}"]
     if "default" in schema:
         parts.append(f", default {json.dumps(schema['default'], default=str)}")
-    choices = schema.get("enum") or [c.get("const") for c in schema.get("oneOf") or [] if isinstance(c, Mapping)]
-    if choices:
-        parts.append(f", one of {json.dumps(choices, default=str)}")
+    if found := choices_of(schema):
+        parts.append(f", one of {json.dumps(found, default=str)}")
     return "".join(parts) + ")"
+
+
+def choices_of(schema: Mapping[str, Any]) -> list[Any]:
+    """Return the entries of a drop-down list: an ``enum``, or a ``oneOf`` of constants at a value."""
+    listed = schema.get("enum") or []
+    if not listed and not own_properties(schema):
+        listed = [
+            choice["const"]
+            for choice in schema.get("oneOf") or []
+            if isinstance(choice, Mapping) and "const" in choice and "properties" not in choice
+        ]
+    return list(listed)

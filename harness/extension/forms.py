@@ -1,8 +1,8 @@
 """Fill a workflow form as the platform's page does, from the values that an author gives (runtime 11).
 
 The form is a set of JSON schema objects (``ui_forms`` of the DAG). Untouched properties get their default, as
-in the browser. Where the browser would silently drop or reset a value, a test author gets an error instead:
-an unknown key, a value of the wrong type, a required value that is missing.
+in the browser, whatever its type. Where the browser would silently drop or reset a value, or has no field for it, a
+test author gets an error instead: an unknown key, a value of the wrong type, a required value that is missing.
 """
 
 from __future__ import annotations
@@ -14,38 +14,57 @@ from typing import Any
 
 from harness.documents import json_document, shown
 from harness.errors import FormError
-from harness.extension.form_rules import check_confirmation, check_required, check_schema, check_type
-from harness.extension.form_schema import ABSENT, all_properties, data_form, describe, effective, rendered
+from harness.extension.form_fill import fill
+from harness.extension.form_rules import (
+    AS_BUILT,
+    PageRules,
+    check_confirmation,
+    check_listed,
+    check_required,
+    check_schema,
+    holds,
+)
+from harness.extension.form_schema import all_properties, data_form, describe, effective, rendered, without_choice
 from harness.extension.form_shape import check_shape
 
 
-def complete(
-    ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, confirmation_required: bool = True
-) -> dict[str, Any]:
+def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: PageRules = AS_BUILT) -> dict[str, Any]:
     """Return the rendered forms as the browser would submit them.
 
     Args:
         ui_forms: the DAG's ``ui_forms`` as the backend delivers them.
         values: property name to value. A key that names a form of the DAG and holds a mapping applies to that
             form; all other keys belong to the form that has such a property, ``workflow_form`` first.
-        confirmation_required: whether the release refuses a ``confirmation`` that is not true (runtime 17).
+        rules: what the release does in its own way.
 
     Returns:
         form name to values, for every form that is submitted; ``data_form`` without the dataset, which is chosen
-        apart from it, and not at all when nothing else is in it.
+        apart from it, and not at all when nothing else is in it. A form of models is not there while no model is
+        installed.
 
     Raises:
-        FormError: unknown key, wrong type, required value missing, or a rule of the schema broken; or the DAG's forms
-            are none.
+        FormError: unknown key, a value that no field takes, a required value missing, or a rule of the schema broken;
+            or the DAG's forms are none.
     """
     check_shape(ui_forms)
     given = _by_form(ui_forms, values)
     submitted: dict[str, Any] = {}
     for form, schema in [*rendered(ui_forms), *data_form(ui_forms)]:
-        filled = _fill(form, schema, given.get(form, {}))
-        check_required(form, schema, filled)
-        check_schema(form, schema, filled)
-        if confirmation_required:
+        if without_choice(schema):
+            if given.get(form):
+                names = ", ".join(sorted(given[form]))
+                raise FormError(
+                    f"{form}: {names} cannot be given: the list of the form's choices is empty, so the page shows "
+                    "nothing of it",
+                    fix="a form of models is filled with the models that are installed",
+                )
+            continue
+        filled = fill(form, schema, given.get(form, {}))
+        properties = effective(schema, filled, form=form, holds=holds)
+        check_listed(form, schema, properties, filled)
+        check_schema(form, schema, properties, filled)
+        check_required(form, schema, filled, rules)
+        if rules.confirmation_required:
             check_confirmation(form, filled)
         # vjsf forbids equal names in branches, so the text after # is cut at submission (runtime 11.2)
         submitted[form] = {key.split("#", 1)[0]: value for key, value in filled.items()}
@@ -83,7 +102,7 @@ def _typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
     kind = schema.get("type")
     try:
         if kind == "integer":
-            return int(text)
+            return _default_of(schema, text) if "." in text or "e" in text.lower() else int(text)
         if kind == "number":
             return _finite(float(text))
         if kind == "boolean":
@@ -98,6 +117,14 @@ def _typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
     except (ValueError, KeyError):
         raise FormError(f"form value {name}={shown(text)} is not a valid {kind}", fix=describe(name, schema)) from None
     return text
+
+
+def _default_of(schema: Mapping[str, Any], text: str) -> Any:
+    """The fractional default of a whole number, which survives as long as nobody changes it (runtime 11.2)."""
+    default = schema.get("default")
+    if isinstance(default, float) and default == float(text):
+        return default
+    raise ValueError(f"{text} is no whole number")
 
 
 def _finite(value: float) -> float:
@@ -137,41 +164,3 @@ def _unknown(name: str, known: Mapping[str, Mapping[str, Any]]) -> FormError:
         ),
         fix="use one of these names, or add the property to the DAG's ui_forms",
     )
-
-
-def _fill(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    properties = effective(schema, given)
-    filled: dict[str, Any] = {}
-    left = dict(given)
-    for name, value_schema in properties.items():
-        for alias in (name, name.split("#", 1)[0]):
-            if alias in left:
-                filled[name] = left.pop(alias)
-                check_type(form, alias, value_schema, filled[name])
-                break
-        else:
-            fallback = _untouched(value_schema)
-            if fallback is not ABSENT:
-                filled[name] = fallback
-    if left:
-        chosen = ", ".join(sorted(left))
-        raise FormError(
-            f"{form}: {chosen} does not belong to the chosen branch of the form",
-            last_seen=f"values of this branch: {', '.join(properties)}",
-        )
-    return filled
-
-
-def _untouched(schema: Mapping[str, Any]) -> Any:
-    """Return the value that is submitted when nobody touches the field (runtime 11.2)."""
-    if "default" in schema:
-        return schema["default"]
-    if "const" in schema:
-        return schema["const"]
-    if isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1:
-        return schema["enum"][0]
-    if schema.get("type") == "array":
-        return []
-    if schema.get("type") == "object":
-        return _fill("", schema, {}) if schema.get("properties") else {}
-    return ABSENT

@@ -106,7 +106,7 @@ def _kaapanapy() -> list[Entry]:
 
 
 def _processing() -> list[Entry]:
-    return [*_harness("processing")(), *_kaapanapy()]
+    return [*_harness("geometry", "processing")(), *_kaapanapy()]
 
 
 def _airflow() -> list[Entry]:
@@ -114,7 +114,7 @@ def _airflow() -> list[Entry]:
     inside = "code/harness/workflow/kaapana/"
     # Python operators share the work of the programs in processing, and the metadata document of the ingestion
     document = ("services/document.py", "services/dicomfile.py")
-    parts = _harness("kube", "workflow", "processing", *document, hollow=("services",))
+    parts = _harness("geometry", "kube", "workflow", "processing", *document, hollow=("services",))
     kept = [entry for entry in parts() if not entry.name.startswith(inside)]
     return [*kept, *package_entries(package, "code/kaapana"), *_kaapanapy()]
 

@@ -41,7 +41,7 @@ def notice(rule: str, text: str) -> None:
 
     Args:
         rule: name of the finding, one of :mod:`harness.run.notices`.
-        text: what is the matter, in the author's terms.
+        text: what is the matter, in the author's terms; ``this release`` is named in the finding.
     """
     say(f"{NOTICE} {rule}: {text}")
 

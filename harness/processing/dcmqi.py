@@ -103,7 +103,7 @@ class Converter:
             self._convert([mask], folder / f"{root}.json", [attributes], source, output / f"{root}.dcm")
             combined.append(attributes)
         if self.combine:
-            notice("fails-on-platform", "release 0.6.0 of the platform fails after the first combined SEG")
+            notice("fails-on-platform", "this release of the platform fails after the first combined SEG")
             meta, result = folder / f"{self.multi_name}.json", output / f"{self.multi_name}.dcm"
             self._convert(masks, meta, combined, source, result)
 
@@ -145,6 +145,8 @@ class Converter:
             output = process.communicate()[0].decode("utf-8", "replace")
         if process.returncode != 0 or not target.is_file():
             print(output, end="", flush=True)
+            if cause := mask_problems.why_source_refused(source):
+                raise ProgramError(f"dcmqi refuses the source series in {self.run.relative(source)}: {cause}")
             cause = mask_problems.why_refused(masks, segments) or cause_of(output, process.returncode)
             raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
         described = amend(target, source, self.body_part)
@@ -172,8 +174,15 @@ def amend(result: Path, source: Path, body_part: str) -> str:
         dataset.add_new(0x00180015, "LO", examined)
     dataset.save_as(result)
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    if frames and not any(frame.get("DerivationImageSequence") for frame in frames):
+    beside = [frame for frame in frames if not frame.get("DerivationImageSequence")]
+    if beside and len(beside) == len(frames):
         notice("mask-beside-source", f"{result.name}: no slice of the mask is where a slice of the source series is")
+    elif beside:
+        where = ", ".join(f"{float(value):.4g}" for value in beside[0].PlanePositionSequence[0].ImagePositionPatient)
+        text = (
+            f"{len(beside)} of {len(frames)} frames lie where no slice of the source series is, the first at ({where})"
+        )
+        notice("mask-beside-source", f"{result.name}: {text}")
     labels = [str(item.SegmentLabel) for item in dataset.SegmentSequence]
     return f"{len(labels)} segment(s): {', '.join(labels)}"
 

@@ -84,7 +84,7 @@ def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) ->
         raise ProgramError(f"no element below {run.inside(run.batch)}")
     modalities, tags = _listed("MODALITIES"), _listed("CUSTOM_TAGS")
     if len(modalities) > 1:
-        notice("differs-on-platform", "release 0.6.0 does not filter when several modalities are given")
+        notice("differs-on-platform", "this release does not filter when several modalities are given")
     found = []
     for element in elements:
         folder = run.inside(run.batch, element.name, source)

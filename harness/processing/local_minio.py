@@ -107,7 +107,7 @@ def _remove(client: Any, bucket: str, order: Order) -> None:
 
 
 def execute(run: RunFolder, output: str, conf: dict[str, Any], order: Order) -> None:
-    """Put or remove; ``get`` gets nothing, as in release 0.6.0.
+    """Put or remove; ``get`` gets nothing, as on the platform.
 
     Raises:
         ProgramError: the object store refuses.
@@ -117,7 +117,7 @@ def execute(run: RunFolder, output: str, conf: dict[str, Any], order: Order) -> 
 
     order = _overridden(order, conf)
     if order.action == "get":
-        say("warning: in release 0.6.0 the action get of LocalMinioOperator writes no file: take MinioOperator")
+        say("warning: in this release the action get of LocalMinioOperator writes no file: take MinioOperator")
         return
     platform = Platform()
     bucket = _bucket(run, platform, order)

@@ -1,9 +1,15 @@
-"""Find out why dcmqi may have refused masks, in the author's terms (operators 9.2, 10); called after a refusal."""
+"""Find out why dcmqi may have refused masks or their source, in the author's terms (operators 9.2, 10).
+
+Called after a refusal.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+from harness.geometry import Rule
+from harness.geometry.reading import judge_files
 
 
 def why_refused(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
@@ -35,4 +41,15 @@ def why_refused(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
                 f"{mask.name} has voxels of the value(s) {listed}, which no label describes (described: {wanted}; a "
                 "single label has the value 1, several need entries in seg_info)"
             )
+    return ""
+
+
+def why_source_refused(folder: Path) -> str:
+    """Return what keeps dcmqi from taking the images of a folder as the source; empty when nothing is found."""
+    judged = judge_files(sorted(folder.glob("*.dcm*")))
+    for problem in judged.problems if judged else ():
+        if problem.rule is Rule.FRAMES:
+            return f"{problem.text}: dcmqi takes source images with one frame a file"
+        if problem.rule in (Rule.NO_POSITION, Rule.SIZE):
+            return f"in the source series {problem.text}"
     return ""

@@ -1,11 +1,13 @@
 """DICOM series to NRRD or NIfTI volumes (operators 4.2). The program of DcmConverterOperator.
 
 The platform's image calls MITK; this one reads with SimpleITK (GDCM): values after the modality LUT, slices
-sorted by position, one volume for each SeriesInstanceUID (operators 9.1).
+sorted by position, one volume for each SeriesInstanceUID (operators 9.1). The geometry of a series is judged before:
+what is not one volume is not made one, and what is made lies where the files say.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from typing import Any
 
 import SimpleITK
 
+from harness.geometry import Grid, Judgement, Rule
+from harness.geometry.reading import judge_files
 from harness.processing.common import ProgramError, RunFolder, notice, number, path_component, required, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
@@ -69,6 +73,101 @@ def _read(files: list[str]) -> Any:
     return reader.Execute()
 
 
+def _volume(element: str, uid: str, files: list[str], target: Path) -> Any:
+    """The volume of a series, where its files say that it lies.
+
+    Raises:
+        ProgramError: the series is not one volume.
+    """
+    judged = judge_files(files)
+    if judged is None:
+        return _read(files)
+    if obstacle := judged.obstacle:
+        raise ProgramError(
+            f"series {uid} is not one volume: {obstacle.text}. MITK makes several volumes of it, and none has the name "
+            f"{target.name} that the next task looks for"
+        )
+    image = _read(files)
+    for problem in judged.problems:
+        notice(problem.rule.value, f"{element}: {problem.text}")
+    if judged.grid is None or image.GetDimension() != 3:
+        return image
+    if any(problem.rule is Rule.FRAMES for problem in judged.problems):
+        _place_frames(image, judged)
+    elif any(problem.rule is Rule.SHEARED for problem in judged.problems):
+        image = _upright(image, judged.grid)
+    elif difference := _beside(image, judged.grid):
+        raise ProgramError(f"series {uid}: {difference}")
+    return image
+
+
+def _place_frames(image: Any, judged: Judgement) -> None:
+    """Put a multi-frame image where its frames say: they are stored in the order of their positions, or against it."""
+    (stored,) = judged.images
+    along = [plane.along_normal or 0.0 for plane in stored.planes]
+    grid = judged.grid
+    if grid is None or image.GetSize()[2] != len(along):
+        raise ProgramError(f"{stored.file} has {image.GetSize()[2]} frames, but {len(along)} are described")
+    forward = along == sorted(along)
+    if not forward and along != sorted(along, reverse=True):
+        raise ProgramError(f"the frames of {stored.file} are not stored in the order of their positions")
+    sign = 1.0 if forward else -1.0
+    image.SetOrigin(grid.origins[0 if forward else -1])
+    image.SetSpacing((grid.pixel_spacing[1], grid.pixel_spacing[0], grid.spacing))
+    image.SetDirection(_direction(grid, sign))
+
+
+def _direction(grid: Grid, sign: float = 1.0) -> tuple[float, ...]:
+    axes = (grid.row_direction, grid.column_direction, tuple(sign * part for part in grid.normal))
+    return tuple(axes[column][row] for row in range(3) for column in range(3))
+
+
+def _upright(image: Any, grid: Grid) -> Any:
+    """The volume of slices that are shifted against each other, interpolated on a grid with right angles."""
+    step = [(b - a) / len(grid.gaps) for a, b in zip(grid.origins[0], grid.origins[-1], strict=True)]
+    length = math.sqrt(sum(part * part for part in step))
+    axes = (grid.row_direction, grid.column_direction, tuple(part / length for part in step))
+    image.SetOrigin(grid.origins[0])
+    image.SetSpacing((grid.pixel_spacing[1], grid.pixel_spacing[0], length))
+    image.SetDirection(tuple(axes[column][row] for row in range(3) for column in range(3)))
+    # room for all slices: the shift in pixels, to the side to which it goes
+    sides = (grid.row_direction, grid.column_direction)
+    spacing = (grid.pixel_spacing[1], grid.pixel_spacing[0])
+    shifts = [sum(d * s for d, s in zip(grid.drift, side, strict=True)) for side in sides]
+    size = [
+        extent + math.ceil(round(abs(shift) / step_, 3))
+        for extent, shift, step_ in zip(image.GetSize()[:2], shifts, spacing, strict=True)
+    ]
+    origin = list(grid.origins[0])
+    for shift, side, step_ in zip(shifts, sides, spacing, strict=True):
+        if shift < 0:
+            pixels = math.ceil(round(-shift / step_, 3))
+            origin = [value - pixels * step_ * part for value, part in zip(origin, side, strict=True)]
+    lowest = float(sitk.GetArrayViewFromImage(image).min())
+    upright = sitk.Resample(
+        image, [*size, image.GetSize()[2]], sitk.Transform(), sitk.sitkLinear, origin, (*spacing, grid.spacing),
+        _direction(grid), lowest, sitk.sitkFloat64,
+    )  # fmt: skip
+    whole = "integer" in image.GetPixelIDTypeAsString()
+    return sitk.Cast(sitk.Round(upright) if whole else upright, image.GetPixelID())
+
+
+def _beside(image: Any, grid: Grid) -> str:
+    """How the volume that was read differs from the grid of its files; empty where it does not."""
+    slices, rows, columns = grid.shape
+    expected: list[tuple[str, Any, Any, float]] = [
+        ("size", image.GetSize(), (columns, rows, slices), 0.0),
+        ("spacing", image.GetSpacing(), (grid.pixel_spacing[1], grid.pixel_spacing[0], grid.spacing), 0.01),
+        ("origin", image.GetOrigin(), grid.origins[0], 0.05),
+        ("direction", image.GetDirection(), _direction(grid), 0.01),
+    ]
+    for name, found, wanted, tolerance in expected:
+        if any(abs(a - b) > tolerance for a, b in zip(found, wanted, strict=True)):
+            texts = ["(" + ", ".join(f"{value:.6g}" for value in values) + ")" for values in (found, wanted)]
+            return f"the volume that was read has the {name} {texts[0]}, its files say {texts[1]}"
+    return ""
+
+
 def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> list[str]:
     """Convert one element, return what went wrong (nothing: all is well)."""
     source = run.inside(run.batch, element.name, required("OPERATOR_IN_DIR"))
@@ -92,18 +191,21 @@ def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> lis
             continue
         start = time.monotonic()
         try:
-            image = _read(files)
-            for key in image.GetMetaDataKeys():  # DICOM fields do not belong in the header of the volume
+            image = _volume(element.name, uid, files, target)
+            for key in image.GetMetaDataKeys():  # DICOM fields do not belong into the header of the volume
                 image.EraseMetaData(key)
             sitk.WriteImage(image, str(target), useCompression=extension == "nii.gz")
+        except ProgramError as error:
+            problems.append(str(error))
         except (RuntimeError, ValueError) as error:
             cause = str(error).strip().splitlines()[-1]
             problems.append(f"{element.name}: series {uid} ({len(files)} file(s)): {cause}")
-            say(f"NOT CONVERTED {problems[-1]}")
+        else:
+            size = " x ".join(str(n) for n in image.GetSize())
+            seconds = time.monotonic() - start
+            say(f"{element.name}: {len(files)} file(s) -> {run.relative(target)} ({size}, {seconds:.1f} s)")
             continue
-        size = " x ".join(str(n) for n in image.GetSize())
-        seconds = time.monotonic() - start
-        say(f"{element.name}: {len(files)} file(s) -> {run.relative(target)} ({size}, {seconds:.1f} s)")
+        say(f"NOT CONVERTED {problems[-1]}")
     return problems
 
 
@@ -114,7 +216,7 @@ def main() -> None:
     if converted not in _EXTENSIONS:
         raise ProgramError(f"CONVERTTO is {converted!r}, expected one of {', '.join(_EXTENSIONS)}")
     if converted == "nii":
-        notice("differs-on-platform", "release 0.6.0 of the platform leaves .nrrd files when nii is asked for")
+        notice("differs-on-platform", "this release of the platform leaves .nrrd files when nii is asked for")
     pattern = os.environ.get("CONVERTFROM") or "*.dcm"
     source = required("OPERATOR_IN_DIR")
     elements = []
@@ -130,4 +232,5 @@ def main() -> None:
         results = pool.map(lambda element: _convert(run, element, pattern, extension), elements)
         problems = [problem for result in results for problem in result]
     if problems:
-        raise ProgramError(f"{len(problems)} series not converted, the first: {problems[0]}")
+        more = f" ({len(problems) - 1} more series not converted)" if len(problems) > 1 else ""
+        raise ProgramError(f"{problems[0]}{more}")

@@ -34,7 +34,7 @@ def main() -> None:
     if not isinstance(user, dict) or not user.get("id"):
         raise ProgramError(f"the user {username} has no id")
     # services 12.2: the platform's container gives the project's name, the service takes its id only
-    notice("fails-on-platform", "release 0.6.0 is likely to fail here: it names the project in a way that is refused")
+    notice("fails-on-platform", "this release is likely to fail here: it names the project in a way that is refused")
     target = base_url("NOTIFICATION_URL", names.NOTIFICATION)
     what = f"notify {username}"
     try:

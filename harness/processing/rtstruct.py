@@ -76,7 +76,7 @@ def convert(file: Path, images: Path, output: Path, wanted: list[str]) -> None:
     if not names or len(names) > _MAX_ROIS:
         raise ProgramError(f"{file.name} has {len(names)} regions of interest")
     image = _grid(images)
-    notice("fails-on-platform", "release 0.6.0 is likely to fail here: its RTSTRUCT library does not fit pydicom 3")
+    notice("fails-on-platform", "this release is likely to fail here: its RTSTRUCT library does not fit pydicom 3")
     regions = sorted((file_text(name), number) for number, name in names.items() if number in contours)
     for place, (text, number) in enumerate(regions, start=1):
         if wanted and text.lower() not in wanted:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.contract.dicom import LABEL_MAP_STORAGE
 from harness.processing import mask_names
 from harness.processing.common import ProgramError, read_json, say
 from harness.processing.dcmqi_tools import cause_of, executable
@@ -33,9 +34,10 @@ def convert(
         The labels that were kept. The value of a mask's voxels is the segment's number, not 1.
 
     Raises:
-        ProgramError: dcmqi fails, or writes other names than expected.
+        ProgramError: dcmqi fails, or writes other names than expected; the SEG is a label map.
     """
     start = time.monotonic()
+    _refuse_label_map(file)
     stem = file.name.removesuffix(".dcm")
     command = [executable("segimage2itkimage"), "--outputType", TYPES[output_type], "-p", stem]
     command += ["--outputDirectory", str(output), "--inputDICOM", str(file)]
@@ -75,3 +77,18 @@ def convert(
     seconds = time.monotonic() - start
     say(f"{file.name}: {len(labels)} segment(s): {', '.join(labels) or 'none'} ({seconds:.1f} s)")
     return labels
+
+
+def _refuse_label_map(file: Path) -> None:
+    """Refuse what a later dcmqi than the platform's may read: its 1.2.5 is older than label maps."""
+    import pydicom
+
+    try:
+        kind = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID"]).get("SOPClassUID", "")
+    except Exception:  # not DICOM: dcmqi says so
+        return
+    if kind == LABEL_MAP_STORAGE:
+        raise ProgramError(
+            f"{file.name} is a label map (Label Map Segmentation Storage): the platform's dcmqi 1.2.5 reads only "
+            "Segmentation Storage, BINARY or FRACTIONAL"
+        )

@@ -26,10 +26,16 @@ _FOLDER = Path(__file__).parent
 SCHEMA: Final[Mapping[str, Mapping[str, type | tuple[str, ...]]]] = {
     "installer": {"dag_image_tag": ("platform", "chart")},
     "airflow": {"parallelism": int},
-    "operator": {"startup_timeout_s": float, "unknown_parameters": list},
+    "operator": {
+        "startup_timeout_s": float,
+        "unknown_parameters": list,
+        "keywords": ("fixed", "overridable"),
+        "seg_info_none": ("none", "empty"),
+    },
     "pod": {
         "cmds_honoured": bool,
         "pull_policy_honoured": bool,
+        "pull_policy_default": ("", "Always"),
         "scheduling_honoured": bool,
         "annotations_honoured": bool,
         "namespace_honoured": bool,
@@ -47,14 +53,19 @@ SCHEMA: Final[Mapping[str, Mapping[str, type | tuple[str, ...]]]] = {
         "env_service_urls": bool,
         "env_extensions_namespace": bool,
         "conf": ("configmap", "file"),
+        "conf_name": ("", "verbatim", "cured"),
         "mounted_scripts": bool,
         "delete_output_on_start": bool,
         "delete_input_on_success": bool,
     },
-    "python": {"branch_sees_project": bool, "service_dags_in_scheduler": bool},
+    "python": {
+        "branch_sees_project": bool,
+        "service_dags_in_scheduler": bool,
+        "annotations": ("unknown", "broken"),
+    },
     "conf": {"form_data": bool},
     "callbacks": {"notifications": bool},
-    "forms": {"confirmation_required": bool},
+    "forms": {"confirmation_required": bool, "required_enum_exempt": bool, "no_models_form": bool},
     "projects": {"software_mapping": bool},
 }
 """Tables and keys of a profile. ``0.6.0.toml`` explains each of them."""
@@ -88,8 +99,15 @@ class Profile:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Return the profiles that exist, sorted."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+    """The profiles that exist: releases by version, then ``documented``."""
+    return tuple(sorted((path.stem for path in _FOLDER.glob("*.toml")), key=_version))
+
+
+def _version(name: str) -> tuple[bool, tuple[int, ...], str]:
+    """What profiles are sorted by: 0.10 comes after 0.9, and what is no version last."""
+    parts = name.split(".")
+    numbers = tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
+    return not numbers, numbers, name
 
 
 @functools.cache

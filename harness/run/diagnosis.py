@@ -133,6 +133,7 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
         fix = edk.ADVICE if edk.holds(image) else fix
         return Cause(task["task_id"], f"{summary}: its registry does not answer", message, fix)
+    absent = image in registry_tags and tag not in (registry_tags[image] or ())
     if image in registry_tags:
         tags = registry_tags[image]
         if tags is None:
@@ -141,6 +142,9 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
             summary += f": tag {tag} is not in the registry, which has {', '.join(tags) or 'no tag'}"
     elif match := _REGISTRY_WORDS.search(message):
         summary += f": {match[0].strip()}"
+    if absent and outcome.get("always_pulled"):
+        summary += ". This release always asks the registry, and what only an archive brought is not in it"
+        return Cause(task["task_id"], summary, message, "push it: --deliver registry, or the registry of the platform")
     step = edk.ADVICE if edk.holds(image) else "push it, or upload it with --deliver tar"
     fix = (
         f"{step}: the extension needs a processing container with "

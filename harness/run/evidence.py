@@ -191,6 +191,7 @@ def _document(run: Run) -> Json:
             name: getattr(run, name)
             for name in ("dag_id", "run_id", "state", "platform", "cluster", "form", "started", "seconds")
         },
+        "started_by": run.started_by,
         "tasks": [{"log" if key == "log_path" else key: value for key, value in _fields(t).items()} for t in run.tasks],
         "sent": [_fields(item) for item in run.sent],
         "objects": [_fields(item) for item in run.objects],
@@ -250,6 +251,8 @@ def read(directory: Path) -> Run:
             cause=Cause(**cause) if cause else None,
             directory=directory,
             run_ids=(document["run_id"],),
+            # written since there is an API mode
+            started_by=str(document.get("started_by", "form")),
             # written since built extensions can be installed
             images=tuple(
                 RunImage(**{**item, "layers": tuple(item["layers"]), "tasks": tuple(item["tasks"])})

@@ -15,14 +15,15 @@ from harness.errors import HarnessError
 from harness.findings import Finding
 from harness.redaction import REDACTOR
 from harness.references import split_reference
-from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, written
+from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, source_geometry, written
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, ImagePort, Json, ProjectPort
+from harness.run.posting import Posted
 from harness.run.results import Run, RunImage, TaskResult
-from harness.run.trigger import Triggered, series_of, trigger
+from harness.run.trigger import Triggered, page_rules, series_of, trigger
 
 if TYPE_CHECKING:
     from harness.data.series import Series
@@ -50,6 +51,7 @@ class Request:
         dataset: series, a folder, a list of series, or ``None``.
         form: values by property name, or by form.
         form_text: the same as text from a command line, typed by the DAG's form.
+        posted: what a REST client posts, instead of a form.
         timeout_s: seconds until the run is aborted.
         directory: empty or absent folder for the evidence.
         platform: name of the profile, for the evidence.
@@ -66,6 +68,7 @@ class Request:
     dataset: Any = None
     form: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     form_text: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    posted: Posted | None = None
     timeout_s: float = 900.0
     platform: str = "documented"
     cluster: str = "docker"
@@ -117,7 +120,8 @@ def execute(
         series=series,
         form=request.form,
         form_text=request.form_text,
-        confirmation_required=profiles.load(request.platform).value("forms.confirmation_required"),
+        rules=page_rules(profiles.load(request.platform)),
+        posted=request.posted,
     )
     snapshot = None
     attendant = Attendant(environment.cluster, triggered.run_ids, listener)
@@ -194,7 +198,7 @@ def _collect(
         dag_id=request.dag_id,
     )
     lost = written.findings(environment.cluster.api, named)
-    cause = written.with_hint(cause, lost)
+    cause = source_geometry.with_given_names(written.with_hint(cause, lost), series)
     run = Run(
         dag_id=request.dag_id,
         run_id=triggered.run_ids[0],
@@ -208,9 +212,12 @@ def _collect(
         sent=SentObjects(sent, series),
         objects=tuple(objects),
         findings=(
+            *([triggered.finding] if triggered.finding else []),
             *findings.of_run(named, state, objects, len(sent)),
+            *findings.of_sent(sent),
             *findings.ignored_arguments(request.given_arguments, named),
-            *notices.findings(logs),
+            *releases.archive_only(_in_registry(request.images, tasks, registry_tags), platform=request.platform),
+            *source_geometry.findings(series, notices.findings(logs, profiles.load(request.platform).version)),
             *evidence.credential_findings(with_credentials),
             *lost,
             *scrapes.collect(environment, project, triggered.run_ids, folder),
@@ -224,6 +231,7 @@ def _collect(
         directory=request.directory,
         run_ids=triggered.run_ids,
         images=_images(request.images, tasks),
+        started_by=triggered.started_by,
     )
     evidence.write(run)
     return run
@@ -240,6 +248,23 @@ def _images(images: Sequence[ImagePort], tasks: Sequence[TaskResult]) -> tuple[R
         )
         for image in images
     )
+
+
+def _in_registry(
+    images: Sequence[ImagePort],
+    tasks: Sequence[TaskResult],
+    registry_tags: Callable[[str], Sequence[str] | None] | None,
+) -> dict[str, bool]:
+    """Whether the platform's registry has the extension's images that ran; none where nobody can be asked."""
+    found: dict[str, bool] = {}
+    ran = {task.image for task in tasks}
+    for image in images if registry_tags is not None else ():
+        repository, _, tag = image.reference.rpartition(":")
+        # only a finding: without the registry's answer there is none
+        if image.reference in ran and registry_tags is not None:
+            with contextlib.suppress(HarnessError, OSError):
+                found[image.reference] = tag in (registry_tags(repository) or ())
+    return found
 
 
 def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, Json]]:

@@ -7,10 +7,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness import profiles
+from harness.contract.dicom import LABEL_MAP_STORAGE
 from harness.findings import Finding
 from harness.references import last_part
 from harness.run import releases
-from harness.run.outputs import StoredObject
+from harness.run.outputs import SentObject, StoredObject
 
 Task = Mapping[str, Any]
 
@@ -131,6 +133,24 @@ def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
     verb = "ignores" if len(ignoring) == 1 else "ignore"
     message = f"{', '.join(ignoring)} {verb} `{argument}` of `{task_id}`{where}"
     return [Finding("ignored-argument", difference.severity, task_id, message, difference.fix, ignoring)]
+
+
+def of_sent(sent: Sequence[SentObject]) -> list[Finding]:
+    """Return what is worth knowing of the objects that were sent."""
+    built = tuple(profile.name for profile in profiles.releases())
+    return [
+        Finding(
+            "label-map-segmentation",
+            "warning",
+            item.path,
+            "is a label map (Label Map Segmentation Storage): Mask2nifitiOperator and DcmSeg2ItkOperator of "
+            f"{built[0]} to {built[-1]} do not read it, their dcmqi 1.2.5 is older than the class",
+            "write BINARY (highdicom: SegmentationTypeValues.BINARY) where a workflow of the platform reads it again",
+            built,
+        )
+        for item in sent
+        if item.sop_class == LABEL_MAP_STORAGE
+    ]
 
 
 def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:

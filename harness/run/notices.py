@@ -8,12 +8,14 @@ from typing import Final
 
 from harness.contract.names import NOTICE
 from harness.findings import Finding
+from harness.run import source_geometry
 
 _LINE: Final = re.compile(rf"(?:^|[ \t]){NOTICE} (?P<rule>[a-z-]+): (?P<text>[^\r\n]+)", re.MULTILINE)
 # of one rule in one task: more of the same tell nothing new
 _MOST: Final = 5
 
 RULES: Final[Mapping[str, str]] = {
+    **{rule.value: step for rule, step in source_geometry.STEPS.items()},
     "ae-title-cut": "names of projects and datasets that are sent to need to be 13 characters or shorter",
     "blank-in-modalities": "write the modalities with commas and without blanks: CT,MR",
     "custom-segment-code": "a label with the name of a term in the standard gets the term's code",
@@ -33,20 +35,25 @@ RULES: Final[Mapping[str, str]] = {
 """Name of a finding to the next step."""
 
 
-def findings(logs: Mapping[str, str]) -> list[Finding]:
-    """Return what the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
+def findings(logs: Mapping[str, str], release: str = "") -> list[Finding]:
+    """What the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
 
     Args:
         logs: text by task id.
+        release: the version that the run was made on; programs do not know it and say "this release".
     """
     found: dict[Finding, None] = {}
     for task_id, text in logs.items():
         count: dict[str, int] = {}
         for line in _LINE.finditer(text):
             rule = line["rule"]
-            finding = Finding(rule, "warning", task_id, line["text"].strip(), RULES.get(rule, ""))
+            finding = Finding(rule, "warning", task_id, _naming(release, line["text"].strip()), RULES.get(rule, ""))
             if rule not in RULES or finding in found or count.get(rule, 0) == _MOST:
                 continue
             count[rule] = count.get(rule, 0) + 1
             found[finding] = None
     return list(found)
+
+
+def _naming(release: str, text: str) -> str:
+    return text.replace("this release", f"release {release}") if release else text

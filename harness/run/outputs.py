@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from harness.checks.reports import Report
+from harness.contract.dicom import SEGMENTATION_CLASSES
 from harness.errors import CheckError
 
 if TYPE_CHECKING:
     from harness.checks.segmentation import Segmentation
 
-SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 _Item = TypeVar("_Item")
 
 
@@ -107,7 +107,7 @@ class SentObjects(_Items[SentObject]):
         """Return all segmentations that came."""
         from harness.checks.segmentation import Segmentation
 
-        found = [item for item in self if item.sop_class == SEGMENTATION_STORAGE]
+        found = [item for item in self if item.sop_class in SEGMENTATION_CLASSES]
         return [Segmentation(item.file, sources=self._sources) for item in found]
 
     def segmentation(self) -> Segmentation:
@@ -116,7 +116,7 @@ class SentObjects(_Items[SentObject]):
         Raises:
             CheckError: none or several came; what came instead is listed.
         """
-        found = [item for item in self if item.sop_class == SEGMENTATION_STORAGE]
+        found = [item for item in self if item.sop_class in SEGMENTATION_CLASSES]
         if len(found) != 1:
             raise CheckError(
                 f"{len(found) or 'no'} segmentation{'s' if len(found) > 1 else ''} sent where exactly one is expected",

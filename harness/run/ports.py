@@ -66,6 +66,10 @@ class ServicesPort(Protocol):
         """POST /client/workflow (runtime 10.2); a refusal is raised as RunError with the platform's words."""
         ...
 
+    def datasets(self, project: ProjectPort) -> list[Json]:
+        """GET /client/datasets: ``name`` and ``identifiers`` of each."""
+        ...
+
     def jobs(self, project: ProjectPort, workflow_name: str) -> list[Json]:
         """GET /client/jobs (runtime 10.1)."""
         ...

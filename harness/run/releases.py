@@ -58,6 +58,14 @@ ARGUMENTS: Final[Mapping[str, Difference]] = {
 }
 """Arguments that are passed over in silence where the key is false."""
 
+FIXED_KEYWORDS: Final = frozenset(
+    {
+        "email", "email_on_retry", "email_on_failure", "start_date", "depends_on_past", "wait_for_downstream",
+        "on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback", "executor_config",
+    }
+)  # fmt: skip
+"""Keywords of Airflow that pod operators set themselves (runtime 5)."""
+
 
 def findings(tasks: Sequence[Task], *, platform: str, run_ids: Sequence[str]) -> list[Finding]:
     """Everything that the records of a run say about other releases.
@@ -69,6 +77,7 @@ def findings(tasks: Sequence[Task], *, platform: str, run_ids: Sequence[str]) ->
     """
     return [
         *_unknown_parameters(tasks, platform),
+        *_fixed_keywords(tasks, platform),
         *_leftovers(tasks, platform),
         *_memory(tasks, platform),
         *_pod_names(tasks, platform, run_ids),
@@ -113,6 +122,26 @@ def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
                     )
                 )
     return found
+
+
+def _fixed_keywords(tasks: Sequence[Task], platform: str) -> list[Finding]:
+    """A keyword that other releases set themselves, so that the DAG does not import there (task-api 1.4)."""
+    releases = _others(_where("operator.keywords", lambda value: value == "fixed"), platform)
+    if profiles.load(platform).value("operator.keywords") == "fixed" or not releases:
+        return []
+    return [
+        Finding(
+            "fixed-keyword",
+            "warning",
+            task["task_id"],
+            f"{', '.join(releases)} cannot import the DAG: its operators set `{name}` themselves (TypeError)",
+            f"leave `{name}` out, or say in the extension's description which release it needs",
+            releases,
+        )
+        for task in tasks
+        for name in given(task)
+        if name in FIXED_KEYWORDS
+    ]
 
 
 def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
@@ -190,15 +219,32 @@ def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> 
 
 
 def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
-    """Return a run id that cannot name a ConfigMap (runtime 6.5)."""
-    releases = _others(_where("pod.conf", lambda value: value == "configmap"), platform)
-    if profiles.load(platform).value("pod.conf") == "configmap" or not releases or not run_ids:
+    """A run id that cannot name a ConfigMap (runtime 6.5), or names another folder than the run's (task-api 1.3)."""
+    if not run_ids:
         return []
-    problem = naming.configmap_problem(run_ids[0])
-    if problem is None:
-        return []
-    fix = "dag_id: lower-case letters, digits and '-', at most 44 characters"
-    return [Finding("run-id", "error", run_ids[0], f"{', '.join(releases)}: {problem}", fix, releases)]
+    found, run_id = [], run_ids[0]
+    problem = naming.configmap_problem(run_id)
+    cured = _where("pod.conf_name", lambda value: value == "cured")
+    verbatim = _where("pod.conf_name", lambda value: value == "verbatim")
+    if problem is not None and profiles.load(platform).value("pod.conf_name") == "verbatim":
+        return []  # the run itself has failed over it
+    if problem is not None and platform not in cured and verbatim:
+        fix = "dag_id: lower-case letters, digits and '-', at most 44 characters"
+        found.append(Finding("run-id", "error", run_id, f"{', '.join(verbatim)}: {problem}", fix, verbatim))
+    if naming.run_id_of_0_6_1(run_id) != run_id and cured:
+        here = "there is no conf.json" if platform in cured else f"on {', '.join(cured)} there is no conf.json"
+        found.append(
+            Finding(
+                "run-without-conf",
+                "error",
+                run_id,
+                f"{here} in its folder: it is mounted at the folder {naming.run_id_of_0_6_1(run_id)}: what reads it, "
+                "such as GetInput and MinioOperator, fails",
+                "dag_id: lower-case letters, digits and '-' only",
+                cured,
+            )
+        )
+    return found
 
 
 def _python(tasks: Sequence[Task], platform: str) -> list[Finding]:
@@ -217,4 +263,28 @@ def _python(tasks: Sequence[Task], platform: str) -> list[Finding]:
         )
         for task in tasks
         if (task.get("outcome") or {}).get("branch")
+    ]
+
+
+def archive_only(images: Mapping[str, bool], *, platform: str) -> list[Finding]:
+    """Images of the run that releases which always pull would not find (task-api 1.1, row 1).
+
+    Args:
+        images: reference to whether the platform's registry has it.
+    """
+    releases = _others(_where("pod.pull_policy_default", lambda value: value == "Always"), platform)
+    if not releases:
+        return []
+    return [
+        Finding(
+            "always-pulled",
+            "error",
+            image,
+            f"only an archive brought it: {', '.join(releases)} always asks the registry, and its task ends there in "
+            "ErrImagePull",
+            "push it to the platform's registry as well",
+            releases,
+        )
+        for image, there in images.items()
+        if not there
     ]

@@ -45,7 +45,9 @@ def render(document: Mapping[str, Any]) -> str:
     )
     heads = ("image", "from", "configuration", "layers", "tasks")
     body.append(_table("Images of the extension", heads, _images(document)))
-    body.append(f"<h2>Form</h2><pre>{_json(document['form'])}</pre>")
+    by_api = document.get("started_by") == "api"
+    heading = "Posted through the API, not filled in or checked as by the page" if by_api else "Form"
+    body.append(f"<h2>{heading}</h2><pre>{_json(document['form'])}</pre>")
     subtitle = (
         f"run {document['run_id']}, platform {document['platform']} on {document['cluster']}, "
         f"started {document['started']}, {document['seconds']:.1f} s"

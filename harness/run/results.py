@@ -109,7 +109,8 @@ class Run:
     """A finished run of a workflow.
 
     ``started`` is ISO 8601 in UTC; ``form`` holds the submitted values by form; ``run_ids`` has more than one
-    entry when ``single_execution`` split the workflow (runtime 10.2).
+    entry when ``single_execution`` split the workflow (runtime 10.2). ``started_by`` is ``form`` where a user of the
+    page could have done the same, or tried to, and ``api`` for a conf that was posted as it is.
     """
 
     dag_id: str
@@ -128,6 +129,7 @@ class Run:
     directory: Path
     run_ids: tuple[str, ...] = ()
     images: tuple[RunImage, ...] = ()
+    started_by: str = "form"
 
     @property
     def succeeded(self) -> Verdict:

@@ -15,11 +15,14 @@ from harness.errors import RunError, UsageError
 from harness.run.diagnosis import no_run_cause
 from harness.run.paths import safe_name
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
+from harness.run.posting import INSTANCE, Posted, jobs_of, page_finding
 
 if TYPE_CHECKING:
     from harness.data.series import Series
+    from harness.extension.form_rules import PageRules
+    from harness.findings import Finding
+    from harness.profiles import Profile
 
-INSTANCE = "central"
 # the backend makes jobs in a thread and triggers them with three attempts of five seconds (runtime 10.2)
 _JOBS_TIMEOUT_S = 30.0
 _JOB_WITHOUT_RUN = frozenset({"failed", "deleted"})
@@ -27,12 +30,30 @@ _JOB_WITHOUT_RUN = frozenset({"failed", "deleted"})
 
 @dataclasses.dataclass(frozen=True)
 class Triggered:
-    """A workflow that the platform has accepted, with its DAG runs in the order of its jobs."""
+    """A workflow that the platform has accepted, with its DAG runs in the order of its jobs.
+
+    Attributes:
+        form: the conf as it was posted.
+        started_by: ``form`` as a user of the page, ``api`` as a client that posts a conf of its own.
+        finding: what a user of the page could not have done alike.
+    """
 
     dag_id: str
     run_ids: tuple[str, ...]
     workflow_name: str
     form: dict[str, Any]
+    started_by: str = "form"
+    finding: Finding | None = None
+
+
+def page_rules(release: Profile) -> PageRules:
+    """Return what the page of a release does in its own way (runtime 17)."""
+    from harness.extension.form_rules import PageRules
+
+    return PageRules(
+        confirmation_required=release.value("forms.confirmation_required"),
+        enum_exempt=release.value("forms.required_enum_exempt"),
+    )
 
 
 def choose_dag(dag_ids: Sequence[str], wanted: str | None) -> str:
@@ -105,7 +126,8 @@ def trigger(
     series: Sequence[Series] = (),
     form: Mapping[str, Any] | None = None,
     form_text: Mapping[str, str] | None = None,
-    confirmation_required: bool = True,
+    rules: PageRules | None = None,
+    posted: Posted | None = None,
 ) -> Triggered:
     """Validate the form, upload the dataset, start the workflow and wait until it has DAG runs.
 
@@ -113,38 +135,96 @@ def trigger(
         series: the dataset; empty for a DAG that takes none.
         form: values by property name, or by form.
         form_text: values as text of a command line, typed by the DAG's form; they win over ``form``.
-        confirmation_required: what the release says of ``confirmation`` (runtime 17).
+        rules: what the release's page does in its own way.
+        posted: what a client posts; nothing is filled in or checked then.
 
     Raises:
         FormError: a value is unknown, missing or of the wrong type.
-        UsageError: the DAG takes no dataset but one is given, or the other way round.
+        UsageError: the DAG takes no dataset but one is given, or the other way round; form and ``posted`` are given.
         RunError: the platform refused the workflow, or made no run of it.
     """
+    from harness.extension.form_rules import AS_BUILT
+
+    rules = rules or AS_BUILT
+    identifiers = list(dict.fromkeys(item.series_instance_uid for item in series))
+    ui_forms = environment.services.form_schemas(project, dag_id)
+    offered = bool(ui_forms) or dag_id in environment.services.dags(project)
+    finding = None
+    if posted is not None:
+        if form or form_text:
+            raise UsageError("give values of the form or a conf, not both", fix="write the values into the conf")
+        posted = posted.with_input(identifiers)
+        if series:
+            upload(environment, project, series)
+        body = posted.document(dag_id)
+        finding = page_finding(dag_id, posted.conf_data, ui_forms if offered else None, rules)
+    else:
+        body = _body_of_form(
+            environment, project, dag_id, ui_forms if offered else None, series, form, form_text, rules
+        )
+    conf: dict[str, Any] = body["conf_data"]
+    answer = environment.services.start_workflow(project, body)
+    name = str(answer["workflow_name"])
+    jobs = _jobs(environment, project, dag_id, conf, identifiers)
+    run_ids = _wait_for_runs(environment, project, dag_id, name, jobs=jobs)
+    return Triggered(dag_id, run_ids, name, conf, "form" if posted is None else "api", finding)
+
+
+def _jobs(
+    environment: EnvironmentPort, project: ProjectPort, dag_id: str, conf: Mapping[str, Any], given: Sequence[str]
+) -> int:
+    """How many jobs to wait for.
+
+    Args:
+        given: series UIDs of the input.
+
+    Raises:
+        RunError: the backend makes none of this conf.
+    """
+    data = conf.get("data_form") or {}
+    identifiers, name = list(data.get("identifiers") or given), data.get("dataset_name")
+    if name is not None and not given:
+        known = {entry["name"]: entry["identifiers"] for entry in environment.services.datasets(project)}
+        identifiers = list(known.get(name, []))
+    jobs = jobs_of(conf, identifiers)
+    if identifiers and not jobs:
+        raise RunError(
+            f"the platform accepted the workflow of {dag_id} but made no job of it: with single_execution the "
+            f"dataset_limit {data.get('dataset_limit')!r} takes none of the {len(identifiers)} series",
+            fix="leave dataset_limit out, or give a whole number above 0",
+        )
+    return max(1, jobs)
+
+
+def _body_of_form(
+    environment: EnvironmentPort,
+    project: ProjectPort,
+    dag_id: str,
+    ui_forms: Mapping[str, Any] | None,
+    series: Sequence[Series],
+    form: Mapping[str, Any] | None,
+    form_text: Mapping[str, str] | None,
+    rules: PageRules,
+) -> dict[str, Any]:
+    """What the page posts once its form is filled in; ``ui_forms`` is ``None`` for a DAG that is not on offer."""
     from harness.extension import forms
 
-    ui_forms = environment.services.form_schemas(project, dag_id)
-    values = {**(form or {}), **forms.from_text(ui_forms, form_text or {})}
-    if ui_forms or dag_id in environment.services.dags(project):
+    values = {**(form or {}), **forms.from_text(ui_forms or {}, form_text or {})}
+    if ui_forms is not None:
         _check_dataset(dag_id, ui_forms, bool(series))
-        conf = forms.complete(ui_forms, values, confirmation_required=confirmation_required)
+        conf = forms.complete(ui_forms, values, rules=rules)
     else:
-        # not on offer, so there is no form: the backend says by itself why it will not start (services 9.3)
+        # there is no form: the backend says by itself why it will not start (services 9.3)
         conf = {"workflow_form": values}
     if series:
         conf["data_form"] = {**conf.get("data_form", {}), "dataset_name": upload(environment, project, series)}
-    answer = environment.services.start_workflow(
-        project,
-        {
-            "workflow_name": dag_id,
-            "dag_id": dag_id,
-            "instance_names": [INSTANCE],
-            "conf_data": conf,
-            "federated": False,
-        },
-    )
-    name = str(answer["workflow_name"])
-    run_ids = _wait_for_runs(environment, project, dag_id, name, jobs=_expected_jobs(conf, series))
-    return Triggered(dag_id, run_ids, name, conf)
+    return {
+        "workflow_name": dag_id,
+        "dag_id": dag_id,
+        "instance_names": [INSTANCE],
+        "conf_data": conf,
+        "federated": False,
+    }
 
 
 def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> None:
@@ -162,15 +242,6 @@ def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> Non
     )
     if not given and required:
         raise UsageError(f"DAG {dag_id} needs a dataset", fix="pass dataset= in a test, --input on the command line")
-
-
-def _expected_jobs(conf: Mapping[str, Any], series: Sequence[Series]) -> int:
-    """Jobs that the backend makes: one for each series with ``single_execution``, otherwise one (runtime 10.2)."""
-    if conf.get("workflow_form", {}).get("single_execution") is not True or not series:
-        return 1
-    count = len({item.series_instance_uid for item in series})
-    limit = conf.get("data_form", {}).get("dataset_limit")
-    return min(count, limit) if isinstance(limit, int) and limit > 0 else count
 
 
 def _wait_for_runs(

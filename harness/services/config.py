@@ -92,6 +92,11 @@ class Config:
         """Whether a DAG has to be in the project's software to be seen and started there (runtime 17)."""
         return bool((self.profile.get("projects") or {}).get("software_mapping", True))
 
+    @property
+    def no_models_form(self) -> bool:
+        """Whether a form of models is replaced while no model is installed (task-api 1.1, row 11)."""
+        return bool((self.profile.get("forms") or {}).get("no_models_form", False))
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:
         """Read the container's environment.

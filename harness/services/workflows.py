@@ -196,7 +196,7 @@ class Workflows:
             raise WorkflowError("single_execution is true, but data_form has no identifiers (KeyError: 'identifiers')")
         identifiers = data_form["identifiers"]
         limit = data_form.get("dataset_limit")
-        if limit:
+        if limit is not None:  # a slice: 0 makes no job, a negative number leaves out the last ones
             try:
                 identifiers = identifiers[: int(limit)]
             except (TypeError, ValueError):

@@ -12,6 +12,7 @@ POD_NAME_LENGTH: Final = 62
 
 RELEASE_REGEX: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 
+_BOTH_ENDS: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL_LENGTH: Final = 63
 
@@ -59,6 +60,14 @@ def cured_run_id(run: str) -> str:
         return run
     digest = hashlib.sha256(run.encode()).hexdigest()[:8]
     return f"r{re.sub(r'[^a-z0-9]+', '-', run.lower())}"[:50].rstrip("-") + f"-{digest}"
+
+
+def run_id_of_0_6_1(run: str) -> str:
+    """Return the run id as 0.6.1 writes it into the ConfigMap's name, its label and its mount path (task-api 1.3).
+
+    Nothing limits its length.
+    """
+    return cure_invalid_name(run, _BOTH_ENDS)
 
 
 def configmap_problem(run: str) -> str | None:

@@ -1,8 +1,11 @@
+# mypy: disable-error-code="import-not-found"
 """What all of Kaapana's operators derive from their parameters, pods and Python operators alike (runtime 5.1, 2.4)."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from harness.contract import names
@@ -94,3 +97,34 @@ def assign(operator: Any, derived: Derived) -> None:
         if field.name == "operator_in_dir" and value is None:
             continue
         setattr(operator, field.name, value)
+
+
+@functools.cache
+def job_scheduler_enabled() -> bool:
+    """Return the Airflow Variable ``enable_job_scheduler``: with it GPUs are not given out by a pool (runtime 2.4).
+
+    Asked once in a process: those that parse DAG files live for one file.
+    """
+    from airflow.models import Variable
+
+    return str(Variable.get("enable_job_scheduler", default_var="true")).lower() == "true"
+
+
+def executor_config(cpu_millicores: int | None, ram_mem_mb: int | None, gpu_mem_mb: int | None) -> dict[str, Any]:
+    """Return what the scheduler hears of a task's needs (runtime 5)."""
+    return {
+        "cpu_millicores": cpu_millicores,
+        "ram_mem_mb": ram_mem_mb,
+        "gpu_mem_mb": gpu_mem_mb,
+        "enable_job_scheduler": job_scheduler_enabled(),
+    }
+
+
+def refuse_fixed(operator: str, kwargs: Mapping[str, Any], name: str) -> None:
+    """Refuse a keyword that the platform's class passes on itself and Airflow's class here need not get.
+
+    Raises:
+        TypeError: as Python writes it where a keyword is given twice.
+    """
+    if name in kwargs:
+        raise TypeError(f"{operator}.__init__() got multiple values for keyword argument '{name}'")

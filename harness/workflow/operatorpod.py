@@ -6,7 +6,6 @@ import logging
 import os
 from typing import Any, Final
 
-from harness.contract import names
 from harness.workflow import podenv, podspec, profile, resources
 from harness.workflow.errors import InvalidPodError
 
@@ -72,20 +71,13 @@ class OperatorPod:
             raise InvalidPodError(f"the operator of {self.names.task_id} has no image")
         form = self.conf.get("form_data" if profile.from_environment().conf.form_data else "workflow_form") or {}
         core = {k: v for k, v in self.names.core.items() if k != "TASK_ID" or self._profile.env_task_id}
-        base, proxy, in_dir = self._base_env(), self._proxy_env(), getattr(operator, "operator_in_dir", None)
         env = podenv.merged(
-            base=base,
-            proxy=proxy,
-            operator_in_dir=in_dir,
             operator_env=operator.env_vars,
             gpu_device="0" if operator.gpu_mem_mb else "",
             workflow_form=form,
             core=core,
         )
-        platform = {**base, **proxy, **({} if in_dir is None else {"OPERATOR_IN_DIR": in_dir})}
-        self.overridden = podenv.overridden(
-            platform=platform, operator_env=operator.env_vars, workflow_form=form, core=core
-        )
+        self.overridden = podenv.overridden(operator_env=operator.env_vars, workflow_form=form, core=core)
         entries = podenv.entries(env, secrets=operator.secrets, namespace=self.namespace)
         _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
         annotations = operator.annotations if self._profile.annotations_honoured else {}
@@ -99,18 +91,13 @@ class OperatorPod:
             namespace=self.namespace,
             image=image,
             env=entries,
-            resources=resources.pod_resources(
-                ram_mem_mb=operator.ram_mem_mb,
-                ram_mem_mb_lmt=operator.ram_mem_mb_lmt,
-                cpu_millicores=operator.cpu_millicores,
-                gpu=bool(operator.gpu_mem_mb) if self._profile.gpu_limit else None,
-                factor=self._profile.memory_factor,
-                given=operator.pod_resources,
-            ),
+            resources=resources.container_resources(operator.pod_resources, self._profile.memory_factor),
             labels=operator.labels,
             annotations=annotations,
             pull_secrets=operator.image_pull_secrets,
-            pull_policy=operator.image_pull_policy if self._profile.pull_policy_honoured else None,
+            pull_policy=operator.image_pull_policy
+            if self._profile.pull_policy_honoured
+            else self._profile.pull_policy_default or None,
             command=_words(operator.cmds) if honoured else None,
             args=_words(operator.arguments) if honoured else None,
             scheduling=self._scheduling(),
@@ -134,14 +121,6 @@ class OperatorPod:
             return None
         return podspec.input_remover(manifest, self.names, folder, _platform_image("workflow-cleaner"))
 
-    def _base_env(self) -> dict[str, str]:
-        return {
-            "SERVICES_NAMESPACE": os.environ.get("SERVICES_NAMESPACE", names.SERVICES_NAMESPACE),
-            "ADMIN_NAMESPACE": os.environ.get("ADMIN_NAMESPACE", names.ADMIN_NAMESPACE),
-            **({"EXTENSIONS_NAMESPACE": names.EXTENSIONS_NAMESPACE} if self._profile.env_extensions_namespace else {}),
-            **(self._operator.service_urls if self._profile.env_service_urls else {}),
-        }
-
     def _scheduling(self) -> dict[str, Any]:
         """Where the pod may run, on releases that pass it on. One node has no use for the default priority class."""
         operator = self._operator
@@ -154,15 +133,6 @@ class OperatorPod:
             "affinity": operator.affinity,
             "tolerations": operator.tolerations,
         }
-
-    def _proxy_env(self) -> dict[str, str]:
-        env: dict[str, str] = {}
-        proxy = os.environ.get("PROXY")
-        if self._operator.enable_proxy and proxy:
-            env["http_proxy"] = env["https_proxy"] = proxy
-        if self._operator.no_proxy is not None:
-            env["no_proxy"] = self._operator.no_proxy
-        return env
 
     def _output_cleaner(self) -> str | None:
         """Image of the container that removes old output, where there can be any.
@@ -193,13 +163,13 @@ def release_dependent(operator: Any) -> list[str]:
         "annotations": operator.annotations,
         "namespace": operator.namespace,
         "get_logs": not operator.get_logs,
-        "xcom_push": operator.xcom_push_flag,
+        "xcom_push": operator.xcom_push,
         "manage_cache": operator.manage_cache != "ignore",
         "delete_input_on_success": operator.delete_input_on_success,
         "display_name": operator.display_name != "-",
         "launch_application_chart": operator.launch_application_chart,
     }
-    return [name for name, value in given.items() if value]
+    return [name for name, value in given.items() if value] + list(operator.overridden_keywords)
 
 
 def _stays_inside(folder: str) -> bool:

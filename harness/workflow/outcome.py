@@ -25,7 +25,8 @@ class Outcome:
     that a form value took over. ``branch``: the code of a branch has seen the data of the run. ``has_input``: the
     container knows OPERATOR_IN_DIR. ``gpu_forgotten``: a GPU was asked for where the platform has none.
     ``written_bytes``: what the container wrote outside of its volumes. ``refusal``: the registry wanted another login
-    for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`).
+    for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`). ``always_pulled``: the
+    release asks the registry for every image, whatever the operator says.
     """
 
     reason: str
@@ -48,6 +49,7 @@ class Outcome:
     memory_request_bytes: int | None = None
     written_bytes: int | None = None
     refusal: dict[str, Any] | None = None
+    always_pulled: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the value of the XCom."""

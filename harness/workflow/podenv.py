@@ -9,6 +9,7 @@ from typing import Any, Final
 from harness.contract import names
 from harness.kube import Manifest
 from harness.workflow.errors import InvalidPodError
+from harness.workflow.profile import PodProfile
 
 SERVICE_URLS: Final = (  # runtime 6.2 row 1; the values are those of the Airflow containers (runtime 2.5)
     "KEYCLOAK_URL",
@@ -27,43 +28,65 @@ _PROCESS: Final = {"PATH": None, "HOME": None}
 _ENV_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
-def merged(
+def of_operator(
+    given: Mapping[str, Any] | None,
     *,
-    base: Mapping[str, str],
-    proxy: Mapping[str, str],
+    release: PodProfile,
     operator_in_dir: str | None,
-    operator_env: Mapping[str, Any],
-    gpu_device: str,
-    workflow_form: Mapping[str, Any],
-    core: Mapping[str, str],
+    enable_proxy: bool,
+    no_proxy: str | None,
+    environ: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the plain variables, later rows of runtime 6.2 over earlier ones; values as the operator gave them."""
-    env: dict[str, Any] = {**base, **proxy}
+    """Return what an operator keeps as ``env_vars``: rows 1 to 4 of runtime 6.2, in a dictionary of its own.
+
+    A copy, because classes write into a default that all their operators share (runtime 5.0, operators 2.1).
+
+    Args:
+        given: the operator's own variables.
+        environ: of the process that reads the DAG file.
+
+    Raises:
+        KeyError: one of the platform's service URLs is missing in ``environ``.
+    """
+    env: dict[str, Any] = {name: str(environ.get(name)) for name in ("SERVICES_NAMESPACE", "ADMIN_NAMESPACE")}
+    if release.env_extensions_namespace:
+        env["EXTENSIONS_NAMESPACE"] = names.EXTENSIONS_NAMESPACE
+    urls = {name: environ[name] for name in SERVICE_URLS}
+    if release.env_service_urls:
+        env.update(urls)
+    if enable_proxy and environ.get("PROXY"):
+        env["http_proxy"] = env["https_proxy"] = environ["PROXY"]
+    if no_proxy is not None:
+        env["no_proxy"] = no_proxy
     if operator_in_dir is not None:
         env["OPERATOR_IN_DIR"] = operator_in_dir
-    env.update(operator_env)
-    env["CUDA_VISIBLE_DEVICES"] = gpu_device
+    return {**env, **(given or {})}
+
+
+def merged(
+    *, operator_env: Mapping[str, Any], gpu_device: str, workflow_form: Mapping[str, Any], core: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the plain variables, later rows of runtime 6.2 over earlier ones; values as the operator gave them.
+
+    Args:
+        operator_env: the operator's ``env_vars``, which hold rows 1 to 4.
+    """
+    env: dict[str, Any] = {**operator_env, "CUDA_VISIBLE_DEVICES": gpu_device}
     # Python's str(): True -> "True", None -> "None", lists in Python's notation
     env.update({str(key).upper(): str(value) for key, value in workflow_form.items()})
     env.update(core)
     return env
 
 
-def overridden(
-    *,
-    platform: Mapping[str, Any],
-    operator_env: Mapping[str, Any],
-    workflow_form: Mapping[str, Any],
-    core: Iterable[str],
-) -> list[str]:
+def overridden(*, operator_env: Mapping[str, Any], workflow_form: Mapping[str, Any], core: Iterable[str]) -> list[str]:
     """Variables that a form value replaces although somebody else had set them otherwise, sorted.
 
     Args:
-        platform: what the platform and the operator's place in the DAG set (rows 1 to 3 of runtime 6.2).
+        operator_env: what the platform, the operator's place in the DAG and its author set (rows 1 to 4).
         core: names of row 7, which a form value cannot change: it has no effect at all.
     """
     form = {str(key).upper(): str(value) for key, value in workflow_form.items()}
-    before = {**dict.fromkeys(core), **platform, **operator_env, **_PROCESS}
+    before = {**dict.fromkeys(core), **operator_env, **_PROCESS}
     return sorted(name for name, value in form.items() if name in before and before[name] != value)
 
 

@@ -70,7 +70,9 @@ def volumes(
     """Volumes and their mounts, in the platform's order (runtime 6.3)."""
     table: list[tuple[str, Manifest, Manifest]] = []
     if with_conf:
-        path = f"{names.PROCESSING_WORKFLOW_DIR}/{run_id}/conf/conf.json"
+        # a cured id is another folder than WORKFLOW_DIR: there is no conf.json where everybody looks (task-api 1.3)
+        folder = naming.run_id_of_0_6_1(run_id) if release.conf_name == "cured" else run_id
+        path = f"{names.PROCESSING_WORKFLOW_DIR}/{folder}/conf/conf.json"
         table.append(
             (
                 "workflowconf",
@@ -97,7 +99,13 @@ def volumes(
 
 def conf_name(run_id: str, release: PodProfile) -> str:
     """Name of the ConfigMap with the run's conf; cured where the release writes a file instead (runtime 6.5)."""
-    return naming.configmap_name(naming.cured_run_id(run_id) if release.conf == "file" else run_id)
+    return naming.configmap_name(_id_of_conf(run_id, release))
+
+
+def _id_of_conf(run_id: str, release: PodProfile) -> str:
+    if release.conf == "file":
+        return naming.cured_run_id(run_id)
+    return naming.run_id_of_0_6_1(run_id) if release.conf_name == "cured" else run_id
 
 
 def configmap(run_id: str, namespace: str, conf: Mapping[str, Any], release: PodProfile) -> Manifest:
@@ -106,10 +114,8 @@ def configmap(run_id: str, namespace: str, conf: Mapping[str, Any], release: Pod
     Raises:
         InvalidPodError: the run id cannot be the name of a ConfigMap.
     """
-    name, label = conf_name(run_id, release), run_id
-    if release.conf == "file":
-        label = naming.cured_run_id(run_id)
-    elif problem := naming.configmap_problem(run_id):
+    name, label = conf_name(run_id, release), _id_of_conf(run_id, release)
+    if problem := naming.configmap_problem(label):
         raise InvalidPodError(problem)
     return {
         "apiVersion": "v1",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 import time
 from collections.abc import Mapping
@@ -34,17 +33,6 @@ _NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError, int
 def connect() -> KubeApi:
     """Return the API server of the cluster; a function, so that tests can put another in its place."""
     return in_cluster()
-
-
-@functools.cache
-def job_scheduler_enabled() -> bool:
-    """Airflow Variable ``enable_job_scheduler``: with it GPUs are not given out by a pool (runtime 2.4).
-
-    Asked once in a process: those that parse DAG files live for one file.
-    """
-    from airflow.models import Variable
-
-    return str(Variable.get("enable_job_scheduler", default_var="true")).lower() == "true"
 
 
 def delete_pod_of(context: Any) -> None:
@@ -112,7 +100,7 @@ class PodTask:
         operator = self._operator
         if operator.not_emulated:
             raise NotEmulatedError(f"{self._names.task_id} cannot run here: {operator.not_emulated}")
-        if operator.xcom_push_flag and self._profile.xcom_honoured:
+        if operator.xcom_push and self._profile.xcom_honoured:
             raise NotEmulatedError(
                 f"{self._names.task_id} has xcom_push=True: the return value of a container is not emulated; releases "
                 "since 0.6.0 ignore it, so write a file to the output folder instead"
@@ -192,6 +180,7 @@ class PodTask:
             overridden_env=self._wanted.overridden,
             has_input=getattr(self._operator, "operator_in_dir", None) is not None,
             gpu_forgotten=self._operator.gpu_forgotten,
+            always_pulled=self._profile.pull_policy_default == "Always",
             memory_request_bytes=(self._operator.ram_mem_mb or 0) * 2**20 or None,
         )
         self._context["ti"].xcom_push(key=outcome.XCOM_KEY, value=result.as_dict())
@@ -221,4 +210,4 @@ def delete_configmap(context: Mapping[str, Any]) -> None:
             raise AirflowException(f"the ConfigMap of the run was not removed: {error}") from error
 
 
-__all__ = ["ClusterLostError", "PodTask", "connect", "delete_configmap", "delete_pod_of", "job_scheduler_enabled"]
+__all__ = ["ClusterLostError", "PodTask", "connect", "delete_configmap", "delete_pod_of"]

@@ -23,6 +23,8 @@ class OperatorProfile:
 
     startup_timeout_s: float = 3600.0
     unknown_parameters: tuple[str, ...] = ()
+    keywords: str = "fixed"
+    seg_info_none: str = "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,7 @@ class PodProfile:
 
     cmds_honoured: bool = True
     pull_policy_honoured: bool = True
+    pull_policy_default: str = ""
     scheduling_honoured: bool = False
     annotations_honoured: bool = True
     namespace_honoured: bool = True
@@ -48,6 +51,7 @@ class PodProfile:
     env_service_urls: bool = True
     env_extensions_namespace: bool = False
     conf: str = "configmap"
+    conf_name: str = "verbatim"
     mounted_scripts: bool = False
     delete_output_on_start: bool = True
     delete_input_on_success: bool = False
@@ -59,6 +63,7 @@ class PythonProfile:
 
     branch_sees_project: bool = True
     service_dags_in_scheduler: bool = True
+    annotations: str = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -45,6 +45,18 @@ _SECRET: Final = {  # secrets that every project has, too (runtime 12)
 }
 
 
+def take_annotations(operator: str, dag: Any, kwargs: dict[str, Any]) -> None:
+    """Take the parameter ``annotations`` away where the release has it: it is lost, or ends the import (task-api 1.1).
+
+    Raises:
+        AttributeError: 0.6.1 reads ``executor_config`` before it exists, but in service and import DAGs.
+    """
+    if profile.from_environment().python.annotations != "broken" or "annotations" not in kwargs:
+        return
+    if kwargs.pop("annotations") and not runs_in_scheduler(dag, branch=False):
+        raise AttributeError(f"{operator!r} object has no attribute 'executor_config' (annotations= on release 0.6.1)")
+
+
 def runs_in_scheduler(dag: Any, *, branch: bool) -> bool:
     """Return whether the code runs beside the scheduler and sees the data of ``services`` (runtime 3)."""
     release = profile.from_environment().python

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -48,42 +49,50 @@ def render_memory(quantity: str | int | float, factor: float) -> str:
     return f"{size:.1f}{_UNITS[unit]}" if unit else str(round(size))
 
 
+@dataclasses.dataclass
+class Resources:
+    """What an operator asks for, under the names of the platform's class; values may be ``None``."""
+
+    requests: dict[str, Any]
+    limits: dict[str, Any]
+
+
 def pod_resources(
-    *,
-    ram_mem_mb: int | None,
-    ram_mem_mb_lmt: int | None,
-    cpu_millicores: int | None,
-    gpu: bool | None,
-    factor: float,
-    given: Any = None,
-) -> dict[str, dict[str, str]]:
-    """Return the ``resources`` of the container.
+    *, ram_mem_mb: int | None, ram_mem_mb_lmt: int | None, cpu_millicores: int | None, gpu: bool | None
+) -> Resources:
+    """Return what an operator's parameters ask for (runtime 5.0).
 
     Args:
         ram_mem_mb: request in Mi. ``ram_mem_mb_lmt``: limit in Mi, request + 100 by default.
         cpu_millicores: request in m, the limit is 100 more; ``None`` leaves the CPU alone.
         gpu: whether one GPU is asked for; ``None`` where the release leaves the key out.
-        factor: what the release multiplies memory with.
-        given: the operator's own ``pod_resources``, a mapping or an object with ``requests`` and ``limits``.
     """
-    if given is not None:
-        requests, limits = dict(_member(given, "requests")), dict(_member(given, "limits"))
-    else:
-        requests, limits = {}, {}
-        if ram_mem_mb is not None:
-            requests["memory"] = f"{ram_mem_mb}Mi"
-            limits["memory"] = f"{ram_mem_mb_lmt if ram_mem_mb_lmt is not None else ram_mem_mb + 100}Mi"
-        if cpu_millicores is not None:
-            requests["cpu"] = f"{cpu_millicores}m"
-            limits["cpu"] = f"{cpu_millicores + 100}m"
-        if gpu is not None:
-            limits["nvidia.com/gpu"] = "1" if gpu else "0"
-    for table in (requests, limits):
+    requests: dict[str, Any] = {"cpu": None}
+    limits: dict[str, Any] = {"cpu": None}
+    if ram_mem_mb is not None:
+        requests["memory"] = f"{ram_mem_mb}Mi"
+        limits["memory"] = f"{ram_mem_mb_lmt if ram_mem_mb_lmt is not None else ram_mem_mb + 100}Mi"
+    if cpu_millicores is not None:
+        requests["cpu"] = f"{cpu_millicores}m"
+        limits["cpu"] = f"{cpu_millicores + 100}m"
+    if gpu is not None:
+        limits["nvidia.com/gpu"] = 1 if gpu else 0
+    return Resources(requests=requests, limits=limits)
+
+
+def container_resources(given: Any, factor: float) -> dict[str, dict[str, str]]:
+    """Return the ``resources`` of the container.
+
+    Args:
+        given: the operator's ``pod_resources``, a mapping or an object with ``requests`` and ``limits``.
+        factor: what the release multiplies memory with.
+    """
+    tables = {name: dict(_member(given, name)) for name in ("requests", "limits")}
+    for table in tables.values():
         if table.get("memory") is not None:
             table["memory"] = render_memory(table["memory"], factor)
     return {
-        "requests": {key: str(value) for key, value in requests.items() if value is not None},
-        "limits": {key: str(value) for key, value in limits.items() if value is not None},
+        name: {key: str(value) for key, value in table.items() if value is not None} for name, table in tables.items()
     }
 
 

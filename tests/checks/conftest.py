@@ -34,9 +34,18 @@ def masks() -> dict[str, Any]:
 
 @pytest.fixture
 def write_seg(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a segmentation of a series; ``change`` may damage the dataset before it is saved."""
+    """Writes a segmentation of a series; ``change`` may damage the dataset before it is saved.
 
-    def write(series: Series, masks: dict[str, Any], *, change: Callable[[Any], None] = lambda dataset: None) -> Path:
+    The masks of a label map must not overlap.
+    """
+
+    def write(
+        series: Series,
+        masks: dict[str, Any],
+        *,
+        change: Callable[[Any], None] = lambda dataset: None,
+        kind: hd.seg.SegmentationTypeValues = hd.seg.SegmentationTypeValues.BINARY,
+    ) -> Path:
         images = [pydicom.dcmread(path) for path in series.files]
         algorithm = hd.AlgorithmIdentificationSequence("test", codes.DCM.ArtificialIntelligence, "1")
         segments = [
@@ -48,7 +57,7 @@ def write_seg(tmp_path: Path) -> Callable[..., Path]:
         dataset = hd.seg.Segmentation(
             images,
             np.stack([mask.astype(np.uint8) for mask in masks.values()], axis=-1),
-            hd.seg.SegmentationTypeValues.BINARY,
+            kind,
             segments,
             "1.2.3.5",
             300,

@@ -14,10 +14,17 @@ ROW, COLUMN = np.array([0.8, 0.6, 0.0]), np.array([-0.6, 0.8, 0.0])
 NORMAL = np.cross(ROW, COLUMN)
 
 
-def write_series(folder: Path, *, uid: str, shift: Sequence[float] = (0, 0, 0)) -> Path:
-    """A CT series whose files are named against the order of its slices."""
+def write_series(
+    folder: Path, *, uid: str, shift: Sequence[float] = (0, 0, 0), places: Sequence[float] | None = None
+) -> Path:
+    """A CT series whose files are named against the order of its slices.
+
+    Args:
+        places: millimetres along the normal; evenly spaced by default.
+    """
     folder.mkdir(parents=True)
-    for index in range(SHAPE[0]):
+    places = [index * SPACING[0] for index in range(SHAPE[0])] if places is None else places
+    for index, place in enumerate(places):
         dataset = pydicom.Dataset()
         dataset.file_meta = pydicom.dataset.FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -29,12 +36,12 @@ def write_series(folder: Path, *, uid: str, shift: Sequence[float] = (0, 0, 0)) 
         dataset.StudyDate = dataset.StudyTime = dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
         dataset.Manufacturer = ""
         dataset.ImageOrientationPatient = [*map(float, ROW), *map(float, COLUMN)]
-        position = np.array([10.0, -20.0, 5.0]) + np.array(shift) + index * SPACING[0] * NORMAL
+        position = np.array([10.0, -20.0, 5.0]) + np.array(shift) + place * NORMAL
         dataset.ImagePositionPatient = [round(float(value), 6) for value in position]
         dataset.PixelSpacing, dataset.SliceThickness = [SPACING[1], SPACING[2]], SPACING[0]
         dataset.Rows, dataset.Columns = SHAPE[1:]
         dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
         dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
         dataset.PixelData = np.full(SHAPE[1:], index, np.uint16).tobytes()
-        dataset.save_as(folder / f"{SHAPE[0] - index}.dcm", enforce_file_format=True)
+        dataset.save_as(folder / f"{len(places) - index}.dcm", enforce_file_format=True)
     return folder

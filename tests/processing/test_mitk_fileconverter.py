@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
@@ -83,7 +84,7 @@ def test_a_broken_file_fails_its_element_and_the_others_are_still_converted(exec
     series(run_folder.element("get-input-data", uid="1.2"), uid="1.2")
     ended = execute("mitk-fileconverter", THREADS="1", **DIRS)
     assert ended.status == 1
-    assert "1.1: series 1 (1 file(s))" in ended.cause
+    assert ": 1.1: series 1 (1 file(s))" in ended.cause
     assert "batch/1.2/dcm-converter/1.2.nrrd" in run_folder.files()
 
 
@@ -116,3 +117,101 @@ def test_an_output_folder_outside_of_the_run_is_refused(execute, run_folder):
     assert ended.status == 1
     assert "leads out of the run's folder" in ended.cause
     assert not (run_folder.root.parent.parent / "out").exists()
+
+
+def positions(run_folder, places, **tags):
+    """Slices at these positions along z; each has its place as value."""
+    folder = run_folder.element("get-input-data")
+    for index, z in enumerate(places):
+        values = np.full((16, 20), round(z))
+        slice_file(folder / f"{SERIES}.{index + 1}.dcm", values, z, number=index + 1, **tags)
+    return folder
+
+
+@pytest.mark.parametrize("extension", ["nrrd", "nii.gz"])
+@pytest.mark.parametrize(
+    ("places", "text"),
+    [
+        ([0, 3, 6, 12, 15], f"a slice is missing between {SERIES}.3.dcm and {SERIES}.4.dcm: they are 6 mm apart"),
+        ([0, 3, 6, 10, 13], "its slices are not evenly spaced: 3 mm from"),
+        ([0, 3, 6, 0, 3, 6], "2 images lie at each of its 3 positions"),
+    ],
+)
+def test_what_is_not_one_volume_is_not_made_one_and_the_cause_names_the_files(
+    execute, run_folder, extension, places, text
+):
+    positions(run_folder, places)
+    ended = execute("mitk-fileconverter", CONVERTTO=extension, **DIRS)
+    assert ended.status == 1
+    assert f": series {SERIES} is not one volume: {text}" in ended.cause
+    assert list(run_folder.element("dcm-converter").iterdir()) == []
+
+
+def test_one_image_of_another_size_is_the_cause(execute, run_folder):
+    folder = positions(run_folder, [0, 3, 6])
+    slice_file(folder / f"{SERIES}.9.dcm", np.zeros((64, 80)), 9.0, number=9)
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 1
+    assert f"{SERIES}.9.dcm has 80 x 64 pixels (columns x rows), the other 3 images 20 x 16 pixels" in ended.cause
+
+
+def test_a_tilted_stack_is_interpolated_where_its_slices_really_are(execute, run_folder):
+    folder = run_folder.element("get-input-data")
+    for index in range(6):  # a column of the patient along z, which runs through the tilted slices
+        values = np.zeros((16, 20))
+        values[10 - index, 8] = 100
+        slice_file(
+            folder / f"{SERIES}.{index + 1}.dcm",
+            values,
+            2.0 * index,
+            number=index + 1,
+            ImagePositionPatient=[-10, -20 + 1.0 * index, 2.0 * index],
+        )
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 0, ended.errors
+    assert f"notice gantry-tilt: {SERIES}: its slices are shifted against each other, 5 mm from" in ended.output
+    image = sitk.ReadImage(str(run_folder.element("dcm-converter") / f"{SERIES}.nrrd"))
+    assert image.GetDirection() == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert image.GetSize() == (20, 21, 6)
+    assert image.GetSpacing() == pytest.approx((1.5, 1.0, 2.0))
+    for index in range(6):
+        where = image.TransformPhysicalPointToIndex((-10 + 8 * 1.5, -10, 2.0 * index))
+        assert image[where] == 100
+
+
+def test_the_frames_of_an_enhanced_image_lie_where_they_say(execute, run_folder):
+    from tests.processing.enhanced import write_enhanced
+
+    folder = run_folder.element("get-input-data")
+    for name, places in (("1.1", [0.0, 3.0, 6.0]), ("1.2", [6.0, 3.0, 0.0])):
+        write_enhanced(folder / name / f"{name}.1.dcm", places, uid=name)
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 0, ended.errors
+    assert f"notice multi-frame-image: {SERIES}: 1.1.1.dcm holds 3 frames (Enhanced MR Image Storage)" in ended.output
+    for name in ("1.1", "1.2"):
+        image = sitk.ReadImage(str(run_folder.element("dcm-converter") / f"{name}.nrrd"))
+        assert image.GetSpacing() == pytest.approx((1.5, 1.0, 3.0))
+        for place in (0.0, 3.0, 6.0):
+            assert image[image.TransformPhysicalPointToIndex((-10, -20, place))] == place
+
+
+def test_frames_without_order_are_refused(execute, run_folder):
+    from tests.processing.enhanced import write_enhanced
+
+    write_enhanced(run_folder.element("get-input-data") / "1.1.dcm", [0.0, 6.0, 3.0])
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 1
+    assert (
+        ended.cause == "FAILED mitk-fileconverter: the frames of 1.1.dcm are not stored in the order of their positions"
+    )
+
+
+def test_images_without_a_position_are_pointed_out(execute, run_folder):
+    folder = positions(run_folder, [0, 3, 6])
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        del dataset.ImagePositionPatient
+        dataset.save_as(path)
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 0, ended.errors
+    assert "notice no-position: " in ended.output

@@ -14,13 +14,13 @@ from harness.errors import UsageError
 from harness.settings import Settings
 from harness.workflow import profile as inside
 
-ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "documented")
+ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "0.6.1", "documented")
 
 
 def test_there_is_one_profile_for_each_release_that_differs() -> None:
     assert profiles.names() == ALL
     assert [profiles.load(name).name for name in ALL] == list(ALL)
-    assert [release.name for release in profiles.releases()] == ["0.4", "0.5.0", "0.5.3", "0.6.0"]
+    assert [release.name for release in profiles.releases()] == ["0.4", "0.5.0", "0.5.3", "0.6.0", "0.6.1"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -61,42 +61,56 @@ def test_a_key_that_is_missing_is_named() -> None:
 def test_an_unknown_profile_names_those_that_exist() -> None:
     with pytest.raises(UsageError, match=r"'0\.7'") as caught:
         profiles.load("0.7")
-    assert caught.value.fix == "choose one of: 0.4, 0.5.0, 0.5.3, 0.6.0, documented"
+    assert caught.value.fix == "choose one of: 0.4, 0.5.0, 0.5.3, 0.6.0, 0.6.1, documented"
 
 
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("installer.dag_image_tag", ("platform", "platform", "chart", "chart")),
-        ("pod.cmds_honoured", (True, True, True, False)),
-        ("pod.pull_policy_honoured", (True, True, True, False)),
-        ("pod.scheduling_honoured", (True, True, True, False)),
-        ("pod.xcom_honoured", (True, True, True, False)),
-        ("pod.get_logs_honoured", (True, True, True, False)),
-        ("pod.cache_honoured", (True, True, True, False)),
-        ("pod.delete_input_on_success", (True, True, True, False)),
-        ("pod.delete_output_on_start", (True, True, True, False)),
-        ("pod.annotations_honoured", (False, False, False, True)),
-        ("pod.namespace_honoured", (False, False, False, True)),
-        ("pod.memory_factor", (1.0, 1.0, 1.0, 1.1)),
-        ("pod.gpu_limit", (False, False, False, True)),
-        ("pod.env_task_id", (False, True, True, True)),
-        ("pod.env_service_urls", (False, True, True, True)),
-        ("pod.env_extensions_namespace", (True, True, True, False)),
-        ("pod.mounted_scripts", (True, True, True, False)),
-        ("pod.conf", ("file", "file", "file", "configmap")),
-        ("pod.existing_pod", ("replaced", "replaced", "replaced", "refused")),
-        ("pod.skipped_pod", ("deleted", "deleted", "deleted", "kept")),
-        ("operator.startup_timeout_s", (120, 120, 120, 3600)),
-        ("conf.form_data", (True, False, False, False)),
-        ("callbacks.notifications", (False, True, True, True)),
-        ("projects.software_mapping", (False, True, True, True)),
-        ("forms.confirmation_required", (False, False, False, True)),
-        ("python.branch_sees_project", (True, True, True, False)),
+        ("installer.dag_image_tag", ("platform", "platform", "chart", "chart", "chart")),
+        ("pod.cmds_honoured", (True, True, True, False, False)),
+        ("pod.pull_policy_honoured", (True, True, True, False, False)),
+        ("pod.scheduling_honoured", (True, True, True, False, False)),
+        ("pod.xcom_honoured", (True, True, True, False, False)),
+        ("pod.get_logs_honoured", (True, True, True, False, False)),
+        ("pod.cache_honoured", (True, True, True, False, False)),
+        ("pod.delete_input_on_success", (True, True, True, False, False)),
+        ("pod.delete_output_on_start", (True, True, True, False, False)),
+        ("pod.annotations_honoured", (False, False, False, True, True)),
+        ("pod.namespace_honoured", (False, False, False, True, True)),
+        ("pod.memory_factor", (1.0, 1.0, 1.0, 1.1, 1.1)),
+        ("pod.gpu_limit", (False, False, False, True, True)),
+        ("pod.env_task_id", (False, True, True, True, True)),
+        ("pod.env_service_urls", (False, True, True, True, True)),
+        ("pod.env_extensions_namespace", (True, True, True, False, False)),
+        ("pod.mounted_scripts", (True, True, True, False, False)),
+        ("pod.conf", ("file", "file", "file", "configmap", "configmap")),
+        ("pod.existing_pod", ("replaced", "replaced", "replaced", "refused", "refused")),
+        ("pod.skipped_pod", ("deleted", "deleted", "deleted", "kept", "kept")),
+        ("operator.startup_timeout_s", (120, 120, 120, 3600, 3600)),
+        ("conf.form_data", (True, False, False, False, False)),
+        ("callbacks.notifications", (False, True, True, True, True)),
+        ("projects.software_mapping", (False, True, True, True, True)),
+        ("forms.confirmation_required", (False, False, False, True, True)),
+        ("pod.pull_policy_default", ("", "", "", "", "Always")),
+        ("pod.conf_name", ("", "", "", "verbatim", "cured")),
+        ("operator.keywords", ("fixed", "fixed", "fixed", "fixed", "overridable")),
+        ("operator.seg_info_none", ("none", "none", "none", "none", "empty")),
+        ("python.annotations", ("unknown", "unknown", "unknown", "unknown", "broken")),
+        ("forms.required_enum_exempt", (True, True, True, True, False)),
+        ("forms.no_models_form", (False, False, False, False, True)),
+        ("python.branch_sees_project", (True, True, True, False, False)),
     ],
 )
 def test_releases_differ_as_the_table_of_the_platform_says(key: str, values: tuple[Any, ...]) -> None:
     assert tuple(release.value(key) for release in profiles.releases()) == values
+
+
+def test_profiles_are_sorted_by_version_and_not_as_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("0.10", "0.9.1", "0.9", "documented", "1.0"):
+        (tmp_path / f"{name}.toml").touch()
+    monkeypatch.setattr(profiles, "_FOLDER", tmp_path)
+    assert profiles.names.__wrapped__() == ("0.9", "0.9.1", "0.10", "1.0", "documented")
 
 
 def test_documented_is_0_6_0_but_for_what_the_guide_promises() -> None:

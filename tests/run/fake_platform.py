@@ -80,6 +80,10 @@ class FakeServices:
         self.settled = 0
         self.restarted = False
         self.metrics: list[dict[str, Any]] = []
+        self.known: list[dict[str, Any]] = []
+
+    def datasets(self, project: Any) -> list[dict[str, Any]]:
+        return self.known
 
     def upload_series(self, project: str, dataset: str, archive: Path) -> dict[str, int]:
         self.uploads.append((project, dataset, archive.stat().st_size))

@@ -47,6 +47,16 @@ def test_an_image_without_a_repository_says_so() -> None:
     assert "the registry has no repository otsus-method" in cause.summary
 
 
+def test_an_image_that_only_an_archive_brought_is_said_where_every_pull_asks_the_registry() -> None:
+    tasks = failed(outcome=outcome("ErrImagePull", message="manifest unknown", always_pulled=True))
+    cause = diagnose(tasks, "failed", registry_tags={IMAGE: None})
+    assert cause is not None
+    assert cause.summary.endswith(
+        "This release always asks the registry, and what only an archive brought is not in it"
+    )
+    assert cause.fix.startswith("push it")
+
+
 def test_the_words_of_the_cluster_name_the_tags_when_the_registry_is_not_asked() -> None:
     message = f"failed to pull {IMAGE}: not found; tags of otsus-method: 0.5.2"
     cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message)), "failed")

@@ -36,6 +36,7 @@ SCHEMA = record(
     platform=TEXT,
     cluster=TEXT,
     form={"type": "object"},
+    started_by={"enum": ["form", "api"]},
     started={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$"},
     seconds={"type": "number", "minimum": 0},
     tasks=items(

@@ -28,11 +28,11 @@ def test_arguments_that_a_release_ignores_are_found_with_task_and_line() -> None
     ]
     found = ignored_arguments(given, tasks)
     assert [(item.where, item.message) for item in found] == [
-        ("extract-report", "0.6.0 ignores `cmds` of `extract-report` (ReportOperator.py:4)"),
-        ("extract-report", "0.6.0 ignores `arguments` of `extract-report` (ReportOperator.py:4)"),
-        ("plain", "0.6.0 ignores `image_pull_policy` of `plain` (ReportOperator.py:7)"),
+        ("extract-report", "0.6.0, 0.6.1 ignore `cmds` of `extract-report` (ReportOperator.py:4)"),
+        ("extract-report", "0.6.0, 0.6.1 ignore `arguments` of `extract-report` (ReportOperator.py:4)"),
+        ("plain", "0.6.0, 0.6.1 ignore `image_pull_policy` of `plain` (ReportOperator.py:7)"),
     ]
-    assert found[0].platforms == ("0.6.0",)
+    assert found[0].platforms == ("0.6.0", "0.6.1")
 
 
 def test_a_file_that_does_not_parse_gives_no_finding() -> None:

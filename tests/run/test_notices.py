@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import harness.processing
+from harness.geometry import Rule
 from harness.run.notices import RULES, findings
 
 PROGRAMS = Path(harness.processing.__file__).parent
@@ -36,4 +37,11 @@ def test_every_notice_of_the_programs_has_a_next_step() -> None:
         for path in PROGRAMS.glob("*.py")
         for rule in re.findall(r"notice\(\s*\"([a-z-]+)\"", path.read_text("utf-8"))
     }
-    assert used == set(RULES)
+    # those about the geometry of a series have their names from its judgement
+    assert used | {rule.value for rule in Rule} == set(RULES)
+
+
+def test_programs_name_no_release_and_the_finding_does() -> None:
+    log = "notice differs-on-platform: this release does not filter\n"
+    assert findings({"t": log}, "0.6.1")[0].message == "release 0.6.1 does not filter"
+    assert not [path for path in PROGRAMS.glob("*.py") if re.search(r'"[^"]*release 0\.6\.0', path.read_text("utf-8"))]

@@ -12,6 +12,7 @@ from harness.run.findings import ignored_arguments, of_run
 
 MIB = 2**20
 OLD = ("0.4", "0.5.0", "0.5.3")
+NEW = ("0.6.0", "0.6.1")
 
 
 def found(tasks: list[Any], platform: str, run_id: str = "my-dag-260101000000000000") -> list[tuple[str, str, Any]]:
@@ -25,17 +26,17 @@ def with_arguments(*arguments: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("argument", "ignoring"),
     [
-        ("cmds", ("0.6.0",)),
-        ("arguments", ("0.6.0",)),
-        ("image_pull_policy", ("0.6.0",)),
-        ("node_selectors", ("0.6.0",)),
-        ("tolerations", ("0.6.0",)),
-        ("affinity", ("0.6.0",)),
-        ("priority_class_name", ("0.6.0",)),
-        ("get_logs", ("0.6.0",)),
-        ("xcom_push", ("0.6.0",)),
-        ("manage_cache", ("0.6.0",)),
-        ("delete_input_on_success", ("0.6.0",)),
+        ("cmds", NEW),
+        ("arguments", NEW),
+        ("image_pull_policy", NEW),
+        ("node_selectors", NEW),
+        ("tolerations", NEW),
+        ("affinity", NEW),
+        ("priority_class_name", NEW),
+        ("get_logs", NEW),
+        ("xcom_push", NEW),
+        ("manage_cache", NEW),
+        ("delete_input_on_success", NEW),
         ("annotations", OLD),
         ("namespace", OLD),
     ],
@@ -57,7 +58,7 @@ def test_a_parameter_of_a_later_release_keeps_the_dag_from_importing_on_older_on
 
 def test_a_retry_that_succeeds_may_stumble_over_leftovers_where_they_stay() -> None:
     retried = task("flaky", try_number=2, outcome=outcome("Completed"))
-    assert found([retried], "documented") == [("leftovers-on-retry", "flaky", ("0.6.0",))]
+    assert found([retried], "documented") == [("leftovers-on-retry", "flaky", NEW)]
     assert found([retried], "0.6.0") == []
     assert found([task("at-once", outcome=outcome("Completed"))], "documented") == []
 
@@ -83,7 +84,7 @@ def test_pods_that_would_share_a_name_are_pointed_out_where_names_were_not_cut()
     run_id = "total-segmentator-v2-260101000000000000"
     tasks = [task(f"get-zenodo-model-for-{name}", outcome=outcome("Completed")) for name in ("body", "body-mr", "lung")]
     both = "get-zenodo-model-for-body, get-zenodo-model-for-body-mr"
-    assert found(tasks, "0.5.3", run_id) == [("pod-name-clash", both, ("0.6.0",))]
+    assert found(tasks, "0.5.3", run_id) == [("pod-name-clash", both, NEW)]
     assert found(tasks, "0.6.0", run_id) == []
     assert found(tasks[1:], "0.5.3", "short-260101000000000000") == []
     python = [{**each, "outcome": {**outcome("Completed"), "image": ""}} for each in tasks]
@@ -91,16 +92,39 @@ def test_pods_that_would_share_a_name_are_pointed_out_where_names_were_not_cut()
 
 
 def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:
-    (finding,) = releases.findings([], platform="0.5.3", run_ids=["My_Dag-260101000000000000"])
-    assert (finding.rule, finding.severity, finding.platforms) == ("run-id", "error", ("0.6.0",))
-    assert "lower-case letters" in finding.message
+    refused, without_conf = releases.findings([], platform="0.5.3", run_ids=["My_Dag-260101000000000000"])
+    assert (refused.rule, refused.severity, refused.platforms) == ("run-id", "error", ("0.6.0",))
+    assert "lower-case letters" in refused.message
+    assert (without_conf.rule, without_conf.platforms) == ("run-without-conf", ("0.6.1",))
+    assert "it is mounted at the folder yag-260101000000000000" in without_conf.message
     assert found([], "0.5.3") == []
     assert found([], "0.6.0", "My_Dag-260101000000000000") == []
 
 
+def test_a_run_id_with_a_dot_has_no_conf_on_0_6_1() -> None:
+    dotted = "a.b-260115100000123456"
+    assert found([], "0.6.0", dotted) == [("run-without-conf", dotted, ("0.6.1",))]
+    (finding,) = releases.findings([], platform="0.6.1", run_ids=[dotted])
+    assert finding.message.startswith("there is no conf.json in its folder: it is mounted at the folder ab-2601")
+
+
+def test_a_keyword_that_only_0_6_1_takes_keeps_the_dag_from_importing_elsewhere() -> None:
+    assert found([with_arguments("depends_on_past")], "0.6.1") == [
+        ("fixed-keyword", "my-task", ("0.4", "0.5.0", "0.5.3", "0.6.0"))
+    ]
+    assert found([with_arguments("depends_on_past")], "0.6.0") == []
+
+
+def test_an_image_that_only_an_archive_brought_is_not_found_where_every_pull_asks_the_registry() -> None:
+    images = {"localhost:32000/a:1": True, "localhost:32000/b:1": False}
+    (finding,) = releases.archive_only(images, platform="0.6.0")
+    assert (finding.rule, finding.where, finding.platforms) == ("always-pulled", "localhost:32000/b:1", ("0.6.1",))
+    assert releases.archive_only(images, platform="0.6.1") == []
+
+
 def test_a_branch_that_has_seen_the_data_of_the_run_will_not_see_it_everywhere() -> None:
     branch = task("decide", outcome={**outcome("Completed"), "branch": True})
-    assert found([branch], "documented") == [("branch-without-data", "decide", ("0.6.0",))]
+    assert found([branch], "documented") == [("branch-without-data", "decide", NEW)]
     assert found([task("plain", outcome=outcome("Completed"))], "documented") == []
 
 

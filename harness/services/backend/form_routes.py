@@ -20,10 +20,17 @@ _KINDS = {"dataset": "dataset_name", "minio": "bucket_name"}
 
 
 class FormRoutes:
-    """What a user may start, and what the page asks him for."""
+    """What a user may start, and what the page asks him for.
 
-    def __init__(self, read: RequestReader, datasets: Datasets, airflow: Airflow) -> None:
+    Args:
+        no_models_form: whether a form of models is replaced while no model is installed.
+    """
+
+    def __init__(
+        self, read: RequestReader, datasets: Datasets, airflow: Airflow, *, no_models_form: bool = False
+    ) -> None:
         self._read = read
+        self._no_models_form = no_models_form
         self._datasets = datasets
         self._airflow = airflow
 
@@ -65,7 +72,11 @@ class FormRoutes:
         wanted = body.get("dag_id")
         datasets = self._datasets.of_project(project.id)
         return JSONResponse(
-            {key: _filled(dag.get("ui_forms"), datasets) for key, dag in dags.items() if wanted in (None, key)}
+            {
+                key: _filled(dag.get("ui_forms"), datasets, self._no_models_form)
+                for key, dag in dags.items()
+                if wanted in (None, key)
+            }
         )
 
     def routes(self) -> list[Route]:
@@ -83,9 +94,21 @@ def _properties(forms: Any, form: str) -> dict[str, Any]:
     return properties if isinstance(properties, dict) else {}
 
 
-def _filled(forms: Any, datasets: list[dict[str, Any]]) -> dict[str, Any]:
+def _without_models(form: Any, no_models_form: bool) -> Any:
+    """A form of models while none is installed: no choice, or on 0.6.1 a field of its own (runtime 10.3, 11.2)."""
+    if not isinstance(form, dict) or not set(form) >= {"models", "oneOf", "properties-template"}:
+        return form
+    if not no_models_form:
+        return {**{key: value for key, value in form.items() if key != "properties-template"}, "oneOf": []}
+    field = {"type": "string", "title": "Tasks", "description": "No tasks are available", "oneOf": [], "required": True}
+    return {"type": "object", "properties": {"tasks": field}}
+
+
+def _filled(forms: Any, datasets: list[dict[str, Any]], no_models_form: bool) -> dict[str, Any]:
     """Forms with the datasets as choices; without any, the UI is told to refuse (runtime 10.3)."""
     filled: dict[str, Any] = copy.deepcopy(forms) if isinstance(forms, dict) else {}
+    if "workflow_form" in filled:
+        filled["workflow_form"] = _without_models(filled["workflow_form"], no_models_form)
     field = _properties(filled, "data_form").get("dataset_name")
     if isinstance(field, dict):
         field["oneOf"] = [

@@ -50,7 +50,7 @@ class Backend:
         )
         self._parts = (
             WorkflowRoutes(self._read, workflows, config.instance_name),
-            FormRoutes(self._read, datasets, airflow),
+            FormRoutes(self._read, datasets, airflow, no_models_form=config.no_models_form),
             DatasetRoutes(self._read, datasets),
             ResultRoutes(self._read, store),
         )

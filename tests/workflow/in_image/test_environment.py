@@ -9,34 +9,54 @@ import pytest
 
 from harness.workflow import podenv, podspec
 from harness.workflow.errors import InvalidPodError
+from harness.workflow.profile import PodProfile
 
 CORE = {"RUN_ID": "r", "WORKFLOW_DIR": "/kaapana/mounted/data/r"}
+URLS = dict.fromkeys(podenv.SERVICE_URLS, "http://service")
 
 
 def merge(**changes: Any) -> dict[str, Any]:
-    rows: dict[str, Any] = {
-        "base": {"X": "base"},
-        "proxy": {},
-        "operator_in_dir": None,
-        "operator_env": {},
-        "gpu_device": "",
-        "workflow_form": {},
-        "core": {},
-    }
+    rows: dict[str, Any] = {"operator_env": {}, "gpu_device": "", "workflow_form": {}, "core": {}}
     return podenv.merged(**{**rows, **changes})
+
+
+def of_operator(given: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    place: dict[str, Any] = {
+        "release": PodProfile(),
+        "operator_in_dir": None,
+        "enable_proxy": False,
+        "no_proxy": None,
+        "environ": URLS,
+    }
+    return podenv.of_operator(given, **{**place, **changes})
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "place", "winner"),
+    [
+        ("AII_URL", {}, {}, "http://service"),
+        ("AII_URL", {"AII_URL": "mine"}, {}, "mine"),
+        ("http_proxy", {}, {"enable_proxy": True, "environ": {**URLS, "PROXY": "p"}}, "p"),
+        ("no_proxy", {}, {"no_proxy": "x"}, "x"),
+        ("no_proxy", {"no_proxy": "mine"}, {"no_proxy": "x"}, "mine"),
+        ("OPERATOR_IN_DIR", {}, {"operator_in_dir": "in"}, "in"),
+        ("OPERATOR_IN_DIR", {"OPERATOR_IN_DIR": "mine"}, {"operator_in_dir": "in"}, "mine"),
+        ("ADMIN_NAMESPACE", {}, {}, "None"),
+    ],
+)
+def test_what_the_author_gives_wins_over_the_platforms_variables(
+    variable: str, given: dict[str, Any], place: dict[str, Any], winner: str
+) -> None:
+    assert of_operator(given, **place)[variable] == winner
 
 
 @pytest.mark.parametrize(
     ("variable", "rows", "winner"),
     [
-        ("X", {}, "base"),
-        ("X", {"proxy": {"X": "proxy"}}, "proxy"),
-        ("OPERATOR_IN_DIR", {"base": {"OPERATOR_IN_DIR": "base"}, "operator_in_dir": "in"}, "in"),
-        ("OPERATOR_IN_DIR", {"operator_in_dir": "in", "operator_env": {"OPERATOR_IN_DIR": "operator"}}, "operator"),
         ("CUDA_VISIBLE_DEVICES", {"operator_env": {"CUDA_VISIBLE_DEVICES": "7"}}, ""),
         ("CUDA_VISIBLE_DEVICES", {"workflow_form": {"cuda_visible_devices": 3}}, "3"),
         ("MODE", {"operator_env": {"MODE": "operator"}, "workflow_form": {"mode": "form"}}, "form"),
-        ("AII_URL", {"base": {"AII_URL": "base"}, "workflow_form": {"aii_url": "form"}}, "form"),
+        ("AII_URL", {"operator_env": {"AII_URL": "base"}, "workflow_form": {"aii_url": "form"}}, "form"),
         ("RUN_ID", {"workflow_form": {"run_id": "form"}, "core": {"RUN_ID": "core"}}, "core"),
     ],
 )
@@ -61,7 +81,8 @@ def test_form_values_reach_the_container_as_python_writes_them(value: Any, text:
 
 
 def test_without_an_input_the_variable_of_the_input_folder_is_absent() -> None:
-    assert "OPERATOR_IN_DIR" not in merge()
+    assert "OPERATOR_IN_DIR" not in of_operator()
+    assert {"http_proxy", "https_proxy", "no_proxy"}.isdisjoint(of_operator(environ={**URLS, "PROXY": "p"}))
 
 
 def test_a_number_as_value_is_refused_with_the_text_to_write_instead() -> None:

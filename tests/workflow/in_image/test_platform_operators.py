@@ -116,7 +116,7 @@ def test_an_operator_of_the_platform_itself_refuses_what_it_does_not_know(dag: D
 
 def test_a_thumbnail_has_no_name_of_its_own_and_reads_the_reference_series(dag: DAG) -> None:
     operator = made("GenerateThumbnailOperator", dag)
-    assert operator.env_vars == {"GET_REF_SERIES_OPERATOR_DIR": "ref"}
+    assert operator.env_vars["GET_REF_SERIES_OPERATOR_DIR"] == "ref"
     assert (operator.ram_mem_mb, operator.ram_mem_mb_lmt) == (4000, 12000)
     with pytest.raises((TypeError, AirflowException), match="name"):
         GenerateThumbnailOperator(dag=dag, get_ref_series_operator=operator)

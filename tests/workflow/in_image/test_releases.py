@@ -12,7 +12,9 @@ import pytest
 import tomllib
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.models import DAG
+from kaapana.operators.Itk2DcmSegOperator import Itk2DcmSegOperator
 from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
+from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
 from harness.kube.client import KubeApi
 from harness.workflow import config, operatorpod, pythontask
@@ -21,7 +23,7 @@ from .conftest import context_for
 from .fake_kube import FakeKube
 
 PROFILES = Path("/work/profiles")
-ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "documented")
+ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "0.6.1", "documented")
 OLD = ("0.4", "0.5.0", "0.5.3")
 FORM = {"workflow_form": {"bins": 1}, "form_data": {"bins": 1}, "project_form": {"kubernetes_namespace": "project-a"}}
 
@@ -57,7 +59,7 @@ def old_or_new(old: Any, new: Any) -> Callable[[str], Any]:
 
 def built(old: Any, as_built: Any) -> Callable[[str], Any]:
     """What 0.4, 0.5 and the guide have in common, and what 0.6.0 makes of it."""
-    return lambda release: as_built if release == "0.6.0" else old
+    return lambda release: as_built if release in ("0.6.0", "0.6.1") else old
 
 
 # key of the profile, arguments of the operator, what is looked at in the pod, what it is on each release
@@ -66,7 +68,10 @@ DIFFERENCES: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], Any], Ca
      lambda pod: (container(pod).get("command"), container(pod).get("args")),
      built((["sh"], ["run.sh"]), (None, None))),
     ("pod.pull_policy_honoured", {"image_pull_policy": "Always"},
-     lambda pod: container(pod).get("imagePullPolicy"), built("Always", None)),
+     lambda pod: container(pod).get("imagePullPolicy"), lambda release: None if release == "0.6.0" else "Always"),
+    ("pod.pull_policy_default", {"image_pull_policy": "Never"},
+     lambda pod: container(pod).get("imagePullPolicy"),
+     lambda release: {"0.6.0": None, "0.6.1": "Always"}.get(release, "Never")),
     ("pod.scheduling_honoured", {"node_selectors": {"gpu": "yes"}, "priority_class_name": "mine"},
      lambda pod: (pod["spec"].get("nodeSelector"), pod["spec"].get("priorityClassName")),
      old_or_new(({"gpu": "yes"}, "mine"), (None, None))),
@@ -137,7 +142,7 @@ def test_pod_existing_pod_of_a_success_makes_way_or_refuses(dag: DAG, kube: Fake
 
 def test_pod_delete_output_on_start_acts_or_does_not(dag: DAG, kube: FakeKube, release: str) -> None:
     pod = run(dag, kube, attempt=2)
-    assert ("initContainers" in pod["spec"]) == (release != "0.6.0")
+    assert ("initContainers" in pod["spec"]) == (release not in ("0.6.0", "0.6.1"))
 
 
 def test_pod_delete_input_on_success_acts_or_does_not(
@@ -209,10 +214,10 @@ def test_conf_form_data_is_where_the_variables_come_from(dag: DAG, kube: FakeKub
     ("tags", "branch", "in_scheduler"),
     [
         (["mine"], False, ()),
-        (["service"], False, ("0.6.0", "documented")),
-        (["import"], False, ("0.6.0", "documented")),
-        ([], True, ("0.6.0",)),
-        (["service"], True, ("0.6.0", "documented")),
+        (["service"], False, ("0.6.0", "0.6.1", "documented")),
+        (["import"], False, ("0.6.0", "0.6.1", "documented")),
+        ([], True, ("0.6.0", "0.6.1")),
+        (["service"], True, ("0.6.0", "0.6.1", "documented")),
     ],
 )
 def test_python_code_runs_where_its_release_runs_it(
@@ -238,3 +243,71 @@ def test_a_pod_that_failed_is_found_and_deleted_whatever_its_name(dag: DAG, kube
     KaapanaBaseOperator.on_retry(context)
     assert kube.deleted == [kube.pods()[0]["metadata"]["name"]]
     assert KubeApi(kube.url).list("Pod", "project-a") == []
+
+
+@pytest.mark.parametrize(
+    ("run_id", "cured"),
+    [
+        ("my_dag-260115100000123456", "mydag-260115100000123456"),
+        ("My-Dag-260115100000123456", "y-ag-260115100000123456"),
+        ("a.b-260115100000123456", "ab-260115100000123456"),
+        ("manual__2026-01-15T10:00:00.123456+00:00", "manual2026-01-151000001234560000"),
+        ("my-dag-260115100000123456", "my-dag-260115100000123456"),
+    ],
+)
+def test_pod_conf_name_cured_mounts_the_conf_where_the_cured_id_says(
+    dag: DAG, kube: FakeKube, monkeypatch: pytest.MonkeyPatch, run_id: str, cured: str
+) -> None:
+    data = tomllib.loads((PROFILES / "0.6.1.toml").read_text("utf-8"))
+    monkeypatch.setenv("KAAPANA_HARNESS_PROFILE", json.dumps(data))
+    operator = KaapanaBaseOperator(dag=dag, name="my-task", image="lines/exit-0")
+    operator.execute(context_for(operator, conf=FORM, run_id=run_id))
+    (pod,) = kube.pods()
+    volume = next(item for item in pod["spec"]["volumes"] if item["name"] == "workflowconf")
+    mount = next(item for item in container(pod)["volumeMounts"] if item["name"] == "workflowconf")
+    assert volume["configMap"]["name"] == f"{cured}-config"
+    assert mount["mountPath"] == f"/kaapana/mounted/data/{cured}/conf/conf.json"
+    assert environment(pod)["WORKFLOW_DIR"] == f"/kaapana/mounted/data/{run_id}"
+
+
+KEYWORDS: dict[str, Any] = {
+    "depends_on_past": True, "wait_for_downstream": True, "email_on_failure": True, "on_failure_callback": print,
+    "on_success_callback": print, "executor_config": {"a": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_operator_keywords_can_be_overridden_on_0_6_1_only(dag: DAG, release: str, keyword: str) -> None:
+    given = {keyword: KEYWORDS[keyword]}
+    if release != "0.6.1":
+        with pytest.raises(TypeError, match=f"multiple values for keyword argument '{keyword}'"):
+            KaapanaBaseOperator(dag=dag, name="a", image="x", **given)
+        return
+    operator = KaapanaBaseOperator(dag=dag, name="a", image="x", **given)
+    assert getattr(operator, keyword) == KEYWORDS[keyword]
+    assert keyword in operatorpod.release_dependent(operator)
+
+
+def test_operator_keywords_that_0_6_1_leaves_out_come_from_default_args(release: str) -> None:
+    defaults = {"depends_on_past": True, "email": "a@b.example", "email_on_failure": True, "on_failure_callback": print}
+    dag = DAG("d", schedule=None, default_args=defaults)
+    operator = KaapanaBaseOperator(dag=dag, name="a", image="x")
+    assert (operator.depends_on_past, operator.email) == (
+        (True, "a@b.example") if release == "0.6.1" else (False, None)
+    )
+    # what Kaapana fills in wins over default_args on every release
+    assert operator.email_on_failure is False
+    assert operator.on_failure_callback in (KaapanaBaseOperator.on_failure, [KaapanaBaseOperator.on_failure])
+
+
+def test_python_annotations_end_the_import_one_way_or_the_other(dag: DAG, release: str) -> None:
+    expected: Any = AttributeError if release == "0.6.1" else AirflowException
+    with pytest.raises(expected, match="executor_config" if release == "0.6.1" else "Invalid arguments"):
+        KaapanaPythonBaseOperator(dag=dag, name="a", python_callable=print, annotations={"a": "b"})
+
+
+def test_operator_seg_info_none_is_an_empty_text_on_0_6_1(dag: DAG, release: str) -> None:
+    operator = Itk2DcmSegOperator(dag=dag, segmentation_in_dir="masks")
+    expected = "" if release == "0.6.1" else None
+    for name in ("SINGLE_LABEL_SEG_INFO", "MULTI_LABEL_SEG_INFO_JSON", "MULTI_LABEL_SEG_NAME"):
+        assert operator.env_vars[name] == expected

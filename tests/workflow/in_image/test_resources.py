@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.workflow.resources import pod_resources, render_memory
+from harness.workflow.resources import container_resources, pod_resources, render_memory
 
 
 @pytest.mark.parametrize(
@@ -26,18 +26,19 @@ def test_without_a_factor_memory_is_sent_as_given() -> None:
 
 
 def test_the_limit_is_a_hundred_more_than_the_request_unless_it_is_given() -> None:
-    built = pod_resources(ram_mem_mb=500, ram_mem_mb_lmt=None, cpu_millicores=None, gpu=False, factor=1.0)
+    asked = pod_resources(ram_mem_mb=500, ram_mem_mb_lmt=None, cpu_millicores=None, gpu=False)
+    built = container_resources(asked, 1.0)
     assert built["requests"] == {"memory": "500Mi"}
     assert built["limits"] == {"memory": "600Mi", "nvidia.com/gpu": "0"}
 
 
 def test_a_cpu_request_gets_a_limit_of_a_hundred_more_and_a_gpu_is_one() -> None:
-    built = pod_resources(ram_mem_mb=1, ram_mem_mb_lmt=2, cpu_millicores=250, gpu=True, factor=1.0)
+    asked = pod_resources(ram_mem_mb=1, ram_mem_mb_lmt=2, cpu_millicores=250, gpu=True)
+    built = container_resources(asked, 1.0)
     assert built["requests"]["cpu"] == "250m"
     assert built["limits"] == {"memory": "2Mi", "cpu": "350m", "nvidia.com/gpu": "1"}
 
 
 def test_resources_of_the_operator_are_taken_over_with_the_factor() -> None:
     given = SimpleNamespace(requests={"memory": "1000Mi"}, limits=SimpleNamespace(memory="2000Mi", cpu=None))
-    built = pod_resources(ram_mem_mb=500, ram_mem_mb_lmt=None, cpu_millicores=1, gpu=False, factor=1.1, given=given)
-    assert built == {"requests": {"memory": "1.1Gi"}, "limits": {"memory": "2.1Gi"}}
+    assert container_resources(given, 1.1) == {"requests": {"memory": "1.1Gi"}, "limits": {"memory": "2.1Gi"}}

@@ -40,6 +40,7 @@ class Bin2DcmOperator(KaapanaBaseOperator):
         sop_class_uid: str | None = None,
         name: str = "bin2dcm",
         env_vars: dict[str, Any] | None = None,
+        execution_timeout: timedelta = timedelta(minutes=10),
         **kwargs: Any,
     ) -> None:
         if dataset_info_operator is not None:
@@ -71,7 +72,7 @@ class Bin2DcmOperator(KaapanaBaseOperator):
             image=f"{DEFAULT_REGISTRY}/bin2dcm:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             env_vars=env_vars,
-            execution_timeout=Bin2DcmOperator.execution_timeout,
+            execution_timeout=execution_timeout,
             ram_mem_mb=5000,
             keep_parallel_id=False,
             **kwargs,

@@ -25,7 +25,6 @@ class ClearValidationResultOperator(KaapanaBaseOperator):
         static_results_dir: str = "staticwebsiteresults",
         validation_tag: str = "00111001",
         opensearch_index: str | None = None,
-        execution_timeout: timedelta = timedelta(minutes=60),
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -33,7 +32,8 @@ class ClearValidationResultOperator(KaapanaBaseOperator):
             image=f"{DEFAULT_REGISTRY}/clear-validation-results:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             name=name,
-            execution_timeout=execution_timeout,
+            env_vars={},
+            execution_timeout=timedelta(minutes=60),
             ram_mem_mb=1000,
             max_active_tis_per_dag=10,
             **kwargs,

@@ -24,7 +24,6 @@ class DeleteFromMetaOperator(KaapanaBaseOperator):
         name: str = "delete-from-meta",
         delete_all_documents: bool = False,
         delete_complete_study: bool = False,
-        execution_timeout: timedelta = timedelta(minutes=60),
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -32,7 +31,8 @@ class DeleteFromMetaOperator(KaapanaBaseOperator):
             image=f"{DEFAULT_REGISTRY}/delete-from-meta:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             name=name,
-            execution_timeout=execution_timeout,
+            env_vars={},
+            execution_timeout=timedelta(minutes=60),
             ram_mem_mb=1000,
             max_active_tis_per_dag=10,
             **kwargs,

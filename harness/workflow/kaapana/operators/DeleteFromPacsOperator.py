@@ -23,7 +23,6 @@ class DeleteFromPacsOperator(KaapanaBaseOperator):
         dag: Any,
         name: str = "delete-from-pacs",
         delete_complete_study: bool = False,
-        execution_timeout: timedelta = timedelta(minutes=60),
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -31,7 +30,8 @@ class DeleteFromPacsOperator(KaapanaBaseOperator):
             image=f"{DEFAULT_REGISTRY}/delete-from-pacs:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             name=name,
-            execution_timeout=execution_timeout,
+            env_vars={},
+            execution_timeout=timedelta(minutes=60),
             ram_mem_mb=1000,
             max_active_tis_per_dag=10,
             **kwargs,

@@ -23,7 +23,6 @@ class GenerateThumbnailOperator(KaapanaBaseOperator):
         dag: Any,
         get_ref_series_operator: Any,
         env_vars: dict[str, Any] | None = None,
-        execution_timeout: timedelta = timedelta(minutes=15),
         **kwargs: Any,
     ) -> None:
         variables = env_vars if env_vars is not None else {}
@@ -33,7 +32,7 @@ class GenerateThumbnailOperator(KaapanaBaseOperator):
             image=f"{DEFAULT_REGISTRY}/thumbnail-generator:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             env_vars=variables,
-            execution_timeout=execution_timeout,
+            execution_timeout=timedelta(minutes=15),
             ram_mem_mb=4000,
             ram_mem_mb_lmt=12000,
             **kwargs,

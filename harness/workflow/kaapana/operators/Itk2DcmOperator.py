@@ -25,7 +25,6 @@ class Itk2DcmOperator(KaapanaBaseOperator):
             name=name or "itk2dcm-converter",
             image=f"{DEFAULT_REGISTRY}/itk2dcm:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
-            env_vars={},
             execution_timeout=execution_timeout,
             ram_mem_mb=6000,
             ram_mem_mb_lmt=12000,

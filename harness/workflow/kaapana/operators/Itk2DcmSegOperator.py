@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.workflow import profile
+
 
 class Itk2DcmSegOperator(KaapanaBaseOperator):
     """Parameters as in operators 4.3; memory is fixed.
@@ -45,6 +47,10 @@ class Itk2DcmSegOperator(KaapanaBaseOperator):
         if segmentation_operator is not None:
             segmentation_in_dir = segmentation_operator.operator_out_dir
         env_vars = {} if env_vars is None else env_vars
+        if profile.from_environment().operator.seg_info_none == "empty":
+            single_label_seg_info = single_label_seg_info or ""
+            multi_label_seg_info_json = multi_label_seg_info_json or ""
+            multi_label_seg_name = multi_label_seg_name or ""
         env_vars.update(
             {
                 # the platform's own spelling of some of these names

@@ -38,7 +38,7 @@ class KaapanaApplicationOperator(KaapanaPythonBaseOperator):
         super().__init__(
             dag=dag,
             name=name,
-            execution_timeout=kwargs.pop("execution_timeout", timedelta(hours=12)),
+            execution_timeout=timedelta(hours=12),
             python_callable=nothing,
             **kwargs,
         )

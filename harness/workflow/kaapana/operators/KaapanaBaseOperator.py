@@ -11,18 +11,21 @@ from typing import Any
 import pendulum
 from airflow.exceptions import AirflowException
 from airflow.models.baseoperator import BaseOperator
+from airflow.models.skipmixin import SkipMixin
 from kaapana.blueprints.kaapana_global_variables import (
+    ADMIN_NAMESPACE,
     DEFAULT_REGISTRY,
     GPU_SUPPORT,
     KAAPANA_BUILD_VERSION,
     PLATFORM_VERSION,
     PULL_POLICY_IMAGES,
+    SERVICES_NAMESPACE,
 )
 from kaapana.operators.HelperCaching import check_cache_mode
 
 from harness.contract import names
-from harness.workflow import callbacks, naming, operator_defaults, operatorpod, podenv, podtask, profile
-from harness.workflow.operator_defaults import assign, derive
+from harness.workflow import callbacks, naming, operator_defaults, operatorpod, podenv, podtask, profile, resources
+from harness.workflow.operator_defaults import assign, derive, executor_config, job_scheduler_enabled
 
 # names under which older operators import them (operators 1)
 default_registry = DEFAULT_REGISTRY
@@ -32,7 +35,7 @@ platform_version = PLATFORM_VERSION
 KAAPANA_SKIP_TASK_RUN_RETURN_CODE = 126
 
 
-class KaapanaBaseOperator(BaseOperator):
+class KaapanaBaseOperator(BaseOperator, SkipMixin):
     """Runs ``image`` in the project's namespace; the parameters are those of runtime 5.
 
     Some of them are stored without effect, as the platform stores them; ``cmds``, ``arguments`` and
@@ -137,10 +140,29 @@ class KaapanaBaseOperator(BaseOperator):
             ram_mem_mb=ram_mem_mb,
             gpu_mem_mb=gpu_mem_mb,
             gpu_support=GPU_SUPPORT,
-            gpu_pool=bool(gpu_mem_mb) and GPU_SUPPORT and not podtask.job_scheduler_enabled(),
+            gpu_pool=bool(gpu_mem_mb) and GPU_SUPPORT and not job_scheduler_enabled(),
             pool=pool,
             pool_slots=pool_slots,
         )
+        emulated = profile.from_environment()
+        own: dict[str, Any] = {
+            "email_on_retry": False,
+            "email_on_failure": False,
+            "start_date": pendulum.today("UTC"),
+            "on_failure_callback": KaapanaBaseOperator.on_failure,
+            "on_success_callback": KaapanaBaseOperator.on_success,
+            "on_retry_callback": KaapanaBaseOperator.on_retry,
+            "on_execute_callback": KaapanaBaseOperator.on_execute,
+            "executor_config": executor_config(cpu_millicores, ram_mem_mb, derived.gpu_mem_mb),
+        }
+        overridden = sorted({*own, "email", "depends_on_past", "wait_for_downstream"} & set(kwargs))
+        if emulated.operator.keywords == "overridable":
+            # task-api 1.4: the author's win; default_args do, too, for what is not set any more
+            kwargs = {**own, **kwargs}
+            own = {}
+        else:
+            # fixed for every operator: giving one of these too is a TypeError (runtime 5)
+            own |= {"email": None, "depends_on_past": False, "wait_for_downstream": False}
         super().__init__(
             dag=dag,
             task_id=derived.task_id,
@@ -152,26 +174,11 @@ class KaapanaBaseOperator(BaseOperator):
             priority_weight=priority_weight,
             pool=derived.pool,
             pool_slots=derived.pool_slots,
-            # fixed for every operator: giving one of these too is a TypeError (runtime 5)
-            email=None,
-            email_on_retry=False,
-            email_on_failure=False,
-            start_date=pendulum.today("UTC"),
-            depends_on_past=False,
-            wait_for_downstream=False,
-            on_failure_callback=KaapanaBaseOperator.on_failure,
-            on_success_callback=KaapanaBaseOperator.on_success,
-            on_retry_callback=KaapanaBaseOperator.on_retry,
-            on_execute_callback=KaapanaBaseOperator.on_execute,
-            executor_config={
-                "cpu_millicores": cpu_millicores,
-                "ram_mem_mb": ram_mem_mb,
-                "gpu_mem_mb": derived.gpu_mem_mb,
-                "enable_job_scheduler": podtask.job_scheduler_enabled(),
-            },
+            **own,
             **kwargs,
         )
         assign(self, derived)
+        self.overridden_keywords = overridden
         self.name = name
         self.image = image
         self.input_operator = input_operator
@@ -184,33 +191,50 @@ class KaapanaBaseOperator(BaseOperator):
         self.whitelist_federated_learning = whitelist_federated_learning
         self.delete_input_on_success = delete_input_on_success
         self.enable_proxy, self.no_proxy = enable_proxy, no_proxy
-        self.cmds, self.arguments = cmds, arguments
-        self.env_vars = env_vars if env_vars is not None else {}
+        self.cmds, self.arguments = _words(cmds), _words(arguments)
+        # raises where a service's URL is missing: the DAG fails to import (runtime 2.5)
+        self.env_vars = podenv.of_operator(
+            env_vars,
+            release=emulated.pod,
+            operator_in_dir=derived.operator_in_dir,
+            enable_proxy=enable_proxy,
+            no_proxy=no_proxy,
+            environ=os.environ,
+        )
         self.image_pull_secrets = image_pull_secrets or ["registry-secret"]
         self.priority_class_name = priority_class_name
         # 3600 in 0.6, 120 before (runtime 17)
         self.startup_timeout_seconds = (
-            profile.from_environment().operator.startup_timeout_s
-            if startup_timeout_seconds is None
-            else startup_timeout_seconds
+            emulated.operator.startup_timeout_s if startup_timeout_seconds is None else startup_timeout_seconds
         )
         self.namespace = namespace
         self.image_pull_policy = image_pull_policy
+        if pod_resources is None:
+            pod_resources = resources.pod_resources(
+                ram_mem_mb=ram_mem_mb,
+                ram_mem_mb_lmt=ram_mem_mb_lmt,
+                cpu_millicores=cpu_millicores,
+                gpu=bool(derived.gpu_mem_mb) if emulated.pod.gpu_limit else None,
+            )
         self.pod_resources = pod_resources
         self.in_cluster, self.cluster_context, self.config_file = in_cluster, cluster_context, config_file
-        self.get_logs, self.xcom_push_flag = get_logs, xcom_push
-        self.affinity, self.node_selectors, self.tolerations = affinity, node_selectors, tolerations
+        self.get_logs, self.xcom_push = get_logs, xcom_push
+        self.affinity, self.node_selectors, self.tolerations = affinity or {}, node_selectors or {}, tolerations
         self.kind, self.api_version = kind, api_version
         # no parameters: the platform fills them when the task runs
         self.volumes: list[Any] = []
         self.volume_mounts: list[Any] = []
-        self.labels = labels if labels is not None else {}
-        self.annotations = annotations if annotations is not None else {}
+        # runtime 5.0: what the author gives is kept and written to, unless it is empty
+        self.labels = labels or {}
+        self.labels[emulated.pod.type_label] = names.LABEL_TYPE_PROCESSING
+        self.annotations = annotations or {}
         self.secrets = secrets or []
         self.dev_server, self.display_name = dev_server, display_name
         self.launch_application_chart = launch_application_chart
-        # runtime 2.5: a variable that is missing makes the DAG fail to import
-        self.service_urls = {variable: os.environ[variable] for variable in podenv.SERVICE_URLS}
+        # subclasses read these (runtime 5.0)
+        self.data_dir, self.model_dir = os.environ.get("DATADIR", ""), os.environ.get("MODELDIR", "")
+        self.services_namespace, self.admin_namespace = SERVICES_NAMESPACE, ADMIN_NAMESPACE
+        self.result_message: str | None = None
         self.running_pod: podtask.PodTask | None = None
 
     def execute(self, context: Any) -> None:
@@ -253,6 +277,11 @@ class KaapanaBaseOperator(BaseOperator):
     @staticmethod
     def set_defaults(*_args: Any, **_kwargs: Any) -> None:
         """Only for subclasses that call the platform's helper by hand; the constructor has done it already."""
+
+
+def _words(value: str | list[str] | None) -> list[str] | None:
+    """Return a command as a list: a text is one word (runtime 5.0)."""
+    return [value] if isinstance(value, str) else value
 
 
 def _refuse_later_parameters(operator: str, task_id: str, parameters: dict[str, tuple[Any, Any]], dag: Any) -> None:

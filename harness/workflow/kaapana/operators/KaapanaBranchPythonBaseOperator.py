@@ -8,12 +8,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.operators.python import BranchPythonOperator
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
 from harness.workflow import callbacks, pythontask
-from harness.workflow.operator_defaults import assign, derive
+from harness.workflow.operator_defaults import assign, derive, executor_config, refuse_fixed
 
 
 class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
@@ -56,6 +55,7 @@ class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
         pool_slots: int | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_fixed(type(self).__name__, kwargs, "provide_context")
         derived = derive(
             name=name,
             task_id=task_id,
@@ -87,13 +87,10 @@ class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
             max_active_tis_per_dag=max_active_tis_per_dag,
             pool=derived.pool,
             pool_slots=derived.pool_slots,
-            email=None,
-            email_on_retry=False,
-            email_on_failure=False,
-            start_date=pendulum.today("UTC"),
-            depends_on_past=False,
-            wait_for_downstream=False,
+            # fixed: giving one of these too is a TypeError; every other keyword of Airflow is taken (runtime 5.2)
             on_failure_callback=KaapanaBranchPythonBaseOperator.on_failure,
+            on_success_callback=None,
+            executor_config=executor_config(cpu_millicores, ram_mem_mb, derived.gpu_mem_mb),
             **kwargs,
         )
         assign(self, derived)

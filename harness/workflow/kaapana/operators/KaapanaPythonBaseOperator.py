@@ -12,11 +12,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.operators.python import PythonOperator
 
 from harness.workflow import callbacks, pythontask
-from harness.workflow.operator_defaults import assign, derive
+from harness.workflow.operator_defaults import assign, derive, executor_config, refuse_fixed
 
 
 class KaapanaPythonBaseOperator(PythonOperator):
@@ -60,6 +59,8 @@ class KaapanaPythonBaseOperator(PythonOperator):
         display_name: str = "-",
         **kwargs: Any,
     ) -> None:
+        refuse_fixed(type(self).__name__, kwargs, "provide_context")
+        pythontask.take_annotations(type(self).__name__, dag, kwargs)
         derived = derive(
             name=name,
             task_id=task_id,
@@ -91,13 +92,11 @@ class KaapanaPythonBaseOperator(PythonOperator):
             max_active_tis_per_dag=max_active_tis_per_dag,
             pool=derived.pool,
             pool_slots=derived.pool_slots,
-            email=None,
-            email_on_retry=False,
-            email_on_failure=False,
-            start_date=pendulum.today("UTC"),
-            depends_on_past=False,
-            wait_for_downstream=False,
+            # fixed: giving one of these too is a TypeError; every other keyword of Airflow is taken (runtime 5.2)
             on_failure_callback=KaapanaPythonBaseOperator.on_failure,
+            on_success_callback=None,
+            executor_config=executor_config(cpu_millicores, ram_mem_mb, derived.gpu_mem_mb),
+            executor=None,
             **kwargs,
         )
         assign(self, derived)

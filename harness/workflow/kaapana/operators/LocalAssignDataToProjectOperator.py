@@ -25,5 +25,5 @@ class LocalAssignDataToProjectOperator(KaapanaPythonBaseOperator):
         from_other_project: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="assign-data-to-project", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="assign-data-to-project", python_callable=nothing, ram_mem_mb=10, **kwargs)
         self.from_other_project = from_other_project

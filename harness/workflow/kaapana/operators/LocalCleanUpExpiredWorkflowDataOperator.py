@@ -26,5 +26,5 @@ class LocalCleanUpExpiredWorkflowDataOperator(KaapanaPythonBaseOperator):
         expired_period: timedelta = timedelta(days=60),
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="clean-up-expired-workflow-data", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="clean-up", python_callable=nothing, **kwargs)
         self.expired_period = expired_period

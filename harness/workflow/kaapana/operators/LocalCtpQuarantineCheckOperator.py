@@ -7,6 +7,7 @@ Imports with its signature; it does not run.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
@@ -27,6 +28,12 @@ class LocalCtpQuarantineCheckOperator(KaapanaPythonBaseOperator):
         target_dir: str = "get-input-data",
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="check-ctp-quarantine", python_callable=nothing, **kwargs)
+        super().__init__(
+            dag=dag,
+            name="ctp-quarantine-check",
+            python_callable=nothing,
+            execution_timeout=timedelta(minutes=180),
+            **kwargs,
+        )
         self.trigger_dag_id, self.target_dir = trigger_dag_id, target_dir
         self.max_number_of_batch_files = max_number_of_batch_files

@@ -26,5 +26,5 @@ class LocalDeleteFromMetaOperator(KaapanaPythonBaseOperator):
         delete_complete_study: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="delete-from-meta", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="delete-meta", python_callable=nothing, **kwargs)
         self.delete_all_documents, self.delete_complete_study = delete_all_documents, delete_complete_study

@@ -7,6 +7,7 @@ Imports with its signature; it does not run.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
@@ -26,5 +27,7 @@ class LocalMinioDataTransferOperator(KaapanaPythonBaseOperator):
         parallel_copy: int = 5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name=name, python_callable=nothing, **kwargs)
+        super().__init__(
+            dag=dag, name=name, python_callable=nothing, execution_timeout=timedelta(minutes=360), **kwargs
+        )
         self.parallel_copy = parallel_copy

@@ -24,4 +24,6 @@ class LocalRemoveDicomTagsOperator(KaapanaPythonBaseOperator):
         dag: Any,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="remove-project-and-dataset-tag", python_callable=nothing, **kwargs)
+        super().__init__(
+            dag=dag, name="remove-project-and-dataset-tag", python_callable=nothing, ram_mem_mb=10, **kwargs
+        )

@@ -26,5 +26,5 @@ class LocalServiceSyncDagsDbOperator(KaapanaPythonBaseOperator):
         expired_period: timedelta = timedelta(days=14),
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="sync-dags-db", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="remove-deleted-dags-from-db", python_callable=nothing, **kwargs)
         self.expired_period = expired_period

@@ -17,6 +17,9 @@ class MinioOperator(KaapanaBaseOperator):
     """Parameters as in operators 4.5; ``env_vars``, memory, time-out and concurrency are fixed.
 
     ``whitelisted_file_extensions`` must be a list: a plain text is joined character by character and never matches.
+
+    Raises:
+        AssertionError: ``action`` is neither get nor put; ``remove`` is not one of this operator.
     """
 
     def __init__(
@@ -33,6 +36,8 @@ class MinioOperator(KaapanaBaseOperator):
         zip_files: bool = False,
         **kwargs: Any,
     ) -> None:
+        action = action.lower()
+        assert action in ("get", "put"), f"action must be 'get' or 'put', not {action!r}"
         super().__init__(
             dag=dag,
             name=name,

@@ -1,0 +1,189 @@
+"""Fill a form as a user of the page could: what untouched fields submit, and what can be entered (runtime 11.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.documents import shown
+from harness.errors import FormError
+from harness.extension.form_rules import holds
+from harness.extension.form_schema import (
+    ABSENT,
+    Properties,
+    choices_of,
+    describe,
+    effective,
+    own_properties,
+    without_choice,
+)
+
+_API = "a user of the page cannot; a test that starts the DAG through the API can: conf={0}"
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
+def fill(
+    form: str, schema: Mapping[str, Any], given: Mapping[str, Any], *, within: str = "", read_only: bool = False
+) -> dict[str, Any]:
+    """Return the values that an object of a form submits.
+
+    Args:
+        form: name for messages.
+        given: what the user enters, by name; a name may leave out what follows ``#``.
+        within: names of the objects around it, for messages, e.g. ``model.``.
+        read_only: whether an object around it is.
+
+    Raises:
+        FormError: the page has no field for a value, or none that takes it.
+    """
+    read_only = read_only or bool(schema.get("readOnly"))
+    properties, values = _settled(form, schema, given)
+    filled: dict[str, Any] = {}
+    left = dict(given)
+    for name, value_schema in properties.items():
+        shown_name = f"{within}{name.split('#', 1)[0]}"
+        for alias in (name, name.split("#", 1)[0]):
+            if alias in left:
+                value = _entered(form, shown_name, value_schema, left.pop(alias), read_only=read_only)
+                break
+        else:
+            value = values.get(name, ABSENT)
+        if value is not ABSENT:
+            filled[name] = value
+    if left:
+        names = ", ".join(f"{within}{name}" for name in sorted(map(str, left)))
+        raise FormError(
+            f"{form}: {names} does not belong to the chosen branch of the form"
+            if not within
+            else f"{form}: the form has no value {names}",
+            last_seen=f"values there: {', '.join(properties) or 'none'}",
+        )
+    return filled
+
+
+def _settled(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Properties, dict[str, Any]]:
+    """The properties of an object, all that joins it included, and their untouched values."""
+    properties: Properties = {}
+    untouched: dict[str, Any] = {}
+    for _ in range(20):  # each round may make another condition true
+        now = effective(schema, {**untouched, **given}, form=form, holds=holds)
+        if list(now) == list(properties):
+            break
+        properties = now
+        untouched = {
+            name: value for name, inner in properties.items() if (value := untouched_value(form, inner)) is not ABSENT
+        }
+    return properties, untouched
+
+
+def untouched_value(form: str, schema: Mapping[str, Any]) -> Any:
+    """Return what is submitted when nobody touches a field; a default is never checked against its type."""
+    if schema.get("default") is not None:
+        return schema["default"]
+    if "const" in schema:
+        return schema["const"]
+    if isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1:
+        return schema["enum"][0]
+    kinds = _kinds(schema)
+    if "null" in kinds:
+        return None
+    if "array" in kinds:
+        return []
+    if "object" in kinds:
+        return fill(form, schema, {}) if _is_rendered(schema) else {}
+    return ABSENT
+
+
+def _kinds(schema: Mapping[str, Any]) -> list[str]:
+    kind = schema.get("type")
+    return [kind] if isinstance(kind, str) else list(kind or [])
+
+
+def _is_rendered(schema: Mapping[str, Any]) -> bool:
+    """Whether an object shows fields: it has some, and no ``required: true`` makes its rendering fail."""
+    return bool(own_properties(schema)) and schema.get("required") is not True and not without_choice(schema)
+
+
+def _entered(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_only: bool) -> Any:
+    """The value of a field that a user has set.
+
+    Raises:
+        FormError: there is no field for it, or it does not take the value.
+    """
+    untouched = untouched_value(form, schema)
+    if value is not ABSENT and _same(value, untouched):
+        return value
+    if "object" in _kinds(schema) and isinstance(value, Mapping):
+        if not _is_rendered(schema):
+            why = "it has no properties"
+            if schema.get("required") is True:
+                why = "its `required: true` makes the page's rendering fail: list the names in `required: [...]`"
+            raise _no_field(form, name, value, f"the page shows no field for the object: {why}")
+        return fill(form, schema, value, within=f"{name}.", read_only=read_only or bool(schema.get("readOnly")))
+    if read_only or schema.get("readOnly"):
+        raise _no_field(form, name, value, f"it is readOnly, and stays {_shown(untouched)}")
+    if "const" in schema or (isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1):
+        raise _no_field(form, name, value, f"it has no field: its value is always {_shown(untouched)}")
+    _check_type(form, name, schema, value)
+    if isinstance(value, list):
+        _check_items(form, name, schema, value)
+    elif not schema.get("enum") and (choices := choices_of(schema)) and value not in choices:
+        raise FormError(f"{form}: {name}: {shown(value)} is not one of {shown(choices)}", fix=describe(name, schema))
+    return value
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other)
+
+
+def _shown(value: Any) -> str:
+    return "without a value" if value is ABSENT else shown(value)
+
+
+def _no_field(form: str, name: str, value: Any, why: str) -> FormError:
+    inner = repr(form) + ": {" + repr(name.split(".")[0]) + ": ...}"
+    return FormError(
+        f"{form}: {name} cannot be set to {shown(value)}: {why}", fix=_API.format("{" + inner + "}") + ", --conf"
+    )
+
+
+def _check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
+    wanted = _kinds(schema)
+    for kind in wanted:
+        types = _TYPES.get(kind)
+        if kind == "null":
+            if value is None:
+                return
+            continue
+        if types is None or (isinstance(value, types) and (kind == "boolean" or not isinstance(value, bool))):
+            return
+        # JavaScript's 2.0 is an integer
+        if kind == "integer" and isinstance(value, float) and value.is_integer():
+            return
+    if wanted:
+        raise FormError(
+            f"{form}: {name} must be of type {' or '.join(wanted)}, got {shown(value)} ({type(value).__name__})",
+            fix=describe(name, schema),
+        )
+
+
+def _check_items(form: str, name: str, schema: Mapping[str, Any], value: list[Any]) -> None:
+    items = schema.get("items")
+    if not value:
+        return
+    if not isinstance(items, Mapping):
+        raise _no_field(form, name, value, "an array without `items` cannot be rendered")
+    if {"boolean", "array"} & set(_kinds(items)):
+        raise _no_field(form, name, value, f"the page does not render an array of {' or '.join(_kinds(items))}")
+    for index, item in enumerate(value):
+        if "object" in _kinds(items) and isinstance(item, Mapping):
+            fill(form, items, item, within=f"{name}.{index}.")
+        else:
+            _check_type(form, f"{name}.{index}", items, item)

@@ -1,0 +1,332 @@
+"""Judge whether the images of a series are one volume, in the terms of the person who made them."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import operator
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from harness.geometry.facts import NO_VOLUMES, ImageFacts, Plane
+from harness.geometry.grid import Grid, vector
+
+_DIRECTION: Final = 1e-3
+_PIXEL: Final = 1e-3
+_SAME_PLACE: Final = 1e-3
+_NAMED: Final = 3
+
+
+class Rule(enum.Enum):
+    """What can be wrong with a series; the value is the name of the finding."""
+
+    SIZE = "images-of-several-sizes"
+    COLOUR = "colour-images"
+    FRAMES = "multi-frame-image"
+    NO_POSITION = "no-position"
+    ORIENTATION = "several-orientations"
+    PIXEL_SPACING = "several-pixel-spacings"
+    SAME_POSITION = "same-position-twice"
+    MISSING = "slice-missing"
+    UNEVEN = "uneven-spacing"
+    SHEARED = "gantry-tilt"
+    INVERTED = "inverted-grey"
+    KINDS = "several-kinds-of-images"
+
+
+NO_VOLUME: Final = frozenset(
+    {Rule.SIZE, Rule.ORIENTATION, Rule.PIXEL_SPACING, Rule.SAME_POSITION, Rule.MISSING, Rule.UNEVEN, Rule.KINDS}
+)
+"""What keeps a series from being one volume: a reader that makes one nevertheless puts voxels where no image was."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; ``files`` are the names of the files that show it, the text names them too."""
+
+    rule: Rule
+    text: str
+    files: tuple[str, ...]
+
+    @property
+    def no_volume(self) -> bool:
+        """Whether the series is not one volume."""
+        return self.rule in NO_VOLUME
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """What the images of one series make.
+
+    Attributes:
+        images: along the normal of their planes where they have one, else by number.
+        grid: the true position of every plane; ``None`` where the planes are not parallel and of one size, or do not
+            say where they lie.
+        problems: the most basic first; empty for one regular volume, and for what is no volume at all.
+    """
+
+    images: tuple[ImageFacts, ...]
+    grid: Grid | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether the planes lie on one regular grid, so that a spacing tells all."""
+        return self.grid is not None and not any(
+            problem.no_volume or problem.rule is Rule.SHEARED for problem in self.problems
+        )
+
+    @property
+    def obstacle(self) -> Problem | None:
+        """The first problem that keeps the series from being one volume."""
+        return next((problem for problem in self.problems if problem.no_volume), None)
+
+
+def judge(images: Sequence[ImageFacts]) -> Judgement:
+    """Judge the images of one series.
+
+    Args:
+        images: in any order, at least one.
+    """
+    ordered = sorted(images, key=lambda image: (_place(image), image.number, image.sop_instance_uid))
+    if images[0].modality in NO_VOLUMES:
+        return Judgement(tuple(ordered), None, ())
+    problems = [*_kinds(ordered)]
+    grid = None
+    lacking = [image for image in ordered if any(_lacks(plane) for plane in image.planes) or not image.planes]
+    if lacking:
+        if len(ordered) > 1 or ordered[0].frames > 1:
+            problems.append(_without_position(lacking, ordered))
+    else:
+        problems += _planes(ordered)
+        if not any(problem.rule in (Rule.SIZE, Rule.ORIENTATION, Rule.PIXEL_SPACING) for problem in problems):
+            grid, more = _stack(ordered)
+            problems += more
+    return Judgement(tuple(ordered), grid, tuple(problems))
+
+
+def _place(image: ImageFacts) -> float:
+    return (image.planes[0].along_normal or 0.0) if image.planes else 0.0
+
+
+def _lacks(plane: Plane) -> bool:
+    return plane.along_normal is None or plane.pixel_spacing is None
+
+
+def _kinds(images: Sequence[ImageFacts]) -> list[Problem]:
+    """What is found without any position."""
+    found = []
+
+    def size(image: ImageFacts) -> tuple[int, int]:
+        return image.columns, image.rows
+
+    if odd := _odd(images, size):
+        found.append(_differs(Rule.SIZE, odd, images, "{0[0]} x {0[1]} pixels (columns x rows)", size))
+    if odd := _odd(images, lambda image: (image.sop_class, image.samples > 1)):
+        kind = _class_name(odd[0][0].sop_class)
+        files = tuple(image.file for image in odd[0])
+        text = f"{_names(files)} is of another kind ({kind}) than the other {len(images) - len(files)} images"
+        found.append(Problem(Rule.KINDS, text, files))
+    coloured = tuple(image.file for image in images if image.samples > 1)
+    if coloured:
+        photometric = next(image.photometric for image in images if image.samples > 1)
+        text = f"{_names(coloured)} {_has(coloured)} colours ({photometric}): a voxel has several values"
+        found.append(Problem(Rule.COLOUR, text, coloured))
+    frames = [image for image in images if image.frames > 1]
+    if frames:
+        files = tuple(image.file for image in frames)
+        text = f"{files[0]} holds {frames[0].frames} frames ({_class_name(frames[0].sop_class)})"
+        found.append(Problem(Rule.FRAMES, text, files))
+    if inverted := tuple(image.file for image in images if image.photometric == "MONOCHROME1"):
+        text = f"{_names(inverted)} {_has(inverted)} inverted greys (MONOCHROME1): high values are dark"
+        found.append(Problem(Rule.INVERTED, text, inverted))
+    return found
+
+
+def _without_position(lacking: Sequence[ImageFacts], images: Sequence[ImageFacts]) -> Problem:
+    files = tuple(image.file for image in lacking)
+    missing = [
+        keyword
+        for keyword, name in (
+            ("ImagePositionPatient", "position"),
+            ("ImageOrientationPatient", "orientation"),
+            ("PixelSpacing", "pixel_spacing"),
+        )
+        if not lacking[0].planes or getattr(lacking[0].planes[0], name) is None
+    ]
+    text = f"{_names(files)} {_has(files)} no {' and no '.join(missing)}: nothing says where its voxels lie"
+    if len(lacking) < len(images):
+        text += f" (the other {len(images) - len(lacking)} images say it)"
+    return Problem(Rule.NO_POSITION, text, files)
+
+
+def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
+    """Whether all planes are parallel and have pixels of one size."""
+    found = []
+
+    def orientation(image: ImageFacts) -> Sequence[float]:
+        return image.planes[0].orientation or ()
+
+    def spacing(image: ImageFacts) -> Sequence[float]:
+        return image.planes[0].pixel_spacing or ()
+
+    if odd := _odd(images, orientation, lambda a, b: _close(a, b, _DIRECTION)):
+        found.append(_differs(Rule.ORIENTATION, odd, images, "the orientation {0}", orientation))
+    if odd := _odd(images, spacing, lambda a, b: _close(a, b, _PIXEL)):
+        found.append(_differs(Rule.PIXEL_SPACING, odd, images, "pixels of {0} mm (rows, columns)", spacing))
+    return found
+
+
+def _stack(images: Sequence[ImageFacts]) -> tuple[Grid | None, list[Problem]]:
+    """The grid of parallel planes, and what is wrong with their positions."""
+    planes = [
+        (plane, image.file if image.frames == 1 else f"frame {frame} of {image.file}")
+        for image in images
+        for frame, plane in enumerate(image.planes, 1)
+    ]
+    planes.sort(key=lambda entry: entry[0].along_normal or 0.0)
+    first = planes[0][0]
+    orientation, spacing = first.orientation or (), first.pixel_spacing or (1.0, 1.0)
+    if any(not _close(plane.orientation or (), orientation, _DIRECTION) for plane, _ in planes):
+        files = tuple(sorted({name for _, name in planes}))
+        return None, [Problem(Rule.ORIENTATION, f"{_names(files)} has frames in several orientations", files)]
+    grid = Grid(
+        rows=images[0].rows,
+        columns=images[0].columns,
+        pixel_spacing=spacing,
+        row_direction=vector(orientation[:3]),
+        column_direction=vector(orientation[3:]),
+        origins=tuple(vector(plane.position or ()) for plane, _ in planes),
+        thickness=first.thickness or 1.0,
+    )
+    names = [name for _, name in planes]
+    if twice := _same_position(grid, names, images):
+        return None, [twice]
+    problems = []
+    if grid.is_sheared:
+        shift = sum(part * part for part in grid.drift) ** 0.5
+        problems.append(
+            Problem(
+                Rule.SHEARED,
+                f"its slices are shifted against each other, {_mm(shift)} from {names[0]} to {names[-1]} (gantry tilt)",
+                (names[0], names[-1]),
+            )
+        )
+    if len(grid.gaps) > 1 and not grid.is_even:
+        problems.insert(0, _uneven(grid.gaps, names))
+    return grid, problems
+
+
+def _same_position(grid: Grid, names: Sequence[str], images: Sequence[ImageFacts]) -> Problem | None:
+    groups: list[list[int]] = [[0]]
+    for index, gap in enumerate(grid.gaps, 1):
+        if gap <= _SAME_PLACE:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    crowded = [group for group in groups if len(group) > 1]
+    if not crowded:
+        return None
+    files = tuple(dict.fromkeys(names[index] for index in crowded[0]))
+    each = len({len(group) for group in groups}) == 1
+    where = (
+        f"{len(crowded[0])} images lie at each of its {len(groups)} positions"
+        if each
+        else f"{len(crowded)} of its {len(groups)} positions have more than one image"
+    )
+    by_name = {image.file: image for image in images}
+    apart = _told_apart([by_name[name] for name in files if name in by_name])
+    return Problem(Rule.SAME_POSITION, f"{where}, e.g. {_names(files)}{apart}", files)
+
+
+def _told_apart(images: Sequence[ImageFacts]) -> str:
+    """How images at one position differ: ``: TemporalPositionIdentifier 1, 2``."""
+    for keyword in dict.fromkeys(keyword for image in images for keyword, _ in image.times):
+        values = [dict(image.times).get(keyword, "") for image in images]
+        if len(set(values)) == len(values) > 1 and all(values):
+            return f": {keyword} {', '.join(values[:_NAMED])}"
+    return ""
+
+
+def _uneven(gaps: Sequence[float], names: Sequence[str]) -> Problem:
+    usual = statistics.median_low(gaps)
+    steps = [gap / usual for gap in gaps]
+    wide = [index for index, step in enumerate(steps) if step > 1.5]
+    if wide and all(abs(step - round(step)) <= 0.05 and round(step) >= 1 for step in steps):
+        missing = sum(round(steps[index]) - 1 for index in wide)
+        first = wide[0]
+        count = "a slice is" if missing == 1 else f"{missing} slices are"
+        where = "" if missing == 1 or len(wide) == 1 else ", the first"
+        text = (
+            f"{count} missing{where} between {names[first]} and {names[first + 1]}: they are {_mm(gaps[first])} apart, "
+            f"its other slices {_mm(usual)}"
+        )
+        return Problem(Rule.MISSING, text, (names[first], names[first + 1]))
+    odd = max(range(len(gaps)), key=lambda index: abs(gaps[index] - usual))
+    usually = min(range(len(gaps)), key=lambda index: abs(gaps[index] - usual))
+    text = (
+        f"its slices are not evenly spaced: {_mm(gaps[usually])} from {names[usually]} to {names[usually + 1]}, "
+        f"{_mm(gaps[odd])} from {names[odd]} to {names[odd + 1]}"
+    )
+    return Problem(Rule.UNEVEN, text, (names[odd], names[odd + 1]))
+
+
+def _odd(
+    images: Sequence[ImageFacts],
+    value: Callable[[ImageFacts], Any],
+    same: Callable[[Any, Any], bool] = operator.eq,
+) -> list[list[ImageFacts]]:
+    """Groups of images by a value, the smallest first; empty where all have one value."""
+    groups: list[list[ImageFacts]] = []
+    for image in images:
+        group = next((group for group in groups if same(value(group[0]), value(image))), None)
+        if group is None:
+            groups.append([image])
+        else:
+            group.append(image)
+    return sorted(groups, key=len) if len(groups) > 1 else []
+
+
+def _differs(
+    rule: Rule,
+    groups: Sequence[list[ImageFacts]],
+    images: Sequence[ImageFacts],
+    what: str,
+    value: Callable[[ImageFacts], Any],
+) -> Problem:
+    odd, usual = groups[0], groups[-1]
+    files = tuple(image.file for image in odd)
+    mine, theirs = (what.format(_shown(value(group[0]))) for group in (odd, usual))
+    others = len(images) - len(odd)
+    rest = f"the other {others} images" if others > 1 else usual[0].file
+    return Problem(rule, f"{_names(files)} {_has(files)} {mine}, {rest} {theirs}", files)
+
+
+def _shown(value: Any) -> Any:
+    if all(isinstance(part, int) for part in value):
+        return value
+    return "(" + ", ".join(f"{part:.4g}" for part in value) + ")"
+
+
+def _close(values: Sequence[float], expected: Sequence[float], tolerance: float) -> bool:
+    return len(values) == len(expected) and all(abs(a - b) <= tolerance for a, b in zip(values, expected, strict=True))
+
+
+def _names(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(files[:_NAMED]) + more
+
+
+def _has(files: Sequence[str]) -> str:
+    return "has" if len(files) == 1 else "have"
+
+
+def _mm(value: float) -> str:
+    return f"{value:.4g} mm"
+
+
+def _class_name(uid: str) -> str:
+    from pydicom.uid import UID
+
+    return UID(uid).name if uid else "no SOP class"

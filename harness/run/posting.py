@@ -1,0 +1,180 @@
+"""The platform's API mode: a workflow started with the document that a REST client posts (runtime 10.1, 10.2).
+
+The backend fills no default and checks nothing, so a conf may hold what no user of the page can submit, and lack what
+the page always submits.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.documents import shown
+from harness.errors import FormError, UsageError
+from harness.findings import Finding
+
+if TYPE_CHECKING:
+    from harness.extension.form_rules import PageRules
+
+INSTANCE: Final = "central"
+_BODY: Final = frozenset({"conf_data", "dag_id", "workflow_name", "instance_names", "username", "federated", "remote"})
+# the backend's own, or chosen apart from the forms
+_NOT_A_FORM: Final = frozenset({"data_form", "project_form"})
+_INPUT: Final = frozenset({"dataset_name", "identifiers"})
+_NAMED: Final = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Posted:
+    """What a client posts to start a workflow.
+
+    Attributes:
+        conf_data: as it is posted; the platform completes it.
+        dag_id: the DAG that the document names, ``None`` where it does not.
+        body: the other keys, passed on as they are.
+    """
+
+    conf_data: Mapping[str, Any]
+    dag_id: str | None = None
+    body: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def data_form(self) -> Mapping[str, Any] | None:
+        """The part that names the input, ``None`` where there is none."""
+        found = self.conf_data.get("data_form")
+        return found if isinstance(found, Mapping) else None
+
+    def with_input(self, identifiers: Sequence[str]) -> Posted:
+        """Return what is posted for series that are given beside it.
+
+        Args:
+            identifiers: series UIDs of the input; empty where none is given.
+
+        Raises:
+            UsageError: the document names a dataset as well, or has no place for the series.
+        """
+        if not identifiers:
+            return self
+        form = self.data_form
+        if form is None:
+            raise UsageError(
+                "the conf has no data_form, so that nothing would read the input that is given beside it",
+                fix='add "data_form": {} to the conf, which stands for the series of the input; or leave the input out',
+            )
+        if form.get("dataset_name") is not None:
+            raise UsageError(
+                f"the conf's data_form names the dataset {shown(form['dataset_name'])}, an input is given beside it",
+                fix="leave out dataset_name, then data_form means the series of the input; or leave the input out",
+            )
+        if "identifiers" in form:
+            return self
+        conf = {**copy.deepcopy(dict(self.conf_data)), "data_form": {**form, "identifiers": list(identifiers)}}
+        return dataclasses.replace(self, conf_data=conf)
+
+    def document(self, dag_id: str) -> dict[str, Any]:
+        """Return the body of the request; every instance name means the one instance that there is."""
+        return {
+            "workflow_name": dag_id,
+            **self.body,
+            "dag_id": dag_id,
+            "instance_names": [INSTANCE],
+            "conf_data": copy.deepcopy(dict(self.conf_data)),
+        }
+
+
+def posted(document: Any, name: str = "conf") -> Posted:
+    """Return a document that somebody posts: the whole body of the request, or its ``conf_data`` alone.
+
+    Args:
+        name: how messages call it.
+
+    Raises:
+        UsageError: it is none of the two; the field is named.
+    """
+    if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
+        raise UsageError(f"{name} must be an object such as {{'workflow_form': {{...}}}}, not {shown(document)}")
+    if not _BODY & set(document):
+        return Posted(_conf_data(document, name))
+    for key in ("dag_id", "workflow_name", "username"):
+        if key in document and not (isinstance(document[key], str) and document[key]):
+            raise UsageError(f"{name}: {key} must be a text, not {shown(document[key])}")
+    instances = document.get("instance_names", [])
+    if not isinstance(instances, list) or not all(isinstance(item, str) for item in instances):
+        raise UsageError(f"{name}: instance_names must be a list of names, not {shown(instances)}")
+    if document.get("federated"):
+        raise UsageError(f"{name}: federated workflows are not emulated", fix="leave federated out")
+    body = {key: document[key] for key in ("workflow_name", "username") if key in document}
+    return Posted(_conf_data(document.get("conf_data", {}), f"{name}: conf_data"), document.get("dag_id"), body)
+
+
+def _conf_data(conf: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(conf, Mapping):
+        raise UsageError(f"{name} must be an object, not {shown(conf)}")
+    for key in ("workflow_form", "data_form"):
+        if key in conf and conf[key] is not None and not isinstance(conf[key], Mapping):
+            raise UsageError(f"{name}: {key} must be an object, not {shown(conf[key])}")
+    return conf
+
+
+def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
+    """Return how many jobs the backend makes of a conf (runtime 10.2, step 7).
+
+    Args:
+        identifiers: the series that the data form stands for.
+    """
+    form, data = conf.get("workflow_form"), conf.get("data_form")
+    if not isinstance(form, Mapping) or form.get("single_execution") is not True:
+        return 1
+    limit = data.get("dataset_limit") if isinstance(data, Mapping) else None
+    try:
+        return len(identifiers if limit is None else identifiers[: int(limit)])
+    except (TypeError, ValueError):
+        return 0
+
+
+def page_finding(
+    dag_id: str, conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules
+) -> Finding | None:
+    """Return what a user of the page could not have done alike; ``None`` where the page submits the same.
+
+    Args:
+        ui_forms: of the DAG, ``None`` where the project's users cannot choose it.
+    """
+    difference = _difference(conf, ui_forms, rules)
+    if not difference:
+        return None
+    return Finding(
+        "api-only-start",
+        "info",
+        dag_id,
+        f"was started through the API with what no user of the page submits: {difference}",
+        "run it with form= (--form) as well, if it is to be started from the page",
+    )
+
+
+def _difference(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> str:
+    from harness.extension import forms
+
+    if ui_forms is None:
+        return "the DAG is not on offer"
+    sent = {name: value for name, value in conf.items() if name not in _NOT_A_FORM and isinstance(value, Mapping)}
+    data = conf.get("data_form")
+    limits = {key: value for key, value in data.items() if key not in _INPUT} if isinstance(data, Mapping) else {}
+    if limits and "data_form" in ui_forms:
+        sent["data_form"] = limits
+    unknown = [name for name in sent if name not in ui_forms and sent[name]]
+    if unknown:
+        return f"the page has no {', '.join(unknown)}"
+    try:
+        submitted = forms.complete(ui_forms, {name: sent[name] for name in sent if name in ui_forms}, rules=rules)
+    except FormError as refused:
+        return refused.cause
+    missing = [
+        f"{form}.{key}" for form, values in submitted.items() for key in values if key not in (sent.get(form) or {})
+    ]
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        return f"the page would submit {', '.join(missing[:_NAMED])}{more} as well"
+    return ""
