@@ -11,6 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 
 from harness.processing import segment_codes
 from harness.processing.segment_codes import CUSTOM, Code, look_up
+from tests.processing.enhanced import write_enhanced
 from tests.processing.processing_runs import SERIES, series, volume
 
 DIRS = {
@@ -107,7 +108,7 @@ def test_the_combined_seg_has_a_segment_for_every_mask(execute_tool, run_folder)
     )
     assert ended.status == 0, ended.errors
     assert [s.SegmentLabel for s in result(run_folder, "both.dcm").SegmentSequence] == ["liver", "spleen"]
-    assert "release 0.6.0" in ended.output
+    assert "this release" in ended.output
 
 
 @pytest.mark.usefixtures("source")
@@ -173,6 +174,28 @@ def test_a_mask_beside_the_slices_of_its_source_is_pointed_out(execute_tool, run
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 0
     assert "notice mask-beside-source: otsu.dcm" in ended.output
+
+
+@pytest.mark.usefixtures("source")
+def test_frames_where_the_source_has_no_slice_are_counted(execute_tool, run_folder):
+    mask(run_folder.element("algo") / "otsu.nrrd")
+    for number in (3, 4):
+        (run_folder.element("get-input-data") / f"{SERIES}.{number}.dcm").unlink()
+    ended = execute_tool("dcmqi", **SINGLE)
+    assert ended.status == 0, ended.errors
+    assert "notice mask-beside-source: otsu.dcm: 2 of 6 frames lie where the source series has no slice" in ended.output
+    assert "the first at (-10, -20, 4)" in ended.output
+
+
+def test_an_enhanced_source_is_the_cause_and_not_a_line_of_dcmqis_code(execute_tool, run_folder):
+    write_enhanced(run_folder.element("get-input-data") / "1.1.dcm", [2.0 * index for index in range(6)])
+    mask(run_folder.element("algo") / "otsu.nrrd")
+    ended = execute_tool("dcmqi", **SINGLE)
+    assert ended.status == 1
+    assert (
+        "dcmqi refuses the source series in batch/1.2.826.0.1.3680043.10.1.1.7/get-input-data: 1.1.dcm holds 6 frames "
+        "(Enhanced MR Image Storage): dcmqi takes source images with one frame a file" in ended.cause
+    )
 
 
 @pytest.mark.parametrize(

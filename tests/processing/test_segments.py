@@ -187,3 +187,15 @@ def test_measurements_become_a_structured_report(execute_tool, run_folder, seg):
     (folder / "numbers.json").write_text(json.dumps({"measurement_groups": [group]}))
     ended = execute_tool("dcmqi", **env, SRC_DICOM_OPERATOR="get-input-data")
     assert "is not a term of the code table" in ended.cause
+
+
+@pytest.mark.usefixtures("seg")
+@pytest.mark.parametrize("program", ["mask2nifti", "dcmqi"])
+def test_a_label_map_is_refused_as_the_platforms_tools_do(execute_tool, run_folder, program):
+    path = run_folder.element("nrrd2dcmseg") / "organs.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.7"
+    dataset.save_as(path)
+    ended = execute_tool(program, **SEG, DCMQI_COMMAND="segimage2itkimage")
+    assert ended.status == 1
+    assert "organs.dcm is a label map (Label Map Segmentation Storage): the platform's dcmqi 1.2.5" in ended.cause

@@ -75,9 +75,9 @@ def test_the_conf_of_a_batch_run_is_completed_as_on_the_platform(starter: Starte
     }
 
 
-@pytest.mark.parametrize(("limit", "count"), [(None, 3), (2, 2), (0, 3), (9, 3)])
+@pytest.mark.parametrize(("limit", "count"), [(None, 3), (2, 2), ("2", 2), (0, 0), (-1, 2), (9, 3)])
 def test_single_execution_makes_one_job_per_series_up_to_the_limit(
-    starter: Starter, limit: int | None, count: int
+    starter: Starter, limit: int | str | None, count: int
 ) -> None:
     data = {"dataset_name": "ds", **({} if limit is None else {"dataset_limit": limit})}
     workflow = starter.start(data_form=data, workflow_form={"single_execution": True})

@@ -156,7 +156,7 @@ class WritesIntoItsDefault(KaapanaBaseOperator):
 
     def __init__(self, dag: Any, mode: str, env_vars: dict[str, str] = {}, **kwargs: Any) -> None:  # noqa: B006
         env_vars["MODE"] = mode
-        super().__init__(dag=dag, name=f"do-{mode}", image="x", env_vars=env_vars, **kwargs)
+        super().__init__(dag=dag, name=f"do-{mode}", image="lines/exit-0", env_vars=env_vars, **kwargs)
 
 
 def test_operators_of_a_class_that_writes_into_its_default_keep_their_own_environment(dag: DAG, kube: FakeKube) -> None:
@@ -219,7 +219,7 @@ def test_an_operator_holds_what_subclasses_read(dag: DAG, monkeypatch: pytest.Mo
 
 
 def test_what_is_changed_after_construction_reaches_the_pod(dag: DAG, kube: FakeKube) -> None:
-    operator = KaapanaBaseOperator(dag=dag, name="a", image="x")
+    operator = KaapanaBaseOperator(dag=dag, name="a", image="lines/exit-0")
     operator.env_vars["LATE"] = "1"
     del operator.env_vars["MINIO_URL"]
     operator.execute(context_for(operator))
