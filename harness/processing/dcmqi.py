@@ -179,9 +179,7 @@ def amend(result: Path, source: Path, body_part: str) -> str:
         notice("mask-beside-source", f"{result.name}: no slice of the mask is where a slice of the source series is")
     elif beside:
         where = ", ".join(f"{float(value):.4g}" for value in beside[0].PlanePositionSequence[0].ImagePositionPatient)
-        text = (
-            f"{len(beside)} of {len(frames)} frames lie where no slice of the source series is, the first at ({where})"
-        )
+        text = f"{len(beside)} of {len(frames)} frames lie where the source series has no slice, the first at ({where})"
         notice("mask-beside-source", f"{result.name}: {text}")
     labels = [str(item.SegmentLabel) for item in dataset.SegmentSequence]
     return f"{len(labels)} segment(s): {', '.join(labels)}"
