@@ -257,13 +257,17 @@ def _in_registry(
 ) -> dict[str, bool]:
     """Whether the platform's registry has the extension's images that ran; none where nobody can be asked."""
     found: dict[str, bool] = {}
+    if registry_tags is None:
+        return found
     ran = {task.image for task in tasks}
-    for image in images if registry_tags is not None else ():
-        repository, _, tag = image.reference.rpartition(":")
+    for image in images:
+        repository, version = split_reference(image.reference)
+        # a digest is pulled from where it is
+        if image.reference not in ran or version.startswith("sha256:"):
+            continue
         # only a finding: without the registry's answer there is none
-        if image.reference in ran and registry_tags is not None:
-            with contextlib.suppress(HarnessError, OSError):
-                found[image.reference] = tag in (registry_tags(repository) or ())
+        with contextlib.suppress(HarnessError, OSError):
+            found[image.reference] = version in (registry_tags(repository) or ())
     return found
 
 

@@ -14,7 +14,7 @@ from fake_platform import IMAGE, FakeEnvironment, FakeProject, outcome, task
 from harness.errors import CheckError, FormError, RunError, UsageError
 from harness.run import evidence
 from harness.run.execute import Request, execute
-from harness.run.results import Finding, Run
+from harness.run.results import Finding, Run, RunImage
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 TEXT, TEXT_OR_NULL, NUMBER_OR_NULL = {"type": "string"}, {"type": ["string", "null"]}, {"type": ["number", "null"]}
@@ -333,3 +333,15 @@ def test_what_is_known_of_the_extension_beforehand_is_among_the_findings(tmp_pat
     known = Finding("parameter-unread", "warning", "site", "no template reads it", "render it")
     run = execute(FakeEnvironment(), FakeProject(), Request("otsus-method", tmp_path / "run", findings=[known]))
     assert known in run.findings
+
+
+def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_that_always_pull(tmp_path: Path) -> None:
+    by_digest = "localhost:1/a@sha256:" + "0" * 64
+    tasks = [task("one", outcome=outcome("Completed", image=IMAGE)), task("two", outcome=outcome("Completed"))]
+    tasks[1]["outcome"]["image"] = by_digest
+    images = [RunImage(name, "images.tar", "sha256:1", ()) for name in (IMAGE, by_digest)]
+    request = Request("otsus-method", tmp_path / "run", images=images, platform="0.6.0")
+    result = execute(FakeEnvironment(tasks), FakeProject(), request, registry_tags=lambda repository: None)
+    assert [(item.rule, item.where) for item in result.findings if item.rule == "always-pulled"] == [
+        ("always-pulled", IMAGE)
+    ]
