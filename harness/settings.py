@@ -16,6 +16,10 @@ from typing import Any
 from harness import documents
 from harness.errors import UsageError
 
+# a month: beyond some bound the system's own clocks refuse
+_MOST_SECONDS = 30 * 24 * 3600
+_MOST_MEGABYTES = 10**9
+_MOST_NODES = 50
 _ENV_PREFIX = "KAAPANA_HARNESS_"
 DELIVERIES = ("registry", "tar", "edk")
 """How images reach the platform: pushed, uploaded as ``images.tar``, or as the development kit does it (build 16)."""
@@ -51,22 +55,22 @@ def _boolean(text: str) -> bool:
 
 def _positive_seconds(text: str) -> float:
     value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError("expected a positive number of seconds")
+    if not 0 < value <= _MOST_SECONDS:
+        raise ValueError(f"expected a positive number of seconds, at most {_MOST_SECONDS}")
     return value
 
 
 def _megabytes(text: str) -> float:
     value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError("expected a number of MiB")
+    if not 0 <= value <= _MOST_MEGABYTES:
+        raise ValueError(f"expected a number of MiB, at most {_MOST_MEGABYTES}")
     return value
 
 
 def _nodes(text: str) -> int:
     value = int(text)
-    if value < 1:
-        raise ValueError("expected a positive number")
+    if not 1 <= value <= _MOST_NODES:
+        raise ValueError(f"expected a number from 1 to {_MOST_NODES}")
     return value
 
 
@@ -199,7 +203,7 @@ class Settings:
             UsageError: a value cannot be read, or the table has an unknown name; the source is named.
         """
         environ = os.environ if environ is None else environ
-        table, table_path = _read_table(start or Path.cwd())
+        table, table_path = _read_table(start or _working_directory())
         known = {option.name for option in OPTIONS}
         for name in table:
             if name.replace("-", "_") not in known:
@@ -257,6 +261,13 @@ class Settings:
         return path
 
 
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the working directory cannot be used: {error.strerror}", fix="cd to another one") from None
+
+
 def _make_folder(path: Path, use: str, variable: str) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700 if use == "state" else 0o777)
@@ -270,7 +281,7 @@ def _make_folder(path: Path, use: str, variable: str) -> None:
 def _beside(table: Path, word: str) -> str:
     """Return a path of the table, which is relative to the file; what is not a path there stays as it is."""
     path = table.parent / os.path.expanduser(word)
-    return str(path) if path.exists() else word
+    return str(path) if os.path.exists(path) else word
 
 
 def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:

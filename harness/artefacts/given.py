@@ -111,7 +111,7 @@ def params_of(packages: Sequence[ChartPackage], given: Mapping[str, Any]) -> dic
 
 def _chart_names(tree: Path) -> set[str] | None:
     """Return the names of the charts of a tree, ``None`` where there is no tree that can be read."""
-    if not tree.is_dir():
+    if not os.path.isdir(tree):
         return None
     try:
         root = trees.check_root(tree)

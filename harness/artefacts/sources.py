@@ -234,9 +234,10 @@ def open_sources(given: Iterable[str | os.PathLike[str]], state: Path) -> list[I
 
 def _open(word: str, architecture: str, pins: Pins) -> ImageSource:
     path = Path(os.path.expanduser(word))
-    if word == ENGINE and not path.exists():
+    exists = os.path.exists(path)
+    if word == ENGINE and not exists:
         return EngineSource(architecture)
-    if path.exists() or word.endswith(".tar") or word.startswith((".", "/", "~")):
+    if exists or word.endswith(".tar") or word.startswith((".", "/", "~")):
         return ArchiveSource(path, architecture)
     registry = word.rstrip("/")
     if REGISTRY.fullmatch(registry):

@@ -28,14 +28,14 @@ def check_root(path: str | os.PathLike[str]) -> Path:
         ExtensionError: there is nothing at ``path``, or it is not a folder.
     """
     try:
-        root = Path(path).expanduser()
+        root = Path(os.path.expanduser(path))
         os.stat(root)
     except (FileNotFoundError, NotADirectoryError):
         raise ExtensionError(
             f"there is no extension at {root}: the path does not exist",
             fix="give the folder that contains extension/ and processing-containers/",
         ) from None
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise ExtensionError(
             f"the extension's folder {os.fspath(path)!r} cannot be used: {getattr(error, 'strerror', None) or error}"
         ) from None

@@ -14,7 +14,7 @@ from harness.platform.http import Endpoint, RefusedError
 
 Json = dict[str, Any]
 _API = "/flow/kaapana/api"
-_HARNESS = "/flow/harness"
+_HARNESS = names.AIRFLOW_HARNESS_API
 # a hanging DAG file is given up by Airflow after 50 s (runtime 2.3)
 _PARSE_S = 120.0
 
@@ -46,10 +46,17 @@ class InstalledFiles:
 
 
 class AirflowClient:
-    """All requests of the test process to Airflow."""
+    """All requests of the test process to Airflow.
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._endpoint = Endpoint("Airflow", address, host=names.dns_name(names.AIRFLOW))
+    Args:
+        address: host and port as reachable from here.
+        token: bearer token of the harness's own routes.
+    """
+
+    def __init__(self, address: tuple[str, int], *, token: str) -> None:
+        self._endpoint = Endpoint(
+            "Airflow", address, host=names.dns_name(names.AIRFLOW), headers={"Authorization": f"Bearer {token}"}
+        )
 
     def __repr__(self) -> str:
         return f"AirflowClient({self._endpoint.base})"
@@ -60,7 +67,7 @@ class AirflowClient:
 
     def health(self) -> None:
         """Return when the scheduler and the database are fine; an error otherwise."""
-        self._ask(lambda: self._endpoint.request("GET", f"{_HARNESS}/health", timeout_s=10))
+        self._ask(lambda: self._endpoint.request("GET", "/flow/health", timeout_s=10))
 
     def refresh(self) -> DagBag:
         """Parse the DAG folder now, drop the DAGs whose files are gone, and say what is there."""

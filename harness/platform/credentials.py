@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import secrets
 import string
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ class Credentials:
     """What the parts of an environment authenticate with.
 
     Attributes:
-        token: bearer token of the services' control port.
+        token: bearer token of the harness's own routes: the services' control port, Airflow's web server.
         oidc_client_secret: of the OIDC client ``kaapana``.
         system_user_password: of the user ``system``.
         user_password: of the person ``kaapana``, realm role admin.
@@ -46,6 +47,7 @@ class Credentials:
     def __post_init__(self) -> None:
         names = {"minio_user", "registry_user", "registry_push_user"}
         REDACTOR.add(*(value for name, value in self.as_mapping().items() if name not in names))
+        REDACTOR.add(self.dags_token)
         for login in (Login(self.minio_user, self.minio_password), self.pull, self.push):
             REDACTOR.add(login.basic.removeprefix("Basic "))
 
@@ -68,6 +70,16 @@ class Credentials:
             KeyError: one is missing.
         """
         return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
+
+    @property
+    def token_digest(self) -> str:
+        """By which a part that runs code of authors knows the token without having it; no secret."""
+        return hashlib.sha256(self.token.encode()).hexdigest()
+
+    @property
+    def dags_token(self) -> str:
+        """Bearer token for Airflow's DAG folder and nothing else, as pods of Python operators have it."""
+        return hashlib.sha256(f"dags {self.token}".encode()).hexdigest()
 
     @property
     def pull(self) -> Login:

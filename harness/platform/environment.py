@@ -77,7 +77,9 @@ class Environment:
             token=credentials.token,
             client_secret=credentials.oidc_client_secret,
         )
-        self.airflow = AirflowClient(cluster.address(names.SERVICES_NAMESPACE, names.AIRFLOW[0], names.AIRFLOW[2]))
+        self.airflow = AirflowClient(
+            cluster.address(names.SERVICES_NAMESPACE, names.AIRFLOW[0], names.AIRFLOW[2]), token=credentials.token
+        )
 
     def __repr__(self) -> str:
         return f"Environment({self.id}, {self.cluster.name}, {self.profile.name})"

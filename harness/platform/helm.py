@@ -5,6 +5,7 @@ Both give the same objects; the tests run on whichever of them a machine has.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -12,16 +13,21 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness import documents
-from harness.platform import manifests
-from harness.platform.helm_limits import MOST_OUTPUT_BYTES, TIMEOUT_S, limit_process
-from harness.platform.helm_process import HelmError, HelmProcess
+from harness.platform import helm_limits, manifests
+from harness.platform.helm_limits import CANNOT_START, MOST_OUTPUT_BYTES, TIMEOUT_S
+from harness.platform.helm_process import HelmError, HelmProcess, is_out_of_memory
 from harness.platform.manifests import Manifest
+
+_MOST_WORDS_BYTES = 8 << 10
+_POLL_S = 0.005
 
 __all__ = ["Helm", "HelmError", "HelmLibrary", "HelmProgram", "find"]
 
@@ -55,12 +61,18 @@ def find() -> Helm:
 
 
 class HelmProgram:
-    """The ``helm`` program, each time within limits."""
+    """The ``helm`` program, each time within limits.
+
+    Args:
+        program: its path.
+        timeout_s: seconds that one verb may take.
+    """
 
     name = "program"
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, timeout_s: float = TIMEOUT_S) -> None:
         self._program = program
+        self._timeout_s = timeout_s
 
     def _run(self, arguments: Sequence[str]) -> str:
         # charts of the harness need no repositories; a broken user configuration must not matter
@@ -69,7 +81,7 @@ class HelmProgram:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             try:
                 child = subprocess.Popen(
-                    [self._program, *arguments],
+                    [sys.executable, "-I", helm_limits.__file__, str(os.getpid()), self._program, *arguments],
                     env=environ,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -78,23 +90,33 @@ class HelmProgram:
                 )
             except OSError as error:
                 raise HelmError(f"helm cannot be started: {error}") from None
-            try:
-                limit_process(child.pid)
-                status = child.wait(TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                raise HelmError(f"helm {verb} did not end within {TIMEOUT_S:.0f} s") from None
-            finally:
-                if child.poll() is None:
-                    os.killpg(child.pid, signal.SIGKILL)
-                    child.wait()
+            status = self._wait(child)
+            if status is None:
+                raise HelmError(f"helm {verb} did not end within {self._timeout_s:.0f} s")
             if output.seek(0, os.SEEK_END) > MOST_OUTPUT_BYTES:
                 raise HelmError(f"helm {verb} gives more than {MOST_OUTPUT_BYTES >> 20} MiB")
             output.seek(0)
             errors.seek(0)
             if status:
-                words = errors.read(1 << 16).decode("utf-8", "replace").strip().removeprefix("Error: ")
-                raise HelmError(words or f"helm {verb} ended with status {status}")
+                words = errors.read(_MOST_WORDS_BYTES).decode("utf-8", "replace").strip()
+                raise HelmError(_why(verb, status, words))
             return output.read().decode("utf-8", "replace")
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> int | None:
+        """Wait for the end, and end what it has started; its status, ``None`` when it takes too long."""
+        deadline = time.monotonic() + self._timeout_s
+        ended = None
+        try:
+            # not reaped yet: so long its group can be no other's
+            while ended is None and time.monotonic() < deadline:
+                ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+                if ended is None:
+                    time.sleep(_POLL_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            status = child.wait()
+        return None if ended is None else status
 
     def dependency_update(self, chart: Path) -> None:
         self._run(["dependency", "update", "--skip-refresh", str(chart)])
@@ -158,6 +180,18 @@ def _library_process() -> HelmProcess:
 def _absolute(path: Path) -> str:
     """Return an absolute path: the process has a working directory of its own."""
     return str(path.absolute())
+
+
+def _why(verb: str, status: int, words: str) -> str:
+    """Return what went wrong, in Helm's words where it could speak."""
+    if status == CANNOT_START:
+        return f"helm cannot be started: {words}"
+    if is_out_of_memory(words):
+        return f"helm {verb} needs more than {helm_limits.MEMORY_BYTES >> 20} MiB of memory"
+    if status < 0:
+        last = words.splitlines()[-1].strip()[:200] if words else ""
+        return f"helm {verb} was ended by signal {-status}" + (f": {last}" if last else "")
+    return words.removeprefix("Error: ") or f"helm {verb} ended with status {status}"
 
 
 def _parse(texts: Sequence[str]) -> list[Manifest]:

@@ -1,9 +1,16 @@
-"""Limits of Helm while it renders an untrusted chart."""
+"""Limits of Helm while it renders an untrusted chart.
+
+As a program it starts another one within these limits: ``python -I helm_limits.py OWNER PROGRAM ARGUMENT...``. They
+hold from the first instruction on, for what that program starts as well, and it ends with the process OWNER.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
+import os
 import resource
+import signal
+import sys
 from typing import Final
 
 TIMEOUT_S: Final = 20.0
@@ -12,6 +19,9 @@ MEMORY_BYTES: Final = 1 << 30
 MOST_OUTPUT_BYTES: Final = 16 << 20
 """Of rendered text: Kubernetes has no place for a release of more than 1 MiB, compressed."""
 _MOST_FILE_BYTES: Final = 256 << 20
+CANNOT_START: Final = 127
+"""Status of this program when it cannot become the other one."""
+_PR_SET_PDEATHSIG: Final = 1
 _LIMITS: Final = (
     # of what it can write to: Go reserves far more than it uses
     (resource.RLIMIT_DATA, MEMORY_BYTES),
@@ -26,13 +36,23 @@ def limit_this_process() -> None:
         resource.setrlimit(kind, _lower(most, resource.getrlimit(kind)[1]))
 
 
-def limit_process(pid: int) -> None:
-    """Bound memory and files of a child; one that has ended already needs none."""
-    with contextlib.suppress(ProcessLookupError):
-        for kind, most in _LIMITS:
-            resource.prlimit(pid, kind, _lower(most, resource.getrlimit(kind)[1]))
+def start(command: list[str], owner: int) -> None:
+    """Become another program, within the limits and not beyond the end of the owner; returns never."""
+    limit_this_process()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != owner:
+        sys.exit(CANNOT_START)
+    try:
+        os.execv(command[0], command)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(CANNOT_START)
 
 
 def _lower(most: int, hard: int) -> tuple[int, int]:
     allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
     return allowed, allowed
+
+
+if __name__ == "__main__":
+    start(sys.argv[2:], int(sys.argv[1]))

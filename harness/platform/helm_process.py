@@ -170,10 +170,15 @@ class HelmProcess:
         status = self._child.wait()
         self._errors.seek(0)
         text = self._errors.read(1 << 16).decode("utf-8", "replace")
-        if any(sign in text for sign in _GO_MEMORY):
+        if is_out_of_memory(text):
             return f"needs more than {MEMORY_BYTES >> 20} MiB of memory"
         last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
         return f"ended Helm with status {status}" + (f": {last.strip()[:200]}" if last else "")
+
+
+def is_out_of_memory(words: str) -> bool:
+    """Return whether Go, or what it runs in, gave up because it got no more memory."""
+    return any(sign in words for sign in _GO_MEMORY)
 
 
 def _environment() -> dict[str, str]:

@@ -51,6 +51,8 @@ def values_of(
         "profile": profile.as_json(),
         "images": {name: tags.get(name, "") for name in IMAGES},
         "credentials": credentials.as_mapping(),
+        "token_digest": credentials.token_digest,
+        "dags_token": credentials.dags_token,
         "registry_users": registry_users(credentials),
     }
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.services import dicomedit, dicomfile, durable, jsontext
+from harness.kube import jsontext
+from harness.services import dicomedit, dicomfile, durable
 from harness.services.dicomfile import DicomError, Identifiers
 from harness.services.records import Records, Table
 

@@ -42,12 +42,15 @@ class Control:
         self._services, self._listeners = services, listeners
 
     async def health(self, request: Request) -> Response:
-        """GET /health, without token: 200 when all listeners are up.
+        """GET /health: 200 when all listeners are up; without the token only that.
 
         ``object_store`` says whether MinIO is ready, ``starts`` how often this environment's services were started.
         """
         listeners = dict(self._listeners())
         ready = all(listeners.values())
+        status = 200 if ready else 503
+        if not self._has_token(request):
+            return JSONResponse({"ready": ready}, status)
         provisioner = self._services.provisioner
         body: dict[str, Any] = {
             "ready": ready,
@@ -57,7 +60,7 @@ class Control:
         }
         if provisioner.last_error:
             body["object_store_error"] = provisioner.last_error
-        return JSONResponse(body, 200 if ready else 503)
+        return JSONResponse(body, status)
 
     def _project(self, name: str) -> Project:
         project = self._services.directory.project(name)
@@ -196,11 +199,12 @@ class Control:
         routes = [Route(path, self._guard(handler), methods=[method]) for path, handler, method in guarded]
         return [Route("/health", self.health), *routes]
 
-    def _guard(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        expected = self._services.config.token.encode()
+    def _has_token(self, request: Request) -> bool:
+        return hmac.compare_digest((bearer(request) or "").encode(), self._services.config.token.encode())
 
+    def _guard(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            if not hmac.compare_digest((bearer(request) or "").encode(), expected):
+            if not self._has_token(request):
                 raise error(401, "the control interface needs the environment's token")
             return await handler(request)
 

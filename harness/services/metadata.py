@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.services import jsontext
+from harness.kube import jsontext
 from harness.services.identity import Identity, bearer
 from harness.services.indices import Indices, Stored
 from harness.services.jwt import TokenError

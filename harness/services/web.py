@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from harness.services import jsontext
+from harness.kube import jsontext
 from harness.services.dicomfile import DicomError
 from harness.services.records import StorageError
 

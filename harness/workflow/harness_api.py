@@ -1,8 +1,14 @@
 # mypy: disable-error-code="import-not-found,misc,untyped-decorator"
-"""Endpoints below ``/flow/harness`` for the host: refresh, follow a run, read its logs. Not on the platform."""
+"""Endpoints below ``/flow/harness`` for the host: refresh, follow a run, read its logs. Not on the platform.
+
+They need the environment's token, all but the DAG folder, which has a token of its own for pods of Python operators.
+Of the environment's token the web server knows the digest only: DAG files run here, and it opens more than this.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
 import json
 import os
@@ -18,13 +24,15 @@ from airflow.models import DagRun, TaskInstance, XCom
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.utils.session import create_session
 from airflow.utils.state import State
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
+from harness.contract import names
 from harness.workflow import filelist, unstarted
 from harness.workflow.jsonify import answer
 from harness.workflow.outcome import XCOM_KEY
 
-blueprint: Final = Blueprint("harness", __name__, url_prefix="/flow/harness")
+blueprint: Final = Blueprint("harness", __name__, url_prefix=names.AIRFLOW_HARNESS_API)
+probes: Final = Blueprint("probes", __name__, url_prefix="/flow")
 
 _EVENT_INTERVAL_S: Final = 0.1
 
@@ -34,7 +42,22 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(timezone.utc).isoformat()
 
 
-@blueprint.get("/health")
+@blueprint.before_request
+def authenticate() -> Response | None:
+    """Refuse (401) who has no token for the path; a web server that was given none refuses everybody."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    token = given.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b""
+    digest = hashlib.sha256(token).hexdigest().encode()
+    if hmac.compare_digest(digest, os.environ.get(names.TOKEN_DIGEST_VARIABLE, "").encode()):
+        return None
+    dags_token = os.environ.get(names.DAGS_TOKEN_VARIABLE, "").encode()
+    is_for_dags = request.endpoint == f"{blueprint.name}.{dags_archive.__name__}"
+    if is_for_dags and dags_token and hmac.compare_digest(token, dags_token):
+        return None
+    return answer({"error": f"{request.path} is the harness's own: it needs the environment's token"}, 401)
+
+
+@probes.get("/health")
 def health() -> Response:
     """200 when the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
     try:

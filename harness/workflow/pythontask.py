@@ -35,7 +35,8 @@ _PLAIN: Final = (  # runtime 2.5, column K
     "DEFAULT_REGISTRY", "KAAPANA_BUILD_VERSION", "GPU_SUPPORT", "INSTANCE_NAME", "INSTANCE_ID", "HOSTDOMAIN",
     "HTTPS_PORT", "PROXY", "http_proxy", "https_proxy", "no_proxy", "MINIOUSER", "MINIOPASSWORD",
     "KAAPANA_PROJECT_USER_NAME", "OPENSEARCH_HOST", "OPENSEARCH_PORT", "SMTP_HOST", "SMTP_PORT", "SMTP_USERNAME",
-    "SMTP_PASSWORD", "EMAIL_ADDRESS_SENDER", "SQL_ALCHEMY_CONN", profile.VARIABLE, *podenv.SERVICE_URLS,
+    "SMTP_PASSWORD", "EMAIL_ADDRESS_SENDER", "SQL_ALCHEMY_CONN", profile.VARIABLE, names.DAGS_TOKEN_VARIABLE,
+    *podenv.SERVICE_URLS,
 )  # fmt: skip
 _SECRET: Final = {  # secrets that every project has, too (runtime 12)
     "OIDC_CLIENT_SECRET": (names.SECRET_OIDC_CLIENT, "oidc-client-secret"),

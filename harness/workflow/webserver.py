@@ -33,6 +33,7 @@ def application(folder: DagFolder) -> Any:
     app.config["DAG_FOLDER"] = folder
     app.register_blueprint(platform_api.blueprint)
     app.register_blueprint(harness_api.blueprint)
+    app.register_blueprint(harness_api.probes)
     return app
 
 

@@ -22,18 +22,19 @@ from harness.contract import names
 from harness.workflow import config
 from harness.workflow.outcome import XCOM_END, XCOM_RETURN
 
-ARCHIVE_PATH: Final = "/flow/harness/dags.tar"
+ARCHIVE_PATH: Final = f"{names.AIRFLOW_HARNESS_API}/dags.tar"
 _SECONDS: Final = 60.0
 
 
-def fetch_dags(folder: Path, url: str) -> None:
+def fetch_dags(folder: Path, url: str, token: str) -> None:
     """Unpack the DAG folder that the web server has.
 
     Raises:
-        OSError: the web server does not answer.
+        OSError: the web server does not answer, or refuses the token.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # the platform's own plain-HTTP name
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # the platform's own plain-HTTP name
         data = answer.read()
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         archive.extractall(folder, filter="data")
@@ -83,7 +84,9 @@ def main(arguments: Sequence[str]) -> int:
     config.apply()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     url = os.environ.get("KAAPANA_HARNESS_WEB_URL") or names.url(names.AIRFLOW)
-    fetch_dags(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]), url + ARCHIVE_PATH)
+    # out of the environment, as the author's code finds none there on the platform
+    token = os.environ.pop(names.DAGS_TOKEN_VARIABLE, "")
+    fetch_dags(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]), url + ARCHIVE_PATH, token)
     import airflow  # noqa: F401 - puts the DAG folder on sys.path and its own handlers in place
 
     task_logger = logging.getLogger("airflow.task")

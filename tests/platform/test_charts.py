@@ -20,6 +20,8 @@ PLATFORM_VALUES = {
     "environment": "e1",
     "profile": '{"name": "documented"}',
     "images": {"registry": "i/registry:1", "minio": "i/minio:1", "services": "i/services:1", "airflow": "i/airflow:1"},
+    "token_digest": "TD",
+    "dags_token": "DT",
     "credentials": {
         "token": "T",
         "oidc_client_secret": "O",

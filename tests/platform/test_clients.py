@@ -191,14 +191,14 @@ def test_an_answer_of_something_else_on_the_way_is_told_from_the_service(
 def test_airflows_events_are_read_line_by_line(server: Server) -> None:
     lines = b'{"task_id": "a", "state": "running"}\n\n{"run": "success"}\n'
     server.answers["GET /flow/harness/runs/d/manual__1%2B00/events"] = (200, lines)
-    client = AirflowClient(server.address)
+    client = AirflowClient(server.address, token="token")
     assert list(client.events("d", "manual__1+00")) == [{"task_id": "a", "state": "running"}, {"run": "success"}]
     client.close()
 
 
 def test_airflows_refusal_carries_its_words(server: Server) -> None:
     server.answers["POST /flow/kaapana/api/trigger/d"] = (404, {"error": "Dag id d not found"})
-    client = AirflowClient(server.address)
+    client = AirflowClient(server.address, token="token")
     with pytest.raises(EnvironmentError_, match="Dag id d not found"):
         client.trigger("d", {})
     client.close()
@@ -208,7 +208,7 @@ def test_a_log_that_is_not_there_is_told_from_an_error(server: Server) -> None:
     server.answers["GET /flow/harness/logs/d/r/ran/1"] = (200, b"one line")
     server.answers["GET /flow/harness/logs/d/r/empty/1"] = (404, {"error": "no log of attempt 1"})
     server.answers["GET /flow/harness/logs/d/r/broken/1"] = (500, {"error": "disk"})
-    client = AirflowClient(server.address)
+    client = AirflowClient(server.address, token="token")
     assert client.log("d", "r", "ran", 1) == "one line"
     assert client.log("d", "r", "empty", 1) is None
     with pytest.raises(EnvironmentError_, match="disk"):

@@ -167,9 +167,10 @@ def test_an_extension_that_needs_anothers_operators_is_installed_after_it(kaapan
 
 WAIT = """\
 import json, time, urllib.request
+DAGS = "http://airflow-webserver-service.services.svc:8080/flow/kaapana/api/getdags"
 while True:
-    with urllib.request.urlopen("http://airflow-webserver-service.services.svc:8080/flow/harness/files") as answer:
-        if "dags/dag_mean.py" not in json.load(answer)["files"]:
+    with urllib.request.urlopen(DAGS) as answer:
+        if not any(dag["fileloc"].endswith("/dag_mean.py") for dag in json.load(answer).values()):
             break
     time.sleep(0.2)
 print("the DAG file is gone")

@@ -101,7 +101,9 @@ def test_the_program_becomes_ready_without_minio_and_ends_on_sigterm(tmp_path: P
         deadline = time.monotonic() + 30
         while True:
             try:
-                health = httpx.get(f"http://127.0.0.1:{base + 6}/health", trust_env=False)
+                health = httpx.get(
+                    f"http://127.0.0.1:{base + 6}/health", headers={"Authorization": "Bearer t"}, trust_env=False
+                )
                 if health.status_code == 200:
                     break
             except httpx.TransportError:

@@ -56,7 +56,7 @@ def archive() -> Iterator[Archive]:
 
 def test_the_dag_folder_comes_with_its_packages(archive: Archive, tmp_path: Path) -> None:
     archive.hold(**{"./dag_x.py": "dag", "./helpers/words.py": "word"})
-    worker.fetch_dags(tmp_path / "dags", archive.url)
+    worker.fetch_dags(tmp_path / "dags", archive.url, "token")
     assert (tmp_path / "dags" / "dag_x.py").read_text() == "dag"
     assert (tmp_path / "dags" / "helpers" / "words.py").read_text() == "word"
 
@@ -64,10 +64,10 @@ def test_the_dag_folder_comes_with_its_packages(archive: Archive, tmp_path: Path
 def test_an_entry_that_leads_out_of_the_folder_is_refused(archive: Archive, tmp_path: Path) -> None:
     archive.hold(**{"../outside.py": "x"})
     with pytest.raises(tarfile.FilterError):
-        worker.fetch_dags(tmp_path / "dags", archive.url)
+        worker.fetch_dags(tmp_path / "dags", archive.url, "token")
     assert not (tmp_path / "outside.py").exists()
 
 
 def test_a_web_server_that_is_away_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="refused"):
-        worker.fetch_dags(tmp_path / "dags", f"http://127.0.0.1:9{worker.ARCHIVE_PATH}")
+        worker.fetch_dags(tmp_path / "dags", f"http://127.0.0.1:9{worker.ARCHIVE_PATH}", "token")

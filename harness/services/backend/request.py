@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from harness.services import jsontext
+from harness.kube import jsontext
 from harness.services.identity import Identity, bearer
 from harness.services.jwt import TokenError
 from harness.services.state import Directory, Project

@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from harness.services import jsontext, multipart
+from harness.kube import jsontext
+from harness.services import multipart
 from harness.services.archive import Archive
 from harness.services.config import Config
 from harness.services.dicomfile import DicomError, identifiers, is_uid, scan

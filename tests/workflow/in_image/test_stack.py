@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,12 +19,15 @@ from typing import Any
 
 import pytest
 
+from harness.contract import names
 from harness.workflow import naming
 
 from .conftest import PLATFORM_ENV
 from .fake_kube import WORKER_IMAGE, FakeKube, wait_until
 
-TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+KUBE_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+TOKEN, DAGS_TOKEN = "the-token-of-the-environment", "the-token-of-the-dag-folder"
 
 DAG_FILE = """
 from datetime import timedelta
@@ -134,10 +138,13 @@ class Api:
     def __init__(self, base: str) -> None:
         self.base = base
 
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    def call(
+        self, method: str, path: str, body: Any = None, *, authorization: str | None = f"Bearer {TOKEN}"
+    ) -> tuple[int, Any]:
         """Status and decoded answer."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data=data, method=method)
+        headers = {} if authorization is None else {"Authorization": authorization}
+        request = urllib.request.Request(self.base + path, data=data, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 status, text = answer.status, answer.read().decode()
@@ -158,7 +165,8 @@ class Api:
     def follow(self, dag_id: str, run_id: str, timeout_s: float = 60) -> list[dict[str, Any]]:
         """All events of a run."""
         url = f"{self.base}/flow/harness/runs/{dag_id}/{run_id}/events"
-        with urllib.request.urlopen(url, timeout=timeout_s) as stream:
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=timeout_s) as stream:
             return [json.loads(line) for line in stream]
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -194,8 +202,8 @@ def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     (folder / "dag_mixed.py").write_text(MIXED_FILE)
     (folder / "helpers").mkdir()
     (folder / "helpers" / "words.py").write_text("WORD = 'hello'\n")
-    TOKEN.parent.mkdir(parents=True, exist_ok=True)
-    TOKEN.write_text("token")
+    KUBE_TOKEN.parent.mkdir(parents=True, exist_ok=True)
+    KUBE_TOKEN.write_text("token")
     port = free_port()
     environ = {
         **os.environ,
@@ -206,6 +214,8 @@ def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "KAAPANA_HARNESS_WEB_PORT": str(port),
         "PYTHONWARNINGS": "ignore",
         "KAAPANA_HARNESS_AIRFLOW_IMAGE": WORKER_IMAGE,
+        names.TOKEN_DIGEST_VARIABLE: hashlib.sha256(TOKEN.encode()).hexdigest(),
+        names.DAGS_TOKEN_VARIABLE: DAGS_TOKEN,
         # nothing of this is about slow files, and the machine may be busy
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",
     }
@@ -230,7 +240,7 @@ def api(cluster: FakeKube, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     last: Any = "nothing"
     while time.monotonic() < deadline:
         try:
-            status, last = client.call("GET", "/flow/harness/health")
+            status, last = client.call("GET", "/flow/health")
             if status == 200:
                 break
         except OSError as error:
@@ -336,6 +346,37 @@ def test_an_unknown_dag_and_an_unknown_run_are_answered_as_the_platform_does(api
 
 def test_a_log_outside_the_log_folder_is_not_given(api: Api) -> None:
     assert api.call("GET", "/flow/harness/logs/..%2f..%2f/x/y/1")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer ", "Bearer other", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "digest", "dags"],
+)
+def test_every_route_of_the_harness_needs_the_token(api: Api, authorization: str | None) -> None:
+    from harness.workflow import webserver
+
+    given = {
+        "digest": f"Bearer {hashlib.sha256(TOKEN.encode()).hexdigest()}",
+        "dags": f"Bearer {DAGS_TOKEN}",
+    }
+    rules = webserver.application(None).url_map.iter_rules()  # type: ignore[arg-type]
+    own = [rule for rule in rules if rule.rule.startswith(names.AIRFLOW_HARNESS_API)]
+    assert len(own) > 5
+    for rule in own:
+        path = re.sub("<int:[^>]*>", "1", rule.rule)
+        path = re.sub("<[^>]*>", "good", path)
+        if path.endswith("dags.tar") and authorization == "dags":
+            continue
+        for method in sorted((rule.methods or set()) - {"OPTIONS"}):
+            status, answer = api.call(method, path, authorization=given.get(authorization or "", authorization))
+            assert status == 401, f"{method} {path}: {answer}"
+
+
+def test_the_dag_folder_has_a_token_of_its_own(api: Api) -> None:
+    url = f"{api.base}{names.AIRFLOW_HARNESS_API}/dags.tar"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {DAGS_TOKEN}"})
+    with urllib.request.urlopen(request, timeout=30) as archive:
+        assert archive.headers["Content-Type"] == "application/x-tar"
 
 
 def test_runs_can_be_counted_and_listed(api: Api) -> None:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+from harness.cluster.docker.server import shapes
 from harness.cluster.docker.server.accounts import account_of
 from harness.cluster.docker.server.networks import OWN_ANNOTATIONS, OWN_ONLY, check_own_annotations
 from harness.cluster.docker.server.podsecurity import check_profiles
@@ -23,6 +24,8 @@ _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 # kinds whose names become one label of a DNS name
 _SHORT_NAMES = {"Namespace", "Service"}
+# who creates an object does not say these; one that is being deleted already would never go
+_OF_THE_SERVER = ("deletionTimestamp", "deletionGracePeriodSeconds", "uid", "creationTimestamp", "generation")
 _CONFIG_BYTES = 1024 * 1024
 # five letters and digits that cannot form words, as the platform's own suffixes
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -39,7 +42,10 @@ def admit(store: Store, kind: Kind, manifest: Manifest, namespace: str | None) -
     Raises:
         StatusError: 400, 403, 404 or 422.
     """
-    metadata = manifest.setdefault("metadata", {})
+    check_shape(kind, manifest)
+    metadata = manifest["metadata"]
+    for field in _OF_THE_SERVER:
+        metadata.pop(field, None)
     given = metadata.get("namespace")
     if kind.namespaced:
         if given and namespace and given != namespace:
@@ -74,6 +80,20 @@ def admit(store: Store, kind: Kind, manifest: Manifest, namespace: str | None) -
         )
 
 
+def check_shape(kind: Kind, manifest: Manifest) -> None:
+    """Check the types of an object's fields.
+
+    Raises:
+        StatusError: 400 or 422, names the field.
+    """
+    metadata = manifest.get("metadata")
+    try:
+        shapes.check_object(kind.name, kind.api_version, manifest)
+    except UntranslatableError as problem:
+        name = metadata.get("name") if isinstance(metadata, dict) else ""
+        raise invalid(kind.name, str(name or ""), str(problem)) from None
+
+
 def check_for_account(kind: Kind, given: Any) -> None:
     """Check an object, or a change of one, that a service account and not the owner wants.
 
@@ -99,6 +119,9 @@ def _keys(value: Any) -> Iterator[str]:
 
 def check(store: Store, kind: Kind, manifest: Manifest) -> None:
     """Complete and check an object that is to be created or changed."""
+    check_shape(kind, manifest)
+    for part in ("metadata", "spec"):
+        _drop_nulls(manifest.get(part))
     metadata = manifest["metadata"]
     name = metadata.get("name")
     if not name:
@@ -112,6 +135,19 @@ def check(store: Store, kind: Kind, manifest: Manifest) -> None:
     except (AttributeError, TypeError, KeyError) as problem:
         # a text where an object belongs, and the like
         raise bad_request(f"{kind.name} in version {kind.api_version!r} cannot be handled: {problem}") from None
+
+
+def _drop_nulls(value: Any) -> None:
+    """Remove fields that are null: they count as not given, and defaults are for what is not given."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            for field in [field for field, inner in value.items() if inner is None]:
+                del value[field]
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _metadata(kind: Kind, metadata: dict[str, Any]) -> None:
@@ -248,6 +284,8 @@ def _service(store: Store, manifest: Manifest) -> None:
         return
     for number, port in enumerate(spec.get("ports") or ()):
         at = f"spec.ports[{number}]"
+        if port.get("protocol", "TCP") not in ("TCP", "UDP", "SCTP"):
+            raise UntranslatableError(f"{at}.protocol", f"Unsupported value: {port['protocol']!r}")
         target = port.get("targetPort")
         if isinstance(target, int) and target != port.get("port"):
             raise UntranslatableError(

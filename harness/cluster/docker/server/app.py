@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-import json
+import math
+import re
 from typing import Any
 
 from starlette.applications import Starlette
@@ -23,11 +24,14 @@ from harness.cluster.docker.server.rbac import Request as Wish
 from harness.cluster.docker.server.registry import ServedName
 from harness.cluster.docker.server.resources import Resources
 from harness.cluster.docker.server.selectors import predicate
+from harness.kube import jsontext
 from harness.kube.kinds import BY_PATH, KINDS, Kind
 from harness.kube.pullsecrets import Login
 
 _BODY_BYTES = 4 << 20
 _WATCH_S = 1800.0
+_VERSION = re.compile("[0-9]{1,18}")
+_LONGEST_S = 10.0**9
 # of a request's scope: the service account that asks, ``None`` for the owner
 _ACCOUNT = "kaapana-harness.account"
 _VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
@@ -56,7 +60,8 @@ def make_app(plane: ControlPlane) -> ASGIApp:
                 Route(collection, api.collection, methods=["GET", "POST", "DELETE"]),
             ]
     routes.sort(key=_specific)
-    app = Starlette(routes=routes, exception_handlers={StatusError: _problem, HTTPException: _no_such_path})
+    handlers = {StatusError: _problem, HTTPException: _no_such_path, Exception: _unforeseen}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     return _Authentication(app, plane.config.token, plane.accounts)
 
 
@@ -82,7 +87,8 @@ class _Authentication:
             await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> StatusError | None:
-        given = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ")
+        scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        given = given.strip() if scheme.lower() == b"bearer" else b""
         if hmac.compare_digest(given, self._token):
             scope[_ACCOUNT] = None
             return None
@@ -151,9 +157,9 @@ class _Api:
         elif is_watch:
             self._authorize(request, "watch")
             version = query.get("resourceVersion", "")
-            if version and not version.isdigit():
+            if version and not _VERSION.fullmatch(version):
                 raise bad_request(f"invalid resource version {version!r}")
-            timeout_s = float(query.get("timeoutSeconds") or _WATCH_S)
+            timeout_s = _seconds(query.get("timeoutSeconds"), "timeoutSeconds") or _WATCH_S
             lines = streams.watch(store, kind.name, namespace, selected, version, timeout_s)
             return streams.Stream(lines, self._plane.reaper, "application/json")
         else:
@@ -259,6 +265,17 @@ def _subresource(request: Request) -> str | None:
     return name
 
 
+def _seconds(text: str | None, parameter: str) -> float:
+    """A number of seconds of the query; 0 where it is not given."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= _LONGEST_S:
+        raise bad_request(f"invalid {parameter}: {text!r}")
+    return value
+
+
 def _dry(request: Request) -> bool:
     return request.query_params.get("dryRun") == "All"
 
@@ -276,8 +293,8 @@ async def _body(request: Request) -> Any:
             raise StatusError(413, "RequestEntityTooLarge", f"at most {_BODY_BYTES} bytes")
     try:
         # every JSON document is YAML, and JSON is what clients send also for server-side apply
-        value = json.loads(bytes(data)) if data else {}
-    except (ValueError, RecursionError) as error:
+        value = jsontext.parse(bytes(data)) if data else {}
+    except jsontext.JsonError as error:
         raise bad_request(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise bad_request("the body is not an object")
@@ -288,6 +305,13 @@ async def _problem(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, StatusError)
     return JSONResponse(error.status, error.code)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    """In the shape of the API, so that a client sees what it was; the traceback is in the log."""
+    text = f"{request.method} {request.url.path}: {type(error).__name__}: {error}"
+    problem = StatusError(500, "InternalError", f"Internal error occurred: {text[:1000]}")
+    return JSONResponse(problem.status, problem.code)
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:

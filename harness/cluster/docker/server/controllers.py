@@ -242,7 +242,7 @@ class Controllers:
         ]
         if not ends:
             return 0.0
-        return min(_RETRY_S * 2.0 ** (failed - 1), _RETRY_MOST_S) - _seconds_since(max(ends))
+        return min(_RETRY_S * 2.0 ** min(failed - 1, 10), _RETRY_MOST_S) - _seconds_since(max(ends))
 
     async def _expire(self, job: Manifest, delay_s: float) -> None:
         await asyncio.sleep(delay_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 
@@ -12,6 +13,8 @@ from harness.cluster.docker.server.node import Node
 from harness.cluster.docker.server.pod import PodWorker
 from harness.cluster.docker.server.problems import bad_request
 from harness.cluster.docker.server.store import Change, Key, Manifest, key_of, now
+
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 class Kubelet:
@@ -70,6 +73,9 @@ class Kubelet:
         if query.get("previous") == "true":
             raise bad_request("the output of previous containers is not kept on the docker cluster")
         wanted = {"follow": "true"} if query.get("follow") == "true" else {}
+        for parameter in ("tailLines", "sinceSeconds"):
+            if not _NUMBER.fullmatch(query.get(parameter) or "0"):
+                raise bad_request(f"invalid {parameter}: {query[parameter]!r}")
         if query.get("tailLines"):
             wanted["tail"] = query["tailLines"]
         if query.get("timestamps") == "true":

@@ -37,7 +37,7 @@ _INSIDE = (PLATFORM, PODS, CTP)
 _PROJECT = "project-"
 OWN_ANNOTATIONS = frozenset({ANNOTATION_NETWORKS, ANNOTATION_REACHABLE})
 OWN_ONLY = "only the platform's own objects choose networks"
-_OWN_NAMESPACES = (ADMIN_NAMESPACE, SERVICES_NAMESPACE)
+PLATFORM_NAMESPACES = (ADMIN_NAMESPACE, SERVICES_NAMESPACE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,7 @@ def check_own_annotations(namespace: str | None, annotations: Mapping[str, Any],
         UntranslatableError: names the annotation.
     """
     for key in OWN_ANNOTATIONS & annotations.keys():
-        if namespace not in _OWN_NAMESPACES:
+        if namespace not in PLATFORM_NAMESPACES:
             raise UntranslatableError(f"{where}.annotations[{key}]", f"Forbidden: {OWN_ONLY}")
 
 
@@ -184,7 +184,7 @@ class Networks:
         for service in self._store.list("Service", namespace):
             if service["spec"].get("type") != "ExternalName" and matches(service["spec"].get("selector"), labels):
                 self._serve(pod, service, project, joined, aliases, published)
-        if published and namespace in _OWN_NAMESPACES and not way_out:
+        if published and namespace in PLATFORM_NAMESPACES and not way_out:
             joined.add(EDGE)
         elif published or way_out:
             joined.add(OUT)

@@ -16,11 +16,11 @@ from harness.cluster.docker.server.engine import EngineCallError
 from harness.cluster.docker.server.helper import wrong_mounts
 from harness.cluster.docker.server.judge import Judge
 from harness.cluster.docker.server.mounted import Mounted
-from harness.cluster.docker.server.networks import Plan
+from harness.cluster.docker.server.networks import PLATFORM_NAMESPACES, Plan
 from harness.cluster.docker.server.node import LOG, Node
 from harness.cluster.docker.server.podnetwork import PodNetwork
 from harness.cluster.docker.server.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
-from harness.cluster.docker.server.problems import NotReadyError, UntranslatableError
+from harness.cluster.docker.server.problems import NotReadyError
 from harness.cluster.docker.server.store import Key, Manifest, key_of, now
 from harness.cluster.docker.server.translate import container_body, devices, memory_limit
 from harness.cluster.docker.server.variables import needs_address
@@ -28,6 +28,8 @@ from harness.cluster.docker.server.volumes import Source
 
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0
+# everything else waits for what belongs to the platform
+_PLATFORM_BACK_OFF_MOST_S = 4.0
 MEMORY_ANNOTATION = "kaapana-harness/max-memory-bytes"
 WRITTEN_ANNOTATION = "kaapana-harness/written-bytes"
 FILES_ANNOTATION = "kaapana-harness/written-files"
@@ -55,6 +57,9 @@ class PodWorker:
         self._most_memory = 0
         self._written = 0
         self._evicted = ""
+        self._most_back_off_s = (
+            _PLATFORM_BACK_OFF_MOST_S if self.key.namespace in PLATFORM_NAMESPACES else BACK_OFF_MOST_S
+        )
         self._pending: set[asyncio.Task[Any]] = set()
         self._deletion: asyncio.Task[Any] | None = None
         self._task = node.spawn(self._run(), f"pod {self.key.namespace}/{self.key.name}")
@@ -74,7 +79,8 @@ class PodWorker:
             await self._stop_all(0)
             reason = "DeadlineExceeded"
             self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")
-        except (EngineCallError, UntranslatableError, OSError) as error:
+        except Exception as error:
+            # whatever it was, the pod must not stay pending without a word
             LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
             self._warn("Failed", str(error))
             self._finish("Failed", "Error", str(error))
@@ -129,7 +135,7 @@ class PodWorker:
                 self._warn("BackOff", message)
             self._publish()
             await asyncio.sleep(delay)
-            delay = min(max(BACK_OFF_S, 2 * delay), BACK_OFF_MOST_S)
+            delay = min(max(BACK_OFF_S, 2 * delay), self._most_back_off_s)
 
     async def _run_once(self, box: Box, *, init: bool) -> int:
         """Create, start and follow one container; its exit code."""

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from harness.cluster.docker.server import merge
-from harness.cluster.docker.server.admission import admit, check
+from harness.cluster.docker.server import merge, shapes
+from harness.cluster.docker.server.admission import admit, check, check_shape
 from harness.cluster.docker.server.networks import Networks
 from harness.cluster.docker.server.problems import StatusError, UntranslatableError, bad_request, invalid
 from harness.cluster.docker.server.removal import Removal
@@ -21,7 +21,9 @@ _MUTABLE = {
     "Job": {"backoffLimit", "parallelism", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "suspend"},
     "PersistentVolumeClaim": {"resources", "volumeName"},
 }
-_KEPT = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp")
+_KEPT = (
+    "uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds",
+)  # fmt: skip
 Applied = dict[tuple[Key, str], Manifest]
 
 
@@ -73,6 +75,10 @@ class Resources:
     def _identify(self, kind: Kind, manifest: Manifest) -> None:
         if not isinstance(manifest, dict):
             raise bad_request("the body is not an object")
+        if manifest.get("metadata") is None:
+            manifest["metadata"] = {}
+        if not isinstance(manifest["metadata"], dict):
+            raise bad_request("the body's metadata is not an object")
         if manifest.setdefault("kind", kind.name) != kind.name:
             raise bad_request(f"the body is a {manifest['kind']}, the path is that of a {kind.name}")
         if manifest.setdefault("apiVersion", kind.api_version) != kind.api_version:
@@ -112,7 +118,8 @@ class Resources:
     ) -> tuple[Manifest, bool]:
         """Server-side apply; the object and whether it is new."""
         self._identify(kind, wanted)
-        wanted.setdefault("metadata", {}).setdefault("name", name)
+        if wanted["metadata"].setdefault("name", name) != name:
+            raise bad_request("the name of the object does not match that of the request")
         key = Key(kind.name, namespace or "", name)
         before = self._store.find(*key)
         if before is None or dry_run:
@@ -129,9 +136,16 @@ class Resources:
     def _put(self, kind: Kind, before: Manifest, after: Manifest, sub: str | None) -> Manifest:
         after = copy.deepcopy(after)
         if sub == "status":
-            after = {**copy.deepcopy(before), "status": after.get("status") or {}}
-            return self._store.replace(after)
-        metadata = after.setdefault("metadata", {})
+            status = after.get("status") or {}
+            try:
+                shapes.check_status(kind.name, status)
+            except UntranslatableError as problem:
+                raise invalid(kind.name, before["metadata"]["name"], str(problem)) from None
+            return self._store.replace({**copy.deepcopy(before), "status": status})
+        # a patch may change everything, but not into another object
+        self._identify(kind, after)
+        check_shape(kind, after)
+        metadata = after["metadata"]
         for field in ("name", "namespace"):
             if (
                 before["metadata"].get(field)
@@ -139,6 +153,7 @@ class Resources:
             ):
                 raise bad_request(f"the {field} of the object does not match that of the request")
         for field in _KEPT:
+            metadata.pop(field, None)
             if field in before["metadata"]:
                 metadata[field] = before["metadata"][field]
         if before.get("status") is not None:
@@ -164,7 +179,7 @@ class Resources:
         if kind.name == "Namespace" and name in ("default", "kube-system"):
             raise StatusError(403, "Forbidden", f'namespaces "{name}" is forbidden: this namespace may not be deleted')
         self._forget(key_of(manifest))
-        return self._removal.delete(manifest, int(grace) if grace is not None else None)
+        return self._removal.delete(manifest, _grace(grace))
 
     def _forget(self, key: Key) -> None:
         for entry in [entry for entry in self._applied if entry[0] == key]:
@@ -177,6 +192,18 @@ class Resources:
             self._forget(key_of(manifest))
             self._removal.delete(manifest)
         return chosen
+
+
+def _grace(given: Any) -> int | None:
+    if given is None:
+        return None
+    try:
+        seconds = int(given)
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1
+    if not 0 <= seconds < 2**31:
+        raise bad_request(f"gracePeriodSeconds {given!r} is no number of seconds")
+    return seconds
 
 
 def _immutable(kind: Kind, before: Manifest, after: Manifest) -> None:

@@ -12,6 +12,7 @@ Predicate = Callable[[Mapping[str, Any]], bool]
 
 _SET = re.compile(r"(\S+)\s+(in|notin)\s+\(([^)]*)\)")
 _SPLIT = re.compile(r",(?![^(]*\))")
+_LONGEST = 4096
 _FIELDS = {
     "metadata.name": ("metadata", "name"),
     "metadata.namespace": ("metadata", "namespace"),
@@ -36,6 +37,8 @@ def predicate(label_selector: str, field_selector: str) -> Predicate:
     Raises:
         StatusError: 400, a selector cannot be read.
     """
+    if max(len(label_selector), len(field_selector)) > _LONGEST:
+        raise bad_request(f"a selector has more than {_LONGEST} characters")
     tests = [_label(term.strip()) for term in _SPLIT.split(label_selector) if term.strip()]
     tests += [_field(term.strip()) for term in field_selector.split(",") if term.strip()]
     return lambda manifest: all(test(manifest) for test in tests)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.cluster.docker.server.problems import UntranslatableError
+from harness.kube.quantities import whole
 
 Spec = Mapping[str, Any]
 
@@ -86,6 +87,11 @@ def check_volume(volume: Spec, where: str) -> None:
             raise UntranslatableError(
                 f"{where}.hostPath.type", f"cannot be done on the docker cluster: {host['type']!r}"
             )
+    if (limit := (volume.get("emptyDir") or {}).get("sizeLimit")) is not None:
+        try:
+            whole(limit)
+        except ValueError as error:
+            raise UntranslatableError(f"{where}.emptyDir.sizeLimit", f"{limit!r}: {error}") from None
     for kind in _CONFIGURED:
         _configured(volume.get(kind) or {}, f"{where}.{kind}")
     projected = volume.get("projected") or {}

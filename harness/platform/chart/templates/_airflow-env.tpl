@@ -42,12 +42,14 @@
   "EMAIL_ADDRESS_SENDER" ""
   "KAAPANA_HARNESS_PROFILE" .Values.profile
   "KAAPANA_HARNESS_AIRFLOW_IMAGE" .Values.images.airflow
+  "KAAPANA_HARNESS_TOKEN_DIGEST" .Values.token_digest
   "SQL_ALCHEMY_CONN" (printf "postgresql+psycopg2://root:root@airflow-database-service.%s.svc:5432/airflow" $s)
 -}}
 {{- range $name, $value := $plain }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
+{{ include "harness.secretEnv" (dict "name" "KAAPANA_HARNESS_DAGS_TOKEN" "key" "dags-token") }}
 {{ include "harness.secretEnv" (dict "name" "MINIOUSER" "key" "minio-user") }}
 {{ include "harness.secretEnv" (dict "name" "MINIOPASSWORD" "key" "minio-password") }}
 {{- range list "OIDC_CLIENT_SECRET" "KAAPANA_CLIENT_SECRET" }}
