@@ -50,7 +50,8 @@ def _slice(series: str, study: str) -> Dataset:
 
 
 def _say(what: str, name: str) -> None:
-    print(what, name, flush=True)
+    # at once: the lines of several threads must not mix
+    os.write(1, f"{what} {name}\n".encode())
 
 
 def _store() -> None:

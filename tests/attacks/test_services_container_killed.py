@@ -91,8 +91,9 @@ def _kill(environment: Environment) -> None:
         "Pod",
         pod["metadata"]["name"],
         lambda found: (
-            found["status"]["containerStatuses"][0]["restartCount"] == status["restartCount"] + 1 and is_ready(found)
+            found["status"]["containerStatuses"][0]["restartCount"] > status["restartCount"] and is_ready(found)
         ),
+        _DEADLINE_S,
     )
     assert again["metadata"]["uid"] == pod["metadata"]["uid"]
     assert again["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 137
