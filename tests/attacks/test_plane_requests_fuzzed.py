@@ -126,7 +126,7 @@ class Plane:
     def __init__(self, state: Path) -> None:
         self.store = store = Store()
         config = Config("e", "1@x", "now", TOKEN, "secret")
-        self.networks = Networks(config, Engine("/none"), store)
+        self.networks = Networks(config, Engine("/none", config.api), store)
         claims = Claims(store, state)
         self.problems: list[str] = []
 
