@@ -125,7 +125,8 @@ def _write_documents() -> None:
 
 def _list_documents() -> None:
     answer = _search("_search", {"size": 10_000, "query": {"match_all": {}}}, _token()[0])
-    print(json.dumps([hit["_id"] for hit in answer["hits"]["hits"]]))
+    for hit in answer["hits"]["hits"]:
+        _say("document", hit["_id"])
 
 
 def _until_ended(work: Callable[[], Any]) -> None:
