@@ -42,3 +42,35 @@ def test_a_version_that_cannot_be_a_tag_is_refused(tmp_path: Path, version: str)
 def test_a_name_that_cannot_be_a_registry_is_refused(tmp_path: Path, registry: str) -> None:
     with pytest.raises(UsageError, match="KAAPANA_HARNESS_PLATFORM_REGISTRY"):
         Settings.load(environ={"KAAPANA_HARNESS_PLATFORM_REGISTRY": registry}, start=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RUN_TIMEOUT", "1e308"),
+        ("START_TIMEOUT", "2592001"),
+        ("BUILD_TIMEOUT", "nan"),
+        ("NODES", "99999999999"),
+        ("NODES", "0"),
+        ("DISK_RESERVE", "1e308"),
+    ],
+)
+def test_a_number_beyond_all_bounds_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"KAAPANA_HARNESS_{name}: expected a .* got '?{value}"):
+        Settings.load(environ={f"KAAPANA_HARNESS_{name}": value}, start=tmp_path)
+
+
+def test_a_home_that_nobody_has_stays_as_it_is(tmp_path: Path) -> None:
+    settings = Settings.load(environ={"KAAPANA_HARNESS_REPORT": "~nobody-has-this/x"}, start=tmp_path)
+    assert settings.report == Path("~nobody-has-this/x")
+    start = table(tmp_path, 'chart = ["~nobody-has-this/a.tgz", "\\u0000", "%s"]' % ("a" * 5000))
+    assert Settings.load(environ={}, start=start).chart == ("~nobody-has-this/a.tgz", "\0", "a" * 5000)
+
+
+def test_a_working_directory_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UsageError, match="the working directory cannot be used"):
+        Settings.load(environ={})

@@ -28,3 +28,25 @@ def test_quantities_are_read_exactly_and_rounded_up(text: str, value: int) -> No
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="quantities must match"):
         quantities.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e99999999", 2**63 - 1),
+        ("-1e99999999", -(2**63 - 1)),
+        ("9" * 60, 2**63 - 1),
+        ("1e-99999999", 1),
+        ("0e99999999", 0),
+        ("9e9999999999999999999", 2**63 - 1),
+        (10**300, 2**63 - 1),
+    ],
+)
+def test_a_quantity_beyond_all_bounds_is_the_largest(text: str | int, value: int) -> None:
+    assert quantities.whole(text) == value
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1e" + "9" * 5000, "\u0661"])
+def test_a_quantity_without_end_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="quantities must match"):
+        quantities.parse(text)
