@@ -167,10 +167,11 @@ def test_an_extension_that_needs_anothers_operators_is_installed_after_it(kaapan
 
 WAIT = """\
 import json, time, urllib.request
-DAGS = "http://airflow-webserver-service.services.svc:8080/flow/kaapana/api/getdags"
+FILES = "http://airflow-webserver-service.services.svc:8080/flow/harness/files"
+request = urllib.request.Request(FILES, headers={"Authorization": "Bearer TOKEN"})
 while True:
-    with urllib.request.urlopen(DAGS) as answer:
-        if not any(dag["fileloc"].endswith("/dag_mean.py") for dag in json.load(answer).values()):
+    with urllib.request.urlopen(request) as answer:
+        if "dags/dag_mean.py" not in json.load(answer)["files"]:
             break
     time.sleep(0.2)
 print("the DAG file is gone")
@@ -192,7 +193,7 @@ def test_a_run_whose_extension_is_uninstalled_ends_with_that_cause(kaapana: Kaap
     chain = '    MeanOperator(dag=dag) >> MeanOperator(dag=dag, task_id="later")\n'
     changes = {
         **SMALL,
-        "processing-containers/mean-value/files/mean.py": WAIT,
+        "processing-containers/mean-value/files/mean.py": WAIT.replace("TOKEN", kaapana.environment.credentials.token),
         DAG_FILE: FILES[DAG_FILE]
         .replace("    MeanOperator(dag=dag)\n", chain)
         .replace('"ui_forms": {', '"ui_forms": {"data_form": {}, '),
