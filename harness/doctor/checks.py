@@ -15,7 +15,8 @@ ARCHITECTURES = ("amd64",)
 ENGINE_PACKAGES = ("docker.io", "iptables", "ca-certificates")
 IMAGE_TOOL_PACKAGES = ("mmdebstrap", "debian-archive-keyring")
 GIB = 1024**3
-_NOT_DOCKER = "its service does not keep the names that images are given, by which the harness finds them"
+# Podman 5.8: it ignores the option inhibit_ipv4 of networks, and lists images as docker.io/NAME
+_NOT_DOCKER = "its networks do not keep pods from the engine's machine, and it lists images by other names than given"
 _NAME_IT = "correct it, or name the engine's socket (export DOCKER_HOST=unix:///PATH)"
 _DISK_NEEDED, _DISK_GOOD = 3 * GIB, 15 * GIB
 _MEMORY_NEEDED, _MEMORY_GOOD = 2 * GIB, 4 * GIB

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.doctor import require_engine
 from harness.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+# how an engine whose images are kept by containerd ends an answer that says "Loaded image" before (Docker 28.5)
+_UNPACKING: Final = re.compile(r"Error unpacking image (?P<name>\S+): (?P<words>.*)", re.DOTALL)
 
 LABEL_NAME = "kaapana-harness.image"
 """Label of every image that was made here: the name in the catalogue, or ``extension``."""
@@ -180,5 +184,10 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
         for event in engine.load_image(archive) or ():  # type: ignore[no-untyped-call]
             if trouble := trouble_in(event):
                 raise ImageError(f"the engine does not load {shown}", last_seen=trouble)
+            if damaged := _UNPACKING.match(str(event.get("stream", "")) if isinstance(event, dict) else ""):
+                # containerd has it all the same, and would be asked for it by its name the next time
+                with contextlib.suppress(docker.errors.APIError):
+                    engine.remove_image(damaged["name"])
+                raise ImageError(f"the engine does not load {shown}", last_seen=damaged["words"].strip())
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError(f"the engine does not load {shown}", last_seen=words(error)) from None

@@ -92,7 +92,8 @@ class RunImage:
     Args:
         reference: under which pods pulled it.
         origin: ``built``, the archive's name, ``registry/repository@digest``, or the engine.
-        config_digest: ``sha256:...`` of its configuration.
+        config_digest: ``sha256:...`` of its configuration; of its manifest, where it was built here and containerd
+            keeps the engine's images.
         layers: digests of its uncompressed layers, the lowest first.
         tasks: the tasks whose container was made from it; empty for the DAG image.
     """

@@ -90,17 +90,17 @@ def test_images_are_built_saved_loaded_and_removed_there(
     standin = play(StandIn(**NEWER))
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\nRUN echo built >/built\n")
-    with tagged() as name, contextlib.closing(engine.client()) as api:
+    with tagged() as name, tagged() as saved_as, contextlib.closing(engine.client()) as api:
         built = images.build_extension_image(tmp_path / "context", name, settings=settings)
+        assert any(image.tag == name for image in images.list_images(settings))
         archive = tmp_path / "images.tar"
-        delivery.write_archive([delivery.PodImage("x", built, name)], archive, lambda line: None)
-        assert engine.find_image(api, name) is None
+        delivery.write_archive([delivery.PodImage("x", built, saved_as)], archive, lambda line: None)
+        assert engine.find_image(api, saved_as) is None
         with archive.open("rb") as file:
             engine.load_images(api, iter(lambda: file.read(1 << 20), b""), "images.tar")
-        found = engine.find_image(api, name)
+        found = engine.find_image(api, saved_as)
         assert found is not None
         assert found["Id"] == built
-        assert any(image.tag == name for image in images.list_images(settings))
     assert standin.refused == []
 
 

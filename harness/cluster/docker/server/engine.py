@@ -22,6 +22,8 @@ _ANSWER_S = 120.0
 # while something that was asked for by somebody else is still going on
 _TRIES = 50
 _AGAIN_S = 0.1
+# of what a program in a container says
+_LONGEST_END = 2_000
 
 
 class EngineCallError(Exception):
@@ -187,28 +189,39 @@ class Engine:
         """Detach a container from a network."""
         await self.call("POST", f"/networks/{network}/disconnect", body={"Container": container, "Force": True})
 
-    async def execute(self, container: str, command: list[str], timeout_s: float) -> int:
-        """Run a command in a container; its exit code."""
+    async def execute(self, container: str, command: list[str], timeout_s: float) -> tuple[int, str]:
+        """Run a command in a container; return its exit code and the end of what it, or the engine, says."""
         body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
         created = await self.call("POST", f"/containers/{container}/exec", body=body)
         path = f"/exec/{created['Id']}"
 
-        async def run() -> None:
+        async def run() -> str:
+            said = b""
             async with contextlib.aclosing(
-                self.stream("POST", f"{path}/start", body={"Detach": False, "Tty": False})
+                self._frames("POST", f"{path}/start", body={"Detach": False, "Tty": False})
             ) as output:
-                async for _ in output:
-                    pass
+                async for piece in output:
+                    said = (said + piece)[-_LONGEST_END:]
+            return " ".join(said.decode("utf-8", "replace").split())
 
-        await asyncio.wait_for(run(), timeout_s)
+        said = await asyncio.wait_for(run(), timeout_s)
         record = await self.call("GET", f"{path}/json")
-        return int(record["ExitCode"] if record["ExitCode"] is not None else -1)
+        return int(record["ExitCode"] if record["ExitCode"] is not None else -1), said
 
     async def logs(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """Yield a container's output, stdout and stderr in one."""
-        rest = b""
         parameters = {"stdout": "true", "stderr": "true", **query}
-        async with contextlib.aclosing(self.stream("GET", f"/containers/{container}/logs", query=parameters)) as chunks:
+        frames = self._frames("GET", f"/containers/{container}/logs", query=parameters)
+        async with contextlib.aclosing(frames) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _frames(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the output of a program, stdout and stderr in one."""
+        rest = b""
+        async with contextlib.aclosing(self.stream(method, path, query=query, body=body)) as chunks:
             async for chunk in chunks:
                 rest += chunk
                 # frames of an 8-byte header (stream, 0, 0, 0, length) and so many bytes

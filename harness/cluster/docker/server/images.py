@@ -100,10 +100,12 @@ class Images:
         if reply.status != 200:
             text = reply.body[:200].decode("utf-8", "replace")
             raise pull.error(f"the registry says {reply.status}: {text}")
-        # the image may have been built by this very engine: then nothing has to be moved
+        # the image may have been built by this very engine: then nothing has to be moved. Its id is the digest of the
+        # configuration, or with a containerd store that of the manifest
         config = (reply.json().get("config") or {}).get("digest")
-        if config and (image := await self._present(config)):
-            return image
+        for known in (config, reply.headers.get("docker-content-digest")):
+            if known and (image := await self._present(known)):
+                return image
         mark = "@" if tag.startswith("sha256:") else ":"
         return await self._pull(f"{self.registry.address}/{repository}{mark}{tag}", pull)
 

@@ -91,8 +91,9 @@ class PodNetwork:
         survey = await output_of(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
         rules = await node.networks.guard(self._plan, Host.read(survey))
         command = ["python", "-m", guard.__name__, json.dumps(rules)]
-        if code := await node.engine.execute(self.sandbox, command, _GUARD_S):
-            raise EngineCallError(0, f"the pod's network cannot be guarded: the kernel refuses its rules ({code})")
+        code, said = await node.engine.execute(self.sandbox, command, _GUARD_S)
+        if code:
+            raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {said or 'no reason'}")
 
     def for_container(self, *, init: bool) -> Plan | str:
         """Return what a container is created with: the sandbox that it joins, or a plan of its own."""

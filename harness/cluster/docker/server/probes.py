@@ -56,7 +56,7 @@ async def ask(engine: Engine, probe: Probe, *, container: str, spec: Mapping[str
             _, writer = await asyncio.wait_for(asyncio.open_connection(tcp.get("host") or address, port), limit)
             writer.close()
             return None
-        code = await engine.execute(container, list(probe["exec"]["command"]), limit)
+        code, _ = await engine.execute(container, list(probe["exec"]["command"]), limit)
         return None if code == 0 else f"command exited with {code}"
     except (OSError, asyncio.TimeoutError, EngineCallError, LookupError) as error:
         return str(error) or f"no answer in {limit:g} s"
