@@ -131,7 +131,9 @@ def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
     for manifest in manifests:
         for spec in _pod_specs(manifest):
             for kind in ("initContainers", "containers"):
-                for container in spec.get(kind) or ():
+                containers = spec.get(kind)
+                # objects of other kinds may have anything by this name
+                for container in containers if isinstance(containers, list) else ():
                     if isinstance(container, dict) and container.get("image"):
                         yield manifest, str(container["image"])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.artefacts import package as packages
@@ -70,6 +70,7 @@ def test_templates_at_random_are_rendered_or_refused(pieces: list[str]) -> None:
 
 @fuzzed
 @given(st.sampled_from(PLACES), nasty_value, st.sampled_from(["Pod", "Deployment", "Job", "List", "Service"]))
+@example(("spec", "initContainers"), True, "List")
 def test_objects_of_any_shape_are_arranged_or_refused(place: tuple[Any, ...], value: Any, kind: str) -> None:
     text = yaml.safe_dump(replaced({**POD, "kind": kind}, place, value))
     try:
