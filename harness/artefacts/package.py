@@ -24,6 +24,7 @@ from harness.extension.params import Parameter
 
 _MOST_FILES = 10_000
 _MOST_BYTES = 64 << 20
+_LONGEST_NAME = 255
 _MOST_TEXT = 2 << 20
 # of the chart itself, and of each chart inside
 _KEPT = frozenset({"Chart.yaml", "values.yaml", "requirements.yaml"})
@@ -257,6 +258,11 @@ def _iterate_files(
         if path.is_absolute() or ".." in path.parts or "\\" in member.name or not member.name.isprintable():
             raise ExtensionError(
                 f"{file.name} has a file that leads out of its folder: {member.name!r}", fix=_REPACKAGE
+            )
+        if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in path.parts):
+            raise ExtensionError(
+                f"{file.name} has a file whose name is longer than {_LONGEST_NAME} bytes: {in_short(member.name)}",
+                fix=_REPACKAGE,
             )
         if member.isdir() or not path.parts:
             continue

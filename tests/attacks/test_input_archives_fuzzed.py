@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.artefacts import package as packages
@@ -92,6 +92,7 @@ def test_an_archive_of_images_with_wrong_documents_or_bytes_is_read_or_refused(
     st.none() | st.integers(0, 1 << 12),
     st.booleans(),
 )
+@example((), None, "a" * 5000, [], None, False)
 def test_a_package_with_wrong_documents_or_bytes_is_read_or_refused(
     place: tuple[Any, ...],
     value: Any,

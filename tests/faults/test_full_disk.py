@@ -17,7 +17,7 @@ def test_a_task_is_ended_with_that_cause_when_the_disk_runs_full(sound_extension
         **os.environ,
         "KAAPANA_HARNESS_STATE_DIR": str(tmp_path / "state"),
         # a million GiB
-        "KAAPANA_HARNESS_DISK_RESERVE": str(2**30),
+        "KAAPANA_HARNESS_DISK_RESERVE": str(10**9),
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1, done.stderr[-3000:]
