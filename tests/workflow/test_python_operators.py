@@ -95,7 +95,7 @@ def test_python_code_and_branches_work_on_the_files_of_their_run(kaapana: Any, t
     assert "read 14" in run.task("reader").log
     assert (run.task("seen").state, run.task("unseen").state) == ("success", "skipped")
     (finding,) = [finding for finding in run.findings if finding.rule == "branch-without-data"]
-    assert (finding.where, finding.platforms) == ("branch", ("0.6.0",))
+    assert (finding.where, finding.platforms) == ("branch", ("0.6.0", "0.6.1"))
 
 
 def test_an_exception_of_python_code_is_the_first_line_of_the_failure(kaapana: Any, tree: Path) -> None:
