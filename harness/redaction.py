@@ -152,23 +152,26 @@ class Redactor:
 
     def _hide(self, text: str, mask: _Mask, *, complete: bool) -> str:
         """Mask random secrets and tokens; what touches the end of a text that is not ``complete`` may go on."""
-        parts = self._parts
-        if parts:
-            pieces, done = [], 0
-            for run in _RUN.finditer(text):
-                for first, last in _extents(parts, text, run.start(), run.end()):
-                    if complete or last < len(text):
-                        pieces += [text[done:first], mask(text[first:last])]
-                        done = last
-            text = "".join([*pieces, text[done:]])
 
         def cover(token: re.Match[str]) -> str:
             ours = token.re is _ACCOUNT or _is_ours(token[1])
             return mask(token[0]) if ours and (complete or token.end() < len(token.string)) else token[0]
 
+        # before the parts of random credentials, which would tear a token: their logins begin with well-known names
         if "eyJ" in text:
             text = _JWT.sub(cover, text)
-        return _ACCOUNT.sub(cover, text) if "kh-account." in text else text
+        if "kh-account." in text:
+            text = _ACCOUNT.sub(cover, text)
+        parts = self._parts
+        if not parts:
+            return text
+        pieces, done = [], 0
+        for run in _RUN.finditer(text):
+            for first, last in _extents(parts, text, run.start(), run.end()):
+                if complete or last < len(text):
+                    pieces += [text[done:first], mask(text[first:last])]
+                    done = last
+        return "".join([*pieces, text[done:]])
 
 
 def _extents(parts: Mapping[str, _Part], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

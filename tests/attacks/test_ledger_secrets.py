@@ -324,6 +324,14 @@ def test_tokens_of_the_platform_and_of_its_cluster_are_known_by_their_shape() ->
     assert redact(theirs) == theirs
 
 
+@pytest.mark.parametrize("before", ["", "_", "__"])
+def test_a_token_is_hidden_whole_although_it_holds_the_well_known_beginning_of_a_login(before: str) -> None:
+    hidden = Redactor()
+    hidden.add(base64.b64encode(f"kaapanaminio:{secrets.token_hex(16)}".encode()).decode())
+    token = Signer().sign({"iss": _ISSUER, "name": f"{before}kaapanaminio:"})
+    assert hidden.text(f"token: {token} .") == "token: *** ."
+
+
 @pytest.mark.parametrize("password", ["p\"a's <w>&\\/ ö\n and more", "s3cret", "abcdefgh", "{}[]()*+?", "ü" * 9])
 def test_a_login_that_somebody_chose_is_hidden_in_every_way_to_write_it(password: str) -> None:
     hidden = Redactor()

@@ -93,10 +93,14 @@ def test_one_instance_is_downloaded_as_it_was_stored(stored, project, tmp_path):
     )
 
 
-def test_the_study_of_a_series_is_looked_up_when_it_is_not_given(stored, project, tmp_path):
+def test_a_series_is_not_downloaded_without_its_study_since_the_filter_does_not_search_for_it(
+    stored, project, tmp_path
+):
+    import requests
+
     web = load("helper.HelperDcmWeb").HelperDcmWeb()
-    assert web.download_series(series_uid=SERIES, target_dir=tmp_path / "out") is True
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    with pytest.raises(requests.HTTPError, match="400"):
+        web.download_series(series_uid=SERIES, target_dir=tmp_path / "out")
 
 
 def test_a_study_cannot_be_rejected_through_the_filter(stored, project):
