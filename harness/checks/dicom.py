@@ -15,11 +15,10 @@ import numpy as np
 
 from harness.data.series import Geometry, Series
 from harness.errors import CheckError
-from harness.geometry.grid import Grid, Vector
+from harness.geometry.grid import SAME_PLACE, Grid, Vector
 
 # a frame belongs to a grid position when it is nearer than this fraction of the spacing
 POSITION_TOLERANCE = 0.1
-_SAME_PLACE = 1e-3
 
 
 def as_series(source: Series | Path | str) -> Series:
@@ -108,7 +107,7 @@ def stack_planes(
     steps = [(distance - even.distances[0]) / regular.spacing[0] for distance in along]
     if all(abs(step - round(step)) <= tolerance for step in steps):
         return even
-    places = {round(distance / _SAME_PLACE): point for distance, point in zip(along, points, strict=True)}
+    places = {round(distance / SAME_PLACE): point for distance, point in zip(along, points, strict=True)}
     return dataclasses.replace(even, origins=tuple(places[key] for key in sorted(places)))
 
 

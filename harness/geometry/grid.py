@@ -6,8 +6,11 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Final
 
 Vector = tuple[float, float, float]
+SAME_PLACE: Final = 1e-3
+"""Millimetres along the normal within which two planes are at one position."""
 
 # how far a position may be from an even grid, as a share of the distance of two planes
 _SHARE = 0.01

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from harness.geometry.facts import NO_VOLUMES, ImageFacts, Plane
-from harness.geometry.grid import Grid, vector
+from harness.geometry.grid import SAME_PLACE, Grid, vector
 
 _DIRECTION: Final = 1e-3
 _PIXEL: Final = 1e-3
-_SAME_PLACE: Final = 1e-3
 _NAMED: Final = 3
 
 
@@ -221,7 +220,7 @@ def _stack(images: Sequence[ImageFacts]) -> tuple[Grid | None, list[Problem]]:
 def _same_position(grid: Grid, names: Sequence[str], images: Sequence[ImageFacts]) -> Problem | None:
     groups: list[list[int]] = [[0]]
     for index, gap in enumerate(grid.gaps, 1):
-        if gap <= _SAME_PLACE:
+        if gap <= SAME_PLACE:
             groups[-1].append(index)
         else:
             groups.append([index])

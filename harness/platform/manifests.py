@@ -104,7 +104,7 @@ def arrange(manifests: Iterable[Manifest]) -> Rendered:
 
 
 def _without_nulls(manifest: Manifest) -> Manifest:
-    """As Kubernetes decodes it: a namespace that a template left empty is none, an annotation is empty text."""
+    """Return it as Kubernetes decodes it: an empty namespace is absent, an annotation without a value is empty text."""
     metadata = {key: value for key, value in (manifest.get("metadata") or {}).items() if value is not None}
     if not metadata.get("namespace"):
         metadata.pop("namespace", None)

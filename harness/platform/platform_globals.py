@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.contract import names
 
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from harness.profiles import Profile
     from harness.settings import Settings
 
-_PENDING = "not-known-yet"
+_PENDING: Final = "not-known-yet"
+_OF_CREDENTIALS: Final = {
+    "oidc_client_secret": "oidc_client_secret",
+    "credentials_minio_username": "minio_user",
+    "credentials_minio_password": "minio_password",
+    "credentials_registry_username": "registry_user",
+    "credentials_registry_password": "registry_password",
+    "kaapana_init_password": "user_password",
+}
+"""The globals that are logins, and which of the environment's credentials each is."""
 
 
 def of(
@@ -32,8 +41,7 @@ def of(
         profile: the release.
         registry: ``DEFAULT_REGISTRY``.
         version: ``KAAPANA_BUILD_VERSION``.
-        credentials: of the environment; as long as there is none each secret is a placeholder, since templates may
-            require it.
+        credentials: of the environment; without one each secret is a placeholder, since templates may require it.
     """
     values: dict[str, Any] = {
         "registry_url": registry,
@@ -70,12 +78,6 @@ def of(
         "main_node_name": "",
         "replica_count": "1",
         "include_reverse_proxy": False,
-        "oidc_client_secret": credentials.oidc_client_secret if credentials else _PENDING,
-        "credentials_minio_username": credentials.minio_user if credentials else _PENDING,
-        "credentials_minio_password": credentials.minio_password if credentials else _PENDING,
-        "credentials_registry_username": credentials.registry_user if credentials else _PENDING,
-        "credentials_registry_password": credentials.registry_password if credentials else _PENDING,
-        "kaapana_init_password": credentials.user_password if credentials else _PENDING,
         "smtp_host": "",
         "smtp_port": "0",
         "smtp_username": "",
@@ -83,6 +85,8 @@ def of(
         "email_address_sender": "",
         "mount_points_to_monitor": "",
     }
+    known = credentials.as_mapping() if credentials else dict.fromkeys(_OF_CREDENTIALS.values(), _PENDING)
+    values |= {key: known[name] for key, name in _OF_CREDENTIALS.items()}
     if profile.value("installer.dag_image_tag") == "platform":
         values["harness_dag_image_tag"] = version
     return values

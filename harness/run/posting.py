@@ -91,7 +91,7 @@ def posted(document: Any, name: str = "conf") -> Posted:
         name: how messages call it.
 
     Raises:
-        UsageError: it is none of the two; the field is named.
+        UsageError: it is neither; the field is named.
     """
     if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"{name} must be an object such as {{'workflow_form': {{...}}}}, not {shown(document)}")
