@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.contract import names
 from harness.platform.environment import Environment
+from harness.wire import names
 
 _DATA = names.PROCESSING_WORKFLOW_DIR
 

@@ -6,11 +6,11 @@ import base64
 import json
 from typing import Any
 
-from harness.contract.names import ADMIN_NAMESPACE, HARNESS_REGISTRY
 from harness.kube import Manifest
 from harness.platform import helm, platform_chart
 from harness.platform.credentials import Credentials
 from harness.platform.manifests import arrange
+from harness.wire.names import ADMIN_NAMESPACE, HARNESS_REGISTRY
 
 
 def registry_objects(image: str, credentials: Credentials) -> list[Manifest]:

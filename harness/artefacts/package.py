@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.contract import keywords
 from harness.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import charts, params, trees
 from harness.extension.charts import INSTALLER, Dependency
 from harness.extension.params import Parameter
+from harness.wire import keywords
 
 _MOST_FILES = 10_000
 _MOST_BYTES = 64 << 20

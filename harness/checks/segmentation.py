@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from harness.checks.dicom import as_series, differences, placement, stack_geometry, stack_planes
 from harness.checks.segmentation_rules import is_label_map, problems_of
 from harness.checks.verdict import Verdict
-from harness.contract.dicom import SEGMENTATION_CLASSES
 from harness.data.series import Geometry, Series
 from harness.errors import CheckError
 from harness.geometry.grid import Grid
+from harness.wire.dicom import SEGMENTATION_CLASSES
 
 Mask = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydicom
 
-from harness.contract.dicom import LABEL_MAP_STORAGE
+from harness.wire.dicom import LABEL_MAP_STORAGE
 
 _REQUIRED = (
     "SOPInstanceUID",

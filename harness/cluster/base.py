@@ -47,7 +47,7 @@ class Cluster(Protocol):
         """The environment's registry, as pods' images name it and nodes pull from it.
 
         ``host:port``, on a shared cluster with a path behind it. Waits until the registry's Service
-        (``contract.names.HARNESS_REGISTRY``) has its address.
+        (``wire.names.HARNESS_REGISTRY``) has its address.
 
         Raises:
             EnvironmentError_: there is no such Service, or it did not get an address in time.

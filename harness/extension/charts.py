@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.contract import keywords
 from harness.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import params, trees
 from harness.settings import REGISTRY
+from harness.wire import keywords
 
 INSTALLER = "dag-installer-chart"
 # what Helm takes as the name of a release

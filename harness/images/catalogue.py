@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import harness
-from harness.contract.names import PLATFORM_IMAGES
 from harness.errors import UsageError
 from harness.images import seeds
 from harness.images.context import Context, Entry, bytes_entries, package_entries
 from harness.images.site import SiteSettings
+from harness.wire.names import PLATFORM_IMAGES
 
 HERE = Path(__file__).parent
 PACKAGE = Path(harness.__file__).parent
@@ -93,7 +93,7 @@ def _harness(*parts: str, hollow: tuple[str, ...] = ()) -> Callable[[], list[Ent
     """Parts of the package ``harness``; ``hollow`` are parent packages whose own code stays on the host."""
 
     def entries() -> list[Entry]:
-        found = package_entries(PACKAGE, "code/harness", only=("__init__.py", "py.typed", "contract", *parts))
+        found = package_entries(PACKAGE, "code/harness", only=("__init__.py", "py.typed", "wire", *parts))
         return found + [Entry(f"code/harness/{name}/__init__.py", content=b"") for name in hollow]
 
     return entries

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import documents
-from harness.contract.edk import REGISTRIES
 from harness.errors import BuildError
 from harness.images import engine
 from harness.images.build import build_image
@@ -18,6 +17,7 @@ from harness.images.pull import pull
 from harness.images.resolve import ensure
 from harness.locking import making_image
 from harness.progress import OnProgress, quiet
+from harness.wire.edk import REGISTRIES
 
 if TYPE_CHECKING:
     from harness.settings import Settings

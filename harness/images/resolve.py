@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from harness.contract.names import PLATFORM_IMAGES
 from harness.doctor import preflight
 from harness.errors import ImageError
 from harness.images import build, engine, seeds
@@ -24,6 +23,7 @@ from harness.images.pull import pull
 from harness.images.site import SiteSettings
 from harness.locking import making_image
 from harness.progress import OnProgress, quiet
+from harness.wire.names import PLATFORM_IMAGES
 
 if TYPE_CHECKING:
     from docker import APIClient

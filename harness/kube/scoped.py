@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.contract.names import ADMIN_NAMESPACE, EXTENSIONS_NAMESPACE, SERVICES_NAMESPACE
 from harness.kube import scoping
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Expired, Forbidden, NotFound, api_error
 from harness.kube.kinds import kind_named
+from harness.wire.names import ADMIN_NAMESPACE, EXTENSIONS_NAMESPACE, SERVICES_NAMESPACE
 
 SCOPE = "kaapana-harness-scope"
 """Name of the ConfigMap, in the namespace ``services``."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from harness.contract import names
 from harness.errors import EnvironmentError_
 from harness.platform.http import Endpoint, RefusedError
+from harness.wire import names
 
 Json = dict[str, Any]
 _API = "/flow/kaapana/api"

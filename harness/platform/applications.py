@@ -14,7 +14,6 @@ from typing import Any
 
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource
-from harness.contract import keywords
 from harness.errors import ExtensionError
 from harness.extension import params as extension_params
 from harness.findings import Finding
@@ -22,6 +21,7 @@ from harness.platform import parameters, planning, upload
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered
 from harness.platform.planning import PlatformNames
+from harness.wire import keywords
 
 _SUFFIX_LENGTH = 20
 # what Helm takes as the name of a release

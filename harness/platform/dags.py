@@ -8,11 +8,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.contract import edk
-from harness.contract.names import DAGS_DIR
 from harness.errors import DagFileError
 from harness.platform.import_advice import advice_for_import
 from harness.references import split_reference
+from harness.wire import edk
+from harness.wire.names import DAGS_DIR
 
 if TYPE_CHECKING:
     from harness.extension import Contents

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.artefacts.sources import FoundImage, ImageSource, Route
-from harness.contract import edk
+from harness.wire import edk
 
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.cluster import ledger
-from harness.contract import names
 from harness.doctor import require_engine
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
@@ -35,6 +34,7 @@ from harness.platform.registry import PlatformRegistry
 from harness.platform.services_client import ServicesClient
 from harness.progress import OnProgress, quiet
 from harness.redaction import redacting
+from harness.wire import names
 
 if TYPE_CHECKING:
     from minio import Minio

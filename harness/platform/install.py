@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from harness import extension
 from harness.artefacts.given import params_of
 from harness.artefacts.sources import ImageSource
-from harness.contract import edk
 from harness.errors import HarnessError, UsageError
 from harness.extension import Contents
 from harness.extension import params as extension_params
@@ -42,6 +41,7 @@ from harness.platform.planning import Plan, PlatformNames
 from harness.progress import OnProgress, quiet
 from harness.references import split_reference
 from harness.settings import check_delivery
+from harness.wire import edk
 
 if TYPE_CHECKING:
     import os

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.package import ChartPackage
-from harness.contract import edk
 from harness.errors import HarnessError, InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
@@ -26,6 +25,7 @@ from harness.platform.notes import Note
 from harness.platform.releases import Release
 from harness.progress import OnProgress
 from harness.references import last_part, split_reference
+from harness.wire import edk
 
 if TYPE_CHECKING:
     from harness.platform.environment import Environment

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness import documents as given
-from harness.contract.names import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 from harness.platform import object_shapes
+from harness.wire.names import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 
 Manifest = dict[str, Any]
 

@@ -14,7 +14,6 @@ from harness import profiles
 from harness.artefacts import image_files
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource, Route
-from harness.contract import edk, names
 from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
 from harness.extension import params as extension_params
@@ -28,6 +27,7 @@ from harness.platform.missing_images import Need
 from harness.profiles import Profile
 from harness.progress import OnProgress, quiet
 from harness.references import last_part, split_reference
+from harness.wire import edk, names
 
 
 @dataclasses.dataclass(frozen=True)

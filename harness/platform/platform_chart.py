@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.contract import names
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
 from harness.platform import helm
 from harness.platform.manifests import Manifest, arrange, describe
 from harness.progress import OnProgress
+from harness.wire import names
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.contract import names
+from harness.wire import names
 
 if TYPE_CHECKING:
     from harness.platform.credentials import Credentials

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
 from harness.progress import OnProgress
+from harness.wire.names import SERVICES_NAMESPACE
 
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}

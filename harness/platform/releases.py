@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 
-from harness.contract.names import ADMIN_NAMESPACE
 from harness.errors import HarnessError, InstallError
 from harness.kube import ApiError, Conflict, KubeApi, NotFound
 from harness.platform.manifests import (
@@ -30,6 +29,7 @@ from harness.platform.manifests import (
     describe,
     documents,
 )
+from harness.wire.names import ADMIN_NAMESPACE
 
 _SECRET_TYPE = "helm.sh/release.v1"
 # Kubernetes refuses larger Secrets

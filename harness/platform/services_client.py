@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.contract import names
 from harness.errors import EnvironmentError_, RunError
 from harness.platform.http import Endpoint, RefusedError
+from harness.wire import names
 
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]

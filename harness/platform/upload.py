@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.artefacts.package import ChartPackage
-from harness.contract import keywords
-from harness.contract.names import ADMIN_NAMESPACE, LABEL_NETWORK_EXTERNAL
 from harness.errors import ExtensionError
 from harness.findings import Finding
 from harness.platform import values
 from harness.platform.helm import Helm, HelmError
 from harness.platform.manifests import Rendered, arrange, describe, own_annotation
+from harness.wire import keywords
+from harness.wire.names import ADMIN_NAMESPACE, LABEL_NETWORK_EXTERNAL
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.contract.names import NOTICE, SKIP_EXIT_CODE
+from harness.wire.names import NOTICE, SKIP_EXIT_CODE
 
 _MAX_CONF_BYTES = 64 * 2**20
 _PATH_COMPONENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")

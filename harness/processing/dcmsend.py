@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.contract import names
 from harness.processing.common import ProgramError, RunFolder, dicom_files, notice, number, required, say, section
+from harness.wire import names
 
 _ATTEMPTS = 5
 _TIMEOUT_S = {"element": 600, "batch": 3600}

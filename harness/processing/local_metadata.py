@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from harness.contract import names
 from harness.processing.common import ProgramError, RunFolder, comma_list, read_json, say
 from harness.processing.json2meta import documents
 from harness.processing.platform_client import SERIES, NotThereError, Platform, base_url, service
+from harness.wire import names
 
 PROJECT = "00120020 ClinicalTrialProtocolID_keyword"
 DEFAULT_INDEX = "project_admin"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.contract import names
 from harness.processing.common import ProgramError, RunFolder, read_json, say
 from harness.processing.local_metadata import PROJECT, project_of, timestamp
 from harness.processing.platform_client import Platform, service
+from harness.wire import names
 
 # two of them have no dot on the platform either
 ENDINGS = (".json", ".mat", ".py", ".zip", ".txt", ".gz", ".csv", "pdf", "png", "jpg")

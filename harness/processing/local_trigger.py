@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import urllib3
 
-from harness.contract import names
 from harness.processing.common import ProgramError, RunFolder, say
 from harness.processing.platform_client import service
+from harness.wire import names
 
 _SECONDS = 60.0
 

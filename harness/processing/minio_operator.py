@@ -114,8 +114,8 @@ def _client() -> Any:
     """Return an S3 client with the keys that the object store gives the project's user (services 5.1)."""
     import minio
 
-    from harness.contract import names
     from harness.processing.platform_client import Platform, service
+    from harness.wire import names
 
     keys = Platform().object_store_keys()
     host, port = service(names.MINIO)

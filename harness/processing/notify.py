@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from urllib.parse import quote
 
-from harness.contract import names
 from harness.processing.common import ProgramError, RunFolder, notice, required, say, section
 from harness.processing.platform_client import NotThereError, Platform, base_url
+from harness.wire import names
 
 
 def main() -> None:

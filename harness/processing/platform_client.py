@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-from harness.contract import names
 from harness.processing.common import ProgramError, required
+from harness.wire import names
 
 # fields of the documents about series (services 11.4)
 STUDY = "0020000D StudyInstanceUID_keyword"

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.contract.dicom import LABEL_MAP_STORAGE
 from harness.processing import mask_names
 from harness.processing.common import ProgramError, read_json, say
 from harness.processing.dcmqi_tools import cause_of, executable
+from harness.wire.dicom import LABEL_MAP_STORAGE
 
 # the types that dcmqi knows, by the platform's name of the format
 TYPES = {"nrrd": "nrrd", "mhd": "mhd", "mha": "mha", "nii": "nii", "nii.gz": "nii", "nifti": "nii"}

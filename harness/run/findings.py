@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import profiles
-from harness.contract.dicom import LABEL_MAP_STORAGE
 from harness.findings import Finding
 from harness.references import last_part
 from harness.run import releases
 from harness.run.outputs import SentObject, StoredObject
+from harness.wire.dicom import LABEL_MAP_STORAGE
 
 Task = Mapping[str, Any]
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from harness.contract import interactive as contract
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
 from harness.redaction import REDACTOR
 from harness.run.follow import Listener
 from harness.run.ports import ClusterPort, Json
+from harness.wire import interactive as wire
 
 _CI = ("CI", "CONTINUOUS_INTEGRATION")
 
@@ -108,7 +108,7 @@ class Attendant:
     def tick(self, running: list[str]) -> None:
         """Look for steps."""
         try:
-            found = self._cluster.api.list("ConfigMap", labels={contract.LABEL_STEP: "true"})
+            found = self._cluster.api.list("ConfigMap", labels={wire.LABEL_STEP: "true"})
         except ApiError:
             return  # a run shows by itself that its cluster is lost
         steps = {_key(item): item for item in found if _document(item).get("run_id") in self._run_ids}
@@ -122,30 +122,30 @@ class Attendant:
 
     def _look(self, key: tuple[str, str], item: Json) -> None:
         data: Mapping[str, str] = item["data"]
-        if data.get(contract.ANSWER):
+        if data.get(wire.ANSWER):
             return
-        if not data.get(contract.ATTENDED):
+        if not data.get(wire.ATTENDED):
             self._author, why_not = self._find_author()
             if self._author is None:
-                self._write(key, {contract.ANSWER: contract.REFUSED, contract.REASON: why_not})
+                self._write(key, {wire.ANSWER: wire.REFUSED, wire.REASON: why_not})
                 return
             # from here on the container may print its environment
             self._passwords[key] = self._read_password(key)
-            self._write(key, {contract.ATTENDED: "terminal"})
+            self._write(key, {wire.ATTENDED: "terminal"})
             self._open[key] = time.monotonic()
-        elif self._author is not None and data.get(contract.TOOL) and key not in self._told:
+        elif self._author is not None and data.get(wire.TOOL) and key not in self._told:
             self._told.add(key)
             # what was typed before does not count
             self._author.is_done()
-            self._author.say(self._invitation(_document(item), data[contract.TOOL], self._passwords.get(key, "")))
+            self._author.say(self._invitation(_document(item), data[wire.TOOL], self._passwords.get(key, "")))
         elif self._author is not None and key in self._told and self._author.is_done():
-            self._write(key, {contract.ANSWER: contract.COMPLETED})
+            self._write(key, {wire.ANSWER: wire.COMPLETED})
             self._close(key)
 
     def _read_password(self, key: tuple[str, str]) -> str:
         """Read what the editor will ask for; it shows on the author's terminal only."""
         try:
-            encoded = self._cluster.api.get("Secret", *key)["data"][contract.PASSWORD]
+            encoded = self._cluster.api.get("Secret", *key)["data"][wire.PASSWORD]
             password = base64.b64decode(encoded).decode("ascii")
         except (ApiError, KeyError, TypeError, binascii.Error, UnicodeDecodeError) as error:
             raise EnvironmentError_(
@@ -156,10 +156,10 @@ class Attendant:
 
     def _invitation(self, step: Json, tool: str, password: str) -> str:
         lines = [f"{step['task_id']} is an interactive step ({step['what']}) and waits for you."]
-        if tool == contract.CODE_SERVER:
+        if tool == wire.CODE_SERVER:
             try:
-                host, port = self._cluster.address(step["namespace"], step["service"], contract.STEP_PORT)
-                lines.append(f"  editor  http://{host}:{port}/?folder={contract.WORKSPACE}  password {password}")
+                host, port = self._cluster.address(step["namespace"], step["service"], wire.STEP_PORT)
+                lines.append(f"  editor  http://{host}:{port}/?folder={wire.WORKSPACE}  password {password}")
             except EnvironmentError_ as error:
                 lines.append(f"  editor  cannot be reached: {error}")
         else:
@@ -191,7 +191,7 @@ def _key(item: Json) -> tuple[str, str]:
 
 def _document(item: Json) -> Json:
     try:
-        found = json.loads(item["data"][contract.DOCUMENT])
+        found = json.loads(item["data"][wire.DOCUMENT])
     except (KeyError, TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from harness.contract.names import NOTICE
 from harness.findings import Finding
 from harness.run import source_geometry
+from harness.wire.names import NOTICE
 
 _LINE: Final = re.compile(rf"(?:^|[ \t]){NOTICE} (?P<rule>[a-z-]+): (?P<text>[^\r\n]+)", re.MULTILINE)
 # of one rule in one task: more of the same tell nothing new

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from harness.checks.reports import Report
-from harness.contract.dicom import SEGMENTATION_CLASSES
 from harness.errors import CheckError
+from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
     from harness.checks.segmentation import Segmentation

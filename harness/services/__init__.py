@@ -4,6 +4,6 @@ The real parts (MinIO, Airflow, the registry) run beside it; here is what extens
 access information, the DICOMweb filter with its archive, the DICOM receiver with the ingestion behind it,
 metadata search, the backend, notifications and kube-helm (services 22).
 
-The modules are imported inside a container: they use the harness's contract, each other and third-party
+The modules are imported inside a container: they use ``harness.wire``, each other and third-party
 packages only.
 """

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness.contract import names
+from harness.wire import names
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:

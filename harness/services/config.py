@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.contract import names
+from harness.wire import names
 
 
 class ConfigError(Exception):

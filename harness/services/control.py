@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from harness.contract import names
 from harness.services.dicomfile import DicomError
 from harness.services.document import DocumentError
 from harness.services.identity import bearer
@@ -25,6 +24,7 @@ from harness.services.services import Services
 from harness.services.state import Project
 from harness.services.upload import UploadError, unpack
 from harness.services.web import error, read_json
+from harness.wire import names
 
 _MAX_WAIT_S = 3600.0
 _MAX_DATASET_NAME = 64

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.contract import names
 from harness.services.jwt import Signer, TokenError
 from harness.services.state import RIGHTS, ROLE_IDS, Directory, User
 from harness.services.web import error, read_body
+from harness.wire import names
 
 TOKEN_LIFETIME_S: Final = 3600
 REFRESH_LIFETIME_S: Final = 1800

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from harness.contract import names
 from harness.services.access import Access
 from harness.services.airflow import Airflow
 from harness.services.archive import Archive
@@ -37,6 +36,7 @@ from harness.services.records import Records, Table
 from harness.services.state import Directory, Project
 from harness.services.web import application, error
 from harness.services.workflows import Workflows
+from harness.wire import names
 
 
 class Services:

@@ -8,8 +8,8 @@ import re
 import uuid
 from typing import Any, Final
 
-from harness.contract import names
 from harness.services.records import Records, Table
+from harness.wire import names
 
 ADMIN_PROJECT: Final = "admin"
 ADMIN_DESCRIPTION: Final = "Initial admin project"

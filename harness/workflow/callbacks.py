@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import urllib3
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import profile
 
 _LOG: Final = logging.getLogger(__name__)

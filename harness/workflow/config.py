@@ -10,7 +10,7 @@ import os
 from collections.abc import MutableMapping
 from typing import Final
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import profile
 
 DATABASE_DSN: Final = "postgresql+psycopg2://root:root@{host}:{port}/airflow"

@@ -26,7 +26,7 @@ from airflow.utils.session import create_session
 from airflow.utils.state import State
 from flask import Blueprint, Response, current_app, request
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import filelist, unstarted
 from harness.workflow.jsonify import answer
 from harness.workflow.outcome import XCOM_KEY

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from harness.contract import interactive as contract
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, NotFound
+from harness.wire import interactive as wire
 from harness.workflow import podrun
 from harness.workflow.errors import InvalidPodError, WorkflowError
 from harness.workflow.outcome import Outcome
@@ -39,10 +39,10 @@ _SCRIPT: Final = f"""\
 password="${_PASSWORD}"
 unset {_PASSWORD}
 if command -v code-server >/dev/null 2>&1; then
-  echo "{_MARK} {contract.CODE_SERVER}"
-  PASSWORD="$password" exec code-server --auth password --bind-addr 0.0.0.0:{contract.STEP_PORT} "$WORKSPACE"
+  echo "{_MARK} {wire.CODE_SERVER}"
+  PASSWORD="$password" exec code-server --auth password --bind-addr 0.0.0.0:{wire.STEP_PORT} "$WORKSPACE"
 fi
-echo "{_MARK} {contract.SHELL}"
+echo "{_MARK} {wire.SHELL}"
 trap 'exit 0' TERM INT
 while :; do sleep 3600 & wait $!; done
 """
@@ -88,18 +88,18 @@ def pod(manifest: Manifest) -> Manifest:
     container = changed["spec"]["containers"][0]
     container.pop("args", None)
     container["command"] = ["sh", "-c", _SCRIPT]
-    password = {"name": _offer_name(changed["metadata"]["name"]), "key": contract.PASSWORD}
+    password = {"name": _offer_name(changed["metadata"]["name"]), "key": wire.PASSWORD}
     container["env"] = [
-        {"name": "WORKSPACE", "value": contract.WORKSPACE},
+        {"name": "WORKSPACE", "value": wire.WORKSPACE},
         *(entry for entry in container.get("env") or [] if entry["name"] not in {"WORKSPACE", _PASSWORD}),
         {"name": _PASSWORD, "valueFrom": {"secretKeyRef": password}},
     ]
     container["resources"] = {"requests": {"memory": "200Mi"}, "limits": {"memory": "5Gi"}}
     container["securityContext"] = {"runAsUser": 0}
-    container["ports"] = [{"containerPort": contract.STEP_PORT}]
+    container["ports"] = [{"containerPort": wire.STEP_PORT}]
     changed["spec"].pop("initContainers", None)
     changed["spec"]["terminationGracePeriodSeconds"] = 2
-    changed["metadata"]["labels"][contract.LABEL_STEP] = changed["metadata"]["name"]
+    changed["metadata"]["labels"][wire.LABEL_STEP] = changed["metadata"]["name"]
     return changed
 
 
@@ -160,7 +160,7 @@ class Session:
             result = self.attempt.follow()
         finally:
             offer.remove()
-        if offer.answer not in {"", contract.COMPLETED}:
+        if offer.answer not in {"", wire.COMPLETED}:
             raise InteractiveStepError(offer.complaint())
         if offer.answer or result.reason in {"Deleted", "Completed"}:
             done = f"completed by hand after {time.monotonic() - begin:.0f} s"
@@ -196,13 +196,13 @@ class _Offer:
             "image": self._attempt.image,
         }
         password = base64.b64encode(secrets.token_urlsafe(18).encode()).decode("ascii")
-        self._create("Secret", self._name, {}, type="Opaque", data={contract.PASSWORD: password})
-        data = {contract.DOCUMENT: json.dumps(document)}
-        self._create("ConfigMap", self._name, {contract.LABEL_STEP: "true"}, data=data)
+        self._create("Secret", self._name, {}, type="Opaque", data={wire.PASSWORD: password})
+        data = {wire.DOCUMENT: json.dumps(document)}
+        self._create("ConfigMap", self._name, {wire.LABEL_STEP: "true"}, data=data)
         spec = {
             "type": "NodePort",
-            "selector": {contract.LABEL_STEP: self._attempt.name},
-            "ports": [{"name": "editor", "port": contract.STEP_PORT, "targetPort": contract.STEP_PORT}],
+            "selector": {wire.LABEL_STEP: self._attempt.name},
+            "ports": [{"name": "editor", "port": wire.STEP_PORT, "targetPort": wire.STEP_PORT}],
         }
         self._create("Service", self._service, {}, spec=spec)
         threading.Thread(target=self._wait, daemon=True, name=self._name).start()
@@ -215,9 +215,9 @@ class _Offer:
     def wait_until_attended(self) -> None:
         """Return when somebody follows; the step's pod need not exist before."""
         if not self._attended.wait(ATTENDANCE_S):
-            self.answer = contract.REFUSED
+            self.answer = wire.REFUSED
             self.reason = f"nobody followed its run within {ATTENDANCE_S:g} s"
-        if self.answer == contract.REFUSED:
+        if self.answer == wire.REFUSED:
             raise InteractiveStepError(self.complaint())
 
     def complaint(self) -> str:
@@ -229,7 +229,7 @@ class _Offer:
         if line.startswith(_MARK):
             tool = line[len(_MARK) :].strip()
             with contextlib.suppress(ApiError):
-                self._api.patch("ConfigMap", self._attempt.namespace, self._name, {"data": {contract.TOOL: tool}})
+                self._api.patch("ConfigMap", self._attempt.namespace, self._name, {"data": {wire.TOOL: tool}})
 
     def remove(self) -> None:
         """Remove what was made, the pod too."""
@@ -277,9 +277,9 @@ class _Offer:
     def _heard(self, change: str, data: dict[str, str]) -> bool:
         """Take in the follower's answer; True when there is one."""
         if change == "DELETED":
-            self.answer = contract.COMPLETED
-        elif data.get(contract.ANSWER):
-            self.answer, self.reason = data[contract.ANSWER], data.get(contract.REASON, "")
-        elif data.get(contract.ATTENDED):
+            self.answer = wire.COMPLETED
+        elif data.get(wire.ANSWER):
+            self.answer, self.reason = data[wire.ANSWER], data.get(wire.REASON, "")
+        elif data.get(wire.ATTENDED):
             self._attended.set()
         return bool(self.answer)

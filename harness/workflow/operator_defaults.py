@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from harness.contract import names
+from harness.wire import names
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow.resources import memory_bytes
 
 XCOM_KEY: Final = "harness_outcome"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.contract import names
 from harness.kube import Manifest
+from harness.wire import names
 from harness.workflow.errors import InvalidPodError
 from harness.workflow.profile import PodProfile
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from harness.contract import names
 from harness.kube import events, pullsecrets, troubles
 from harness.kube.client import KubeApi, Manifest
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
+from harness.wire import names
 from harness.workflow import outcome, podspec
 from harness.workflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
 from harness.workflow.loglimit import TAIL_LINES, LogLimit

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import naming
 from harness.workflow.errors import InvalidPodError
 from harness.workflow.profile import PodProfile

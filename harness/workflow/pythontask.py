@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
-from harness.contract import names
 from harness.kube.errors import ApiError
+from harness.wire import names
 from harness.workflow import naming, outcome, podenv, podrun, podspec, podtask, profile
 from harness.workflow.errors import NotEmulatedError, WorkflowError
 from harness.workflow.outcome import Outcome

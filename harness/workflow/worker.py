@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import config
 from harness.workflow.outcome import XCOM_END, XCOM_RETURN
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import extension
-from harness.contract import names
 from harness.errors import ExtensionError
 from harness.extension import dockerfiles
 from harness.images.context import author_context
 from harness.images.extension_image import base_references
 from harness.platform import packaging, upload
 from harness.platform.helm import HelmLibrary
+from harness.wire import names
 from tests.attacks.input_fuzz import fuzzed, nasty_text, nasty_value, refusal, replaced
 from tests.extension import trees_for_tests
 

@@ -15,8 +15,8 @@ from harness.cluster.docker.server.accounts import Account, Accounts
 from harness.cluster.docker.server.app import make_app
 from harness.cluster.docker.server.config import API_HOST, API_PORT
 from harness.cluster.docker.server.store import Store
-from harness.contract.names import AIRFLOW_HARNESS_API, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from harness.services.control import Control
+from harness.wire.names import AIRFLOW_HARNESS_API, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from tests.attacks.asgi import Caller
 from tests.cluster.objects import Objects
 from tests.services.conftest import platform  # noqa: F401

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.cluster import Cluster
-from harness.contract.names import LABEL_NETWORK_EXTERNAL
 from harness.kube import ApiError, Forbidden, Invalid
+from harness.wire.names import LABEL_NETWORK_EXTERNAL
 from tests.cluster.conftest import (  # noqa: F401
     cluster,
     other,

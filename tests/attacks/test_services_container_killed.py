@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.contract import names
 from harness.platform.environment import Environment
 from harness.settings import Settings
+from harness.wire import names
 from tests.cluster.objects import Objects, is_ready
 
 KILLS = 10

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 import pytest
 
 from harness.cluster import Cluster, open_cluster
-from harness.contract.names import (
+from harness.errors import EngineError
+from harness.kube import Manifest
+from harness.platform import helm, projects
+from harness.platform.manifests import arrange
+from harness.settings import Settings
+from harness.wire.names import (
     ADMIN_NAMESPACE,
     LABEL_TYPE,
     LABEL_TYPE_PROCESSING,
     SERVICES_NAMESPACE,
     project_namespace,
 )
-from harness.errors import EngineError
-from harness.kube import Manifest
-from harness.platform import helm, projects
-from harness.platform.manifests import arrange
-from harness.settings import Settings
 from tests.cluster.objects import IMAGE, Objects
 
 _NUMBERS = itertools.count(1)

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from harness.cluster.kind.nodes import Node
-from harness.contract import names
 from harness.kube import KubeApi, Manifest
 from harness.platform import readiness
 from harness.references import canonical
+from harness.wire import names
 
 _RUNNING_S = 120.0
 _ENDED_S = 300.0

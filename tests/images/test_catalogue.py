@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract.names import PLATFORM_IMAGES
 from harness.errors import ImageError, UsageError
 from harness.images import resolve, seeds
 from harness.images.catalogue import CATALOGUE, repository, spec
@@ -15,6 +14,7 @@ from harness.images.extension_image import base_references, with_local_bases
 from harness.images.resolve import Made
 from harness.images.site import SiteSettings
 from harness.settings import Settings
+from harness.wire.names import PLATFORM_IMAGES
 
 SITE = SiteSettings()
 
@@ -44,7 +44,7 @@ def test_the_platform_has_an_image_of_its_own_for_each_program() -> None:
 
 def test_an_image_gets_only_code_that_runs_in_it() -> None:
     services = {name for name in spec("services").context(SITE).entries if name.startswith("code/")}
-    assert "code/harness/contract/names.py" in services
+    assert "code/harness/wire/names.py" in services
     assert "code/harness/cluster/docker/server/__init__.py" in services
     assert not [name for name in services if "harness/images" in name or "harness/settings" in name]
     airflow = spec("airflow").context(SITE).entries

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.contract import names
 from harness.kube import kinds
 from harness.platform import manifests, packaging, projects
 from harness.platform.helm import Helm
 from harness.platform.manifests import Manifest
+from harness.wire import names
 
 PLATFORM = Path(manifests.__file__).parent / "chart"
 GLOBALS = {"registry_url": "localhost:40123", "kaapana_build_version": "0.6.0"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract.names import PLATFORM_IMAGES
 from harness.processing import __main__ as entry
 from harness.processing.common import ProgramError, RunFolder
+from harness.wire.names import PLATFORM_IMAGES
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.cluster.context import preflight, rights
-from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
 from harness.kube import KubeApi, Manifest, ScopedApi, scoping
 from harness.kube.kubeconfig import Access
 from harness.kube.scoped import SCOPE
+from harness.wire.names import SERVICES_NAMESPACE
 
 _ACCOUNT = "kaapana-kube-admin"
 _RIGHTS_S = 30.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from harness.contract.names import SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
 from harness.kube import KubeApi, NotFound, events, troubles
+from harness.wire.names import SERVICES_NAMESPACE
 
 _NAME = "kaapana-harness-probe"
 

@@ -18,7 +18,6 @@ from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import Order
 from harness.cluster.kind.owner import Keeper
 from harness.cluster.kubernetes import services, startup
-from harness.contract.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
@@ -26,6 +25,7 @@ from harness.kube.pullsecrets import Login
 from harness.progress import OnProgress, quiet
 from harness.references import split_reference
 from harness.settings import Settings
+from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH
 
 if TYPE_CHECKING:
     import docker

@@ -19,12 +19,12 @@ import pytest
 from harness.cluster import ledger, open_cluster
 from harness.cluster.context import preflight, rights
 from harness.cluster.docker.engine import connect
-from harness.contract.names import HARNESS_SERVICES, SERVICES_NAMESPACE
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
 from harness.kube import ApiError, Forbidden, Invalid
 from harness.platform import ownership
 from harness.platform.environment import Environment
+from harness.wire.names import HARNESS_SERVICES, SERVICES_NAMESPACE
 from tests.cluster.context.conftest import Opened
 from tests.cluster.context.foreign import CONTEXT, Foreign
 from tests.cluster.kind.test_keeper import read_until

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import naming
 
 from .conftest import PLATFORM_ENV

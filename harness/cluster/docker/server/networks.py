@@ -21,7 +21,7 @@ from harness.cluster.docker.server.outlets import Host, Outlet, networks_of, rul
 from harness.cluster.docker.server.problems import UntranslatableError
 from harness.cluster.docker.server.selectors import matches
 from harness.cluster.docker.server.store import Manifest, Store
-from harness.contract.names import (
+from harness.wire.names import (
     ADMIN_NAMESPACE,
     ANNOTATION_NETWORKS,
     ANNOTATION_REACHABLE,

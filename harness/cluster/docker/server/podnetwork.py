@@ -16,7 +16,7 @@ from harness.cluster.docker.server.node import Node
 from harness.cluster.docker.server.outlets import SURVEY, Host
 from harness.cluster.docker.server.store import Key, Manifest, key_of
 from harness.cluster.docker.server.translate import network_body
-from harness.contract.names import LABEL_NETWORK_EXTERNAL
+from harness.wire.names import LABEL_NETWORK_EXTERNAL
 
 _GUARD_S = 60.0
 

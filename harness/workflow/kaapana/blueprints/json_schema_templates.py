@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness.contract import names
+from harness.wire import names
 
 Properties = dict[str, Any]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from harness.contract import names
+from harness.wire import names
 
 BATCH_NAME: Final = names.BATCH_NAME
 AIRFLOW_WORKFLOW_DIR: Final = names.AIRFLOW_WORKFLOW_DIR

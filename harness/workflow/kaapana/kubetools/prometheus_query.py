@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from typing import Any, Final
 
-from harness.contract import names
+from harness.wire import names
 
 PROMETHEUS_URL: Final = f"http://prometheus-service.{names.ADMIN_NAMESPACE}.svc:9090/prometheus/api/v1"
 _SECONDS: Final = 1.0

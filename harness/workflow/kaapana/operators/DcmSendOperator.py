@@ -10,7 +10,7 @@ from typing import Any
 from kaapana.blueprints.kaapana_global_variables import SERVICES_NAMESPACE
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
-from harness.contract import names
+from harness.wire import names
 
 
 class DcmSendOperator(KaapanaBaseOperator):

@@ -23,7 +23,7 @@ from kaapana.blueprints.kaapana_global_variables import (
 )
 from kaapana.operators.HelperCaching import check_cache_mode
 
-from harness.contract import names
+from harness.wire import names
 from harness.workflow import callbacks, naming, operator_defaults, operatorpod, podenv, podtask, profile, resources
 from harness.workflow.operator_defaults import assign, derive, executor_config, job_scheduler_enabled
 

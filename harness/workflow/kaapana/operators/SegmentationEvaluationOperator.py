@@ -9,7 +9,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
-from harness.contract import names
+from harness.wire import names
 
 
 class SegmentationEvaluationOperator(KaapanaBaseOperator):
