@@ -136,7 +136,7 @@ CATALOGUE: dict[str, Spec] = {
             "services",
             "services",
             "python",
-            code=_harness("kube", "services", "cluster/docker/server", hollow=("cluster", "cluster/docker")),
+            code=_harness("kube", "services", "incluster/__init__.py", "incluster/controlplane"),
             weight=15,
         ),
         Spec("registry", "registry", "rootfs", identity=("debian",), public="registry:2", weight=10),

@@ -11,10 +11,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from harness.cluster.docker.server.accounts import Account, Accounts
-from harness.cluster.docker.server.app import make_app
-from harness.cluster.docker.server.config import API_HOST, API_PORT
-from harness.cluster.docker.server.store import Store
+from harness.incluster.controlplane.accounts import Account, Accounts
+from harness.incluster.controlplane.app import make_app
+from harness.incluster.controlplane.config import API_HOST, API_PORT
+from harness.incluster.controlplane.store import Store
 from harness.services.control import Control
 from harness.wire.names import AIRFLOW_HARNESS_API, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from tests.attacks.asgi import Caller

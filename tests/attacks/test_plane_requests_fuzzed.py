@@ -14,19 +14,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.cluster.docker.server.accounts import Account, Accounts
-from harness.cluster.docker.server.admission import admit
-from harness.cluster.docker.server.app import make_app
-from harness.cluster.docker.server.claims import Claims
-from harness.cluster.docker.server.config import Config
-from harness.cluster.docker.server.controllers import Controllers
-from harness.cluster.docker.server.engine import Engine
-from harness.cluster.docker.server.networks import Networks
-from harness.cluster.docker.server.pod import PodWorker
-from harness.cluster.docker.server.rbac import Rbac, Request
-from harness.cluster.docker.server.removal import Removal
-from harness.cluster.docker.server.store import Store, key_of
-from harness.cluster.docker.server.translate import container_body
+from harness.incluster.controlplane.accounts import Account, Accounts
+from harness.incluster.controlplane.admission import admit
+from harness.incluster.controlplane.app import make_app
+from harness.incluster.controlplane.claims import Claims
+from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.controllers import Controllers
+from harness.incluster.controlplane.engine import Engine
+from harness.incluster.controlplane.networks import Networks
+from harness.incluster.controlplane.pod import PodWorker
+from harness.incluster.controlplane.rbac import Rbac, Request
+from harness.incluster.controlplane.removal import Removal
+from harness.incluster.controlplane.store import Store, key_of
+from harness.incluster.controlplane.translate import container_body
 from harness.kube.kinds import KINDS, Kind, kind_named
 from tests.attacks.asgi import Caller
 from tests.attacks.input_fuzz import fuzzed, nasty_text, nasty_value, replaced

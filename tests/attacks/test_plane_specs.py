@@ -17,19 +17,19 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from harness.cluster.docker.server import beneath, guard, mounted, outlets
-from harness.cluster.docker.server.accounts import Account, Accounts
-from harness.cluster.docker.server.admission import admit, check_for_account
-from harness.cluster.docker.server.config import Config
-from harness.cluster.docker.server.configuration import ConfigurationVolumes
-from harness.cluster.docker.server.engine import Engine
-from harness.cluster.docker.server.networks import Networks, Plan
-from harness.cluster.docker.server.podsecurity import CAPABILITIES
-from harness.cluster.docker.server.problems import NotReadyError, StatusError
-from harness.cluster.docker.server.rbac import Rbac, Request
-from harness.cluster.docker.server.store import Manifest, Store
-from harness.cluster.docker.server.translate import container_body
-from harness.cluster.docker.server.volumes import Mounts
+from harness.incluster.controlplane import beneath, guard, mounted, outlets
+from harness.incluster.controlplane.accounts import Account, Accounts
+from harness.incluster.controlplane.admission import admit, check_for_account
+from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.configuration import ConfigurationVolumes
+from harness.incluster.controlplane.engine import Engine
+from harness.incluster.controlplane.networks import Networks, Plan
+from harness.incluster.controlplane.podsecurity import CAPABILITIES
+from harness.incluster.controlplane.problems import NotReadyError, StatusError
+from harness.incluster.controlplane.rbac import Rbac, Request
+from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.translate import container_body
+from harness.incluster.controlplane.volumes import Mounts
 from harness.kube.kinds import kind_named
 
 _TRIED = given_settings(

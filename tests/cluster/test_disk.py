@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.cluster.docker.server import outside
-from harness.cluster.docker.server.pressure import DiskPressure, free_bytes
+from harness.incluster.controlplane import outside
+from harness.incluster.controlplane.pressure import DiskPressure, free_bytes
 
 
 class Worker:

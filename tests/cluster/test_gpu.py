@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.cluster.docker.server.config import Config
-from harness.cluster.docker.server.node import Node
-from harness.cluster.docker.server.translate import container_body
-from harness.cluster.docker.server.volumes import Mounts
 from harness.errors import UsageError
+from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.node import Node
+from harness.incluster.controlplane.translate import container_body
+from harness.incluster.controlplane.volumes import Mounts
 from harness.platform import environment
 from harness.settings import Settings
 

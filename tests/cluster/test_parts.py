@@ -10,10 +10,10 @@ import pytest
 
 from harness.cluster import open_cluster
 from harness.cluster.docker import engine
-from harness.cluster.docker.server import dns, merge
-from harness.cluster.docker.server.problems import StatusError
-from harness.cluster.docker.server.selectors import predicate
 from harness.errors import EngineError, UsageError
+from harness.incluster.controlplane import dns, merge
+from harness.incluster.controlplane.problems import StatusError
+from harness.incluster.controlplane.selectors import predicate
 from harness.settings import Settings
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.cluster.docker.server.engine import EngineCallError
-from harness.cluster.docker.server.questions import Questions
+from harness.incluster.controlplane.engine import EngineCallError
+from harness.incluster.controlplane.questions import Questions
 
 ADDRESS = "172.20.0.3"
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness import doctor
 from harness.cluster.docker.engine import connect
-from harness.cluster.docker.server.engine import Engine, EngineCallError
+from harness.incluster.controlplane.engine import Engine, EngineCallError
 
 
 @pytest.fixture

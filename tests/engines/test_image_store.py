@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.cluster.docker.server.engine import EngineCallError
-from harness.cluster.docker.server.http import Reply
-from harness.cluster.docker.server.images import Images
-from harness.cluster.docker.server.registry import ServedName
 from harness.errors import ImageError
 from harness.images import engine
+from harness.incluster.controlplane.engine import EngineCallError
+from harness.incluster.controlplane.http import Reply
+from harness.incluster.controlplane.images import Images
+from harness.incluster.controlplane.registry import ServedName
 from harness.kube.pullsecrets import Login
 
 CONFIG, MANIFEST, INDEX = (f"sha256:{letter * 64}" for letter in "abc")

@@ -45,7 +45,7 @@ def test_the_platform_has_an_image_of_its_own_for_each_program() -> None:
 def test_an_image_gets_only_code_that_runs_in_it() -> None:
     services = {name for name in spec("services").context(SITE).entries if name.startswith("code/")}
     assert "code/harness/wire/names.py" in services
-    assert "code/harness/cluster/docker/server/__init__.py" in services
+    assert "code/harness/incluster/controlplane/__init__.py" in services
     assert not [name for name in services if "harness/images" in name or "harness/settings" in name]
     airflow = spec("airflow").context(SITE).entries
     assert "code/kaapana/__init__.py" in airflow

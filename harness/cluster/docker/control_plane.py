@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
 from harness.cluster.docker import leftovers
-from harness.cluster.docker.server.config import (
+from harness.doctor import require_engine
+from harness.errors import EnvironmentError_
+from harness.incluster.controlplane.config import (
     API_PORT,
     LABEL_ENVIRONMENT,
     LABEL_OWNER,
     LABEL_ROLE,
     LABEL_STARTED,
 )
-from harness.doctor import require_engine
-from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
-_COMMAND = ["python", "-m", "harness.cluster.docker.server"]
+_COMMAND = ["python", "-m", "harness.incluster.controlplane"]
 # to remove what pods have written, whoever they were, and to answer for names
 _CAPABILITIES = ["DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
 _TEMPORARY_BYTES = 16 << 20

@@ -7,9 +7,9 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
 from harness.errors import NotRemovedError
 from harness.images import engine
+from harness.incluster.controlplane.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
 
 if TYPE_CHECKING:
     import docker

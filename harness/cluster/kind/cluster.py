@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from harness.cluster import ledger
 from harness.cluster.docker.engine import connect, stopped
-from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
 from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import Order
@@ -20,6 +19,7 @@ from harness.cluster.kind.owner import Keeper
 from harness.cluster.kubernetes import services, startup
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
+from harness.incluster.controlplane.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
 from harness.kube.pullsecrets import Login
 from harness.progress import OnProgress, quiet

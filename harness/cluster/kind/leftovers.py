@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.docker import leftovers as engine_leftovers
-from harness.cluster.docker.server.config import LABEL_ENVIRONMENT, LABEL_OWNER
 from harness.cluster.kind import names
+from harness.incluster.controlplane.config import LABEL_ENVIRONMENT, LABEL_OWNER
 
 if TYPE_CHECKING:
     import docker

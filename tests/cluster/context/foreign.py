@@ -17,10 +17,10 @@ from harness import images
 from harness.cluster import ledger
 from harness.cluster.context import rights
 from harness.cluster.docker.engine import connect
-from harness.cluster.docker.server.config import LABEL_ENVIRONMENT
 from harness.cluster.kind import nodes
 from harness.cluster.kind.cluster import KindCluster
 from harness.images import RegistryClient
+from harness.incluster.controlplane.config import LABEL_ENVIRONMENT
 from harness.kube import Invalid, KubeApi, kubeconfig
 from harness.kube.kinds import KINDS
 from harness.settings import Settings

@@ -1,0 +1,171 @@
+"""One container of a pod, and the status that a pod has because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.incluster.controlplane.store import Manifest, now
+
+State = dict[str, Any]
+
+_ZERO_TIME = "0001-01-01T00:00:00Z"
+
+
+class Box:
+    """One container of a pod through all its restarts.
+
+    Attributes:
+        spec: its part of the pod's ``spec``.
+        id: the engine's id of the present container, empty before the first.
+        state: ``waiting``, ``running`` or ``terminated`` as in ``containerStatuses``.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], first_reason: str) -> None:
+        self.spec = spec
+        self.name = str(spec["name"])
+        self.id = ""
+        self.image_id = ""
+        self.state: State = {"waiting": {"reason": first_reason}}
+        self.last: State = {}
+        self.ready = False
+        self.started = False
+        self.ever_ran = False
+        self.restarts = 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code when it has ended."""
+        terminated = self.state.get("terminated")
+        return int(terminated["exitCode"]) if terminated else None
+
+    def wait(self, reason: str, message: str = "") -> None:
+        """It waits for something before it is created."""
+        self.ready = self.started = False
+        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+
+    def run(self) -> None:
+        """It has started."""
+        self.ever_ran = True
+        self.state = {"running": {"startedAt": now()}}
+
+    def end(self, record: Mapping[str, Any] | None, code: int) -> None:
+        """It has ended; ``record`` is the engine's, ``None`` when somebody removed the container."""
+        self.ready = self.started = False
+        facts = (record or {}).get("State") or {}
+        # the engine's note of an OOM kill also stands when only a child was killed: then the exit code decides
+        oom = bool(facts.get("OOMKilled")) and code != 0
+        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+        running = self.state.get("running") or {}
+        finished = _time(facts.get("FinishedAt")) or now()
+        started = _time(facts.get("StartedAt")) or running.get("startedAt") or finished
+        terminated: State = {
+            "exitCode": code,
+            "reason": reason if record else "ContainerStatusUnknown",
+            # the engine notes the start of a very short program after its end
+            "startedAt": min(started, finished),
+            "finishedAt": finished,
+            "containerID": f"docker://{self.id}",
+        }
+        if code > 128:
+            terminated["signal"] = code - 128
+        self.state = {"terminated": terminated}
+
+    def not_started(self, message: str) -> None:
+        """The engine could not start it, for instance because its program does not exist."""
+        self.ever_ran = True
+        time = now()
+        self.state = {
+            "terminated": {
+                "exitCode": 128,
+                "reason": "StartError",
+                "message": message,
+                "startedAt": time,
+                "finishedAt": time,
+                "containerID": f"docker://{self.id}",
+            }
+        }
+
+    def status(self) -> State:
+        """Its entry in ``containerStatuses``."""
+        return {
+            "name": self.name,
+            "image": self.spec["image"],
+            "imageID": self.image_id,
+            "containerID": f"docker://{self.id}" if self.id else "",
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restarts,
+            "state": self.state,
+            "lastState": self.last,
+        }
+
+
+def _time(text: Any) -> str | None:
+    """Return the engine's time with milliseconds, or ``None`` for its zero."""
+    if not text or str(text) == _ZERO_TIME:
+        return None
+    head, _, fraction = str(text).rstrip("Z").partition(".")
+    return f"{head}.{(fraction + '000')[:3]}Z"
+
+
+def conditions(before: Iterable[Mapping[str, Any]], wanted: Mapping[str, tuple[bool, str, str]]) -> list[State]:
+    """The list of conditions, each ``type: (status, reason, message)``; the time changes only with the status."""
+    earlier = {entry["type"]: entry for entry in before}
+    result = []
+    for kind, (value, reason, message) in wanted.items():
+        status = "True" if value else "False"
+        entry: State = {"type": kind, "status": status}
+        same = earlier.get(kind, {}).get("status") == status
+        entry["lastTransitionTime"] = earlier[kind]["lastTransitionTime"] if same else now()
+        if reason:
+            entry["reason"] = reason
+        if message:
+            entry["message"] = message
+        result.append(entry)
+    return result
+
+
+def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any) -> State:
+    """Return the status of a pod.
+
+    Args:
+        pod: the pod as it is stored.
+        boxes: its containers.
+        init: its init containers.
+        facts: ``phase``, ``initialized``, ``unscheduled`` (reason why it has no node), ``address``, ``start_time``,
+            ``reason`` and ``message`` of the whole pod.
+    """
+    phase, unscheduled = facts["phase"], facts.get("unscheduled") or ""
+    ready = phase == "Running" and all(box.ready for box in boxes)
+    lazy = [box.name for box in boxes if not box.ready]
+    # a pod that has ended is not ready for another reason than one that is about to be
+    unready = "PodCompleted" if phase in ("Succeeded", "Failed") else "ContainersNotReady"
+    told = ("", "") if ready else (unready, f"containers with unready status: [{' '.join(lazy)}]")
+    before = pod.get("status") or {}
+    status: State = {
+        "phase": phase,
+        "conditions": conditions(
+            before.get("conditions") or (),
+            {
+                "PodScheduled": (not unscheduled, "Unschedulable" if unscheduled else "", unscheduled),
+                "Initialized": (bool(facts["initialized"]), "", ""),
+                "ContainersReady": (ready, *told),
+                "Ready": (ready, *told),
+            },
+        ),
+        "qosClass": "Burstable",
+    }
+    if not unscheduled:
+        status["startTime"] = facts["start_time"]
+        status["hostIP"] = "127.0.0.1"
+        status["containerStatuses"] = [box.status() for box in boxes]
+        if init:
+            status["initContainerStatuses"] = [box.status() for box in init]
+    if address := facts.get("address"):
+        status["podIP"] = address
+        status["podIPs"] = [{"ip": address}]
+    for field in ("reason", "message"):
+        if facts.get(field):
+            status[field] = facts[field]
+    return status

@@ -1,0 +1,237 @@
+"""The Docker engine's API over its socket, asynchronously: a handful of calls, no threads.
+
+A connection of its own for every call: on a local socket it costs less than keeping a pool right, and a call
+that takes as long as a container runs holds up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import h11
+
+from harness.incluster.controlplane.http import exchange
+
+# until the engine has answered a call that does not wait for anything
+_ANSWER_S = 120.0
+# while something that was asked for by somebody else is still going on
+_TRIES = 50
+_AGAIN_S = 0.1
+# of what a program in a container says
+_LONGEST_END = 2_000
+
+
+class EngineCallError(Exception):
+    """The engine refused a call (``status`` is its HTTP status) or does not answer (0)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Engine:
+    """One engine behind a Unix socket.
+
+    Args:
+        socket: its path.
+        api: version of its API that is spoken, as ``1.41``.
+    """
+
+    def __init__(self, socket: str, api: str) -> None:
+        self._socket = socket
+        self._root = f"/v{api}"
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout_s: float | None = _ANSWER_S,
+    ) -> Any:
+        """Call the engine; return the decoded answer, ``None`` for an empty one.
+
+        Raises:
+            EngineCallError: with the engine's own words.
+        """
+
+        async def run() -> Any:
+            async with contextlib.aclosing(self.stream(method, path, query=query, body=body)) as chunks:
+                data = b"".join([chunk async for chunk in chunks])
+            return json.loads(data) if data.strip() else None
+
+        try:
+            return await asyncio.wait_for(run(), timeout_s)
+        except asyncio.TimeoutError:
+            raise EngineCallError(0, f"the engine did not answer {method} {path} in {timeout_s:g} s") from None
+
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the body of an answer, piece by piece as it comes."""
+        target = self._root + quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
+        data = b"" if body is None else json.dumps(body).encode()
+        fields = {"Host": "docker", "Content-Type": "application/json", **(headers or {})}
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._socket)
+        except OSError as error:
+            raise EngineCallError(0, f"no engine at {self._socket}: {error}") from None
+        status, refusal = 0, b""
+        answer = exchange(reader, writer, method, target, fields, data)
+        try:
+            async for part in answer:
+                if not isinstance(part, bytes):
+                    status = part.status_code
+                elif status >= 400:
+                    refusal += part
+                else:
+                    yield part
+        except (OSError, h11.ProtocolError) as error:
+            raise EngineCallError(0, f"the engine broke off {method} {path}: {error}") from None
+        finally:
+            await answer.aclose()
+        if status >= 400:
+            raise EngineCallError(status, _message(refusal))
+
+    # -- what is used of it --------------------------------------------------------------------------------
+
+    async def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Create a container; its id."""
+        answer = await self.call("POST", "/containers/create", query={"name": name}, body=body)
+        return str(answer["Id"])
+
+    async def start(self, container: str) -> None:
+        """Start a container."""
+        await self.call("POST", f"/containers/{container}/start")
+
+    async def inspect(self, container: str, *, size: bool = False) -> dict[str, Any]:
+        """Return the engine's record of a container; ``size``: with ``SizeRw``, the bytes in its own layer."""
+        query = {"size": "true"} if size else None
+        record: dict[str, Any] = await self.call("GET", f"/containers/{container}/json", query=query)
+        return record
+
+    async def changes(self, container: str) -> list[str]:
+        """The files that a container has made or changed in its own layer. The engine compares the whole image."""
+        found = await self.call("GET", f"/containers/{container}/changes") or []
+        # 2 is a deletion
+        return [str(entry["Path"]) for entry in found if entry["Kind"] != 2]
+
+    async def wait(self, container: str) -> int:
+        """Wait until a container does not run; its exit code."""
+        answer = await self.call("POST", f"/containers/{container}/wait", timeout_s=None)
+        return int(answer["StatusCode"])
+
+    async def stop(self, container: str, grace_s: int) -> None:
+        """SIGTERM, and SIGKILL after the grace; nothing if it does not run or is gone."""
+        with contextlib.suppress(EngineCallError):
+            await self.call(
+                "POST", f"/containers/{container}/stop", query={"t": str(grace_s)}, timeout_s=grace_s + 60.0
+            )
+
+    async def pause(self, container: str) -> bool:
+        """Let a container stand still; ``False`` when it has ended.
+
+        Raises:
+            EngineCallError: it runs, and the engine does not stop it.
+        """
+        for _ in range(_TRIES):
+            try:
+                await self.call("POST", f"/containers/{container}/pause")
+                return True
+            except EngineCallError as refusal:
+                last = refusal
+            # its end may not have been noted yet
+            if not await self.runs(container):
+                return False
+            await asyncio.sleep(_AGAIN_S)
+        raise last
+
+    async def runs(self, container: str) -> bool:
+        """Return whether a container has not ended; one that stands still has not."""
+        return bool((await self.inspect(container))["State"]["Running"])
+
+    async def remove(self, container: str) -> None:
+        """Kill and remove a container with its anonymous volumes; nothing if it is gone."""
+        for _ in range(_TRIES):
+            try:
+                await self.call("DELETE", f"/containers/{container}", query={"force": "true", "v": "true"})
+                return
+            except EngineCallError as problem:
+                if problem.status == 404:
+                    return
+                # "removal already in progress": somebody else does it; gone when the answer is 404
+                if problem.status != 409:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+
+    async def connect(self, network: str, container: str, aliases: list[str]) -> None:
+        """Attach a container to a network under these names."""
+        await self.call(
+            "POST",
+            f"/networks/{network}/connect",
+            body={"Container": container, "EndpointConfig": {"Aliases": aliases}},
+        )
+
+    async def disconnect(self, network: str, container: str) -> None:
+        """Detach a container from a network."""
+        await self.call("POST", f"/networks/{network}/disconnect", body={"Container": container, "Force": True})
+
+    async def execute(self, container: str, command: list[str], timeout_s: float) -> tuple[int, str]:
+        """Run a command in a container; return its exit code and the end of what it, or the engine, says."""
+        body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
+        created = await self.call("POST", f"/containers/{container}/exec", body=body)
+        path = f"/exec/{created['Id']}"
+
+        async def run() -> str:
+            said = b""
+            async with contextlib.aclosing(
+                self._frames("POST", f"{path}/start", body={"Detach": False, "Tty": False})
+            ) as output:
+                async for piece in output:
+                    said = (said + piece)[-_LONGEST_END:]
+            return " ".join(said.decode("utf-8", "replace").split())
+
+        said = await asyncio.wait_for(run(), timeout_s)
+        record = await self.call("GET", f"{path}/json")
+        return int(record["ExitCode"] if record["ExitCode"] is not None else -1), said
+
+    async def logs(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        """Yield a container's output, stdout and stderr in one."""
+        parameters = {"stdout": "true", "stderr": "true", **query}
+        frames = self._frames("GET", f"/containers/{container}/logs", query=parameters)
+        async with contextlib.aclosing(frames) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _frames(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the output of a program, stdout and stderr in one."""
+        rest = b""
+        async with contextlib.aclosing(self.stream(method, path, query=query, body=body)) as chunks:
+            async for chunk in chunks:
+                rest += chunk
+                # frames of an 8-byte header (stream, 0, 0, 0, length) and so many bytes
+                while len(rest) >= 8 and len(rest) >= 8 + (length := int.from_bytes(rest[4:8], "big")):
+                    yield rest[8 : 8 + length]
+                    rest = rest[8 + length :]
+
+
+def _message(refusal: bytes) -> str:
+    try:
+        return str(json.loads(refusal)["message"])
+    except (ValueError, KeyError, TypeError):
+        return refusal.decode("utf-8", "replace").strip()

@@ -1,0 +1,88 @@
+"""Short-lived containers of the control plane's own, which look at what it cannot see from its own container."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from harness.incluster.controlplane.config import LABEL_ROLE, Config
+from harness.incluster.controlplane.engine import Engine, EngineCallError
+from harness.incluster.controlplane.mounted import Mounted, differences
+
+# until a program has ended that only reads a file
+_ANSWER_S: Final = 60.0
+_PIDS: Final = 16
+
+
+async def output_of(
+    engine: Engine, config: Config, image: str, command: list[str], place: Mapping[str, Any], *, name: str
+) -> str:
+    """Run a program in a container without rights; what it prints.
+
+    Args:
+        engine: the engine.
+        config: of this control plane, for the labels.
+        image: engine image that has the program.
+        command: the program and its arguments.
+        place: the name spaces that it joins, as the engine's ``HostConfig`` has them.
+        name: of the container, unique.
+
+    Raises:
+        EngineCallError: the engine refuses it, or the program does not end well.
+    """
+    body = {
+        "Image": image,
+        "Entrypoint": command,
+        "Cmd": [],
+        "User": "65534:65534",
+        "Labels": {**config.labels, LABEL_ROLE: "helper"},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "PidsLimit": _PIDS,
+            "CapDrop": ["ALL"],
+            "ReadonlyRootfs": True,
+            "SecurityOpt": ["no-new-privileges"],
+            **place,
+        },
+    }
+    container = await engine.create(name, body)
+    try:
+        await engine.start(container)
+        code = await asyncio.wait_for(engine.wait(container), _ANSWER_S)
+        async with contextlib.aclosing(engine.logs(container, {})) as pieces:
+            text = b"".join([piece async for piece in pieces]).decode("utf-8", "replace")
+    except asyncio.TimeoutError:
+        raise EngineCallError(0, f"{command[0]} did not end in {_ANSWER_S:g} s") from None
+    finally:
+        await engine.remove(container)
+    if code != 0:
+        raise EngineCallError(0, f"{command[0]} ended with {code}: {text.strip()[-500:]}")
+    return text
+
+
+async def wrong_mounts(
+    engine: Engine, config: Config, image: str, container: str, wanted: Mapping[str, Mounted]
+) -> str:
+    """Look at a container that has just started, which stands still meanwhile; why it may not go on, or nothing.
+
+    One that has ended before it could be looked at has nothing mounted any more.
+
+    Args:
+        wanted: what has to be mounted, by target.
+    """
+    try:
+        if not await engine.pause(container):
+            return ""
+        place = {"PidMode": f"container:{container}"}
+        name = f"{config.prefix}_look_{container[:12]}"
+        found = await output_of(engine, config, image, ["cat", "/proc/1/mountinfo"], place, name=name)
+        if wrong := differences(found, wanted):
+            return f"a path changed while it was mounted at {', '.join(wrong)}: links in volumes are not followed"
+        await engine.call("POST", f"/containers/{container}/unpause")
+    except EngineCallError as refusal:
+        # it may have been ending when it was stopped; to start it again would run the program twice
+        if await engine.runs(container):
+            return f"what is mounted cannot be looked at: {refusal}"
+    return ""

@@ -1,0 +1,200 @@
+"""From the image reference of a pod to an image of the engine, by the rules of a node that is not this machine.
+
+What the engine happens to have built or pulled for somebody else does not count: an image is on the node because
+it was provided or imported, because the environment's registry has it, or because the engine can pull it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from harness.incluster.controlplane.engine import Engine, EngineCallError
+from harness.incluster.controlplane.http import Reply
+from harness.incluster.controlplane.registry import Registry, ServedName
+from harness.kube.pullsecrets import Login, PullSecret, Refusal
+from harness.kube.troubles import is_unauthorized
+
+_DOMAIN = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?)(?::[0-9]+)?"
+_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:(?P<domain>{_DOMAIN})/)??(?P<path>{_PATH}(?:/{_PATH})*)"
+    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_LISTED = 20
+
+
+class PullError(Exception):
+    """An image cannot be obtained; ``reason`` as the waiting reason of a container."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Images:
+    """The images of the node."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # by reference; provided ones count as "in a registry" too, whatever the pull policy
+        self.provided: dict[str, str] = {}
+        self.imported: dict[str, str] = {}
+        self.registry = Registry()
+
+    @property
+    def node(self) -> dict[str, str]:
+        """Everything that is on the node, by reference."""
+        return {**self.imported, **self.provided}
+
+    async def resolve(self, reference: str, policy: str | None, secrets: Sequence[PullSecret] = ()) -> str:
+        """Return the engine's id of the image.
+
+        Args:
+            reference: as the pod has it.
+            policy: the pod's pull policy.
+            secrets: the pod's pull secrets; what is on the node needs none.
+
+        Raises:
+            PullError: reason ``InvalidImageName``, ``ErrImagePull`` or ``ErrImageNeverPull``.
+        """
+        match = _REFERENCE.fullmatch(reference)
+        if not match:
+            raise PullError(
+                "InvalidImageName",
+                f'Failed to apply default image tag "{reference}": couldn\'t parse image reference "{reference}":'
+                " invalid reference format",
+            )
+        tag, digest = match["tag"], match["digest"]
+        full = reference if tag or digest else f"{reference}:latest"
+        policy = policy or ("Always" if not digest and tag in (None, "latest") else "IfNotPresent")
+        if image := self.provided.get(full):
+            return image
+        if policy != "Always" and (image := self.imported.get(full)):
+            return image
+        if policy == "Never":
+            raise PullError(
+                "ErrImageNeverPull", f'Container image "{reference}" is not present with pull policy of Never'
+            )
+        pull = _Pull(reference, secrets)
+        served = self.registry.find(full)
+        if served is None:
+            return await self._pull(full, pull)
+        if served.login:
+            pull.logins.append(served.login)
+        path = served.place(full)
+        cut = path.rindex("@") if digest else path.rindex(":")
+        return await self._from_registry(pull, served, path[:cut], path[cut + 1 :])
+
+    async def _from_registry(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
+        reply = await self._ask(pull, f"/v2/{repository}/manifests/{tag}")
+        if reply.status == 404:
+            raise pull.error(await self._missing(pull, served, repository, tag))
+        if reply.status == 401:
+            raise pull.unauthorized()
+        if reply.status != 200:
+            text = reply.body[:200].decode("utf-8", "replace")
+            raise pull.error(f"the registry says {reply.status}: {text}")
+        # the image may have been built by this very engine: then nothing has to be moved. Its id is the digest of the
+        # configuration, or with a containerd store that of the manifest
+        config = (reply.json().get("config") or {}).get("digest")
+        for known in (config, reply.headers.get("docker-content-digest")):
+            if known and (image := await self._present(known)):
+                return image
+        mark = "@" if tag.startswith("sha256:") else ":"
+        return await self._pull(f"{self.registry.address}/{repository}{mark}{tag}", pull)
+
+    async def _missing(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
+        """Return what an author has to know: what the registry has instead."""
+        name = repository.removeprefix(f"{served.prefix}/")
+        tags = await self._ask(pull, f"/v2/{repository}/tags/list")
+        there = (tags.json().get("tags") or []) if tags.status == 200 else []
+        if there:
+            return f"not found: no tag {tag}; tags of {name}: {_listed(sorted(there))}"
+        catalogue = await self._ask(pull, "/v2/_catalog?n=1000")
+        found = (catalogue.json().get("repositories") or []) if catalogue.status == 200 else []
+        there = self.registry.repositories_of(found, served)
+        return f"not found: no repository {name}; the registry has: {_listed(there) if there else 'nothing'}"
+
+    async def _ask(self, pull: _Pull, path: str) -> Reply:
+        try:
+            return await self.registry.ask(path, pull.logins)
+        except OSError as error:
+            raise pull.error(f"the registry does not answer: {error}") from None
+
+    async def _present(self, image: str) -> str | None:
+        try:
+            record: dict[str, Any] = await self._engine.call("GET", f"/images/{image}/json")
+        except EngineCallError as problem:
+            if problem.status == 404:
+                return None
+            raise
+        return str(record["Id"])
+
+    async def _pull(self, full: str, pull: _Pull) -> str:
+        """Let the engine pull, with each login that fits; its text when it cannot."""
+        problem = ""
+        tried: Sequence[Login | None] = pull.logins or [None]
+        for login in tried:
+            problem = await self._try(full, login)
+            if not problem:
+                break
+        if problem:
+            # an engine that is refused says it in many ways, and never which login it had
+            raise pull.unauthorized(problem) if is_unauthorized(problem) else pull.error(problem)
+        image = await self._present(full)
+        if image is None:
+            raise pull.error("the engine pulled it but does not have it")
+        return image
+
+    async def _try(self, full: str, login: Login | None) -> str:
+        """Pull by the engine; return what it says when it fails."""
+        headers = {"X-Registry-Auth": _for_engine(login)} if login else {}
+        try:
+            chunks = self._engine.stream("POST", "/images/create", query={"fromImage": full}, headers=headers)
+            async with contextlib.aclosing(chunks):
+                text = b"".join([chunk async for chunk in chunks])
+        except EngineCallError as problem:
+            return problem.message
+        for line in text.splitlines():
+            if line.strip() and (error := json.loads(line).get("error")):
+                return str(error)
+        return ""
+
+
+class _Pull:
+    """One attempt to have an image, and how it is said that it failed."""
+
+    def __init__(self, reference: str, secrets: Sequence[PullSecret]) -> None:
+        self.logins = [login for secret in secrets for login in secret.logins]
+        self._reference = reference
+        self._refusal = Refusal.of(reference, secrets)
+
+    def error(self, text: str) -> PullError:
+        return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}')
+
+    def unauthorized(self, text: str = "") -> PullError:
+        """Explain that the registry wants another login.
+
+        Args:
+            text: of the engine, if it was that which asked.
+        """
+        host = self._refusal.host
+        why = f"{host} refuses the login" if self.logins else f"no login for {host}"
+        tried = f"pull secrets of the pod: {self._refusal.verdicts or 'none'}"
+        return self.error(f"unauthorized: {why}; {tried}" + (f"; {text}" if text else ""))
+
+
+def _for_engine(login: Login) -> str:
+    document = json.dumps({"username": login.username, "password": login.password})
+    return base64.urlsafe_b64encode(document.encode()).decode("ascii")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

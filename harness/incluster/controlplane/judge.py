@@ -1,0 +1,101 @@
+"""Run the three probes of a container over time: whether it has started, is ready and lives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from harness.incluster.controlplane import probes
+from harness.incluster.controlplane.box import Box
+from harness.incluster.controlplane.engine import Engine
+from harness.incluster.controlplane.probes import Probe
+
+_FAILURES = 3
+
+
+class Judge:
+    """Probes one container as long as it runs.
+
+    Args:
+        engine: to look into the container and to stop it.
+        box: the container; its ``started`` and ``ready`` are set here.
+        address: of the pod.
+        publish: called when one of them has changed.
+        event: records an Event: reason, message, type.
+        grace_s: seconds between SIGTERM and SIGKILL for a container that does not live.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        box: Box,
+        address: str,
+        publish: Callable[[], None],
+        event: Callable[[str, str, str], None],
+        grace_s: int,
+    ) -> None:
+        self._engine = engine
+        self._box = box
+        self._address = address
+        self._publish = publish
+        self._event = event
+        self._grace_s = grace_s
+
+    async def run(self) -> None:
+        """Judge until cancelled, or until the container is stopped for good reason."""
+        spec = self._box.spec
+        startup, readiness, liveness = (spec.get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness"))
+        if startup and not await self._becomes(startup, gives_up=True):
+            await self._kill("startup probe failed")
+            return
+        self._box.started = True
+        self._box.ready = not readiness
+        self._publish()
+        # the life of the container is judged as long as both do not end
+        watches = [self._life(liveness)] if liveness else []
+        watches += [self._readiness(readiness)] if readiness else []
+        await asyncio.gather(*watches)
+
+    async def _becomes(self, probe: Probe, *, gives_up: bool) -> bool:
+        """Ask until a probe succeeds; ``False`` when the time of its failure threshold is over."""
+        allowed = probes.period(probe) * int(probe.get("failureThreshold") or _FAILURES)
+        deadline = time.monotonic() + float(probe.get("initialDelaySeconds") or 0) + allowed
+        attempt = 0
+        while error := await self._ask(probe):
+            if gives_up and time.monotonic() > deadline:
+                self._event("Unhealthy", error, "Warning")
+                return False
+            await asyncio.sleep(probes.eager(probe, attempt))
+            attempt += 1
+        return True
+
+    async def _fails(self, probe: Probe) -> str:
+        """Ask until a probe has failed as often in a row as its threshold says; the last reason."""
+        failures, error = 0, ""
+        while failures < int(probe.get("failureThreshold") or _FAILURES):
+            await asyncio.sleep(probes.period(probe))
+            error = await self._ask(probe) or ""
+            failures = failures + 1 if error else 0
+        return error
+
+    async def _readiness(self, probe: Probe) -> None:
+        while True:
+            await self._becomes(probe, gives_up=False)
+            self._box.ready = True
+            self._publish()
+            error = await self._fails(probe)
+            self._box.ready = False
+            self._event("Unhealthy", f"Readiness probe failed: {error}", "Warning")
+            self._publish()
+
+    async def _life(self, probe: Probe) -> None:
+        await asyncio.sleep(float(probe.get("initialDelaySeconds") or 0))
+        await self._kill(f"liveness probe failed: {await self._fails(probe)}")
+
+    async def _kill(self, why: str) -> None:
+        self._event("Killing", f"Container {self._box.name} {why}, will be restarted", "Warning")
+        await self._engine.stop(self._box.id, self._grace_s)
+
+    async def _ask(self, probe: Probe) -> str | None:
+        return await probes.ask(self._engine, probe, container=self._box.id, spec=self._box.spec, address=self._address)

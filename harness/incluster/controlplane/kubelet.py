@@ -1,0 +1,103 @@
+"""All pods of the node: one worker each, and the output of their containers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, Mapping
+
+from harness.incluster.controlplane.box import Box
+from harness.incluster.controlplane.node import Node
+from harness.incluster.controlplane.pod import PodWorker
+from harness.incluster.controlplane.problems import bad_request
+from harness.incluster.controlplane.store import Change, Key, Manifest, key_of, now
+
+_NUMBER = re.compile("[0-9]{1,9}")
+
+
+class Kubelet:
+    """Starts a worker for every pod that appears in the store."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.workers: dict[Key, PodWorker] = {}
+        self._halted = False
+        node.store.listen(self._look)
+
+    def _look(self, change: Change) -> None:
+        if change.after["kind"] != "Pod":
+            return
+        key = key_of(change.after)
+        if change.what == "ADDED" and not self._halted:
+            self.workers[key] = PodWorker(self._node, change.after)
+        elif change.what == "DELETED":
+            self.workers.pop(key, None)
+
+    async def halt(self) -> None:
+        """Start and restart nothing any more: everything is about to be removed."""
+        self._halted = True
+        await asyncio.gather(*(worker.halt() for worker in list(self.workers.values())))
+
+    def delete(self, pod: Manifest, grace_s: int | None = None) -> asyncio.Future[object]:
+        """Mark a pod as being deleted and begin with it."""
+        key = key_of(pod)
+        if grace_s is None:
+            grace_s = int(pod["spec"].get("terminationGracePeriodSeconds", 30))
+        seconds = max(grace_s, 0)
+
+        def mark(copy: Manifest) -> None:
+            copy["metadata"].setdefault("deletionTimestamp", now())
+            copy["metadata"]["deletionGracePeriodSeconds"] = seconds
+
+        self._node.store.edit(key, mark)
+        return self.workers[key].delete(seconds)
+
+    def log(self, pod: Manifest, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        """Return the output of a container of a pod.
+
+        Args:
+            pod: the pod.
+            query: ``container``, ``follow``, ``tailLines``, ``timestamps``, ``sinceSeconds`` as in Kubernetes.
+
+        Raises:
+            StatusError: 400, the container is not known, not chosen or not created yet.
+        """
+        box = self._chosen(pod, query.get("container"))
+        if not box.id:
+            reason = (box.state.get("waiting") or {}).get("reason", "unknown")
+            raise bad_request(
+                f'container "{box.name}" in pod "{pod["metadata"]["name"]}" is waiting to start: {reason}'
+            )
+        if query.get("previous") == "true":
+            raise bad_request("the output of previous containers is not kept on the docker cluster")
+        wanted = {"follow": "true"} if query.get("follow") == "true" else {}
+        for parameter in ("tailLines", "sinceSeconds"):
+            if not _NUMBER.fullmatch(query.get(parameter) or "0"):
+                raise bad_request(f"invalid {parameter}: {query[parameter]!r}")
+        if query.get("tailLines"):
+            wanted["tail"] = query["tailLines"]
+        if query.get("timestamps") == "true":
+            wanted["timestamps"] = "true"
+        if query.get("sinceSeconds"):
+            wanted["since"] = str(int(time.time() - float(query["sinceSeconds"])))
+        return self._output(box.id, wanted)
+
+    async def _output(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(self._node.engine.logs(container, query)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def _chosen(self, pod: Manifest, name: str | None) -> Box:
+        worker = self.workers[key_of(pod)]
+        boxes = [*worker.boxes, *worker.init]
+        names = ", ".join(box.name for box in boxes)
+        if not name:
+            if len(worker.boxes) == 1:
+                return worker.boxes[0]
+            raise bad_request(f"a container name must be specified, choose one of: [{names}]")
+        for box in boxes:
+            if box.name == name:
+                return box
+        raise bad_request(f"container {name} is not valid for pod {pod['metadata']['name']}; it has: {names}")

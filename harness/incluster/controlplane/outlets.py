@@ -1,0 +1,115 @@
+"""What a pod with a way out, or with a port of the host, may not reach: the host itself and the harness.
+
+On the platform such a pod reaches the internet and the site's network, but not the cluster (services 3.4). On an
+engine the host is one hop away, so its addresses and all networks of the engine are closed one by one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+from harness.incluster.controlplane.guard import Rule
+
+# this network, link-local addresses (where clouds keep credentials), multicast and broadcast: neighbours of the host
+_NEVER: Final = ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
+_SITE: Final = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+_EVERYTHING: Final = "0.0.0.0/0"
+# the networks of the harness have no IPv6
+_EVERYTHING_V6: Final = "::/0"
+_DNS: Final = 53
+_LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\s+/32 host LOCAL")
+_NAMESERVER = re.compile(r"^nameserver\s+(\S+)\s*$", re.MULTILINE)
+
+SURVEY: Final = ["cat", "/proc/net/fib_trie", "/etc/resolv.conf"]
+"""What is run in the host's network so that :meth:`Host.read` can say what it is."""
+
+
+class Host(NamedTuple):
+    """The engine's host in its networks.
+
+    Attributes:
+        addresses: its own, those of loopback left out.
+        resolvers: who answers the engine's questions for names.
+    """
+
+    addresses: frozenset[str]
+    resolvers: frozenset[str]
+
+    @classmethod
+    def read(cls, survey: str) -> Host:
+        """Return what the output of :data:`SURVEY` says."""
+        found = {address for address in _LOCAL.findall(survey) if not ipaddress.ip_address(address).is_loopback}
+        servers = {text for text in _NAMESERVER.findall(survey) if _is_outside(text)}
+        return cls(frozenset(found), frozenset(servers))
+
+
+class Network(NamedTuple):
+    """A network of the engine: its IPv4 prefix, and the address that the host has or would have on it."""
+
+    prefix: str
+    gateway: str
+
+
+class Outlet(NamedTuple):
+    """A pod's place on the network that leads out.
+
+    Attributes:
+        gateway: address of the host on it.
+        way_out: the pod has the label; otherwise it is there for its published ports only.
+        ports: protocol and number of those.
+    """
+
+    gateway: str
+    way_out: bool
+    ports: tuple[tuple[str, int], ...]
+
+
+def rules(
+    outlet: Outlet, host: Host, *, joined: Collection[Network], others: Iterable[Network], site: bool
+) -> list[Rule]:
+    """Return what the pod's network is guarded by.
+
+    Args:
+        outlet: the pod's place.
+        host: the engine's host.
+        joined: networks without a way out on which the pod is.
+        others: all networks of the engine.
+        site: whether private addresses of the site may be reached.
+    """
+    found = [Rule(f"{network.gateway}/32") for network in joined if network.gateway]
+    found += [Rule(network.prefix, allowed=True) for network in joined]
+    # the host's end of a connection to a published port
+    found += [Rule(f"{outlet.gateway}/32", True, protocol, source_port=port) for protocol, port in outlet.ports]
+    if outlet.way_out:
+        found += [
+            Rule(f"{server}/32", True, protocol, port=_DNS)
+            for server in sorted(host.resolvers)
+            for protocol in ("udp", "tcp")
+        ]
+        closed = [
+            *_NEVER,
+            *sorted(f"{address}/32" for address in host.addresses),
+            *sorted({network.prefix for network in others}),
+        ]
+        found += [Rule(prefix) for prefix in (*closed, *(() if site else _SITE))]
+    else:
+        found.append(Rule(_EVERYTHING))
+    return [*found, Rule(_EVERYTHING_V6)]
+
+
+def networks_of(record: dict[str, Any]) -> list[Network]:
+    """Return the IPv4 networks in the engine's record of a network."""
+    entries = (record.get("IPAM") or {}).get("Config") or ()
+    found = [Network(str(entry.get("Subnet") or ""), str(entry.get("Gateway") or "")) for entry in entries]
+    return [network for network in found if network.prefix and ":" not in network.prefix]
+
+
+def _is_outside(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return address.version == 4 and not address.is_loopback

@@ -1,0 +1,358 @@
+"""The life of one pod on the Docker engine, from its creation to its removal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from harness.incluster.controlplane import outside
+from harness.incluster.controlplane.box import Box, fresh_status
+from harness.incluster.controlplane.engine import EngineCallError
+from harness.incluster.controlplane.helper import wrong_mounts
+from harness.incluster.controlplane.judge import Judge
+from harness.incluster.controlplane.mounted import Mounted
+from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, Plan
+from harness.incluster.controlplane.node import LOG, Node
+from harness.incluster.controlplane.podnetwork import PodNetwork
+from harness.incluster.controlplane.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
+from harness.incluster.controlplane.problems import NotReadyError
+from harness.incluster.controlplane.store import Key, Manifest, key_of, now
+from harness.incluster.controlplane.translate import container_body, devices, memory_limit
+from harness.incluster.controlplane.variables import needs_address
+from harness.incluster.controlplane.volumes import Source
+
+# a container that ran for so long begins with the shortest back-off again
+_HEALTHY_S = 60.0
+# everything else waits for what belongs to the platform
+_PLATFORM_BACK_OFF_MOST_S = 4.0
+MEMORY_ANNOTATION = "kaapana-harness/max-memory-bytes"
+WRITTEN_ANNOTATION = "kaapana-harness/written-bytes"
+FILES_ANNOTATION = "kaapana-harness/written-files"
+
+
+class PodWorker:
+    """Runs one pod.
+
+    Args:
+        node: the parts of the control plane.
+        pod: the pod as it was created.
+    """
+
+    def __init__(self, node: Node, pod: Manifest) -> None:
+        self._node = node
+        self._pod = pod
+        self.key: Key = key_of(pod)
+        first = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
+        self.init = [Box(spec, "PodInitializing") for spec in pod["spec"].get("initContainers") or ()]
+        self.boxes = [Box(spec, first) for spec in pod["spec"]["containers"]]
+        self._sources: dict[str, Source] = {}
+        self._facts: dict[str, Any] = {"phase": "Pending", "initialized": not self.init, "start_time": now()}
+        self._network = PodNetwork(node, pod, self._publish)
+        self._preparation = Preparation(node, pod, publish=self._publish, warn=self._warn)
+        self._most_memory = 0
+        self._written = 0
+        self._evicted = ""
+        self._most_back_off_s = (
+            _PLATFORM_BACK_OFF_MOST_S if self.key.namespace in PLATFORM_NAMESPACES else BACK_OFF_MOST_S
+        )
+        self._pending: set[asyncio.Task[Any]] = set()
+        self._deletion: asyncio.Task[Any] | None = None
+        self._task = node.spawn(self._run(), f"pod {self.key.namespace}/{self.key.name}")
+
+    @property
+    def address(self) -> str:
+        """IP address of the pod, empty until it is known."""
+        return self._network.address
+
+    # -- the whole pod ---------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        limit = self._pod["spec"].get("activeDeadlineSeconds")
+        try:
+            await asyncio.wait_for(self._live(), float(limit) if limit is not None else None)
+        except asyncio.TimeoutError:
+            await self._stop_all(0)
+            reason = "DeadlineExceeded"
+            self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")
+        except Exception as error:
+            # whatever it was, the pod must not stay pending without a word
+            LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
+            self._warn("Failed", str(error))
+            self._finish("Failed", "Error", str(error))
+
+    async def _live(self) -> None:
+        if unscheduled := self._unschedulable():
+            self._facts["unscheduled"] = unscheduled
+            self._publish()
+            self._warn("FailedScheduling", unscheduled)
+            # the node never changes, so this pod stays as it is until it is deleted
+            await asyncio.Event().wait()
+        self._sources = await self._preparation.volumes((*self.init, *self.boxes))
+        if len(self.boxes) > 1 or needs_address(self._pod) or self._network.needs_guard():
+            await self._undisturbed(self._network.start_sandbox(self._name("network", 0)))
+        for box in self.init:
+            if not await self._keep(box, init=True):
+                self._finish("Failed")
+                return
+        self._facts["initialized"] = True
+        results = await asyncio.gather(*(self._keep(box, init=False) for box in self.boxes))
+        self._finish("Succeeded" if all(results) else "Failed")
+
+    def _unschedulable(self) -> str:
+        """Return why the only node does not take the pod; empty when it does."""
+        spec, node = self._pod["spec"], self._node.manifest()
+        for label, value in (spec.get("nodeSelector") or {}).items():
+            if node["metadata"]["labels"].get(label) != value:
+                return f"0/1 nodes are available: 1 node(s) didn't match Pod's node selector ({label}={value})"
+        if any(devices(box.spec) for box in self.boxes) and not self._node.gpu:
+            return "0/1 nodes are available: 1 Insufficient nvidia.com/gpu (the engine has no NVIDIA runtime)"
+        return ""
+
+    # -- one container ---------------------------------------------------------------------------------------
+
+    async def _keep(self, box: Box, *, init: bool) -> bool:
+        """Run a container as often as the restart policy says; whether it has succeeded in the end."""
+        policy = self._pod["spec"]["restartPolicy"]
+        delay = 0.0
+        while True:
+            started = time.monotonic()
+            code = await self._run_once(box, init=init)
+            if code == 0 and (init or policy != "Always"):
+                return True
+            if policy == "Never":
+                return False
+            if time.monotonic() - started > _HEALTHY_S:
+                delay = 0.0
+            box.last, box.restarts = box.state, box.restarts + 1
+            if delay:
+                message = f"back-off {delay:g}s restarting failed container={box.name} pod={self.key.name}"
+                box.wait("CrashLoopBackOff", message)
+                self._warn("BackOff", message)
+            self._publish()
+            await asyncio.sleep(delay)
+            delay = min(max(BACK_OFF_S, 2 * delay), self._most_back_off_s)
+
+    async def _run_once(self, box: Box, *, init: bool) -> int:
+        """Create, start and follow one container; its exit code."""
+        delay = BACK_OFF_S
+        while True:
+            await self._preparation.image(box)
+            variables = await self._preparation.variables(box, self.address)
+            try:
+                error = await self._undisturbed(self._launch(box, variables, init=init))
+                break
+            except (EngineCallError, NotReadyError) as refusal:
+                box.wait("CreateContainerError", str(refusal))
+                self._warn("Failed", f"Error: {refusal}")
+                self._publish()
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, BACK_OFF_MOST_S)
+        if error is not None:
+            box.not_started(error)
+            self._warn("Failed", f"Error: {error}")
+            self._publish()
+            return 128
+        self._node.meter.watch(box.id)
+        box.run()
+        watch = None
+        if any(box.spec.get(kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")):
+            judge = Judge(self._node.engine, box, self.address, self._publish, self._event, self._grace())
+            watch = self._node.spawn(judge.run(), f"probes of {box.name}")
+        else:
+            box.ready = box.started = True
+        self._publish()
+        try:
+            code = await self._exit(box)
+            self._network.ended()
+        finally:
+            if watch:
+                watch.cancel()
+            most = self._node.meter.end(box.id)
+            self._most_memory = max(self._most_memory, most or 0)
+        self._publish()
+        return code
+
+    async def _launch(self, box: Box, variables: dict[str, str], *, init: bool) -> str | None:
+        """Create and start the container; the engine's words when it cannot be started.
+
+        Raises:
+            EngineCallError, NotReadyError: it cannot even be created.
+        """
+        node = self._node
+        if box.id:
+            await node.engine.remove(box.id)
+            box.id = ""
+        mounts = node.volumes.mounts(self._pod, box.spec, self._sources, memory_limit(box.spec))
+        async with node.slots, self._network.lock:
+            network = self._network.for_container(init=init)
+            body = container_body(
+                node.config,
+                self._pod,
+                box.spec,
+                image=box.image_id,
+                variables=variables,
+                mounts=mounts,
+                network=network,
+                networks=node.networks,
+                raw_sockets=not self._network.guarded,
+            )
+            box.id = await node.engine.create(self._name(box.name, box.restarts), body)
+            if isinstance(network, Plan):
+                await node.networks.attach(box.id, network)
+                self._network.expect(box.id)
+            try:
+                await node.engine.start(box.id)
+            except EngineCallError as refusal:
+                if "port is already allocated" in refusal.message:
+                    self._network.forget_ports()
+                    raise
+                return refusal.message
+            if mounts.compared and (wrong := await self._look_at_mounts(box.id, mounts.compared)):
+                await node.engine.remove(box.id)
+                box.id = ""
+                return wrong
+            if isinstance(network, Plan):
+                await self._network.joined(box.id)
+        return None
+
+    async def _look_at_mounts(self, container: str, wanted: Mapping[str, Mounted]) -> str:
+        node = self._node
+        return await wrong_mounts(node.engine, node.config, node.sandbox_image, container, wanted)
+
+    async def _exit(self, box: Box) -> int:
+        """Wait for the end of a container and note how it ended."""
+        engine = self._node.engine
+        record: dict[str, Any] | None
+        while True:
+            try:
+                code = await engine.wait(box.id)
+                record = await engine.inspect(box.id, size=True)
+            except EngineCallError as problem:
+                if problem.status == 404:
+                    code, record = 137, None
+                    break
+                # the engine went away or restarts: it knows better when it is back
+                await asyncio.sleep(1.0)
+                continue
+            if not record["State"]["Running"]:
+                code = int(record["State"]["ExitCode"])
+                break
+        box.end(record, code)
+        written = int((record or {}).get("SizeRw") or 0)
+        if written >= outside.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
+            self._written += written
+            self._node.spawn(self._look_outside(box.id), f"files of {self.key.name}")
+        return code
+
+    async def _look_outside(self, container: str) -> None:
+        """Name what a container has written outside of its volumes, after its end: the engine takes its time."""
+        with contextlib.suppress(EngineCallError):  # it is gone: then nobody wants to know
+            found = outside.of_interest(await self._node.engine.changes(container))
+
+            def change(pod: Manifest) -> None:
+                pod["metadata"].setdefault("annotations", {})[FILES_ANNOTATION] = json.dumps(found)
+
+            self._node.store.edit(self.key, change)
+
+    # -- Services that come and go -----------------------------------------------------------------------------
+
+    async def replan(self) -> bool:
+        """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
+        async with self._network.lock:
+            if self._facts["phase"] in ("Succeeded", "Failed"):
+                return True
+            return await self._network.replan()
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def delete(self, grace_s: int) -> asyncio.Task[Any]:
+        """Stop and remove everything of the pod, then the pod itself; a second call may only hasten it."""
+        if self._deletion is None:
+            self._deletion = self._node.spawn(self._delete(grace_s), f"deletion of {self.key.name}")
+        elif grace_s == 0:
+            self._node.spawn(self._stop_all(0), f"killing of {self.key.name}")
+        return self._deletion
+
+    async def evict(self, why: str) -> None:
+        """End the pod because the node runs out of something; it stays, failed, as on Kubernetes."""
+        self._evicted = why
+        self._warn("Evicted", why)
+        await self._stop_all(0)
+
+    @property
+    def is_task(self) -> bool:
+        """Whether the pod does its work once and belongs to nothing that would make another."""
+        return self._pod["spec"]["restartPolicy"] == "Never" and not self._pod["metadata"].get("ownerReferences")
+
+    @property
+    def containers(self) -> list[str]:
+        """The engine's ids of the containers that run."""
+        return [box.id for box in (*self.init, *self.boxes) if "running" in box.state]
+
+    async def halt(self) -> None:
+        """Start nothing any more; a container that is just being created is known when this returns."""
+        self._task.cancel()
+        await asyncio.gather(self._task, *self._pending, return_exceptions=True)
+
+    async def _delete(self, grace_s: int) -> None:
+        await self.halt()
+        await self._network.leave()
+        await self._stop_all(grace_s)
+        boxes = [box.id for box in (*self.init, *self.boxes) if box.id]
+        await asyncio.gather(*(self._node.engine.remove(container) for container in boxes))
+        await self._network.remove_sandbox()
+        for box in (*self.init, *self.boxes):
+            self._node.meter.end(box.id)
+        await asyncio.to_thread(shutil.rmtree, self._node.volumes.home(self._pod), True)
+        self._node.store.remove(self.key)
+
+    async def _stop_all(self, grace_s: int) -> None:
+        await asyncio.gather(*(self._node.engine.stop(container, grace_s) for container in self.containers))
+
+    def _grace(self) -> int:
+        return int(self._pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _finish(self, phase: str, reason: str = "", message: str = "") -> None:
+        if self._evicted and phase == "Failed":
+            reason, message = "Evicted", self._evicted
+        self._facts.update(phase=phase, reason=reason, message=message)
+        self._publish()
+        self._node.spawn(self._network.remove_sandbox(), "removal of a pod's network")
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        if self._facts["phase"] == "Pending" and all(box.ever_ran for box in self.boxes):
+            self._facts["phase"] = "Running"
+
+        def change(pod: Manifest) -> None:
+            pod["status"] = fresh_status(pod, self.boxes, self.init, address=self.address, **self._facts)
+            pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
+            if self._most_memory:
+                annotations = pod["metadata"].setdefault("annotations", {})
+                annotations[MEMORY_ANNOTATION] = str(self._most_memory)
+            if self._written:
+                pod["metadata"].setdefault("annotations", {})[WRITTEN_ANNOTATION] = str(self._written)
+
+        self._node.store.edit(self.key, change)
+
+    def _event(self, reason: str, message: str, kind: str = "Normal") -> None:
+        self._node.event(self._pod, reason, message, kind)
+
+    def _warn(self, reason: str, message: str) -> None:
+        self._event(reason, message, "Warning")
+
+    def _name(self, container: str, attempt: int) -> str:
+        return f"{self._node.config.prefix}_{self.key.namespace}_{self.key.name}_{container}_{attempt}"
+
+    async def _undisturbed(self, work: Any) -> Any:
+        """Finish something even when the pod is deleted meanwhile: half a creation could not be undone."""
+        task = asyncio.ensure_future(work)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return await asyncio.shield(task)

@@ -1,0 +1,182 @@
+"""The networks of one pod: who holds them, its address, and the ports of Services that are published for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from harness.incluster.controlplane import guard
+from harness.incluster.controlplane.config import LABEL_ROLE
+from harness.incluster.controlplane.engine import EngineCallError
+from harness.incluster.controlplane.helper import output_of
+from harness.incluster.controlplane.networks import Plan
+from harness.incluster.controlplane.node import Node
+from harness.incluster.controlplane.outlets import SURVEY, Host
+from harness.incluster.controlplane.store import Key, Manifest, key_of
+from harness.incluster.controlplane.translate import network_body
+from harness.wire.names import LABEL_NETWORK_EXTERNAL
+
+_GUARD_S = 60.0
+
+
+class PodNetwork:
+    """The pod's place in the networks. Whoever changes it holds ``lock``.
+
+    Args:
+        node: the parts of the control plane.
+        pod: the pod as it was created.
+        on_change: called when the pod has got other names or another address while it runs.
+
+    Attributes:
+        address: IP address of the pod, empty until it is known.
+        guarded: rules say what the pod may not reach; they are there before its first container starts.
+        sandbox: the container that only holds the network, empty when one of the pod's own containers does.
+    """
+
+    def __init__(self, node: Node, pod: Manifest, on_change: Callable[[], None]) -> None:
+        self._node = node
+        self._pod = pod
+        self._on_change = on_change
+        self.lock = asyncio.Lock()
+        self.address = ""
+        self.sandbox = ""
+        self.guarded = False
+        self._plan = Plan({})
+        # the container whose network is the pod's, while it runs
+        self._owner = ""
+        self._unknown: set[str] = set()
+
+    async def start_sandbox(self, name: str) -> None:
+        """Start a container that only holds the network, so that those of the pod can come and go."""
+        node = self._node
+        async with self.lock:
+            self._plan = node.networks.plan(self._pod)
+            host: dict[str, Any] = {
+                "PidsLimit": 16,
+                "CapDrop": ["ALL"],
+                "ReadonlyRootfs": True,
+                "SecurityOpt": ["no-new-privileges"],
+            }
+            self.guarded = self._plan.guarded
+            if self.guarded:
+                # for the rules about this network; no container of the pod runs in here
+                host["CapAdd"] = ["NET_ADMIN"]
+                await node.networks.open_out()
+            body = {
+                "Image": self._node.sandbox_image,
+                "Entrypoint": ["sleep", "infinity"],
+                "Cmd": [],
+                "User": "0",
+                "Labels": {**self._node.config.labels, LABEL_ROLE: "sandbox"},
+                "HostConfig": host,
+            } | network_body(self._pod, self._plan, self._node.networks, host)
+            self.sandbox = await self._node.engine.create(name, body)
+            self.expect(self.sandbox)
+            await self._node.networks.attach(self.sandbox, self._plan)
+            await self._node.engine.start(self.sandbox)
+            if self.guarded:
+                await self._guard(name)
+            await self.joined(self.sandbox)
+
+    def needs_guard(self) -> bool:
+        """Return whether the pod may only start in a network that has been guarded before."""
+        return self._node.networks.plan(self._pod).guarded
+
+    async def _guard(self, name: str) -> None:
+        node = self._node
+        # for every pod again: addresses of a host come and go
+        place = {"NetworkMode": "host", "UsernsMode": "host"}
+        survey = await output_of(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
+        rules = await node.networks.guard(self._plan, Host.read(survey))
+        command = ["python", "-m", guard.__name__, json.dumps(rules)]
+        code, said = await node.engine.execute(self.sandbox, command, _GUARD_S)
+        if code:
+            raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {said or 'no reason'}")
+
+    def for_container(self, *, init: bool) -> Plan | str:
+        """Return what a container is created with: the sandbox that it joins, or a plan of its own."""
+        if self.sandbox:
+            return self.sandbox
+        plan = self._node.networks.plan(self._pod)
+        if init:
+            # an init container is no end point of a Service
+            plan = Plan(dict.fromkeys(plan.endpoints, ()))
+        self._plan = plan
+        return plan
+
+    async def joined(self, container: str) -> None:
+        """Note the address and the published ports of the container that owns the pod's network."""
+        record = await self._node.engine.inspect(container)
+        self._owner = container
+        if address := self._node.networks.address_in(record, self._plan):
+            self.address = address
+            self._node.questions.listen(address, self._unknown_name)
+        bound = record["NetworkSettings"]["Ports"] or {}
+        for port in self._plan.published:
+            binding = bound.get(f"{port.port}/{port.protocol}")
+            if binding:
+                self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
+
+    def _unknown_name(self, name: str) -> None:
+        """The pod has asked for a name that no Service has: worth an Event, once for each name."""
+        if name in self._unknown or self._node.store.find(*key_of(self._pod)) is None:
+            return
+        self._unknown.add(name)
+        message = (
+            f"{name} does not resolve: no Service has this name, and without the label"
+            f" {LABEL_NETWORK_EXTERNAL}=true a pod does not reach the internet"
+        )
+        self._node.event(self._pod, "UnknownName", message, "Warning")
+
+    def expect(self, container: str) -> None:
+        """A container that will have the pod's address is about to start."""
+        self._node.questions.expect(container, self._unknown_name)
+
+    def ended(self) -> None:
+        """A container of the pod has ended; if it had the pod's address, the engine gives that to another."""
+        if not self.sandbox:
+            self._node.questions.forget(self._unknown_name)
+
+    def forget_ports(self) -> None:
+        """Give the ports of the engine's host up, so that others are chosen."""
+        for port in self._plan.published:
+            self._set_port(port.service, port.index, 0)
+
+    def _set_port(self, service: str, index: int, number: int) -> None:
+        def change(manifest: Manifest) -> None:
+            entry = manifest["spec"]["ports"][index]
+            entry.pop("nodePort", None)
+            if number:
+                entry["nodePort"] = number
+
+        self._node.store.edit(Key("Service", key_of(self._pod).namespace, service), change)
+
+    async def replan(self) -> bool:
+        """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
+        if not self._owner:
+            return True
+        plan = self._node.networks.plan(self._pod)
+        published = {(port.port, port.protocol) for port in self._plan.published}
+        if {(port.port, port.protocol) for port in plan.published} - published:
+            return False
+        if plan.endpoints != self._plan.endpoints:
+            await self._node.networks.change(self._owner, self._plan, plan)
+            self._plan = plan
+            await self.joined(self._owner)
+            self._on_change()
+        return True
+
+    async def leave(self) -> None:
+        """Change nothing any more: an engine that removes and connects a container at once loses count of it."""
+        async with self.lock:
+            self._owner = ""
+
+    async def remove_sandbox(self) -> None:
+        """Remove the container that held the network, if there is one, but not while it is being connected."""
+        async with self.lock:
+            self._owner = ""
+            self._node.questions.forget(self._unknown_name)
+            if self.sandbox:
+                await self._node.engine.remove(self.sandbox)

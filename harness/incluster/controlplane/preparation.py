@@ -1,0 +1,126 @@
+"""Prepare what the containers of a pod need before they can be created; wait for each as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.incluster.controlplane.box import Box
+from harness.incluster.controlplane.images import PullError
+from harness.incluster.controlplane.node import Node
+from harness.incluster.controlplane.problems import NotReadyError
+from harness.incluster.controlplane.store import Manifest
+from harness.incluster.controlplane.variables import ConfigError, variables_of
+from harness.incluster.controlplane.volumes import Source
+from harness.kube import pullsecrets
+
+# seconds before the second attempt; doubled each time
+BACK_OFF_S = 1.0
+BACK_OFF_MOST_S = 60.0
+
+
+class Preparation:
+    """Volumes, images and variables of one pod. What is waited for stands in the status and in an event.
+
+    Args:
+        node: the parts of the control plane.
+        pod: the pod as it was created.
+        publish: writes the pod's status.
+        warn: writes an event: reason and message.
+    """
+
+    def __init__(
+        self, node: Node, pod: Manifest, *, publish: Callable[[], None], warn: Callable[[str, str], None]
+    ) -> None:
+        self._node = node
+        self._pod = pod
+        self._publish = publish
+        self._warn = warn
+        self._told_of_secrets = False
+
+    async def volumes(self, boxes: Sequence[Box]) -> dict[str, Source]:
+        """Return the pod's volumes by name."""
+        told = ""
+        while True:
+            try:
+                return self._node.volumes.sources(self._pod)
+            except NotReadyError as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._warn("FailedMount", told)
+                    for box in boxes:
+                        box.wait("ContainerCreating", told)
+                    self._publish()
+            await self._node.next_configuration()
+
+    async def image(self, box: Box) -> None:
+        """Set ``box.image_id``."""
+        delay = BACK_OFF_S
+        while True:
+            # each attempt with what the secrets say now
+            secrets = pullsecrets.examine(self._pod, box.spec["image"], self._secret)
+            self._warn_of_pull_secrets([secret.name for secret in secrets if not secret.exists])
+            try:
+                box.image_id = await self._node.images.resolve(
+                    box.spec["image"], box.spec.get("imagePullPolicy"), secrets
+                )
+                if error := await self._must_not_be_root(box):
+                    raise PullError("CreateContainerConfigError", error)
+                return
+            except PullError as refusal:
+                box.wait(refusal.reason, refusal.message)
+                self._warn("Failed", f"Failed to pull image: {refusal.message}")
+                self._publish()
+            await asyncio.sleep(delay)
+            if box.state["waiting"]["reason"] == "ErrImagePull":
+                box.wait("ImagePullBackOff", f"Back-off pulling image {box.spec['image']!r}: {_refusal_of(box)}")
+                self._publish()
+            delay = min(2 * delay, BACK_OFF_MOST_S)
+
+    def _secret(self, namespace: str, name: str) -> Manifest | None:
+        return self._node.store.find("Secret", namespace, name)
+
+    def _warn_of_pull_secrets(self, missing: Sequence[str]) -> None:
+        """As a kubelet does: a pull secret that does not exist is an event, and the pull is tried without it."""
+        if missing and not self._told_of_secrets:
+            self._told_of_secrets = True
+            self._warn(
+                "FailedToRetrieveImagePullSecret",
+                f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may "
+                "not succeed.",
+            )
+
+    async def _must_not_be_root(self, box: Box) -> str:
+        context: dict[str, Any] = {
+            **(self._pod["spec"].get("securityContext") or {}),
+            **(box.spec.get("securityContext") or {}),
+        }
+        if not context.get("runAsNonRoot"):
+            return ""
+        user = context.get("runAsUser")
+        if user is None:
+            record = await self._node.engine.call("GET", f"/images/{box.image_id}/json")
+            user = (record["Config"].get("User") or "0").split(":")[0]
+        if str(user) in ("0", "root"):
+            return "container has runAsNonRoot and image will run as root"
+        return ""
+
+    async def variables(self, box: Box, address: str) -> dict[str, str]:
+        """Environment variables of a container; ``address`` is the pod's."""
+        told = ""
+        while True:
+            try:
+                return variables_of(self._node.store, self._pod, box.spec, address)
+            except ConfigError as error:
+                if str(error) != told:
+                    told = str(error)
+                    box.wait("CreateContainerConfigError", told)
+                    self._warn("Failed", f"Error: {told}")
+                    self._publish()
+            await self._node.next_configuration()
+
+
+def _refusal_of(box: Box) -> str:
+    """Return the message with which a container waits."""
+    return str(box.state["waiting"].get("message", ""))

@@ -1,0 +1,72 @@
+"""Which pod asks for a name that no Service has.
+
+A program may ask before the address of its pod is known here, as the engine is asked for that after the start. Then the
+engine is asked who has the address, while the program waits for its answer: what it asks is noted before it can end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from harness.incluster.controlplane.engine import EngineCallError
+
+_SEARCHED = ".cluster.local"
+# questions for whose asker the engine is asked, at a time; more are answered without a note
+_MOST_WAITING = 200
+
+OnName = Callable[[str], None]
+
+
+class Questions:
+    """The questions of all pods.
+
+    Args:
+        holders: says which container has an address now, by address.
+    """
+
+    def __init__(self, holders: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        self._holders = holders
+        self._by_container: dict[str, OnName] = {}
+        self._by_address: dict[str, OnName] = {}
+        self._looking = asyncio.Lock()
+        self._waiting = 0
+
+    async def ask(self, address: str, name: str) -> None:
+        """Note that somebody asks for a name; returns when that is noted."""
+        if name.endswith(_SEARCHED):
+            # the resolver in the pod also tries a name below the cluster's domains
+            return
+        if on_name := self._by_address.get(address) or await self._find(address):
+            on_name(name)
+
+    async def _find(self, address: str) -> OnName | None:
+        if self._waiting >= _MOST_WAITING:
+            return None
+        self._waiting += 1
+        try:
+            async with self._looking:
+                if address not in self._by_address:
+                    container = (await self._holders()).get(address, "")
+                    if on_name := self._by_container.get(container):
+                        self._by_address[address] = on_name
+        except EngineCallError:
+            # the engine is going, and the pod with it
+            return None
+        finally:
+            self._waiting -= 1
+        return self._by_address.get(address)
+
+    def expect(self, container: str, on_name: OnName) -> None:
+        """A container that will have an address of its own is about to start."""
+        self._by_container[container] = on_name
+
+    def listen(self, address: str, on_name: OnName) -> None:
+        """The address of a container has become known."""
+        self._by_address[address] = on_name
+
+    def forget(self, on_name: OnName) -> None:
+        """The containers of a pod have ended: the engine gives their addresses to others."""
+        for known in (self._by_container, self._by_address):
+            for key in [key for key, value in known.items() if value == on_name]:
+                del known[key]

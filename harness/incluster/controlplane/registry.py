@@ -1,0 +1,83 @@
+"""The environment's registry as a node asks it: with the logins of a pod, and under every name that it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.incluster.controlplane.http import Reply, fetch
+from harness.kube.pullsecrets import Login
+
+_ACCEPT = ", ".join(
+    (
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+    )
+)
+_REGISTRY_S = 10.0
+
+
+class ServedName(NamedTuple):
+    """A name whose images are in this registry.
+
+    Attributes:
+        prefix: what the repositories of its host begin with here; empty for the registry's own name.
+        login: for pods that have none; ``None``: they need one.
+    """
+
+    prefix: str
+    login: Login | None = None
+
+    def place(self, reference: str) -> str:
+        """Return the reference as this registry knows it, without a host."""
+        _, _, rest = reference.partition("/")
+        return f"{self.prefix}/{rest}" if self.prefix else rest
+
+
+class Registry:
+    """Where the images of some names really are.
+
+    Attributes:
+        address: ``host:port`` in references, under which the engine reaches it too; empty as long as there is none.
+        internal: URL of its API, for this process.
+        served: further names, ``host[:port]`` or with a path behind it.
+    """
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.internal = ""
+        self.served: dict[str, ServedName] = {}
+
+    def repositories_of(self, repositories: Sequence[str], served: ServedName) -> list[str]:
+        """Return those repositories that are under a name, as references have them, sorted."""
+        if served.prefix:
+            start = f"{served.prefix}/"
+            return sorted(name.removeprefix(start) for name in repositories if name.startswith(start))
+        others = tuple(f"{other.prefix}/" for other in self.served.values())
+        return sorted(name for name in repositories if not name.startswith(others))
+
+    def find(self, reference: str) -> ServedName | None:
+        """Under which name this registry has an image; ``None`` for an image of another registry."""
+        if not self.address:
+            return None
+        if reference.startswith(f"{self.address}/"):
+            return ServedName("")
+        return next((entry for name, entry in self.served.items() if reference.startswith(f"{name}/")), None)
+
+    async def ask(self, path: str, logins: Sequence[Login]) -> Reply:
+        """The answer to the first login that is accepted, or to the last one. Without any it is asked all the same.
+
+        Raises:
+            OSError: no answer.
+        """
+        reply = None
+        tried: Sequence[Login | None] = logins or [None]
+        for login in tried:
+            headers = {"Accept": _ACCEPT, **({"Authorization": login.basic} if login else {})}
+            reply = await fetch("GET", self.internal + path, headers=headers, timeout_s=_REGISTRY_S)
+            if reply.status != 401:
+                break
+        assert reply is not None
+        return reply

@@ -1,0 +1,79 @@
+"""What runs in containers stands apart from what runs on the host, and an image has all that its code imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.images.catalogue import CATALOGUE
+from harness.images.site import SiteSettings
+
+PACKAGE = Path(harness.__file__).parent
+SHARED = ("harness.geometry", "harness.kube", "harness.wire")
+CODE = "code/"
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that a module imports of the harness, wherever it does; ``from a import b`` as ``a.b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports of the harness are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (name for name in names if name.split(".")[0] == "harness")
+
+
+def _imports_when_loaded(tree: ast.Module) -> Iterator[str]:
+    """As ``_imports``, without those that a function makes when it is called."""
+    for statement in tree.body:
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from _imports(statement)
+
+
+def _below(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("side", ["incluster", *(name.removeprefix("harness.") for name in SHARED)])
+def test_what_runs_in_containers_imports_nothing_of_the_host_side(side: str) -> None:
+    modules = sorted((PACKAGE / side).rglob("*.py"))
+    assert modules
+    known = ("harness.incluster", *SHARED) if side == "incluster" else SHARED
+    strangers = []
+    for path in modules:
+        tree = ast.parse(path.read_bytes())
+        # the client reads a kubeconfig on the host alone, and loads what that takes when it does
+        imported = _imports(tree) if side == "incluster" else _imports_when_loaded(tree)
+        strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if not _below(name, *known)]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("image", ["services", "processing", "airflow"])
+def test_an_image_has_every_module_that_its_code_imports(image: str) -> None:
+    entries = CATALOGUE[image].context(SiteSettings()).entries
+    code = {name.removeprefix(CODE): entry for name, entry in entries.items() if name.startswith(CODE)}
+    missing = []
+    for name, entry in code.items():
+        # the package itself loads its public names when one is used, which happens on the host alone
+        if name.endswith(".py") and name != "harness/__init__.py":
+            tree = ast.parse(entry.read())
+            shared = _below(name.replace("/", "."), *SHARED)
+            for module in _imports_when_loaded(tree) if shared else _imports(tree):
+                if (file := _file(module)) not in code:
+                    missing.append(f"{name} imports {module}, which is in {file}")
+    assert missing == []
+
+
+def _file(name: str) -> str:
+    """Return the file of an imported name: its own if it is a module, otherwise that of the module it stands in."""
+    for module in (name, name.rpartition(".")[0]):
+        path = module.replace(".", "/")
+        for file in (f"{path}.py", f"{path}/__init__.py"):
+            if (PACKAGE.parent / file).is_file():
+                return file
+    return name
