@@ -31,7 +31,7 @@ class Spec:
         name: key in the catalogue.
         folder: its folder beside this module, with ``Dockerfile`` and perhaps ``Dockerfile.pulled``.
         parent: the image that it is built on.
-        identity: the images whose ids enter the hash; the parent by default. An image that does not depend on
+        identity: the images whose content enters the hash; the parent by default. An image that does not depend on
             the site's settings names one further down, so that a new certificate does not build it again.
         code: entries from the installed package.
         buildargs: ARG values that matter for the content.

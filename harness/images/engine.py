@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import re
@@ -137,6 +138,16 @@ def id_of(engine: APIClient, name: str, reference: str) -> str:
 def image_labels(image: dict[str, Any]) -> dict[str, str]:
     """Return the labels of an inspected image."""
     return dict((image.get("Config") or {}).get("Labels") or {})
+
+
+def identity(image: dict[str, Any]) -> str:
+    """Return a digest of what an inspected image is: the same in every engine, whatever it calls the image.
+
+    The id is another one in an engine with containerd's store, and after an archive has passed through one.
+    """
+    configuration = image.get("Config") or {}
+    said = [configuration.get(key) or None for key in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir")]
+    return hashlib.sha256(json.dumps([layers(image), *said]).encode()).hexdigest()
 
 
 def layers(image: dict[str, Any]) -> tuple[str, ...]:

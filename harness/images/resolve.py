@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.doctor import preflight
 from harness.errors import ImageError
@@ -38,10 +38,11 @@ _said: set[str] = set()
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """An image that exists: its tag and the engine's id."""
+    """An image that exists: its tag, the engine's id, and what it is by :func:`engine.identity`."""
 
     tag: str
     id: str
+    identity: str
 
 
 def ensure(name: str, *, settings: Settings, on_progress: OnProgress = quiet) -> str:
@@ -154,8 +155,12 @@ def _find_present(names: Iterable[str], site: SiteSettings, api: APIClient) -> d
         if all(need in made for need in spec(name).needs):
             tag, _ = _tag(spec(name), made, site)
             if found := engine.find_image(api, tag):
-                made[name] = Made(tag, str(found["Id"]))
+                made[name] = _made(tag, found)
     return made
+
+
+def _made(tag: str, found: dict[str, Any]) -> Made:
+    return Made(tag, str(found["Id"]), engine.identity(found))
 
 
 def _closure(names: Iterable[str]) -> list[str]:
@@ -187,7 +192,7 @@ def _tag(image: Spec, made: dict[str, Made], site: SiteSettings) -> tuple[str, C
     arguments = [f"{key}={value}" for key, value in sorted(image.buildargs.items())]
     if image.name == "debian":
         arguments.append(seeds.DEBIAN_INPUTS)
-    identities = [made[name].id for name in image.identities]
+    identities = [made[name].identity for name in image.identities]
     return f"{repository(image.name)}:{context.digest(image.name, *identities, *arguments)[:12]}", context
 
 
@@ -207,7 +212,7 @@ def _make(image: Spec, made: dict[str, Made], settings: Settings, site: SiteSett
                 f"the engine has made the image {image.name}, but does not find it by the name {tag}",
                 fix="`kaapana-harness doctor` says which engine it is",
             )
-        image_made = Made(tag, str(found["Id"]))
+        image_made = _made(tag, found)
         _name_locally(image, image_made, api)
         return image_made
     finally:

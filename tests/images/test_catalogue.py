@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ImageError, UsageError
-from harness.images import resolve, seeds
+from harness.images import engine, resolve, seeds
 from harness.images.catalogue import CATALOGUE, repository, spec
 from harness.images.extension_image import base_references, with_local_bases
 from harness.images.resolve import Made
@@ -70,11 +71,31 @@ def test_the_longest_chain_starts_first() -> None:
 
 
 def test_new_certificates_do_not_build_programs_again_that_do_not_hold_any() -> None:
-    made = {name: Made(f"{name}:1", f"sha256:{name}") for name in CATALOGUE}
-    other = {**made, "rootfs": Made("rootfs:2", "sha256:other"), "python": Made("python:2", "sha256:other")}
+    made = {name: Made(f"{name}:1", f"sha256:{name}", name) for name in CATALOGUE}
+    other = {**made, "rootfs": Made("rootfs:2", "sha256:x", "other"), "python": Made("python:2", "sha256:x", "other")}
     for name in ("minio", "registry"):
         assert resolve._tag(spec(name), made, SITE)[0] == resolve._tag(spec(name), other, SITE)[0]
     assert resolve._tag(spec("services"), made, SITE)[0] != resolve._tag(spec("services"), other, SITE)[0]
+
+
+def test_an_image_that_another_engine_calls_by_another_id_is_still_the_parent_of_its_children() -> None:
+    made = {name: Made(f"{name}:1", f"sha256:{name}", name) for name in CATALOGUE}
+    loaded = {name: dataclasses.replace(image, id=f"sha256:manifest-{name}") for name, image in made.items()}
+    for name in CATALOGUE:
+        assert resolve._tag(spec(name), made, SITE)[0] == resolve._tag(spec(name), loaded, SITE)[0]
+
+
+def test_an_image_is_known_by_its_layers_and_by_what_it_runs() -> None:
+    # as two engines describe the same image
+    one = {"Id": "sha256:1", "RootFS": {"Layers": ["sha256:a", "sha256:b"]}, "Config": {"Env": ["A=1"], "User": ""}}
+    same = {"Id": "sha256:2", "RootFS": one["RootFS"], "Config": {"Env": ["A=1"], "Cmd": None, "Labels": {}}}
+    assert engine.identity(one) == engine.identity(same)
+    for other in (
+        {**one, "RootFS": {"Layers": ["sha256:b", "sha256:a"]}},
+        {**one, "Config": {"Env": ["A=2"]}},
+        {**one, "Config": {"Env": ["A=1"], "Cmd": ["sh"]}},
+    ):
+        assert engine.identity(one) != engine.identity(other)
 
 
 def test_independent_images_are_made_in_parallel_and_parents_first(
@@ -90,7 +111,7 @@ def test_independent_images_are_made_in_parallel_and_parents_first(
         started.append(image.name)
         if image.name in {"minio", "python-data"}:
             both.wait()  # breaks unless the two run at the same time
-        return Made(f"{image.name}:1", image.name)
+        return Made(f"{image.name}:1", image.name, image.name)
 
     monkeypatch.setattr(resolve, "_make", make)
     made: dict[str, Made] = {}
@@ -109,7 +130,7 @@ def test_the_failure_of_one_image_is_told_at_once(monkeypatch: pytest.MonkeyPatc
             never.wait()
         if image.name == "python-data":
             raise ImageError("no packages today")
-        return Made(f"{image.name}:1", image.name)
+        return Made(f"{image.name}:1", image.name, image.name)
 
     monkeypatch.setattr(resolve, "_make", make)
     with pytest.raises(ImageError, match="no packages today"):
