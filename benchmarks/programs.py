@@ -92,7 +92,7 @@ def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
 
 
 def _program(name: str) -> list[str]:
-    return ["python", "-m", "harness.processing", name]
+    return ["python", "-m", "harness.incluster.programs", name]
 
 
 def _seconds(root: Path, image: str, command: list[str], variables: dict[str, str] | None = None) -> float:

@@ -93,7 +93,8 @@ def _harness(*parts: str, hollow: tuple[str, ...] = ()) -> Callable[[], list[Ent
     """Parts of the package ``harness``; ``hollow`` are parent packages whose own code stays on the host."""
 
     def entries() -> list[Entry]:
-        found = package_entries(PACKAGE, "code/harness", only=("__init__.py", "py.typed", "wire", *parts))
+        everywhere = ("__init__.py", "py.typed", "wire", "incluster/__init__.py")
+        found = package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
         return found + [Entry(f"code/harness/{name}/__init__.py", content=b"") for name in hollow]
 
     return entries
@@ -106,15 +107,15 @@ def _kaapanapy() -> list[Entry]:
 
 
 def _processing() -> list[Entry]:
-    return [*_harness("geometry", "processing")(), *_kaapanapy()]
+    return [*_harness("geometry", "incluster/programs")(), *_kaapanapy()]
 
 
 def _airflow() -> list[Entry]:
     package = PACKAGE / "workflow" / "kaapana"
     inside = "code/harness/workflow/kaapana/"
-    # Python operators share the work of the programs in processing, and the metadata document of the ingestion
+    # Python operators share the work of the programs, and the metadata document of the ingestion
     document = ("services/document.py", "services/dicomfile.py")
-    parts = _harness("geometry", "kube", "workflow", "processing", *document, hollow=("services",))
+    parts = _harness("geometry", "kube", "workflow", "incluster/programs", *document, hollow=("services",))
     kept = [entry for entry in parts() if not entry.name.startswith(inside)]
     return [*kept, *package_entries(package, "code/kaapana"), *_kaapanapy()]
 
@@ -136,7 +137,7 @@ CATALOGUE: dict[str, Spec] = {
             "services",
             "services",
             "python",
-            code=_harness("kube", "services", "incluster/__init__.py", "incluster/controlplane"),
+            code=_harness("kube", "services", "incluster/controlplane"),
             weight=15,
         ),
         Spec("registry", "registry", "rootfs", identity=("debian",), public="registry:2", weight=10),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.processing.common import ProgramError, RunFolder
+from harness.incluster.programs.common import ProgramError, RunFolder
 
 
 def folder_of(operator: Any, context: Any) -> RunFolder:

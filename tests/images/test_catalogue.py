@@ -39,7 +39,7 @@ def test_every_image_has_its_dockerfile_and_its_code() -> None:
 def test_the_platform_has_an_image_of_its_own_for_each_program() -> None:
     for name in PLATFORM_IMAGES:
         dockerfile = spec(f"platform:{name}").context(SITE).entries["Dockerfile"].read().decode()
-        assert f'"harness.processing", "{name}"]' in dockerfile
+        assert f'"harness.incluster.programs", "{name}"]' in dockerfile
         assert repository(f"platform:{name}") == f"kaapana-harness/platform-{name}"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import harness.processing
+import harness.incluster.programs
 from harness.geometry import Rule
 from harness.run.notices import RULES, findings
 
-PROGRAMS = Path(harness.processing.__file__).parent
+PROGRAMS = Path(harness.incluster.programs.__file__).parent
 PREFIX = "[2026-11-24T20:10:01.123+0000] {podrun.py:99} INFO - "
 
 

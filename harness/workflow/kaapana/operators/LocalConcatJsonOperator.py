@@ -8,7 +8,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.processing import local_metadata
+from harness.incluster.programs import local_metadata
 from harness.workflow.runfolder import folder_of, operator_in_dir
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.processing import local_trigger
+from harness.incluster.programs import local_trigger
 from harness.workflow.runfolder import conf_of, folder_of, operator_in_dir
 
 

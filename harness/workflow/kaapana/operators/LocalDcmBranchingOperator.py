@@ -9,7 +9,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaBranchPythonBaseOperator import KaapanaBranchPythonBaseOperator
 
-from harness.processing import local_dicom
+from harness.incluster.programs import local_dicom
 from harness.workflow.runfolder import folder_of, operator_in_dir
 
 

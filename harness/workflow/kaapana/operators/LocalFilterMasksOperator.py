@@ -8,7 +8,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.processing import local_masks
+from harness.incluster.programs import local_masks
 from harness.workflow.runfolder import folder_of, form_of, operator_in_dir
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.processing import local_input
+from harness.incluster.programs import local_input
 from harness.workflow.runfolder import conf_of, folder_of
 
 

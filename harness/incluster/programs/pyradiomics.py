@@ -1,0 +1,89 @@
+# mypy: disable-error-code="import-not-found"
+"""Radiomics features (operators 5.10). The program of PyRadiomicsOperator.
+
+The library is pyradiomics 3.0.1: the source package of 3.1.0 lacks its headers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from harness.incluster.programs.common import RunFolder, SkipTaskError, required, say
+
+_CLASSES = ("shape", "firstorder")
+_SPACING_MM = [3, 3, 3]
+_DIGITS = 4
+
+
+def features(extractor: Any, image: Path, mask: Path) -> dict[str, float]:
+    """Return the features of the image inside a mask, by the library's names; all 0 where there are none.
+
+    A mask of one value, and whatever the library raises, gives zeros as on the platform.
+    """
+    import numpy as np
+    import SimpleITK
+
+    sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
+    try:
+        values = sitk.ReadImage(str(mask))
+        if np.unique(sitk.GetArrayViewFromImage(values)).size < 2:
+            say(f"{mask.name}: has one value only, its features are 0")
+            return _zeros()
+        found = extractor.execute(sitk.ReadImage(str(image)), values > 0)
+    except Exception as error:  # the library raises many kinds, and the platform's program takes them all
+        say(f"{mask.name}: {str(error).strip() or type(error).__name__}, its features are 0")
+        return _zeros()
+    return {name: round(float(value), _DIGITS) for name, value in found.items() if name.startswith("original_")}
+
+
+def _zeros() -> dict[str, float]:
+    from radiomics import firstorder, shape
+
+    classes = {"shape": shape.RadiomicsShape, "firstorder": firstorder.RadiomicsFirstOrder}
+    return {
+        f"original_{kind}_{name}": 0.0
+        for kind in _CLASSES
+        for name, deprecated in classes[kind].getFeatureNames().items()
+        if not deprecated
+    }
+
+
+def _extractor() -> Any:
+    import radiomics
+    from radiomics import featureextractor
+
+    radiomics.logger.setLevel(logging.ERROR)
+    extractor = featureextractor.RadiomicsFeatureExtractor(resampledPixelSpacing=_SPACING_MM)
+    extractor.disableAllFeatures()
+    for kind in _CLASSES:
+        extractor.enableFeatureClassByName(kind)
+    return extractor
+
+
+def main() -> None:
+    """Skip the task unless the form's ``radiomics`` is true; else a table for each element.
+
+    The first element without masks ends the program well, as on the platform.
+    """
+    if os.environ.get("RADIOMICS", "").lower() not in ("true", "1", "t"):
+        raise SkipTaskError("RADIOMICS is not true")
+    run = RunFolder.from_environment()
+    masks_folder = required("OPERATOR_IN_SEGMENATIONS_DIR")
+    extractor = _extractor()
+    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+        masks = sorted(run.inside(run.batch, element.name, masks_folder).glob("*.nii.gz"))
+        images = sorted(folder.glob("*.nii.gz"))
+        if not masks:
+            say(f"{element.name}: no *.nii.gz in {masks_folder}, this element and those after it have no features")
+            return
+        if not images:
+            say(f"{element.name}: no *.nii.gz in {run.relative(folder)}, no features")
+            continue
+        table = {mask.name.removesuffix(".nii.gz"): features(extractor, images[0], mask) for mask in masks}
+        target = output / f"{images[0].name.removesuffix('.nii.gz')}.json"
+        target.write_text(json.dumps(table, indent=4), "utf-8")
+        say(f"{element.name}: features of {len(masks)} mask(s) -> {run.relative(target)}")
