@@ -20,10 +20,10 @@ from harness.cluster.kind import command, names, node_image
 from harness.cluster.kind.cluster import KindCluster
 from harness.data import brain_mr
 from harness.images import engine
+from harness.incluster.airflow.podrun import PodRun
 from harness.kube import Manifest
 from harness.platform.environment import Environment
 from harness.settings import Settings
-from harness.workflow.podrun import PodRun
 
 _IMAGE = "benchmark.invalid/shell:1"
 _WARM_GOAL_S = 25

@@ -111,13 +111,10 @@ def _processing() -> list[Entry]:
 
 
 def _airflow() -> list[Entry]:
-    package = PACKAGE / "workflow" / "kaapana"
-    inside = "code/harness/workflow/kaapana/"
     # Python operators share the work of the programs, and the metadata document of the ingestion
     document = ("services/document.py", "services/dicomfile.py")
-    parts = _harness("geometry", "kube", "workflow", "incluster/programs", *document, hollow=("services",))
-    kept = [entry for entry in parts() if not entry.name.startswith(inside)]
-    return [*kept, *package_entries(package, "code/kaapana"), *_kaapanapy()]
+    parts = _harness("geometry", "kube", "incluster/airflow", "incluster/programs", *document, hollow=("services",))
+    return [*parts(), *package_entries(PACKAGE / "incluster" / "kaapana", "code/kaapana"), *_kaapanapy()]
 
 
 CATALOGUE: dict[str, Spec] = {

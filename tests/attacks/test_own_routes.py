@@ -23,7 +23,7 @@ from tests.services.conftest import platform  # noqa: F401
 from tests.services.running_services import TOKEN, RunningServices
 
 _WRONG = ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"]
-# of Airflow's web server; tests/workflow/in_image/test_stack.py tries all that there are
+# of Airflow's web server; tests/incluster/airflow/in_image/test_stack.py tries all that there are
 _OF_AIRFLOW = [
     ("GET", "health"), ("POST", "refresh"), ("GET", "files"), ("GET", "dags.tar"), ("GET", "runs/a/b"),
     ("GET", "runs/a/b/events"), ("GET", "logs/a/b/c/1"),

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PARSER = """
 import json, os, sys
 from pathlib import Path
-from harness.workflow.parsing import Zygote
+from harness.incluster.airflow.parsing import Zygote
 
 def parse(file):
     exec(compile(Path(file).read_text(), file, "exec"), {"__name__": "dag", "__file__": file})

@@ -50,7 +50,7 @@ def test_an_image_gets_only_code_that_runs_in_it() -> None:
     assert not [name for name in services if "harness/images" in name or "harness/settings" in name]
     airflow = spec("airflow").context(SITE).entries
     assert "code/kaapana/__init__.py" in airflow
-    assert not [name for name in airflow if name.startswith("code/harness/workflow/kaapana/")]
+    assert not [name for name in airflow if name.startswith("code/harness/incluster/kaapana/")]
 
 
 def test_an_unknown_image_is_named_with_those_that_exist() -> None:

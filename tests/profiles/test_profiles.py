@@ -11,8 +11,8 @@ import pytest
 
 from harness import profiles
 from harness.errors import UsageError
+from harness.incluster.airflow import profile as inside
 from harness.settings import Settings
-from harness.workflow import profile as inside
 
 ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "0.6.1", "documented")
 

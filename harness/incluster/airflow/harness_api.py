@@ -1,0 +1,202 @@
+# mypy: disable-error-code="import-not-found,misc,untyped-decorator"
+"""Endpoints below ``/flow/harness`` for the host: refresh, follow a run, read its logs. Not on the platform.
+
+They need the environment's token, all but the DAG folder, which has a token of its own for pods of Python operators.
+Of the environment's token the web server knows the digest only: DAG files run here, and it opens more than this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import os
+import tarfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.models import DagRun, TaskInstance, XCom
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.utils.session import create_session
+from airflow.utils.state import State
+from flask import Blueprint, Response, current_app, request
+
+from harness.incluster.airflow import filelist, unstarted
+from harness.incluster.airflow.jsonify import answer
+from harness.incluster.airflow.outcome import XCOM_KEY
+from harness.wire import names
+
+blueprint: Final = Blueprint("harness", __name__, url_prefix=names.AIRFLOW_HARNESS_API)
+probes: Final = Blueprint("probes", __name__, url_prefix="/flow")
+
+_EVENT_INTERVAL_S: Final = 0.1
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return None if moment is None else moment.astimezone(timezone.utc).isoformat()
+
+
+@blueprint.before_request
+def authenticate() -> Response | None:
+    """Refuse (401) who has no token for the path; a web server that was given none refuses everybody."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    token = given.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b""
+    digest = hashlib.sha256(token).hexdigest().encode()
+    if hmac.compare_digest(digest, os.environ.get(names.TOKEN_DIGEST_VARIABLE, "").encode()):
+        return None
+    dags_token = os.environ.get(names.DAGS_TOKEN_VARIABLE, "").encode()
+    is_for_dags = request.endpoint == f"{blueprint.name}.{dags_archive.__name__}"
+    if is_for_dags and dags_token and hmac.compare_digest(token, dags_token):
+        return None
+    return answer({"error": f"{request.path} is the harness's own: it needs the environment's token"}, 401)
+
+
+@probes.get("/health")
+def health() -> Response:
+    """200 when the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
+    try:
+        job = SchedulerJobRunner.most_recent_job()
+        alive = job is not None and job.is_alive()
+    except Exception as error:  # whatever the driver raises: the caller wants to know
+        return answer({"healthy": False, "reason": f"the database does not answer: {error}"}, 503)
+    if not alive:
+        last = iso(job.latest_heartbeat) if job is not None else "none"
+        return answer({"healthy": False, "reason": f"no heartbeat of the scheduler, the last one: {last}"}, 503)
+    return answer({"healthy": True, "reason": ""})
+
+
+@blueprint.post("/refresh")
+def refresh() -> Response:
+    """Parse the DAG folder now."""
+    return answer(current_app.config["DAG_FOLDER"].refresh())
+
+
+@blueprint.get("/files")
+def files() -> Response:
+    """Return the digests of the files that installers copied, or somebody else put there (see ``filelist``)."""
+    folders = {name: Path(os.environ[f"AIRFLOW__CORE__{name.upper()}_FOLDER"]) for name in ("dags", "plugins")}
+    return answer(filelist.listing(folders))
+
+
+@blueprint.get("/dags.tar")
+def dags_archive() -> Response:
+    """Return the DAG folder, for Python operators that run in a pod of a project (see ``worker``)."""
+    folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.add(folder, arcname=".", filter=lambda entry: None if "__pycache__" in entry.name else entry)
+    return Response(data.getvalue(), mimetype="application/x-tar")
+
+
+@blueprint.get("/runs/<dag_id>/<run_id>")
+def run_details(dag_id: str, run_id: str) -> Response:
+    """Return the run with its tasks, in the order of the DAG."""
+    with create_session() as session:
+        run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
+        if run is None:
+            return answer({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
+        structure = _structure(dag_id)
+        # a row's value is decoded when it is loaded
+        pushed = session.query(XCom).filter_by(dag_id=dag_id, run_id=run_id, key=XCOM_KEY)
+        outcomes = {entry.task_id: entry.value for entry in pushed}
+        tasks = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id).all()
+        order = {task_id: position for position, task_id in enumerate(structure)}
+        tasks.sort(key=lambda task: (order.get(task.task_id, len(order)), task.task_id))
+        return answer(
+            {
+                "dag_id": dag_id,
+                "run_id": run_id,
+                "state": run.state,
+                "conf": run.conf,
+                "start": iso(run.start_date),
+                "end": iso(run.end_date),
+                "tasks": [
+                    {
+                        "task_id": task.task_id,
+                        "operator": task.operator,
+                        "state": task.state,
+                        "try_number": task.try_number,
+                        "max_tries": task.max_tries,
+                        "queued_at": iso(task.queued_dttm),
+                        "start": iso(task.start_date),
+                        "end": iso(task.end_date),
+                        **structure.get(task.task_id, {"trigger_rule": None, "upstream": []}),
+                        "outcome": outcomes.get(task.task_id),
+                    }
+                    for task in tasks
+                ],
+            }
+        )
+
+
+@blueprint.get("/runs/<dag_id>/<run_id>/events")
+def run_events(dag_id: str, run_id: str) -> Response:
+    """Return one JSON line per change of a task's state, at the end ``{"run": state}``."""
+    with create_session() as session:
+        if session.query(DagRun.id).filter_by(dag_id=dag_id, run_id=run_id).one_or_none() is None:
+            return answer({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
+    return Response(_events(dag_id, run_id), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+
+
+@blueprint.get("/logs/<dag_id>/<run_id>/<task_id>/<int:attempt>")
+def logs(dag_id: str, run_id: str, task_id: str, attempt: int) -> Response:
+    """Return the task's log file; 404 while there is none."""
+    path = unstarted.log_path(dag_id, run_id, task_id, attempt)
+    if path is None or not path.is_file():
+        return answer({"error": f"no log of attempt {attempt} of {task_id!r} in {run_id!r}"}, 404)
+    return Response(path.read_bytes(), mimetype="text/plain; charset=utf-8")
+
+
+def _structure(dag_id: str) -> dict[str, dict[str, Any]]:
+    """Trigger rule and upstream tasks by task id, in topological order; empty when the DAG is gone."""
+    row = SerializedDagModel.get(dag_id)
+    if row is None:
+        return {}
+    return {
+        task.task_id: {"trigger_rule": str(task.trigger_rule), "upstream": sorted(task.upstream_task_ids)}
+        for task in row.dag.topological_sort()
+    }
+
+
+def _events(dag_id: str, run_id: str) -> Iterator[str]:
+    seen: dict[str, tuple[str | None, int]] = {}
+    while True:
+        with create_session() as session:
+            # first the run: when it is in a final state, what its tasks say afterwards is final too
+            state = session.query(DagRun.state).filter_by(dag_id=dag_id, run_id=run_id).scalar()
+            rows = (
+                session.query(
+                    TaskInstance.task_id,
+                    TaskInstance.state,
+                    TaskInstance.try_number,
+                    TaskInstance.queued_dttm,
+                    TaskInstance.start_date,
+                    TaskInstance.end_date,
+                )
+                .filter_by(dag_id=dag_id, run_id=run_id)
+                .all()
+            )
+        changes = []
+        for task_id, task_state, attempt, queued, started, ended in rows:
+            if task_state is None or seen.get(task_id) == (task_state, attempt):
+                continue
+            seen[task_id] = (task_state, attempt)
+            moment = {"queued": queued, "running": started}.get(
+                task_state, ended if task_state in State.finished else None
+            )
+            moment = moment or datetime.now(timezone.utc)
+            changes.append(
+                (moment, {"task_id": task_id, "state": task_state, "try_number": attempt, "at": iso(moment)})
+            )
+        for _, line in sorted(changes, key=lambda change: change[0]):
+            yield json.dumps(line) + "\n"
+        if state is None or state in State.finished_dr_states:
+            yield json.dumps({"run": state}) + "\n"
+            return
+        time.sleep(_EVENT_INTERVAL_S)

@@ -1,0 +1,188 @@
+"""The pod that an operator asks for, on the release that is emulated (runtime 5, 6)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, Final
+
+from harness.incluster.airflow import podenv, podspec, profile, resources
+from harness.incluster.airflow.errors import InvalidPodError
+
+_LOG: Final = logging.getLogger("airflow.task.kaapana")
+
+DEFAULT_PRIORITY_CLASS: Final = "kaapana-low-priority"
+
+
+def namespace_for(operator: Any, context: Any) -> str:
+    """Return the namespace in which a task's pod lives (runtime 6.1)."""
+    return podspec.namespace_of(
+        getattr(operator, "namespace", None),
+        context["params"],
+        context["dag_run"].conf or {},
+        honoured=profile.from_environment().pod.namespace_honoured,
+    )
+
+
+class OperatorPod:
+    """What ``operator``, a KaapanaBaseOperator, wants in the run of ``context``, Airflow's.
+
+    Attributes:
+        conf: of the run.
+        names: the run and the folders of the task.
+        namespace: of the pod.
+        overridden: variables that a form value took over, once :meth:`manifest` was asked for.
+    """
+
+    def __init__(self, operator: Any, context: Any) -> None:
+        ti = context["ti"]
+        self._operator = operator
+        self._profile = profile.from_environment().pod
+        self._ti = ti
+        self.conf: dict[str, Any] = context["dag_run"].conf or {}
+        self.names = podspec.RunNames(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            batch_name=operator.batch_name,
+            operator_out_dir=operator.operator_out_dir,
+        )
+        self.namespace = namespace_for(operator, context)
+        self.overridden: list[str] = []
+
+    @property
+    def mounts_conf(self) -> bool:
+        """Whether the container sees the run's conf."""
+        # runtime 6.3: the cleaner removes the folder that the conf would be mounted into
+        return not getattr(self._operator, "clean_workflow_dir", False)
+
+    def manifest(self) -> podspec.Manifest:
+        """Return the pod of this attempt.
+
+        Raises:
+            InvalidPodError: the operator has no image, or a variable that the API server would reject.
+        """
+        operator = self._operator
+        image = operator.image
+        if not image and operator.launch_application_chart:
+            # runtime 7.6: it needs none on the platform; any that can hold a shell will do
+            image = _platform_image("workflow-cleaner")
+        if not image:
+            raise InvalidPodError(f"the operator of {self.names.task_id} has no image")
+        form = self.conf.get("form_data" if profile.from_environment().conf.form_data else "workflow_form") or {}
+        core = {k: v for k, v in self.names.core.items() if k != "TASK_ID" or self._profile.env_task_id}
+        env = podenv.merged(
+            operator_env=operator.env_vars,
+            gpu_device="0" if operator.gpu_mem_mb else "",
+            workflow_form=form,
+            core=core,
+        )
+        self.overridden = podenv.overridden(operator_env=operator.env_vars, workflow_form=form, core=core)
+        entries = podenv.entries(env, secrets=operator.secrets, namespace=self.namespace)
+        _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
+        annotations = operator.annotations if self._profile.annotations_honoured else {}
+        _LOG.info("annotations: %s", annotations)
+        honoured = self._profile.cmds_honoured
+        if (operator.cmds or operator.arguments) and not honoured:
+            _LOG.warning("cmds and arguments are not passed on by this release: the image's own command runs")
+        return podspec.pod(
+            self.names,
+            self._profile,
+            namespace=self.namespace,
+            image=image,
+            env=entries,
+            resources=resources.container_resources(operator.pod_resources, self._profile.memory_factor),
+            labels=operator.labels,
+            annotations=annotations,
+            pull_secrets=operator.image_pull_secrets,
+            pull_policy=operator.image_pull_policy
+            if self._profile.pull_policy_honoured
+            else self._profile.pull_policy_default or None,
+            command=_words(operator.cmds) if honoured else None,
+            args=_words(operator.arguments) if honoured else None,
+            scheduling=self._scheduling(),
+            with_conf=self.mounts_conf,
+            clean_output_with=self._output_cleaner(),
+        )
+
+    def input_remover(self, manifest: podspec.Manifest) -> podspec.Manifest | None:
+        """Return the pod that does ``delete_input_on_success``, on releases that do it; ``None``: nothing is removed.
+
+        By a pod, because Airflow does not see the volume.
+
+        Args:
+            manifest: the pod of the task.
+        """
+        operator, folder = self._operator, getattr(self._operator, "operator_in_dir", None)
+        if not (operator.delete_input_on_success and self._profile.delete_input_on_success and folder):
+            return None
+        if not _stays_inside(folder):
+            _LOG.warning("the input folder %r is not removed: it leaves the task's place", folder)
+            return None
+        return podspec.input_remover(manifest, self.names, folder, _platform_image("workflow-cleaner"))
+
+    def _scheduling(self) -> dict[str, Any]:
+        """Where the pod may run, on releases that pass it on. One node has no use for the default priority class."""
+        operator = self._operator
+        if not self._profile.scheduling_honoured:
+            return {}
+        priority = operator.priority_class_name
+        return {
+            "priorityClassName": None if priority == DEFAULT_PRIORITY_CLASS else priority,
+            "nodeSelector": operator.node_selectors,
+            "affinity": operator.affinity,
+            "tolerations": operator.tolerations,
+        }
+
+    def _output_cleaner(self) -> str | None:
+        """Image of the container that removes old output, where there can be any.
+
+        Airflow does not see the project's volume, so a container has to do it; and only a later attempt can find
+        output of its own: the first one of a run would pay a container's start for nothing.
+        """
+        wanted = self._operator.delete_output_on_start and self._profile.delete_output_on_start
+        if not wanted or self._ti.try_number <= 1 or not self.mounts_conf:
+            return None
+        out_dir = self.names.operator_out_dir
+        if not _stays_inside(out_dir):
+            _LOG.warning("the output folder %r is not removed: it leaves the task's place", out_dir)
+            return None
+        return _platform_image("workflow-cleaner")
+
+
+def release_dependent(operator: Any) -> list[str]:
+    """Names of the arguments that the author gave to a pod operator and that releases treat differently."""
+    given = {
+        "cmds": operator.cmds,
+        "arguments": operator.arguments,
+        "image_pull_policy": operator.image_pull_policy != os.environ.get("PULL_POLICY_IMAGES", "IfNotPresent"),
+        "priority_class_name": operator.priority_class_name not in (None, DEFAULT_PRIORITY_CLASS),
+        "node_selectors": operator.node_selectors,
+        "affinity": operator.affinity,
+        "tolerations": operator.tolerations,
+        "annotations": operator.annotations,
+        "namespace": operator.namespace,
+        "get_logs": not operator.get_logs,
+        "xcom_push": operator.xcom_push,
+        "manage_cache": operator.manage_cache != "ignore",
+        "delete_input_on_success": operator.delete_input_on_success,
+        "display_name": operator.display_name != "-",
+        "launch_application_chart": operator.launch_application_chart,
+    }
+    return [name for name, value in given.items() if value] + list(operator.overridden_keywords)
+
+
+def _stays_inside(folder: str) -> bool:
+    return folder.strip("/") not in ("", ".", "..") and "/../" not in f"/{folder}/"
+
+
+def _platform_image(name: str) -> str:
+    """Reference of an image of the platform (runtime 14)."""
+    return f"{os.environ.get('DEFAULT_REGISTRY')}/{name}:{os.environ.get('KAAPANA_BUILD_VERSION')}"
+
+
+def _words(value: Any) -> list[str] | None:
+    """``cmds`` and ``arguments`` may be one text or a list (runtime 5)."""
+    if value is None:
+        return None
+    return [value] if isinstance(value, str) else [str(word) for word in value]

@@ -1,0 +1,158 @@
+"""The outcome of one attempt of a task: the XCom ``harness_outcome`` of the task instance."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from harness.incluster.airflow.resources import memory_bytes
+from harness.wire import names
+
+XCOM_KEY: Final = "harness_outcome"
+# what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
+XCOM_END: Final = "harness_python_end"
+XCOM_RETURN: Final = "harness_python_return"
+EVICTED: Final = "Evicted"
+ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
+ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines.
+
+    ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
+    that a form value took over. ``branch``: the code of a branch has seen the data of the run. ``has_input``: the
+    container knows OPERATOR_IN_DIR. ``gpu_forgotten``: a GPU was asked for where the platform has none.
+    ``written_bytes``: what the container wrote outside of its volumes. ``refusal``: the registry wanted another login
+    for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`). ``always_pulled``: the
+    release asks the registry for every image, whatever the operator says.
+    """
+
+    reason: str
+    message: str = ""
+    exit_code: int | None = None
+    image: str = ""
+    pod: str = ""
+    pod_ip: str | None = None
+    namespace: str = ""
+    started: str | None = None
+    finished: str | None = None
+    max_memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    log_tail: list[str] = dataclasses.field(default_factory=list)
+    arguments: list[str] = dataclasses.field(default_factory=list)
+    overridden_env: list[str] = dataclasses.field(default_factory=list)
+    branch: bool = False
+    has_input: bool = True
+    gpu_forgotten: bool = False
+    memory_request_bytes: int | None = None
+    written_bytes: int | None = None
+    refusal: dict[str, Any] | None = None
+    always_pulled: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the value of the XCom."""
+        return dataclasses.asdict(self)
+
+
+def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the status of one container, empty while there is none."""
+    for status in pod.get("status", {}).get("containerStatuses") or []:
+        if status.get("name") == name:
+            return dict(status)
+    return {}
+
+
+def eviction(pod: dict[str, Any]) -> str:
+    """Return why the cluster itself ended the pod: evicted, preempted, its node lost; empty when it did not.
+
+    Kubernetes marks such a pod with the condition ``DisruptionTarget`` before its containers are ended; a node that
+    runs out of something says ``Evicted`` as the reason of the whole pod.
+    """
+    status = pod.get("status", {})
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            said = str(status.get("message") or condition.get("message") or "").strip()
+            return f"the pod was evicted from its node while it ran ({condition.get('reason')}): {said}"
+    return str(status.get("message") or EVICTED) if status.get("reason") == EVICTED else ""
+
+
+def has_started(pod: dict[str, Any], container: str) -> bool:
+    """Return whether the container runs or has run, so that it has a log."""
+    state = container_status(pod, container).get("state") or {}
+    return "running" in state or "terminated" in state
+
+
+def has_succeeded(pod: dict[str, Any]) -> bool:
+    """Return whether the pod succeeded, or will: all its containers ended with 0, and are not started again.
+
+    Kubernetes says ``Succeeded`` when it also has taken down the pod's network, a second later.
+    """
+    status, spec = pod.get("status", {}), pod.get("spec", {})
+    if status.get("phase") in ("Succeeded", "Failed") or eviction(pod):
+        return bool(status.get("phase") == "Succeeded")
+    ended = [(entry.get("state") or {}).get("terminated") or {} for entry in status.get("containerStatuses") or []]
+    complete = 0 < len(ended) == len(spec.get("containers") or [])
+    return spec.get("restartPolicy") == "Never" and complete and all(entry.get("exitCode") == 0 for entry in ended)
+
+
+def has_ended(pod: dict[str, Any]) -> bool:
+    """Return whether it is known how the pod ended."""
+    return pod.get("status", {}).get("phase") == "Failed" or has_succeeded(pod)
+
+
+def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list[str]) -> Outcome:
+    """Read the outcome from a pod of which :func:`has_ended` (runtime 7.2)."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    terminated = (container_status(pod, container).get("state") or {}).get("terminated") or {}
+    exit_code = terminated.get("exitCode")
+    limit = _limit(pod, container)
+    reason, message = ("Completed", "") if has_succeeded(pod) else _judge(status, terminated, image, limit)
+    annotations = metadata.get("annotations") or {}
+    measured, written = annotations.get(ANNOTATION_MAX_MEMORY), annotations.get(ANNOTATION_WRITTEN)
+    return Outcome(
+        reason=reason,
+        message=message,
+        exit_code=exit_code,
+        image=image,
+        pod=metadata["name"],
+        pod_ip=status.get("podIP"),
+        namespace=metadata["namespace"],
+        started=terminated.get("startedAt") or status.get("startTime"),
+        finished=terminated.get("finishedAt"),
+        max_memory_bytes=int(measured) if measured else None,
+        written_bytes=int(written) if written else None,
+        memory_limit_bytes=None if limit == "none" else int(memory_bytes(limit)),
+        log_tail=log_tail,
+    )
+
+
+def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit: str) -> tuple[str, str]:
+    exit_code = terminated.get("exitCode")
+    if evicted := eviction({"status": status}):
+        return EVICTED, evicted
+    if terminated.get("reason") == "OOMKilled":
+        return "OOMKilled", (
+            f"the container ran out of memory and was killed (OOMKilled, limit {limit}): "
+            "raise the operator's ram_mem_mb_lmt or use less memory"
+        )
+    if exit_code == names.SKIP_EXIT_CODE:
+        return "Skipped", f"the container exited with {exit_code}, which skips the task"
+    if exit_code is not None and exit_code != 0:
+        detail = str(terminated.get("message") or "").strip()
+        text = f"the container of {image} exited with {exit_code}" + (f": {detail}" if detail else "")
+        return str(terminated.get("reason") or "Error"), text
+    for init in status.get("initContainerStatuses") or []:
+        ended = (init.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return "InitError", f"the init container {init['name']} exited with {ended['exitCode']}"
+    reason = str(status.get("reason") or "Error")
+    return reason, str(status.get("message") or f"the pod ended in phase {status.get('phase')}")
+
+
+def _limit(pod: dict[str, Any], container: str) -> str:
+    for entry in pod.get("spec", {}).get("containers") or []:
+        if entry.get("name") == container:
+            return str(((entry.get("resources") or {}).get("limits") or {}).get("memory", "none"))
+    return "none"

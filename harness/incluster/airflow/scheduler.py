@@ -1,0 +1,122 @@
+# mypy: disable-error-code="import-not-found"
+"""The scheduler role: Airflow's own scheduler, warmed so that the fork of a task costs no imports."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+from typing import Final
+
+from harness.incluster.airflow import rehearsal, waiting
+
+_WARM: Final = (
+    # what every task needs: parsed DAG, task runner, command line parser of "tasks run", XCom, callbacks
+    "airflow.cli.cli_parser",
+    "airflow.cli.commands.task_command",
+    "harness.incluster.airflow.executor",
+    "airflow.jobs.local_task_job_runner",
+    "airflow.models.dagbag",
+    "airflow.models.xcom",
+    "airflow.datasets.metadata",
+    "airflow.decorators.sensor",
+    "airflow.decorators.task_group",
+    "airflow.operators.python",
+    "airflow.sensors.python",
+    "jinja2.ext",
+    "airflow.operators.empty",
+    "airflow.operators.bash",
+    "airflow.providers_manager",
+    "airflow.sentry",
+    "airflow.task.task_runner.standard_task_runner",
+    "airflow.utils.log.file_task_handler",
+    "airflow.utils.email",
+    "psutil",
+    # what the operators of an extension import
+    "kaapana.blueprints.json_schema_templates",
+    "kaapana.blueprints.kaapana_global_variables",
+    "kaapana.blueprints.kaapana_utils",
+    "kaapana.operators.DcmConverterOperator",
+    "kaapana.operators.DcmSendOperator",
+    "kaapana.operators.GetInputOperator",
+    "kaapana.operators.Itk2DcmSegOperator",
+    "kaapana.operators.KaapanaBranchPythonBaseOperator",
+    "kaapana.operators.LocalWorkflowCleanerOperator",
+    "kaapana.operators.MinioOperator",
+    "harness.kube",
+    "harness.incluster.airflow.podtask",
+)
+
+
+def forget_connections_in_children() -> None:
+    """Let a fork leave the parent's database connections alone.
+
+    The worker of Airflow's LocalExecutor closes what it inherits, and that ends the session of the scheduler on
+    the server, which fails when it happens to use that connection at that moment.
+    """
+
+    def forget() -> None:
+        from airflow import settings
+
+        if settings.engine is not None:
+            settings.engine.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)
+
+
+def keep_the_engine() -> None:
+    """Let tasks use the database engine that they inherit.
+
+    "airflow tasks run" makes a new one without a pool, so that every query of a task connects again and is compiled
+    again. The inherited one has compiled them already, and its pool is empty after the fork.
+    """
+    from airflow import settings
+
+    settings.reconfigure_orm = lambda *_args, **_kwargs: None
+
+
+def load() -> None:
+    """Import what tasks will need; asks no database."""
+    for module in _WARM:
+        importlib.import_module(module)
+    from airflow.cli.cli_parser import get_parser
+    from airflow.providers_manager import ProvidersManager
+
+    # "airflow tasks run" asks for these in every task: cached, they come with the fork
+    get_parser()
+    ProvidersManager().initialize_providers_configuration()
+
+
+def run() -> None:
+    """Run the scheduler until it is told to stop.
+
+    Raises:
+        Exception: what Airflow raises; the container ends and is started again.
+    """
+    from airflow.executors.executor_loader import ExecutorLoader
+    from airflow.jobs.job import Job, run_job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    from harness.incluster.airflow import wakeup
+    from harness.incluster.airflow.database import ensure_pools
+
+    dsn = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    forget_connections_in_children()
+    keep_the_engine()
+    # the database may still be starting meanwhile
+    load()
+    waiting.wait_for_port(dsn)
+    ensure_pools()
+    rehearsal.rehearse()
+    # a collection in a forked task would touch, and so copy, every page of the scheduler
+    gc.collect()
+    gc.freeze()
+    runner = SchedulerJobRunner(job=Job(), subdir=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    wakeup.install(dsn)
+    ExecutorLoader.validate_database_executor_compatibility(runner.job.executor.__class__)
+    try:
+        run_job(job=runner.job, execute_callable=runner._execute)
+    except RuntimeError as error:
+        # told to stop in the middle of a turn, in which Airflow lets nobody commit, so that it cannot note its own end
+        if not isinstance(error.__context__, SystemExit):
+            raise

@@ -1,0 +1,132 @@
+# mypy: disable-error-code="import-not-found,misc"
+# ruff: noqa: N999  (the platform names a module like its class)
+"""Python code of an extension, run by Airflow itself (runtime 5.2).
+
+It runs in a pod of the project's namespace, where :mod:`harness.incluster.airflow.worker` calls it; in DAGs with the
+tag ``service`` or ``import`` it runs beside the scheduler, which does not see the data of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from airflow.operators.python import PythonOperator
+
+from harness.incluster.airflow import callbacks, pythontask
+from harness.incluster.airflow.operator_defaults import assign, derive, executor_config, refuse_fixed
+
+
+class KaapanaPythonBaseOperator(PythonOperator):
+    """Calls ``python_callable`` with Airflow's context as keyword arguments."""
+
+    # why an operator of the platform imports but cannot run here; empty for all that can
+    not_emulated = ""
+
+    def __init__(
+        self,
+        dag: Any,
+        name: str,
+        python_callable: Callable[..., Any],
+        input_operator: Any = None,
+        operator_in_dir: str | None = None,
+        operator_out_dir: str | None = None,
+        task_id: str | None = None,
+        parallel_id: str | None = None,
+        keep_parallel_id: bool = True,
+        trigger_rule: str = "all_success",
+        ram_mem_mb: int | None = 100,
+        ram_mem_mb_lmt: int | None = None,
+        cpu_millicores: int | None = None,
+        cpu_millicores_lmt: int | None = None,
+        gpu_mem_mb: int | None = None,
+        gpu_mem_mb_lmt: int | None = None,
+        retries: int = 1,
+        retry_delay: timedelta = timedelta(seconds=30),
+        execution_timeout: timedelta | None = timedelta(minutes=30),
+        max_active_tis_per_dag: int | None = None,
+        manage_cache: str | None = None,
+        allow_federated_learning: bool = False,
+        whitelist_federated_learning: Any = None,
+        delete_input_on_success: bool = False,
+        delete_output_on_start: bool = True,
+        batch_name: str | None = None,
+        airflow_workflow_dir: str | None = None,
+        priority_class_name: str | None = None,
+        pool: str | None = None,
+        pool_slots: int | None = None,
+        display_name: str = "-",
+        **kwargs: Any,
+    ) -> None:
+        refuse_fixed(type(self).__name__, kwargs, "provide_context")
+        pythontask.take_annotations(type(self).__name__, dag, kwargs)
+        derived = derive(
+            name=name,
+            task_id=task_id,
+            input_operator=input_operator,
+            operator_in_dir=operator_in_dir,
+            operator_out_dir=operator_out_dir,
+            parallel_id=parallel_id,
+            keep_parallel_id=keep_parallel_id,
+            batch_name=batch_name,
+            airflow_workflow_dir=airflow_workflow_dir,
+            manage_cache=manage_cache,
+            allow_federated_learning=allow_federated_learning,
+            delete_output_on_start=delete_output_on_start,
+            ram_mem_mb=ram_mem_mb,
+            gpu_mem_mb=gpu_mem_mb,
+            gpu_support=False,
+            gpu_pool=False,
+            pool=pool,
+            pool_slots=pool_slots,
+        )
+        super().__init__(
+            dag=dag,
+            task_id=derived.task_id,
+            python_callable=python_callable,
+            trigger_rule=trigger_rule,
+            retries=retries,
+            retry_delay=retry_delay,
+            execution_timeout=execution_timeout,
+            max_active_tis_per_dag=max_active_tis_per_dag,
+            pool=derived.pool,
+            pool_slots=derived.pool_slots,
+            # fixed: giving one of these too is a TypeError; every other keyword of Airflow is taken (runtime 5.2)
+            on_failure_callback=KaapanaPythonBaseOperator.on_failure,
+            on_success_callback=None,
+            executor_config=executor_config(cpu_millicores, ram_mem_mb, derived.gpu_mem_mb),
+            executor=None,
+            **kwargs,
+        )
+        assign(self, derived)
+        self.running: pythontask.PythonTask | None = None
+        self.name = name
+        self.input_operator = input_operator
+        self.ram_mem_mb, self.ram_mem_mb_lmt = ram_mem_mb, ram_mem_mb_lmt
+        self.cpu_millicores, self.cpu_millicores_lmt = cpu_millicores, cpu_millicores_lmt
+        self.gpu_mem_mb_lmt = gpu_mem_mb_lmt
+        self.allow_federated_learning = allow_federated_learning
+        self.whitelist_federated_learning = whitelist_federated_learning
+        self.delete_input_on_success = delete_input_on_success
+        self.priority_class_name = priority_class_name
+        self.display_name = display_name
+
+    def execute(self, context: Any) -> Any:
+        """Call ``python_callable`` in a pod of the project, or here for the platform's own DAGs."""
+        if self.not_emulated:
+            pythontask.refuse(self, context)
+        if pythontask.runs_in_scheduler(self.dag, branch=False):
+            return super().execute(context)
+        self.running = pythontask.PythonTask(self, context)
+        return self.running.run()
+
+    def on_kill(self) -> None:
+        """Delete the pod: the task timed out, or its run was aborted."""
+        if self.running is not None:
+            self.running.kill()
+
+    @staticmethod
+    def on_failure(context: Any) -> None:
+        """Final failure: notify."""
+        callbacks.after_final_failure(context)

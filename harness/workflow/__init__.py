@@ -1,1 +1,0 @@
-"""Everything that runs inside the Airflow containers: the ``kaapana`` package, the scheduler, the trigger API."""
