@@ -89,15 +89,10 @@ def _belongs_to_code(folder: str, name: str) -> bool:
     return (folder == "base-python-cpu" and name in LIBRARIES) or name == "__pycache__"
 
 
-def _harness(*parts: str, hollow: tuple[str, ...] = ()) -> Callable[[], list[Entry]]:
-    """Parts of the package ``harness``; ``hollow`` are parent packages whose own code stays on the host."""
-
-    def entries() -> list[Entry]:
-        everywhere = ("__init__.py", "py.typed", "wire", "incluster/__init__.py")
-        found = package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
-        return found + [Entry(f"code/harness/{name}/__init__.py", content=b"") for name in hollow]
-
-    return entries
+def _harness(*parts: str) -> Callable[[], list[Entry]]:
+    """Return what makes entries of parts of the package ``harness``, and of those that every image has."""
+    everywhere = ("__init__.py", "py.typed", "wire", "incluster/__init__.py")
+    return lambda: package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
 
 
 def _kaapanapy() -> list[Entry]:
@@ -112,8 +107,8 @@ def _processing() -> list[Entry]:
 
 def _airflow() -> list[Entry]:
     # Python operators share the work of the programs, and the metadata document of the ingestion
-    document = ("services/document.py", "services/dicomfile.py")
-    parts = _harness("geometry", "kube", "incluster/airflow", "incluster/programs", *document, hollow=("services",))
+    shared = ["programs", *(f"services/{name}.py" for name in ("__init__", "document", "dicomfile"))]
+    parts = _harness("geometry", "kube", *(f"incluster/{name}" for name in ("airflow", *shared)))
     return [*parts(), *package_entries(PACKAGE / "incluster" / "kaapana", "code/kaapana"), *_kaapanapy()]
 
 
@@ -134,7 +129,7 @@ CATALOGUE: dict[str, Spec] = {
             "services",
             "services",
             "python",
-            code=_harness("kube", "services", "incluster/controlplane"),
+            code=_harness("kube", "incluster/services", "incluster/controlplane"),
             weight=15,
         ),
         Spec("registry", "registry", "rootfs", identity=("debian",), public="registry:2", weight=10),

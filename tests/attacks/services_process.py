@@ -18,17 +18,17 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
-from tests.services.running_services import CLIENT_SECRET, SYSTEM_PASSWORD, TOKEN
+from tests.incluster.services.running_services import CLIENT_SECRET, SYSTEM_PASSWORD, TOKEN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# as harness.services.server.run, with MinIO's twin
+# as harness.incluster.services.server.run, with MinIO's twin
 PROGRAM = """
 import asyncio, signal, sys
 from pathlib import Path
-from harness.services.config import Config, Ports
-from harness.services.server import Server
-from harness.services.services import Services
-from tests.services.running_services import MemoryStore
+from harness.incluster.services.config import Config, Ports
+from harness.incluster.services.server import Server
+from harness.incluster.services.services import Services
+from tests.incluster.services.running_services import MemoryStore
 
 async def main(folder, base, token, client_secret, system_password):
     config = Config(

@@ -26,12 +26,12 @@ from harness.api import Kaapana
 from harness.cli import cli
 from harness.errors import EngineError
 from harness.findings import Finding
+from harness.incluster.services.jwt import Signer
 from harness.platform.credentials import Credentials
 from harness.redaction import REDACTOR, Redactor, redact
 from harness.run.execute import Request, execute
 from harness.run.follow import Lines
 from harness.run.results import Cause
-from harness.services.jwt import Signer
 
 ROOT = Path(__file__).parents[2]
 _bounded = settings(derandomize=True, deadline=None, database=None, max_examples=150)

@@ -15,12 +15,12 @@ from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.app import make_app
 from harness.incluster.controlplane.config import API_HOST, API_PORT
 from harness.incluster.controlplane.store import Store
-from harness.services.control import Control
+from harness.incluster.services.control import Control
 from harness.wire.names import AIRFLOW_HARNESS_API, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from tests.attacks.asgi import Caller
 from tests.cluster.objects import Objects
-from tests.services.conftest import platform  # noqa: F401
-from tests.services.running_services import TOKEN, RunningServices
+from tests.incluster.services.conftest import platform  # noqa: F401
+from tests.incluster.services.running_services import TOKEN, RunningServices
 
 _WRONG = ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"]
 # of Airflow's web server; tests/incluster/airflow/in_image/test_stack.py tries all that there are

@@ -20,11 +20,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
-from harness.services.config import Limits
+from harness.incluster.services.config import Limits
 from tests.attacks.services_fuzz import bounded
-from tests.services import dicom_samples
-from tests.services.running_services import RunningServices, bearer
-from tests.services.test_receiver import send
+from tests.incluster.services import dicom_samples
+from tests.incluster.services.running_services import RunningServices, bearer
+from tests.incluster.services.test_receiver import send
 
 STALLED_S = 2.0
 

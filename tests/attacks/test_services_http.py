@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from harness.services.config import Limits
+from harness.incluster.services.config import Limits
 from tests.attacks.services_fuzz import UNKEEPABLE
-from tests.services import dicom_samples
-from tests.services.running_services import TOKEN, RunningServices, bearer, project_header
+from tests.incluster.services import dicom_samples
+from tests.incluster.services.running_services import TOKEN, RunningServices, bearer, project_header
 
 SILENT_S = 2.0
 CONNECTIONS = 1200

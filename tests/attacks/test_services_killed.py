@@ -12,8 +12,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.attacks.services_process import ServicesProcess, send
-from tests.services import dicom_samples
-from tests.services.running_services import zip_of
+from tests.incluster.services import dicom_samples
+from tests.incluster.services.running_services import zip_of
 
 KILLS = 10
 

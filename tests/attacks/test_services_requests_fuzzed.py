@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.services.control import Control
+from harness.incluster.services.control import Control
 from tests.attacks.services_fuzz import UNKEEPABLE, bounded
-from tests.services.running_services import RunningServices, bearer, project_header
+from tests.incluster.services.running_services import RunningServices, bearer, project_header
 
 
 @pytest.fixture(scope="module")

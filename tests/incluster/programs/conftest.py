@@ -19,7 +19,7 @@ from tests.incluster.programs.processing_runs import STUDY, Ended, Run, series
 from tests.incluster.programs.small_platform import SmallPlatform
 
 if TYPE_CHECKING:
-    from tests.services.running_services import RunningServices
+    from tests.incluster.services.running_services import RunningServices
 
 # set by the test run or the machine, must not reach the programs
 _FOREIGN = ("TZ", "BATCH_NAME", "OPERATOR_IN_DIR", "SERVICES_NAMESPACE", "WORKFLOW_NAME")
@@ -100,7 +100,7 @@ def _no_proxy_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServices]:
     """The services under the platform's own names, which lead to the ports of this test."""
-    from tests.services.running_services import RunningServices
+    from tests.incluster.services.running_services import RunningServices
 
     running = RunningServices(tmp_path / "services")
     ports = {

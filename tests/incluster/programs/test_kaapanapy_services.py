@@ -11,7 +11,7 @@ import pydicom
 import pytest
 
 from tests.incluster.programs.processing_runs import SERIES, STUDY, series
-from tests.services.running_services import CLIENT_SECRET
+from tests.incluster.services.running_services import CLIENT_SECRET
 
 pytest.importorskip("pydantic_settings", reason="the base image has it, hosts need not")
 

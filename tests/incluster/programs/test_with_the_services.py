@@ -13,7 +13,7 @@ import pytest
 from harness.incluster.programs import local_metadata
 from harness.incluster.programs.common import RunFolder
 from tests.incluster.programs.processing_runs import SERIES, series
-from tests.services.running_services import CLIENT_SECRET
+from tests.incluster.services.running_services import CLIENT_SECRET
 
 LIBRARY = Path(__file__).parents[3] / "harness" / "images" / "base-python-cpu"
 

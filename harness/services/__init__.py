@@ -1,9 +1,0 @@
-"""The platform's services as containers call them, emulated in one process.
-
-The real parts (MinIO, Airflow, the registry) run beside it; here is what extensions only call: identity,
-access information, the DICOMweb filter with its archive, the DICOM receiver with the ingestion behind it,
-metadata search, the backend, notifications and kube-helm (services 22).
-
-The modules are imported inside a container: they use ``harness.wire``, each other and third-party
-packages only.
-"""
