@@ -26,7 +26,7 @@ from harness.api import Kaapana
 from harness.cli import cli
 from harness.errors import EngineError
 from harness.findings import Finding
-from harness.incluster.services.jwt import Signer
+from harness.incluster.services.identity.jwt import Signer
 from harness.platform.credentials import Credentials
 from harness.redaction import REDACTOR, Redactor, redact
 from harness.run.execute import Request, execute

@@ -15,7 +15,7 @@ from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.app import make_app
 from harness.incluster.controlplane.config import API_HOST, API_PORT
 from harness.incluster.controlplane.store import Store
-from harness.incluster.services.control import Control
+from harness.incluster.services.control.routes import Control
 from harness.wire.names import AIRFLOW_HARNESS_API, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from tests.attacks.asgi import Caller
 from tests.cluster.objects import Objects

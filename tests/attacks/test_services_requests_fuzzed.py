@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.incluster.services.control import Control
+from harness.incluster.services.control.routes import Control
 from tests.attacks.services_fuzz import UNKEEPABLE, bounded
 from tests.incluster.services.running_services import RunningServices, bearer, project_header
 

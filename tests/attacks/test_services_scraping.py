@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.incluster.services.metrics import Metrics
-from harness.incluster.services.scraping import targets_of
+from harness.incluster.services.metrics.collector import Metrics
+from harness.incluster.services.metrics.scraping import targets_of
 from tests.attacks.services_fuzz import bounded
 
 POD_ADDRESS = "127.0.0.77"

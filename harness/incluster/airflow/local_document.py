@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.services.document import read, series_document
+from harness.incluster.services.search.document import read, series_document
 
 
 def document_of(path: Path, project: str) -> dict[str, Any]:

@@ -2,5 +2,6 @@
 
 The real parts (MinIO, Airflow, the registry) run beside it; here is what extensions only call: identity,
 access information, the DICOMweb filter with its archive, the DICOM receiver with the ingestion behind it,
-metadata search, the backend, notifications and kube-helm (services 22).
+metadata search, the backend, notifications and kube-helm (services 22). Each service has a folder, whose ``routes`` is
+what it answers; what stands beside the folders, all of them use.
 """

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from harness.incluster.services.state import Project
+from harness.incluster.services.access.directory import Project
 
 if TYPE_CHECKING:
     from minio import Minio

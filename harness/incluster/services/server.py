@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from harness.incluster.services.certificate import write_certificate
 from harness.incluster.services.config import Config, Ports
 from harness.incluster.services.connections import Connections, TlsListener
-from harness.incluster.services.control import Control
+from harness.incluster.services.control.routes import Control
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import HostDispatch, application
 

@@ -10,32 +10,32 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from harness.incluster.services.access import Access
-from harness.incluster.services.airflow import Airflow
-from harness.incluster.services.archive import Archive
+from harness.incluster.services.access.directory import Directory, Project
+from harness.incluster.services.access.routes import Access
 from harness.incluster.services.backend import Backend
+from harness.incluster.services.backend.airflow import Airflow
+from harness.incluster.services.backend.datasets import Datasets
+from harness.incluster.services.backend.workflows import Workflows
 from harness.incluster.services.config import Config
-from harness.incluster.services.datasets import Datasets
-from harness.incluster.services.dicomfile import DicomError
-from harness.incluster.services.dicomweb import DicomWebFilter
-from harness.incluster.services.identity import Identity
-from harness.incluster.services.inbox import Inbox
-from harness.incluster.services.indices import Indices
-from harness.incluster.services.ingest import Ingestion
-from harness.incluster.services.jwt import Signer
-from harness.incluster.services.kubehelm import KubeHelm
-from harness.incluster.services.mappings import Mappings
-from harness.incluster.services.metadata import Metadata
-from harness.incluster.services.metrics import Metrics
-from harness.incluster.services.multipart import receive_parts
-from harness.incluster.services.notifications import Notifications
+from harness.incluster.services.dicom.archive import Archive
+from harness.incluster.services.dicom.dicomfile import DicomError
+from harness.incluster.services.dicom.dicomweb import DicomWebFilter
+from harness.incluster.services.dicom.dicomweb.multipart import receive_parts
+from harness.incluster.services.dicom.inbox import Inbox
+from harness.incluster.services.dicom.ingest import Ingestion
+from harness.incluster.services.dicom.mappings import Mappings
+from harness.incluster.services.dicom.receipts import Receipts
+from harness.incluster.services.dicom.receiver import Receiver, remove_tree, store_files
+from harness.incluster.services.identity.jwt import Signer
+from harness.incluster.services.identity.routes import Identity
+from harness.incluster.services.kubehelm.routes import KubeHelm
+from harness.incluster.services.metrics.collector import Metrics
+from harness.incluster.services.notifications.routes import Notifications
 from harness.incluster.services.objectstore import MinioStore, ObjectStore, Provisioner
-from harness.incluster.services.receipts import Receipts
-from harness.incluster.services.receiver import Receiver, remove_tree, store_files
 from harness.incluster.services.records import Records, Table
-from harness.incluster.services.state import Directory, Project
+from harness.incluster.services.search.indices import Indices
+from harness.incluster.services.search.routes import Metadata
 from harness.incluster.services.web import application, error
-from harness.incluster.services.workflows import Workflows
 from harness.wire import names
 
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from harness.incluster.services.dicomfile import DicomError
+from harness.incluster.services.dicom.dicomfile import DicomError
 from harness.incluster.services.records import StorageError
 from harness.kube import jsontext
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import httpx
 
+from harness.incluster.services.access.directory import Project
 from harness.incluster.services.config import Config, Ports
 from harness.incluster.services.objectstore import ObjectStoreError, StoredObject
 from harness.incluster.services.server import Server
 from harness.incluster.services.services import Services
-from harness.incluster.services.state import Project
 
 TOKEN = "token-of-the-harness"
 CLIENT_SECRET = "client-secret"

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.incluster.services.access.directory import Directory
 from harness.incluster.services.config import Limits
 from harness.incluster.services.objectstore import MinioStore, ObjectStoreError, Provisioner
-from harness.incluster.services.state import Directory
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import MemoryStore, RunningServices, bearer, zip_of
 

@@ -9,8 +9,8 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, generate_uid
 
-from harness.incluster.services import dicomedit, dicomfile
-from harness.incluster.services.dicomfile import DicomError
+from harness.incluster.services.dicom import dicomedit, dicomfile
+from harness.incluster.services.dicom.dicomfile import DicomError
 from tests.incluster.services import dicom_samples
 
 SPONSOR, PROTOCOL = dicomedit.CLINICAL_TRIAL_SPONSOR, dicomedit.CLINICAL_TRIAL_PROTOCOL

@@ -9,7 +9,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from harness.incluster.services.document import DocumentError, read, series_document
+from harness.incluster.services.search.document import DocumentError, read, series_document
 from tests.incluster.services import dicom_samples
 
 NOW = datetime.datetime(2026, 1, 2, 23, 30, tzinfo=datetime.timezone.utc)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.incluster.services import scraping
-from harness.incluster.services.metrics import Metrics
-from harness.incluster.services.scraping import duration, targets_of
+from harness.incluster.services.metrics import scraping
+from harness.incluster.services.metrics.collector import Metrics
+from harness.incluster.services.metrics.scraping import duration, targets_of
 
 pytest.importorskip("prometheus_client")
 

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from harness.incluster.services.backend.datasets import Datasets
 from harness.incluster.services.backend.request import RequestReader
-from harness.incluster.services.datasets import Datasets
 from harness.incluster.services.web import error, text_field
 
 

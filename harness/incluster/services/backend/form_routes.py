@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.incluster.services.airflow import Airflow, AirflowError
+from harness.incluster.services.access.directory import Project
+from harness.incluster.services.backend.airflow import Airflow, AirflowError
+from harness.incluster.services.backend.datasets import Datasets
 from harness.incluster.services.backend.request import RequestReader
-from harness.incluster.services.datasets import Datasets
-from harness.incluster.services.state import Project
 from harness.incluster.services.web import error
 
 _KINDS = {"dataset": "dataset_name", "minio": "bucket_name"}

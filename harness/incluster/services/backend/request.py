@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from harness.incluster.services.identity import Identity, bearer
-from harness.incluster.services.jwt import TokenError
-from harness.incluster.services.state import Directory, Project
+from harness.incluster.services.access.directory import Directory, Project
+from harness.incluster.services.identity.jwt import TokenError
+from harness.incluster.services.identity.routes import Identity, bearer
 from harness.incluster.services.web import error, escape_html, read_json
 from harness.kube import jsontext
 

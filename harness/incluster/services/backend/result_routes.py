@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.incluster.services.backend.request import RequestReader
+from harness.incluster.services.backend.results import is_result, tree
 from harness.incluster.services.objectstore import ObjectStore, ObjectStoreError
-from harness.incluster.services.results import is_result, tree
 from harness.incluster.services.web import error
 
 

@@ -14,20 +14,20 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from harness.incluster.services import wildcard
-from harness.incluster.services.airflow import Airflow
+from harness.incluster.services.access.directory import Directory
+from harness.incluster.services.backend.airflow import Airflow
 from harness.incluster.services.backend.dataset_routes import DatasetRoutes
+from harness.incluster.services.backend.datasets import Datasets
 from harness.incluster.services.backend.form_routes import FormRoutes
 from harness.incluster.services.backend.request import RequestReader
 from harness.incluster.services.backend.result_routes import ResultRoutes
 from harness.incluster.services.backend.workflow_routes import WorkflowRoutes
+from harness.incluster.services.backend.workflows import Workflows
 from harness.incluster.services.config import Config
-from harness.incluster.services.datasets import Datasets
-from harness.incluster.services.identity import Identity
+from harness.incluster.services.identity.routes import Identity
 from harness.incluster.services.objectstore import ObjectStore
 from harness.incluster.services.records import Records, Table
-from harness.incluster.services.state import Directory
 from harness.incluster.services.web import error
-from harness.incluster.services.workflows import Workflows
 
 
 class Backend:

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.incluster.services.airflow import AirflowError
+from harness.incluster.services.backend.airflow import AirflowError
 from harness.incluster.services.backend.request import RequestReader, whole_number
+from harness.incluster.services.backend.workflows import Job, Workflow, WorkflowError, Workflows
 from harness.incluster.services.web import error, text_field
-from harness.incluster.services.workflows import Job, Workflow, WorkflowError, Workflows
 
 
 class WorkflowRoutes:

@@ -1,0 +1,161 @@
+"""Collect what arrives at the receiver by series, and ingest a series that has gone quiet (services 8)."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from typing import Any, Final
+
+from harness.incluster.services.dicom.dicomfile import DicomError
+from harness.incluster.services.dicom.ingest import Ingestion
+from harness.incluster.services.dicom.receipts import Receipt, Receipts
+from harness.incluster.services.records import StorageError
+from harness.incluster.services.search.document import DocumentError
+
+log = logging.getLogger("harness.incluster.services.dicom.inbox")
+
+
+# a peer that has sent nothing for so long has nothing more to send
+SILENT_S: Final = 5.0
+
+
+class Series:
+    """Receipts of one series that wait for its end."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.last_arrival = time.monotonic()
+
+
+class Inbox:
+    """Collects what arrives by series and hands a series on after the quiet period.
+
+    One thread waits for the next series to become quiet; nothing polls.
+
+    Args:
+        receipts: where it is noted what has become of an object; what still waits there is ingested first.
+    """
+
+    def __init__(self, ingestion: Ingestion, receipts: Receipts, quiet_s: float) -> None:
+        self._ingestion = ingestion
+        self._receipts = receipts
+        self._quiet_s = quiet_s
+        self._changed = threading.Condition()
+        self._waiting: dict[str, Series] = {}
+        self._busy = 0
+        self._open: dict[Any, float] = {}
+        self._stop = False
+        for receipt in receipts.waiting():
+            self.add(receipt)
+        self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ingest."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the series in hand."""
+        with self._changed:
+            self._stop = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def association_opened(self, peer: Any) -> None:
+        """A peer connected."""
+        with self._changed:
+            self._open[peer] = time.monotonic()
+
+    def association_active(self, peer: Any) -> None:
+        """A peer has sent something."""
+        if peer in self._open:
+            self._open[peer] = time.monotonic()
+
+    def association_closed(self, peer: Any) -> None:
+        """A peer is gone."""
+        with self._changed:
+            self._open.pop(peer, None)
+            self._changed.notify_all()
+
+    def add(self, receipt: Receipt) -> None:
+        """An object of a series arrived."""
+        with self._changed:
+            series = self._waiting.setdefault(receipt.ids.series, Series())
+            series.receipts.append(receipt)
+            series.last_arrival = time.monotonic()
+            self._changed.notify_all()
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until no peer is sending and everything is ingested; False when the time is over.
+
+        A peer that holds its connection open and says nothing is not waited for: it could do so for ever.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                last = max(self._open.values(), default=None)
+                silent_in = 0.0 if last is None else last + SILENT_S - now
+                if not (self._waiting or self._busy) and silent_in <= 0:
+                    return True
+                if now >= deadline:
+                    return False
+                left = deadline - now
+                self._changed.wait(min(left, silent_in) if silent_in > 0 else left)
+
+    def pending(self) -> dict[str, Any]:
+        """Return what settling still waits for."""
+        with self._changed:
+            return {"associations": len(self._open), "series": sorted(self._waiting), "ingesting": self._busy}
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                uid = self._next_quiet()
+                if uid is None:
+                    return
+                series = self._waiting.pop(uid)
+                self._busy += 1
+            try:
+                self._ingest(series.receipts)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
+
+    def _next_quiet(self) -> str | None:
+        """Wait, holding the condition, until a series is quiet; None at the end."""
+        while not self._stop:
+            now = time.monotonic()
+            due = {uid: series.last_arrival + self._quiet_s for uid, series in self._waiting.items()}
+            uid = min(due, key=due.__getitem__, default=None)
+            if uid is not None and due[uid] <= now:
+                return uid
+            self._changed.wait(None if uid is None else due[uid] - now)
+        return None
+
+    def _ingest(self, receipts: list[Receipt]) -> None:
+        first, ingested = receipts[0], False
+        try:
+            outcome = self._ingestion.ingest(
+                [receipt.path for receipt in receipts],
+                project_name=first.project,
+                dataset_name=first.dataset,
+                now=first.received_at,
+            )
+        except (DicomError, DocumentError, StorageError, OSError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+            log.warning("series %s is not ingested: %s", first.ids.series, error)
+        except Exception as problem:  # the thread must outlive a series that nobody foresaw
+            error = f"{type(problem).__name__}: {problem}"
+            log.exception("series %s is not ingested", first.ids.series)
+        else:
+            error = outcome.error
+            ingested = True
+        try:
+            self._receipts.note([dataclasses.replace(item, ingested=ingested, error=error) for item in receipts])
+        except StorageError as problem:
+            # ingesting a series again changes nothing, so the next start does
+            log.error("series %s: %s", first.ids.series, problem)

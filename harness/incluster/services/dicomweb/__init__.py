@@ -1,5 +1,0 @@
-"""The dicom-web-filter: DICOMweb with project filtering, and the mapping routes (services 7)."""
-
-from harness.incluster.services.dicomweb.web_filter import DicomWebFilter
-
-__all__ = ["DicomWebFilter"]

@@ -1,0 +1,1 @@
+"""Keycloak: tokens, discovery and key set (services 2)."""

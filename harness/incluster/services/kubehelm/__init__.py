@@ -1,0 +1,1 @@
+"""kube-helm, as far as pods call it (services 14.1)."""

@@ -1,0 +1,1 @@
+"""Prometheus: what pods say about themselves while they run (services 15)."""

@@ -1,0 +1,1 @@
+"""The notification service (services 12.2)."""

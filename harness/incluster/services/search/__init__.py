@@ -1,0 +1,1 @@
+"""OpenSearch: the index of series with their metadata (services 11)."""
