@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.cli import cli
+from harness.cli.verbs import cli
 from tests.artefacts.made_packages import CHART, INSTALLER, pack
 
 NAME = "mean-workflow-0.1.0.tgz"
@@ -17,7 +17,7 @@ NAME = "mean-workflow-0.1.0.tgz"
 
 @pytest.fixture(autouse=True)
 def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli._environment", lambda settings: pytest.fail("an environment is started"))
+    monkeypatch.setattr("harness.cli.verbs._environment", lambda settings: pytest.fail("an environment is started"))
 
 
 def run(*words: object) -> Result:

@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.cli import cli
+from harness.cli.verbs import cli
 from harness.errors import DagFileError
 from tests.extension import trees_for_tests
 
@@ -30,7 +30,7 @@ def invoke(*words: object) -> Result:
 
 @pytest.fixture
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli._environment", lambda _: pytest.fail("an environment was made"))
+    monkeypatch.setattr("harness.cli.verbs._environment", lambda _: pytest.fail("an environment was made"))
 
 
 def _empty(folder: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_dag_file_that_the_platform_cannot_use(tmp_path: Path, monkeypatch: py
     def deploy(*_: Any, **__: Any) -> Any:
         raise DagFileError("dag_mean.py line 3 does not import: ModuleNotFoundError: No module named 'meen'")
 
-    monkeypatch.setattr("harness.cli._environment", lambda _: platform)
+    monkeypatch.setattr("harness.cli.verbs._environment", lambda _: platform)
     monkeypatch.setattr("harness.platform.install.deploy", deploy)
     result = invoke("run", trees_for_tests.write(tmp_path / "extension"), "--out", tmp_path / "out")
     assert result.exit_code == 2, result.output

@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).parent / "run"))
 from fake_platform import FakeEnvironment, fake_deploy, fake_source, outcome, task
 
-from harness.cli import cli
+from harness.cli.verbs import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
 from harness.extension.params import Parameter
-from harness.form_options import form_values
+from harness.cli.form_options import form_values
 from tests.extension.trees_for_tests import write
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def invoke(*words: object) -> Result:
 def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEnvironment:
     """A platform on which every run succeeds, an extension that needs no building, an empty working directory."""
     environment = FakeEnvironment()
-    monkeypatch.setattr("harness.cli._environment", lambda settings: environment)
+    monkeypatch.setattr("harness.cli.verbs._environment", lambda settings: environment)
     monkeypatch.setattr("harness.platform.install.deploy", fake_deploy)
     monkeypatch.setattr("harness.extension.read", fake_source)
     monkeypatch.chdir(tmp_path)
@@ -144,7 +144,7 @@ def test_two_dags_and_no_choice_end_with_2_and_list_both(
 def test_wrong_input_is_told_before_an_environment_is_made(
     platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("harness.cli._environment", lambda settings: pytest.fail("an environment was made"))
+    monkeypatch.setattr("harness.cli.verbs._environment", lambda settings: pytest.fail("an environment was made"))
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").touch()
     (tmp_path / "empty").mkdir()
@@ -275,17 +275,17 @@ def test_a_signal_in_the_middle_cleans_up_and_ends_with_130(tmp_path: Path, numb
     program = f"""
 import sys, threading
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests/run")!r}]
-import harness.cli, harness.extension, harness.platform.install as install
+import harness.cli.verbs, harness.extension, harness.platform.install as install
 from fake_platform import FakeEnvironment, fake_source
 environment = FakeEnvironment()
-harness.cli._environment = lambda settings: environment
+harness.cli.verbs._environment = lambda settings: environment
 harness.extension.read = fake_source
 def deploy(*_, **__):
     print("started", flush=True)
     threading.Event().wait()
 install.deploy = deploy
 try:
-    harness.cli.cli.main(["run", "ext"])
+    harness.cli.verbs.cli.main(["run", "ext"])
 finally:
     print(len(environment.removed), environment.downs, flush=True)
 """

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import crash, failures
-from harness.cli import cli
+from harness.cli.verbs import cli
 from harness.errors import EngineError, EnvironmentError_, HarnessError, UsageError
 from tests.attacks.input_fuzz import NASTY_TEXTS, fuzzed
 from tests.extension import trees_for_tests
@@ -42,7 +42,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise EngineError("no engine in this test", fix="none")
 
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr("harness.cli._environment", no_environment)
+    monkeypatch.setattr("harness.cli.verbs._environment", no_environment)
     monkeypatch.setattr("harness.platform.delivery.build", no_environment_build)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     monkeypatch.chdir(tmp_path)

@@ -23,7 +23,7 @@ from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source
 
 from harness import errors
 from harness.api import Kaapana
-from harness.cli import cli
+from harness.cli.verbs import cli
 from harness.errors import EngineError
 from harness.findings import Finding
 from harness.incluster.services.identity.jwt import Signer
@@ -195,7 +195,7 @@ def test_the_command_line_prints_no_credential_wherever_it_comes_from(
 ) -> None:
     secret = credentials.minio_password
     environment = _planted(secret)
-    monkeypatch.setattr("harness.cli._environment", lambda settings: environment)
+    monkeypatch.setattr("harness.cli.verbs._environment", lambda settings: environment)
     monkeypatch.setattr("harness.platform.install.deploy", fake_deploy)
     monkeypatch.setattr("harness.extension.read", fake_source)
     result = CliRunner().invoke(cli, ["run", "ext", "--out", str(tmp_path / "out")])
@@ -208,7 +208,7 @@ def test_the_command_line_prints_no_credential_wherever_it_comes_from(
         sys.stderr.write(f"a library prints {secret}\n")
         raise EngineError(f"no {secret}")
 
-    monkeypatch.setattr("harness.cli._environment", refuse)
+    monkeypatch.setattr("harness.cli.verbs._environment", refuse)
     result = CliRunner().invoke(cli, ["up"])
     assert result.exit_code == 3
     assert "a library prints ***" in result.output

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import cli
+from harness.cli.verbs import cli
 from harness.cluster.kind import command, node_image
 from harness.errors import ImageError
 from harness.progress import OnProgress

@@ -10,7 +10,7 @@ from fake_platform import FakeEnvironment, FakeProject
 
 from harness.errors import RunError, UsageError
 from harness.extension.form_rules import AS_BUILT
-from harness.form_options import conf_document
+from harness.cli.form_options import conf_document
 from harness.run import evidence
 from harness.run.execute import Request, execute
 from harness.run.posting import jobs_of, page_finding, posted

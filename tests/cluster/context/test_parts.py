@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.cli import cli
+from harness.cli.verbs import cli
 from harness.cluster import ledger, open_cluster
 from harness.cluster.context import access, cluster, images, leftovers, rights
 from harness.errors import NotRemovedError, UsageError

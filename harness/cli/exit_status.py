@@ -1,4 +1,4 @@
-"""What the end of a verb means: the text on standard error, and the exit status (see :mod:`harness.cli`)."""
+"""What the end of a verb means: the text on standard error, and the exit status (see :mod:`harness.cli.verbs`)."""
 
 from __future__ import annotations
 

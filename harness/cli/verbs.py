@@ -6,20 +6,19 @@ Exit status: 0 passed, 1 the run or a check failed, 2 wrong use or wrong input, 
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
-from harness.cli_context import context
-from harness.cli_images import images
+from harness.cli.context import context
+from harness.cli.images import images
 from harness.errors import UsageError
-from harness.exit_status import Verbs, prepare_streams
-from harness.form_options import conf_document, form_values
+from harness.cli.exit_status import Verbs, prepare_streams
+from harness.cli.targets import check_out, folder_or_temporary, prepare_target
+from harness.cli.form_options import conf_document, form_values
 from harness.settings import DELIVERIES, Settings
 
 if TYPE_CHECKING:
@@ -161,8 +160,8 @@ def build(
     settings = Settings.load(flags)
     source = read(extension)
     if images_tar is not None:
-        _prepare_target(images_tar)
-    with _folder(chart_dir) as folder:
+        prepare_target(images_tar)
+    with folder_or_temporary(chart_dir) as folder:
         made = bundle.make(
             source, settings, registry=settings.platform_registry, archive=images_tar, chart_dir=folder, say=say
         )
@@ -224,6 +223,7 @@ def run(
     """Build, install and run an extension, or one that was built; the run's evidence goes to a folder."""
     from harness.api import check_artefacts, open_artefacts
     from harness.extension import params, read
+    from harness.run.paths import unused
     from harness.run.trigger import series_of
 
     settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
@@ -232,7 +232,7 @@ def run(
     param_values, param_text = form_values(param, "--param")
     # report wrong input before an environment takes minutes
     if out is not None:
-        _check_out(out)
+        check_out(out)
     _check_extension(extension, settings)
     series = series_of(dataset)
     artefacts = open_artefacts(settings)
@@ -246,7 +246,7 @@ def run(
     chosen = {**param_values, **params.from_text(parameters, param_text)}
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)
-    directory = out if out is not None else _free_folder(Path("kaapana-report"), name)
+    directory = out if out is not None else unused(Path("kaapana-report"), name)
     finished = _run(settings, extension, artefacts, series, dag, values, text, document, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1
@@ -331,53 +331,6 @@ def _environment(settings: Settings) -> Environment:
     return Environment.up(settings, on_progress=say)
 
 
-def _prepare_target(file: Path) -> None:
-    """Make the folder of a file that will be written after minutes of work.
-
-    Raises:
-        UsageError: the file could not be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        tempfile.TemporaryFile(dir=file.parent).close()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{file} cannot be written: {reason}", fix="choose another place") from None
-
-
-def _check_out(folder: Path) -> None:
-    """Refuse a folder for evidence that could not be written, or that has something in it.
-
-    Raises:
-        UsageError: says why.
-    """
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} exists already", fix="choose a folder that does not exist or is empty")
-        parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        tempfile.TemporaryFile(dir=parent).close()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"--out {folder} cannot be written: {reason}", fix="choose another place") from None
-
-
-@contextlib.contextmanager
-def _folder(chosen: Path | None) -> Iterator[Path]:
-    if chosen is not None:
-        yield chosen
-        return
-    with tempfile.TemporaryDirectory(prefix="kh-build-") as folder:
-        yield Path(folder)
-
-
-def _free_folder(parent: Path, name: str) -> Path:
-    from harness.run.paths import unused
-
-    return unused(parent, name)
-
-
 def _print_run(finished: Run) -> None:
     if finished.succeeded:
         click.echo(f"{finished.dag_id} succeeded in {finished.seconds:.1f} s")
@@ -390,7 +343,3 @@ def _print_run(finished: Run) -> None:
     for finding in finished.findings:
         click.echo(str(finding))
     click.echo(f"evidence in {finished.directory}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,52 @@
+"""Where a verb writes: refuse a place that cannot be written before minutes of work are spent."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import UsageError
+
+
+def prepare_target(file: Path) -> None:
+    """Make the folder of a file that will be written after minutes of work.
+
+    Raises:
+        UsageError: the file could not be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{file} cannot be written: {reason}", fix="choose another place") from None
+
+
+def check_out(folder: Path) -> None:
+    """Refuse a folder for evidence that could not be written, or that has something in it.
+
+    Raises:
+        UsageError: says why.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder} exists already", fix="choose a folder that does not exist or is empty")
+        parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        tempfile.TemporaryFile(dir=parent).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--out {folder} cannot be written: {reason}", fix="choose another place") from None
+
+
+@contextlib.contextmanager
+def folder_or_temporary(chosen: Path | None) -> Iterator[Path]:
+    """Yield the chosen folder, or a temporary one that is removed at the end."""
+    if chosen is not None:
+        yield chosen
+        return
+    with tempfile.TemporaryDirectory(prefix="kh-build-") as folder:
+        yield Path(folder)
