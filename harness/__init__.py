@@ -73,8 +73,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from harness.findings import Finding
-    from harness.fixtures import ObjectStore, Pacs
     from harness.installed import InstalledExtension
+    from harness.plugin.fixtures import ObjectStore, Pacs
     from harness.run.metrics import TaskMetrics
     from harness.run.outputs import Reports, SentObject, SentObjects, StoredObject
     from harness.run.results import Cause, Run, RunImage, TaskResult
@@ -89,7 +89,7 @@ else:
         "harness.data.reading": ["read_input"],
         "harness.data.series": ["Series", "Truth"],
         "harness.findings": ["Finding"],
-        "harness.fixtures": ["ObjectStore", "Pacs"],
+        "harness.plugin.fixtures": ["ObjectStore", "Pacs"],
         "harness.installed": ["InstalledExtension"],
         "harness.run.metrics": ["TaskMetrics"],
         "harness.run.outputs": ["Reports", "SentObject", "SentObjects", "StoredObject"],

@@ -1,6 +1,7 @@
 """Turn unexpected exceptions into errors for a reader: a first line, an exit status, and the traceback in a file.
 
-Both ends of the harness use it: the command line (:mod:`harness.cli.exit_status`) and pytest (:mod:`harness.failures`).
+Both ends of the harness use it: the command line (:mod:`harness.cli.exit_status`) and pytest
+(:mod:`harness.plugin.failures`).
 """
 
 from __future__ import annotations

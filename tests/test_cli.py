@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).parent / "run"))
 from fake_platform import FakeEnvironment, fake_deploy, fake_source, outcome, task
 
+from harness.cli.form_options import form_values
 from harness.cli.verbs import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
 from harness.extension.params import Parameter
-from harness.cli.form_options import form_values
 from tests.extension.trees_for_tests import write
 
 ROOT = Path(__file__).parents[1]

@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent / "run"))
 import fake_platform  # noqa: F401
 
 import harness.api
-import harness.failures
-import harness.fixtures
 import harness.platform.install
+import harness.plugin.failures
+import harness.plugin.fixtures
 
 ROOT = Path(__file__).parents[1]
 INSTALLED = any(entry.value == "harness.plugin" for entry in entry_points(group="pytest11"))

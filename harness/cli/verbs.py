@@ -14,11 +14,11 @@ import click
 
 from harness import __version__
 from harness.cli.context import context
-from harness.cli.images import images
-from harness.errors import UsageError
 from harness.cli.exit_status import Verbs, prepare_streams
-from harness.cli.targets import check_out, folder_or_temporary, prepare_target
 from harness.cli.form_options import conf_document, form_values
+from harness.cli.images import images
+from harness.cli.targets import check_out, folder_or_temporary, prepare_target
+from harness.errors import UsageError
 from harness.settings import DELIVERIES, Settings
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import pytest
 from harness import documents, extension
 from harness.artefacts import package as packages
 from harness.checks.reports import Report
+from harness.cli.form_options import form_values
 from harness.errors import BuildError, ExtensionError, FormError, UsageError
 from harness.extension import forms, wildcards
-from harness.cli.form_options import form_values
 from harness.images.context import author_context
 from harness.platform import upload, values
 from harness.platform.helm import HelmError, HelmLibrary

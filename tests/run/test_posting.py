@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fake_platform import FakeEnvironment, FakeProject
 
+from harness.cli.form_options import conf_document
 from harness.errors import RunError, UsageError
 from harness.extension.form_rules import AS_BUILT
-from harness.cli.form_options import conf_document
 from harness.run import evidence
 from harness.run.execute import Request, execute
 from harness.run.posting import jobs_of, page_finding, posted

@@ -17,8 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from harness.api import Kaapana
     from harness.data import Series
-    from harness.fixtures import ObjectStore, Pacs, Session
     from harness.installed import InstalledExtension
+    from harness.plugin.fixtures import ObjectStore, Pacs, Session
 
 # (option, name in Settings, arguments for argparse)
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -108,7 +108,7 @@ def pytest_kaapana_environment(settings: Any, config: pytest.Config) -> Any:
 def _session(config: pytest.Config) -> Session:
     """Return the one session object of this process, made at first use; every xdist worker has its own."""
     if _SESSION not in config.stash:
-        from harness.fixtures import Session
+        from harness.plugin.fixtures import Session
         from harness.settings import Settings
 
         flags = {name: config.getoption(f"kaapana_{name}") for _, name, _ in _OPTIONS}
@@ -130,7 +130,7 @@ def _listener(config: pytest.Config) -> Any:
     capture = config.pluginmanager.get_plugin("capturemanager")
     if reporter is None or capture is None or config.get_verbosity() < 0 or "PYTEST_XDIST_WORKER" in os.environ:
         return None
-    from harness.fixtures import uncaptured_lines
+    from harness.plugin.fixtures import uncaptured_lines
 
     return uncaptured_lines(capture)
 
@@ -169,7 +169,7 @@ def extension(request: pytest.FixtureRequest, kaapana: Kaapana) -> InstalledExte
 @pytest.fixture
 def pacs(kaapana: Kaapana) -> Pacs:
     """The archive of the test's project: bring series in, ask what is there."""
-    from harness.fixtures import Pacs
+    from harness.plugin.fixtures import Pacs
 
     return Pacs(kaapana.environment, kaapana.project)
 
@@ -177,7 +177,7 @@ def pacs(kaapana: Kaapana) -> Pacs:
 @pytest.fixture
 def object_store(kaapana: Kaapana) -> ObjectStore:
     """The bucket of the test's project."""
-    from harness.fixtures import ObjectStore
+    from harness.plugin.fixtures import ObjectStore
 
     return ObjectStore(kaapana.environment.object_store, kaapana.project.bucket)
 
@@ -209,7 +209,7 @@ def pytest_runtest_makereport(
         if call.excinfo is not None and (
             _SESSION in item.config.stash or _is_ours(call.excinfo.value) or _uses_us(item)
         ):
-            from harness import failures
+            from harness.plugin import failures
 
             facade = item.stash.get(_FACADE, None)
             text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else ())
