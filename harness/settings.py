@@ -7,6 +7,7 @@ Every value knows where it came from, so that an error can say it. Environment v
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -20,13 +21,16 @@ from harness.errors import UsageError
 _MOST_SECONDS = 30 * 24 * 3600
 _MOST_MEGABYTES = 10**9
 _MOST_NODES = 50
+_MOST_PORT = 65535
 _ENV_PREFIX = "KAAPANA_HARNESS_"
 DELIVERIES = ("registry", "tar", "edk")
 """How images reach the platform: pushed, uploaded as ``images.tar``, or as the development kit does it (build 16)."""
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LABEL = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
-REGISTRY = re.compile(rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
-"""A registry as it is written in image references: ``host[:port][/path]``."""
+_REGISTRY = re.compile(
+    rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:(?P<port>[0-9]{{1,5}}))?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+)
+_CLASS_NAME = re.compile(r"(?=.{0,253}\Z)[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,25 +57,33 @@ def _boolean(text: str) -> bool:
     raise ValueError("expected true or false")
 
 
+def _number(text: str) -> float:
+    """Return a number; not a number where the text is none, so that it lies within no bounds."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _positive_seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value <= _MOST_SECONDS:
         raise ValueError(f"expected a positive number of seconds, at most {_MOST_SECONDS}")
     return value
 
 
 def _megabytes(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= _MOST_MEGABYTES:
         raise ValueError(f"expected a number of MiB, at most {_MOST_MEGABYTES}")
     return value
 
 
 def _nodes(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= _MOST_NODES:
+    value = _number(text)
+    if not 1 <= value <= _MOST_NODES or not value.is_integer():
         raise ValueError(f"expected a number from 1 to {_MOST_NODES}")
-    return value
+    return int(value)
 
 
 def _cluster(text: str) -> str:
@@ -99,14 +111,26 @@ def check_delivery(text: str) -> str:
     raise ValueError(f"expected {', '.join(DELIVERIES[:-1])} or {DELIVERIES[-1]}")
 
 
+def is_registry(text: str) -> bool:
+    """Return whether a text names a registry as image references do: ``host[:port][/path]``."""
+    found = _REGISTRY.fullmatch(text)
+    return found is not None and (found["port"] is None or 0 < int(found["port"]) <= _MOST_PORT)
+
+
 def check_registry(text: str) -> str:
     """Return the name of a registry, or nothing.
 
     Raises:
         ValueError: it is not such a name.
     """
-    if text and ("://" in text or not REGISTRY.fullmatch(text)):
+    if text and not is_registry(text):
         raise ValueError("expected a registry as it is written in image references, such as registry.site:5000/team")
+    return text
+
+
+def _storage_class(text: str) -> str:
+    if text and not _CLASS_NAME.fullmatch(text):
+        raise ValueError("expected the name of a storage class: lower-case letters, digits, dashes and dots")
     return text
 
 
@@ -144,7 +168,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("images", _words, (), "where their images are: archives, registry/prefix, or engine, separated by commas"),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
     Option("context_registry", check_registry, "", "registry for context:NAME, reached from here and by the nodes"),
-    Option("context_storage_class", str, "", "storage class for context:NAME (default: that of the cluster)"),
+    Option(
+        "context_storage_class", _storage_class, "", "storage class for context:NAME (default: that of the cluster)"
+    ),
     Option("disk_reserve", _megabytes, 1024.0, "MiB of free disk below which the task that writes most is ended"),
     Option("site_network", _boolean, True, "whether pods with a way out reach private addresses of the site (docker)"),
     Option("run_timeout", _positive_seconds, 900.0, "seconds until a run that has not ended is aborted"),

@@ -19,7 +19,7 @@ from harness.images.manifests import RemoteImage
 from harness.images.registry import RegistryClient, RegistryRefusedError
 from harness.progress import OnProgress
 from harness.references import join_reference, last_part, split_reference
-from harness.settings import REGISTRY
+from harness.settings import is_registry
 
 ENGINE = "engine"
 """The word for the engine's own images, where archives and registries are named."""
@@ -169,7 +169,8 @@ class RegistrySource:
         if not found.platform_fits:
             wanted = f"linux/{self._architecture}"
             raise UsageError(
-                f"{name} is an image for {', '.join(found.platforms)}, the engine runs {wanted} images",
+                f"{name} is an image for {', '.join(found.platforms) or 'no platform'}, the engine runs {wanted} "
+                "images",
                 fix=f"build it with `docker build --platform {wanted}` and push it again",
             )
         pinned = f"{self.shown}/{repository}@{found.digest}"
@@ -240,7 +241,7 @@ def _open(word: str, architecture: str, pins: Pins) -> ImageSource:
     if exists or word.endswith(".tar") or word.startswith((".", "/", "~")):
         return ArchiveSource(path, architecture)
     registry = word.rstrip("/")
-    if REGISTRY.fullmatch(registry):
+    if is_registry(registry):
         return RegistrySource(registry, architecture, pins)
     raise UsageError(
         f"{word} is neither an archive of images nor a registry: no such file, and no registry has such a name",

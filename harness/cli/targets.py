@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,11 @@ def prepare_target(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
             raise IsADirectoryError(None, "it is a folder")
-        tempfile.TemporaryFile(dir=file.parent).close()
+        if file.exists() and not file.is_file():
+            # a device would be replaced by a file
+            raise OSError(None, "it is not a regular file")
+        # the name is a part of that of the file in which it is made
+        tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", suffix=".partial").close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{file} cannot be written: {reason}", fix="choose another place") from None
@@ -34,8 +39,9 @@ def check_out(folder: Path) -> None:
     """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} exists already", fix="choose a folder that does not exist or is empty")
-        parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+            raise UsageError(f"--out {folder} exists already", fix="choose a folder that does not exist or is empty")
+        # a link that leads nowhere is there as well, and no folder can be made in its place
+        parent = next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
         tempfile.TemporaryFile(dir=parent).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -223,6 +223,7 @@ def run(
     """Build, install and run an extension, or one that was built; the run's evidence goes to a folder."""
     from harness.api import check_artefacts, open_artefacts
     from harness.extension import params, read
+    from harness.platform import projects
     from harness.run.paths import unused
     from harness.run.trigger import series_of
 
@@ -231,6 +232,8 @@ def run(
     document = None if conf is None else _conf(conf, form, dag, dataset)
     param_values, param_text = form_values(param, "--param")
     # report wrong input before an environment takes minutes
+    if project is not None:
+        projects.check_name(project)
     if out is not None:
         check_out(out)
     _check_extension(extension, settings)

@@ -65,7 +65,8 @@ def read_input(folder: Path, *, on_note: Callable[[str], None] = lambda line: No
     total = len(found.files) + len(found.left_out) + len(found.unreadable)
     if broken:
         raise InputDataError(
-            f"{len(broken)} of {total} files in {folder} cannot be used: {_names(broken, found.root)}",
+            f"{len(broken)} of {total} files in {folder} cannot be used: {_names(broken, found.root)}"
+            + _common_reason(broken),
             last_seen=_reasons(broken, found.root),
             fix="export the series again, or remove these files",
         )
@@ -195,6 +196,12 @@ def _names(files: Mapping[Path, str], root: Path) -> str:
     names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in sorted(files)]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
+
+
+def _common_reason(files: Mapping[Path, str]) -> str:
+    """Return what is wrong with all of the files, to stand behind their names; empty where they differ."""
+    reasons = set(files.values())
+    return f" ({reasons.pop()})" if len(reasons) == 1 else ""
 
 
 def _reasons(files: Mapping[Path, str], root: Path) -> str:

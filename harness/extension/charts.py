@@ -11,7 +11,7 @@ from typing import Any
 from harness.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import params, trees
-from harness.settings import REGISTRY
+from harness.settings import is_registry
 from harness.wire import keywords
 
 INSTALLER = "dag-installer-chart"
@@ -245,10 +245,12 @@ def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
     image = platform.get("image")
     if not isinstance(image, str) or not image:
         raise ExtensionError(
-            f"{shown}: global.image is missing", fix="set it to the LABEL IMAGE of extension/docker/Dockerfile"
+            f"{shown}: global.image "
+            + ("is missing" if image in (None, "") else f"must be text, not {in_short(image)}"),
+            fix="set it to the LABEL IMAGE of extension/docker/Dockerfile",
         )
     custom = platform.get("custom_registry_url")
-    if custom and not (isinstance(custom, str) and REGISTRY.fullmatch(custom)):
+    if custom and not (isinstance(custom, str) and is_registry(custom)):
         raise ExtensionError(
             f"{shown}: global.custom_registry_url {in_short(custom)} is not a registry",
             fix="write it as it is written in image references, such as registry.site:5000/team",

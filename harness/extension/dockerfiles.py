@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from harness.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import trees, wildcards
-from harness.settings import REGISTRY
+from harness.settings import is_registry
 
 LOCAL_REGISTRY = "local-only"
 _LONGEST_NAME = 255
@@ -111,7 +111,7 @@ def _check_names(dockerfile: Path, image: str, labels: Mapping[str, str]) -> Non
             fix="use lower-case letters, digits and dashes only, without registry and tag",
         )
     registry = labels.get("REGISTRY", "")
-    if registry and LOCAL_REGISTRY not in registry and not REGISTRY.fullmatch(registry):
+    if registry and LOCAL_REGISTRY not in registry and not is_registry(registry):
         raise ExtensionError(
             f"{dockerfile}: LABEL REGISTRY={in_short(registry)} is not a registry",
             fix="write it as it is written in image references, such as registry.site:5000/team",

@@ -121,9 +121,9 @@ def _containers(root: Path, edk: bool) -> list[Container]:
         other = seen.setdefault(container.image, container)
         if other is not container:
             raise ExtensionError(
-                f"two Dockerfiles build the image {container.image}: "
+                f"{other.dockerfile} and {container.dockerfile} are two Dockerfiles for the image "
+                f"{container.image}: "
                 + ("the development kit pushes one over the other" if edk else "the platform drops one of them"),
-                last_seen=f"{other.dockerfile}\n{container.dockerfile}",
                 fix="give each its own LABEL IMAGE",
             )
     return found

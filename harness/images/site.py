@@ -16,16 +16,18 @@ Nothing in here is printed: an index address may carry a password. Such an addre
 from __future__ import annotations
 
 import configparser
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from harness.errors import ImageError
+from harness import documents
+from harness.errors import UsageError
 
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 """Where the distribution keeps its bundle: on the host as in our images."""
@@ -37,6 +39,9 @@ _GO_VARIABLES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "
 _CREDENTIALS_VARIABLE = "KAAPANA_HARNESS_INDEX_CREDENTIALS"
 _APT_VARIABLE = "KAAPANA_HARNESS_APT_MIRROR"
 _NETWORK_VARIABLE = "KAAPANA_HARNESS_BUILD_NETWORK"
+# the bundle of a distribution has some hundred kilobytes
+_MOST_BYTES = 16 << 20
+_NAME_A_BUNDLE = "name a PEM file with --ca-bundle, KAAPANA_HARNESS_CA_BUNDLE or [tool.kaapana-harness] ca-bundle"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +82,7 @@ class SiteSettings:
             bundles: files that are tried when no variable names a bundle.
 
         Raises:
-            ImageError: the named bundle does not exist or holds no certificate.
+            UsageError: the named bundle cannot be read or holds no certificate; or an index or a proxy is no address.
         """
         environ = os.environ if environ is None else environ
         files = _pip_files(environ) if config_files is None else config_files
@@ -95,8 +100,7 @@ class SiteSettings:
         """The network that builds run in: ``host`` when a proxy listens on the loopback address only."""
         if self.network:
             return self.network
-        urls = (url for name, url in self.proxies.items() if name.upper() != "NO_PROXY")
-        hosts = [urlsplit(url if "//" in url else f"//{url}").hostname or "" for url in urls]
+        hosts = [_host(url) for name, url in self.proxies.items() if name.upper() != "NO_PROXY"]
         return "host" if any(host == "localhost" or host.startswith("127.") for host in hosts) else None
 
     def files(self) -> dict[str, bytes]:
@@ -132,17 +136,18 @@ class SiteSettings:
 
 def _certificates(named: Path | None, environ: Mapping[str, str], bundles: Iterable[Path]) -> bytes:
     if named is not None:
-        content = named.read_bytes() if named.is_file() else b""
+        try:
+            content = documents.read_bytes(named, most=_MOST_BYTES)
+        except documents.UnreadableError as error:
+            raise UsageError(f"the CA bundle {named} cannot be read: {error}", fix=_NAME_A_BUNDLE) from None
         if b"BEGIN CERTIFICATE" not in content:
-            raise ImageError(
-                f"the CA bundle {named} does not exist or holds no certificate",
-                fix="name a PEM file with --ca-bundle, KAAPANA_HARNESS_CA_BUNDLE or [tool.kaapana-harness] ca-bundle",
-            )
+            raise UsageError(f"the CA bundle {named} holds no certificate", fix=_NAME_A_BUNDLE)
         return content
     candidates = [Path(environ[name]) for name in _BUNDLE_VARIABLES if environ.get(name)]
     for path in (*candidates, *bundles):
-        if path.is_file() and b"BEGIN CERTIFICATE" in (content := path.read_bytes()):
-            return content
+        with contextlib.suppress(documents.UnreadableError):
+            if b"BEGIN CERTIFICATE" in (content := documents.read_bytes(path, most=_MOST_BYTES)):
+                return content
     return b""
 
 
@@ -162,29 +167,32 @@ def _pip_files(environ: Mapping[str, str]) -> list[Path]:
 
 def _index(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
     keys = ("index-url", "extra-index-url", "find-links", "trusted-host")
-    found: dict[str, str] = {}
+    # the value of each key, and what gave it
+    found: dict[str, tuple[str, str]] = {}
     for path in files:
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, "utf-8")
-        except (configparser.Error, UnicodeDecodeError):
+            parser.read_string(documents.read_text(path))
+        except (configparser.Error, documents.DocumentError):
             continue  # pip itself will say so; a build can still work without it
         for section in ("global", "install"):
-            found.update({key: parser[section][key] for key in keys if parser.has_option(section, key)})
+            given = {key: parser[section][key] for key in keys if parser.has_option(section, key)}
+            found.update({key: (value, f"{path}: {key}") for key, value in given.items()})
     for key in keys:
         variable = key.upper().replace("-", "_")
         for name in (f"UV_{variable}", f"PIP_{variable}"):
             if environ.get(name):
-                found[key] = environ[name]
+                found[key] = environ[name], name
     if "index-url" not in found and environ.get("UV_DEFAULT_INDEX"):
-        found["index-url"] = environ["UV_DEFAULT_INDEX"]
+        found["index-url"] = environ["UV_DEFAULT_INDEX"], "UV_DEFAULT_INDEX"
     keep_user = environ.get(_CREDENTIALS_VARIABLE) == "1"
     result = {}
-    for key, value in found.items():
+    for key, (value, where) in found.items():
         words = value.split()
         if key != "trusted-host":
             # A folder of this host does not exist inside a build.
-            words = [_address(word, keep_user) for word in words if urlsplit(word).scheme in {"http", "https"}]
+            with _addresses_of(where):
+                words = [_address(word, keep_user) for word in words if urlsplit(word).scheme in {"http", "https"}]
         if words:
             result[key] = "\n".join(words)
     return result
@@ -202,16 +210,33 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     for name in _PROXY_VARIABLES:
         value = environ.get(name) or environ.get(name.lower())
         if value:
+            if name != "NO_PROXY":
+                with _addresses_of(name):
+                    _host(value)
             result[name] = result[name.lower()] = value
     return result
+
+
+def _host(url: str) -> str:
+    return urlsplit(url if "//" in url else f"//{url}").hostname or ""
+
+
+@contextlib.contextmanager
+def _addresses_of(where: str) -> Iterator[None]:
+    """Name what holds no address, but not its value, which may carry a password, nor the error, which shows it."""
+    try:
+        yield
+    except ValueError:
+        raise UsageError(f"{where} holds no address of a server", fix="correct it, or unset it") from None
 
 
 def _go(environ: Mapping[str, str]) -> dict[str, str]:
     home = Path(environ.get("HOME") or "~").expanduser()
     path = Path(environ.get("GOENV") or Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "go" / "env")
     found: dict[str, str] = {}
-    if path.is_file():
-        pairs = (line.partition("=") for line in path.read_text("utf-8", "replace").splitlines())
+    with contextlib.suppress(documents.UnreadableError):
+        lines = documents.read_bytes(path).decode("utf-8", "replace").splitlines()
+        pairs = (line.partition("=") for line in lines)
         found = {name.strip(): value.strip() for name, separator, value in pairs if separator}
     found.update(environ)
     # A module mirror in a folder of this host cannot be used by a build; flags that name one neither.

@@ -199,6 +199,10 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
         partial.replace(archive)
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError("the images cannot be saved", last_seen=engine.words(error)) from None
+    except OSError as error:
+        raise ImageError(
+            f"{archive} cannot be written: {error.strerror or error}", fix="choose another place"
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
         api.close()

@@ -10,13 +10,14 @@ import functools
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from harness.platform.manifests import Manifest
 
 _MOST_WORDS_BYTES = 8 << 10
 _POLL_S = 0.005
+_SOURCE = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
 
 __all__ = ["Helm", "HelmError", "HelmLibrary", "HelmProgram", "find"]
 
@@ -133,7 +135,7 @@ class HelmProgram:
             json.dump(values, file)
             file.flush()
             text = self._run(["template", release, str(chart), "--namespace", namespace, "--values", file.name])
-        return _parse([text])
+        return _parse(_by_source(text))
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
         return _mapping(self._run(["show", "chart", str(chart)]))
@@ -194,11 +196,22 @@ def _why(verb: str, status: int, words: str) -> str:
     return words.removeprefix("Error: ") or f"helm {verb} ended with status {status}"
 
 
-def _parse(texts: Sequence[str]) -> list[Manifest]:
-    try:
-        return [manifest for text in texts for manifest in manifests.documents(text)]
-    except ValueError as error:
-        raise HelmError(str(error)) from None
+def _by_source(text: str) -> Iterator[tuple[str, str]]:
+    """The output of ``helm template``, by the files of the chart that it names in front of each document."""
+    # what is before the first one is no template's
+    before, *rest = _SOURCE.split(text)
+    yield "", before
+    yield from zip(rest[::2], rest[1::2], strict=True)
+
+
+def _parse(texts: Iterable[tuple[str, str]]) -> list[Manifest]:
+    found: list[Manifest] = []
+    for path, text in texts:
+        try:
+            found += manifests.documents(text)
+        except ValueError as error:
+            raise HelmError(f"{path}: {error}" if path else str(error)) from None
+    return found
 
 
 def _mapping(text: str) -> dict[str, Any]:

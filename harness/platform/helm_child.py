@@ -59,13 +59,14 @@ def _package(helm: Any, chart: str, destination: str) -> str:
     return str(helm.package(Path(chart), destination=Path(destination)))
 
 
-def _render(helm: Any, chart: str, values: dict[str, Any], release: str, namespace: str) -> list[str]:
+def _render(helm: Any, chart: str, values: dict[str, Any], release: str, namespace: str) -> list[tuple[str, str]]:
+    """The text that each file of the chart gives, by its path."""
     with helm.Chart.load(Path(chart)) as loaded:
         loaded.validate_schema(values)
         texts = loaded.render(values, name=release, namespace=namespace, is_install=True)
         # what is in crds/ is installed as it is
-        crds = [crd["data"] for crd in loaded.crds]
-    return [*crds, *(text for path, text in sorted(texts.items()) if not path.endswith("NOTES.txt"))]
+        crds = [(crd["filename"], crd["data"]) for crd in loaded.crds]
+    return [*crds, *((path, text) for path, text in sorted(texts.items()) if not path.endswith("NOTES.txt"))]
 
 
 def _show_chart(helm: Any, chart: str) -> dict[str, Any]:

@@ -23,11 +23,18 @@ from harness.platform.helm_limits import MEMORY_BYTES, MOST_OUTPUT_BYTES, TIMEOU
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from harness.platform.helm_child import main; main()"
 _START_TIMEOUT_S = 60.0
 _MOST_REQUEST_BYTES = 16 << 20
+_LONGEST_LINE = 400
 _GO_MEMORY = ("out of memory", "cannot allocate", "stack overflow", "stack exceeds", "MemoryError", "bad_alloc")
 
 
 class HelmError(Exception):
     """What Helm said, in its own words."""
+
+    @property
+    def line(self) -> str:
+        """The words as they may stand in one line of a message."""
+        words = " ".join(str(self).split())
+        return words if len(words) <= _LONGEST_LINE else f"{words[:_LONGEST_LINE]}..."
 
 
 class HelmProcess:

@@ -79,12 +79,13 @@ def documents(text: str) -> list[Manifest]:
     try:
         parsed = given.yaml_documents(text, text_keys=True, most_nodes=_MOST_NODES)
     except given.DocumentError as error:
-        raise ValueError(f"a template does not give valid YAML: {error}") from None
+        raise ValueError(f"what is rendered is not valid YAML: {error}") from None
     for document in parsed:
         if document is None:
             continue
         if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
-            raise ValueError(f"a template gives no Kubernetes object (kind and apiVersion): {given.shown(document)}")
+            found_instead = given.shown(document)
+            raise ValueError(f"what is rendered is not a Kubernetes object (kind and apiVersion): {found_instead}")
         listed = document["kind"] == "List" and isinstance(document.get("items"), list)
         for manifest in document["items"] if listed else [document]:
             object_shapes.check(manifest)

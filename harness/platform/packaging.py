@@ -30,6 +30,7 @@ _COMMITTED_VERSION = "0.0.0"
 # folders beside one another in which Helm works
 _CHART = "chart"
 _DEPENDENCIES = "dependencies"
+_PACKAGE = "package"
 _MOST_BYTES = 64 << 20
 
 
@@ -57,17 +58,28 @@ def package(
         _resolve_dependencies(chart, folder)
         try:
             helm.dependency_update(folder)
-            archive = helm.package(folder, destination)
+            archive = helm.package(folder, folder.parent.parent / _PACKAGE)
         except HelmError as error:
-            raise _packaging_error(chart, error) from None
-    expected = destination / f"{chart.name}-{chart.version}.tgz"
-    if archive.resolve() != expected.resolve():
-        raise ExtensionError(
-            f"{chart.directory / 'Chart.yaml'}: Helm reads the version {chart.version!r} in another way",
-            last_seen=f"package written: {archive.name}, the platform looks for {expected.name}",
-            fix="write the version as three numbers, e.g. 0.1.0",
-        )
-    return packages.read(archive)
+            raise _packaging_error(chart, str(error).replace(str(folder), str(chart.directory))) from None
+        expected = f"{chart.name}-{chart.version}.tgz"
+        if archive.name != expected:
+            raise ExtensionError(
+                f"{chart.directory / 'Chart.yaml'}: Helm reads the version {chart.version!r} in another way",
+                last_seen=f"package written: {archive.name}, the platform looks for {expected}",
+                fix="write the version as three numbers, e.g. 0.1.0",
+            )
+        return packages.read(_delivered(archive, destination))
+
+
+def _delivered(archive: Path, destination: Path) -> Path:
+    """Return a package where it is wanted; Helm itself takes no folder whose name is not UTF-8."""
+    destination.mkdir(parents=True, exist_ok=True)
+    partial = destination / f".{archive.name}.{os.getpid()}.partial"
+    try:
+        shutil.copyfile(archive, partial)
+        return partial.replace(destination / archive.name)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -186,10 +198,10 @@ def _write_dependencies(chart: Chart, folder: Path, entries: list[dict[str, str]
         requirements.write_text(yaml.safe_dump({"dependencies": entries}, sort_keys=False), "utf-8")
 
 
-def _packaging_error(chart: Chart, error: HelmError) -> ExtensionError:
+def _packaging_error(chart: Chart, words: str) -> ExtensionError:
     return ExtensionError(
-        f"the chart {chart.name} cannot be packaged",
-        last_seen=str(error),
+        f"the chart {chart.name} cannot be packaged: {HelmError(words).line}",
+        last_seen=words,
         evidence=str(chart.directory),
         fix="fix the chart; `helm dep up && helm package .` in its folder must work",
     )

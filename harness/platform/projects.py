@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.documents import shown
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError, NotFound
 from harness.platform import credentials, helm
@@ -75,7 +76,7 @@ def check_name(name: str) -> str:
     """
     if len(name) > MAX_NAME or not _NAME.fullmatch(name) or name == "admin":
         raise UsageError(
-            f"{name!r} cannot name a project",
+            f"{shown(name)} cannot name a project",
             fix=f"lower-case letters, digits and dashes, at most {MAX_NAME} characters (AE title kp-<name>); not admin",
         )
     return name

@@ -43,7 +43,7 @@ def check(helm: Helm, package: ChartPackage, platform_globals: Mapping[str, Any]
         )
     except HelmError as error:
         raise ExtensionError(
-            f"the platform refuses the upload of {expected}: it cannot be rendered",
+            f"the platform refuses the upload of {expected}: it cannot be rendered: {error.line}",
             last_seen=f"Failed to check chart namespace: {error}",
             fix="fix the chart's templates; they are rendered with the platform's globals",
         ) from None
@@ -124,7 +124,7 @@ def render(
         )
     except HelmError as error:
         raise ExtensionError(
-            f"{package.name} cannot be installed: its chart does not render", last_seen=str(error)
+            f"{package.file_name} cannot be installed, because it does not render: {error.line}", last_seen=str(error)
         ) from None
     _check_annotations(package.name, rendered)
     return rendered, merged

@@ -66,7 +66,7 @@ def test_an_extension_in_the_layout_of_the_guide_is_read(tmp_path: Path) -> None
         ),
         (
             {"processing-containers/again/Dockerfile": FILES["processing-containers/mean-value/Dockerfile"]},
-            "two Dockerfiles build the image mean-value",
+            "two Dockerfiles for the image mean-value",
         ),
         (
             {

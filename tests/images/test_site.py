@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from harness.errors import ImageError
+from harness.errors import UsageError
 from harness.images.site import SiteSettings
 
 PEM = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -32,8 +33,30 @@ def test_a_bundle_that_the_user_names_wins_over_the_environment(tmp_path: Path) 
 
 def test_a_named_bundle_without_a_certificate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
-    with pytest.raises(ImageError, match=r"empty\.pem does not exist or holds no certificate"):
+    with pytest.raises(UsageError, match=r"empty\.pem holds no certificate"):
         detect(ca_bundle=tmp_path / "empty.pem")
+
+
+@pytest.mark.parametrize("path", ["missing.pem", ".", "a" * 300, "/dev/zero", "/proc/self/mem"])
+def test_a_named_bundle_that_cannot_be_read_is_an_error(tmp_path: Path, path: str) -> None:
+    with pytest.raises(UsageError, match=r"the CA bundle .* cannot be read"):
+        detect(ca_bundle=tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    "name", ["PIP_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "HTTP_PROXY", "https_proxy"]
+)
+@pytest.mark.parametrize("address", ["http://me:hunter2@[", "https://[::1/simple", "https://me:hunter2\u2100@h/"])
+def test_a_variable_that_holds_no_address_is_named_without_its_value(name: str, address: str) -> None:
+    with pytest.raises(UsageError, match=f"(?i)^{name} holds no address of a server") as caught:
+        detect({name: address})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_files_of_other_programs_that_cannot_be_read_keep_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    environ = {"SSL_CERT_FILE": "/dev/zero", "PIP_CERT": str(tmp_path / "pipe"), "GOENV": str(tmp_path / "pipe")}
+    assert detect(environ, config=tmp_path / "pipe") == detect()
 
 
 def test_a_variable_that_names_a_missing_bundle_is_passed_over(tmp_path: Path) -> None:
