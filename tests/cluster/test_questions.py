@@ -31,6 +31,7 @@ def test_a_question_before_the_address_of_its_pod_is_known_is_noted_for_it() -> 
         questions.expect("first", noted.append)
         await questions.ask(ADDRESS, "weights.example.com")
         assert noted == ["weights.example.com"]
+        questions.listen("first", ADDRESS)
         # from then on the engine need not be asked
         await asyncio.gather(*(questions.ask(ADDRESS, f"n{number}") for number in range(50)))
 
@@ -47,9 +48,11 @@ def test_a_question_goes_to_the_pod_that_has_the_address_now() -> None:
     async def run() -> None:
         questions = Questions(engine)
         questions.expect("first", first)
-        questions.listen(ADDRESS, first)
         questions.forget(first)
+        # the engine's answer from before its end comes late
+        questions.listen("first", ADDRESS)
         questions.expect("second", after.append)
+        questions.listen("second", ADDRESS)
         await questions.ask(ADDRESS, "weights.example.com")
         # the first one has nothing to say about it any more
         questions.forget(first)
@@ -59,12 +62,70 @@ def test_a_question_goes_to_the_pod_that_has_the_address_now() -> None:
     assert (before, after) == ([], ["weights.example.com", "more.example.com"])
 
 
+def test_an_address_that_the_engine_has_given_to_another_pod_is_that_pods_though_the_first_ones_end_is_not_seen() -> (
+    None
+):
+    engine, before, after = Engine(second=ADDRESS), list[str](), list[str]()
+
+    async def run() -> None:
+        questions = Questions(engine)
+        questions.expect("first", before.append)
+        questions.listen("first", ADDRESS)
+        questions.expect("second", after.append)
+        await questions.ask(ADDRESS, "weights.example.com")
+
+    asyncio.run(run())
+    assert (before, after) == ([], ["weights.example.com"])
+
+
+def test_a_question_is_not_answered_by_a_look_that_had_begun_before_it() -> None:
+    before, after = list[str](), list[str]()
+    holders = {ADDRESS: "first"}
+
+    async def run() -> None:
+        began, go_on = asyncio.Event(), asyncio.Event()
+
+        async def look() -> dict[str, str]:
+            seen = dict(holders)
+            began.set()
+            await go_on.wait()
+            return seen
+
+        questions = Questions(look)
+        questions.expect("first", before.append)
+        questions.expect("second", after.append)
+        early = asyncio.ensure_future(questions.ask(ADDRESS, "early.example.com"))
+        await began.wait()
+        holders[ADDRESS] = "second"
+        late = asyncio.ensure_future(questions.ask(ADDRESS, "late.example.com"))
+        # it has come as far as it gets
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(early, late)
+
+    asyncio.run(run())
+    assert (before, after) == (["early.example.com"], ["late.example.com"])
+
+
+def test_those_who_ask_at_once_share_a_look_at_the_engine() -> None:
+    engine, noted = Engine(first=ADDRESS), list[str]()
+
+    async def run() -> None:
+        questions = Questions(engine)
+        questions.expect("first", noted.append)
+        await asyncio.gather(*(questions.ask(ADDRESS, f"n{number}") for number in range(100)))
+
+    asyncio.run(run())
+    assert len(noted) == 100
+    assert engine.asked <= 2
+
+
 def test_a_name_below_the_domains_of_the_cluster_is_a_try_of_the_resolver() -> None:
     noted = list[str]()
 
     async def run() -> None:
-        questions = Questions(Engine())
-        questions.listen(ADDRESS, noted.append)
+        questions = Questions(Engine(first=ADDRESS))
+        questions.expect("first", noted.append)
         await questions.ask(ADDRESS, "weights.example.com.svc.cluster.local")
 
     asyncio.run(run())

@@ -110,9 +110,9 @@ class PodNetwork:
         """Note the address and the published ports of the container that owns the pod's network."""
         record = await self._node.engine.inspect(container)
         self._owner = container
-        if address := self._node.networks.address_in(record, self._plan):
-            self.address = address
-            self._node.questions.listen(address, self._unknown_name)
+        address = self._node.networks.address_in(record, self._plan)
+        self.address = address or self.address
+        self._node.questions.listen(container, address)
         bound = record["NetworkSettings"]["Ports"] or {}
         for port in self._plan.published:
             binding = bound.get(f"{port.port}/{port.protocol}")

@@ -1,7 +1,9 @@
 """Which pod asks for a name that no Service has.
 
-A program may ask before the address of its pod is known here, as the engine is asked for that after the start. Then the
-engine is asked who has the address, while the program waits for its answer: what it asks is noted before it can end.
+A program may ask before the address of its pod is known here, as the engine is asked for that after the start. And the
+address may be known as that of another pod, whose end the engine has seen and this side has not: some engines give
+an address away again at once. So while any container is about to start, an address says nothing, and the engine is
+asked who has it, while the program waits for its answer: what it asks is noted before it can end.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ class Questions:
         self._holders = holders
         self._by_container: dict[str, OnName] = {}
         self._by_address: dict[str, OnName] = {}
+        self._starting: set[str] = set()
         self._looking = asyncio.Lock()
+        self._begun = 0
+        self._found: Mapping[str, str] = {}
+        self._found_by = 0
         self._waiting = 0
 
     async def ask(self, address: str, name: str) -> None:
@@ -37,7 +43,8 @@ class Questions:
         if name.endswith(_SEARCHED):
             # the resolver in the pod also tries a name below the cluster's domains
             return
-        if on_name := self._by_address.get(address) or await self._find(address):
+        known = None if self._starting else self._by_address.get(address)
+        if on_name := known or await self._find(address):
             on_name(name)
 
     async def _find(self, address: str) -> OnName | None:
@@ -45,28 +52,39 @@ class Questions:
             return None
         self._waiting += 1
         try:
-            async with self._looking:
-                if address not in self._by_address:
-                    container = (await self._holders()).get(address, "")
-                    if on_name := self._by_container.get(container):
-                        self._by_address[address] = on_name
+            return self._by_container.get((await self._look()).get(address, ""))
         except EngineCallError:
             # the engine is going, and the pod with it
             return None
         finally:
             self._waiting -= 1
-        return self._by_address.get(address)
+
+    async def _look(self) -> Mapping[str, str]:
+        """Return who has which address after now; those who wait for each other share a look."""
+        wanted = self._begun + 1
+        async with self._looking:
+            if self._found_by < wanted:
+                self._begun += 1
+                number = self._begun
+                self._found = await self._holders()
+                self._found_by = number
+            return self._found
 
     def expect(self, container: str, on_name: OnName) -> None:
         """A container that will have an address of its own is about to start."""
         self._by_container[container] = on_name
+        self._starting.add(container)
 
-    def listen(self, address: str, on_name: OnName) -> None:
-        """The address of a container has become known."""
-        self._by_address[address] = on_name
+    def listen(self, container: str, address: str) -> None:
+        """The address of a container has become known; empty when it has none here."""
+        self._starting.discard(container)
+        # one that has ended meanwhile has no address any more
+        if address and (on_name := self._by_container.get(container)):
+            self._by_address[address] = on_name
 
     def forget(self, on_name: OnName) -> None:
         """The containers of a pod have ended: the engine gives their addresses to others."""
         for known in (self._by_container, self._by_address):
             for key in [key for key, value in known.items() if value == on_name]:
                 del known[key]
+        self._starting &= self._by_container.keys()
