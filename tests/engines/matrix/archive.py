@@ -1,0 +1,85 @@
+"""Images of the harness out of one engine, and into another one.
+
+python -m tests.engines.matrix.archive save|load FILE     the engine is the one that DOCKER_HOST names
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from harness.doctor import require_engine
+from harness.errors import HarnessError
+from harness.images import engine, resolve
+from harness.images.catalogue import CATALOGUE, spec
+from harness.settings import Settings
+
+_BLOCK = 1 << 20
+_TIMEOUT_S = 900.0
+
+
+def save(path: Path, names: list[str]) -> None:
+    """Write images of the harness to an archive, with all that they stand on; they are made where they are absent."""
+    settings = Settings.load()
+    resolve.ensure_all(names, settings=settings, on_progress=_say)
+    tags = resolve.current_tags(settings)
+    wanted = sorted({tags[name] for name in _closure(names)})
+    found = require_engine()
+    transport = httpx.HTTPTransport(uds=found.socket)
+    part = path.with_suffix(".part")
+    with (
+        httpx.Client(transport=transport, timeout=_TIMEOUT_S) as client,
+        client.stream("GET", f"http://docker/v{found.spoken}/images/get", params={"names": wanted}) as answer,
+        part.open("wb") as output,
+    ):
+        answer.raise_for_status()
+        for block in answer.iter_bytes(_BLOCK):
+            output.write(block)
+    part.replace(path)
+
+
+def load(path: Path, names: list[str]) -> None:
+    """Load an archive, and make what is not in it as it is built today; the last line that is printed says so.
+
+    Raises:
+        ImageError: the engine refuses.
+    """
+    settings = Settings.load()
+    api = engine.client(_TIMEOUT_S)
+    try:
+        engine.load_images(api, _blocks(path), path.name)
+    finally:
+        api.close()
+    tags = resolve.current_tags(settings)
+    wanted = _closure(names)
+    absent = [name for name in wanted if name not in tags]
+    resolve.ensure_all(names, settings=settings, on_progress=_say)
+    _say(f"loaded, but {len(absent)} of {len(wanted)} built" if absent else "loaded")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _closure(names: list[str]) -> list[str]:
+    wanted = list(names)
+    for name in wanted:
+        wanted += [need for need in spec(name).needs if need not in wanted]
+    return wanted
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+if __name__ == "__main__":
+    try:
+        {"save": save, "load": load}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3:] or list(CATALOGUE))
+    except HarnessError as error:
+        _say(str(error))
+        sys.exit(error.cause)

@@ -1,0 +1,131 @@
+"""The daemon of a row, and what it says of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from harness.doctor.engine import ask_engine
+from harness.doctor.facts import Engine
+from harness.errors import EnvironmentError_, UsageError
+from tests.engines.matrix import machine
+from tests.engines.matrix.enter import Order
+from tests.engines.matrix.namespace import Namespace, signal_inside
+from tests.engines.matrix.rows import Row
+
+_START_S = 90.0
+_STOP_S = 60.0
+_POLL_S = 0.1
+# a socket's path may have 107 bytes, and tests make theirs in folders that have their names
+_LONGEST = 50
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DATA: Final = {"docker": "/var/lib/docker", "podman": "/var/lib/containers"}
+"""Where a product keeps images and containers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Folders of a row.
+
+    Attributes:
+        folder: the one that the others are in, but the logs.
+        logs: what the engine and the suites have said; stays.
+        data: what the engine keeps.
+        shared: has the same path for the engine and for its user: the socket, and the user's temporary files, which
+            may be sockets, too.
+    """
+
+    folder: Path
+    logs: Path
+    shared: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def socket(self) -> Path:
+        return self.shared / "docker.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.logs / "engine.log"
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables of the engine's user: this process's, and the engine's address."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
+        return {
+            **inherited,
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "KAAPANA_HARNESS_STATE_DIR": str(self.shared / "state"),
+            "TMPDIR": str(self.shared / "tmp"),
+        }
+
+
+@contextlib.contextmanager
+def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Iterator[Engine]:
+    """Start the engine of a row for the length of the block; what it says of itself.
+
+    Raises:
+        EnvironmentError_: it ends at once or does not answer.
+    """
+    if len(str(places.shared)) > _LONGEST:
+        raise UsageError(
+            f"{places.shared} is too long for sockets in it", fix="name a folder with a shorter path by --work"
+        )
+    shutil.rmtree(places.shared, ignore_errors=True)
+    for folder in (places.data, places.shared / "tmp"):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings = places.shared / "daemon.json"
+    settings.write_text(json.dumps(dict(row.daemon)), "utf-8")
+    if row.product == "docker":
+        command = ["dockerd", "--config-file", str(settings), "--host", f"unix://{places.socket}"]
+    else:
+        command = ["podman", "system", "service", "--time", "0", f"unix://{places.socket}"]
+    binds = {str(places.shared): str(places.shared), DATA[row.product]: str(places.data)}
+    if resolver := machine.resolver():
+        binds["/etc/resolv.conf"] = str(resolver)
+    order = Order(str(root), binds, command, {"PATH": _PATH, **row.environment})
+    words = [sys.executable, "-m", "tests.engines.matrix.enter", json.dumps(dataclasses.asdict(order))]
+    with places.log.open("wb") as log:
+        process = namespace.start(words, os.environ, log, mounts=True)
+    try:
+        yield _answer(process, places)
+    finally:
+        _stop(process)
+
+
+def _answer(process: subprocess.Popen[bytes], places: Places) -> Engine:
+    environ = {"DOCKER_HOST": f"unix://{places.socket}"}
+    deadline = time.monotonic() + _START_S
+    while True:
+        found = ask_engine(environ, inside=True)
+        if found.state == "up":
+            return found
+        ended = process.poll() is not None
+        if ended or time.monotonic() > deadline:
+            why = "ended at once" if ended else f"does not answer after {_START_S:.0f} s: {found.detail}"
+            lines = places.log.read_text("utf-8", "replace").splitlines()
+            raise EnvironmentError_(
+                f"the engine {why}: {lines[-1] if lines else 'it says nothing'}",
+                last_seen="\n".join(lines[-15:]),
+                evidence=str(places.log),
+            )
+        time.sleep(_POLL_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Let the engine end its containers; what does not end in time goes with the namespace."""
+    signal_inside(process, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_S)
