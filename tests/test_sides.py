@@ -1,4 +1,4 @@
-"""What runs in containers stands apart from what runs on the host, and an image has all that its code imports."""
+"""What runs in containers and what runs on the host stand apart, and an image has all that its code imports."""
 
 from __future__ import annotations
 
@@ -50,6 +50,16 @@ def test_what_runs_in_containers_imports_nothing_of_the_host_side(side: str) -> 
         # the client reads a kubeconfig on the host alone, and loads what that takes when it does
         imported = _imports(tree) if side == "incluster" else _imports_when_loaded(tree)
         strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if not _below(name, *known)]
+    assert strangers == []
+
+
+def test_the_host_side_imports_nothing_of_what_runs_in_containers() -> None:
+    modules = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.is_relative_to(PACKAGE / "incluster")]
+    assert modules
+    strangers = []
+    for path in modules:
+        imported = _imports(ast.parse(path.read_bytes()))
+        strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if _below(name, "harness.incluster")]
     assert strangers == []
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from harness import profiles
 from harness.findings import Finding
-from harness.incluster.airflow import naming
+from harness.wire import naming
 
 Task = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""Names, ports and paths of the emulated platform: constants only, shared by host and containers.
+"""What host and containers have to call by the same name: namespaces, services, ports, paths, labels, objects of a run.
 
 Nothing here may import from the rest of the package: these modules are copied into every image.
 """

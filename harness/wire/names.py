@@ -30,6 +30,9 @@ HARNESS_SERVICES: Final = ("harness-services", SERVICES_NAMESPACE, 8090)
 HARNESS_REGISTRY: Final = ("harness-registry", SERVICES_NAMESPACE, 5000)
 HARNESS_REGISTRY_PUSH: Final = ("harness-registry", SERVICES_NAMESPACE, 5001)
 
+# the API of the docker cluster's control plane
+API_PORT: Final = 6443
+
 # the harness's own routes of Airflow's web server, and how its containers learn who may use them
 AIRFLOW_HARNESS_API: Final = "/flow/harness"
 TOKEN_DIGEST_VARIABLE: Final = "KAAPANA_HARNESS_TOKEN_DIGEST"

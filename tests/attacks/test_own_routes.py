@@ -13,10 +13,10 @@ from starlette.routing import Route
 
 from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.app import make_app
-from harness.incluster.controlplane.config import API_HOST, API_PORT
+from harness.incluster.controlplane.config import API_HOST
 from harness.incluster.controlplane.store import Store
 from harness.incluster.services.control.routes import Control
-from harness.wire.names import AIRFLOW_HARNESS_API, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
+from harness.wire.names import AIRFLOW_HARNESS_API, API_PORT, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from tests.attacks.asgi import Caller
 from tests.cluster.objects import Objects
 from tests.incluster.services.conftest import platform  # noqa: F401

@@ -15,15 +15,10 @@ from harness.cluster import ledger
 from harness.cluster.docker import leftovers
 from harness.doctor import require_engine
 from harness.errors import EnvironmentError_
-from harness.incluster.controlplane.config import (
-    API_PORT,
-    LABEL_ENVIRONMENT,
-    LABEL_OWNER,
-    LABEL_ROLE,
-    LABEL_STARTED,
-)
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
+from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE, LABEL_STARTED
+from harness.wire.names import API_PORT
 
 if TYPE_CHECKING:
     import docker

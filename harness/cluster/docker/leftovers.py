@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import NotRemovedError
 from harness.images import engine
-from harness.incluster.controlplane.config import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
+from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
 
 if TYPE_CHECKING:
     import docker

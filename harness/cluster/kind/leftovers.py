@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster.docker import leftovers as engine_leftovers
 from harness.cluster.kind import names
-from harness.incluster.controlplane.config import LABEL_ENVIRONMENT, LABEL_OWNER
+from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER
 
 if TYPE_CHECKING:
     import docker

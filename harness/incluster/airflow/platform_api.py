@@ -17,8 +17,9 @@ from flask import Blueprint, Response, request
 from kaapana.blueprints.kaapana_utils import parse_ui_dict
 from sqlalchemy import func
 
-from harness.incluster.airflow import naming, profile, wakeup
+from harness.incluster.airflow import profile, wakeup
 from harness.incluster.airflow.jsonify import answer
+from harness.wire import naming
 
 blueprint: Final = Blueprint("kaapana", __name__, url_prefix="/flow/kaapana/api")
 

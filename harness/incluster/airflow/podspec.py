@@ -7,10 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from harness.incluster.airflow import naming
 from harness.incluster.airflow.errors import InvalidPodError
 from harness.incluster.airflow.profile import PodProfile
-from harness.wire import names
+from harness.wire import names, naming
 
 Manifest = dict[str, Any]
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
-from harness.incluster.airflow import naming, outcome, podenv, podrun, podspec, podtask, profile
+from harness.incluster.airflow import outcome, podenv, podrun, podspec, podtask, profile
 from harness.incluster.airflow.errors import NotEmulatedError, WorkflowError
 from harness.incluster.airflow.outcome import Outcome
 from harness.kube.errors import ApiError
-from harness.wire import names
+from harness.wire import names, naming
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 

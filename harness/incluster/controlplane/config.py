@@ -6,12 +6,9 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-LABEL_ENVIRONMENT = "kaapana-harness.environment"
-LABEL_OWNER = "kaapana-harness.owner"
-LABEL_STARTED = "kaapana-harness.started"
-LABEL_ROLE = "kaapana-harness.role"
+from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
+from harness.wire.names import API_PORT
 
-API_PORT = 6443
 API_HOST = "kubernetes.default.svc"
 NODE_NAME = "kaapana-harness"
 

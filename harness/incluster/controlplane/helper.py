@@ -7,9 +7,10 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.incluster.controlplane.config import LABEL_ROLE, Config
+from harness.incluster.controlplane.config import Config
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.mounted import Mounted, differences
+from harness.wire.labels import LABEL_ROLE
 
 # until a program has ended that only reads a file
 _ANSWER_S: Final = 60.0

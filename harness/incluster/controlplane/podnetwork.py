@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.incluster.controlplane import guard
-from harness.incluster.controlplane.config import LABEL_ROLE
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.helper import output_of
 from harness.incluster.controlplane.networks import Plan
@@ -16,6 +15,7 @@ from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.outlets import SURVEY, Host
 from harness.incluster.controlplane.store import Key, Manifest, key_of
 from harness.incluster.controlplane.translate import network_body
+from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import LABEL_NETWORK_EXTERNAL
 
 _GUARD_S = 60.0

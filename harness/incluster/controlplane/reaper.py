@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
-from harness.incluster.controlplane.config import LABEL_ENVIRONMENT, Config
+from harness.incluster.controlplane.config import Config
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.node import LOG
+from harness.wire.labels import LABEL_ENVIRONMENT
 
 # how many containers are removed at the same time
 _AT_ONCE = 8

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane.config import LABEL_ROLE, Config
+from harness.incluster.controlplane.config import Config
 from harness.incluster.controlplane.networks import Networks, Plan
 from harness.incluster.controlplane.store import Manifest
 from harness.incluster.controlplane.variables import expand
 from harness.incluster.controlplane.volumes import Mounts
 from harness.kube.quantities import parse, whole
+from harness.wire.labels import LABEL_ROLE
 
 # a bound that a fork bomb meets and a scientific program does not
 _PIDS = 4096

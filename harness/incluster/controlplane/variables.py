@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane.config import API_HOST, API_PORT, NODE_NAME
+from harness.incluster.controlplane.config import API_HOST, NODE_NAME
 from harness.incluster.controlplane.configuration import contents_of
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Manifest, Store
+from harness.wire.names import API_PORT
 
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")

@@ -20,10 +20,10 @@ from harness.cluster.docker.engine import connect
 from harness.cluster.kind import nodes
 from harness.cluster.kind.cluster import KindCluster
 from harness.images import RegistryClient
-from harness.incluster.controlplane.config import LABEL_ENVIRONMENT
 from harness.kube import Invalid, KubeApi, kubeconfig
 from harness.kube.kinds import KINDS
 from harness.settings import Settings
+from harness.wire.labels import LABEL_ENVIRONMENT
 
 CONTEXT = "foreign"
 _READY_S = 30.0

@@ -12,7 +12,7 @@ from typing import Any
 
 from kaapana.blueprints.json_schema_templates import schema_dataset_form
 
-from harness.incluster.airflow import naming
+from harness.wire import naming
 
 __all__ = [
     "clean_previous_dag_run",

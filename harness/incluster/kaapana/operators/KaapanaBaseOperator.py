@@ -25,7 +25,6 @@ from kaapana.operators.HelperCaching import check_cache_mode
 
 from harness.incluster.airflow import (
     callbacks,
-    naming,
     operator_defaults,
     operatorpod,
     podenv,
@@ -34,7 +33,7 @@ from harness.incluster.airflow import (
     resources,
 )
 from harness.incluster.airflow.operator_defaults import assign, derive, executor_config, job_scheduler_enabled
-from harness.wire import names
+from harness.wire import names, naming
 
 # names under which older operators import them (operators 1)
 default_registry = DEFAULT_REGISTRY

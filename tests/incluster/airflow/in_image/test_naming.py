@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from kaapana.blueprints import kaapana_utils
 
-from harness.incluster.airflow import naming
+from harness.wire import naming
 
 
 def test_a_run_id_is_the_dag_id_and_eighteen_digits_of_the_local_time() -> None:

@@ -19,8 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.incluster.airflow import naming
-from harness.wire import names
+from harness.wire import names, naming
 
 from .conftest import PLATFORM_ENV
 from .fake_kube import WORKER_IMAGE, FakeKube, wait_until
