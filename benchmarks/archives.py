@@ -15,9 +15,9 @@ from harness import extension
 from harness.api import Kaapana
 from harness.artefacts import loading
 from harness.artefacts.archive import ImageArchive
+from harness.common.progress import quiet
 from harness.images import engine
 from harness.platform import bundle
-from harness.progress import quiet
 from harness.settings import Settings
 
 _LARGE_BYTES = 5_000_000_000

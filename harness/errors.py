@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from harness.redaction import redact
+from harness.common.redaction import redact
 
 _LONGEST_CAUSE = 4_000
 _LONGEST_TEXT = 200_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.redaction import redact
+from harness.common.redaction import redact
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import documents
+from harness.common import documents
 from harness.errors import UsageError
 
 # a month: beyond some bound the system's own clocks refuse

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.redaction import REDACTOR
+from harness.common.redaction import REDACTOR
 
 
 @pytest.fixture(autouse=True)

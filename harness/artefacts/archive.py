@@ -15,12 +15,12 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness import references
 from harness.artefacts import conversion, docker_layout, oci_layout
 from harness.artefacts.conversion import OnBytes
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchivedImage, ArchiveError, Platform, check_architecture
 from harness.artefacts.stored import StoredImage
+from harness.common import references
 
 __all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "OnBytes", "Platform", "check_architecture"]
 

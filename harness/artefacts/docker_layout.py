@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from harness import references
 from harness.artefacts import schemas
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchiveError, shown
 from harness.artefacts.stored import LayerName, MissingPartError, StoredImage, check_shape, read_image
+from harness.common import references
 
 DOCUMENT = "manifest.json"
 _CONFIG = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?")

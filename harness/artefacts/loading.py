@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.archive import ArchivedImage, ImageArchive
+from harness.common.progress import OnProgress
+from harness.common.references import split_reference
 from harness.errors import ImageError
 from harness.images import engine, lending
 from harness.images.registry_login import StoredLogin, stored_login
-from harness.progress import OnProgress
-from harness.references import split_reference
 
 if TYPE_CHECKING:
     from docker import APIClient

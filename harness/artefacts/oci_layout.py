@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness import references
 from harness.artefacts import schemas
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchiveError, Platform, shown
@@ -23,6 +22,7 @@ from harness.artefacts.stored import (
     read_image,
     sha256,
 )
+from harness.common import references
 
 DOCUMENT = "index.json"
 _NAME = "io.containerd.image.name"

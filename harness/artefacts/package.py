@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.documents import shown as in_short
+from harness.common.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import charts, params, trees
 from harness.extension.charts import INSTALLER, Dependency

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from harness.common.locking import locked
 from harness.images.manifests import RemoteImage
-from harness.locking import locked
 
 _MOST = 500
 _LOCK_S = 10.0

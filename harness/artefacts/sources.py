@@ -13,12 +13,12 @@ from harness.artefacts import loading
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
 from harness.artefacts.archive import Platform as ImagePlatform
 from harness.artefacts.pins import Pins
+from harness.common.progress import OnProgress
+from harness.common.references import join_reference, last_part, split_reference
 from harness.errors import EnvironmentError_, UsageError
 from harness.images import engine, manifests
 from harness.images.manifests import RemoteImage
 from harness.images.registry import RegistryClient, RegistryRefusedError
-from harness.progress import OnProgress
-from harness.references import join_reference, last_part, split_reference
 from harness.settings import is_registry
 
 ENGINE = "engine"

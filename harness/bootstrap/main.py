@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness import doctor
 from harness.bootstrap import environment
+from harness.common.locking import locked
 from harness.doctor import checks, probe
 from harness.errors import EnvironmentError_, HarnessError, UsageError
-from harness.locking import locked
 
 USAGE = "usage: python3 -m harness.bootstrap {scenarios|tests|ENV} [-- ARGUMENTS OF PYTEST]"
 # what `tests` stands for when no test is picked; pytest comes last, its closing line ends the output

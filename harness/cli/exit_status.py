@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from harness import crash
+from harness.common import crash
+from harness.common.redaction import redact
 from harness.errors import EnvironmentError_
-from harness.redaction import redact
 
 INTERRUPTED = 130
 

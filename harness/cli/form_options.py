@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness import documents
+from harness.common import documents
 from harness.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.progress import OnProgress, quiet
+from harness.common.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

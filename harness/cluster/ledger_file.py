@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from harness.common.locking import locked
 from harness.errors import EngineError, EnvironmentError_
-from harness.locking import locked
 
 NAME: Final = "ledger.sqlite"
 OLD_FOLDER: Final = "environments"

@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from harness.common.locking import locked
 from harness.errors import EnvironmentError_
-from harness.locking import locked
 
 _DOWNLOAD_TIMEOUT_S = 600.0
 _TAIL_LINES = 8

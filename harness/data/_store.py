@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.common.locking import locked
 from harness.data.series import Geometry, Instance, Series, Truth
-from harness.locking import locked
 
 _INDEX = "series.json"
 _DICOM = "dicom"

@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.common.locking import locked
 from harness.doctor import checks, probe, remedies
 from harness.doctor.checks import Check, decide
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Engine, Facts
 from harness.errors import EngineError, EnvironmentError_, HarnessError
-from harness.locking import locked
 
 _LOCK_TIMEOUT_S = 900.0
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.documents import shown as in_short
+from harness.common.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import params, trees
 from harness.settings import is_registry

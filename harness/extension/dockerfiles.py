@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.documents import shown as in_short
+from harness.common.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import trees, wildcards
 from harness.settings import is_registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.documents import shown
+from harness.common.documents import shown
 from harness.errors import FormError
 from harness.extension.form_rules import holds
 from harness.extension.form_schema import (

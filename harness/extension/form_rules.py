@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import jsonschema
 
-from harness.documents import shown
+from harness.common.documents import shown
 from harness.errors import FormError
 from harness.extension.form_schema import Properties, describe
 from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator

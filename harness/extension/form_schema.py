@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from harness.documents import shown
+from harness.common.documents import shown
 from harness.errors import FormError
 
 # treated apart from the rendered forms (runtime 11.1)

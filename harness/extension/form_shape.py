@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.documents import shown
+from harness.common.documents import shown
 from harness.errors import FormError
 
 _MOST_VALUES = 50_000

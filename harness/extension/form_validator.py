@@ -13,7 +13,7 @@ import jsonschema
 import referencing
 import regex
 
-from harness.documents import shown
+from harness.common.documents import shown
 
 _TIMEOUT_S = 1.0
 """Of all patterns of one check together; the browser has no limit, but its user has."""

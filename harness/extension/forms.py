@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.documents import json_document, shown
+from harness.common.documents import json_document, shown
 from harness.errors import FormError
 from harness.extension.form_fill import fill
 from harness.extension.form_rules import (

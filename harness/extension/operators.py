@@ -11,7 +11,7 @@ import ast
 import dataclasses
 import re
 
-from harness.references import split_reference
+from harness.common.references import split_reference
 
 REGISTRY = "{DEFAULT_REGISTRY}"
 VERSION = "{KAAPANA_BUILD_VERSION}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import documents
+from harness.common import documents
 from harness.errors import ExtensionError
 
 MAX_FILES = 20_000

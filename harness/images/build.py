@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.common.progress import OnProgress, quiet
 from harness.errors import HarnessError, ImageError
 from harness.images import engine
 from harness.images.context import Context
 from harness.images.site import SiteSettings
-from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from harness.settings import Settings

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from harness import documents
+from harness.common import documents
 from harness.errors import BuildError, ImageError
 
 _EPOCH = 946684800  # 2000-01-01: zip archives cannot hold a date before 1980

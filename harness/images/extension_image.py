@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import documents
+from harness.common import documents
+from harness.common.locking import making_image
+from harness.common.progress import OnProgress, quiet
 from harness.errors import BuildError
 from harness.images import engine
 from harness.images.build import build_image
 from harness.images.context import author_context
 from harness.images.pull import pull
 from harness.images.resolve import ensure
-from harness.locking import making_image
-from harness.progress import OnProgress, quiet
 from harness.wire.edk import REGISTRIES
 
 if TYPE_CHECKING:

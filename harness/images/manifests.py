@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from harness.common.references import join_reference, place
 from harness.errors import ImageError
 from harness.images.registry import RegistryClient
-from harness.references import join_reference, place
 
 _PATIENCE_S = 5.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.progress import OnProgress
+from harness.common.progress import OnProgress
 
 PATIENCE_S = 20.0
 """Seconds of silence until a pull is given up."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
+from harness.common.progress import OnProgress, quiet
+from harness.common.references import api_host, is_host, is_public, split_reference
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import engine, lending
 from harness.images.registry_login import RegistryLogin
-from harness.progress import OnProgress, quiet
-from harness.references import api_host, is_host, is_public, split_reference
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",

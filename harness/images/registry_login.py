@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
+from harness.common.redaction import REDACTOR
+from harness.common.references import login_host
 from harness.errors import EnvironmentError_
-from harness.redaction import REDACTOR
-from harness.references import login_host
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CLIENT = "kaapana-harness"

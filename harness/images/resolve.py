@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from harness.common.locking import making_image
+from harness.common.progress import OnProgress, quiet
 from harness.doctor import preflight
 from harness.errors import ImageError
 from harness.images import build, engine, seeds
@@ -21,8 +23,6 @@ from harness.images.catalogue import CATALOGUE, Spec, repository, spec
 from harness.images.context import Context
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
-from harness.locking import making_image
-from harness.progress import OnProgress, quiet
 from harness.wire.names import PLATFORM_IMAGES
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images import engine
 from harness.images.context import Entry
 from harness.images.site import SiteSettings
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings

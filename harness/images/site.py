@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from harness import documents
+from harness.common import documents
 from harness.errors import UsageError
 
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")

@@ -92,7 +92,7 @@ def load(path: Path, context: str | None = None) -> Access:
 
 def _document(path: Path) -> dict[str, Any]:
     # on the host only: this package is copied into images, without the rest
-    from harness import documents
+    from harness.common import documents
 
     try:
         found = documents.yaml_documents(documents.read_text(path))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import profiles
+from harness.common.progress import OnProgress
 from harness.errors import ExtensionError, UsageError
 from harness.extension.charts import INSTALLER
 from harness.platform import delivery, packaging, source_registry
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.artefacts.package import ChartPackage

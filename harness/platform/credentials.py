@@ -8,8 +8,8 @@ import secrets
 import string
 from collections.abc import Mapping
 
+from harness.common.redaction import REDACTOR
 from harness.kube.pullsecrets import Login
-from harness.redaction import REDACTOR
 
 _ALPHABET = string.ascii_letters + string.digits
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.common.references import split_reference
 from harness.errors import DagFileError
 from harness.platform.import_advice import advice_for_import
-from harness.references import split_reference
 from harness.wire import edk
 from harness.wire.names import DAGS_DIR
 

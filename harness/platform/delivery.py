@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.artefacts.sources import Route
+from harness.common.progress import OnProgress
+from harness.common.references import join_reference, last_part, split_reference
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, engine, lending
 from harness.platform.registry import ELSEWHERE
-from harness.progress import OnProgress
-from harness.references import join_reference, last_part, split_reference
 
 if TYPE_CHECKING:
     from harness.artefacts.sources import FoundImage

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from harness import images
 from harness.cluster import ledger
+from harness.common.progress import OnProgress
 from harness.kube import ApiError, KubeApi
 from harness.platform import registry_seed
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -70,7 +70,7 @@ def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = Fa
     """
     from harness.cluster.docker.engine import connect
     from harness.cluster.kind import bases
-    from harness.locking import making_image
+    from harness.common.locking import making_image
 
     with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
         return bases.clear(client, settings) + bases.prune(client, settings, kept=1 if everything else 2)

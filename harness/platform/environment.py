@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.cluster import ledger
+from harness.common.progress import OnProgress, quiet
+from harness.common.redaction import redacting
 from harness.doctor import require_engine
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
@@ -32,8 +34,6 @@ from harness.platform.meanwhile import meanwhile
 from harness.platform.projects import Project
 from harness.platform.registry import PlatformRegistry
 from harness.platform.services_client import ServicesClient
-from harness.progress import OnProgress, quiet
-from harness.redaction import redacting
 from harness.wire import names
 
 if TYPE_CHECKING:

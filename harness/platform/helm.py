@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import documents
+from harness.common import documents
 from harness.platform import helm_limits, manifests
 from harness.platform.helm_limits import CANNOT_START, MOST_OUTPUT_BYTES, TIMEOUT_S
 from harness.platform.helm_process import HelmError, HelmProcess, is_out_of_memory

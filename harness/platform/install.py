@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from harness import extension
 from harness.artefacts.given import params_of
 from harness.artefacts.sources import ImageSource
+from harness.common.progress import OnProgress, quiet
+from harness.common.references import split_reference
 from harness.errors import HarnessError, UsageError
 from harness.extension import Contents
 from harness.extension import params as extension_params
@@ -38,8 +40,6 @@ from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable, Installed
 from harness.platform.planning import Plan, PlatformNames
-from harness.progress import OnProgress, quiet
-from harness.references import split_reference
 from harness.settings import check_delivery
 from harness.wire import edk
 

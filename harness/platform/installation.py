@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.package import ChartPackage
+from harness.common.progress import OnProgress
+from harness.common.references import last_part, split_reference
 from harness.errors import HarnessError, InstallError
 from harness.extension import Contents
 from harness.extension.charts import INSTALLER
@@ -23,8 +25,6 @@ from harness.platform.installer import Explanation
 from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
 from harness.platform.releases import Release
-from harness.progress import OnProgress
-from harness.references import last_part, split_reference
 from harness.wire import edk
 
 if TYPE_CHECKING:

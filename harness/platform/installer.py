@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from harness.common.progress import OnProgress
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import pulls
-from harness.progress import OnProgress
 from harness.wire.names import ADMIN_NAMESPACE
 
 if TYPE_CHECKING:

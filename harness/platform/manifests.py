@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from harness import documents as given
+from harness.common import documents as given
 from harness.platform import object_shapes
 from harness.wire.names import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import ImageSource
+from harness.common.references import is_digest, last_part, split_reference
 from harness.errors import ExtensionError
-from harness.references import is_digest, last_part, split_reference
 from harness.wire import edk
 
 if TYPE_CHECKING:

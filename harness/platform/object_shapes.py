@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.documents import shown
+from harness.common.documents import shown
 
 _TEXT: Final = {"type": "string"}
 _TEXTS: Final = {"type": ["array", "null"], "items": _TEXT}

@@ -14,6 +14,8 @@ from harness import profiles
 from harness.artefacts import image_files
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource, Route
+from harness.common.progress import OnProgress, quiet
+from harness.common.references import last_part, split_reference
 from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
 from harness.extension import params as extension_params
@@ -25,8 +27,6 @@ from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered, describe, images_of
 from harness.platform.missing_images import Need
 from harness.profiles import Profile
-from harness.progress import OnProgress, quiet
-from harness.references import last_part, split_reference
 from harness.wire import edk, names
 
 

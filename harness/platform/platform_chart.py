@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
 from harness.platform import helm
 from harness.platform.manifests import Manifest, arrange, describe
-from harness.progress import OnProgress
 from harness.wire import names
 
 if TYPE_CHECKING:

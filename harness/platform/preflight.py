@@ -9,11 +9,11 @@ from typing import Any
 from harness import profiles
 from harness.artefacts.given import Artefacts, params_of
 from harness.artefacts.package import ChartPackage
+from harness.common.progress import OnProgress, quiet
 from harness.errors import UsageError
 from harness.extension import params as extension_params
 from harness.platform import applications, helm, planning, platform_globals
 from harness.platform.planning import PlatformNames
-from harness.progress import OnProgress, quiet
 from harness.settings import Settings
 from harness.wire import edk
 

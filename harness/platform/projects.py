@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.documents import shown
+from harness.common.documents import shown
+from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError, NotFound
 from harness.platform import credentials, helm
 from harness.platform.manifests import arrange, describe
-from harness.redaction import REDACTOR
 from harness.wire import names
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from harness.common.references import split_reference
 from harness.errors import EnvironmentError_
-from harness.references import split_reference
 
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry

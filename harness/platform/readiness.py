@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
-from harness.progress import OnProgress
 from harness.wire.names import SERVICES_NAMESPACE
 
 LABEL_NAME = "app.kubernetes.io/name"

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import NotFound
 from harness.kube.pullsecrets import Login, logins_in
 from harness.platform import platform_chart, source_registry
-from harness.redaction import REDACTOR
 from harness.settings import check_registry
 from harness.wire.names import HARNESS_REGISTRY, SECRET_REGISTRY, SERVICES_NAMESPACE
 

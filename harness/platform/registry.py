@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from harness.artefacts import loading
 from harness.artefacts.sources import FoundImage, Route
+from harness.common.progress import OnProgress, quiet
+from harness.common.references import join_reference, served_path, split_reference
 from harness.errors import UsageError
 from harness.images import RegistryClient, engine, manifests
 from harness.platform import registry_seed
-from harness.progress import OnProgress, quiet
-from harness.references import join_reference, served_path, split_reference
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.references import split_reference
+from harness.common.references import split_reference
 
 if TYPE_CHECKING:
     from harness.extension import Container, ExtensionSource

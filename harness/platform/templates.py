@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from harness import documents
+from harness.common import documents
 
 # far above what any chart has; Helm itself stops at 100 MiB
 _MAX_BYTES = 32 * 2**20

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.documents import shown
+from harness.common.documents import shown
 from harness.errors import ExtensionError
 
 # globals of the platform that are not passed on

@@ -216,7 +216,7 @@ def pytest_runtest_makereport(
             if text is not None:
                 report.longrepr = text
     # without the platform's parts there are no credentials
-    if (redaction := sys.modules.get("harness.redaction")) is not None:
+    if (redaction := sys.modules.get("harness.common.redaction")) is not None:
         report.sections = [(title, redaction.redact(text)) for title, text in report.sections]
         if report.failed and redaction.redact(shown := str(report.longrepr)) != shown:
             report.longrepr = redaction.redact(shown)
@@ -247,7 +247,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         try:
             session.close()
         except Exception as error:
-            from harness import crash
+            from harness.common import crash
 
             explained = crash.explain(error)
             sys.stderr.write(f"\nerror: {explained}\n")

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import crash
+from harness.common import crash
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.common.references import split_reference
 from harness.kube.pullsecrets import ADVICE, Refusal
 from harness.platform.import_advice import advice_for_import
-from harness.references import split_reference
 from harness.run import log_lines
 from harness.run.advice import advice_for
 from harness.run.results import Cause

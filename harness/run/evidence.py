@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import documents
+from harness.common import documents
+from harness.common.redaction import REDACTOR, redact
 from harness.errors import EnvironmentError_, UsageError
 from harness.findings import Finding
-from harness.redaction import REDACTOR, redact
 from harness.run.diagnosis import seconds_between
 from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import profiles
+from harness.common.redaction import REDACTOR
+from harness.common.references import split_reference
 from harness.errors import HarnessError
 from harness.findings import Finding
-from harness.redaction import REDACTOR
-from harness.references import split_reference
 from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, source_geometry, written
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import profiles
+from harness.common.references import last_part
 from harness.findings import Finding
-from harness.references import last_part
 from harness.run import releases
 from harness.run.outputs import SentObject, StoredObject
 from harness.wire.dicom import LABEL_MAP_STORAGE

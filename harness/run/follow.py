@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from harness.common.redaction import redact
 from harness.errors import EnvironmentError_
-from harness.redaction import redact
 from harness.run.diagnosis import seconds_between
 from harness.run.ports import AirflowPort
 

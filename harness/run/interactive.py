@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
-from harness.redaction import REDACTOR
 from harness.run.follow import Listener
 from harness.run.ports import ClusterPort, Json
 from harness.wire import interactive as wire

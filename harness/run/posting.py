@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.documents import shown
+from harness.common.documents import shown
 from harness.errors import FormError, UsageError
 from harness.findings import Finding
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks.verdict import Verdict
+from harness.common.redaction import redact
 from harness.errors import CheckError
 from harness.findings import Finding
-from harness.redaction import redact
 from harness.run.metrics import TaskMetrics, read_metrics
 from harness.run.outputs import Reports, SentObjects, StoredObject
 

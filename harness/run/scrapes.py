@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from harness.common.redaction import REDACTOR
 from harness.findings import Finding
-from harness.redaction import REDACTOR
 from harness.run.metrics import AREA
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort

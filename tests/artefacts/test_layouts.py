@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import references
 from harness.artefacts.archive import ArchivedImage, ArchiveError, ImageArchive, Platform
+from harness.common import references
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL, OTHER, TOOL, Oci
 

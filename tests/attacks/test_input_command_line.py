@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import crash
 from harness.cli.verbs import cli
+from harness.common import crash
 from harness.errors import EngineError, EnvironmentError_, HarnessError, UsageError
 from harness.plugin import failures
 from tests.attacks.input_fuzz import NASTY_TEXTS, fuzzed

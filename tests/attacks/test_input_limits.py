@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import documents, extension
+from harness import extension
 from harness.artefacts import package as packages
 from harness.checks.reports import Report
 from harness.cli.form_options import form_values
+from harness.common import documents
 from harness.errors import BuildError, ExtensionError, FormError, UsageError
 from harness.extension import forms, wildcards
 from harness.images.context import author_context

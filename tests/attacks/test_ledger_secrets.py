@@ -24,11 +24,11 @@ from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source
 from harness import errors
 from harness.api import Kaapana
 from harness.cli.verbs import cli
+from harness.common.redaction import REDACTOR, Redactor, redact
 from harness.errors import EngineError
 from harness.findings import Finding
 from harness.incluster.services.identity.jwt import Signer
 from harness.platform.credentials import Credentials
-from harness.redaction import REDACTOR, Redactor, redact
 from harness.run.execute import Request, execute
 from harness.run.follow import Lines
 from harness.run.results import Cause

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.locking import locked
+from harness.common.locking import locked
 from tests.engines.matrix import keeper, machine, namespace, traces
 from tests.engines.matrix.enter import Order
 from tests.engines.matrix.machine import PROGRAMS

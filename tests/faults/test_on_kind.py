@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from harness.cluster.kind.nodes import Node
+from harness.common.references import canonical
 from harness.kube import KubeApi, Manifest
 from harness.platform import readiness
-from harness.references import canonical
 from harness.wire import names
 
 _RUNNING_S = 120.0

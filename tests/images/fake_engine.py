@@ -10,7 +10,7 @@ from typing import Any
 import docker.errors
 import requests
 
-from harness.references import split_reference
+from harness.common.references import split_reference
 
 
 class FakeEngine:

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from harness.cli.verbs import cli
 from harness.cluster.kind import command, node_image
+from harness.common.progress import OnProgress
 from harness.errors import ImageError
-from harness.progress import OnProgress
 from harness.settings import Settings
 
 

@@ -14,12 +14,12 @@ import pytest
 
 from harness import extension
 from harness.api import Kaapana
+from harness.common.progress import quiet
 from harness.data import Series
 from harness.errors import DagFileError, ExtensionError
 from harness.images import engine
 from harness.platform import bundle, releases
 from harness.platform.bundle import Bundle
-from harness.progress import quiet
 from harness.settings import Settings
 from tests.extension.trees_for_tests import FILES, write
 

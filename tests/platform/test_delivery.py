@@ -10,9 +10,9 @@ import pytest
 
 from harness.artefacts.sources import FoundImage, Route
 from harness.cluster import Cluster
+from harness.common.progress import quiet
 from harness.platform import delivery
 from harness.platform.registry import PlatformRegistry
-from harness.progress import quiet
 
 REGISTRY = "registry.site/team"
 

@@ -13,12 +13,12 @@ import pytest
 
 from harness import extension
 from harness.api import Kaapana
+from harness.common.progress import quiet
 from harness.errors import DagFileError, RunError
 from harness.findings import Finding
 from harness.kube import NotFound
 from harness.platform import helm, installation, installer, packaging, releases
 from harness.platform.install import Deployment, deploy
-from harness.progress import quiet
 from harness.run.follow import Silent
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.charts_for_tests import write_application

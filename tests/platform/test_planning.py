@@ -14,13 +14,13 @@ from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, Route
+from harness.common.progress import OnProgress, quiet
 from harness.errors import ExtensionError, FormError, UsageError
 from harness.extension import Contents, InstalledFile
 from harness.images import manifests
 from harness.platform import planning, platform_globals, preflight
 from harness.platform.helm import Helm
 from harness.platform.planning import Plan, PlatformNames
-from harness.progress import OnProgress, quiet
 from harness.settings import Settings
 from tests.artefacts.made_packages import JOB, VALUES, write
 from tests.extension.trees_for_tests import FILES

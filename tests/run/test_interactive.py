@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fake_platform import FakeCluster, FakeEnvironment, FakeProject, outcome, task
 
-from harness.redaction import redact
+from harness.common.redaction import redact
 from harness.run import interactive
 from harness.run.execute import Request, execute
 from harness.run.follow import Silent, follow

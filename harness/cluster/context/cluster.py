@@ -16,12 +16,12 @@ from harness.cluster.context.api import ContextApi
 from harness.cluster.context.forwarding import Forwarders
 from harness.cluster.context.images import RegistryImages, delete_own
 from harness.cluster.docker.engine import connect
+from harness.common.progress import OnProgress, quiet
+from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_, HarnessError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
 from harness.kube.pullsecrets import Login
-from harness.progress import OnProgress, quiet
-from harness.redaction import REDACTOR
 from harness.settings import Settings
 from harness.wire.names import SERVICES_NAMESPACE
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from harness.artefacts import loading
 from harness.cluster.docker import archives
+from harness.common.references import served_path, split_reference
 from harness.images import RegistryClient, engine
-from harness.references import served_path, split_reference
 
 if TYPE_CHECKING:
     import docker

@@ -14,10 +14,10 @@ from harness.cluster import ledger
 from harness.cluster.docker import archives, control_plane, leftovers
 from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.owner import OwnerConnection
+from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_, ImageError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
-from harness.redaction import REDACTOR
 from harness.settings import Settings
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_name
 

@@ -1,7 +1,7 @@
 """Bases: volumes of the engine with the content of a node's containerd; which are complete, which may be removed.
 
-All of one user are made under one lock, :func:`harness.locking.making_image` of :data:`LOCK`. Who holds it knows that
-what is not complete, and made with the same ledger, has been left by something that was killed.
+All of one user are made under one lock, :func:`harness.common.locking.making_image` of :data:`LOCK`. Who holds it
+knows that what is not complete, and made with the same ledger, has been left by something that was killed.
 """
 
 from __future__ import annotations

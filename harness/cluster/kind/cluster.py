@@ -17,12 +17,12 @@ from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import Order
 from harness.cluster.kind.owner import Keeper
 from harness.cluster.kubernetes import services, startup
+from harness.common.progress import OnProgress, quiet
+from harness.common.references import split_reference
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
 from harness.kube.pullsecrets import Login
-from harness.progress import OnProgress, quiet
-from harness.references import split_reference
 from harness.settings import Settings
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH

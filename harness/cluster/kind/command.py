@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.kind import privileges
 from harness.cluster.kind.node_image import programs
+from harness.common.locking import making_image
+from harness.common.progress import OnProgress, quiet
 from harness.images import engine
-from harness.locking import making_image
-from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from harness.settings import Settings

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.docker import archives
 from harness.cluster.kind.nodes import Node, on_all, piped, saved
+from harness.common.references import canonical, familiar
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import engine
-from harness.references import canonical, familiar
 
 if TYPE_CHECKING:
     import docker

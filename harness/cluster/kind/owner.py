@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.cluster.kind.keeper import Order
+from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
-from harness.progress import OnProgress
 
 _OPEN: weakref.WeakSet[Keeper] = weakref.WeakSet()
 

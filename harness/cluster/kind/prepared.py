@@ -20,9 +20,9 @@ from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
 from harness.cluster.kind.images import by_id, transfer
 from harness.cluster.kind.nodes import Node
+from harness.common.locking import making_image
+from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
-from harness.locking import making_image
-from harness.progress import OnProgress
 from harness.settings import Settings
 
 if TYPE_CHECKING:

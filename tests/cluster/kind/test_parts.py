@@ -16,9 +16,9 @@ from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node
+from harness.common.references import canonical, familiar
 from harness.kube.pullsecrets import Login
 from harness.platform import ownership
-from harness.references import canonical, familiar
 from harness.settings import Settings
 
 if sys.version_info >= (3, 11):

@@ -16,7 +16,7 @@ import pytest
 
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind import bases, names, node_image, prepared
-from harness.progress import quiet
+from harness.common.progress import quiet
 from harness.settings import Settings
 from tests.cluster.conftest import CLUSTERS
 

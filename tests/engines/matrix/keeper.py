@@ -19,8 +19,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.common.locking import locked
 from harness.errors import EnvironmentError_, HarnessError, NotRemovedError
-from harness.locking import locked
 from harness.settings import Settings
 from tests.engines.matrix import traces
 

@@ -15,7 +15,7 @@ import urllib3.connection
 
 from harness.incluster.programs import platform_client
 from harness.incluster.programs.__main__ import run
-from tests.incluster.programs.processing_runs import STUDY, Ended, Run, series
+from tests.incluster.programs.program_runs import STUDY, Ended, Run, series
 from tests.incluster.programs.small_platform import SmallPlatform
 
 if TYPE_CHECKING:

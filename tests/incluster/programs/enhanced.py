@@ -10,7 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage
 
-from tests.incluster.programs.processing_runs import SERIES, slice_file
+from tests.incluster.programs.program_runs import SERIES, slice_file
 
 
 def write_enhanced(path: Path, places: Sequence[float], *, uid: str = SERIES) -> None:

@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 from harness.incluster.programs import segment_codes
 from harness.incluster.programs.segment_codes import CUSTOM, Code, look_up
 from tests.incluster.programs.enhanced import write_enhanced
-from tests.incluster.programs.processing_runs import SERIES, series, volume
+from tests.incluster.programs.program_runs import SERIES, series, volume
 
 DIRS = {
     "OPERATOR_IN_DIR": "get-input-data",

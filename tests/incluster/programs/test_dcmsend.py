@@ -9,7 +9,7 @@ from pynetdicom import AE, StoragePresentationContexts, evt
 
 from harness.incluster.programs.common import ProgramError
 from harness.incluster.programs.dcmsend import ae_titles, dataset_name
-from tests.incluster.programs.processing_runs import PROJECT, series
+from tests.incluster.programs.program_runs import PROJECT, series
 
 IN = {"OPERATOR_IN_DIR": "nrrd2dcmseg", "PACS_HOST": "127.0.0.1"}
 

@@ -14,7 +14,7 @@ from harness.incluster.programs.cca import components
 from harness.incluster.programs.common import ProgramError, RunFolder
 from harness.incluster.programs.local_minio import ENDINGS, Order, files_of
 from harness.incluster.programs.local_volume import put, take
-from tests.incluster.programs.processing_runs import series
+from tests.incluster.programs.program_runs import series
 
 RESAMPLE = {"OPERATOR_IN_DIR": "masks", "OPERATOR_OUT_DIR": "resampled", "ORG_IMG_IN_DIR": "image"}
 

@@ -10,7 +10,7 @@ import pytest
 from harness.incluster.programs import platform_client
 from harness.incluster.programs.common import ProgramError
 from harness.incluster.programs.platform_client import multipart
-from tests.incluster.programs.processing_runs import STUDY
+from tests.incluster.programs.program_runs import STUDY
 
 OUT = {"OPERATOR_OUT_DIR": "get-input-data"}
 INSTANCES = f"/studies/{STUDY}/series/1.1/instances"

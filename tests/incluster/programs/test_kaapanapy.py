@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.incluster.programs.processing_runs import STUDY, series
+from tests.incluster.programs.program_runs import STUDY, series
 from tests.incluster.programs.small_platform import SmallPlatform
 
 pydantic = pytest.importorskip("pydantic", reason="the base image has it, hosts need not")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from tests.incluster.programs.processing_runs import SERIES, STUDY, series
+from tests.incluster.programs.program_runs import SERIES, STUDY, series
 from tests.incluster.services.running_services import CLIENT_SECRET
 
 pytest.importorskip("pydantic_settings", reason="the base image has it, hosts need not")

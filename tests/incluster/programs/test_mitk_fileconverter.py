@@ -7,7 +7,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from tests.incluster.programs.processing_runs import SERIES, series, slice_file, volume
+from tests.incluster.programs.program_runs import SERIES, series, slice_file, volume
 
 DIRS = {"OPERATOR_IN_DIR": "get-input-data", "OPERATOR_OUT_DIR": "dcm-converter"}
 

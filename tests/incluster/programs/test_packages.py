@@ -8,7 +8,7 @@ import zipfile
 import pydicom
 import pytest
 
-from tests.incluster.programs.processing_runs import STUDY, series
+from tests.incluster.programs.program_runs import STUDY, series
 
 ZIP = {"OPERATOR_IN_DIR": "algo", "OPERATOR_OUT_DIR": "zip-unzip", "MODE": "zip", "TARGET_FILENAME": "all.zip"}
 BIN = {"OPERATOR_IN_DIR": "algo", "OPERATOR_OUT_DIR": "bin2dcm", "EXTENSIONS": "*.zip,*.gz"}

@@ -9,7 +9,7 @@ import pytest
 
 from harness.incluster.programs import local_dicom, local_input, local_metadata, local_trigger
 from harness.incluster.programs.common import ProgramError, RunFolder
-from tests.incluster.programs.processing_runs import SERIES, STUDY, series
+from tests.incluster.programs.program_runs import SERIES, STUDY, series
 
 REF = {"OPERATOR_IN_DIR": "get-input-data", "OPERATOR_OUT_DIR": "get-ref-series"}
 PROJECT_ID = "00000000-0000-4000-8000-000000000001"

@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from tests.incluster.programs.processing_runs import series, volume
+from tests.incluster.programs.program_runs import series, volume
 
 SEG = {"OPERATOR_IN_DIR": "nrrd2dcmseg", "OPERATOR_OUT_DIR": "masks"}
 SEGMENTS = (volume() > 100).astype(np.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.incluster.programs.processing_runs import PRINT_PEAK_MEGABYTES
+from tests.incluster.programs.program_runs import PRINT_PEAK_MEGABYTES
 from tests.incluster.programs.small_platform import SmallPlatform
 
 ROOT = Path(__file__).parents[3]

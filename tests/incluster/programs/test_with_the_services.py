@@ -12,7 +12,7 @@ import pytest
 
 from harness.incluster.programs import local_metadata
 from harness.incluster.programs.common import RunFolder
-from tests.incluster.programs.processing_runs import SERIES, series
+from tests.incluster.programs.program_runs import SERIES, series
 from tests.incluster.services.running_services import CLIENT_SECRET
 
 LIBRARY = Path(__file__).parents[3] / "harness" / "images" / "base-python-cpu"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.incluster.programs.processing_runs import series
+from tests.incluster.programs.program_runs import series
 
 
 def test_the_folder_of_the_run_is_removed_and_its_neighbours_stay(execute, run_folder):

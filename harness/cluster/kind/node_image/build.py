@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from harness.cluster.kind.node_image import programs, system
 from harness.cluster.kind.node_image.preload import preload
 from harness.cluster.kind.node_image.programs import Program
+from harness.common.locking import making_image
+from harness.common.progress import OnProgress, quiet
 from harness.errors import ImageError
 from harness.images import engine
 from harness.images import ensure as ensure_base
 from harness.images.pull import pull
-from harness.locking import making_image
-from harness.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.cluster.kind import privileges
+from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images import engine
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from docker import APIClient

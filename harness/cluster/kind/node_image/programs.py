@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.common.locking import making_image
+from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images import build, engine, ensure
 from harness.images.catalogue import GO_BIN
 from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings
-from harness.locking import making_image
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.kind.node_image import programs
 from harness.cluster.kind.node_image.programs import FILES
+from harness.common.progress import OnProgress
 from harness.images import build, engine
 from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
-from harness.progress import OnProgress
 
 if TYPE_CHECKING:
     from harness.settings import Settings

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.references import api_host, join_reference, last_part, login_host, place, served_path, split_reference
+from harness.common.references import (
+    api_host,
+    join_reference,
+    last_part,
+    login_host,
+    place,
+    served_path,
+    split_reference,
+)
 
 DIGEST = "sha256:" + "a" * 64
 

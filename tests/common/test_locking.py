@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.common.locking import locked, making_image
 from harness.errors import EnvironmentError_
-from harness.locking import locked, making_image
 from harness.settings import Settings
 
 _HOLD = """
 import sys
-from harness.locking import making_image
+from harness.common.locking import making_image
 from harness.settings import Settings
 with making_image("airflow", Settings()):
     print("held", flush=True)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from harness import __version__
+from harness.common.redaction import redact
 from harness.errors import EnvironmentError_, HarnessError, UsageError
-from harness.redaction import redact
 
 _FOLDER: Final = "crashes"
 _KEPT: Final = 20
