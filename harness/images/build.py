@@ -34,6 +34,7 @@ def build_image(
     on_line: OnProgress = quiet,
     site: SiteSettings | None = None,
     error: type[HarnessError] = ImageError,
+    shown: str = "",
 ) -> str:
     """Build ``context`` and name the result ``tag``.
 
@@ -47,6 +48,7 @@ def build_image(
         on_line: gets every line of the builder.
         site: settings of the site, detected by default.
         error: the exception for a build that fails, ``ImageError`` or ``BuildError``.
+        shown: how the first line of that exception names what does not build, the tag by default.
 
     Returns:
         The image id.
@@ -60,7 +62,7 @@ def build_image(
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle) if site is None else site
     deadline = time.monotonic() + settings.build_timeout
     tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
-    step = "the start of the build"
+    step = ""
     # The engine may be silent for as long as one step takes, so silence alone is not a failure.
     api = engine.client(timeout_s=settings.build_timeout)
     try:
@@ -90,7 +92,8 @@ def build_image(
     except (_BuilderError, docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
         text = str(problem) if isinstance(problem, _BuilderError) else engine.words(problem)
         raise error(
-            f"{tag} does not build: {_one_line(step)}",
+            # a Dockerfile that the engine cannot read has no steps yet
+            f"{shown or tag} does not build: {one_line(step or ' '.join(str(text).split()))}",
             last_seen="\n".join([*tail, str(text).strip()]),
             fix=_advice(f"{text} {' '.join(tail)}"),
         ) from None
@@ -122,7 +125,8 @@ def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
         yield text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a step of a build as it may stand in one line of a message: a Dockerfile can continue it for megabytes."""
     return text if len(text) <= 160 else text[:157] + "..."
 
 

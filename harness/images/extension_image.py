@@ -64,8 +64,9 @@ def build_extension_image(
     """
     context = author_context(folder, dockerfile)
     entry = context.entries[dockerfile]
+    entry_path = folder / dockerfile
     if entry.path is None:
-        raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
+        raise BuildError(f"{entry_path} is not a regular file", fix="put the Dockerfile itself there")
     try:
         text = documents.read_text(entry.path)
     except documents.DocumentError as error:
@@ -73,7 +74,7 @@ def build_extension_image(
     if (mapped := with_local_bases(text, buildargs or {})) != text:
         context.entries[dockerfile] = dataclasses.replace(entry, content=mapped.encode("utf-8"), path=None)
     bases = base_references(mapped, buildargs or {})
-    identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
+    identities = [_ensure_base(base, entry_path, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)
     kept = f"{EXTENSION_REPOSITORY}:{inputs[:12]}"
@@ -91,6 +92,7 @@ def build_extension_image(
                     dockerfile=dockerfile,
                     on_line=on_line,
                     error=BuildError,
+                    shown=str(entry_path),
                 )
                 found = engine.find_image(api, kept)
                 assert found is not None, kept

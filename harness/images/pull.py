@@ -34,6 +34,9 @@ def pull(reference: str, on_line: OnProgress) -> str:
         return ""
     except docker.errors.APIError as error:
         return _reason(registry, words(error))
+    except docker.errors.InvalidRepository as error:
+        # nobody was asked
+        return str(error)
     except requests.RequestException:
         return _reason(registry, f"no answer within {PATIENCE_S:.0f} s")
     finally:

@@ -7,7 +7,6 @@ with them what another kubelet has done.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import enum
 import json
@@ -191,7 +190,7 @@ def logins_in(secret: Manifest) -> dict[str, Login]:
         document = json.loads(base64.b64decode(data.get(_CONFIG) or data.get(_LEGACY) or ""))
         entries = (document.get("auths") or {}) if data.get(_CONFIG) else document
         return {str(key): login for key, entry in entries.items() if (login := _login(entry))}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
 
 
@@ -199,12 +198,14 @@ def _login(entry: Any) -> Login | None:
     if not isinstance(entry, dict):
         return None
     try:
-        username, colon, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        username, colon, password = base64.b64decode(str(entry.get("auth") or "")).decode().partition(":")
+        if not colon:
+            username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
+        login = Login(username, password)
+        # JSON has halves of characters, which no header takes
+        return login if (colon or username) and login.basic else None
+    except ValueError:
         return None
-    if colon:
-        return Login(username, password)
-    return Login(str(entry["username"]), str(entry.get("password") or "")) if entry.get("username") else None
 
 
 def _show(key: str) -> str:

@@ -16,6 +16,7 @@ from harness.common.progress import OnProgress
 from harness.common.references import join_reference, last_part, split_reference
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, engine, lending
+from harness.images.build import one_line
 from harness.platform.registry import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -219,4 +220,4 @@ class _Lines:
     def __call__(self, line: str) -> None:
         if line.startswith("Step "):
             with self._lock:
-                self._say(f"building {self._image}: {line}")
+                self._say(f"building {self._image}: {one_line(line)}")

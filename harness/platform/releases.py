@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from harness.errors import HarnessError, InstallError
+from harness.errors import HarnessError, InstallError, ManifestError
 from harness.kube import ApiError, Conflict, KubeApi, NotFound
 from harness.platform.manifests import (
     HOOK_DELETE_POLICY,
@@ -34,6 +34,8 @@ from harness.wire.names import ADMIN_NAMESPACE
 _SECRET_TYPE = "helm.sh/release.v1"
 # Kubernetes refuses larger Secrets
 _MAX_RECORD_BYTES = 1_000_000
+# statuses of the API that say that an object cannot be, not that the API cannot
+_OF_THE_OBJECT = frozenset({400, 403, 404, 409, 413, 415, 422})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,11 +132,17 @@ def _apply(api: KubeApi, release: Release, manifest: Manifest) -> None:
     try:
         api.apply(_place(manifest))
     except ApiError as error:
-        raise InstallError(
-            f"the cluster refuses {describe(manifest)} of {release.chart_name}",
-            last_seen=str(error),
-            fix="fix the chart's template",
-        ) from None
+        raise _refusal(release, describe(manifest), error) from None
+
+
+def _refusal(release: Release, what: str, error: ApiError) -> InstallError:
+    """The error for an object that the cluster does not take: wrong input, unless the cluster itself is at fault."""
+    kind = ManifestError if error.status in _OF_THE_OBJECT else InstallError
+    return kind(
+        f"the cluster refuses {what} of {release.chart_name}: {' '.join(error.message.split())}",
+        last_seen=str(error),
+        fix="fix the chart's template",
+    )
 
 
 def _place(manifest: Manifest) -> Manifest:
@@ -156,9 +164,7 @@ def _run_hook(api: KubeApi, release: Release, hook: Manifest, wait: Callable[[Ma
         _delete(api, hook)
         _apply(api, release, hook)
     except ApiError as error:
-        raise InstallError(
-            f"the cluster refuses the hook {describe(hook)} of {release.name}", last_seen=str(error)
-        ) from None
+        raise _refusal(release, f"the hook {describe(hook)}", error) from None
     try:
         if wait:
             wait(hook)

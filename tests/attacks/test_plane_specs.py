@@ -270,6 +270,13 @@ def test_a_key_is_the_name_of_a_file(store: Store, key: str) -> None:
         assert (made is not None) is good
 
 
+@pytest.mark.parametrize("value", ["é", "\u202e", "YQ", "Y Q==", "=", "a\n"])
+def test_what_is_not_base64_is_refused_with_its_field(store: Store, value: str) -> None:
+    for kind, field in (("Secret", "data"), ("ConfigMap", "binaryData")):
+        with pytest.raises(StatusError, match=rf"{field}\[k\]: .*illegal base64 data"):
+            admitted(store, kind, "project-1", **{field: {"k": value}})
+
+
 @pytest.mark.parametrize("mode", [0o4755, -1, "0644", True, 1.5, 0o10000])
 def test_a_mode_outside_of_permissions_is_refused(store: Store, mode: Any) -> None:
     volume = {"name": "v", "secret": {"secretName": "c", "defaultMode": mode}}

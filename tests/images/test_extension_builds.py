@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,31 @@ def test_a_failing_step_is_named_with_its_output(folder: Path, tag: str, setting
         build_extension_image(folder, tag, settings=settings)
     assert "looking" in caught.value.last_seen
     assert "No such file or directory" in caught.value.last_seen
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("RNU true", "(?i)unknown instruction: RNU"), ("COPY /nowhere", "(?i)COPY requires at least two arguments")],
+)
+def test_a_dockerfile_that_the_engine_cannot_read_is_named_with_its_words(
+    folder: Path, tag: str, settings: Settings, line: str, said: str
+) -> None:
+    dockerfile = folder / "Dockerfile"
+    dockerfile.write_text(f"{BASE}{line}\n")
+    with pytest.raises(BuildError, match=said) as caught:
+        build_extension_image(folder, tag, settings=settings)
+    assert caught.value.cause.startswith(f"{dockerfile} does not build: ")
+    assert re.search(said, caught.value.cause)
+
+
+@pytest.mark.parametrize("base", ["http://a/b", "-a/b", "a//b", "a:b:c", "a@sha256:0", "[::1]/a"])
+def test_a_base_whose_name_no_image_can_have_is_named_with_its_dockerfile(
+    folder: Path, tag: str, settings: Settings, base: str
+) -> None:
+    (folder / "Dockerfile").write_text(f"FROM {base}\n")
+    with pytest.raises(BuildError) as caught:
+        build_extension_image(folder, tag, settings=settings)
+    assert caught.value.cause.startswith(f"{folder / 'Dockerfile'}: the base image {base} ")
 
 
 def test_a_base_that_nobody_built_is_named_with_the_ones_that_exist(folder: Path, tag: str, settings: Settings) -> None:

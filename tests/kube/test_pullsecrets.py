@@ -82,6 +82,26 @@ def test_an_entry_that_is_no_login_is_passed_over() -> None:
     assert list(logins_in(secret({"auths": entries}))) == ["d"]
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"auth": "é"},
+        {"auth": 5},
+        {"auth": ["a"]},
+        {"auth": "/w=="},
+        {"username": "\ud800"},
+        {"username": "u", "password": "\udfff"},
+    ],
+)  # fmt: skip
+def test_an_entry_that_cannot_be_decoded_is_passed_over(entry: dict[str, Any]) -> None:
+    assert list(logins_in(secret({"auths": {"a": entry, "b": {"username": "u", "password": "p"}}}))) == ["b"]
+
+
+def test_a_document_that_is_nested_without_end_has_no_login() -> None:
+    nested = base64.b64encode(b'{"auths":' * 100_000).decode()
+    assert logins_in({"data": {".dockerconfigjson": nested}}) == {}
+
+
 def test_a_password_does_not_show() -> None:
     assert "hidden" not in repr(PullSecret("s", logins=(Login("u", "hidden"),)))
 

@@ -12,8 +12,8 @@ import pytest
 from harness import profiles
 from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
-from harness.errors import ExtensionError, InstallError, RunError, UsageError
-from harness.kube import NotFound
+from harness.errors import ExtensionError, InstallError, ManifestError, RunError, UsageError
+from harness.kube import ApiError, NotFound
 from harness.platform import applications, upload
 from harness.platform.airflow_client import DagBag, InstalledFiles
 from harness.platform.applications import ApplicationPlan
@@ -222,6 +222,17 @@ def test_a_kind_that_the_cluster_does_not_have_is_refused_by_name_and_nothing_st
     templates = {"db.yaml": text, "settings.yaml": SETTINGS}
     viewer = write_application(tmp_path, "viewer", ["kaapanaapplication"])
     database = write_application(tmp_path, "database", ["kaapanaapplication"], templates=templates)
-    with pytest.raises(InstallError, match="the cluster refuses StatefulSet services/db of database"):
+    said = "the cluster refuses StatefulSet services/db of database: this cluster has no kind 'StatefulSet'"
+    with pytest.raises(ManifestError, match=said) as caught:
         deploy(environment, viewer, database)
+    assert caught.value.exit_status == 2
     assert fake.objects == {}
+
+
+def test_a_cluster_that_fails_is_not_the_fault_of_an_object(
+    tmp_path: Path, fake: FakeApi, environment: Environment
+) -> None:
+    fake.refuse = lambda manifest: None if manifest["kind"] == "Secret" else ApiError(500, "InternalError", "no leader")
+    with pytest.raises(InstallError, match="no leader") as caught:
+        deploy(environment, write_application(tmp_path, "viewer", MULTI))
+    assert not isinstance(caught.value, ManifestError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -307,23 +308,26 @@ def _config(store: Store, manifest: Manifest) -> None:
             check_key(key, f"{field}[{key}]")
             if not isinstance(value, str):
                 raise UntranslatableError(f"{field}[{key}]", f"must be a string, not {type(value).__name__}")
+    _check_base64(manifest, "binaryData")
     if len(json.dumps(manifest.get("data") or {})) > _CONFIG_BYTES:
         raise UntranslatableError("data", f"Too long: must have at most {_CONFIG_BYTES} bytes")
 
 
-def _secret(store: Store, manifest: Manifest) -> None:
-    import base64
-    import binascii
+def _check_base64(manifest: Manifest, field: str) -> None:
+    for key, value in (manifest.get(field) or {}).items():
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            # a sign beyond ASCII has no error of its own
+            raise UntranslatableError(f"{field}[{key}]", "illegal base64 data") from None
 
+
+def _secret(store: Store, manifest: Manifest) -> None:
     _config(store, manifest)
     # the write-only field of a Secret, given in clear text
     for key, value in (manifest.pop("stringData", None) or {}).items():
         manifest.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
-    for key, value in (manifest.get("data") or {}).items():
-        try:
-            base64.b64decode(value, validate=True)
-        except binascii.Error:
-            raise UntranslatableError(f"data[{key}]", "illegal base64 data") from None
+    _check_base64(manifest, "data")
     manifest.setdefault("type", "Opaque")
 
 
