@@ -50,7 +50,8 @@ class Container:
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for name, text in files.items():
                 entry = tarfile.TarInfo(f"{folder.lstrip('/')}/{name}")
-                entry.size, entry.mtime = len(text.encode()), int(time.time())
+                # the registry reads the users again when the file's time differs, so whole seconds do not do
+                entry.size, entry.mtime = len(text.encode()), time.time()
                 archive.addfile(entry, io.BytesIO(text.encode()))
         self.api.put_archive(self.id, "/", packed.getvalue())
 
