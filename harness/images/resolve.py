@@ -202,7 +202,7 @@ def _make(image: Spec, made: dict[str, Made], settings: Settings, site: SiteSett
     try:
         found = engine.find_image(api, tag)
         if found is None:
-            with making_image(image.name.replace(":", "-"), settings):
+            with making_image(image.name.replace(":", "-"), settings, on_progress):
                 found = engine.find_image(api, tag)
                 if found is None:
                     _create(image, tag, context, made, settings, site, on_progress)
