@@ -18,6 +18,8 @@ _LABEL = "kaapana-harness.environment"
 # the promise: half a minute after the owner has died nothing is left
 _CLEAN_WITHIN_S = 30.0
 _STAGE_WITHIN_S = 240.0
+_ENDS_WITHIN_S = 60.0
+_STACKS_WITHIN_S = 10.0
 
 
 def _engine_objects(environment: str) -> set[str]:
@@ -52,7 +54,13 @@ def _wait_until(condition: Callable[[], bool], seconds: float, what: str) -> Non
 
 @contextlib.contextmanager
 def _started(command: list[str], log: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {**os.environ, "KAAPANA_HARNESS_STATE_DIR": str(folder / "state"), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "KAAPANA_HARNESS_STATE_DIR": str(folder / "state"),
+        "PYTHONUNBUFFERED": "1",
+        # see _status
+        "PYTHONFAULTHANDLER": "1",
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
@@ -79,6 +87,16 @@ def _wait_for_text(log: Path, pattern: str, process: subprocess.Popen[bytes]) ->
     )
 
 
+def _status(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The exit status of a process that was interrupted; one that goes on says where it stands before it is killed."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(_ENDS_WITHIN_S)
+    process.send_signal(signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STACKS_WITHIN_S)
+    pytest.fail(f"did not end within {_ENDS_WITHIN_S:.0f} s:\n{log.read_text('utf-8', errors='replace')[-12000:]}")
+
+
 def _run_command(extension: Path, out: Path) -> list[str]:
     harness = Path(sys.executable).with_name("kaapana-harness")
     return [
@@ -98,7 +116,7 @@ def test_an_interrupt_ends_with_status_130_and_leaves_nothing(
     with _started(_run_command(sound_extension, tmp_path / "out"), log, tmp_path) as process:
         _wait_for_text(log, stage, process)
         process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=60)
+        status = _status(process, log)
     assert status == 130, log.read_text("utf-8", errors="replace")[-3000:]
     assert "Traceback" not in log.read_text("utf-8", errors="replace")
     assert _engine_objects(_environment_in(log)) == set()
