@@ -94,6 +94,9 @@ def engine_check(engine: Engine) -> Check:
         return refused(f"{found}: too new, {known} is known", "use a newer version of the harness, or an older engine")
     if engine.system != "linux":
         return refused(f"{found}: runs {engine.system} containers", "switch it to Linux containers")
+    if engine.enclosing:
+        detail = f"{found}: this process is in its container {engine.enclosing}, from where its published ports are not"
+        return refused(f"{detail} reached", "start that container with the network of the machine: --network host")
     return Check(ENGINE, OK, f"{found}, {engine.inside}" if engine.inside else found)
 
 

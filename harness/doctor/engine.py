@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.doctor import enclosure
 from harness.doctor.address import Address, find_address
 from harness.doctor.facts import Engine, Inside
 
@@ -81,6 +82,8 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             return Engine(address, "foreign", detail=f"status {status}, {body[:60]!r}")
         if inside and engine.spoken:
             engine = dataclasses.replace(engine, inside=_inside(connection, engine.spoken))
+        if engine.spoken and (container := enclosure.own_container()):
+            engine = dataclasses.replace(engine, enclosing=_enclosing(connection, engine.spoken, container))
         return engine
     except PermissionError:
         return Engine(address, "denied")
@@ -139,6 +142,17 @@ def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | No
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None
+
+
+def _enclosing(connection: http.client.HTTPConnection, version: str, container: str) -> str:
+    def inspect(name: str) -> dict[str, Any] | None:
+        status, body = _get(connection, f"/v{version}/containers/{name}/json")
+        return json.loads(body) if status == http.client.OK else None
+
+    try:
+        return enclosure.enclosing(container, inspect)
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 class _UnixConnection(http.client.HTTPConnection):

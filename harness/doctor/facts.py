@@ -55,6 +55,7 @@ class Engine:
         context: name of the context that gives the address; empty without one.
         way_out: what makes the harness use the default engine instead; empty where that is what it uses.
         inside: what else it says, where it was asked for it.
+        enclosing: name of the engine's container in which this process is, if that has a network of its own.
     """
 
     address: str
@@ -69,6 +70,7 @@ class Engine:
     context: str = ""
     way_out: str = ""
     inside: Inside | None = None
+    enclosing: str = ""
 
     @property
     def local(self) -> bool:

@@ -168,6 +168,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
     deadline = time.monotonic() + _READY_S
     seen = "nothing"
     port = 0
+    fix = "see its log above; `kaapana-harness doctor` examines the engine"
     while time.monotonic() < deadline:
         try:
             if not port:
@@ -189,8 +190,12 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
         except ApiError as error:
             seen = str(error)
         time.sleep(_READY_POLL_S)
+    else:
+        if port:
+            fix = (
+                f"see its log above; if it runs, port {port} of 127.0.0.1 is not the engine's here: use the harness in "
+                "the network of the engine's machine"
+            )
     raise EnvironmentError_(
-        "the control plane of the docker cluster did not start",
-        last_seen="\n".join([seen, *log]),
-        fix="see its log above; `kaapana-harness doctor` examines the engine",
+        "the control plane of the docker cluster did not start", last_seen="\n".join([seen, *log]), fix=fix
     )
