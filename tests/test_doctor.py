@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
-from harness.doctor import Check, Engine, Facts, checks, command, decide, remedies
+from harness.doctor import Check, Engine, Facts, builder, checks, command, decide, remedies
+from harness.doctor.builder import Builder, find_builder
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Inside
 from harness.errors import EngineError, EnvironmentError_
@@ -183,18 +184,18 @@ def test_an_architecture_that_cannot_be_served_is_the_first_thing_said() -> None
 
 
 def test_an_engine_is_described_with_its_range_its_context_and_what_is_inside() -> None:
-    inside = Inside(driver="overlayfs", containerd=True, buildkit=True, cgroups="2", rootless=True)
+    inside = Inside(driver="overlayfs", containerd=True, cgroups="2", rootless=True)
     there = dataclasses.replace(UP, api="1.52", minimum="1.44", version="29.1.3", context="desktop", inside=inside)
     assert engine_check(engine=there).detail == (
         f"Docker 29.1.3, API 1.44 to 1.52, {SOCKET} (context desktop), "
-        "overlayfs image store of containerd, BuildKit, cgroup v2, rootless"
+        "overlayfs image store of containerd, cgroup v2, rootless"
     )
 
 
 def test_the_first_image_waits_for_a_look_at_all_that_it_needs() -> None:
     said: list[str] = []
     doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, disk_free=10 * GIB, bootstrapper=""))
-    assert [line.partition(":")[0] for line in said] == ["container engine", "image bootstrap", "disk"]
+    assert [line.partition(":")[0] for line in said] == ["container engine", "image builder", "image bootstrap", "disk"]
     with pytest.raises(EnvironmentError_, match=r"no image can be made: disk: 1\.0 GiB free") as caught:
         doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, disk_free=GIB))
     assert caught.value.fix.startswith("free some space")
@@ -459,3 +460,85 @@ def test_the_runtime_passes_every_other_command_through(
     arguments: list[str], runtime: Callable[..., list[str]]
 ) -> None:
     assert runtime(*arguments) == arguments
+
+
+def _plugin(folder: Path, version: str, status: int = 0) -> Path:
+    path = folder / "docker-buildx"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n[ $1 = version ] && echo '{version}'\nexit {status}\n")
+    path.chmod(0o755)
+    return path
+
+
+DEBIANS = "github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4"
+
+
+def test_the_builder_is_the_plugin_that_docker_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "_SYSTEM", (str(tmp_path / "system"),))
+    environ = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "config")}
+    assert str(find_builder(environ)) == "legacy builder: docker buildx is not installed"
+    _plugin(tmp_path / "system", "github.com/docker/buildx v0.13.1 788433953af1")
+    assert str(find_builder(environ)) == "BuildKit by docker buildx 0.13"
+    own = _plugin(tmp_path / "config" / "cli-plugins", DEBIANS)
+    assert find_builder(environ) == Builder(str(own), (0, 29))
+    extra = _plugin(tmp_path / "extra", DEBIANS)
+    (tmp_path / "config" / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(tmp_path / "extra")]}))
+    assert find_builder(environ).plugin == str(extra)
+    # switched off as for `docker build`
+    assert str(find_builder({**environ, "DOCKER_BUILDKIT": "0"})) == "legacy builder: DOCKER_BUILDKIT=0"
+    assert find_builder({**environ, "DOCKER_BUILDKIT": "1"}).buildkit
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "reason"),
+    [
+        ("github.com/docker/buildx v0.12.5 abc", 0, "docker buildx 0.12 is older than 0.13"),
+        ("something else", 0, "does not say its version: something else"),
+        ("", 1, "does not say its version: exit status 1"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_is_passed_over_with_the_reason(
+    tmp_path: Path, version: str, status: int, reason: str
+) -> None:
+    _plugin(tmp_path / "cli-plugins", version, status)
+    found = find_builder({"DOCKER_CONFIG": str(tmp_path)})
+    assert not found.buildkit
+    assert reason in found.reason
+    assert "apt-get install docker-buildx" in found.remedy
+
+
+def test_a_plugin_that_does_not_start_and_damaged_settings_are_no_errors(tmp_path: Path) -> None:
+    plugin = _plugin(tmp_path / "cli-plugins", "")
+    plugin.write_bytes(b"\x7fELF nothing")
+    (tmp_path / "config.json").write_text("[")
+    assert "cannot be run" in find_builder({"DOCKER_CONFIG": str(tmp_path)}).reason
+
+
+def test_the_doctor_says_which_builder_is_used_and_how_the_other_one_is_had() -> None:
+    with_buildkit = dataclasses.replace(GOOD, builder=Builder("/x/docker-buildx", (0, 29)))
+    without = dataclasses.replace(GOOD, builder=Builder(reason="it is not there", remedy="install it"))
+    lines = [str(check) for facts in (with_buildkit, without) for check in decide(facts) if "builder" in check.name]
+    assert lines == [
+        "ok       image builder     BuildKit by docker buildx 0.29",
+        "ok       image builder     legacy builder: it is not there; "
+        "for RUN --mount, here-documents, COPY --link: install it",
+    ]
+
+
+@pytest.mark.parametrize(("offered", "status"), [(True, 0), (False, 100)])
+def test_buildx_is_installed_with_the_engine_where_the_distribution_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: bool, status: int
+) -> None:
+    for name, script in (("apt-get", f'echo "$@" >> {tmp_path}/calls'), ("apt-cache", f"exit {status}")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    remedies._update.cache_clear()
+    said: list[str] = []
+    remedies.apply(checks.INSTALL_ENGINE, GOOD, said.append)
+    update, installed = (tmp_path / "calls").read_text().splitlines()
+    assert update.endswith(" update")
+    packages = installed.partition(" --no-install-recommends ")[2].split()
+    assert packages == ["docker.io", "iptables", "ca-certificates", *(["docker-buildx"] if offered else [])]
+    assert said == [f"installing {', '.join(packages)} (apt-get)"]

@@ -64,7 +64,7 @@ def find_address(environ: Mapping[str, str]) -> Address:
     """Return where the engine is; nothing is asked. Never raises."""
     if host := environ.get("DOCKER_HOST"):
         return Address(host, Origin.HOST)
-    folder = _configuration(environ)
+    folder = configuration_folder(environ)
     origin, name = Origin.NOTHING, ""
     try:
         if name := environ.get("DOCKER_CONTEXT", ""):
@@ -78,7 +78,8 @@ def find_address(environ: Mapping[str, str]) -> Address:
         return Address("", origin, name, str(error))
 
 
-def _configuration(environ: Mapping[str, str]) -> Path:
+def configuration_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of the configuration of ``docker``."""
     if own := environ.get("DOCKER_CONFIG"):
         return Path(own)
     home = environ.get("HOME") or os.path.expanduser("~")

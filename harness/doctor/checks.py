@@ -13,6 +13,8 @@ OLDEST_ENGINE = "20.10"
 ARCHITECTURES = ("amd64",)
 """What the images of the platform and their bases exist for."""
 ENGINE_PACKAGES = ("docker.io", "iptables", "ca-certificates")
+BUILDER_PACKAGES = ("docker-buildx",)
+"""For BuildKit; Debian has them since 13."""
 IMAGE_TOOL_PACKAGES = ("mmdebstrap", "debian-archive-keyring")
 GIB = 1024**3
 # Podman 5.8: it ignores the option inhibit_ipv4 of networks, and lists images as docker.io/NAME
@@ -54,7 +56,7 @@ def decide(facts: Facts) -> list[Check]:
     python, engine = _python(facts), _engine(facts)
     # nothing that could be done about the rest would help there
     first = [python, engine] if is_served(facts.engine) else [engine, python]
-    return [*first, _image_tools(facts), *_room(facts), *_capability(facts)]
+    return [*first, _builder(facts), _image_tools(facts), *_room(facts), *_capability(facts)]
 
 
 def _python(facts: Facts) -> Check:
@@ -133,6 +135,14 @@ def _engine(facts: Facts) -> Check:
         return Check(name, MISSING, "not installed", _install(facts, ENGINE_PACKAGES, permit=True), remedy)
     command = f"install Docker Engine {OLDEST_ENGINE} or newer by this system's own means"
     return Check(name, MISSING, "not installed", command)
+
+
+def _builder(facts: Facts) -> Check:
+    # both build what most extensions need; a Dockerfile that needs more says so when it is built
+    detail = str(facts.builder)
+    if not facts.builder.buildkit:
+        detail += f"; for RUN --mount, here-documents, COPY --link: {facts.builder.remedy}"
+    return Check("image builder", OK, detail)
 
 
 def _image_tools(facts: Facts) -> Check:

@@ -92,11 +92,13 @@ def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.l
         EngineError: the harness cannot work with the engine.
         EnvironmentError_: there is too little of something for images to be made.
     """
-    found = decide(look())
+    facts = look()
+    found = decide(facts)
     engine = _of_engine(found)
     if engine.status == checks.MISSING:
         raise EngineError(f"container engine: {engine.detail}", fix=engine.command)
     say(f"container engine: {engine.detail}")
+    say(f"image builder: {facts.builder}")
     for check in found:
         if check.status == checks.MISSING:
             raise EnvironmentError_(f"no image can be made: {check.name}: {check.detail}", fix=check.command)

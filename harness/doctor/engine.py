@@ -124,9 +124,6 @@ def _engine(address: str, answer: dict[str, Any]) -> Engine:
 
 def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | None:
     """Return what an engine says of itself; ``None`` where it does not answer that."""
-    connection.request("GET", "/_ping", headers={"Host": "docker"})
-    ping = connection.getresponse()
-    ping.read(_MOST_BYTES)
     _, body = _get(connection, f"/v{version}/info")
     try:
         info = json.loads(body)
@@ -134,7 +131,6 @@ def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | No
         return Inside(
             driver=str(info["Driver"]),
             containerd=status.get("driver-type", "").startswith("io.containerd"),
-            buildkit=ping.headers.get("Builder-Version") == "2",
             root=str(info.get("DockerRootDir") or ""),
             memory=int(info.get("MemTotal") or 0),
             cgroups=str(info.get("CgroupVersion") or ""),

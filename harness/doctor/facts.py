@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from harness.doctor import api_range
+from harness.doctor.builder import Builder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +15,6 @@ class Inside:
     Attributes:
         driver: of its images: ``overlay2``, ``overlayfs``, ``vfs``.
         containerd: containerd keeps its images; their ids are those of manifests then.
-        buildkit: its clients build with BuildKit unless they are told otherwise.
         root: its data folder, as its own machine names it.
         memory: bytes of memory of its machine.
         cgroups: version of control groups, ``1`` or ``2``.
@@ -23,7 +23,6 @@ class Inside:
 
     driver: str = ""
     containerd: bool = False
-    buildkit: bool = False
     root: str = ""
     memory: int = 0
     cgroups: str = ""
@@ -33,7 +32,6 @@ class Inside:
         """Return one line for the doctor."""
         parts = [
             f"{self.driver} image store" + (" of containerd" if self.containerd else ""),
-            "BuildKit" if self.buildkit else "legacy builder",
             f"cgroup v{self.cgroups}" if self.cgroups else "",
             "rootless" if self.rootless else "",
         ]
@@ -110,6 +108,7 @@ class Facts:
         bootstrapper: path of ``mmdebstrap``, empty where absent.
         disk_free: bytes free where the engine keeps images; ``None`` where unknown.
         memory: bytes of memory that can be had; ``None`` where unknown.
+        builder: what images are built with.
         resource_capability: CAP_SYS_RESOURCE is in the bounding set (matters for privileged containers only).
     """
 
@@ -125,4 +124,5 @@ class Facts:
     bootstrapper: str = ""
     disk_free: int | None = None
     memory: int | None = None
+    builder: Builder = dataclasses.field(default_factory=Builder)
     resource_capability: bool = True

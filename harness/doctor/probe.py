@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.doctor.builder import builder_of
 from harness.doctor.engine import ask_engine, rootless_socket
 from harness.doctor.facts import Facts
 
@@ -36,6 +37,7 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
         disk_free=_disk_free((engine.inside and engine.inside.root) or "/var/lib/docker"),
         # an engine in a virtual machine has less than this one
         memory=min(memory, default=None),
+        builder=builder_of(engine.socket if engine.state == "up" else "", environ),
         resource_capability=_has_capability(Path("/proc/self/status"), _CAP_SYS_RESOURCE),
     )
 

@@ -36,7 +36,7 @@ def apply(remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
     if remedy == checks.INSTALL_ENGINE:
         # one call for both: the second would cost another round of apt
         tools = () if facts.bootstrapper else checks.IMAGE_TOOL_PACKAGES
-        install((*checks.ENGINE_PACKAGES, *tools), say)
+        install((*checks.ENGINE_PACKAGES, *tools), say, if_offered=checks.BUILDER_PACKAGES)
     elif remedy == checks.INSTALL_IMAGE_TOOLS:
         install(checks.IMAGE_TOOL_PACKAGES, say)
     elif remedy == checks.START_ENGINE:
@@ -45,16 +45,28 @@ def apply(remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
         raise ValueError(f"no such remedy: {remedy}")
 
 
-def install(packages: tuple[str, ...], say: Callable[[str], None]) -> None:
-    """``apt-get install`` without recommendations, after ``apt-get update`` (once in a process)."""
-    say(f"installing {', '.join(packages)} (apt-get)")
+def install(packages: tuple[str, ...], say: Callable[[str], None], *, if_offered: tuple[str, ...] = ()) -> None:
+    """``apt-get install`` without recommendations, after ``apt-get update`` (once in a process).
+
+    Args:
+        packages: what is needed.
+        say: receives what is done.
+        if_offered: what is installed too where the distribution has it.
+    """
     _update()
+    packages += tuple(filter(_is_offered, if_offered))
+    say(f"installing {', '.join(packages)} (apt-get)")
     _apt("install", "-y", "--no-install-recommends", *packages)
 
 
 @functools.cache
 def _update() -> None:
     _apt("update")
+
+
+def _is_offered(package: str) -> bool:
+    done = subprocess.run(["apt-cache", "show", package], capture_output=True, check=False, timeout=_APT_TIMEOUT_S)
+    return done.returncode == 0
 
 
 def _apt(*arguments: str) -> None:

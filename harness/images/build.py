@@ -1,26 +1,33 @@
-"""One image build on the engine's legacy builder, which every engine has: a context is sent, the stream followed."""
+"""One image build: by BuildKit where the user's ``docker buildx`` is installed, otherwise by the legacy builder.
+
+Both get the same files, arguments and labels, and what they tell is told in the same words.
+"""
 
 from __future__ import annotations
 
 import collections
-import re
-import time
+import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.common.progress import OnProgress, quiet
+from harness.doctor import require_engine
+from harness.doctor.builder import Builder
+from harness.doctor.facts import Engine
 from harness.errors import HarnessError, ImageError
-from harness.images import engine
+from harness.images import builders, buildkit, engine, legacy
+from harness.images.building import BuilderError, Line, Request
 from harness.images.context import Context
-from harness.images.site import SiteSettings
+from harness.images.dockerfile import Dockerfile
+from harness.images.site import PROXY_VARIABLES, SiteSettings, has_password
 
 if TYPE_CHECKING:
     from harness.settings import Settings
 
 
 _TAIL_LINES = 40
-_STEP = re.compile(r"^Step \d+/\d+ : ")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# what steps see without a declaration
+_PREDEFINED = frozenset({*PROXY_VARIABLES, *map(str.lower, PROXY_VARIABLES)})
 
 
 def build_image(
@@ -48,7 +55,7 @@ def build_image(
         on_line: gets every line of the builder.
         site: settings of the site, detected by default.
         error: the exception for a build that fails, ``ImageError`` or ``BuildError``.
-        shown: how the first line of that exception names what does not build, the tag by default.
+        shown: how messages name what is built, its Dockerfile best; the tag by default.
 
     Returns:
         The image id.
@@ -56,73 +63,112 @@ def build_image(
     Raises:
         ImageError, BuildError: the failing step and the last lines of its output.
     """
-    import docker
-    import requests
-
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle) if site is None else site
-    deadline = time.monotonic() + settings.build_timeout
+    found = require_engine()
+    builder = builders.choose_builder(site, found)
     tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
-    step = ""
-    # The engine may be silent for as long as one step takes, so silence alone is not a failure.
-    api = engine.client(timeout_s=settings.build_timeout)
+
+    def notice(line: str) -> None:
+        tail.append(line)
+        on_line(line)
+
+    request = _request(context, tag, settings, buildargs or {}, labels or {}, dockerfile, site)
+    request = _prepared(request, builder, found, shown or dockerfile, notice)
+    begun = Line("")
     try:
-        with context.tar() as archive:
-            stream = api.build(
-                fileobj=archive,
-                custom_context=True,
-                dockerfile=dockerfile,
-                tag=tag,
-                buildargs={**site.proxies, **(buildargs or {})},
-                labels=dict(labels or {}),
-                network_mode=site.network_mode,
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            for line in _lines(stream):
-                if _STEP.match(line):
-                    step = line
-                tail.append(line)
-                on_line(line)
-                if time.monotonic() > deadline:
-                    raise _BuilderError(f"not finished within {settings.build_timeout:.0f} s (build_timeout)")
-        image = engine.find_image(api, tag)
+        for line in _lines(request, builder, found, settings):
+            if line.step:
+                begun = line
+            notice(line.text)
+        api = engine.client()
+        try:
+            image = engine.find_image(api, tag)
+        finally:
+            api.close()
         if image is None:
-            raise _BuilderError("the engine reported no error, but there is no image")
-    except (_BuilderError, docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
-        text = str(problem) if isinstance(problem, _BuilderError) else engine.words(problem)
+            raise BuilderError("the engine reported no error, but there is no image")
+    except BuilderError as problem:
+        failed = Line(problem.step, problem.step) if problem.step else begun
         raise error(
-            # a Dockerfile that the engine cannot read has no steps yet
-            f"{shown or tag} does not build: {one_line(step or ' '.join(str(text).split()))}",
-            last_seen="\n".join([*tail, str(text).strip()]),
-            fix=_advice(f"{text} {' '.join(tail)}"),
+            # a Dockerfile that the builder cannot read has no steps yet
+            f"{shown or tag} does not build: {one_line(_place(failed, request) or ' '.join(str(problem).split()))}",
+            last_seen="\n".join([*tail, str(problem).strip()]),
+            fix=_advice(f"{problem} {' '.join(tail)}"),
         ) from None
-    finally:
-        api.close()
     return str(image["Id"])
 
 
-class _BuilderError(Exception):
-    """The builder said no."""
+def _request(
+    context: Context,
+    tag: str,
+    settings: Settings,
+    buildargs: Mapping[str, str],
+    labels: Mapping[str, str],
+    name: str,
+    site: SiteSettings,
+) -> Request:
+    of_site = {**site.proxies, **{key: value for key, value in buildargs.items() if key in site.go}}
+    return Request(
+        context=context,
+        name=name,
+        dockerfile=Dockerfile(context.entries[name].read().decode("utf-8", "surrogateescape")),
+        tag=tag,
+        arguments={key: value for key, value in buildargs.items() if key not in of_site},
+        hidden={key: buildargs.get(key, value) for key, value in of_site.items()},
+        secrets={},
+        labels=labels,
+        network=site.network_mode,
+        timeout_s=settings.build_timeout,
+    )
 
 
-def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """Whole lines of the builder's stream.
+def _prepared(request: Request, builder: Builder, found: Engine, shown: str, notice: OnProgress) -> Request:
+    """Return a request whose Dockerfile is what the builder can read and what keeps no password of the site."""
+    dockerfile = request.dockerfile
+    if builder.version and builder.reason:
+        notice(str(builder))
+    if dockerfile.syntax:
+        reason = (
+            builders.pull_frontend(dockerfile.syntax, notice)
+            if builder.buildkit
+            else "the legacy builder has no others"
+        )
+        if reason:
+            notice(f"{shown}: # syntax={dockerfile.syntax} is read by the builder's own frontend: {reason}")
+            dockerfile = dockerfile.without_syntax()
+    passwords = {name: value for name, value in request.hidden.items() if has_password(value)}
+    declared = dockerfile.without_arguments(set(passwords) & _PREDEFINED)
+    if declared.text != dockerfile.text:
+        notice(f"{shown}: ARG of a proxy is left out: its password would stay in the image; steps see it all the same")
+        dockerfile = declared
+    sent = dockerfile
+    if passwords and builder.buildkit and builders.takes_secrets(found):
+        dockerfile = dockerfile.without_arguments(passwords)
+        # messages name the author's instructions
+        sent = dockerfile.with_secrets(passwords)
+        hidden = {name: value for name, value in request.hidden.items() if name not in passwords}
+        request = dataclasses.replace(request, hidden=hidden, secrets=passwords)
+    if sent.text == request.dockerfile.text:
+        return request
+    content = sent.text.encode("utf-8", "surrogateescape")
+    entry = dataclasses.replace(request.context.entries[request.name], content=content, path=None)
+    entries = {**request.context.entries, request.name: entry}
+    return dataclasses.replace(request, context=Context(entries.values()), dockerfile=dockerfile)
 
-    Raises:
-        _BuilderError: the stream carries an error.
-    """
-    rest = ""
-    for message in stream:
-        if trouble := engine.trouble_in(message):
-            raise _BuilderError(trouble)
-        rest += message.get("stream", "")
-        *whole, rest = rest.split("\n")
-        for line in whole:
-            if text := _COLOUR.sub("", line).strip():
-                yield text
-    if text := _COLOUR.sub("", rest).strip():
-        yield text
+
+def _lines(request: Request, builder: Builder, found: Engine, settings: Settings) -> Iterator[Line]:
+    if not builder.buildkit:
+        return legacy.build(request)
+    return buildkit.build(request, builder, found.address, settings.state / "buildx")
+
+
+def _place(line: Line, request: Request) -> str:
+    """Return an instruction with its line, as far as that is known."""
+    instructions = request.dockerfile.instructions
+    if 0 < line.number <= len(instructions):
+        return f"line {instructions[line.number - 1].line}: {line.step}"
+    number = request.dockerfile.line_of(line.step) if line.step else 0
+    return f"line {number}: {line.step}" if number else line.step
 
 
 def one_line(text: str) -> str:

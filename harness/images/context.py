@@ -219,6 +219,8 @@ def _read_ignore_file(file: Path) -> list[str]:
 def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
     """Return the context of an author's container: the folder without what its ``.dockerignore`` names.
 
+    One that is named after the Dockerfile (``Dockerfile.dockerignore``) is read in its place, as by BuildKit.
+
     Raises:
         BuildError: there is no Dockerfile, or a file cannot be read.
     """
@@ -229,7 +231,9 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
             f"there is no {dockerfile} in {folder}", fix="every container of an extension needs a Dockerfile"
         )
     patterns: list[str] = []
-    ignore = folder / ".dockerignore"
+    ignore = folder / f"{dockerfile}.dockerignore"
+    if not ignore.is_file():
+        ignore = folder / ".dockerignore"
     if ignore.is_file():
         patterns = _read_ignore_file(ignore)
     entries: list[Entry] = []

@@ -14,9 +14,12 @@ from harness.common.progress import OnProgress, quiet
 from harness.errors import BuildError
 from harness.images import engine
 from harness.images.build import build_image
+from harness.images.builders import check_features
 from harness.images.context import author_context
+from harness.images.dockerfile import Dockerfile
 from harness.images.pull import pull
 from harness.images.resolve import ensure
+from harness.images.site import SiteSettings
 from harness.wire.edk import REGISTRIES
 
 if TYPE_CHECKING:
@@ -27,9 +30,6 @@ LOCAL_BASES = ("base-python-cpu", "base-python-gpu", "base-installer")
 
 EXTENSION_REPOSITORY = "kaapana-harness/extension"
 """Every image that was built for an extension is also kept under this name, with its inputs as the tag."""
-
-_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_ARG = re.compile(r"^\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE)
 
 
 def build_extension_image(
@@ -43,8 +43,9 @@ def build_extension_image(
 ) -> str:
     """Build a container of an extension as its author wrote it.
 
-    The Dockerfile is used untouched, but for bases that have the name which the development kit gives them:
-    certificates and package indexes come with the ``local-only`` bases, proxies as predefined build arguments.
+    The Dockerfile is used untouched, but for bases that have the name which the development kit gives them, and for
+    stages that the last one does not need: certificates and package indexes come with the ``local-only`` bases, proxies
+    as predefined build arguments.
     Nothing is sent to the engine when an image with the same inputs exists.
 
     Args:
@@ -60,21 +61,24 @@ def build_extension_image(
 
     Raises:
         BuildError: no Dockerfile, a base that can neither be found nor pulled, or a step that fails.
+        EngineError: it needs BuildKit, or a newer one, and that is not there.
         ImageError: a base image of the harness cannot be made.
     """
     context = author_context(folder, dockerfile)
     entry = context.entries[dockerfile]
-    entry_path = folder / dockerfile
     if entry.path is None:
-        raise BuildError(f"{entry_path} is not a regular file", fix="put the Dockerfile itself there")
+        raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
     try:
         text = documents.read_text(entry.path)
     except documents.DocumentError as error:
         raise BuildError(f"{entry.path} cannot be read: {error}") from None
-    if (mapped := with_local_bases(text, buildargs or {})) != text:
-        context.entries[dockerfile] = dataclasses.replace(entry, content=mapped.encode("utf-8"), path=None)
-    bases = base_references(mapped, buildargs or {})
-    identities = [_ensure_base(base, entry_path, settings, on_line) for base in bases]
+    asked = Dockerfile(with_local_bases(text, buildargs or {})).needed_only(buildargs or {})
+    # before the bases, which take minutes the first time
+    check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(folder / dockerfile))
+    if asked.text != text:
+        context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
+    bases = base_references(asked.text, buildargs or {})
+    identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)
     kept = f"{EXTENSION_REPOSITORY}:{inputs[:12]}"
@@ -92,7 +96,7 @@ def build_extension_image(
                     dockerfile=dockerfile,
                     on_line=on_line,
                     error=BuildError,
-                    shown=str(entry_path),
+                    shown=str(folder / dockerfile),
                 )
                 found = engine.find_image(api, kept)
                 assert found is not None, kept
@@ -139,20 +143,11 @@ def _local_name(reference: str) -> str:
 
 def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each base as the ``FROM`` line has it, and with the values of ARG put in."""
-    values = dict(buildargs)
-    stages: set[str] = set()
-    begun = False
-    for line in re.sub(r"\\\s*\n", " ", dockerfile).splitlines():
-        if argument := _ARG.match(line):
-            if not begun:
-                values.setdefault(argument[1], argument[2].strip("\"'"))
-        elif found := _FROM.match(line):
-            reference = re.sub(r"\$\{?(\w+)\}?", lambda m: values.get(m[1], m[0]), found[1]).strip("\"'")
-            if reference.lower() not in stages and reference != "scratch":
-                begun = True
-                yield found[1], reference
-            if found[2]:
-                stages.add(found[2].lower())
+    earlier: set[str] = set()
+    for stage in Dockerfile(dockerfile).stages(buildargs):
+        if stage.base and stage.base.lower() not in earlier and stage.base != "scratch":
+            yield stage.instructions[0].words[0], stage.base
+        earlier.add(stage.name)
 
 
 def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnProgress) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,10 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
     command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
     with tempfile.TemporaryDirectory(prefix="kaapana-harness-") as folder:
         archive = Path(folder) / "rootfs.tar"
+        if site.apt_mirror_of_images != site.apt_mirror:
+            # the program writes the address into the base system as it is given
+            line = shlex.quote(f"deb {site.apt_mirror_of_images} {SUITE} main")
+            command.append(f'--customize-hook=echo {line} > "$1/etc/apt/sources.list"')
         command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]
         on_line(f"mmdebstrap {SUITE}")
         _run(command, settings.build_timeout, on_line, "the base system cannot be made from packages")

@@ -21,6 +21,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _OTHER_BUNDLES = (Path("/etc/pki/tls/certs/ca-bundle.crt"), Path("/etc/ssl/ca-bundle.pem"), Path("/etc/ssl/cert.pem"))
 _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _GO_VARIABLES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOFLAGS")
 _CREDENTIALS_VARIABLE = "KAAPANA_HARNESS_INDEX_CREDENTIALS"
 _APT_VARIABLE = "KAAPANA_HARNESS_APT_MIRROR"
@@ -42,6 +43,10 @@ _NETWORK_VARIABLE = "KAAPANA_HARNESS_BUILD_NETWORK"
 # the bundle of a distribution has some hundred kilobytes
 _MOST_BYTES = 16 << 20
 _NAME_A_BUNDLE = "name a PEM file with --ca-bundle, KAAPANA_HARNESS_CA_BUNDLE or [tool.kaapana-harness] ca-bundle"
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+# of one of the addresses in a list
+_GO_USER = re.compile(r"(?<=://)[^/\s,|]*@")
+_USER_PART = re.compile(r"(?:^|://|[,|\s])[^/\s]*@")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +60,7 @@ class SiteSettings:
         go: environment of the Go toolchain.
         apt_mirror: a mirror of the distribution (``KAAPANA_HARNESS_APT_MIRROR``), or empty for its own ones.
         network: the engine's network for builds (``KAAPANA_HARNESS_BUILD_NETWORK``), or empty to choose.
+        keep_users: user parts of addresses enter images (``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``).
     """
 
     certificates: bytes = dataclasses.field(default=b"", repr=False)
@@ -63,6 +69,7 @@ class SiteSettings:
     go: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     apt_mirror: str = dataclasses.field(default="", repr=False)
     network: str = ""
+    keep_users: bool = False
 
     @classmethod
     def detect(
@@ -93,7 +100,13 @@ class SiteSettings:
             go=_go(environ),
             apt_mirror=environ.get(_APT_VARIABLE, ""),
             network=environ.get(_NETWORK_VARIABLE, ""),
+            keep_users=_keeps_users(environ),
         )
+
+    @property
+    def secret_proxies(self) -> tuple[str, ...]:
+        """Names of the proxies whose address has a password, in both spellings."""
+        return tuple(name for name, value in self.proxies.items() if has_password(value))
 
     @property
     def network_mode(self) -> str | None:
@@ -102,6 +115,11 @@ class SiteSettings:
             return self.network
         hosts = [_host(url) for name, url in self.proxies.items() if name.upper() != "NO_PROXY"]
         return "host" if any(host == "localhost" or host.startswith("127.") for host in hosts) else None
+
+    @property
+    def apt_mirror_of_images(self) -> str:
+        """The mirror without the user part, unless that is wanted in images."""
+        return _address(self.apt_mirror, self.keep_users)
 
     def files(self) -> dict[str, bytes]:
         """The files that the lowest base image installs: ``ca.pem``, ``pip.conf``, ``uv.toml``, ``apt-mirror``."""
@@ -123,7 +141,7 @@ class SiteSettings:
             "ca.pem": self.certificates,
             "pip.conf": ("\n".join(pip) + "\n").encode(),
             "uv.toml": ("\n".join(uv) + "\n").encode(),
-            "apt-mirror": self.apt_mirror.encode(),
+            "apt-mirror": self.apt_mirror_of_images.encode(),
         }
 
     def digest(self) -> str:
@@ -142,13 +160,20 @@ def _certificates(named: Path | None, environ: Mapping[str, str], bundles: Itera
             raise UsageError(f"the CA bundle {named} cannot be read: {error}", fix=_NAME_A_BUNDLE) from None
         if b"BEGIN CERTIFICATE" not in content:
             raise UsageError(f"the CA bundle {named} holds no certificate", fix=_NAME_A_BUNDLE)
-        return content
+        return _without_keys(content)
     candidates = [Path(environ[name]) for name in _BUNDLE_VARIABLES if environ.get(name)]
     for path in (*candidates, *bundles):
         with contextlib.suppress(documents.UnreadableError):
             if b"BEGIN CERTIFICATE" in (content := documents.read_bytes(path, most=_MOST_BYTES)):
-                return content
+                return _without_keys(content)
     return b""
+
+
+def _without_keys(bundle: bytes) -> bytes:
+    """Return a bundle as it is, or its certificates alone where it holds a private key, too."""
+    if b"PRIVATE KEY-----" not in bundle:
+        return bundle
+    return b"\n".join(_CERTIFICATE.findall(bundle)) + b"\n"
 
 
 def _pip_files(environ: Mapping[str, str]) -> list[Path]:
@@ -185,7 +210,7 @@ def _index(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
                 found[key] = environ[name], name
     if "index-url" not in found and environ.get("UV_DEFAULT_INDEX"):
         found["index-url"] = environ["UV_DEFAULT_INDEX"], "UV_DEFAULT_INDEX"
-    keep_user = environ.get(_CREDENTIALS_VARIABLE) == "1"
+    keep_user = _keeps_users(environ)
     result = {}
     for key, (value, where) in found.items():
         words = value.split()
@@ -198,6 +223,15 @@ def _index(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
     return result
 
 
+def _keeps_users(environ: Mapping[str, str]) -> bool:
+    return environ.get(_CREDENTIALS_VARIABLE) == "1"
+
+
+def has_password(address: str) -> bool:
+    """Return whether an address, or one in a list of addresses, has a user part."""
+    return _USER_PART.search(address) is not None
+
+
 def _address(url: str, keep_user: bool) -> str:
     parts = urlsplit(url)
     if keep_user or "@" not in parts.netloc:
@@ -207,7 +241,7 @@ def _address(url: str, keep_user: bool) -> str:
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     result = {}
-    for name in _PROXY_VARIABLES:
+    for name in PROXY_VARIABLES:
         value = environ.get(name) or environ.get(name.lower())
         if value:
             if name != "NO_PROXY":
@@ -241,4 +275,5 @@ def _go(environ: Mapping[str, str]) -> dict[str, str]:
     found.update(environ)
     # A module mirror in a folder of this host cannot be used by a build; flags that name one neither.
     local = ("file:", "-modfile")
-    return {name: found[name] for name in _GO_VARIABLES if found.get(name) and not found[name].startswith(local)}
+    used = {name: found[name] for name in _GO_VARIABLES if found.get(name) and not found[name].startswith(local)}
+    return used if _keeps_users(environ) else {name: _GO_USER.sub("", value) for name, value in used.items()}

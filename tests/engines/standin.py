@@ -36,7 +36,6 @@ class StandIn:
     Attributes:
         api, minimum: the newest and the oldest version of the API that it speaks.
         version: of the engine.
-        builder: what clients are told to build with, 1 or 2 (BuildKit).
         said: further fields of what ``/version`` answers.
         refusals: regular expression for ``METHOD path``, with status and message of the answer.
         versions: versions that clients have spoken; empty text for a path without one.
@@ -46,7 +45,6 @@ class StandIn:
     api: str = "1.60"
     minimum: str = "1.44"
     version: str = "40.0.1"
-    builder: int = 2
     said: dict[str, Any] = dataclasses.field(default_factory=dict)
     refusals: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
     real: str = REAL
@@ -175,7 +173,7 @@ def _serve(standin: StandIn, client: socket.socket) -> None:
             return
     if path == "/_ping":
         client.sendall(
-            f"HTTP/1.1 200 OK\r\nApi-Version: {standin.api}\r\nOstype: linux\r\nBuilder-Version: {standin.builder}\r\n"
+            f"HTTP/1.1 200 OK\r\nApi-Version: {standin.api}\r\nOstype: linux\r\nBuilder-Version: 2\r\n"
             "Content-Length: 2\r\nConnection: close\r\n\r\n".encode()
             + (b"OK" if method == "GET" else b"")
         )

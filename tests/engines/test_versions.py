@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import tarfile
@@ -19,6 +20,7 @@ from harness import doctor, images
 from harness.cluster import open_cluster
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind.nodes import saved
+from harness.doctor.builder import builder_of
 from harness.errors import BuildError, EngineError, ImageError
 from harness.images import RegistryClient, engine
 from harness.platform import delivery
@@ -210,14 +212,36 @@ def test_what_the_engine_says_of_an_archive_that_it_does_not_load_is_said(play: 
 
 
 def test_what_the_engine_says_of_a_build_that_it_does_not_begin_is_said(
-    play: Play, services_image: str, settings: Settings, tmp_path: Path
+    play: Play, services_image: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
     play(StandIn(**NEWER, refusals={r"POST /build": (500, "the builder is switched off")}))
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\n")
     with tagged() as name, pytest.raises(BuildError, match="does not build") as caught:
         images.build_extension_image(tmp_path / "context", name, settings=settings)
     assert caught.value.last_seen == "the builder is switched off"
+
+
+def test_an_engine_without_buildkit_builds_by_its_legacy_builder(
+    play: Play, services_image: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_BUILDKIT", raising=False)
+    plugin = tmp_path / "cli-plugins" / "docker-buildx"
+    plugin.parent.mkdir()
+    plugin.write_text("#!/bin/sh\n[ $1 = version ] && echo github.com/docker/buildx v0.29.1 x\n")
+    plugin.chmod(0o755)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert builder_of(doctor.require_engine().socket, os.environ).buildkit
+    play(StandIn(**NEWER, refusals={r"POST /(grpc|session)": (404, "page not found")}))
+    found = builder_of(doctor.require_engine().socket, os.environ)
+    assert str(found) == "legacy builder: the engine has no BuildKit"
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\nLABEL a={secrets.token_hex(4)}\n")
+    with tagged() as name, contextlib.closing(engine.client()) as api:
+        images.build_extension_image(tmp_path / "context", name, settings=settings)
+        for other in (engine.find_image(api, name) or {})["RepoTags"]:
+            api.remove_image(other)
 
 
 def test_what_the_engine_says_of_a_push_that_it_refuses_is_said(play: Play, services_image: str) -> None:

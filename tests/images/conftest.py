@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
+from harness.doctor.builder import find_builder
 from harness.errors import EngineError
 from harness.images import RegistryClient, ensure
 from harness.images.engine import client
@@ -37,6 +39,19 @@ def engine() -> Iterator[APIClient]:
         pytest.skip(error.cause)
     with api:
         yield api
+
+
+@pytest.fixture(params=["legacy", "buildkit"])
+def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Build with each of the two builders; BuildKit where ``docker buildx`` is installed."""
+    if request.param == "legacy":
+        monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+    else:
+        monkeypatch.delenv("DOCKER_BUILDKIT", raising=False)
+        found = find_builder(os.environ)
+        if not found.buildkit:
+            pytest.skip(f"BuildKit: {found.reason}")
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -92,3 +92,11 @@ def test_bytecode_of_the_host_never_enters_an_image(tmp_path: Path) -> None:
 def test_an_incomplete_installation_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"incomplete: .*missing"):
         package_entries(tmp_path, "", only=["services"])
+
+
+def test_a_dockerignore_of_the_dockerfile_is_read_in_place_of_the_folders(author: Path) -> None:
+    (author / ".dockerignore").write_text("*\n")
+    (author / "Dockerfile.dockerignore").write_text("data\n")
+    names = set(author_context(author).entries)
+    assert {"Dockerfile", "Dockerfile.dockerignore", ".dockerignore"} <= names
+    assert not any(name.startswith("data") for name in names)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.images.site import SiteSettings
+from harness.errors import ImageError, UsageError
+from harness.images import seeds
+from harness.images.site import SiteSettings, has_password
+from harness.settings import Settings
 
 PEM = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
@@ -133,3 +137,61 @@ def test_the_settings_of_go_come_from_its_file_and_its_environment(tmp_path: Pat
 def test_new_certificates_change_the_digest(tmp_path: Path) -> None:
     (tmp_path / "a.pem").write_bytes(PEM)
     assert detect(ca_bundle=tmp_path / "a.pem").digest() != detect().digest()
+
+
+def test_a_private_key_beside_certificates_enters_no_image(tmp_path: Path) -> None:
+    key = b"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"
+    (tmp_path / "both.pem").write_bytes(PEM + key + b"a note\n" + PEM)
+    files = detect(ca_bundle=tmp_path / "both.pem").files()
+    assert files["ca.pem"] == PEM + PEM
+    assert detect({"SSL_CERT_FILE": str(tmp_path / "both.pem")}).certificates == PEM + PEM
+
+
+def test_passwords_of_mirrors_stay_out_of_images_unless_they_are_wanted() -> None:
+    environ = {
+        "GOPROXY": "https://ada:secret@modules.example/go,https://ada:secret@other.example|direct",
+        "KAAPANA_HARNESS_APT_MIRROR": "http://ada:secret@mirror.example/debian",
+    }
+    site = detect(environ)
+    assert site.go["GOPROXY"] == "https://modules.example/go,https://other.example|direct"
+    assert site.files()["apt-mirror"] == b"http://mirror.example/debian"
+    # the programs of this machine use the whole address
+    assert site.apt_mirror == environ["KAAPANA_HARNESS_APT_MIRROR"]
+    wanted = detect({**environ, "KAAPANA_HARNESS_INDEX_CREDENTIALS": "1"})
+    assert wanted.go["GOPROXY"] == environ["GOPROXY"]
+    assert wanted.files()["apt-mirror"] == environ["KAAPANA_HARNESS_APT_MIRROR"].encode()
+
+
+def test_the_base_system_does_not_get_the_password_of_its_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc" / "apt").mkdir(parents=True)
+
+    def run(command: list[str], *_: object) -> None:
+        [hook] = [word.partition("=")[2] for word in command if word.startswith("--customize-hook=")]
+        subprocess.run(["sh", "-c", hook, "hook", str(tmp_path)], check=True)
+        assert command[-1] == "http://ada:secret@mirror.example/debian"
+        raise ImageError("enough")
+
+    monkeypatch.setattr(seeds, "_run", run)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    site = detect({"KAAPANA_HARNESS_APT_MIRROR": "http://ada:secret@mirror.example/debian"})
+    with pytest.raises(ImageError, match="enough"):
+        seeds.debian("x:1", settings=Settings(), site=site, on_line=print)
+    assert (tmp_path / "etc/apt/sources.list").read_text() == "deb http://mirror.example/debian bookworm main\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("http://ada:secret@proxy.example:3128", True),
+        ("ada:secret@proxy.example:3128", True),
+        ("https://modules.example,https://ada:secret@other.example", True),
+        ("http://proxy.example:3128", False),
+        ("proxy.example:3128", False),
+        ("https://modules.example/a/b@v1,direct", False),
+        ("localhost,.example", False),
+    ],
+)
+def test_an_address_with_a_user_part_is_secret(address: str, secret: bool) -> None:
+    assert has_password(address) is secret

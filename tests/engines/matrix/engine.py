@@ -28,6 +28,8 @@ _STOP_S = 60.0
 _POLL_S = 0.1
 # a socket's path may have 107 bytes, and tests make theirs in folders that have their names
 _LONGEST = 50
+# where Debian's packages have them
+_PLUGINS = "usr/libexec/docker/cli-plugins"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DATA: Final = {"docker": "/var/lib/docker", "podman": "/var/lib/containers"}
 """Where a product keeps images and containers."""
@@ -58,6 +60,11 @@ class Places:
         return self.shared / "docker.sock"
 
     @property
+    def configuration(self) -> Path:
+        """Of the user's ``docker``; it names the plugins of the row's packages."""
+        return self.shared / "docker"
+
+    @property
     def log(self) -> Path:
         return self.logs / "engine.log"
 
@@ -67,6 +74,7 @@ class Places:
         return {
             **inherited,
             "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_CONFIG": str(self.configuration),
             "KAAPANA_HARNESS_STATE_DIR": str(self.shared / "state"),
             "TMPDIR": str(self.shared / "tmp"),
         }
@@ -84,8 +92,10 @@ def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Itera
             f"{places.shared} is too long for sockets in it", fix="name a folder with a shorter path by --work"
         )
     shutil.rmtree(places.shared, ignore_errors=True)
-    for folder in (places.data, places.shared / "tmp"):
+    for folder in (places.data, places.shared / "tmp", places.configuration):
         folder.mkdir(parents=True, exist_ok=True)
+    plugins = {"cliPluginsExtraDirs": [str(root / _PLUGINS)]}
+    (places.configuration / "config.json").write_text(json.dumps(plugins), "utf-8")
     settings = places.shared / "daemon.json"
     settings.write_text(json.dumps(dict(row.daemon)), "utf-8")
     if row.product == "docker":

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.common import harness
+from harness.doctor.builder import find_builder
 from harness.doctor.facts import Engine
 from harness.errors import EnvironmentError_, HarnessError, NotRemovedError
 from tests.engines.matrix import engine, keeper, machine, namespace, outcome, rootfs
@@ -88,7 +89,7 @@ def run_row(row: Row, plan: Plan, say: Say) -> Outcome:
                 namespace.opened(link, traces, record) as inside,
                 engine.running(row, root, places, inside) as found,
             ):
-                _note(found, result)
+                _note(found, places.environ(), result)
                 say(f"{result.engine}, {result.store}, API {result.api}")
                 _Trial(row, plan, places, inside, result, lambda: result.write(kept), say).run()
         finally:
@@ -101,12 +102,12 @@ def run_row(row: Row, plan: Plan, say: Say) -> Outcome:
     return result
 
 
-def _note(found: Engine, result: Outcome) -> None:
+def _note(found: Engine, environ: Mapping[str, str], result: Outcome) -> None:
     result.engine = f"{found.product} {found.version}"
     result.api = f"{found.minimum} to {found.api}"
     if found.inside:
         result.store = found.inside.driver + (" of containerd" if found.inside.containerd else "")
-        result.builder = "BuildKit" if found.inside.buildkit else "legacy"
+    result.builder = "BuildKit" if find_builder(environ).buildkit else "legacy"
 
 
 class _StageError(Exception):

@@ -1,0 +1,128 @@
+"""Which builder: BuildKit by the user's ``docker buildx`` where that is installed, otherwise the legacy builder.
+
+The plugin is looked for where ``docker`` looks for it, and run without that program: what is ended is then the client
+of the build itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from harness.doctor.address import configuration_folder
+from harness.doctor.buildkit_probe import offers_buildkit
+
+OLDEST_BUILDX: Final = (0, 13)
+"""The first one whose progress is told as JSON."""
+INSTALL_BUILDX: Final = (
+    "install docker buildx (Debian 13, Ubuntu 22.04 or newer: apt-get install docker-buildx; Docker's own packages: "
+    "docker-buildx-plugin)"
+)
+_SYSTEM: Final = (
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+_VERSION: Final = re.compile(r"^\S*buildx v?(\d+)\.(\d+)\S*")
+_PATIENCE_S: Final = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Builder:
+    """What images are built with.
+
+    Attributes:
+        plugin: path of ``docker-buildx``; empty: the legacy builder is used.
+        version: of the plugin; empty without one that can be run.
+        reason: why the legacy builder is used; empty where it is not.
+        remedy: what makes BuildKit be used; empty where it is.
+    """
+
+    plugin: str = ""
+    version: tuple[int, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+
+    @property
+    def buildkit(self) -> bool:
+        """Whether BuildKit is used."""
+        return bool(self.plugin)
+
+    def __str__(self) -> str:
+        """Return one line for the doctor."""
+        if self.buildkit:
+            return f"BuildKit by docker buildx {'.'.join(map(str, self.version))}"
+        return f"legacy builder: {self.reason}"
+
+
+def find_builder(environ: Mapping[str, str]) -> Builder:
+    """Return what images are built with in an environment, by an engine that has BuildKit. Never raises."""
+    # as `docker build` understands it
+    if environ.get("DOCKER_BUILDKIT", "").lower() in {"0", "f", "false"}:
+        return Builder(reason=f"DOCKER_BUILDKIT={environ['DOCKER_BUILDKIT']}", remedy="unset DOCKER_BUILDKIT")
+    for folder in _folders(environ):
+        path = Path(folder, "docker-buildx")
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError:
+            continue
+        if os.access(path, os.X_OK):
+            return _judged(str(path), changed)
+    return Builder(reason="docker buildx is not installed", remedy=INSTALL_BUILDX)
+
+
+def builder_of(socket: str, environ: Mapping[str, str]) -> Builder:
+    """Return what images are built with on the engine at a socket. Never raises."""
+    builder = find_builder(environ)
+    if builder.buildkit and socket and not offers_buildkit(socket):
+        return dataclasses.replace(
+            builder,
+            plugin="",
+            reason="the engine has no BuildKit",
+            remedy="use Docker Engine 20.10 or newer, whose BuildKit is switched on",
+        )
+    return builder
+
+
+def _folders(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield where plugins of ``docker`` are, in its order."""
+    folder = configuration_folder(environ)
+    try:
+        extra = json.loads((folder / "config.json").read_bytes()).get("cliPluginsExtraDirs")
+    except (OSError, ValueError, RecursionError, AttributeError):
+        # a damaged configuration is named where the engine is looked for
+        extra = None
+    if isinstance(extra, list):
+        yield from (path for path in extra if isinstance(path, str))
+    yield str(folder / "cli-plugins")
+    yield from _SYSTEM
+
+
+@functools.lru_cache
+def _judged(path: str, changed: int) -> Builder:
+    """Return the builder by a plugin; ``changed`` is when its file was, so that an update is noticed."""
+    try:
+        done = subprocess.run(
+            [path, "version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE_S, check=False
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return Builder(reason=f"{path} cannot be run: {error}", remedy=INSTALL_BUILDX)
+    found = _VERSION.match(done.stdout)
+    if done.returncode or not found:
+        said = " ".join((done.stderr or done.stdout).split())[:200]
+        said = said or f"exit status {done.returncode}"
+        return Builder(reason=f"{path} does not say its version: {said}", remedy=INSTALL_BUILDX)
+    version = (int(found[1]), int(found[2]))
+    if version < OLDEST_BUILDX:
+        oldest = ".".join(map(str, OLDEST_BUILDX))
+        reason = f"docker buildx {found[1]}.{found[2]} is older than {oldest}"
+        return Builder(version=version, reason=reason, remedy=INSTALL_BUILDX)
+    return Builder(path, version)

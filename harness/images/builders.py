@@ -1,0 +1,105 @@
+"""Which of the two builders is used, and whether it knows what a Dockerfile asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from harness.common.progress import OnProgress, quiet
+from harness.doctor import api_range, require_engine
+from harness.doctor.builder import Builder, builder_of
+from harness.doctor.facts import Engine
+from harness.errors import EngineError
+from harness.images import engine, features
+from harness.images.dockerfile import Dockerfile
+from harness.images.pull import pull
+from harness.images.site import SiteSettings
+
+_KEEPING_RECORDS = (1, 42)
+"""The API of the first engine (Docker 23.0) that may keep records of BuildKit's builds."""
+_SECRETS: features.Syntax = (1, 10)
+"""The first Dockerfile syntax whose secrets can be variables."""
+_NETWORKS = frozenset({"default", "host", "none"})
+"""What BuildKit's steps can run in."""
+
+
+def choose_builder(site: SiteSettings, found: Engine) -> Builder:
+    """Return what an engine's images are built with at this site."""
+    builder = builder_of(found.socket, os.environ)
+    if not builder.buildkit:
+        return builder
+    if site.network_mode and site.network_mode not in _NETWORKS:
+        return dataclasses.replace(
+            builder,
+            plugin="",
+            reason=f"BuildKit has no network {site.network_mode!r} for builds",
+            remedy="unset KAAPANA_HARNESS_BUILD_NETWORK",
+        )
+    if site.secret_proxies and keeps_records(found) and not takes_secrets(found):
+        return dataclasses.replace(
+            builder,
+            plugin="",
+            reason=f"the BuildKit of Docker {found.version} would keep the password in {site.secret_proxies[0]} in its "
+            "records of builds",
+            remedy=f"install Docker {features.release_with(_SECRETS)} or newer, or use a proxy without a password",
+        )
+    return builder
+
+
+def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> None:
+    """Return if the builder that is used here knows all that a Dockerfile asks for.
+
+    Raises:
+        EngineError: it does not; the first feature, with file and line, and what to install.
+    """
+    needs = list(features.needs(dockerfile.instructions))
+    if not needs:
+        return
+    found = require_engine()
+    builder = choose_builder(site, found)
+    built_in = features.syntax_of(found.api)
+    beyond = [need for need in needs if need.syntax > built_in]
+    release = features.release_with(max(need.syntax for need in needs))
+    if not builder.buildkit:
+        fix = f"{builder.remedy}, and Docker {release} or newer" if beyond else builder.remedy
+        raise _lacking(shown, needs, f"needs BuildKit, and images are built here by the {builder}", fix)
+    if not beyond:
+        return
+    fix = f"install Docker {release} or newer"
+    reason = ""
+    if dockerfile.syntax:
+        # the frontend that it names knows more than the engine's own
+        if not (reason := pull_frontend(dockerfile.syntax, quiet)):
+            return
+        reason = f"{dockerfile.syntax} cannot be had: {reason}"
+    else:
+        fix += ", or write `# syntax=docker/dockerfile:1` where that image can be pulled"
+    raise _lacking(shown, beyond, f"is newer than the BuildKit of Docker {found.version}", fix, reason)
+
+
+def _lacking(shown: str, needs: Sequence[features.Need], lacking: str, fix: str, reason: str = "") -> EngineError:
+    first, *others = needs
+    seen = [reason, *(f"line {need.line}: {need.feature}" for need in others)]
+    return EngineError(
+        f"{shown}:{first.line}: {first.feature} {lacking}", last_seen="\n".join(filter(None, seen)), fix=fix
+    )
+
+
+def keeps_records(found: Engine) -> bool:
+    """Return whether an engine may keep records of BuildKit's builds, with the values of their arguments."""
+    return api_range.numbers(found.api) >= _KEEPING_RECORDS
+
+
+def takes_secrets(found: Engine) -> bool:
+    """Return whether the BuildKit of an engine can make secrets the variables of steps."""
+    return features.syntax_of(found.api) >= _SECRETS
+
+
+def pull_frontend(reference: str, on_line: OnProgress) -> str:
+    """Return why the image of a frontend is not in the engine and cannot be pulled; empty where it is there."""
+    api = engine.client()
+    try:
+        return "" if engine.find_image(api, reference) else pull(reference, on_line)
+    finally:
+        api.close()

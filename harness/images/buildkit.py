@@ -1,0 +1,275 @@
+"""A build by the user's ``docker buildx``, on the BuildKit that the engine has built in: its images are the bases.
+
+The plugin keeps what it knows of a build in a folder of the harness, and no choice of a builder that the user has made
+for other work counts. Engines record the values of a build's arguments; what is secret is no argument, therefore.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import contextlib
+import fcntl
+import json
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from harness.common.locking import locked
+from harness.doctor.builder import Builder
+from harness.errors import HarnessError
+from harness.images.building import BuilderError, Line, Request, timed_out
+from harness.images.dockerfile import secret_id, secret_mount
+
+_BUILDER: Final = "default"
+"""The name of the builder that an engine has built in, for the engine that DOCKER_HOST names."""
+_LAUNCHER: Final = Path(__file__).with_name("owned_process.py")
+_BLOCK: Final = 1 << 20
+_END_S: Final = 10.0
+_ERROR: Final = "ERROR: "
+# who has passed an error on, before the error itself
+_PASSED_ON: Final = re.compile(
+    r"^(?:failed to (?:build|solve|solve with frontend \S+|create LLB definition): |rpc error: code = \w+ desc = )+"
+)
+_STEP: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (\S.*)", re.DOTALL)
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def build(request: Request, builder: Builder, address: str, folder: Path) -> Iterator[Line]:
+    """Yield the lines of a build.
+
+    Args:
+        request: what is built.
+        builder: the plugin.
+        address: URL of the engine.
+        folder: where the plugin's files are kept meanwhile; is made.
+
+    Raises:
+        BuilderError: it fails.
+        BuildError: a file of the context cannot be read.
+    """
+    with _own_folder(folder) as own:
+        yield from _followed(request, builder, _environment(own, address, {**request.hidden, **request.secrets}))
+
+
+def _followed(request: Request, builder: Builder, environment: Mapping[str, str]) -> Iterator[Line]:
+    deadline = time.monotonic() + request.timeout_s
+    try:
+        child = subprocess.Popen(
+            # -S and -E: nothing of this environment's packages is loaded for it
+            [sys.executable, "-S", "-E", str(_LAUNCHER), str(os.getpid()), *_command(request, builder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BuilderError(f"{builder.plugin} cannot be started: {error}") from None
+    sender = _Sender(request, child)
+    messages = _Messages(" ".join(map(secret_mount, request.secrets)))
+    try:
+        for block in _blocks(child, deadline):
+            yield from messages.read(block)
+        yield from messages.end()
+        status = child.wait(max(deadline - time.monotonic(), 0.1))
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise timed_out(request.timeout_s) from None
+    finally:
+        child.kill()
+        child.wait(_END_S)
+        sender.join()
+        assert child.stderr is not None
+        child.stderr.close()
+    if sender.trouble is not None:
+        raise sender.trouble
+    if status:
+        raise messages.failure(status)
+
+
+def _command(request: Request, builder: Builder) -> list[str]:
+    command = [builder.plugin, "build", "--builder", _BUILDER, "--progress", "rawjson"]
+    command += ["--provenance=false", "--sbom=false", "--file", request.name, "--tag", request.tag]
+    for name, value in request.labels.items():
+        command += ["--label", f"{name}={value}"]
+    for name, value in request.arguments.items():
+        command += ["--build-arg", f"{name}={value}"]
+    # values that are not given here come from the environment
+    for name in request.hidden:
+        command += ["--build-arg", name]
+    for name in request.secrets:
+        command += ["--secret", f"id={secret_id(name)},env={name}"]
+    if request.network:
+        command += ["--network", request.network]
+    return [*command, "-"]
+
+
+def _environment(own: Path, address: str, hidden: Mapping[str, str]) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BUILDX_", "BUILDKIT_"))}
+    for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        environment.pop(name, None)
+    return {**environment, **hidden, "DOCKER_HOST": address, "BUILDX_CONFIG": str(own)}
+
+
+class _Sender:
+    """Sends the context in a thread of its own, so that what the plugin says is read meanwhile."""
+
+    def __init__(self, request: Request, child: subprocess.Popen[bytes]) -> None:
+        self.trouble: HarnessError | None = None
+        self._request, self._child = request, child
+        self._thread = threading.Thread(target=self._send, daemon=True, name="build-context")
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until nothing is sent any more; the child has ended."""
+        self._thread.join()
+
+    def _send(self) -> None:
+        assert self._child.stdin is not None
+        try:
+            with self._request.context.tar() as archive, self._child.stdin as target:
+                shutil.copyfileobj(archive, target, _BLOCK)
+        except HarnessError as error:
+            self.trouble = error
+            self._child.kill()
+        except OSError:
+            # it ended before it had read everything, and says why
+            pass
+
+
+def _blocks(child: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]:
+    assert child.stderr is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stderr, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0:
+            if selector.select(left):
+                block = os.read(child.stderr.fileno(), _BLOCK)
+                if not block:
+                    return
+                yield block
+    raise TimeoutError
+
+
+class _Pipe(NamedTuple):
+    """Where output of a step comes from: its standard output or its standard error, whose lines may be mixed."""
+
+    vertex: str
+    stream: int
+
+
+class _Messages:
+    """What the plugin says: JSON documents about the steps, and at the end perhaps text."""
+
+    def __init__(self, mounts: str = "") -> None:
+        # options of RUN that the author did not write
+        self._mounts = f" {mounts}" if mounts else ""
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = json.JSONDecoder()
+        self._rest = ""
+        self._words: list[str] = []
+        self._begun: set[str] = set()
+        self._output: dict[_Pipe, tuple[codecs.IncrementalDecoder, str]] = {}
+        self._failed: tuple[str, str] | None = None
+
+    def read(self, block: bytes) -> Iterator[Line]:
+        """Yield the lines that a block completes."""
+        self._rest = (self._rest + self._decode.decode(block)).lstrip()
+        while self._rest:
+            if self._rest.startswith("{"):
+                try:
+                    document, end = self._decoder.raw_decode(self._rest)
+                except ValueError:
+                    return
+                yield from self._lines(document)
+            else:
+                end = self._rest.find("\n") + 1
+                if not end:
+                    return
+                self._words.append(self._rest[:end].rstrip())
+            self._rest = self._rest[end:].lstrip()
+
+    def end(self) -> Iterator[Line]:
+        """Yield what is left."""
+        for vertex in {pipe.vertex for pipe in self._output}:
+            yield from self._flushed(vertex)
+        self._words += self._rest.splitlines()
+
+    def failure(self, status: int) -> BuilderError:
+        """Return why the plugin ended with a status."""
+        step, words = self._failed or ("", "")
+        last = next((line for line in reversed(self._words) if line.startswith(_ERROR)), "")
+        said = _PASSED_ON.sub("", last.removeprefix(_ERROR), count=1)
+        words = words or said or "\n".join(self._words) or f"docker buildx ended with status {status}"
+        return BuilderError(words, step)
+
+    def _lines(self, document: Any) -> Iterator[Line]:
+        for log in document.get("logs") or ():
+            pipe = _Pipe(str(log["vertex"]), int(log.get("stream", 1)))
+            yield from self._logged(pipe, base64.b64decode(log.get("data") or ""))
+        for vertex in document.get("vertexes") or ():
+            name = str(vertex.get("name", "")).replace(self._mounts, "")
+            digest, step = str(vertex["digest"]), _STEP.fullmatch(name)
+            if step and vertex.get("started") and digest not in self._begun:
+                self._begun.add(digest)
+                text = " ".join(step[2].split())
+                yield Line(f"Step {step[1]} : {text}" + (" (cached)" if vertex.get("cached") else ""), text)
+            if vertex.get("completed"):
+                yield from self._flushed(digest)
+            error = str(vertex.get("error", ""))
+            # a step that is given up because another one has failed is not the cause
+            if error and "context canceled" not in error and self._failed is None:
+                self._failed = (" ".join(step[2].split()) if step else "", error)
+
+    def _logged(self, pipe: _Pipe, data: bytes) -> Iterator[Line]:
+        decoder, rest = self._output.get(pipe) or (codecs.getincrementaldecoder("utf-8")("replace"), "")
+        *whole, rest = (rest + decoder.decode(data)).split("\n")
+        self._output[pipe] = (decoder, rest)
+        yield from _readable(whole)
+
+    def _flushed(self, vertex: str) -> Iterator[Line]:
+        for pipe in [pipe for pipe in self._output if pipe.vertex == vertex]:
+            yield from _readable([self._output.pop(pipe)[1]])
+
+
+def _readable(lines: list[str]) -> Iterator[Line]:
+    for line in lines:
+        if text := _COLOUR.sub("", line).strip():
+            yield Line(text)
+
+
+@contextlib.contextmanager
+def _own_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that is locked as long as this process lives; those of killed processes are removed."""
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(parent / "lock", purpose="preparing a build"):
+        for left in parent.glob("build-*"):
+            with contextlib.suppress(OSError):
+                os.close(_lock(left))
+                shutil.rmtree(left)
+        own = Path(tempfile.mkdtemp(prefix="build-", dir=parent))
+        lock = _lock(own)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    """Lock a folder; ``OSError`` where another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

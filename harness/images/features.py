@@ -1,0 +1,101 @@
+"""What a Dockerfile can ask of its builder, and which builder knows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from harness.doctor import api_range
+from harness.images.dockerfile import Instruction
+
+Syntax = tuple[int, int]
+
+LEGACY: Final[Syntax] = (1, 0)
+"""The version of the Dockerfile's syntax whose features the legacy builder has."""
+
+_FLAGS: Final[dict[tuple[str, str], Syntax]] = {
+    ("RUN", "mount"): (1, 2),
+    ("RUN", "network"): (1, 3),
+    ("RUN", "security"): (1, 20),
+    ("COPY", "chmod"): (1, 2),
+    ("COPY", "link"): (1, 4),
+    ("COPY", "exclude"): (1, 19),
+    ("COPY", "parents"): (1, 20),
+    ("ADD", "chmod"): (1, 2),
+    ("ADD", "link"): (1, 4),
+    ("ADD", "checksum"): (1, 6),
+    ("ADD", "keep-git-dir"): (1, 6),
+    ("ADD", "unpack"): (1, 17),
+    ("ADD", "exclude"): (1, 19),
+}
+_HEREDOCS: Final[Syntax] = (1, 4)
+_PLATFORMS: Final[Syntax] = (1, 2)
+_PATTERNS: Final[Syntax] = (1, 7)
+_SYMBOLIC: Final[Syntax] = (1, 14)
+_PLATFORM: Final = re.compile(r"\$\{?((?:BUILD|TARGET)(?:PLATFORM|OS|ARCH|VARIANT))\b")
+_PATTERN: Final = re.compile(r"\$\{\w+(?:##?|%%?|//?)[^}]{0,200}\}")
+_OCTAL: Final = re.compile(r"[0-7]+|.*\$.*")
+_UNEXPANDED: Final = frozenset({"RUN", "CMD", "ENTRYPOINT"})
+
+
+class _Release(NamedTuple):
+    """What the BuildKit in a release of Docker has built in; the last release of those with the same API."""
+
+    api: tuple[int, int]
+    name: str
+    syntax: Syntax
+
+
+_RELEASES: Final = (
+    _Release((1, 41), "20.10", (1, 2)),
+    _Release((1, 42), "23.0", (1, 4)),
+    _Release((1, 43), "24.0", (1, 5)),
+    _Release((1, 44), "25.0", (1, 6)),
+    _Release((1, 45), "26.0", (1, 7)),
+    _Release((1, 46), "27.0", (1, 8)),
+    _Release((1, 47), "27.2", (1, 9)),
+    _Release((1, 48), "28.0", (1, 14)),
+    _Release((1, 49), "28.1", (1, 15)),
+    _Release((1, 50), "28.2", (1, 16)),
+    _Release((1, 51), "28.5", (1, 19)),
+    # whatever is newer knows all that is asked for here
+    _Release((1, 52), "29.0", (1, 20)),
+)
+
+
+class Need(NamedTuple):
+    """A feature that a Dockerfile uses: as the author wrote it, the line, and the syntax version that brought it."""
+
+    feature: str
+    line: int
+    syntax: Syntax
+
+
+def needs(instructions: Iterable[Instruction]) -> Iterator[Need]:
+    """Yield all that the legacy builder does not know, in the order of the file."""
+    for instruction in instructions:
+        keyword, line = instruction.keyword, instruction.line
+        flags = instruction.flags
+        for flag, value in flags.items():
+            if syntax := _FLAGS.get((keyword, flag)):
+                yield Need(f"{keyword} --{flag}", line, syntax)
+            if flag == "chmod" and not _OCTAL.fullmatch(value):
+                yield Need(f"{keyword} --chmod={value}", line, _SYMBOLIC)
+        if keyword == "FROM" and (match := _PLATFORM.search(instruction.arguments)):
+            yield Need(f"FROM with ${match[1]}", line, _PLATFORMS)
+        if instruction.heredocs:
+            yield Need(f"{keyword} with a here-document", line, _HEREDOCS)
+        if keyword not in _UNEXPANDED and (pattern := _PATTERN.search(instruction.arguments)):
+            yield Need(f"{keyword} with {pattern[0]}", line, _PATTERNS)
+
+
+def syntax_of(api: str) -> Syntax:
+    """Return the version of the Dockerfile's syntax that the BuildKit of an engine has built in, by its newest API."""
+    version = api_range.numbers(api)
+    return max((release.syntax for release in _RELEASES if release.api <= version), default=LEGACY)
+
+
+def release_with(syntax: Syntax) -> str:
+    """Return the release of Docker whose BuildKit knows a version of the Dockerfile's syntax."""
+    return next(release.name for release in _RELEASES if release.syntax >= syntax)

@@ -1,0 +1,80 @@
+"""A build on the engine's legacy builder, which every engine has: a context is sent, the stream followed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from harness.images import engine
+from harness.images.building import BuilderError, Line, Request, timed_out
+
+_STEP = re.compile(r"^Step (\d+)/\d+ : (.*)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# what BuildKit gives to a Dockerfile that declares it
+_PLATFORM = {"PLATFORM": "linux/amd64", "OS": "linux", "ARCH": "amd64", "VARIANT": ""}
+_PLATFORM_ARGUMENTS = {f"{side}{name}": value for side in ("BUILD", "TARGET") for name, value in _PLATFORM.items()}
+
+
+def build(request: Request) -> Iterator[Line]:
+    """Yield the lines of a build.
+
+    Raises:
+        BuilderError: it fails.
+    """
+    import docker
+    import requests
+
+    deadline = time.monotonic() + request.timeout_s
+    # The engine may be silent for as long as one step takes, so silence alone is not a failure.
+    api = engine.client(timeout_s=request.timeout_s)
+    try:
+        with request.context.tar() as archive:
+            stream = api.build(
+                fileobj=archive,
+                custom_context=True,
+                dockerfile=request.name,
+                tag=request.tag,
+                buildargs={**_platform(request), **request.hidden, **request.arguments},
+                labels=dict(request.labels),
+                network_mode=request.network,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for line in _lines(stream):
+                found = _STEP.match(line)
+                yield Line(line, found[2], int(found[1])) if found else Line(line)
+                if time.monotonic() > deadline:
+                    raise timed_out(request.timeout_s)
+    except (docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
+        raise BuilderError(engine.words(problem)) from None
+    finally:
+        api.close()
+
+
+def _platform(request: Request) -> dict[str, str]:
+    # one that is declared with a value keeps it
+    arguments = [instruction for instruction in request.dockerfile.instructions if instruction.keyword == "ARG"]
+    declared = {word for instruction in arguments for word in instruction.words}
+    return {name: value for name, value in _PLATFORM_ARGUMENTS.items() if name in declared}
+
+
+def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """Whole lines of the builder's stream.
+
+    Raises:
+        BuilderError: the stream carries an error.
+    """
+    rest = ""
+    for message in stream:
+        if trouble := engine.trouble_in(message):
+            raise BuilderError(trouble)
+        rest += message.get("stream", "")
+        *whole, rest = rest.split("\n")
+        for line in whole:
+            if text := _COLOUR.sub("", line).strip():
+                yield text
+    if text := _COLOUR.sub("", rest).strip():
+        yield text

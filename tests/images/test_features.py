@@ -1,0 +1,149 @@
+"""What of a Dockerfile needs BuildKit, and what is said where that is missing or too old."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from harness.doctor import Engine
+from harness.doctor.builder import Builder
+from harness.errors import EngineError
+from harness.images import builders, features
+from harness.images.dockerfile import Dockerfile
+from harness.images.site import SiteSettings
+
+BUILDKIT = Builder("/x/docker-buildx", (0, 29))
+NONE = Builder(reason="docker buildx is not installed", remedy="install it")
+OLD = Engine("unix:///x", "up", version="20.10.24", api="1.41")
+NEW = dataclasses.replace(OLD, version="28.5.2", api="1.51")
+
+
+@pytest.mark.parametrize(
+    ("instruction", "feature"),
+    [
+        ("RUN --mount=type=cache,target=/x true", "RUN --mount"),
+        ("RUN --network=none true", "RUN --network"),
+        ("RUN <<EOF\ntrue\nEOF", "RUN with a here-document"),
+        ("COPY <<EOF /x\ntrue\nEOF", "COPY with a here-document"),
+        ("COPY --chmod=755 a b", "COPY --chmod"),
+        ("COPY --from=x --link a b", "COPY --link"),
+        ("ADD --checksum=sha256:1 https://a b", "ADD --checksum"),
+        ("COPY --parents a b", "COPY --parents"),
+        ("ONBUILD COPY --chmod=755 a b", "COPY --chmod"),
+        ("FROM --platform=$BUILDPLATFORM y", "FROM with $BUILDPLATFORM"),
+        ("ENV A=${B#x}", "ENV with ${B#x}"),
+    ],
+)
+def test_a_feature_is_named_as_the_author_wrote_it_with_its_line(instruction: str, feature: str) -> None:
+    [need] = list(features.needs(Dockerfile(f"FROM x\n\n{instruction}\nUSER 1\n").instructions))
+    assert (need.feature, need.line) == (feature, 3)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "COPY --from=x --chown=1:1 a b",
+        "RUN echo --mount=type=cache",
+        "RUN echo ${A#b}",
+        "HEALTHCHECK --interval=1s CMD true",
+        "FROM --platform=linux/amd64 y AS z",
+        "ENV A=${B:-c} D=${E}",
+        "ARG TARGETARCH",
+    ],
+)
+def test_what_every_builder_knows_is_none(instruction: str) -> None:
+    assert list(features.needs(Dockerfile(f"FROM x\n{instruction}\n").instructions)) == []
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> object:
+    def play(builder: Builder, engine: Engine) -> None:
+        monkeypatch.setattr(builders, "builder_of", lambda _socket, _environ: builder)
+        monkeypatch.setattr(builders, "require_engine", lambda: engine)
+
+    return play
+
+
+def refusal(text: str, site: SiteSettings | None = None) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        builders.check_features(Dockerfile(text), site or SiteSettings(), "my/Dockerfile")
+    return caught.value
+
+
+MOUNT = "FROM x\nRUN --mount=type=cache,target=/x true\nRUN <<EOF\ntrue\nEOF\n"
+
+
+def test_without_buildkit_the_first_feature_is_named_with_what_to_install(here) -> None:  # type: ignore[no-untyped-def]
+    here(NONE, NEW)
+    error = refusal(MOUNT)
+    assert error.cause == (
+        "my/Dockerfile:2: RUN --mount needs BuildKit, and images are built here by the legacy builder: "
+        "docker buildx is not installed"
+    )
+    assert error.last_seen == "line 3: RUN with a here-document"
+    assert error.fix == "install it"
+    assert error.exit_status == 3
+
+
+def test_an_engine_that_is_too_old_even_with_buildkit_is_said_at_once(here) -> None:  # type: ignore[no-untyped-def]
+    here(NONE, OLD)
+    assert refusal(MOUNT).fix == "install it, and Docker 23.0 or newer"
+
+
+def test_a_buildkit_that_is_too_old_names_engine_and_frontend(here) -> None:  # type: ignore[no-untyped-def]
+    here(BUILDKIT, OLD)
+    error = refusal(MOUNT)
+    assert error.cause == "my/Dockerfile:3: RUN with a here-document is newer than the BuildKit of Docker 20.10.24"
+    assert error.fix.startswith("install Docker 23.0 or newer, or write `# syntax=docker/dockerfile:1`")
+    here(BUILDKIT, NEW)
+    builders.check_features(Dockerfile(MOUNT), SiteSettings(), "Dockerfile")
+
+
+def test_a_frontend_of_its_own_decides_what_it_knows(here, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    here(BUILDKIT, OLD)
+    monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "")
+    builders.check_features(Dockerfile(f"# syntax=docker/dockerfile:1\n{MOUNT}"), SiteSettings(), "Dockerfile")
+    # where it cannot be had the engine's own is used, and that is too old
+    monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "no such host")
+    error = refusal(f"# syntax=docker/dockerfile:1\n{MOUNT}")
+    assert error.cause.startswith("my/Dockerfile:4: RUN with a here-document is newer than the BuildKit of Docker")
+    assert "docker/dockerfile:1 cannot be had: no such host" in error.last_seen
+
+
+def test_a_site_that_buildkit_cannot_serve_uses_the_legacy_builder_with_the_reason(here) -> None:  # type: ignore[no-untyped-def]
+    here(BUILDKIT, NEW)
+    error = refusal(MOUNT, SiteSettings(network="builds"))
+    assert "BuildKit has no network 'builds' for builds" in error.cause
+    assert error.fix == "unset KAAPANA_HARNESS_BUILD_NETWORK"
+
+
+def test_buildkit_is_not_used_where_the_engine_would_keep_a_password_of_the_site() -> None:
+    proxies = {"HTTPS_PROXY": "http://ada:secret@proxy.example:3128"}
+
+    def chosen(version: tuple[int, int], engine: Engine, proxies: dict[str, str]) -> Builder:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(builders, "builder_of", lambda _socket, _environ: Builder("/x/docker-buildx", version))
+            return builders.choose_builder(SiteSettings(proxies=proxies), engine)
+
+    between = dataclasses.replace(OLD, version="26.1.5", api="1.45")
+    refused = chosen((0, 29), between, proxies)
+    assert not refused.buildkit
+    assert refused.reason == (
+        "the BuildKit of Docker 26.1.5 would keep the password in HTTPS_PROXY in its records of builds"
+    )
+    assert refused.remedy == "install Docker 28.0 or newer, or use a proxy without a password"
+    # Docker 20.10 keeps no records, Docker 28 takes secrets
+    assert chosen((0, 13), OLD, proxies).buildkit
+    assert chosen((0, 29), NEW, proxies).buildkit
+    assert chosen((0, 29), between, {"HTTPS_PROXY": "http://proxy.example:3128"}).buildkit
+
+
+def test_each_engine_knows_what_its_buildkit_has_built_in() -> None:
+    assert features.syntax_of("1.41") == (1, 2)
+    assert features.syntax_of("1.51") == (1, 19)
+    assert features.syntax_of("1.99") == features.syntax_of("1.52")
+    assert features.syntax_of("1.40") == features.LEGACY
+    assert [features.release_with(syntax) for syntax in ((1, 2), (1, 4), (1, 3), (1, 20))] == [
+        "20.10", "23.0", "23.0", "29.0",
+    ]  # fmt: skip
