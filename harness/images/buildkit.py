@@ -227,7 +227,7 @@ class _Messages:
             error = str(vertex.get("error", ""))
             # a step that is given up because another one has failed is not the cause
             if error and "context canceled" not in error and self._failed is None:
-                self._failed = (" ".join(step[2].split()) if step else "", error)
+                self._failed = (" ".join(step[2].split()), error) if step else ("", f"{name}: {error}")
 
     def _logged(self, pipe: _Pipe, data: bytes) -> Iterator[Line]:
         decoder, rest = self._output.get(pipe) or (codecs.getincrementaldecoder("utf-8")("replace"), "")

@@ -9,8 +9,8 @@ indexes. An author's Dockerfile knows nothing of that. So the settings of the ho
   out of the image and of its history;
 * where Go modules come from is given only to the one build that needs it.
 
-Nothing in here is printed: an index address may carry a password. Such an address enters an image only with
-``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``; without it the user part is left out.
+Nothing in here is printed, and passwords of addresses are hidden in what is. A password of an index address enters an
+image only with ``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``; without it the user part is left out.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from harness.common import documents
+from harness.common.redaction import REDACTOR
 from harness.errors import UsageError
 
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -46,6 +47,7 @@ _NAME_A_BUNDLE = "name a PEM file with --ca-bundle, KAAPANA_HARNESS_CA_BUNDLE or
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # of one of the addresses in a list
 _GO_USER = re.compile(r"(?<=://)[^/\s,|]*@")
+_USER = re.compile(r"(?:^|://|[,|\s])([^/\s:@]*):([^/\s]+)@")
 _USER_PART = re.compile(r"(?:^|://|[,|\s])[^/\s]*@")
 
 
@@ -93,7 +95,7 @@ class SiteSettings:
         """
         environ = os.environ if environ is None else environ
         files = _pip_files(environ) if config_files is None else config_files
-        return cls(
+        site = cls(
             certificates=_certificates(ca_bundle, environ, bundles),
             index=_index(environ, files),
             proxies=_proxies(environ),
@@ -102,6 +104,12 @@ class SiteSettings:
             network=environ.get(_NETWORK_VARIABLE, ""),
             keep_users=_keeps_users(environ),
         )
+        # what fails may show the address that it was given
+        for value in (*site.proxies.values(), *site.index.values(), *site.go.values(), site.apt_mirror):
+            for user, password in _USER.findall(value):
+                REDACTOR.add_login(unquote(user), unquote(password))
+                REDACTOR.add_login(user, password)
+        return site
 
     @property
     def secret_proxies(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ import json
 import os
 import secrets
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -224,3 +226,51 @@ def test_no_password_of_the_site_is_in_what_the_engine_records_of_a_build(
     # the arguments are in it
     assert marker in shown
     assert PASSWORD not in shown
+
+
+KILLED = """\
+import sys
+from harness.images import build_image
+from harness.images.context import Context, Entry
+from harness.settings import Settings
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+context = Context([Entry("Dockerfile", content=sys.argv[1].encode())])
+build_image(context, tag="kaapana-harness/test-killed:1", settings=Settings(), on_line=say)
+"""
+
+
+def test_the_engine_gives_up_the_build_of_a_process_that_is_killed(base_installer: str, builder: str) -> None:
+    mark = f"600.{secrets.randbelow(10**9)}"
+    owner = subprocess.Popen(
+        [sys.executable, "-c", KILLED, f"{BASE}\nRUN echo begun; sleep {mark}\n"], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    with owner.stdout:
+        assert any(line == "begun\n" for line in owner.stdout)
+        seen = holds(lambda: running(mark), 10)
+        owner.kill()
+        owner.wait()
+    if not seen:
+        pytest.skip("the engine's processes are not seen from here")
+    assert holds(lambda: not running(mark), 30), "the step goes on without the process that wanted it"
+
+
+def holds(condition: Callable[[], bool], limit_s: float) -> bool:
+    """Whether a condition comes to hold in time."""
+    deadline = time.monotonic() + limit_s
+    while not (held := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
+
+
+def running(mark: str) -> bool:
+    """Whether the step's own program runs; the processes that have it in their arguments are of Python."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == f"sleep\0{mark}\0".encode():
+                return True
+    return False

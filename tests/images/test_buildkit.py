@@ -254,6 +254,13 @@ def test_a_build_that_goes_on_is_left_alone(plugin: Play, request_: Request, tmp
         assert own.exists()
 
 
+def test_what_fails_before_the_first_step_is_named() -> None:
+    messages = buildkit._Messages()
+    vertex = {"digest": "1", "name": "[internal] load metadata for docker.io/team/x:1", "error": "not found"}
+    assert list(messages.read(json.dumps({"vertexes": [vertex]}).encode())) == []
+    assert str(messages.failure(1)) == "[internal] load metadata for docker.io/team/x:1: not found"
+
+
 def test_options_that_the_author_did_not_write_are_not_shown(request_: Request) -> None:
     mount = secret_mount("HTTP_PROXY")
     messages = buildkit._Messages(mount)

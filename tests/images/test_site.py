@@ -195,3 +195,11 @@ def test_the_base_system_does_not_get_the_password_of_its_mirror(
 )
 def test_an_address_with_a_user_part_is_secret(address: str, secret: bool) -> None:
     assert has_password(address) is secret
+
+
+def test_passwords_of_addresses_are_hidden_in_what_is_printed() -> None:
+    detect({"HTTPS_PROXY": "http://ada:Corr%40ct-horse@proxy.example:3128", "GOPROXY": "https://a:lovelace-1@m,direct"})
+    shown = str(ImageError("no", last_seen="http://ada:Corr%40ct-horse@proxy.example:3128 Corr@ct-horse https://a:b@c"))
+    assert "horse" not in shown
+    assert "proxy.example:3128" in shown
+    assert "https://a:b@c" in shown
