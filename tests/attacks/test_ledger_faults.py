@@ -28,17 +28,12 @@ from harness.cluster.kind import leftovers as kind_leftovers
 from harness.errors import EnvironmentError_
 from harness.platform import disused
 from harness.settings import Settings
+from tests.attacks.examples import EXAMPLES
 
 SECRET = "s3cret-of-the-environment"
 _ROOT = Path(__file__).parents[2]
 _FIELDS = ("url", "token", "kubeconfig", "key")
-_hostile = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+_hostile = settings(EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 _WRITER = """
 import sys

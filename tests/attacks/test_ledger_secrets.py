@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
@@ -32,9 +32,9 @@ from harness.platform.credentials import Credentials
 from harness.run.execute import Request, execute
 from harness.run.follow import Lines
 from harness.run.results import Cause
+from tests.attacks.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
-_bounded = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 _GENERATED = (
     "token",
     "oidc_client_secret",
@@ -380,7 +380,7 @@ _alphabet = st.sampled_from("abcXYZ019-_+/= \n{\"'.")
 _SECRET = "Zq7Lw2Xn9Vb4Tk1Rm8Jp5Hd3Gf6Cy0Ae"
 
 
-@_bounded
+@EXAMPLES
 @given(before=st.text(_alphabet, max_size=60), after=st.text(_alphabet, max_size=60), form=st.sampled_from([*_FORMS]))
 def test_no_neighbours_of_a_credential_keep_it_from_being_found(before: str, after: str, form: str) -> None:
     hidden = Redactor()
@@ -388,7 +388,7 @@ def test_no_neighbours_of_a_credential_keep_it_from_being_found(before: str, aft
     assert _visible(_SECRET, hidden.text(before + _FORMS[form](_SECRET) + after)) == []
 
 
-@_bounded
+@EXAMPLES
 @given(
     before=st.binary(max_size=200),
     after=st.binary(max_size=200),
@@ -412,7 +412,7 @@ def test_no_border_of_a_chunk_keeps_a_credential_from_being_overwritten(
     assert copied == content.replace(_SECRET.encode(), b"*" * len(_SECRET))
 
 
-@_bounded
+@EXAMPLES
 @given(text=st.text())
 def test_a_text_without_credentials_stays_as_it_is(text: str) -> None:
     hidden = Redactor()

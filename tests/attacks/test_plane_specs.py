@@ -31,12 +31,10 @@ from harness.incluster.controlplane.store import Manifest, Store
 from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
 from harness.kube.kinds import kind_named
+from tests.attacks.examples import EXAMPLES
 
 _TRIED = given_settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=300,
+    EXAMPLES,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 _PATHS = st.lists(
@@ -275,6 +273,20 @@ def test_what_is_not_base64_is_refused_with_its_field(store: Store, value: str) 
     for kind, field in (("Secret", "data"), ("ConfigMap", "binaryData")):
         with pytest.raises(StatusError, match=rf"{field}\[k\]: .*illegal base64 data"):
             admitted(store, kind, "project-1", **{field: {"k": value}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"accessModes": ["Nope"]}, r"spec\.accessModes\[0\]: .*'Nope'"),
+        ({"resources": {"requests": {"storage": "1Zi"}}}, r"spec\.resources\.requests\.storage: .*1Zi"),
+        ({"resources": {"requests": {"storage": "-1Gi"}}}, r"spec\.resources\.requests\.storage: .*greater than zero"),
+        ({"resources": {"requests": {"storage": 0}}}, r"spec\.resources\.requests\.storage: .*greater than zero"),
+    ],
+)
+def test_a_claim_for_what_does_not_exist_is_refused(store: Store, spec: dict[str, Any], said: str) -> None:
+    with pytest.raises(StatusError, match=said):
+        admitted(store, "PersistentVolumeClaim", "project-1", spec=spec)
 
 
 @pytest.mark.parametrize("mode", [0o4755, -1, "0644", True, 1.5, 0o10000])

@@ -16,7 +16,7 @@ from harness.incluster.controlplane.podsecurity import check_profiles
 from harness.incluster.controlplane.podspec import check_pod_spec
 from harness.incluster.controlplane.problems import StatusError, UntranslatableError, bad_request, invalid, not_found
 from harness.incluster.controlplane.store import Manifest, Store
-from harness.incluster.controlplane.volumespec import check_key, check_persistent_volume
+from harness.incluster.controlplane.volumespec import check_claim, check_key, check_persistent_volume
 from harness.kube.kinds import Kind
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -133,8 +133,8 @@ def check(store: Store, kind: Kind, manifest: Manifest) -> None:
         _CHECKS.get(kind.name, _nothing)(store, manifest)
     except UntranslatableError as problem:
         raise invalid(kind.name, str(name), str(problem)) from None
-    except (AttributeError, TypeError, KeyError) as problem:
-        # a text where an object belongs, and the like
+    except (AttributeError, TypeError, KeyError, ValueError) as problem:
+        # a text where an object belongs, one that cannot be decoded, and the like
         raise bad_request(f"{kind.name} in version {kind.api_version!r} cannot be handled: {problem}") from None
 
 
@@ -301,6 +301,11 @@ def _persistent_volume(store: Store, manifest: Manifest) -> None:
     check_persistent_volume(manifest)
 
 
+def _claim(store: Store, manifest: Manifest) -> None:
+    del store
+    check_claim(manifest)
+
+
 def _config(store: Store, manifest: Manifest) -> None:
     del store
     for field in ("data", "stringData", "binaryData"):
@@ -339,4 +344,5 @@ _CHECKS = {
     "ConfigMap": _config,
     "Secret": _secret,
     "PersistentVolume": _persistent_volume,
+    "PersistentVolumeClaim": _claim,
 }

@@ -18,6 +18,7 @@ _LONGEST_KEY: Final = 253
 _LONGEST_PATH: Final = 4096
 _SOURCES: Final = {"persistentVolumeClaim", "configMap", "secret", "emptyDir", "hostPath", "projected"}
 _CONFIGURED: Final = {"configMap", "secret"}
+_ACCESS_MODES: Final = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 _HOST_TYPES: Final = (None, "", "Directory", "DirectoryOrCreate", "File", "FileOrCreate")
 
 
@@ -116,6 +117,29 @@ def check_persistent_volume(manifest: Spec) -> None:
         raise UntranslatableError("spec", "only hostPath and local volumes can be done on the docker cluster")
     for source in sources:
         check_absolute(spec[source].get("path"), f"spec.{source}.path")
+
+
+def check_claim(manifest: Spec) -> None:
+    """Check a PersistentVolumeClaim: what it asks for exists.
+
+    Raises:
+        UntranslatableError: an access mode is unknown, or the storage is not a positive quantity.
+    """
+    spec = manifest.get("spec") or {}
+    for number, mode in enumerate(spec.get("accessModes") or ()):
+        if mode not in _ACCESS_MODES:
+            supported = ", ".join(map(repr, _ACCESS_MODES))
+            raise UntranslatableError(
+                f"spec.accessModes[{number}]", f"Unsupported value: {mode!r}: supported values: {supported}"
+            )
+    at = "spec.resources.requests.storage"
+    storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "1")
+    try:
+        size = whole(storage)
+    except ValueError as problem:
+        raise UntranslatableError(at, f"Invalid value: {storage!r}: {problem}") from None
+    if size <= 0:
+        raise UntranslatableError(at, f"Invalid value: {storage!r}: must be greater than zero")
 
 
 def _configured(part: Spec, where: str) -> None:
