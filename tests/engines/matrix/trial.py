@@ -28,7 +28,7 @@ from tests.engines.matrix.traces import remove
 CONFORMANCE = ("tests/cluster", "--ignore=tests/cluster/kind", "--ignore=tests/cluster/context")
 SCENARIO = "scenarios/otsus-method"
 _IMAGES_S, _SUITE_S, _TIMING_S = 1800.0, 3600.0, 1800.0
-_TEST_S = 180
+_TEST_S = 600
 
 Say = Callable[[str], None]
 
