@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from harness.errors import EnvironmentError_, UsageError
-from tests.engines.matrix import machine, outcome, rows, table
+from tests.engines.matrix import machine, outcome, rows, table, traces
 from tests.engines.matrix.__main__ import main
 from tests.engines.matrix.machine import Machine
 from tests.engines.matrix.namespace import free_link
 from tests.engines.matrix.outcome import Outcome, Suite
+from tests.engines.matrix.traces import Traces
 
 WORK = Path("/var/tmp/w")
 ABLE = Machine(
@@ -214,3 +215,18 @@ def test_a_suite_that_ran_nothing_has_not_passed(tmp_path: Path, text: str) -> N
     assert not outcome.read_suite(report).passed
     assert not outcome.read_suite(tmp_path / "absent.xml").passed
     assert not Suite(2, 2, (), 1.0).passed
+
+
+def test_the_control_groups_of_an_engines_containers_go_and_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "_CGROUPS", tmp_path / "cgroup")
+    ours, others = ("memory/docker/ab12/inner", "docker/ab12"), ("memory/docker/cd34", "memory/ab12")
+    for group in (*ours, *others):
+        (tmp_path / "cgroup" / group).mkdir(parents=True)
+    (tmp_path / "containers" / "ab12").mkdir(parents=True)
+    Traces(containers=[str(tmp_path / "containers")]).write(tmp_path / "row.json")
+    assert traces.remove(tmp_path / "row.json") == []
+    groups = sorted(str(path.relative_to(tmp_path / "cgroup")) for path in (tmp_path / "cgroup").rglob("*"))
+    assert groups == ["docker", "memory", "memory/ab12", "memory/docker", "memory/docker/cd34"]
+    assert not (tmp_path / "row.json").exists()
