@@ -18,6 +18,8 @@ from harness.doctor.facts import Engine, Inside
 
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 1 << 20
+# of Linux, without the byte that ends it
+_LONGEST_PATH = 107
 _TCP = "pods and ports need an engine on this machine, asked over its socket; a port may be a tunnel to another one"
 _SSH = "it is on another machine: pods and ports need an engine on this one"
 
@@ -43,6 +45,9 @@ def _ask(address: Address, inside: bool) -> Engine:
     except ValueError as error:
         return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: {error}")
     if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        if (length := len(os.fsencode(parts.path))) > _LONGEST_PATH:
+            detail = f"{_given(address)} has {length} bytes; the path of a socket may have {_LONGEST_PATH}"
+            return Engine(url, "unnamed", detail=detail)
         return _answer(url, _UnixConnection(parts.path), inside)
     if parts.scheme in {"tcp", "http", "https"}:
         return Engine(url, "remote", detail=_TCP)

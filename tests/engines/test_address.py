@@ -146,6 +146,7 @@ def test_a_context_that_is_unknown_or_broken_is_named_and_nothing_is_asked(
         ("unix://docker.sock", "cannot be read"),
         ("/var/run/docker.sock", "cannot be read"),
         ("nonsense", "cannot be read"),
+        (f"unix:///{'d' * 107}", "has 108 bytes; the path of a socket may have 107"),
     ],
 )
 @pytest.mark.parametrize("named_by", ["variable", "context"])
