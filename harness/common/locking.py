@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 
@@ -37,7 +37,7 @@ def locked(
         EnvironmentError_: another process still holds the lock after ``timeout_s``; its process id is named.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + timeout_s
+    polling = Polling(timeout_s=timeout_s, pause_s=_POLL_S)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while True:
@@ -48,14 +48,13 @@ def locked(
                 if on_wait is not None:
                     on_wait()
                     on_wait = None
-                if time.monotonic() >= deadline:
+                if not polling.again():
                     holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
                     raise EnvironmentError_(
                         f"{purpose or path.name}: another process has been at it for {timeout_s:.0f} s",
                         last_seen=f"process {holder} holds {path}",
                         fix="wait for that process, or end it",
                     ) from None
-                time.sleep(_POLL_S)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
         yield

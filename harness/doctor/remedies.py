@@ -6,10 +6,10 @@ import functools
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.common.polling import Polling
 from harness.doctor import checks
 from harness.doctor.address import DEFAULT_SOCKET
 from harness.doctor.engine import ask_engine
@@ -175,12 +175,12 @@ def run_logged(command: list[str], log: Path, environ: Mapping[str, str], timeou
 
 
 def _await_answer(process: subprocess.Popen[bytes] | None, log: Path, address: str) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
+    polling = Polling(timeout_s=_START_TIMEOUT_S, pause_s=_POLL_S)
     while ask_engine({"DOCKER_HOST": address}).state != "up":
         ended = process is not None and process.poll() is not None
         if ended and _clean_pid_files():
             process, ended = None, False  # an init script was faster by a moment: its daemon is waited for
-        if ended or time.monotonic() >= deadline:
+        if ended or not polling.again():
             why = "ended at once" if ended else f"does not answer after {_START_TIMEOUT_S:.0f} s"
             raise EnvironmentError_(
                 f"the container engine was started but {why}",
@@ -188,7 +188,6 @@ def _await_answer(process: subprocess.Popen[bytes] | None, log: Path, address: s
                 evidence=str(log),
                 fix="read its log; inside a container an engine needs more rights than the default ones",
             )
-        time.sleep(_POLL_S)
 
 
 def _clean_pid_files() -> int:

@@ -16,12 +16,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.common import documents
+from harness.common.polling import Polling
 from harness.platform import helm_limits, manifests
 from harness.platform.helm_limits import CANNOT_START, MOST_OUTPUT_BYTES, TIMEOUT_S
 from harness.platform.helm_process import HelmError, HelmProcess, is_out_of_memory
@@ -106,14 +106,12 @@ class HelmProgram:
 
     def _wait(self, child: subprocess.Popen[bytes]) -> int | None:
         """Wait for the end, and end what it has started; its status, ``None`` when it takes too long."""
-        deadline = time.monotonic() + self._timeout_s
+        polling = Polling(timeout_s=self._timeout_s, pause_s=_POLL_S)
         ended = None
         try:
             # not reaped yet: so long its group can be no other's
-            while ended is None and time.monotonic() < deadline:
+            while ended is None and polling.again():
                 ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-                if ended is None:
-                    time.sleep(_POLL_S)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)

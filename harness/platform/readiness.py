@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
@@ -67,17 +68,16 @@ def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: flo
     Raises:
         EnvironmentError_: that of the first part that is not reached in time.
     """
-    deadline = time.monotonic() + timeout_s
+    # the nodes bring their rules up to date about once a second and tell nobody
+    polling = Polling(timeout_s=timeout_s, pause_s=_REACH_POLL_S)
     for check in checks:
         while True:
             try:
                 check()
                 break
             except EnvironmentError_:
-                if time.monotonic() > deadline:
+                if not polling.again():
                     raise
-                # the nodes bring their rules up to date about once a second and tell nobody
-                time.sleep(_REACH_POLL_S)
 
 
 def _ready(pod: Manifest) -> bool:

@@ -6,10 +6,10 @@ import base64
 import dataclasses
 import hashlib
 import json
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from harness.common.polling import Polling
 from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import NotFound
@@ -171,8 +171,7 @@ def _admit(environment: Environment, login: Login | None = None) -> None:
     stamp = {"metadata": {"annotations": {"kaapana-harness/users": hashlib.sha256(files["pull"].encode()).hexdigest()}}}
     for pod in api.list("Pod", SERVICES_NAMESPACE, labels={"app.kubernetes.io/name": HARNESS_REGISTRY[0]}):
         api.patch("Pod", SERVICES_NAMESPACE, pod["metadata"]["name"], stamp)
-    deadline = time.monotonic() + _TAKEN_S
+    polling = Polling(timeout_s=_TAKEN_S, pause_s=_POLL_S)
     while login is not None and not environment.platform_registry.admits(login):
-        if time.monotonic() > deadline:
+        if not polling.again():
             raise EnvironmentError_(f"the environment's registry did not take a new login within {_TAKEN_S:.0f} s")
-        time.sleep(_POLL_S)

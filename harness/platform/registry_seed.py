@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from harness.common.locking import making_image
+from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
@@ -119,14 +120,13 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
         api.start(container)
         address = f"localhost:{api.port(container, 5000)[0]['HostPort']}"
         with RegistryClient(address) as registry:
-            deadline = time.monotonic() + _READY_S
+            polling = Polling(timeout_s=_READY_S, pause_s=0.05)
             while not registry.ready():
-                if time.monotonic() > deadline:
+                if not polling.again():
                     raise EnvironmentError_(
                         f"the registry of {tags['registry']} did not answer within {_READY_S:.0f} s",
                         last_seen=api.logs(container, tail=20).decode("utf-8", "replace"),
                     )
-                time.sleep(0.05)
             for seed in SEEDS:
                 registry.push(tags[seed], f"{_SEED_PREFIX}/{seed}:latest")
         changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.common.polling import Polling
 from harness.errors import EnvironmentError_, RunError
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
@@ -18,6 +19,7 @@ _CHUNK = 1 << 20
 # the cluster starts the container again at once; its program takes seconds
 _RESTART_S = 15.0
 _AGAIN_S = 0.2
+_LOOK_S = 0.05
 
 
 class ProjectLike(Protocol):
@@ -84,17 +86,16 @@ class ServicesClient:
         Raises:
             EnvironmentError_: it does not in time; the services' last error with it is named.
         """
-        deadline = time.monotonic() + timeout_s
+        polling = Polling(timeout_s=timeout_s, pause_s=_LOOK_S)
         while True:
             answer = self._ask(lambda: self._control.json("GET", "/health", timeout_s=5))
             if answer["object_store"]:
                 return
-            if time.monotonic() > deadline:
+            if not polling.again():
                 raise EnvironmentError_(
                     f"the object store did not become ready within {timeout_s:.0f} s",
                     last_seen=str(answer.get("object_store_error", "")),
                 )
-            time.sleep(0.05)
 
     def upload_series(self, project: str, dataset: str, archive: Path | bytes) -> dict[str, int]:
         """Ingest a zip of DICOM files as the platform's incoming DAG would; instances of each series."""
@@ -134,16 +135,15 @@ class ServicesClient:
 
     def _after_restart(self, call: Callable[[], Any]) -> Any:
         """Ask again while nobody answers, as long as a restart may take."""
-        deadline = time.monotonic() + _RESTART_S
+        polling = Polling(timeout_s=_RESTART_S, pause_s=_AGAIN_S)
         while True:
             try:
                 return call()
             except RefusedError as refused:
                 raise _convert_refusal(refused) from None
             except EnvironmentError_:
-                if time.monotonic() > deadline:
+                if not polling.again():
                     raise
-                time.sleep(_AGAIN_S)
 
     def notifications(self, project: str) -> list[Json]:
         """Return the notifications that were sent to the project's users."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tempfile
-import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.common.polling import Polling
 from harness.errors import RunError, UsageError
 from harness.run.diagnosis import no_run_cause
 from harness.run.paths import safe_name
@@ -247,8 +247,7 @@ def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> Non
 def _wait_for_runs(
     environment: EnvironmentPort, project: ProjectPort, dag_id: str, workflow_name: str, *, jobs: int
 ) -> tuple[str, ...]:
-    deadline = time.monotonic() + _JOBS_TIMEOUT_S
-    pause = 0.02
+    polling = Polling(timeout_s=_JOBS_TIMEOUT_S, pause_s=0.02, longest_s=0.5)
     while True:
         found: list[Json] = environment.services.jobs(project, workflow_name)
         runs = [str(job["run_id"]) for job in sorted(found, key=_job_number) if job.get("run_id")]
@@ -258,7 +257,7 @@ def _wait_for_runs(
         lost = any(
             state in _JOB_WITHOUT_RUN and not job.get("run_id") for state, job in zip(states, found, strict=True)
         )
-        if lost or time.monotonic() > deadline:
+        if lost or not polling.again():
             cause = no_run_cause(dag_id, import_errors={}, job_states=states)
             said = "\n".join(str(job.get("description")) for job in found if job.get("description"))
             raise RunError(
@@ -266,8 +265,6 @@ def _wait_for_runs(
                 last_seen=said or f"{len(runs)} of {jobs} DAG runs after {_JOBS_TIMEOUT_S:.0f} s",
                 fix=cause.fix,
             )
-        time.sleep(pause)
-        pause = min(0.5, pause * 1.5)
 
 
 def _job_number(job: Json) -> int:

@@ -51,6 +51,19 @@ def services_image(settings: Settings) -> str:
     return images.ensure("services", settings=settings)
 
 
+@pytest.fixture
+def environment_id() -> Iterator[str]:
+    """Id of an environment on the docker cluster of which nothing is left after the test, whatever it does."""
+    from harness.cluster.docker import leftovers
+    from harness.cluster.docker.engine import connect
+
+    name = f"o{secrets.token_hex(3)}"
+    yield name
+    client = connect()
+    leftovers.remove(client, name)
+    client.close()
+
+
 @pytest.fixture(scope="session", params=CLUSTERS)
 def cluster(request: pytest.FixtureRequest, settings: Settings, services_image: str) -> Iterator[Cluster]:
     """A cluster with one image on its node, under the reference :data:`IMAGE`."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +44,6 @@ try:
 finally:
     cluster.close()
 """
-
-
-@pytest.fixture
-def environment_id() -> Iterator[str]:
-    """The id of an environment of which nothing is left after the test, whatever it does."""
-    name = f"o{secrets.token_hex(3)}"
-    yield name
-    client = connect()
-    leftovers.remove(client, name)
-    client.close()
 
 
 def _owner(environment_id: str, image: str) -> subprocess.Popen[str]:

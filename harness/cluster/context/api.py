@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.cluster.context import preflight, rights
+from harness.common.polling import Polling
 from harness.errors import EnvironmentError_
 from harness.kube import KubeApi, Manifest, ScopedApi, scoping
 from harness.kube.kubeconfig import Access
@@ -137,16 +137,15 @@ class ContextApi(ScopedApi):
         account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": SERVICES_NAMESPACE}
         super().apply(rights.binding(namespace, self._user, account))
         wanted, where = rights.Right("create", "", "pods"), scoping.physical(self.prefix, namespace)
-        deadline = time.monotonic() + _RIGHTS_S
+        # authorizers learn of a binding a moment after it exists, and tell nobody
+        polling = Polling(timeout_s=_RIGHTS_S, pause_s=_POLL_S)
         while not preflight.may(self.raw, wanted, where):
-            if time.monotonic() > deadline:
+            if not polling.again():
                 raise EnvironmentError_(
                     f"the right to work in {where} did not arrive within {_RIGHTS_S:g} s",
                     last_seen=f"{wanted}, by the RoleBinding {rights.NAMESPACE_ROLE}",
                     fix="is another authorizer than RBAC in the way? ask the cluster's admin",
                 )
-            # authorizers learn of a binding a moment after it exists, and tell nobody
-            time.sleep(_POLL_S)
         self.note_namespaces(added=[namespace])
 
     def _with_pull_config(self, manifest: Manifest) -> Manifest:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 from harness.cluster.context import access
+from harness.common.polling import Polling
 from harness.errors import NotRemovedError
 from harness.kube import ApiError, Forbidden, KubeApi, KubeconfigError, Manifest, NotFound, scoping
 
@@ -45,7 +45,8 @@ def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) 
     Raises:
         NotRemovedError: they are not gone in time, or the cluster does not answer; what holds them is named.
     """
-    deadline = time.monotonic() + timeout_s
+    # a watch would have to follow several and could miss one that was made meanwhile
+    polling = Polling(timeout_s=timeout_s, pause_s=_POLL_S)
     try:
         asked: set[str] = set()
         while left := namespaces(api, environment_id):
@@ -54,22 +55,19 @@ def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) 
                 if name not in asked:
                     asked.add(name)
                     _remove_namespace(api, name)
-            if time.monotonic() > deadline:
+            if not polling.again():
                 raise NotRemovedError(
                     f"the namespaces of environment {environment_id} were not removed within {timeout_s:g} s",
                     last_seen="\n".join(_why(namespace) for namespace in left),
                     fix="`kaapana-harness prune` tries again; a finalizer that never ends is a matter for an admin",
                 )
-            # a watch would have to follow several and could miss one that was made meanwhile
-            time.sleep(_POLL_S)
         while asked and (held := volumes(api, environment_id)):
-            if time.monotonic() > deadline:
+            if not polling.again():
                 raise NotRemovedError(
                     f"volumes of environment {environment_id} were not removed within {timeout_s:g} s",
                     last_seen=", ".join(held),
                     fix="see the events of these volumes; the storage provisioner of the cluster removes them",
                 )
-            time.sleep(_POLL_S)
     except ApiError as error:
         raise NotRemovedError(
             f"environment {environment_id} cannot be removed from {api.url}",

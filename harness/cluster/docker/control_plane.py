@@ -6,13 +6,13 @@ import contextlib
 import os
 import secrets
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
 from harness.cluster.docker import leftovers
+from harness.common.polling import Polling
 from harness.doctor import require_engine
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi
@@ -30,6 +30,7 @@ _CAPABILITIES = ["DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
 _TEMPORARY_BYTES = 16 << 20
 _READY_S = 30.0
 _READY_POLL_S = 0.03
+_STOP_S = 20.0
 _KEPT_LINES = 200
 
 
@@ -149,6 +150,23 @@ def _own_environment() -> Iterator[None]:
             os.environ["DOCKER_HOST"] = before
 
 
+def stop(client: docker.DockerClient, environment_id: str) -> None:
+    """Let a control plane end by itself: it finishes what the engine is just making for it, and removes that.
+
+    Removed by force it would leave behind whatever the engine makes a moment later. One that does not end in time, or
+    does not run, is for :mod:`harness.cluster.docker.leftovers`.
+    """
+    import docker.errors
+
+    polling = Polling(timeout_s=_STOP_S, pause_s=0.1, longest_s=1.0)
+    # again and again: a program that is just being started does not hear the first ones
+    with contextlib.suppress(docker.errors.APIError):
+        while True:
+            client.api.kill(f"kh-{environment_id}", signal="SIGTERM")
+            if not polling.again():
+                return
+
+
 def _follow(container: Container, lines: list[str]) -> None:
     """Keep the end of the control plane's log: its container is gone as soon as it ends."""
     with contextlib.suppress(Exception):
@@ -165,11 +183,11 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
     """
     import docker.errors
 
-    deadline = time.monotonic() + _READY_S
+    polling = Polling(timeout_s=_READY_S, pause_s=_READY_POLL_S)
     seen = "nothing"
     port = 0
     fix = "see its log above; `kaapana-harness doctor` examines the engine"
-    while time.monotonic() < deadline:
+    while polling.again():
         try:
             if not port:
                 bound = client.api.inspect_container(str(container.id))["NetworkSettings"]["Ports"]
@@ -189,7 +207,6 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 break
         except ApiError as error:
             seen = str(error)
-        time.sleep(_READY_POLL_S)
     else:
         if port:
             fix = (

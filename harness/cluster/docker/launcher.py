@@ -73,7 +73,12 @@ class DockerCluster:
                 image = images.ensure("services", settings=settings)
             entry = ledger.new_entry(environment_id, "docker")
             token = secrets.token_urlsafe(24)
-            with ledger.recorded(settings, entry, lambda: leftovers.remove(client, environment_id)):
+
+            def remove() -> None:
+                control_plane.stop(client, environment_id)
+                leftovers.remove(client, environment_id)
+
+            with ledger.recorded(settings, entry, remove):
                 # in a thread, because an interrupt must not cut off a request that creates something: the engine
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:

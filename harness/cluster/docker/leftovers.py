@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from typing import TYPE_CHECKING
 
+from harness.common.polling import Polling
 from harness.errors import NotRemovedError
 from harness.images import engine
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONTROL_PLANE = "control-plane"
 _GOING_S = 30
 _ENDPOINTS_S = 5.0
+_RESTART = "the engine has lost count and must be restarted"
 _AGAIN_S = 0.2
 
 
@@ -66,11 +67,16 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
 
     Raises:
-        NotRemovedError: the engine does not give a network up; everything else is removed.
+        NotRemovedError: the engine does not give something up; everything else is removed.
     """
     refused: NotRemovedError | None = None
-    leftover = find(client, environment).get(environment)
-    if leftover is not None:
+    found = False
+    polling = Polling(timeout_s=_GOING_S, pause_s=0.01, longest_s=0.5)
+    # what the engine was still making when the control plane was ended shows up in a later look
+    while not refused and (leftover := find(client, environment).get(environment)):
+        if found and not polling.again():
+            refused = NotRemovedError(f"the engine does not remove all of environment {environment}", fix=_RESTART)
+        found = True
         remove_container(client, f"kh-{environment}")
         for container in leftover.containers:
             remove_container(client, container)
@@ -83,7 +89,7 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     remove_tags(client, f"kh-{environment}/")
     if refused:
         raise refused
-    return leftover is not None
+    return found
 
 
 def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = False) -> None:
@@ -104,7 +110,7 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
     """
     import docker.errors
 
-    deadline = time.monotonic() + _ENDPOINTS_S
+    polling = Polling(timeout_s=_ENDPOINTS_S, pause_s=_AGAIN_S)
     while True:
         try:
             client.api.remove_network(network)
@@ -115,14 +121,12 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
             # "has active endpoints"
             if error.status_code != 403:
                 raise
-            if time.monotonic() > deadline:
+            if not polling.again():
                 raise NotRemovedError(
                     f"the engine does not remove network {network[:12]}",
                     last_seen=engine.words(error),
-                    fix="end the containers that are on it; if there are none, the engine has lost count and must be "
-                    "restarted",
+                    fix=f"end the containers that are on it; if there are none, {_RESTART}",
                 ) from None
-        time.sleep(_AGAIN_S)
 
 
 def remove_container(client: docker.DockerClient, container: str) -> None:

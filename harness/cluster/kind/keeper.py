@@ -19,9 +19,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import IO, Any
 
+from harness.common.polling import Polling
 from harness.settings import Settings
 
 # how long the engine may be away when the cluster is to be removed
@@ -159,25 +159,23 @@ class _Keeper:
 
     def _persist(self, action: Any) -> None:
         """Do something although the engine is just being started again."""
-        deadline = time.monotonic() + _REMOVAL_S
+        polling = Polling(timeout_s=_REMOVAL_S, pause_s=_AGAIN_S)
         while True:
             try:
                 action()
                 return
             except Exception:
-                if time.monotonic() > deadline:
+                if not polling.again():
                     # the ledger still has it: the next start or `prune` removes it
                     raise
-                time.sleep(_AGAIN_S)
 
 
 def _end_group(group: int) -> None:
     """Wait for what a process has started and left behind: children of this one, a subreaper, by now."""
-    deadline = time.monotonic() + _REQUESTS_S
+    polling = Polling(timeout_s=_REQUESTS_S, pause_s=_LOOK_S)
     with contextlib.suppress(ChildProcessError):
-        while time.monotonic() < deadline:
-            if os.waitpid(-group, os.WNOHANG) == (0, 0):
-                time.sleep(_LOOK_S)
+        while os.waitpid(-group, os.WNOHANG) != (0, 0) or polling.again():
+            pass
         os.killpg(group, signal.SIGKILL)
 
 

@@ -8,7 +8,6 @@ import os
 import shlex
 import subprocess
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, hosts_toml
+from harness.common.polling import Polling
 from harness.errors import EnvironmentError_, ImageError
 
 if TYPE_CHECKING:
@@ -114,15 +114,14 @@ class Node:
             EnvironmentError_: it does not take notice of them.
         """
         missing = set(references)
-        deadline = time.monotonic() + _NOTICED_S
+        # containerd takes notice by an event of its own, which it does not pass on
+        polling = Polling(timeout_s=_NOTICED_S, pause_s=_POLL_S)
         while True:
             missing -= self.names(_NOTICED)
             if not missing:
                 return
-            if time.monotonic() > deadline:
+            if not polling.again():
                 raise EnvironmentError_(f"node {self.name} does not take notice of {', '.join(sorted(missing))}")
-            # containerd takes notice by an event of its own, which it does not pass on
-            time.sleep(_POLL_S)
 
     def add_registry(self, name: str, mirror: str, prefix: str = "", authorization: str = "") -> None:
         """Tell containerd where the registry of this name is, as the documentation of kind has it."""

@@ -42,6 +42,11 @@ async def _say_where_it_hangs() -> None:
 
 async def serve(config: Config) -> None:
     """Serve until the environment has been removed."""
+    # docker stop: the environment goes with its control plane, also while it starts: what the engine was asked for by
+    # then it makes all the same, so that is waited for
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     plane = await ControlPlane.start(config)
     server = _Server(
         uvicorn.Config(
@@ -56,15 +61,16 @@ async def serve(config: Config) -> None:
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
     )
-    # docker stop: the environment goes with its control plane
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, plane.reaper.reap)
+
+    async def stop() -> None:
+        await stopped.wait()
+        plane.reaper.reap()
 
     async def end() -> None:
         await plane.reaper.done.wait()
         server.should_exit = True
 
-    background = [asyncio.create_task(end()), asyncio.create_task(_say_where_it_hangs())]
+    background = [asyncio.create_task(work) for work in (stop(), end(), _say_where_it_hangs())]
     sockets = [socket.create_server((address, config.listen_port), backlog=128) for address in plane.addresses]
     for listening in sockets:
         # inherited by its connections; asyncio only does this for sockets that it made itself, and without it

@@ -112,7 +112,11 @@ class Networks:
         own = self._config.own_container
 
         # ``out`` is made for the first pod that needs it
-        await asyncio.gather(*(self._create(network) for network in _CHOSEN if network != EDGE or not own))
+        wanted = [network for network in _CHOSEN if network != EDGE or not own]
+        # a refusal does not end this before the others are there: they could not be removed otherwise
+        for made in await asyncio.gather(*map(self._create, wanted), return_exceptions=True):
+            if isinstance(made, BaseException):
+                raise made
         if own:
             api = [API_HOST, "kubernetes", "kubernetes.default", f"{API_HOST}.cluster.local"]
             await self._engine.connect(self.full_name(PLATFORM), own, api)

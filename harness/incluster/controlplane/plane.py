@@ -60,7 +60,9 @@ class ControlPlane:
         networks = Networks(config, engine, store)
         # from here on something exists that has to be removed when nobody comes for it
         reaper = Reaper(config, engine, networks, images)
-        info, _ = await asyncio.gather(engine.call("GET", "/info"), networks.create())
+        asked = asyncio.create_task(engine.call("GET", "/info"))
+        await networks.create()
+        info: dict[str, Any] = await asked
         accounts = Accounts(store, config.account_secret)
         claims = Claims(store, Path(config.state))
         volumes = Volumes(
