@@ -209,9 +209,8 @@ def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: s
 
     # an image without the program
     image = images.ensure("python", settings=settings)
-    with pytest.raises(EnvironmentError_, match="did not start") as caught:
+    with pytest.raises(EnvironmentError_, match=r"did not start: .*No module named"):
         DockerCluster.create(settings, environment_id, image=image)
-    assert "No module named" in caught.value.last_seen
     assert ledger.find(settings, environment_id) is None
     _wait_until_nothing_is_left(environment_id)
 

@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import docker.errors
@@ -18,6 +19,7 @@ import pytest
 
 from harness import doctor, images
 from harness.cluster import open_cluster
+from harness.cluster.docker import control_plane, leftovers
 from harness.cluster.docker.engine import connect
 from harness.cluster.kind.nodes import saved
 from harness.doctor.builder import builder_of
@@ -202,6 +204,32 @@ def test_what_the_engine_says_of_images_that_it_cannot_save_is_said(
         delivery.write_archive([image], tmp_path / "images.tar", lambda line: None)
     assert caught.value.last_seen == 'file integrity checksum failed for "etc/passwd"'
     assert not list(tmp_path.glob("*.tar*"))
+
+
+NO_ADDRESSES = {r"POST /networks/create": (404, "could not find an available address pool")}
+
+
+@pytest.mark.parametrize("whose", ["of the host's side", "of the control plane"])
+def test_an_engine_without_addresses_for_another_network_is_named_with_the_way_out(
+    whose: str, play: Play, services_image: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = play(StandIn(**NEWER))
+    create = control_plane.create_network
+
+    def create_and_refuse_others(*arguments: Any) -> None:
+        create(*arguments)
+        standin.refusals = NO_ADDRESSES
+
+    if whose == "of the host's side":
+        standin.refusals = NO_ADDRESSES
+    else:
+        monkeypatch.setattr(control_plane, "create_network", create_and_refuse_others)
+    name = f"e{secrets.token_hex(3)}"
+    with pytest.raises(EngineError, match=r"did not start: .*could not find an available address pool") as caught:
+        open_cluster("docker", settings, environment_id=name, images=[services_image])
+    assert "default-address-pools" in caught.value.fix
+    with contextlib.closing(connect()) as client:
+        assert leftovers.find(client, name) == {}
 
 
 def test_what_the_engine_says_of_an_archive_that_it_does_not_load_is_said(play: Play) -> None:

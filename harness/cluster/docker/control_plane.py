@@ -14,7 +14,7 @@ from harness.cluster import ledger
 from harness.cluster.docker import leftovers
 from harness.common.polling import Polling
 from harness.doctor import require_engine
-from harness.errors import EnvironmentError_
+from harness.errors import EngineError, EnvironmentError_
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE, LABEL_STARTED
@@ -32,6 +32,11 @@ _READY_S = 30.0
 _READY_POLL_S = 0.03
 _STOP_S = 20.0
 _KEPT_LINES = 200
+_POOLS = (
+    "an environment has up to five networks, and all that the engine has share its address pools: end environments "
+    "(`kaapana-harness status`), remove networks that nobody uses (`docker network prune`), or add "
+    "`default-address-pools` to the engine's daemon.json"
+)
 
 
 def labels(entry: ledger.Entry) -> dict[str, str]:
@@ -175,6 +180,16 @@ def _follow(container: Container, lines: list[str]) -> None:
             del lines[:-_KEPT_LINES]
 
 
+def refusal(words: str, *, last_seen: str = "") -> EngineError:
+    """Return the error for a control plane that the engine does not start.
+
+    Args:
+        words: the engine's, or the last ones of the control plane itself.
+    """
+    fix = _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"
+    return EngineError(f"the control plane of the docker cluster did not start: {words}", last_seen=last_seen, fix=fix)
+
+
 def wait_until_ready(client: docker.DockerClient, container: Container, token: str, log: list[str]) -> int:
     """Wait until the control plane is ready; its port on 127.0.0.1.
 
@@ -184,7 +199,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
     import docker.errors
 
     polling = Polling(timeout_s=_READY_S, pause_s=_READY_POLL_S)
-    seen = "nothing"
+    seen, ended = "nothing", False
     port = 0
     fix = "see its log above; `kaapana-harness doctor` examines the engine"
     while polling.again():
@@ -196,14 +211,14 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 KubeApi(f"http://127.0.0.1:{port}", token=token).request("GET", "/readyz", timeout_s=2)
                 return port
         except docker.errors.NotFound:
-            seen = "it has ended"
+            ended = True
             break
         except Unavailable as error:
             seen = error.message
             try:
                 client.api.inspect_container(str(container.id))
             except docker.errors.NotFound:
-                seen = "it has ended"
+                ended = True
                 break
         except ApiError as error:
             seen = str(error)
@@ -213,6 +228,8 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 f"see its log above; if it runs, port {port} of 127.0.0.1 is not the engine's here: use the harness in "
                 "the network of the engine's machine"
             )
+    if ended:
+        raise refusal(log[-1] if log else "it said nothing", last_seen="\n".join(log))
     raise EnvironmentError_(
         "the control plane of the docker cluster did not start", last_seen="\n".join([seen, *log]), fix=fix
     )

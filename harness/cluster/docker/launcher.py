@@ -16,6 +16,7 @@ from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
 from harness.errors import EnvironmentError_, ImageError
+from harness.images import engine
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
@@ -65,6 +66,8 @@ class DockerCluster:
             ImageError: the image cannot be obtained.
             EnvironmentError_: the control plane did not become ready; nothing is left of it.
         """
+        import docker.errors
+
         client = connect()
         try:
             if image is None:
@@ -100,6 +103,9 @@ class DockerCluster:
                 entry = ledger.update(settings, environment_id, url=url, token=token)
                 cluster = cls(settings, client, entry, adopted=False)
                 cluster._owner = OwnerConnection(port, token)
+        except docker.errors.APIError as error:
+            client.close()
+            raise control_plane.refusal(engine.words(error)) from None
         except BaseException:
             client.close()
             raise
