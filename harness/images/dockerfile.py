@@ -7,6 +7,10 @@ import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+_PLATFORM = {"PLATFORM": "linux/amd64", "OS": "linux", "ARCH": "amd64", "VARIANT": ""}
+AUTOMATIC = {f"{side}{name}": value for side in ("BUILD", "TARGET") for name, value in _PLATFORM.items()}
+"""The arguments that BuildKit gives to each Dockerfile, on the architecture that images of the platform are for."""
+
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(\S.*?)\s*")
 _SYNTAX = re.compile(r"\ufeff?\s*#\s*syntax\s*=", re.IGNORECASE)
 _RUN = re.compile(r"\ufeff?\s*RUN(?=\s|$)", re.IGNORECASE)
@@ -14,7 +18,7 @@ _HEREDOC = re.compile(r"\d*<<(-?)([\"']?)([A-Za-z_][\w.-]*)\2")
 _WORD = re.compile(r"(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\.|[^\s\"'\\])+")
 _WITH_HEREDOCS = frozenset({"RUN", "COPY", "ADD"})
 # bounded, so that text with many openings and no end is read in little time
-_VARIABLE = re.compile(r"\$(?:\{(\w{1,200})(?::?[-+?][^}]{0,200})?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(?P<name>\w{1,200})(?::?(?P<how>[-+?])(?P<word>[^}]{0,200}))?\}|(?P<bare>\w+))")
 _VALUE = re.compile(r"\$(?:\{[^}]{0,400}\}|\w+)")
 _MOUNT_FROM = re.compile(r"(?:^|,)from=([^,]+)")
 
@@ -103,7 +107,7 @@ class Dockerfile:
                         values.setdefault(name, value.strip("\"'"))
         result = []
         for opening, instructions in begun:
-            words = [substituted(word, values).strip("\"'") for word in opening.words]
+            words = [substituted(word, {**AUTOMATIC, **values}).strip("\"'") for word in opening.words]
             name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
             result.append(Stage(name, words[0] if words else "", tuple(instructions)))
         return result
@@ -185,7 +189,17 @@ def secret_mount(name: str) -> str:
 
 def substituted(text: str, values: Mapping[str, str]) -> str:
     """Return a text with the values of variables; those without a value stay as they are written."""
-    return _VARIABLE.sub(lambda match: values.get(match[1] or match[2], match[0]), text)
+
+    def value(match: re.Match[str]) -> str:
+        name = match["name"] or match["bare"]
+        given = values.get(name, "")
+        if match["how"] == "+":
+            return match["word"] if given else ""
+        if match["how"] == "-":
+            return given or match["word"]
+        return given if name in values else match[0]
+
+    return _VARIABLE.sub(value, text)
 
 
 def _shows(instruction: Instruction, shown: str) -> bool:

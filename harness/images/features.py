@@ -74,7 +74,10 @@ class Need(NamedTuple):
 
 def needs(instructions: Iterable[Instruction]) -> Iterator[Need]:
     """Yield all that the legacy builder does not know, in the order of the file."""
+    valued: set[str] = set()
     for instruction in instructions:
+        if instruction.keyword == "ARG":
+            valued.update(name for name, given, _ in (word.partition("=") for word in instruction.words) if given)
         keyword, line = instruction.keyword, instruction.line
         flags = instruction.flags
         for flag, value in flags.items():
@@ -82,7 +85,7 @@ def needs(instructions: Iterable[Instruction]) -> Iterator[Need]:
                 yield Need(f"{keyword} --{flag}", line, syntax)
             if flag == "chmod" and not _OCTAL.fullmatch(value):
                 yield Need(f"{keyword} --chmod={value}", line, _SYMBOLIC)
-        if keyword == "FROM" and (match := _PLATFORM.search(instruction.arguments)):
+        if keyword == "FROM" and (match := _PLATFORM.search(instruction.arguments)) and match[1] not in valued:
             yield Need(f"FROM with ${match[1]}", line, _PLATFORMS)
         if instruction.heredocs:
             yield Need(f"{keyword} with a here-document", line, _HEREDOCS)

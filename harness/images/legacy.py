@@ -9,12 +9,10 @@ from typing import Any
 
 from harness.images import engine
 from harness.images.building import BuilderError, Line, Request, timed_out
+from harness.images.dockerfile import AUTOMATIC
 
 _STEP = re.compile(r"^Step (\d+)/\d+ : (.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# what BuildKit gives to a Dockerfile that declares it
-_PLATFORM = {"PLATFORM": "linux/amd64", "OS": "linux", "ARCH": "amd64", "VARIANT": ""}
-_PLATFORM_ARGUMENTS = {f"{side}{name}": value for side in ("BUILD", "TARGET") for name, value in _PLATFORM.items()}
 
 
 def build(request: Request) -> Iterator[Line]:
@@ -55,10 +53,11 @@ def build(request: Request) -> Iterator[Line]:
 
 
 def _platform(request: Request) -> dict[str, str]:
+    """Return what BuildKit gives to a Dockerfile that declares it."""
     # one that is declared with a value keeps it
     arguments = [instruction for instruction in request.dockerfile.instructions if instruction.keyword == "ARG"]
     declared = {word for instruction in arguments for word in instruction.words}
-    return {name: value for name, value in _PLATFORM_ARGUMENTS.items() if name in declared}
+    return {name: value for name, value in AUTOMATIC.items() if name in declared}
 
 
 def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:

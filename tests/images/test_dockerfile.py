@@ -117,6 +117,27 @@ def test_stages_have_names_and_bases_with_values() -> None:
     assert Dockerfile(STAGES).stages({"BASE": "one"})[-1].base == "one"
 
 
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("$A", "one"),
+        ("${A}-x", "one-x"),
+        ("${B:-two}", "two"),
+        ("${A:-two}", "one"),
+        ("x${A:+-y}", "x-y"),
+        ("x${B:+-y}", "x"),
+        ("${B}", "${B}"),
+        ("x-$TARGETARCH", "x-amd64"),
+        ("x-${BUILDOS}", "x-linux"),
+        ("x-$TARGETVARIANT", "x-own"),
+        ("x$BUILDVARIANT", "x"),
+    ],
+)
+def test_values_are_put_into_the_names_of_bases(base: str, name: str) -> None:
+    [stage] = Dockerfile(f"ARG A=one\nARG B\nARG TARGETVARIANT=own\nFROM {base}\n").stages({})
+    assert stage.base == name
+
+
 def test_stages_that_the_last_one_does_not_need_are_left_out_and_lines_keep_their_numbers() -> None:
     # a stage cannot use one that comes later: three is no stage for two
     needed = Dockerfile(STAGES).needed_only({})

@@ -56,6 +56,11 @@ def test_what_every_builder_knows_is_none(instruction: str) -> None:
     assert list(features.needs(Dockerfile(f"FROM x\n{instruction}\n").instructions)) == []
 
 
+def test_a_platform_that_the_dockerfile_gives_itself_is_known_to_every_builder() -> None:
+    text = "ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM x\n"
+    assert list(features.needs(Dockerfile(text).instructions)) == []
+
+
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> object:
     def play(builder: Builder, engine: Engine) -> None:
