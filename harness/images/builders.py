@@ -36,6 +36,14 @@ def choose_builder(site: SiteSettings, found: Engine) -> Builder:
             reason=f"BuildKit has no network {site.network_mode!r} for builds",
             remedy="unset KAAPANA_HARNESS_BUILD_NETWORK",
         )
+    if site.secret_proxies and keeps_records(found) and site.docker_proxies:
+        return dataclasses.replace(
+            builder,
+            plugin="",
+            reason="docker buildx would give the proxies in docker's own configuration to BuildKit, which would keep a "
+            "password in its records of builds",
+            remedy="take `proxies` out of docker's config.json and set HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+        )
     if site.secret_proxies and keeps_records(found) and not takes_secrets(found):
         return dataclasses.replace(
             builder,

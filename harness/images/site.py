@@ -29,6 +29,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from harness.common import documents
 from harness.common.redaction import REDACTOR
+from harness.doctor.address import configuration_folder
 from harness.errors import UsageError
 
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -37,6 +38,7 @@ SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _OTHER_BUNDLES = (Path("/etc/pki/tls/certs/ca-bundle.crt"), Path("/etc/ssl/ca-bundle.pem"), Path("/etc/ssl/cert.pem"))
 _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_DOCKER_KEYS = {name: name.lower().replace("_proxy", "Proxy") for name in PROXY_VARIABLES}
 _GO_VARIABLES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOFLAGS")
 _CREDENTIALS_VARIABLE = "KAAPANA_HARNESS_INDEX_CREDENTIALS"
 _APT_VARIABLE = "KAAPANA_HARNESS_APT_MIRROR"
@@ -63,6 +65,7 @@ class SiteSettings:
         apt_mirror: a mirror of the distribution (``KAAPANA_HARNESS_APT_MIRROR``), or empty for its own ones.
         network: the engine's network for builds (``KAAPANA_HARNESS_BUILD_NETWORK``), or empty to choose.
         keep_users: user parts of addresses enter images (``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``).
+        docker_proxies: the configuration of ``docker`` names proxies, which its clients give to builds by themselves.
     """
 
     certificates: bytes = dataclasses.field(default=b"", repr=False)
@@ -72,6 +75,7 @@ class SiteSettings:
     apt_mirror: str = dataclasses.field(default="", repr=False)
     network: str = ""
     keep_users: bool = False
+    docker_proxies: bool = False
 
     @classmethod
     def detect(
@@ -95,10 +99,12 @@ class SiteSettings:
         """
         environ = os.environ if environ is None else environ
         files = _pip_files(environ) if config_files is None else config_files
+        of_docker = _docker_proxies(environ)
         site = cls(
             certificates=_certificates(ca_bundle, environ, bundles),
             index=_index(environ, files),
-            proxies=_proxies(environ),
+            proxies=_proxies(environ, of_docker),
+            docker_proxies=bool(of_docker),
             go=_go(environ),
             apt_mirror=environ.get(_APT_VARIABLE, ""),
             network=environ.get(_NETWORK_VARIABLE, ""),
@@ -247,10 +253,23 @@ def _address(url: str, keep_user: bool) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxies in the configuration of ``docker``, which its clients give to builds by themselves."""
+    try:
+        text = documents.read_text(configuration_folder(environ) / "config.json")
+        given = json.loads(text)["proxies"]["default"]
+        return {
+            name: given[key] for name, key in _DOCKER_KEYS.items() if isinstance(given.get(key), str) and given[key]
+        }
+    except (documents.DocumentError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # a damaged configuration is named where the engine is looked for
+        return {}
+
+
+def _proxies(environ: Mapping[str, str], of_docker: Mapping[str, str]) -> dict[str, str]:
     result = {}
     for name in PROXY_VARIABLES:
-        value = environ.get(name) or environ.get(name.lower())
+        value = environ.get(name) or environ.get(name.lower()) or of_docker.get(name)
         if value:
             if name != "NO_PROXY":
                 with _addresses_of(name):

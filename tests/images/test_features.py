@@ -144,6 +144,16 @@ def test_buildkit_is_not_used_where_the_engine_would_keep_a_password_of_the_site
     assert chosen((0, 29), between, {"HTTPS_PROXY": "http://proxy.example:3128"}).buildkit
 
 
+def test_buildkit_is_not_used_where_its_client_would_add_a_password_of_dockers_configuration() -> None:
+    site = SiteSettings(proxies={"HTTP_PROXY": "http://ada:secret@proxy.example:3128"}, docker_proxies=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builders, "builder_of", lambda _socket, _environ: BUILDKIT)
+        assert "docker's own configuration" in builders.choose_builder(site, NEW).reason
+        assert builders.choose_builder(dataclasses.replace(site, docker_proxies=False), NEW).buildkit
+        assert builders.choose_builder(dataclasses.replace(site, proxies={}), NEW).buildkit
+        assert builders.choose_builder(site, OLD).buildkit
+
+
 def test_each_engine_knows_what_its_buildkit_has_built_in() -> None:
     assert features.syntax_of("1.41") == (1, 2)
     assert features.syntax_of("1.51") == (1, 19)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -203,3 +204,22 @@ def test_passwords_of_addresses_are_hidden_in_what_is_printed() -> None:
     assert "horse" not in shown
     assert "proxy.example:3128" in shown
     assert "https://a:b@c" in shown
+
+
+def test_proxies_of_dockers_configuration_reach_builds_after_those_of_the_environment(tmp_path: Path) -> None:
+    proxies = {"httpProxy": "http://ada:secret-1@one:1", "httpsProxy": "http://two:2", "noProxy": ".site", "other": 1}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxies}}))
+    environ = {"DOCKER_CONFIG": str(tmp_path)}
+    site = detect(environ)
+    assert site.proxies["http_proxy"] == "http://ada:secret-1@one:1"
+    assert site.proxies["NO_PROXY"] == ".site"
+    assert site.secret_proxies == ("HTTP_PROXY", "http_proxy")
+    assert site.docker_proxies
+    assert detect({**environ, "HTTPS_PROXY": "http://three:3"}).proxies["https_proxy"] == "http://three:3"
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "{}", '{"proxies": 1}', '{"proxies": {"default": {"httpProxy": 1}}}'])
+def test_a_configuration_of_docker_without_proxies_gives_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    site = detect({"DOCKER_CONFIG": str(tmp_path)})
+    assert (dict(site.proxies), site.docker_proxies) == ({}, False)
