@@ -278,6 +278,11 @@ class Settings:
         return path
 
     @property
+    def scratch(self) -> Path:
+        """The folder below the cache for what is large and does not stay: ``/tmp`` may be small, or in memory."""
+        return self.cache / "scratch"
+
+    @property
     def state(self) -> Path:
         """The folder of the ledger of environments, created on demand, readable by the user only."""
         import platformdirs

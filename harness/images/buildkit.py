@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import codecs
-import contextlib
-import fcntl
 import json
 import os
 import re
@@ -17,14 +15,13 @@ import selectors
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from harness.common.locking import locked
+from harness.common.scratch import scratch_folder
 from harness.doctor.builder import Builder
 from harness.errors import HarnessError
 from harness.images.building import BuilderError, Line, Request, timed_out
@@ -57,7 +54,7 @@ def build(request: Request, builder: Builder, address: str, folder: Path) -> Ite
         BuilderError: it fails.
         BuildError: a file of the context cannot be read.
     """
-    with _own_folder(folder) as own:
+    with scratch_folder(folder) as own:
         yield from _followed(request, builder, _environment(own, address, {**request.hidden, **request.secrets}))
 
 
@@ -244,32 +241,3 @@ def _readable(lines: list[str]) -> Iterator[Line]:
     for line in lines:
         if text := _COLOUR.sub("", line).strip():
             yield Line(text)
-
-
-@contextlib.contextmanager
-def _own_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder that is locked as long as this process lives; those of killed processes are removed."""
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with locked(parent / "lock", purpose="preparing a build"):
-        for left in parent.glob("build-*"):
-            with contextlib.suppress(OSError):
-                os.close(_lock(left))
-                shutil.rmtree(left)
-        own = Path(tempfile.mkdtemp(prefix="build-", dir=parent))
-        lock = _lock(own)
-    try:
-        yield own
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-        os.close(lock)
-
-
-def _lock(folder: Path) -> int:
-    """Lock a folder; ``OSError`` where another process has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor

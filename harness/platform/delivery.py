@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.artefacts.sources import Route
 from harness.common.progress import OnProgress
 from harness.common.references import join_reference, last_part, split_reference
+from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, engine, lending
 from harness.images.build import one_line
@@ -158,14 +158,17 @@ def deliver_found(
     return list(images.values())
 
 
-def hand_over_archive(images: Iterable[PodImage], cluster: Cluster, say: OnProgress) -> None:
+def hand_over_archive(images: Iterable[PodImage], cluster: Cluster, folder: Path, say: OnProgress) -> None:
     """All images as one archive, which the cluster's nodes import.
+
+    Args:
+        folder: where the archive, which may have gigabytes, is made and removed.
 
     Raises:
         ImageError: the engine cannot save them.
     """
-    with tempfile.TemporaryDirectory(prefix="kh-images-") as folder:
-        archive = Path(folder) / "images.tar"
+    with scratch_folder(folder) as own:
+        archive = own / "images.tar"
         write_archive(images, archive, say)
         say(f"importing {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)")
         cluster.import_archive(archive)

@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,11 @@ class Environment:
     def platform_version(self) -> str:
         """``KAAPANA_BUILD_VERSION``."""
         return self.settings.platform_version or self.profile.version
+
+    @property
+    def scratch(self) -> Path:
+        """See :class:`harness.run.ports.EnvironmentPort`."""
+        return self.settings.scratch
 
     @functools.cached_property
     def object_store(self) -> Minio:

@@ -172,7 +172,7 @@ def deploy(
 
     images = delivery.build([*source.processing_images, source.dag_image], reference, environment.settings, on_progress)
     if way == "tar":
-        delivery.hand_over_archive(images, environment.cluster, on_progress)
+        delivery.hand_over_archive(images, environment.cluster, environment.settings.scratch, on_progress)
     else:
         if by_edk:
             kit.serve(environment.platform_registry)

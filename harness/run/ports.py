@@ -121,6 +121,10 @@ class EnvironmentPort(Protocol):
     @property
     def object_store(self) -> ObjectStorePort: ...
 
+    @property
+    def scratch(self) -> Path:
+        """A folder of this machine for what is large and does not stay."""
+
 
 class ImagePort(Protocol):
     """One image of an extension; :class:`harness.platform.delivery.PodImage` is one."""

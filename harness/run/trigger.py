@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.common.polling import Polling
+from harness.common.scratch import scratch_folder
 from harness.errors import RunError, UsageError
 from harness.run.diagnosis import no_run_cause
 from harness.run.paths import safe_name
@@ -107,8 +107,8 @@ def upload(environment: EnvironmentPort, project: ProjectPort, series: Sequence[
     digest = hashlib.sha256("\n".join(uids).encode()).hexdigest()[:6]
     # 13 characters of a dataset's name survive in an AE title (services 8.1)
     name = f"{safe_name(series[0].name)[:6].rstrip('-._')}-{digest}"
-    with tempfile.TemporaryDirectory(prefix="kaapana-harness-") as folder:
-        archive = Path(folder) / "series.zip"
+    with scratch_folder(environment.scratch) as folder:
+        archive = folder / "series.zip"
         # stored, not deflated: it travels over the loopback, where packing costs more than it saves
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as bundle:
             for number, item in enumerate(series):

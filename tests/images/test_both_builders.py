@@ -208,7 +208,7 @@ def test_no_password_of_the_site_is_in_what_the_engine_records_of_a_build(
         pytest.skip("this docker buildx does not show the records of builds")
     own = tmp_path / "plugin's own"
     own.mkdir()
-    monkeypatch.setattr(buildkit, "_own_folder", lambda _parent: contextlib.nullcontext(own))
+    monkeypatch.setattr(buildkit, "scratch_folder", lambda _parent: contextlib.nullcontext(own))
     marker = secrets.token_hex(8)
     build(
         f"{BASE}\nARG MARKER\nRUN true\n",

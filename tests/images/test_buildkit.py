@@ -235,7 +235,7 @@ def test_after_a_kill_the_build_ends_and_the_next_one_removes_the_plugins_files(
     while alive(pid):
         assert time.monotonic() < deadline, "the plugin goes on without its owner"
         time.sleep(0.02)
-    [left] = folder.glob("build-*")
+    [left] = folder.glob("scratch-*")
     build(request_, plugin(), tmp_path)
     assert not left.exists()
 
@@ -249,7 +249,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_build_that_goes_on_is_left_alone(plugin: Play, request_: Request, tmp_path: Path) -> None:
-    with buildkit._own_folder(tmp_path / "state" / "buildx") as own:
+    with buildkit.scratch_folder(tmp_path / "state" / "buildx") as own:
         build(request_, plugin(), tmp_path)
         assert own.exists()
 

@@ -217,6 +217,7 @@ class FakeEnvironment:
     def __init__(self, tasks: list[dict[str, Any]] | None = None, state: str = "success", **settings: Any) -> None:
         self.id = "fake"
         self.settings = Settings(**settings)
+        self.scratch = self.settings.scratch
         self.services = FakeServices()
         self.airflow = FakeAirflow(tasks if tasks is not None else [task("otsus-method")], state)
         self.object_store = FakeStore()
