@@ -39,6 +39,7 @@ def build_image(
     labels: Mapping[str, str] | None = None,
     dockerfile: str = "Dockerfile",
     on_line: OnProgress = quiet,
+    on_notice: OnProgress | None = None,
     site: SiteSettings | None = None,
     error: type[HarnessError] = ImageError,
     shown: str = "",
@@ -53,6 +54,7 @@ def build_image(
         labels: labels of the result.
         dockerfile: its name in the context.
         on_line: gets every line of the builder.
+        on_notice: gets what is done otherwise than the Dockerfile says; ``on_line`` by default.
         site: settings of the site, detected by default.
         error: the exception for a build that fails, ``ImageError`` or ``BuildError``.
         shown: how messages name what is built, its Dockerfile best; the tag by default.
@@ -70,7 +72,7 @@ def build_image(
 
     def notice(line: str) -> None:
         tail.append(line)
-        on_line(line)
+        (on_notice or on_line)(line)
 
     request = _request(context, tag, settings, buildargs or {}, labels or {}, dockerfile, site)
     request = _prepared(request, builder, found, shown or dockerfile, notice)
@@ -79,7 +81,8 @@ def build_image(
         for line in _lines(request, builder, found, settings):
             if line.step:
                 begun = line
-            notice(line.text)
+            tail.append(line.text)
+            on_line(line.text)
         api = engine.client()
         try:
             image = engine.find_image(api, tag)

@@ -38,6 +38,7 @@ def build_extension_image(
     *,
     settings: Settings,
     on_line: OnProgress = quiet,
+    on_notice: OnProgress | None = None,
     dockerfile: str = "Dockerfile",
     buildargs: Mapping[str, str] | None = None,
 ) -> str:
@@ -53,6 +54,7 @@ def build_extension_image(
         tag: reference of the result.
         settings: time limit, CA bundle.
         on_line: gets the lines of the builder.
+        on_notice: gets what is done otherwise than the Dockerfile says; ``on_line`` by default.
         dockerfile: path of the Dockerfile relative to ``folder``.
         buildargs: ARG values.
 
@@ -68,15 +70,10 @@ def build_extension_image(
     entry = context.entries[dockerfile]
     if entry.path is None:
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
-    try:
-        text = documents.read_text(entry.path)
-    except documents.DocumentError as error:
-        raise BuildError(f"{entry.path} cannot be read: {error}") from None
-    asked = Dockerfile(with_local_bases(text, buildargs or {})).needed_only(buildargs or {})
+    asked = _asked(entry.path, buildargs or {})
     # before the bases, which take minutes the first time
-    check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(folder / dockerfile))
-    if asked.text != text:
-        context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
+    check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(entry.path))
+    context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
     bases = base_references(asked.text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
@@ -95,6 +92,7 @@ def build_extension_image(
                     labels={engine.LABEL_NAME: "extension"},
                     dockerfile=dockerfile,
                     on_line=on_line,
+                    on_notice=on_notice,
                     error=BuildError,
                     shown=str(folder / dockerfile),
                 )
@@ -108,6 +106,25 @@ def build_extension_image(
             return str(found["Id"])
     finally:
         api.close()
+
+
+def require_builder(dockerfile: Path, *, settings: Settings) -> None:
+    """Return if the builder that is used here knows all that an author's Dockerfile asks for; nothing is built.
+
+    Raises:
+        BuildError: it cannot be read.
+        EngineError: it needs BuildKit, or a newer one, and that is not there.
+    """
+    check_features(_asked(dockerfile, {}), SiteSettings.detect(ca_bundle=settings.ca_bundle), str(dockerfile))
+
+
+def _asked(dockerfile: Path, buildargs: Mapping[str, str]) -> Dockerfile:
+    """Return an author's Dockerfile with our bases, and without the stages that nothing needs."""
+    try:
+        text = documents.read_text(dockerfile)
+    except documents.DocumentError as error:
+        raise BuildError(f"{dockerfile} cannot be read: {error}") from None
+    return Dockerfile(with_local_bases(text, buildargs)).needed_only(buildargs)
 
 
 def base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:

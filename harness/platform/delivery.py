@@ -17,6 +17,7 @@ from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, engine, lending
 from harness.images.build import one_line
+from harness.images.extension_image import require_builder
 from harness.platform.registry import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def build(
 
     Raises:
         BuildError: names the Dockerfile's failing step.
+        EngineError: one of them needs a builder that is not there; nothing is built.
     """
 
     def one(container: Container) -> PodImage:
@@ -71,13 +73,15 @@ def build(
         lines = _Lines(container.image, say)
         dockerfile = container.dockerfile.name
         image_id = build_extension_image(
-            container.directory, tag, settings=settings, on_line=lines, dockerfile=dockerfile
+            container.directory, tag, settings=settings, on_line=lines, on_notice=lines.notice, dockerfile=dockerfile
         )
         return PodImage(
             container.image, image_id, reference_of(container), "built", image_id, engine.layers_of(image_id)
         )
 
     wanted = [container for container in containers if not container.ignored]
+    for container in wanted:
+        require_builder(container.dockerfile, settings=settings)
     for base in (container for container in wanted if container.local):
         one(base)
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -219,6 +223,11 @@ class _Lines:
         self._image = image
         self._say = say
         self._lock = threading.Lock()
+
+    def notice(self, text: str) -> None:
+        """Pass on what is done otherwise than the Dockerfile says."""
+        with self._lock:
+            self._say(f"building {self._image}: {text}")
 
     def __call__(self, line: str) -> None:
         if line.startswith("Step "):

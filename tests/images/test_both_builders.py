@@ -171,13 +171,14 @@ def test_the_same_step_fails_in_the_same_words(build: Build, builder: str) -> No
 def test_a_frontend_that_cannot_be_had_is_replaced_by_the_builders_own_with_a_notice(
     build: Build, builder: str, run_image: RunImage
 ) -> None:
-    lines: list[str] = []
+    notices: list[str] = []
     image = build(
-        f"# syntax=localhost:1/docker/dockerfile:1\n# escape=`\n{BASE}\nRUN echo a `\n  b > /x\n", on_line=lines.append
+        f"# syntax=localhost:1/docker/dockerfile:1\n# escape=`\n{BASE}\nRUN echo a `\n  b > /x\n",
+        on_notice=notices.append,
     )
     assert run_image(image, ["cat", "/x"]) == "a b\n"
-    [notice] = [line for line in lines if "# syntax=localhost:1/docker/dockerfile:1" in line]
-    assert notice.startswith("Dockerfile: ")
+    notice = notices[-1]
+    assert notice.startswith("Dockerfile: # syntax=localhost:1/docker/dockerfile:1 ")
     assert "the builder's own frontend" in notice
 
 
