@@ -7,11 +7,13 @@ refused here, with the line, so that nobody else has to expect it.
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,6 +151,46 @@ def json_document(text: str | bytes) -> Any:
     except ValueError as error:
         raise DocumentError(str(error)) from None
     return document
+
+
+def check_json(value: Any, name: str) -> None:
+    """Check a value that is to be sent as JSON: Python and YAML have more than JSON can say.
+
+    Args:
+        name: what it is called; the path to what is wrong follows it in the message.
+
+    Raises:
+        DocumentError: names the place, and what is there.
+    """
+    waiting: list[tuple[str, Any, int]] = [(name, value, 0)]
+    while waiting:
+        where, value, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise DocumentError(f"{name} is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                if not isinstance(key, str | int | float):
+                    raise DocumentError(f"{where}: the key {shown(key)} is not text")
+                _check_scalar(key, f"{where}: the key {shown(key)}")
+                waiting.append((f"{where}.{key}", inner, depth + 1))
+        elif isinstance(value, list | tuple):
+            waiting += [(f"{where}[{number}]", inner, depth + 1) for number, inner in enumerate(value)]
+        else:
+            _check_scalar(value, where)
+
+
+def _check_scalar(value: Any, where: str) -> None:
+    if isinstance(value, datetime.date):
+        raise DocumentError(f"{where} is the date {value}, which JSON does not have: put it in quotes")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DocumentError(f"{where} is {value}, which is not a number of JSON")
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise DocumentError(f"{where} has half of a surrogate pair") from None
+    elif value is not None and not isinstance(value, int | float):
+        raise DocumentError(f"{where} is an object of the type {type(value).__name__}, which JSON does not have")
 
 
 def toml_document(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.common.documents import json_document, shown
+from harness.common.documents import DocumentError, check_json, json_document, shown
 from harness.errors import FormError
 from harness.extension.form_fill import fill
 from harness.extension.form_rules import (
@@ -47,6 +47,10 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
             or the DAG's forms are none.
     """
     check_shape(ui_forms)
+    try:
+        check_json(values, "form")
+    except DocumentError as error:
+        raise FormError(str(error)) from None
     given = _by_form(ui_forms, values)
     submitted: dict[str, Any] = {}
     for form, schema in [*rendered(ui_forms), *data_form(ui_forms)]:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.common.documents import shown
+from harness.common.documents import DocumentError, check_json, shown
 from harness.errors import FormError, UsageError
 from harness.findings import Finding
 
@@ -95,6 +95,10 @@ def posted(document: Any, name: str = "conf") -> Posted:
     """
     if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"{name} must be an object such as {{'workflow_form': {{...}}}}, not {shown(document)}")
+    try:
+        check_json(document, name)
+    except DocumentError as error:
+        raise UsageError(str(error)) from None
     if not _BODY & set(document):
         return Posted(_conf_data(document, name))
     for key in ("dag_id", "workflow_name", "username"):
@@ -130,7 +134,7 @@ def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
     limit = data.get("dataset_limit") if isinstance(data, Mapping) else None
     try:
         return len(identifiers if limit is None else identifiers[: int(limit)])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
 
 
