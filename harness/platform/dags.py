@@ -12,12 +12,13 @@ from harness.common.references import split_reference
 from harness.errors import DagFileError
 from harness.platform.import_advice import advice_for_import
 from harness.wire import edk
-from harness.wire.names import DAGS_DIR
+from harness.wire.names import DAGS_DIR, FIELD_FORMS_PROBLEM
 
 if TYPE_CHECKING:
     from harness.extension import Contents
     from harness.platform.airflow_client import AirflowClient, DagBag
 
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)(: |$)")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
@@ -54,7 +55,7 @@ def collect(
 
     Raises:
         DagFileError: a file does not import (file, line and exception are in the first line), there is no
-            DAG, or none that a user can see.
+            DAG, none that a user can see, or one whose forms no page can show.
     """
     bag = airflow.refresh()
     raise_import_errors(contents, bag, coming=coming)
@@ -74,8 +75,21 @@ def collect(
             last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
             fix='add "ui_visible": True to the default_args of the DAG',
         )
+    for dag_id in ids:
+        if problem := shown.get(dag_id, {}).get(FIELD_FORMS_PROBLEM):
+            raise DagFileError(
+                f"{_file_of(dag_id, contents, bag)}: the page cannot show the ui_forms of the DAG {dag_id}: {problem}",
+                fix="ui_forms of default_args is a dictionary of forms, of what JSON has: text, numbers that are "
+                "finite, true and false, lists, dictionaries",
+            )
     notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(contents, edk_images)
     return Dags(ids, visible, tuple(notes))
+
+
+def _file_of(dag_id: str, contents: Contents, bag: DagBag) -> str:
+    """Return the author's file that defines a DAG, as messages name it."""
+    installed = "dags/" + str(bag.dags[dag_id]["fileloc"]).removeprefix(DAGS_DIR).lstrip("/")
+    return next((file.shown for file in contents.files if file.installed == installed), installed)
 
 
 def ids_of(contents: Contents, bag: DagBag) -> tuple[str, ...]:
@@ -114,12 +128,20 @@ def _location(trace: str, default: str) -> tuple[str, str]:
     where, line = default, ""
     for frame in _FRAME.finditer(trace):
         if frame["file"].startswith(f"{DAGS_DIR}/"):
-            where, line = "dags/" + frame["file"].removeprefix(f"{DAGS_DIR}/"), frame["line"]
+            # what a file's first line says about the rest of it is found before line 1
+            where, line = (
+                "dags/" + frame["file"].removeprefix(f"{DAGS_DIR}/"),
+                frame["line"].strip("0") and frame["line"],
+            )
     return where, line
 
 
 def _exception(trace: str) -> str:
     lines = [line for line in trace.splitlines() if line.strip()]
+    # the text of an exception may go on for lines that begin like anything
+    for line in reversed(lines):
+        if _RAISED.match(line):
+            return line.strip()
     for line in reversed(lines):
         if not line[0].isspace() and not line.startswith("Traceback"):
             return line.strip()
@@ -152,7 +174,9 @@ def _notes(dag_id: str, shown: Mapping[str, Any]) -> list[str]:
     if not forms:
         return [f"{dag_id} has no ui_forms: users cannot choose a dataset"]
     notes = []
-    if not (forms.get("data_form") or {}).get("properties", {}).get("dataset_name"):
+    data = forms.get("data_form")
+    chosen = data.get("properties") if isinstance(data, Mapping) else None
+    if not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
         notes.append(f"{dag_id} has no data_form: users cannot choose a dataset")
     for form, schema in forms.items():
         properties = schema.get("properties") if isinstance(schema, Mapping) else None

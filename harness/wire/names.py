@@ -84,6 +84,8 @@ PROJECT_VOLUMES: Final = ("workflow-data", "models", "tensorboard", "mounted-scr
 PVC_DAGS: Final = "dags-pv-claim"
 PVC_PLUGINS: Final = "af-plugins-pv-claim"
 PVC_LOGS: Final = "af-logs-pv-claim"
+FIELD_FORMS_PROBLEM: Final = "harness_forms_problem"
+"""In the list of DAGs: why the forms of this one cannot be shown, and are left out."""
 
 # images of the platform that this harness emulates (runtime 14, build 7.1)
 PLATFORM_IMAGES: Final = (

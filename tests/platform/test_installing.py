@@ -10,7 +10,7 @@ import pytest
 
 from harness import extension
 from harness.artefacts.package import ChartPackage
-from harness.errors import InstallError
+from harness.errors import DagFileError, InstallError
 from harness.extension import Contents
 from harness.kube import Invalid, KubeApi
 from harness.platform import dags, installer, releases
@@ -19,6 +19,7 @@ from harness.platform.installation import Installable
 from harness.platform.installer import Explanation
 from harness.platform.manifests import Manifest, arrange, documents
 from harness.platform.releases import Release
+from harness.wire.names import FIELD_FORMS_PROBLEM
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
 
@@ -308,6 +309,37 @@ def test_a_syntax_error_is_located_too(tmp_path: Path) -> None:
     )
     with pytest.raises(InstallError, match=r"dag_mean\.py line 7 does not import: SyntaxError"):
         collect(tmp_path, FakeAirflow([], {"/kaapana/mounted/workflows/dags/dag_mean.py": trace}))
+
+
+def test_an_exception_whose_text_has_lines_of_its_own_is_named(tmp_path: Path) -> None:
+    trace = (
+        'Traceback (most recent call last):\n  File "/opt/airflow/x.py", line 1, in sync\n    write()\n'
+        "sqlalchemy.exc.DataError: invalid input syntax for type json\nLINE 1: INSERT INTO\n"
+        'DETAIL:  Token "NaN" is invalid.\n(Background on this error at: https://sqlalche.me/e/14/9h9h)\n'
+    )
+    with pytest.raises(InstallError, match=r"does not import: sqlalchemy\.exc\.DataError: invalid input syntax"):
+        collect(tmp_path, FakeAirflow([], {"dag_mean.py": trace}))
+
+
+def test_a_line_before_the_first_is_not_named(tmp_path: Path) -> None:
+    trace = '  File "/kaapana/mounted/workflows/dags/dag_mean.py", line 0\nSyntaxError: unknown encoding: nonsense\n'
+    with pytest.raises(InstallError, match=r"dag_mean\.py does not import: SyntaxError: unknown encoding"):
+        collect(tmp_path, FakeAirflow([], {"dag_mean.py": trace}))
+
+
+def test_forms_that_no_page_can_show_are_named_with_file_and_dag(tmp_path: Path) -> None:
+    problem = "they are of the type list, not a dictionary"
+    with pytest.raises(DagFileError) as caught:
+        collect(tmp_path, FakeAirflow(["a"], **{FIELD_FORMS_PROBLEM: problem}))
+    assert caught.value.cause == (
+        f"extension/docker/files/dag_mean.py: the page cannot show the ui_forms of the DAG a: {problem}"
+    )
+
+
+@pytest.mark.parametrize("data_form", [3, "x", [1], {"properties": 3}, {"properties": None}, True])
+def test_a_data_form_that_is_not_a_form_is_noted_as_missing(tmp_path: Path, data_form: Any) -> None:
+    (note,) = collect(tmp_path, FakeAirflow(["a"], ui_forms={"data_form": data_form})).notes
+    assert note == "a has no data_form: users cannot choose a dataset"
 
 
 def test_a_file_without_a_dag_is_named(tmp_path: Path) -> None:

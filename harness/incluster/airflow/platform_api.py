@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from airflow.api.common.trigger_dag import trigger_dag
@@ -18,8 +19,9 @@ from kaapana.blueprints.kaapana_utils import parse_ui_dict
 from sqlalchemy import func
 
 from harness.incluster.airflow import profile, wakeup
-from harness.incluster.airflow.jsonify import answer
+from harness.incluster.airflow.jsonify import answer, encode
 from harness.wire import naming
+from harness.wire.names import FIELD_FORMS_PROBLEM
 
 blueprint: Final = Blueprint("kaapana", __name__, url_prefix="/flow/kaapana/api")
 
@@ -148,7 +150,7 @@ def getdags() -> Response:
             serialized = session.query(SerializedDagModel).filter_by(dag_id=model.dag_id).one_or_none()
             if serialized is not None:
                 entry.update(_ui_arguments(serialized.data))
-            result[model.dag_id] = parse_ui_dict(entry)
+            result[model.dag_id] = for_pages(entry)
     return answer(result)
 
 
@@ -180,6 +182,20 @@ def count(dag_id: str, state: str) -> Response:
     with create_session() as session:
         number = session.query(func.count(DagRun.id)).filter_by(dag_id=dag_id, state=state).scalar()
         return answer({"number_of_dagruns": number})
+
+
+def for_pages(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a DAG of the list; forms that no page can get are left out, so that the others stay in it."""
+    forms = entry.get("ui_forms")
+    try:
+        if forms is not None and not isinstance(forms, dict):
+            raise TypeError(f"they are of the type {type(forms).__name__}, not a dictionary")
+        shown: dict[str, Any] = parse_ui_dict(entry)
+        json.dumps(shown, default=encode, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        others = {key: value for key, value in entry.items() if not key.startswith("ui_")}
+        return {**others, "ui_visible": entry.get("ui_visible") is True, FIELD_FORMS_PROBLEM: str(error)}
+    return shown
 
 
 def _ui_arguments(serialized: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import pytest
 from kaapana.blueprints import json_schema_templates as templates
 from kaapana.blueprints.kaapana_utils import get_operator_properties, parse_ui_dict
 
+from harness.incluster.airflow.platform_api import for_pages
+from harness.wire.names import FIELD_FORMS_PROBLEM
+
 FORM = {"workflow_form": {"type": "object"}}
 
 
@@ -32,6 +35,31 @@ def test_the_given_forms_are_not_changed() -> None:
     given = {"ui_visible": True, "ui_forms": dict(FORM)}
     parse_ui_dict(given)
     assert given["ui_forms"] == FORM
+
+
+def _deep() -> dict[str, Any]:
+    form: dict[str, Any] = {}
+    for _ in range(5000):
+        form = {"a": form}
+    return form
+
+
+@pytest.mark.parametrize(
+    ("forms", "said"),
+    [
+        ([1], "type list, not a dictionary"),
+        ("x", "type str, not a dictionary"),
+        ({"workflow_form": {"default": float("nan")}}, "not JSON compliant"),
+        ({"workflow_form": {"title": "\ud800"}}, "surrogates not allowed"),
+        ({"workflow_form": {(1, 2): "a"}}, "keys must be"),
+        (_deep(), "recursion"),
+    ],
+)
+def test_forms_that_cannot_be_shown_leave_the_dag_in_the_list_without_them(forms: Any, said: str) -> None:
+    shown = for_pages({"dag_id": "a", "ui_visible": True, "ui_forms": forms})
+    assert said in shown.pop(FIELD_FORMS_PROBLEM)
+    assert shown == {"dag_id": "a", "ui_visible": True}
+    assert "data_form" in for_pages({"dag_id": "a", "ui_visible": True, "ui_forms": FORM})["ui_forms"]
 
 
 def test_properties_may_be_filtered_and_an_unknown_one_is_an_error() -> None:
