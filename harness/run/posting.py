@@ -119,6 +119,12 @@ def _conf_data(conf: Any, name: str) -> Mapping[str, Any]:
     for key in ("workflow_form", "data_form"):
         if key in conf and conf[key] is not None and not isinstance(conf[key], Mapping):
             raise UsageError(f"{name}: {key} must be an object, not {shown(conf[key])}")
+    data = conf.get("data_form") or {}
+    identifiers, dataset = data.get("identifiers"), data.get("dataset_name")
+    if identifiers is not None and not (isinstance(identifiers, list) and all(isinstance(i, str) for i in identifiers)):
+        raise UsageError(f"{name}: data_form.identifiers must be a list of series UIDs, not {shown(identifiers)}")
+    if dataset is not None and not isinstance(dataset, str):
+        raise UsageError(f"{name}: data_form.dataset_name must be a text, not {shown(dataset)}")
     return conf
 
 

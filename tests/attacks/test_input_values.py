@@ -44,6 +44,23 @@ def test_a_value_that_json_cannot_say_is_named_with_its_place(value: Any, said: 
         posted({"workflow_form": {"a": value}}, "--conf")
 
 
+@pytest.mark.parametrize(
+    ("data_form", "said"),
+    [
+        ({"identifiers": 3}, "data_form.identifiers must be a list of series UIDs, not 3"),
+        ({"identifiers": "1.2"}, "data_form.identifiers must be a list of series UIDs, not '1.2'"),
+        ({"identifiers": ["1.2", None]}, r"data_form.identifiers must be a list of series UIDs, not \['1.2', None\]"),
+        ({"dataset_name": 3}, "data_form.dataset_name must be a text, not 3"),
+        ({"dataset_name": ["a"]}, r"data_form.dataset_name must be a text, not \['a'\]"),
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_cannot_name_an_input_is_refused_with_its_field(data_form: Any, said: str, whole: bool) -> None:
+    conf = {"data_form": data_form}
+    with pytest.raises(UsageError, match=f"--conf.*: {said}"):
+        posted({"conf_data": conf} if whole else conf, "--conf")
+
+
 def test_a_limit_beyond_all_numbers_makes_no_job() -> None:
     conf = {"workflow_form": {"single_execution": True}, "data_form": {"dataset_limit": float("inf")}}
     assert jobs_of(conf, ["1.2"]) == 0

@@ -104,6 +104,12 @@ def test_single_execution_without_identifiers_says_why(starter: Starter) -> None
     assert (workflow["jobs"], "no identifiers" in workflow["error"]) == ([], True)
 
 
+@pytest.mark.parametrize("identifiers", [3, "1.1", None, {"1.1": 1}])
+def test_single_execution_of_what_is_no_list_says_why(starter: Starter, identifiers: object) -> None:
+    workflow = starter.start(data_form={"identifiers": identifiers}, workflow_form={"single_execution": True})
+    assert (workflow["jobs"], "data_form.identifiers is not a list" in workflow["error"]) == ([], True)
+
+
 def test_a_dag_that_airflow_does_not_know_fails_the_job_with_airflows_words(starter: Starter) -> None:
     del starter.platform.airflow.dags[DAG]
     (job,) = starter.start(data_form={"dataset_name": "ds"})["jobs"]

@@ -195,6 +195,8 @@ class Workflows:
         if "identifiers" not in data_form:
             raise WorkflowError("single_execution is true, but data_form has no identifiers (KeyError: 'identifiers')")
         identifiers = data_form["identifiers"]
+        if not isinstance(identifiers, list):
+            raise WorkflowError(f"data_form.identifiers is not a list: {identifiers!r}")
         limit = data_form.get("dataset_limit")
         if limit is not None:  # a slice: 0 makes no job, a negative number leaves out the last ones
             try:
