@@ -1,12 +1,19 @@
-"""Keeps tests apart that share a process."""
+"""Keeps tests apart that share a process, and from what started it."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from harness.common.redaction import REDACTOR
+
+
+def pytest_configure() -> None:
+    """Let interrupts reach the programs that tests start: a script that runs pytest in the background ignores them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -190,7 +190,9 @@ class Members:
             with tar:
                 reached = -1
                 count = 0
-                while (info := tar.next()) is not None:
+                # Python 3.10 cannot be asked for the next member of an archive without any
+                empty = tar.firstmember is None  # type: ignore[attr-defined] # it has no public name
+                while not empty and (info := tar.next()) is not None:
                     tar.members.clear()  # type: ignore[attr-defined] # they would pile up
                     count += 1
                     if count > _MOST_MEMBERS:

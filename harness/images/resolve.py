@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.common.locking import making_image
@@ -58,8 +58,17 @@ def ensure(name: str, *, settings: Settings, on_progress: OnProgress = quiet) ->
     return ensure_all([name], settings=settings, on_progress=on_progress)[name]
 
 
-def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgress = quiet) -> dict[str, str]:
+def ensure_all(
+    names: Iterable[str],
+    *,
+    settings: Settings,
+    on_progress: OnProgress = quiet,
+    on_made: Mapping[str, Callable[[str], None]] | None = None,
+) -> dict[str, str]:
     """Return the same for several, independent ones at the same time.
+
+    Args:
+        on_made: called with the tag of an image, by its name, when that has just been made; its error ends all.
 
     Returns:
         Tag by name.
@@ -77,7 +86,7 @@ def ensure_all(names: Iterable[str], *, settings: Settings, on_progress: OnProgr
     if not all(name in made for name in wanted):
         preflight(_once(on_progress))
         missing = [name for name in _closure(wanted) if name not in made]
-        _make_all(missing, made, settings, site, on_progress)
+        _make_all(missing, made, settings, site, on_progress, on_made or {})
     return {name: made[name].tag for name in wanted}
 
 
@@ -91,7 +100,12 @@ def _once(say: OnProgress) -> OnProgress:
 
 
 def _make_all(
-    missing: list[str], made: dict[str, Made], settings: Settings, site: SiteSettings, on_progress: OnProgress
+    missing: list[str],
+    made: dict[str, Made],
+    settings: Settings,
+    site: SiteSettings,
+    on_progress: OnProgress,
+    on_made: Mapping[str, Callable[[str], None]],
 ) -> None:
     """Make ``missing`` and add them to ``made``; the longest chain first, ``_WORKERS`` at a time.
 
@@ -128,6 +142,8 @@ def _make_all(
             if isinstance(result, BaseException):
                 raise result
             made[name] = result
+            if name in on_made:
+                on_made[name](result.tag)
     finally:
         given_up.set()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.cluster import ledger
+from harness.cluster.docker.trial import try_engine
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import redacting
 from harness.doctor import require_engine
@@ -156,7 +157,10 @@ class Environment:
                 # the base images are done long before the last one
                 seeded = pool.submit(_seeded_registry, settings, on_progress)
                 tags = images.ensure_all(
-                    [*platform_chart.IMAGES, *platform], settings=settings, on_progress=on_progress
+                    [*platform_chart.IMAGES, *platform],
+                    settings=settings,
+                    on_progress=on_progress,
+                    on_made={"python": try_engine},
                 )
                 tags["registry"] = seeded.result()
         key = _key(settings, profile, tags)

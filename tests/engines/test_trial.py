@@ -1,0 +1,72 @@
+"""The first container of an engine: what cannot be asked shows within seconds, and nothing of it stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness import images
+from harness.cluster.docker import leftovers, trial
+from harness.cluster.docker.engine import connect
+from harness.errors import EngineError
+from harness.images import resolve
+from harness.settings import Settings
+from tests.engines.conftest import Play
+from tests.engines.standin import StandIn
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    yield
+    with contextlib.closing(connect()) as client:
+        ours = [found for found in leftovers.find(client).values() if found.owner.startswith(f"{os.getpid()}@")]
+        assert [found.environment for found in ours if found.environment.startswith("trial-")] == []
+
+
+def test_an_engine_that_serves_passes(services_image: str) -> None:
+    trial.try_engine(services_image)
+
+
+def test_a_published_port_that_is_not_reached_is_named(services_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_ANSWERS_S", 0.5)
+    create = trial.socket.create_connection  # type: ignore[attr-defined]
+    # as from a network of its own: nobody listens there
+    monkeypatch.setattr(trial.socket, "create_connection", lambda _, **more: create(("127.0.0.9", 1), **more))  # type: ignore[attr-defined]
+    with pytest.raises(
+        EngineError, match=r"port \d+ of 127.0.0.1, which the engine publishes, is not reached"
+    ) as caught:
+        trial.try_engine(services_image)
+    assert "refused" in caught.value.last_seen
+    assert "--network host" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "refused", [r"POST /networks/create", r"POST /containers/.*/start"], ids=["a network", "the start"]
+)
+def test_what_the_engine_refuses_is_said_in_its_words(refused: str, play: Play, services_image: str) -> None:
+    play(StandIn(refusals={refused: (500, "operation not permitted")}))
+    with pytest.raises(EngineError, match="as the platform needs them: operation not permitted"):
+        trial.try_engine(services_image)
+
+
+def test_the_trial_comes_as_soon_as_its_image_is_there_and_its_error_ends_the_rest(
+    services_image: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def make(image: Any, *_: Any) -> resolve.Made:
+        made.append(image.name)
+        return resolve.Made(f"{image.name}:1", "sha256:1", "1")
+
+    def refuse(tag: str) -> None:
+        raise EngineError(f"no container of {tag}")
+
+    monkeypatch.setattr(resolve, "_find_present", lambda *_: {})
+    monkeypatch.setattr(resolve, "_make", make)
+    with pytest.raises(EngineError, match="no container of python:1"):
+        images.ensure_all(["services", "airflow"], settings=settings, on_made={"python": refuse})
+    assert made == ["debian", "rootfs", "python"]
