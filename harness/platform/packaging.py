@@ -78,6 +78,10 @@ def _delivered(archive: Path, destination: Path) -> Path:
     try:
         shutil.copyfile(archive, partial)
         return partial.replace(destination / archive.name)
+    except OSError as error:
+        # a copy names the file that it reads
+        error.filename, error.filename2 = str(destination / archive.name), None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from harness.artefacts import package as packages
 from harness.cli.verbs import cli
+from harness.common import crash
 from harness.data.reading import read_input
 from harness.errors import ExtensionError, InputDataError
 from harness.extension.source import read
@@ -95,6 +99,26 @@ def test_a_package_arrives_in_a_folder_of_any_name(tmp_path: Path, name: str) ->
     assert made.path == tmp_path / name / "mean-workflow-0.1.0.tgz"
     assert os.listdir(tmp_path / name) == ["mean-workflow-0.1.0.tgz"]
     assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_package_that_does_not_fit_on_the_disk_is_named_by_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def full(source: Path, target: Path, **how: Any) -> Any:
+        if target.parent == tmp_path / "out":
+            raise OSError(errno.ENOSPC, "No space left on device", str(source))
+        return copy(source, target, **how)
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    tree = trees_for_tests.write(tmp_path / "tree")
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        packaging.package(read(tree).chart, tmp_path / "out", helm=HelmLibrary())
+    explained = crash.explain(caught.value)
+    assert explained.cause == f"{tmp_path}/out/mean-workflow-0.1.0.tgz cannot be written: No space left on device"
+    assert explained.exit_status == 3
+    assert os.listdir(tmp_path / "out") == []
 
 
 def test_two_dockerfiles_of_one_image_are_both_named(tmp_path: Path) -> None:
