@@ -1,9 +1,9 @@
 """Which pod asks for a name that no Service has.
 
 A program may ask before the address of its pod is known here, as the engine is asked for that after the start. And the
-address may be known as that of another pod, whose end the engine has seen and this side has not: some engines give
-an address away again at once. So while any container is about to start, an address says nothing, and the engine is
-asked who has it, while the program waits for its answer: what it asks is noted before it can end.
+address may be known as that of another pod, whose end the engine has seen and this side has not: it is given away
+again at once. So while any container is about to start, an address says nothing, and the engine is asked who has it,
+while the program waits for its answer: what it asks is noted before it can end.
 """
 
 from __future__ import annotations

@@ -60,7 +60,10 @@ def kept(work: Path, *, keep: bool) -> Iterator[None]:
             raise EnvironmentError_(problems[0], last_seen="\n".join(problems[1:]))
         yield
     finally:
-        said, _ = process.communicate(timeout=_REMOVAL_S)
+        try:
+            said, _ = process.communicate(timeout=_REMOVAL_S)
+        except subprocess.TimeoutExpired:
+            raise NotRemovedError(f"{work} is not removed after {_REMOVAL_S:.0f} s; it is gone on with") from None
         if problems := json.loads(said or "[]"):
             raise NotRemovedError(problems[0], last_seen="\n".join(problems[1:]), fix="run it again")
 

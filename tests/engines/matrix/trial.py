@@ -210,7 +210,7 @@ class _Trial:
         if suite.passed:
             self.say(f"{name}: {suite}")
         else:
-            raise _StageError(f"{name}: {suite}; see {self.places.folder / f'{name}.log'}")
+            raise _StageError(f"{name}: {suite}; see {self.places.logs / f'{name}.log'}")
 
     def _pytest(self, name: str, what: Sequence[str]) -> Suite:
         report = self.places.logs / f"{name}.xml"
