@@ -230,3 +230,22 @@ def test_the_control_groups_of_an_engines_containers_go_and_those_of_others_stay
     groups = sorted(str(path.relative_to(tmp_path / "cgroup")) for path in (tmp_path / "cgroup").rglob("*"))
     assert groups == ["docker", "memory", "memory/ab12", "memory/docker", "memory/docker/cd34"]
     assert not (tmp_path / "row.json").exists()
+
+
+@pytest.mark.parametrize(("gone", "problems"), [(True, []), (False, ["ip link delete khe1 fails"])])
+def test_a_network_device_that_goes_with_its_peer_meanwhile_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool, problems: list[str]
+) -> None:
+    (tmp_path / "net" / "khe1").mkdir(parents=True)
+    monkeypatch.setattr(traces, "_DEVICES", tmp_path / "net")
+
+    def fails(*command: str) -> bool:
+        assert command == ("ip", "link", "delete", "khe1")
+        if gone:
+            (tmp_path / "net" / "khe1").rmdir()
+        return False
+
+    monkeypatch.setattr(traces, "_quietly", fails)
+    Traces(device="khe1").write(tmp_path / "row.json")
+    assert traces.remove(tmp_path / "row.json") == problems
+    assert (tmp_path / "row.json").exists() is bool(problems)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 _END_S = 30.0
 _CGROUPS = Path("/sys/fs/cgroup")
+_DEVICES = Path("/sys/class/net")
 
 
 @dataclasses.dataclass
@@ -117,7 +118,9 @@ def _remove_rule(rule: list[str]) -> list[str]:
 
 
 def _remove_device(name: str) -> list[str]:
-    if name and Path("/sys/class/net", name).exists() and not _quietly("ip", "link", "delete", name):
+    device = _DEVICES / name
+    # it may go by itself meanwhile, with the network of its peer
+    if name and device.exists() and not _quietly("ip", "link", "delete", name) and device.exists():
         return [f"ip link delete {name} fails"]
     return []
 
