@@ -78,6 +78,9 @@ class Environment:
             functools.partial(cluster.address, names.SERVICES_NAMESPACE, names.HARNESS_SERVICES[0]),
             token=credentials.token,
             client_secret=credentials.oidc_client_secret,
+            restart=lambda seconds: readiness.wait_for_restart(
+                cluster.api, names.HARNESS_SERVICES[0], timeout_s=seconds
+            ),
         )
         self.airflow = AirflowClient(
             cluster.address(names.SERVICES_NAMESPACE, names.AIRFLOW[0], names.AIRFLOW[2]), token=credentials.token

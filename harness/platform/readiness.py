@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.common.polling import Polling
-from harness.common.progress import OnProgress
+from harness.common.progress import OnProgress, quiet
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
+from harness.kube.errors import Unavailable
 from harness.wire.names import SERVICES_NAMESPACE
 
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}
-# a part that ended so often is not going to start
+# a part that ends so often while it is waited for is not going to start
 _RESTARTS = 2
 _LOG_LINES = 30
 _REACH_POLL_S = 0.1
@@ -33,6 +34,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
     missing = set(workloads)
     states: dict[str, str] = {}
     latest: dict[str, Manifest] = {}
+    first: dict[str, Manifest] = {}
     deadline = time.monotonic() + timeout_s
     say(f"waiting for {', '.join(sorted(missing))}")
     for change, pod in api.watch("Pod", SERVICES_NAMESPACE, labels=LABEL_PART_OF, timeout_s=timeout_s):
@@ -40,7 +42,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
         if change == "DELETED" or name not in missing:
             continue
         latest[name] = pod
-        _raise_if_hopeless(api, name, pod)
+        _raise_if_hopeless(api, name, pod, first.setdefault(pod["metadata"]["uid"], pod))
         states[name] = (pod.get("status") or {}).get("phase", "Pending")
         if _ready(pod):
             missing.discard(name)
@@ -57,6 +59,30 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
         ),
         fix="raise start_timeout, or see the log above",
     )
+
+
+def wait_for_restart(api: KubeApi, workload: str, *, timeout_s: float) -> bool:
+    """Return when a workload that has been ready before is ready again.
+
+    Kubernetes lets a container that ends again and again wait before it starts it, for up to five minutes.
+
+    Args:
+        workload: name of the Deployment in the namespace ``services``.
+
+    Returns:
+        Whether it was not ready. False also where the cluster cannot be asked, or has no pod of it.
+
+    Raises:
+        EnvironmentError_: as :func:`wait`.
+    """
+    try:
+        pods = api.list("Pod", SERVICES_NAMESPACE, labels={**LABEL_PART_OF, LABEL_NAME: workload})
+        if all(_ready(pod) for pod in pods):
+            return False
+        wait(api, [workload], timeout_s=timeout_s, say=quiet)
+    except Unavailable:
+        return False
+    return True
 
 
 def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: float) -> None:
@@ -85,18 +111,24 @@ def _ready(pod: Manifest) -> bool:
     return any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions)
 
 
-def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest) -> None:
+def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest, first: Manifest) -> None:
+    """Raise when a pod cannot start, or has ended too often since it was seen first."""
     trouble = troubles.trouble_of(pod)
     if trouble is not None:
         raise EnvironmentError_(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
+    before = _restarts(first)
     for entry in troubles.statuses_of(pod):
-        if int(entry.get("restartCount") or 0) >= _RESTARTS:
+        if int(entry.get("restartCount") or 0) - before.get(entry["name"], 0) >= _RESTARTS:
             ended = _find_end(entry)
             raise EnvironmentError_(
                 f"{name} keeps ending: container {entry['name']}, exit status {ended.get('exitCode')}"
                 f"{', ' + ended['reason'] if ended.get('reason') else ''}",
                 last_seen=_log(api, pod, entry["name"]),
             )
+
+
+def _restarts(pod: Manifest) -> dict[str, int]:
+    return {entry["name"]: int(entry.get("restartCount") or 0) for entry in troubles.statuses_of(pod)}
 
 
 def _collect_notes(api: KubeApi, pod: Manifest | None) -> list[str]:

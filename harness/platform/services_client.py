@@ -16,10 +16,12 @@ from harness.wire import names
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
 _CHUNK = 1 << 20
-# the cluster starts the container again at once; its program takes seconds
-_RESTART_S = 15.0
+# a container that is killed is still told to be ready for a moment, and one that is ready is reached a moment later
+_REACH_S = 15.0
 _AGAIN_S = 0.2
 _LOOK_S = 0.05
+# Kubernetes waits up to five minutes before it starts a container again, and its program takes seconds
+_RESTART_S = 330.0
 
 
 class ProjectLike(Protocol):
@@ -45,9 +47,10 @@ class ServicesClient:
         address: port of the container to host and port as reachable from here.
         token: bearer token of the control port.
         client_secret: of the OIDC client.
+        restart: gets seconds, waits so long until the cluster says that the services are ready; whether they were not.
     """
 
-    def __init__(self, address: Address, *, token: str, client_secret: str) -> None:
+    def __init__(self, address: Address, *, token: str, client_secret: str, restart: Callable[[float], bool]) -> None:
         self._control = Endpoint(
             "the harness's services", address(names.HARNESS_SERVICES[2]), headers={"Authorization": f"Bearer {token}"}
         )
@@ -58,6 +61,7 @@ class ServicesClient:
         )
         self._harness_token = token
         self._client_secret = client_secret
+        self._restart = restart
         self._tokens: dict[str, tuple[str, float]] = {}
         self._starts: int | None = None
 
@@ -113,9 +117,9 @@ class ServicesClient:
         return {str(uid): int(count) for uid, count in answer["series"].items()}
 
     def receipts(self, project: str, since: str | None = None) -> list[Json]:
-        """Return what came by DIMSE for the project, oldest first; ``since`` is ISO 8601."""
+        """Return what came by DIMSE for the project, oldest first, also over a restart; ``since`` is ISO 8601."""
         params = {"project": project} | ({"since": since} if since else {})
-        found: list[Json] = self._ask(lambda: self._control.json("GET", "/receipts", params=params))
+        found: list[Json] = self._after_restart(lambda: self._control.json("GET", "/receipts", params=params))
         return found
 
     def receipt_file(self, receipt_id: str) -> bytes:
@@ -134,15 +138,19 @@ class ServicesClient:
         return self._note_start(self._after_restart(lambda: self._control.json("GET", "/health", timeout_s=5)))
 
     def _after_restart(self, call: Callable[[], Any]) -> Any:
-        """Ask again while nobody answers, as long as a restart may take."""
-        polling = Polling(timeout_s=_RESTART_S, pause_s=_AGAIN_S)
+        """Ask again while nobody answers, as long as the cluster is starting the services."""
+        end = time.monotonic() + _RESTART_S
+        polling = Polling(timeout_s=_REACH_S, pause_s=_AGAIN_S)
         while True:
             try:
                 return call()
             except RefusedError as refused:
                 raise _convert_refusal(refused) from None
             except EnvironmentError_:
-                if not polling.again():
+                left = end - time.monotonic()
+                if left > 0 and self._restart(left):
+                    polling = Polling(timeout_s=_REACH_S, pause_s=_AGAIN_S)
+                elif not polling.again():
                     raise
 
     def notifications(self, project: str) -> list[Json]:

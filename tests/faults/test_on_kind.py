@@ -165,6 +165,33 @@ def test_a_run_survives_a_restart_of_the_api_server(kaapana: Any, patient_extens
     assert "waited" in run.task("faulty").log
 
 
+def _kill_services(api: KubeApi, node: Node) -> None:
+    """Kill the container of the services as soon as it runs, and return when the node has noticed."""
+    name, namespace, _ = names.HARNESS_SERVICES
+    killed = ""
+    for _, pod in api.watch("Pod", namespace, labels={"app.kubernetes.io/name": name}, timeout_s=_RUNNING_S):
+        (status,) = pod["status"]["containerStatuses"]
+        container = status.get("containerID", "").removeprefix("containerd://")
+        if not killed and "running" in status["state"]:
+            node.run("ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container)
+            killed = container
+        elif killed and ("running" not in status["state"] or container != killed):
+            return
+    pytest.fail("the container of the services is not started again" if killed else "it never ran")
+
+
+def test_a_run_waits_for_services_that_were_killed_so_often_that_kubernetes_lets_them_wait(
+    kaapana: Any, patient_extension: Path, node: Node
+) -> None:
+    installed = kaapana.install(patient_extension)
+    # from the third time on Kubernetes waits for 20 s before it starts a container again
+    for _ in range(3):
+        _kill_services(kaapana.environment.cluster.api, node)
+    run = installed.run(form={"mode": "succeed", "ticket": "a"})
+    assert run.succeeded, run.cause
+    assert "services-restarted" in [finding.rule for finding in run.findings]
+
+
 def test_a_node_that_stops_in_the_middle_of_a_run_is_the_cause_and_nothing_is_left(
     patient_extension: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from harness.errors import EnvironmentError_, RunError, UsageError
+from harness.platform import services_client
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.projects import Project, check_name
 from harness.platform.services_client import ServicesClient
@@ -67,9 +68,28 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+class Restarts:
+    """What the cluster says when it is asked whether the services were not ready, and how often it was."""
+
+    def __init__(self) -> None:
+        self.answers: list[bool] = []
+        self.asked = 0
+
+    def __call__(self, seconds: float) -> bool:
+        self.asked += 1
+        return self.answers.pop(0) if self.answers else False
+
+
 @pytest.fixture
-def services(server: Server) -> Iterator[ServicesClient]:
-    client = ServicesClient(lambda port: server.address, token="control-token", client_secret="client-secret")
+def restarts() -> Restarts:
+    return Restarts()
+
+
+@pytest.fixture
+def services(server: Server, restarts: Restarts) -> Iterator[ServicesClient]:
+    client = ServicesClient(
+        lambda port: server.address, token="control-token", client_secret="client-secret", restart=restarts
+    )
     yield client
     client.close()
 
@@ -107,6 +127,26 @@ def test_settling_goes_on_when_the_services_are_there_again(server: Server, serv
     server.dropped = 3
     assert services.settle(1) is False
     assert server.dropped == 0
+
+
+def test_services_that_the_cluster_was_starting_are_asked_again_however_long_it_took(
+    server: Server, services: ServicesClient, restarts: Restarts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers["GET /receipts"] = (200, [])
+    monkeypatch.setattr(services_client, "_REACH_S", 0.0)
+    server.dropped, restarts.answers = 3, [True, True, True]
+    assert services.receipts("abc") == []
+    assert restarts.asked == 3
+
+
+def test_services_that_do_not_answer_and_are_not_being_started_are_given_up(
+    server: Server, services: ServicesClient, restarts: Restarts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services_client, "_REACH_S", 0.0)
+    server.dropped = 3
+    with pytest.raises(EnvironmentError_, match=r"the harness's services at \S+ does not answer"):
+        services.settle(1)
+    assert (server.dropped, restarts.asked) == (2, 1)
 
 
 def test_services_that_are_not_settled_are_not_asked_again(server: Server, services: ServicesClient) -> None:
