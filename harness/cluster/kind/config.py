@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Ports for Services of type NodePort. The API server hands out these only, and each is published on 127.0.0.1 under
@@ -17,6 +17,7 @@ VOLUMES = "/var/local-path-provisioner"
 """Where the provisioner of kind has the volumes that it makes, and removes them from."""
 # as on the docker cluster: a fork bomb must not take the machine
 _PIDS = 4096
+_API_SERVER = {"service-node-port-range": f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"}
 # the default lets what starts all controllers wait for seconds, and pods of runs at once after it
 _CONTROLLERS = {"kube-api-qps": "200", "kube-api-burst": "400", "leader-elect": "false"}
 # the price: a cluster that is kept may not come back after the machine has lost its power
@@ -42,14 +43,12 @@ def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: st
         {"containerPort": port, "hostPort": 0, "listenAddress": "127.0.0.1", "protocol": "TCP"}
         for port in NODE_PORTS
     ]
-    patches = [
-        {
-            "kind": "ClusterConfiguration",
-            "apiServer": {"extraArgs": {"service-node-port-range": f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"}},
-            "controllerManager": {"extraArgs": _CONTROLLERS},
-            "etcd": {"local": {"extraArgs": _ETCD}},
-        },
-        {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS},
+    patches: list[dict[str, Any]] = [
+        # kind writes v1beta4 for Kubernetes 1.36 and newer; it takes the patch of the version that it writes
+        _cluster_patch("v1beta3", lambda arguments: arguments),
+        _cluster_patch("v1beta4", lambda arguments: [{"name": name, "value": arguments[name]} for name in arguments]),
+        # from 1.35 on a kubelet refuses a machine with cgroup v1 that is not allowed by this
+        {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS, "failCgroupV1": False},
     ]
     if nodes > 1:
         # kind opens the control plane to pods only where it is the only node
@@ -72,6 +71,17 @@ def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: st
         "containerdConfigPatches": [_CONTAINERD],
         "kubeadmConfigPatches": [json.dumps(patch) for patch in patches],
         "nodes": entries,
+    }
+
+
+def _cluster_patch(version: str, written: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
+    """Return what is changed of kubeadm's configuration, with the arguments of programs as that version has them."""
+    return {
+        "apiVersion": f"kubeadm.k8s.io/{version}",
+        "kind": "ClusterConfiguration",
+        "apiServer": {"extraArgs": written(_API_SERVER)},
+        "controllerManager": {"extraArgs": written(_CONTROLLERS)},
+        "etcd": {"local": {"extraArgs": written(_ETCD)}},
     }
 
 

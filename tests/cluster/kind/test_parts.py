@@ -49,10 +49,46 @@ def test_a_stored_reference_is_told_as_it_was_written(reference: str) -> None:
     assert familiar(canonical(reference)) == reference
 
 
+def _patched(document: dict[str, Any], kind: str, api_version: str) -> dict[str, Any]:
+    """Return the one patch that kind applies to a document of kubeadm's configuration of that version."""
+    patches = [yaml.safe_load(patch) for patch in document["kubeadmConfigPatches"]]
+    (found,) = (
+        patch for patch in patches if patch["kind"] == kind and patch.get("apiVersion", api_version) == api_version
+    )
+    return dict(found)
+
+
+# until Kubernetes 1.35, and from 1.36 on
+@pytest.mark.parametrize(("version", "named"), [("v1beta3", dict), ("v1beta4", list)])
+def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them(version: str, named: type) -> None:
+    patch = _patched(config.document("kh-x"), "ClusterConfiguration", f"kubeadm.k8s.io/{version}")
+    written = [patch["apiServer"], patch["controllerManager"], patch["etcd"]["local"]]
+    assert {type(program["extraArgs"]) for program in written} == {named}
+    api, controllers, etcd = (
+        found if isinstance(found, dict) else {entry["name"]: entry["value"] for entry in found}
+        for found in (program["extraArgs"] for program in written)
+    )
+    assert api == {"service-node-port-range": "30000-30023"}
+    assert controllers == {"kube-api-qps": "200", "kube-api-burst": "400", "leader-elect": "false"}
+    assert etcd == {"unsafe-no-fsync": "true"}
+
+
+@pytest.mark.parametrize("version", ["v1beta3", "v1beta4"])
+def test_every_node_of_several_takes_pods_whatever_the_version(version: str) -> None:
+    api_version = f"kubeadm.k8s.io/{version}"
+    patch = _patched(config.document("kh-x", nodes=2), "InitConfiguration", api_version)
+    assert patch["nodeRegistration"]["taints"] == []
+
+
+def test_kubelets_that_refuse_cgroup_v1_by_themselves_are_allowed_it() -> None:
+    patch = _patched(config.document("kh-x"), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1")
+    assert patch["failCgroupV1"] is False
+
+
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
     document = config.document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base")
-    patches = [yaml.safe_load(patch) for patch in document["kubeadmConfigPatches"]]
-    first, last = patches[0]["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
+    cluster = _patched(document, "ClusterConfiguration", "kubeadm.k8s.io/v1beta3")
+    first, last = cluster["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
     chief, worker = document["nodes"]
     published = {entry["containerPort"] for entry in chief["extraPortMappings"]}
     assert published == set(range(int(first), int(last) + 1))

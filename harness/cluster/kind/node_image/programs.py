@@ -60,7 +60,7 @@ KUBERNETES = Program("kubernetes", "v1.34.4", minutes=7)
 COREDNS = Program("coredns", "v1.12.4", minutes=2)
 STORAGE = Program("local-path-provisioner", "v0.0.30")
 NETWORK = Program("network")
-KIND = Program("kind", "v0.30.0", minutes=0.5, for_host=True)
+KIND = Program("kind", "v0.33.0", minutes=0.5, for_host=True)
 OF_THE_NODE = (KIND, NETWORK, STORAGE, COREDNS, KUBERNETES)
 """The quick ones first: what is wrong with the site's settings shows in the first minute."""
 
