@@ -20,10 +20,12 @@ def kind_node() -> None:
     minutes on two processors; a build that was interrupted goes on where it was. Prints the image's tag.
     """
     from harness.cluster.kind import command, node_image
+    from harness.doctor import require_nodes
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
     settings = Settings.load()
+    require_nodes(settings.nodes, say)
     say(f"kind: {command.ensure(settings, say)}")
     click.echo(node_image.ensure(settings, say))

@@ -13,6 +13,7 @@ from harness.doctor import checks, probe, remedies
 from harness.doctor.checks import Check, decide
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Engine, Facts
+from harness.doctor.node_checks import decide_nodes
 from harness.errors import EngineError, EnvironmentError_, HarnessError
 
 _LOCK_TIMEOUT_S = 900.0
@@ -21,6 +22,14 @@ _LOCK_TIMEOUT_S = 900.0
 def examine(look: Callable[[], Facts] = probe.look) -> list[Check]:
     """Return the checks; nothing is changed."""
     return decide(look())
+
+
+def examine_nodes(look: Callable[[], Facts] = probe.look) -> list[Check]:
+    """Return the checks of what ``--cluster kind`` alone needs: none of them is more than a warning."""
+    return [
+        dataclasses.replace(check, status=checks.WARNING) if check.status == checks.MISSING else check
+        for check in decide_nodes(look())
+    ]
 
 
 def fix(
@@ -106,6 +115,24 @@ def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.l
             say(f"{check.name}: {check.detail}; {check.command}")
 
 
+def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], Facts] | None = None) -> None:
+    """Check what nodes of kind need of this machine, before their image is made.
+
+    Args:
+        nodes: how many there are to be.
+        say: gets a line for each warning.
+        look: takes the facts.
+
+    Raises:
+        EnvironmentError_: they cannot run here; the fix is the command to run on this machine.
+    """
+    for check in decide_nodes((look or probe.look)(), nodes):
+        if check.status == checks.MISSING:
+            raise EnvironmentError_(f"no kind cluster can be made: {check.name}: {check.detail}", fix=check.command)
+        if check.status == checks.WARNING:
+            say(f"{check.name}: {check.detail}; {check.command}")
+
+
 def _of_engine(found: Sequence[Check]) -> Check:
     return next(check for check in found if check.name == checks.ENGINE)
 
@@ -123,10 +150,11 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         result = fix(say) if options.fix else examine()
+        nodes = examine_nodes()
     except HarnessError as error:
         print(f"doctor: {error}", file=sys.stderr)
         return error.exit_status
-    for check in result:
+    for check in [*result, *nodes]:
         print(check, flush=True)
     missing = any(check.status == checks.MISSING for check in result)
     return EnvironmentError_.exit_status if missing else 0

@@ -135,6 +135,7 @@ def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | No
         status = {str(entry[0]): str(entry[1]) for entry in info.get("DriverStatus") or ()}
         return Inside(
             driver=str(info["Driver"]),
+            backing=status.get("Backing Filesystem", ""),
             containerd=status.get("driver-type", "").startswith("io.containerd"),
             root=str(info.get("DockerRootDir") or ""),
             memory=int(info.get("MemTotal") or 0),

@@ -14,6 +14,7 @@ class Inside:
 
     Attributes:
         driver: of its images: ``overlay2``, ``overlayfs``, ``vfs``.
+        backing: the file system that its data is on, in its own words: ``extfs``, ``xfs``; empty where it does not say.
         containerd: containerd keeps its images; their ids are those of manifests then.
         root: its data folder, as its own machine names it.
         memory: bytes of memory of its machine.
@@ -22,6 +23,7 @@ class Inside:
     """
 
     driver: str = ""
+    backing: str = ""
     containerd: bool = False
     root: str = ""
     memory: int = 0
@@ -110,6 +112,9 @@ class Facts:
         memory: bytes of memory that can be had; ``None`` where unknown.
         builder: what images are built with.
         resource_capability: CAP_SYS_RESOURCE is in the bounding set (matters for privileged containers only).
+        data_file_system: the type of the file system that the engine's data is on; empty where unknown.
+        inotify_instances: how many a user may have (matters for nodes of kind only); ``None`` where unknown.
+        inotify_watches: likewise.
     """
 
     python: tuple[int, int, int]
@@ -126,3 +131,6 @@ class Facts:
     memory: int | None = None
     builder: Builder = dataclasses.field(default_factory=Builder)
     resource_capability: bool = True
+    data_file_system: str = ""
+    inotify_instances: int | None = None
+    inotify_watches: int | None = None

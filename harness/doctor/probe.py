@@ -22,6 +22,7 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
     """Look at the machine once; takes a few milliseconds and changes nothing."""
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ, inside=True)
+    root = (engine.inside and engine.inside.root) or "/var/lib/docker"
     memory = [amount for amount in (_memory(Path("/proc/meminfo")), engine.inside and engine.inside.memory) if amount]
     return Facts(
         python=sys.version_info[:3],
@@ -34,11 +35,14 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
         rootless=rootless_socket(environ),
         group_member=_in_docker_group(_user()),
         bootstrapper=program("mmdebstrap", environ),
-        disk_free=_disk_free((engine.inside and engine.inside.root) or "/var/lib/docker"),
+        disk_free=_disk_free(root),
         # an engine in a virtual machine has less than this one
         memory=min(memory, default=None),
         builder=builder_of(engine.socket if engine.state == "up" else "", environ),
         resource_capability=_has_capability(Path("/proc/self/status"), _CAP_SYS_RESOURCE),
+        data_file_system=(engine.inside and engine.inside.backing) or _file_system(root, Path("/proc/self/mounts")),
+        inotify_instances=_number(Path("/proc/sys/fs/inotify/max_user_instances")),
+        inotify_watches=_number(Path("/proc/sys/fs/inotify/max_user_watches")),
     )
 
 
@@ -104,6 +108,25 @@ def _memory(meminfo: Path) -> int | None:
     except (OSError, ValueError, IndexError):
         pass
     return None
+
+
+def _file_system(folder: str, mounts: Path) -> str:
+    """Return the type of the file system that a folder is on; empty where that cannot be told."""
+    try:
+        lines = mounts.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    # a later line may cover an earlier one
+    found = {fields[1]: fields[2] for fields in map(str.split, lines) if len(fields) > 2}
+    places = [place for place in found if Path(folder).is_relative_to(place)]
+    return found[max(places, key=len)] if places else ""
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _has_capability(status: Path, bit: int) -> bool:

@@ -19,6 +19,7 @@ from harness.cluster.kind.owner import Keeper
 from harness.cluster.kubernetes import services, startup
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
+from harness.doctor import require_nodes
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
@@ -88,8 +89,9 @@ class KindCluster:
         Raises:
             EngineError: no engine, or it may not be used.
             ImageError: the image of the nodes cannot be obtained.
-            EnvironmentError_: kind could not make it; nothing is left of it.
+            EnvironmentError_: this machine cannot have nodes, or kind could not make them; nothing is left of it.
         """
+        require_nodes(settings.nodes, on_progress)
         client = connect()
         keeper: Keeper | None = None
 
