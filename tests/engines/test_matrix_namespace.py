@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.common.locking import locked
-from tests.engines.matrix import keeper, machine, namespace, traces
+from tests.engines.matrix import keeper, machine, namespace, rootfs, rows, traces
 from tests.engines.matrix.enter import Order
 from tests.engines.matrix.machine import PROGRAMS
 from tests.engines.matrix.traces import Traces
@@ -148,3 +148,20 @@ def test_a_program_in_another_root_sees_no_mount_of_the_machine(inside: namespac
     assert str(tmp_path) not in done.stdout
     # for the machine nothing is mounted there
     assert str(root) not in Path("/proc/self/mountinfo").read_text("utf-8")
+
+
+def test_what_is_mounted_to_make_a_root_file_system_is_not_mounted_for_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = rows.read_rows()[0]
+    root = rootfs.root_of(tmp_path, row)
+    program = tmp_path / "bin" / "mmdebstrap"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\nmkdir -p {root}/inner && mount -t tmpfs none {root}/inner && touch {root}/inner/file\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    rootfs.make_root(root, row, "", tmp_path / "log")
+    assert (tmp_path / "log").read_text() == ""
+    assert list((root / "inner").iterdir()) == []

@@ -56,6 +56,8 @@ def main(order: Order) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
         _mount(outside, str(place), "", _MS_BIND | _MS_REC)
+    # podman keeps its locks there
+    _mount("tmpfs", str(root / "dev/shm"), "tmpfs", 0)
     os.chdir(root)
     _check(_LIBC.syscall(_SYS_PIVOT_ROOT[os.uname().machine], b".", b"."), "pivot_root")
     # the old root lies on the new one; what is below goes with it

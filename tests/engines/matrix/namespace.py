@@ -14,13 +14,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from harness.errors import EnvironmentError_
 from tests.engines.matrix import machine
 from tests.engines.matrix.traces import Traces, started
 
 _LINKS = ipaddress.ip_network("10.213.0.0/16")
+# with the runner ends unshare, with unshare the first process, with that all others and their mounts
+TIED: Final = (
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child=KILL"),
+    *("--mount", "--pid", "--mount-proc"),
+)
 _REPOSITORY = Path(__file__).parents[3]
 
 
@@ -104,11 +109,8 @@ def opened(link: ipaddress.IPv4Network, traces: Traces, record: Path) -> Iterato
         traces: what of it will be on the machine; gets the first process.
         record: the file that the traces are in.
     """
-    # with the runner ends unshare, with unshare the first process, with that all others
-    tied = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child=KILL"]
-    kinds = ["--mount", "--net", "--pid", "--mount-proc"]
     process = subprocess.Popen(
-        [*tied, *kinds, sys.executable, "-m", "tests.engines.matrix.init"],
+        [*TIED, "--net", sys.executable, "-m", "tests.engines.matrix.init"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         cwd=_REPOSITORY,

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness.errors import EnvironmentError_
+from tests.engines.matrix.namespace import TIED
 from tests.engines.matrix.rows import Row
 
 _TIMEOUT_S = 1200.0
@@ -29,6 +30,7 @@ def make_root(root: Path, row: Row, mirror: str, log: Path) -> None:
         return
     root.parent.mkdir(parents=True, exist_ok=True)
     command = [
+        *TIED,  # it mounts something in the new root
         "mmdebstrap",
         # a mirror that stands still is good enough for a trial
         '--aptopt=Acquire::Check-Valid-Until "false"',
