@@ -17,19 +17,47 @@ _AIRFLOW_PREFIX = re.compile(r"^\[\d{4}-\d\d-\d\d[T ][\d:.,+Z-]+\]\s+\{[^}]*\}\s
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+# what Python writes between two exceptions, the cause first
+_CHAINED = {
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+}
+_TRACEBACK = "Traceback (most recent call last):"
+
+
 def clean(line: str) -> str:
     """Return a log line without colours and without Airflow's prefix, leading blanks kept."""
     return _AIRFLOW_PREFIX.sub("", _ANSI.sub("", line).rstrip("\r\n")).rstrip()
 
 
 def meaningful(lines: Sequence[str]) -> str:
-    """Return the line that names the error: the last exception, or the last complaint, or the last line with text."""
+    """Return the line that names the error: the last exception, or the last complaint, or the last line with text.
+
+    An exception that came of another one, which a program wrapped or could not handle, stands behind that.
+    """
     cleaned = [clean(line) for line in lines]
-    for matches in (_EXCEPTION.match, _COMPLAINT.search):
-        for line in reversed(cleaned):
-            if matches(line) and not line.startswith((" ", "\t")):
-                return line.strip()
+    last = _last_exception(cleaned, len(cleaned))
+    if last >= 0:
+        first = last
+        while (cause := _cause(cleaned, first)) >= 0:
+            first = cause
+        return cleaned[last] if first == last else f"{cleaned[first]}; then {cleaned[last]}"
+    for line in reversed(cleaned):
+        if _COMPLAINT.search(line) and not line.startswith((" ", "\t")):
+            return line.strip()
     return next((line.strip() for line in reversed(cleaned) if line.strip()), "")
+
+
+def _last_exception(lines: Sequence[str], end: int) -> int:
+    """Return the index of the last exception before ``end``, -1 without one."""
+    return next((index for index in range(end - 1, -1, -1) if _EXCEPTION.match(lines[index])), -1)
+
+
+def _cause(lines: Sequence[str], exception: int) -> int:
+    """Return the index of the exception that another one came of, as Python says; -1 without one."""
+    begin = next((index for index in range(exception, -1, -1) if lines[index] == _TRACEBACK), 0)
+    before = next((index for index in range(begin - 1, -1, -1) if lines[index]), -1)
+    return _last_exception(lines, before) if before >= 0 and lines[before] in _CHAINED else -1
 
 
 def tail(lines: Sequence[str], count: int = 15) -> str:

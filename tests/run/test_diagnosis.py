@@ -248,6 +248,52 @@ def test_known_errors_come_with_the_next_step(operator: str, line: str, hint: st
     assert hint in cause.fix
 
 
+CHAIN = """\
+{prefix}Traceback (most recent call last):
+  File "/app/notify.py", line 3, in send
+    raise RefusedError("project_id must be a UUID, got 'my-project'")
+notify.RefusedError: project_id must be a UUID, got 'my-project'
+
+{link}
+
+Traceback (most recent call last):
+  File "/app/main.py", line 9, in each
+    raise ElementError("element 1.2 failed") from error
+ElementError: element 1.2 failed
+of 3 elements
+
+{link}
+
+Traceback (most recent call last):
+  File "/app/main.py", line 12, in <module>
+    raise RuntimeError("1 of 1 elements failed")
+RuntimeError: 1 of 1 elements failed
+"""
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "The above exception was the direct cause of the following exception:",
+        "During handling of the above exception, another exception occurred:",
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "[2024-11-24T20:10:01.123+0000] {operator.py:99} ERROR - "])
+def test_the_first_exception_of_a_chain_comes_before_the_one_that_wraps_it(link: str, prefix: str) -> None:
+    lines = CHAIN.format(link=link, prefix=prefix).splitlines()
+    cause = diagnose(failed(outcome=outcome("Error", exit_code=1, log_tail=lines)), "failed")
+    assert cause is not None
+    refused = "notify.RefusedError: project_id must be a UUID, got 'my-project'"
+    assert cause.summary == f"exit code 1: {refused}; then RuntimeError: 1 of 1 elements failed"
+
+
+def test_an_exception_that_was_handled_before_is_not_the_cause_of_a_later_one() -> None:
+    lines = [*TRACE[:-1], "KeyError: 'handled'", "trying again", *TRACE]
+    cause = diagnose(failed(outcome=outcome("Error", exit_code=1, log_tail=lines)), "failed")
+    assert cause is not None
+    assert cause.summary == "exit code 1: ValueError: the image has no foreground"
+
+
 def test_a_dag_file_that_does_not_import_is_named_with_the_exception() -> None:
     trace = (
         "Traceback (most recent call last):\n  File \"dag_x.py\", line 3\nModuleNotFoundError: No module named 'torch'"

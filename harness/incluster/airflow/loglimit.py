@@ -6,7 +6,8 @@ import collections
 from collections.abc import Callable, Iterable
 from typing import Final
 
-TAIL_LINES: Final = 50
+# the chain of exceptions of a request that reaches nobody has 90
+TAIL_LINES: Final = 150
 MOST_BYTES: Final = 8 * 2**20
 
 

@@ -19,7 +19,7 @@ ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last 50 lines.
+    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last lines.
 
     ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
     that a form value took over. ``branch``: the code of a branch has seen the data of the run. ``has_input``: the

@@ -24,7 +24,7 @@ def test_of_a_long_log_the_middle_is_left_out_and_the_end_is_there_once() -> Non
     log.end()
     assert said[0] == "line 0"
     assert said[-1] == "line 9999"
-    assert len(said) < 100
+    assert len(said) < TAIL_LINES + 50
     (gap,) = [line for line in said if "left out" in line]
     assert len(said) - said.index(gap) == TAIL_LINES + 1
     assert log.tail == said[-TAIL_LINES:]
