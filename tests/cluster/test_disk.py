@@ -78,6 +78,14 @@ def test_temporary_files_and_caches_are_nothing_to_miss(path: str) -> None:
     assert outside.of_interest([path]) == []
 
 
+def test_where_volumes_were_mounted_and_what_caches_are_in_is_nothing_to_miss() -> None:
+    made = ["/kaapana", "/kaapana/mounted", "/kaapana/mounted/data", "/models", "/opt/venv/contourpy", "/root"]
+    caches = ["/opt/venv/contourpy/__pycache__", "/opt/venv/contourpy/__pycache__/a.pyc", "/root/.nv"]
+    assert outside.of_interest([*made, *caches, "/models-of-mine"], ["/kaapana/mounted/data", "/models"]) == [
+        "/models-of-mine"
+    ]
+
+
 def test_files_are_named_without_the_folders_above_them() -> None:
     assert outside.of_interest(["/output", "/output/mask.nrrd", "/data", "/kaapana/app/x.csv", "/tmp"]) == [
         "/data",

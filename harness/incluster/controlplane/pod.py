@@ -246,13 +246,14 @@ class PodWorker:
         written = int((record or {}).get("SizeRw") or 0)
         if written >= outside.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
             self._written += written
-            self._node.spawn(self._look_outside(box.id), f"files of {self.key.name}")
+            mounted = [str(mount["Destination"]) for mount in (record or {}).get("Mounts") or ()]
+            self._node.spawn(self._look_outside(box.id, mounted), f"files of {self.key.name}")
         return code
 
-    async def _look_outside(self, container: str) -> None:
+    async def _look_outside(self, container: str, mounted: list[str]) -> None:
         """Name what a container has written outside of its volumes, after its end: the engine takes its time."""
         with contextlib.suppress(EngineCallError):  # it is gone: then nobody wants to know
-            found = outside.of_interest(await self._node.engine.changes(container))
+            found = outside.of_interest(await self._node.engine.changes(container), mounted)
 
             def change(pod: Manifest) -> None:
                 pod["metadata"].setdefault("annotations", {})[FILES_ANNOTATION] = json.dumps(found)
