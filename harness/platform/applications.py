@@ -20,7 +20,7 @@ from harness.findings import Finding
 from harness.platform import parameters, planning, upload
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered
-from harness.platform.planning import PlatformNames
+from harness.platform.platform_names import PlatformNames
 from harness.wire import keywords
 
 _SUFFIX_LENGTH = 20

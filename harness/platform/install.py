@@ -39,7 +39,8 @@ from harness.platform.applications import ApplicationPlan
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable, Installed
-from harness.platform.planning import Plan, PlatformNames
+from harness.platform.planning import Plan
+from harness.platform.platform_names import PlatformNames
 from harness.settings import check_delivery
 from harness.wire import edk
 

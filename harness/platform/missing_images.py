@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import ImageSource
 from harness.common.references import is_digest, last_part, split_reference
 from harness.errors import ExtensionError
+from harness.platform.platform_names import PlatformNames
 from harness.wire import edk
-
-if TYPE_CHECKING:
-    from harness.platform.planning import PlatformNames
 
 
 @dataclasses.dataclass(frozen=True)

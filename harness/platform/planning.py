@@ -26,37 +26,8 @@ from harness.platform.edk import KitSource
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered, describe, images_of
 from harness.platform.missing_images import Need
+from harness.platform.platform_names import PlatformNames
 from harness.profiles import Profile
-from harness.wire import edk, names
-
-
-@dataclasses.dataclass(frozen=True)
-class PlatformNames:
-    """What a platform is called in the references of images.
-
-    Attributes:
-        registry: ``DEFAULT_REGISTRY``.
-        version: ``KAAPANA_BUILD_VERSION``.
-        profile: the release.
-        platform_globals: ``global`` of the platform's own release (build 10.3).
-        has_edk: the development kit's registry is there as well.
-    """
-
-    registry: str
-    version: str
-    profile: Profile
-    platform_globals: Mapping[str, Any]
-    has_edk: bool = False
-
-    def serves(self, reference: str) -> bool:
-        """Return whether it is in a registry of the platform by its name."""
-        return reference.startswith(f"{self.registry}/") or (self.has_edk and edk.holds(reference))
-
-    def provides(self, reference: str) -> bool:
-        """Return whether it is one of the platform's own images."""
-        registry, _, rest = reference.rpartition("/")
-        name, _, tag = rest.partition(":")
-        return registry == self.registry and tag == self.version and name in names.PLATFORM_IMAGES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from harness.common.progress import OnProgress, quiet
 from harness.errors import UsageError
 from harness.extension import params as extension_params
 from harness.platform import applications, helm, planning, platform_globals
-from harness.platform.planning import PlatformNames
+from harness.platform.platform_names import PlatformNames
 from harness.settings import Settings
 from harness.wire import edk
 

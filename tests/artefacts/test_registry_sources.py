@@ -17,7 +17,7 @@ from harness.cluster import Cluster
 from harness.errors import EnvironmentError_, UsageError
 from harness.images import engine
 from harness.platform.missing_images import Need, error
-from harness.platform.planning import PlatformNames
+from harness.platform.platform_names import PlatformNames
 from harness.platform.registry import PlatformRegistry
 from harness.profiles import load
 from tests.artefacts.made_packages import write

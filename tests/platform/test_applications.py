@@ -20,7 +20,7 @@ from harness.platform.applications import ApplicationPlan
 from harness.platform.environment import Environment
 from harness.platform.helm import Helm
 from harness.platform.install import Deployment, deploy_built
-from harness.platform.planning import PlatformNames
+from harness.platform.platform_names import PlatformNames
 from harness.platform.projects import Project
 from tests.platform.charts_for_tests import SETTINGS, write_application
 from tests.platform.fake_api import FakeApi

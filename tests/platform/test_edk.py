@@ -17,7 +17,8 @@ from harness.errors import ExtensionError
 from harness.extension import edk as kit_rules
 from harness.platform import dags, edk, packaging, planning, platform_globals, preflight, upload
 from harness.platform.helm import Helm
-from harness.platform.planning import Plan, PlatformNames
+from harness.platform.planning import Plan
+from harness.platform.platform_names import PlatformNames
 from harness.platform.registry import PlatformRegistry
 from harness.settings import Settings
 from tests.extension.edk_trees import CHART, CONTAINER, DOCKERFILE, OPERATOR, write

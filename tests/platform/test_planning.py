@@ -20,7 +20,8 @@ from harness.extension import Contents, InstalledFile
 from harness.images import manifests
 from harness.platform import planning, platform_globals, preflight
 from harness.platform.helm import Helm
-from harness.platform.planning import Plan, PlatformNames
+from harness.platform.planning import Plan
+from harness.platform.platform_names import PlatformNames
 from harness.settings import Settings
 from tests.artefacts.made_packages import JOB, VALUES, write
 from tests.extension.trees_for_tests import FILES
