@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import cli
+from harness.cli import verbs
 from harness.cluster import ledger, ledger_file
 from harness.cluster.docker import engine, leftovers
 from harness.cluster.kind import leftovers as kind_leftovers
@@ -308,7 +308,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def _verbs_go_on() -> None:
     """``status``, ``down`` and ``prune`` end well."""
     for verb in ("status", "down", "prune"):
-        result = CliRunner().invoke(cli.cli, [verb])
+        result = CliRunner().invoke(verbs.cli, [verb])
         assert result.exit_code == 0, result.output
 
 

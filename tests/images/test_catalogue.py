@@ -115,7 +115,7 @@ def test_independent_images_are_made_in_parallel_and_parents_first(
 
     monkeypatch.setattr(resolve, "_make", make)
     made: dict[str, Made] = {}
-    resolve._make_all(resolve._closure(["airflow", "minio"]), made, isolated_settings, SITE, print)
+    resolve._make_all(resolve._closure(["airflow", "minio"]), made, isolated_settings, SITE, print, {})
     assert started[:3] == ["debian", "rootfs", "python"]
     assert set(made) == {"debian", "rootfs", "python", "python-data", "minio", "airflow"}
 
@@ -134,7 +134,7 @@ def test_the_failure_of_one_image_is_told_at_once(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(resolve, "_make", make)
     with pytest.raises(ImageError, match="no packages today"):
-        resolve._make_all(resolve._closure(["airflow", "minio"]), {}, isolated_settings, SITE, print)
+        resolve._make_all(resolve._closure(["airflow", "minio"]), {}, isolated_settings, SITE, print, {})
     never.set()
 
 
