@@ -28,6 +28,9 @@ from harness.incluster.services.web import HostDispatch, application
 log = logging.getLogger("harness.incluster.services")
 
 _SHUTDOWN_S = 3
+# longer than clients keep a connection for their next request (httpx 5 s, aiohttp 15 s): the side that sends has to be
+# the one that ends it, or a request gets lost; shorter than Limits.header_s, which cuts
+KEEP_ALIVE_S = 18
 _OPEN_FILES = 16_384
 
 
@@ -123,6 +126,7 @@ class _Server(uvicorn.Server):
                 ws="none",
                 server_header=False,
                 timeout_graceful_shutdown=_SHUTDOWN_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 ssl_certfile=tls[0] if tls else None,
                 ssl_keyfile=tls[1] if tls else None,
             )

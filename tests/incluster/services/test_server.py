@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import socket
@@ -11,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.incluster.services.config import Config, ConfigError, Ports
+from harness.incluster.services.config import Config, ConfigError, Limits, Ports
+from harness.incluster.services.server import KEEP_ALIVE_S
 from tests.incluster.services.running_services import RunningServices
 
 ENVIRON = {
@@ -21,6 +23,11 @@ ENVIRON = {
     "MINIO_ROOT_USER": "u",
     "MINIO_ROOT_PASSWORD": "p",
 }
+
+
+def test_clients_end_idle_connections_before_the_services_do() -> None:
+    expiry = inspect.signature(httpx.Limits).parameters["keepalive_expiry"].default
+    assert expiry < KEEP_ALIVE_S < Limits().header_s
 
 
 def test_an_unknown_host_is_told_the_known_ones(platform: RunningServices) -> None:
