@@ -88,7 +88,7 @@ def test_an_engine_whose_data_is_where_nodes_may_not_start_is_named(driver: str,
 
 
 def test_the_doctor_warns_of_what_kind_alone_needs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [check.status for check in examine_nodes(lambda: _on("zfs", "zfs"))] == [checks.OK, checks.WARNING]
+    assert [check.status for check in examine_nodes(_on("zfs", "zfs"))] == [checks.OK, checks.WARNING]
 
 
 @pytest.fixture

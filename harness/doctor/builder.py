@@ -20,7 +20,7 @@ from harness.doctor.address import configuration_folder
 from harness.doctor.buildkit_probe import offers_buildkit
 
 OLDEST_BUILDX: Final = (0, 13)
-"""The first one whose progress is told as JSON."""
+"""The first version that reports its progress as JSON."""
 INSTALL_BUILDX: Final = (
     "install docker buildx (Debian 13, Ubuntu 22.04 or newer: apt-get install docker-buildx; Docker's own packages: "
     "docker-buildx-plugin)"
@@ -51,6 +51,10 @@ class Builder:
     reason: str = ""
     remedy: str = ""
 
+    def without_buildkit(self, reason: str, remedy: str) -> Builder:
+        """Return the legacy builder in the place of this one."""
+        return dataclasses.replace(self, plugin="", reason=reason, remedy=remedy)
+
     @property
     def buildkit(self) -> bool:
         """Whether BuildKit is used."""
@@ -75,7 +79,7 @@ def find_builder(environ: Mapping[str, str]) -> Builder:
         except OSError:
             continue
         if os.access(path, os.X_OK):
-            return _judged(str(path), changed)
+            return _examine(str(path), changed)
     return Builder(reason="docker buildx is not installed", remedy=INSTALL_BUILDX)
 
 
@@ -83,11 +87,8 @@ def builder_of(socket: str, environ: Mapping[str, str]) -> Builder:
     """Return what images are built with on the engine at a socket. Never raises."""
     builder = find_builder(environ)
     if builder.buildkit and socket and not offers_buildkit(socket):
-        return dataclasses.replace(
-            builder,
-            plugin="",
-            reason="the engine has no BuildKit",
-            remedy="use Docker Engine 20.10 or newer, whose BuildKit is switched on",
+        return builder.without_buildkit(
+            "the engine has no BuildKit", "use Docker Engine 20.10 or newer, whose BuildKit is switched on"
         )
     return builder
 
@@ -107,7 +108,7 @@ def _folders(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 @functools.lru_cache
-def _judged(path: str, changed: int) -> Builder:
+def _examine(path: str, changed: int) -> Builder:
     """Return the builder by a plugin; ``changed`` is when its file was, so that an update is noticed."""
     try:
         done = subprocess.run(

@@ -24,11 +24,11 @@ def examine(look: Callable[[], Facts] = probe.look) -> list[Check]:
     return decide(look())
 
 
-def examine_nodes(look: Callable[[], Facts] = probe.look) -> list[Check]:
+def examine_nodes(facts: Facts) -> list[Check]:
     """Return the checks of what ``--cluster kind`` alone needs: none of them is more than a warning."""
     return [
         dataclasses.replace(check, status=checks.WARNING) if check.status == checks.MISSING else check
-        for check in decide_nodes(look())
+        for check in decide_nodes(facts)
     ]
 
 
@@ -108,11 +108,7 @@ def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.l
         raise EngineError(f"container engine: {engine.detail}", fix=engine.command)
     say(f"container engine: {engine.detail}")
     say(f"image builder: {facts.builder}")
-    for check in found:
-        if check.status == checks.MISSING:
-            raise EnvironmentError_(f"no image can be made: {check.name}: {check.detail}", fix=check.command)
-        if check.status == checks.WARNING:
-            say(f"{check.name}: {check.detail}; {check.command}")
+    _require(found, "no image can be made", say)
 
 
 def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], Facts] | None = None) -> None:
@@ -126,9 +122,14 @@ def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], 
     Raises:
         EnvironmentError_: they cannot run here; the fix is the command to run on this machine.
     """
-    for check in decide_nodes((look or probe.look)(), nodes):
+    _require(decide_nodes((look or probe.look)(), nodes), "no kind cluster can be made", say)
+
+
+def _require(found: Sequence[Check], consequence: str, say: Callable[[str], None]) -> None:
+    """Report warnings, and raise for the first thing that is missing; ``consequence`` begins the error."""
+    for check in found:
         if check.status == checks.MISSING:
-            raise EnvironmentError_(f"no kind cluster can be made: {check.name}: {check.detail}", fix=check.command)
+            raise EnvironmentError_(f"{consequence}: {check.name}: {check.detail}", fix=check.command)
         if check.status == checks.WARNING:
             say(f"{check.name}: {check.detail}; {check.command}")
 
@@ -149,12 +150,13 @@ def main(arguments: Sequence[str]) -> int:
         print(f"doctor: {line}", file=sys.stderr, flush=True)
 
     try:
-        result = fix(say) if options.fix else examine()
-        nodes = examine_nodes()
+        fixed = fix(say) if options.fix else None
+        facts = probe.look()
     except HarnessError as error:
         print(f"doctor: {error}", file=sys.stderr)
         return error.exit_status
-    for check in [*result, *nodes]:
+    result = decide(facts) if fixed is None else fixed
+    for check in [*result, *examine_nodes(facts)]:
         print(check, flush=True)
     missing = any(check.status == checks.MISSING for check in result)
     return EnvironmentError_.exit_status if missing else 0

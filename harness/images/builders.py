@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -30,27 +29,20 @@ def choose_builder(site: SiteSettings, found: Engine) -> Builder:
     if not builder.buildkit:
         return builder
     if site.network_mode and site.network_mode not in _NETWORKS:
-        return dataclasses.replace(
-            builder,
-            plugin="",
-            reason=f"BuildKit has no network {site.network_mode!r} for builds",
-            remedy="unset KAAPANA_HARNESS_BUILD_NETWORK",
+        return builder.without_buildkit(
+            f"BuildKit has no network {site.network_mode!r} for builds", "unset KAAPANA_HARNESS_BUILD_NETWORK"
         )
     if site.secret_proxies and keeps_records(found) and site.docker_proxies:
-        return dataclasses.replace(
-            builder,
-            plugin="",
-            reason="docker buildx would give the proxies in docker's own configuration to BuildKit, which would keep a "
+        return builder.without_buildkit(
+            "docker buildx would give the proxies in docker's own configuration to BuildKit, which would keep a "
             "password in its records of builds",
-            remedy="take `proxies` out of docker's config.json and set HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+            "take `proxies` out of docker's config.json and set HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
         )
     if site.secret_proxies and keeps_records(found) and not takes_secrets(found):
-        return dataclasses.replace(
-            builder,
-            plugin="",
-            reason=f"the BuildKit of Docker {found.version} would keep the password in {site.secret_proxies[0]} in its "
+        return builder.without_buildkit(
+            f"the BuildKit of Docker {found.version} would keep the password in {site.secret_proxies[0]} in its "
             "records of builds",
-            remedy=f"install Docker {features.release_with(_SECRETS)} or newer, or use a proxy without a password",
+            f"install Docker {features.release_with(_SECRETS)} or newer, or use a proxy without a password",
         )
     return builder
 

@@ -12,7 +12,7 @@ from harness.common import documents
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
 from harness.errors import BuildError
-from harness.images import engine
+from harness.images import engine, features
 from harness.images.build import build_image
 from harness.images.builders import check_features
 from harness.images.context import author_context
@@ -72,7 +72,7 @@ def build_extension_image(
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
     asked = _asked(entry.path, buildargs or {})
     # before the bases, which take minutes the first time
-    check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(entry.path))
+    _check_builder(asked, entry.path, settings)
     context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
     bases = base_references(asked.text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
@@ -115,7 +115,13 @@ def require_builder(dockerfile: Path, *, settings: Settings) -> None:
         BuildError: it cannot be read.
         EngineError: it needs BuildKit, or a newer one, and that is not there.
     """
-    check_features(_asked(dockerfile, {}), SiteSettings.detect(ca_bundle=settings.ca_bundle), str(dockerfile))
+    _check_builder(_asked(dockerfile, {}), dockerfile, settings)
+
+
+def _check_builder(asked: Dockerfile, path: Path, settings: Settings) -> None:
+    # every builder knows what most Dockerfiles ask for: then the site's settings need not be read
+    if any(features.needs(asked.instructions)):
+        check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(path))
 
 
 def _asked(dockerfile: Path, buildargs: Mapping[str, str]) -> Dockerfile:
