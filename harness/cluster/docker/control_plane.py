@@ -186,8 +186,17 @@ def refusal(words: str, *, last_seen: str = "") -> EngineError:
     Args:
         words: the engine's, or the last ones of the control plane itself.
     """
-    fix = _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"
-    return EngineError(f"the control plane of the docker cluster did not start: {words}", last_seen=last_seen, fix=fix)
+    cause = f"the control plane of the docker cluster did not start: {words}"
+    return EngineError(cause, last_seen=last_seen, fix=way_out(words))
+
+
+def way_out(words: str) -> str:
+    """Return what helps against an engine's refusal."""
+    return _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"
+
+
+def _ended(log: list[str]) -> EngineError:
+    return refusal(log[-1] if log else "it said nothing", last_seen="\n".join(log))
 
 
 def wait_until_ready(client: docker.DockerClient, container: Container, token: str, log: list[str]) -> int:
@@ -199,7 +208,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
     import docker.errors
 
     polling = Polling(timeout_s=_READY_S, pause_s=_READY_POLL_S)
-    seen, ended = "nothing", False
+    seen = "nothing"
     port = 0
     fix = "see its log above; `kaapana-harness doctor` examines the engine"
     while polling.again():
@@ -211,25 +220,20 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 KubeApi(f"http://127.0.0.1:{port}", token=token).request("GET", "/readyz", timeout_s=2)
                 return port
         except docker.errors.NotFound:
-            ended = True
-            break
+            raise _ended(log) from None
         except Unavailable as error:
             seen = error.message
             try:
                 client.api.inspect_container(str(container.id))
             except docker.errors.NotFound:
-                ended = True
-                break
+                raise _ended(log) from None
         except ApiError as error:
             seen = str(error)
-    else:
-        if port:
-            fix = (
-                f"see its log above; if it runs, port {port} of 127.0.0.1 is not the engine's here: use the harness in "
-                "the network of the engine's machine"
-            )
-    if ended:
-        raise refusal(log[-1] if log else "it said nothing", last_seen="\n".join(log))
+    if port:
+        fix = (
+            f"see its log above; if it runs, port {port} of 127.0.0.1 is not the engine's here: use the harness in the "
+            "network of the engine's machine"
+        )
     raise EnvironmentError_(
         "the control plane of the docker cluster did not start", last_seen="\n".join([seen, *log]), fix=fix
     )

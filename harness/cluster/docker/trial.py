@@ -12,8 +12,7 @@ import socket
 from pathlib import Path
 
 from harness.cluster import ledger
-from harness.cluster.docker import leftovers
-from harness.cluster.docker.control_plane import labels
+from harness.cluster.docker import control_plane, leftovers
 from harness.cluster.docker.engine import connect
 from harness.common.polling import Polling
 from harness.doctor import require_engine
@@ -50,12 +49,12 @@ def try_engine(image: str) -> None:
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", "docker")
     path = str(Path(require_engine().socket).resolve())
     with contextlib.closing(connect()) as client:
-        api, name = client.api, f"kh-{entry.id}"
+        api, name, labels = client.api, f"kh-{entry.id}", control_plane.labels(entry)
         try:
             # like those of pods: the engine's machine has no address on it
             inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-            api.create_network(f"{name}-pods", driver="bridge", internal=True, options=inside, labels=labels(entry))
-            api.create_network(f"{name}-edge", driver="bridge", labels=labels(entry))
+            api.create_network(f"{name}-pods", driver="bridge", internal=True, options=inside, labels=labels)
+            control_plane.create_network(client, entry)
             host = api.create_host_config(
                 mounts=[Mount("/var/run/docker.sock", path, type="bind")],
                 network_mode=f"{name}-edge",
@@ -63,16 +62,15 @@ def try_engine(image: str) -> None:
                 security_opt=["label=disable"],
             )
             command = ["python", "-c", _PROGRAM]
-            api.create_container(
-                image, command, name=name, host_config=host, ports=[_PORT], labels=labels(entry), user="0"
-            )
+            api.create_container(image, command, name=name, host_config=host, ports=[_PORT], labels=labels, user="0")
             api.start(name)
             api.connect_container_to_network(name, f"{name}-pods")
             _reach(int(api.port(name, _PORT)[0]["HostPort"]))
         except docker.errors.APIError as error:
+            words = engine.words(error)
             raise EngineError(
-                f"the engine does not run containers as the platform needs them: {engine.words(error)}",
-                fix="`kaapana-harness doctor` examines the engine",
+                f"the engine does not run containers as the platform needs them: {words}",
+                fix=control_plane.way_out(words),
             ) from None
         finally:
             leftovers.remove(client, entry.id)
