@@ -11,8 +11,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,9 @@ import pytest
 from harness.cluster import ledger
 from harness.cluster.docker import control_plane, leftovers
 from harness.cluster.docker.engine import connect
+from tests.waiting import until
 
 _GONE_S = 30.0
-
-
-def _until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _GONE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @contextlib.contextmanager
@@ -82,7 +75,7 @@ def test_a_control_plane_that_is_stopped_while_it_starts_removes_what_the_engine
         command = [sys.executable, "-m", "harness.incluster.controlplane"]
         with subprocess.Popen(command, env={**os.environ, **environ}) as process:
             try:
-                _until(lambda: len(asked) == 4)
+                until(lambda: len(asked) == 4)
                 process.send_signal(signal.SIGTERM)
                 with pytest.raises(subprocess.TimeoutExpired):
                     process.wait(0.5)
@@ -102,9 +95,9 @@ def test_a_program_that_does_not_hear_the_first_signal_is_stopped_all_the_same(
     with contextlib.closing(connect()) as client:
         command = ["python", "-c", f"{deaf}print('deaf', flush=True)\nwhile True: time.sleep(9)"]
         client.containers.run(services_image, command, name=f"kh-{environment_id}", detach=True, auto_remove=True)
-        _until(lambda: b"deaf" in client.api.logs(f"kh-{environment_id}"))
+        until(lambda: b"deaf" in client.api.logs(f"kh-{environment_id}"))
         control_plane.stop(client, environment_id)
-        _until(lambda: not client.api.containers(filters={"name": f"kh-{environment_id}"}))
+        until(lambda: not client.api.containers(filters={"name": f"kh-{environment_id}"}))
 
 
 def test_what_the_engine_makes_after_the_control_plane_was_ended_is_removed(

@@ -6,7 +6,7 @@ import io
 import secrets
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from harness.platform.credentials import Credentials
 from harness.platform.registry import PlatformRegistry
 from harness.settings import Settings
 from tests.registry_objects import registry_objects
+from tests.waiting import until
 
 _LIMIT_S = 30.0
 _CONFIG, _USERS = "/etc/harness-registry/config", "/etc/harness-registry/users"
@@ -61,13 +62,6 @@ class Container:
             registry=self.address(5000), push_address=self.address(5001), serve_registry=lambda *arguments, **more: None
         )
         return cast(Cluster, fake)
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _LIMIT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def by_kind(objects: list[Manifest], kind: str) -> Manifest:

@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from tests.cluster.context.conftest import Opened
 from tests.cluster.context.foreign import CONTEXT, Foreign
 from tests.cluster.kind.test_keeper import read_until
 from tests.cluster.objects import Objects, fetch_script, fetched, http_server, python
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 _OWNER = f"""
@@ -50,14 +50,6 @@ def clean(foreign: Foreign) -> Iterator[Foreign]:
     assert foreign.left() == []
     # the user's file is only ever read
     assert foreign.kubeconfig.read_bytes() == before
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Authorizers learn of changes a moment later, and tell clean."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def namespace(name: str) -> dict[str, Any]:

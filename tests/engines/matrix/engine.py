@@ -10,11 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from harness.common.polling import Polling
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Engine
 from harness.errors import EnvironmentError_, UsageError
@@ -117,13 +117,13 @@ def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Itera
 
 def _answer(process: subprocess.Popen[bytes], places: Places) -> Engine:
     environ = {"DOCKER_HOST": f"unix://{places.socket}"}
-    deadline = time.monotonic() + _START_S
+    polling = Polling(timeout_s=_START_S, pause_s=_POLL_S)
     while True:
         found = ask_engine(environ, inside=True)
         if found.state == "up":
             return found
         ended = process.poll() is not None
-        if ended or time.monotonic() > deadline:
+        if ended or not polling.again():
             why = "ended at once" if ended else f"does not answer after {_START_S:.0f} s: {found.detail}"
             lines = places.log.read_text("utf-8", "replace").splitlines()
             raise EnvironmentError_(
@@ -131,7 +131,6 @@ def _answer(process: subprocess.Popen[bytes], places: Places) -> Engine:
                 last_seen="\n".join(lines[-15:]),
                 evidence=str(places.log),
             )
-        time.sleep(_POLL_S)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

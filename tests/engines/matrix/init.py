@@ -7,7 +7,7 @@ import signal
 
 
 def main() -> None:
-    """Wait for children, for ever. The kernel ends all processes of the namespace with this one."""
+    """Wait for children forever. The kernel ends all processes of the namespace with this one."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     print("ready", flush=True)
     while True:

@@ -1,0 +1,14 @@
+"""Wait in a test for what tells nobody that it has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.common.polling import Polling
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Return when a condition holds; it does not within half a minute: the test fails."""
+    polling = Polling(timeout_s=30.0, pause_s=0.05)
+    while not holds():
+        assert polling.again()
