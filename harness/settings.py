@@ -58,7 +58,7 @@ def _boolean(text: str) -> bool:
 
 
 def _number(text: str) -> float:
-    """Return a number; not a number where the text is none, so that it lies within no bounds."""
+    """Return the number that a text holds, or NaN, which lies within no bounds."""
     try:
         return float(text)
     except ValueError:

@@ -191,7 +191,7 @@ class Members:
                 reached = -1
                 count = 0
                 # Python 3.10 cannot be asked for the next member of an archive without any
-                empty = tar.firstmember is None  # type: ignore[attr-defined] # it has no public name
+                empty = tar.firstmember is None  # type: ignore[attr-defined] # not documented
                 while not empty and (info := tar.next()) is not None:
                     tar.members.clear()  # type: ignore[attr-defined] # they would pile up
                     count += 1

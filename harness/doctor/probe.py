@@ -111,7 +111,7 @@ def _memory(meminfo: Path) -> int | None:
 
 
 def _file_system(folder: str, mounts: Path) -> str:
-    """Return the type of the file system that a folder is on; empty where that cannot be told."""
+    """Return the type of the file system that a folder is on; empty if that is unknown."""
     try:
         lines = mounts.read_text("utf-8", "replace").splitlines()
     except OSError:

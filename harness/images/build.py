@@ -1,6 +1,6 @@
 """One image build: by BuildKit where the user's ``docker buildx`` is installed, otherwise by the legacy builder.
 
-Both get the same files, arguments and labels, and what they tell is told in the same words.
+Both get the same files, arguments and labels, and report in the same words.
 """
 
 from __future__ import annotations

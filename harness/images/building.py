@@ -1,4 +1,4 @@
-"""What both builders are given, and what they tell."""
+"""What a builder gets, and what it reports."""
 
 from __future__ import annotations
 

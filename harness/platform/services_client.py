@@ -16,7 +16,7 @@ from harness.wire import names
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
 _CHUNK = 1 << 20
-# a container that is killed is still told to be ready for a moment, and one that is ready is reached a moment later
+# the cluster reports a killed container as ready for a moment, and a ready one is reached a moment later
 _REACH_S = 15.0
 _AGAIN_S = 0.2
 _LOOK_S = 0.05
