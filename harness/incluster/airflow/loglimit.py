@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 # the chain of exceptions of a request that reaches nobody has 90
@@ -43,15 +43,19 @@ class LogLimit:
         self._left -= len(line) + 1
         self._on_line(line)
 
-    @property
-    def is_long(self) -> bool:
-        """Whether lines have been held back."""
-        return self._held > 0
+    def complete(self, last: Sequence[str]) -> None:
+        """Add what a stream that ended early has not brought.
 
-    def replace_tail(self, lines: Iterable[str]) -> None:
-        """Take the last lines from somebody who knows them better than a stream that may have broken off."""
-        if lines := list(lines):
-            self._tail = collections.deque(lines, maxlen=TAIL_LINES)
+        Args:
+            last: the last :data:`TAIL_LINES` lines of the whole log.
+        """
+        tail = self.tail
+        common = next((size for size in range(min(len(tail), len(last)), 0, -1) if tail[-size:] == last[:size]), 0)
+        if common or (not tail and len(last) < TAIL_LINES):
+            for line in last[common:]:
+                self.add(line)
+        elif last:
+            self._tail = collections.deque(last, maxlen=TAIL_LINES)
             self._held = max(self._held, len(self._tail) + 1)
 
     def end(self) -> None:

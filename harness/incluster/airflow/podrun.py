@@ -233,6 +233,8 @@ class PodRun:
                 for number, line in enumerate(
                     self._api.logs(self.namespace, self.name, container=self._container, follow=True)
                 ):
+                    if self._log_is_over.is_set():
+                        return
                     if number < seen:
                         continue
                     seen = number + 1
@@ -251,11 +253,11 @@ class PodRun:
             seen = self._log.count
             self._log_thread.join(_LOG_END_S)
         self._log_is_over.set()
-        if self._log.is_long:
-            # an engine that has begun a new file meanwhile ends the stream before its end
+        if self._log_thread is not None:
+            # an engine ends the stream of a container that has just ended before its last lines, now and then
             with contextlib.suppress(ApiError):
                 last = self._api.logs(self.namespace, self.name, container=self._container, tail=TAIL_LINES)
-                self._log.replace_tail(last)
+                self._log.complete(list(last))
         self._log.end()
         return self._log.tail
 

@@ -30,16 +30,56 @@ def test_of_a_long_log_the_middle_is_left_out_and_the_end_is_there_once() -> Non
     assert log.tail == said[-TAIL_LINES:]
 
 
-def test_the_end_of_a_long_log_can_be_told_by_somebody_else() -> None:
+def test_a_stream_that_ended_early_is_completed_by_the_last_lines() -> None:
+    said: list[str] = []
+    log = LogLimit(said.append)
+    whole = [f"line {number}" for number in range(1000)]
+    for line in whole[:949]:
+        log.add(line)
+    log.complete(whole[-TAIL_LINES:])
+    log.end()
+    assert said == whole
+    assert log.tail == whole[-TAIL_LINES:]
+
+
+def test_a_log_that_is_whole_is_not_repeated() -> None:
+    for whole in (["only"], ["same"] * 500, ["a", "b", "a", "b", "a"], []):
+        said: list[str] = []
+        log = LogLimit(said.append)
+        for line in whole:
+            log.add(line)
+        log.complete(whole[-TAIL_LINES:])
+        log.end()
+        assert said == whole
+
+
+def test_a_short_log_of_which_nothing_came_is_there_without_a_gap() -> None:
+    said: list[str] = []
+    log = LogLimit(said.append)
+    log.complete(["the", "end"])
+    log.end()
+    assert said == ["the", "end"]
+
+
+def test_a_stream_that_missed_more_than_the_last_lines_has_a_gap() -> None:
+    said: list[str] = []
+    log = LogLimit(said.append)
+    log.add("first")
+    log.complete([f"line {number}" for number in range(TAIL_LINES)])
+    log.end()
+    assert "left out" in said[1]
+    assert said[2:] == log.tail == [f"line {number}" for number in range(TAIL_LINES)]
+
+
+def test_the_end_of_a_long_log_is_completed() -> None:
     said: list[str] = []
     log = LogLimit(said.append, most=10)
     for number in range(20):
         log.add(f"line {number}")
-    assert log.is_long
-    log.replace_tail(["the", "end"])
+    log.complete(["line 18", "line 19", "the", "end"])
     log.end()
-    assert said[-2:] == ["the", "end"] == log.tail
-    assert "left out" in said[-3]
+    assert said[-3:] == ["line 19", "the", "end"]
+    assert log.tail == said[-TAIL_LINES:]
 
 
 def test_lines_that_fit_into_the_end_are_not_said_to_be_left_out() -> None:
@@ -49,3 +89,12 @@ def test_lines_that_fit_into_the_end_are_not_said_to_be_left_out() -> None:
         log.add(f"line {number}")
     log.end()
     assert said == [f"line {number}" for number in range(5)]
+
+
+def test_a_long_log_of_which_nothing_came_has_a_gap() -> None:
+    said: list[str] = []
+    log = LogLimit(said.append)
+    log.complete([f"line {number}" for number in range(TAIL_LINES)])
+    log.end()
+    assert "left out" in said[0]
+    assert said[1:] == log.tail
