@@ -113,10 +113,10 @@ class Kaapana:
 
     def close(self) -> None:
         """Remove the registries that were added by this object; the project stays."""
-        from harness.platform import loss
+        from harness.platform import lost_cluster
 
         while self._registries:
-            with loss.forgiven(self.environment.cluster):
+            with lost_cluster.ignore_lost_cluster(self.environment.cluster):
                 self._registries.pop().remove()
 
     def add_registry(self, url: str, username: str, password: str, *, name: str = "") -> CustomRegistry:
@@ -212,14 +212,14 @@ class Kaapana:
             InstallError: it was built but does not become runnable.
         """
         from harness.platform.install import deploy
-        from harness.platform.loss import named
+        from harness.platform.lost_cluster import explain_lost_cluster
 
         if self._artefacts is not None:
             packages = self._artefacts.packages if path is None else self._artefacts.of_tree(path)
             return self._install_built(self._artefacts, packages, add_to_project, deliver, params)
         if path is None:
             raise UsageError("no extension was given", fix="give its folder, or packaged charts in the settings")
-        with reporting_to(self._listener) as listener, named(self.environment.cluster):
+        with reporting_to(self._listener) as listener, explain_lost_cluster(self.environment.cluster):
             project = self.project if add_to_project else None
             deployment = deploy(
                 self.environment, path, project, deliver=deliver, params=params, on_progress=listener.say
@@ -269,12 +269,12 @@ class Kaapana:
         params: Mapping[str, Any] | None,
     ) -> InstalledExtension:
         from harness.platform.install import deploy_built
-        from harness.platform.loss import named
+        from harness.platform.lost_cluster import explain_lost_cluster
 
         settings = self.environment.settings
         if deliver is None and settings.sources.get("deliver", "default") != "default":
             deliver = settings.deliver
-        with reporting_to(self._listener) as listener, named(self.environment.cluster):
+        with reporting_to(self._listener) as listener, explain_lost_cluster(self.environment.cluster):
             deployments = deploy_built(
                 self.environment,
                 packages,

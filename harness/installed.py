@@ -137,7 +137,7 @@ class InstalledExtension:
             UsageError: several DAGs and no choice; form or dataset do not fit the DAG.
             RunError: the platform refused to start it.
         """
-        from harness.platform.loss import named
+        from harness.platform.lost_cluster import explain_lost_cluster
         from harness.run.execute import Request, execute
         from harness.run.posting import posted
         from harness.run.trigger import choose_dag
@@ -169,7 +169,7 @@ class InstalledExtension:
             images=deployment.images,
             input_readers=deployment.input_readers,
         )
-        with reporting_to(self.kaapana._listener) as listener, named(environment.cluster):
+        with reporting_to(self.kaapana._listener) as listener, explain_lost_cluster(environment.cluster):
             run = execute(
                 environment,
                 self.kaapana.project,

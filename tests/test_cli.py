@@ -168,8 +168,8 @@ def test_pruning_removes_environments_first_and_then_the_images_that_nobody_need
         return ["kaapana-harness/services:old"]
 
     monkeypatch.setattr("harness.platform.ownership.prune", lambda _: ["e1"])
-    monkeypatch.setattr("harness.platform.disused.prune_images", prune_images)
-    monkeypatch.setattr("harness.platform.disused.prune_contents", lambda *_, everything: ["content"])
+    monkeypatch.setattr("harness.platform.pruning.prune_images", prune_images)
+    monkeypatch.setattr("harness.platform.pruning.prune_contents", lambda *_, everything: ["content"])
     assert invoke("prune").output == "removed: e1\n         kaapana-harness/services:old\n         content\n"
     assert invoke("prune", "--all").exit_code == 0
     assert asked == [False, True]

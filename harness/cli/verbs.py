@@ -113,11 +113,11 @@ def status() -> None:
 )
 def prune(everything: bool) -> None:
     """Remove what is left of environments whose owner is gone, and superseded images and contents of kind's nodes."""
-    from harness.platform import disused, ownership
+    from harness.platform import ownership, pruning
 
     settings = Settings.load()
-    removed = ownership.prune(settings) + disused.prune_images(settings, say, everything=everything)
-    removed += disused.prune_contents(settings, say, everything=everything)
+    removed = ownership.prune(settings) + pruning.prune_images(settings, say, everything=everything)
+    removed += pruning.prune_contents(settings, say, everything=everything)
     click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
 
 

@@ -21,7 +21,7 @@ from harness.doctor import require_engine
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
 from harness.platform import (
-    loss,
+    lost_cluster,
     ownership,
     platform_chart,
     platform_globals,
@@ -31,8 +31,8 @@ from harness.platform import (
     registry_seed,
 )
 from harness.platform.airflow_client import AirflowClient
+from harness.platform.background import run_in_background
 from harness.platform.credentials import Credentials
-from harness.platform.meanwhile import meanwhile
 from harness.platform.projects import Project
 from harness.platform.registry import PlatformRegistry
 from harness.platform.services_client import ServicesClient
@@ -197,12 +197,12 @@ class Environment:
             values = platform_chart.values_of(cluster, profile, credentials, tags, settings)
             # images get their names while something else is waited for: on kind that takes seconds
             own = {tags[name]: tags[name] for name in platform_chart.IMAGES if name in tags}
-            with meanwhile(lambda: cluster.provide_images(own)) as provided:
+            with run_in_background(lambda: cluster.provide_images(own)) as provided:
                 workloads = platform_chart.apply(cluster, values, provided.result, say)
             version = settings.platform_version or profile.version
             registry = settings.platform_registry or cluster.registry
             platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
-            with meanwhile(lambda: cluster.provide_images(platform)):
+            with run_in_background(lambda: cluster.provide_images(platform)):
                 readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
             environment = cls(cluster, settings, profile, credentials, adopted=False)
             checks = [environment.check_registry, environment.services.health, environment.airflow.health]
@@ -244,7 +244,7 @@ class Environment:
 
     def remove_project(self, project: Project) -> None:
         """Remove a project with everything that belongs to it; with a cluster that is lost it is gone already."""
-        with loss.forgiven(self.cluster):
+        with lost_cluster.ignore_lost_cluster(self.cluster):
             projects.remove(self.cluster, self.services, project)
 
     def down(self, *, keep: bool = False) -> None:

@@ -11,7 +11,7 @@ from harness.common.progress import OnProgress
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
-from harness.platform import pulls
+from harness.platform import failed_pulls
 from harness.wire.names import ADMIN_NAMESPACE
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def wait(
             if trouble.unauthorized:
                 why = pullsecrets.refusal(api, pod, trouble.image).summary
             elif trouble.pull_failed and registry is not None:
-                message = pulls.told(registry, trouble.image, message)
+                message = failed_pulls.explain(registry, trouble.image, message)
             explanation = explain(trouble)
             raise InstallError(
                 f"{what} cannot start: {why}" + (f": {explanation.cause}" if explanation.cause else ""),

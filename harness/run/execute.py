@@ -15,7 +15,7 @@ from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
 from harness.errors import HarnessError
 from harness.findings import Finding
-from harness.run import diagnosis, evidence, findings, notices, releases, scrapes, source_geometry, written
+from harness.run import diagnosis, evidence, findings, lost_files, notices, releases, scrapes, source_geometry
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -197,8 +197,8 @@ def _collect(
         aborted_after_s=request.timeout_s if snapshot is not None else None,
         dag_id=request.dag_id,
     )
-    lost = written.findings(environment.cluster.api, named)
-    cause = source_geometry.with_given_names(written.with_hint(cause, lost), series)
+    lost = lost_files.findings(environment.cluster.api, named)
+    cause = source_geometry.with_given_names(lost_files.with_hint(cause, lost), series)
     run = Run(
         dag_id=request.dag_id,
         run_id=triggered.run_ids[0],

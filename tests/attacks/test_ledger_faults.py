@@ -26,7 +26,7 @@ from harness.cluster import ledger, ledger_file
 from harness.cluster.docker import engine, leftovers
 from harness.cluster.kind import leftovers as kind_leftovers
 from harness.errors import EnvironmentError_
-from harness.platform import disused
+from harness.platform import pruning
 from harness.settings import Settings
 from tests.attacks.examples import EXAMPLES
 
@@ -301,8 +301,8 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "remove", lambda *_: None)
     monkeypatch.setattr(leftovers, "find", lambda _: {})
     monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
-    monkeypatch.setattr(disused, "prune_images", lambda *_, **__: [])
-    monkeypatch.setattr(disused, "prune_contents", lambda *_, **__: [])
+    monkeypatch.setattr(pruning, "prune_images", lambda *_, **__: [])
+    monkeypatch.setattr(pruning, "prune_contents", lambda *_, **__: [])
 
 
 def _verbs_go_on() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.incluster.controlplane import outside
+from harness.incluster.controlplane import lost_files
 from harness.incluster.controlplane.pressure import DiskPressure, free_bytes
 
 
@@ -75,19 +75,19 @@ def test_the_free_space_of_a_disk_is_that_of_its_file_system(tmp_path: Any) -> N
     ],
 )  # fmt: skip
 def test_temporary_files_and_caches_are_nothing_to_miss(path: str) -> None:
-    assert outside.of_interest([path]) == []
+    assert lost_files.select_notable([path]) == []
 
 
 def test_where_volumes_were_mounted_and_what_caches_are_in_is_nothing_to_miss() -> None:
     made = ["/kaapana", "/kaapana/mounted", "/kaapana/mounted/data", "/models", "/opt/venv/contourpy", "/root"]
     caches = ["/opt/venv/contourpy/__pycache__", "/opt/venv/contourpy/__pycache__/a.pyc", "/root/.nv"]
-    assert outside.of_interest([*made, *caches, "/models-of-mine"], ["/kaapana/mounted/data", "/models"]) == [
+    assert lost_files.select_notable([*made, *caches, "/models-of-mine"], ["/kaapana/mounted/data", "/models"]) == [
         "/models-of-mine"
     ]
 
 
 def test_files_are_named_without_the_folders_above_them() -> None:
-    assert outside.of_interest(["/output", "/output/mask.nrrd", "/data", "/kaapana/app/x.csv", "/tmp"]) == [
+    assert lost_files.select_notable(["/output", "/output/mask.nrrd", "/data", "/kaapana/app/x.csv", "/tmp"]) == [
         "/data",
         "/kaapana/app/x.csv",
         "/output/mask.nrrd",

@@ -20,7 +20,7 @@ from harness.cluster import Cluster
 from harness.errors import ImageError, UsageError
 from harness.kube import pullsecrets
 from harness.kube.troubles import trouble_of
-from harness.platform import pulls
+from harness.platform import failed_pulls
 from harness.platform.credentials import Credentials
 from harness.platform.registry import PlatformRegistry
 from harness.settings import Settings
@@ -219,14 +219,14 @@ def test_a_missing_tag_of_a_served_name_is_named_with_those_there_are(
     secrets = running.secret(project, "custom", **{served: running.credentials.pull})
     for image, expected in (("tool:9", "no tag 9; tags of group/tool: 1"), ("other:1", "no repository group/other; ")):
         name = project.pod({"name": "main", "image": f"{served}/{image}"}, imagePullSecrets=secrets)
-        message = pulls.told(running.registry, f"{served}/{image}", project.waiting(name, "ErrImagePull"))
+        message = failed_pulls.explain(running.registry, f"{served}/{image}", project.waiting(name, "ErrImagePull"))
         assert expected in message
 
 
 def test_equal_paths_of_two_names_are_two_images(project: Objects, running: RunningRegistry, served: str) -> None:
     image = f"{running.name}/group/tool:1"
     name = project.pod({"name": "main", "image": image}, imagePullSecrets=running.secret(project))
-    message = pulls.told(running.registry, image, project.waiting(name, "ErrImagePull"))
+    message = failed_pulls.explain(running.registry, image, project.waiting(name, "ErrImagePull"))
     assert "no repository group/tool; the registry has: " in message
     assert "example.org" not in message
 
@@ -258,7 +258,7 @@ def test_an_image_that_is_pushed_again_under_a_served_name_is_the_next_pods(
 def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects, running: RunningRegistry) -> None:
     registry = running.name
     name = project.pod({"name": "main", "image": f"{registry}/tool:3"}, imagePullSecrets=running.secret(project))
-    message = pulls.told(running.registry, f"{registry}/tool:3", project.waiting(name, "ErrImagePull"))
+    message = failed_pulls.explain(running.registry, f"{registry}/tool:3", project.waiting(name, "ErrImagePull"))
     assert f'"{registry}/tool:3"' in message
     assert message.endswith("no tag 3; tags of tool: 1, 2")
 
@@ -266,7 +266,7 @@ def test_a_missing_tag_is_named_with_the_tags_the_registry_has(project: Objects,
 def test_a_missing_repository_is_named_with_those_the_registry_has(project: Objects, running: RunningRegistry) -> None:
     registry = running.name
     name = project.pod({"name": "main", "image": f"{registry}/toll:1"}, imagePullSecrets=running.secret(project))
-    message = pulls.told(running.registry, f"{registry}/toll:1", project.waiting(name, "ErrImagePull"))
+    message = failed_pulls.explain(running.registry, f"{registry}/toll:1", project.waiting(name, "ErrImagePull"))
     assert message.endswith("no repository toll; the registry has: tool")
 
 
@@ -337,7 +337,7 @@ def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
     assert terminated(project.end(project.pod(container)))["reason"] == "StartError"
     for policy in ("Always", "IfNotPresent"):
         name = project.pod(container | {"imagePullPolicy": policy}, imagePullSecrets=secrets)
-        message = pulls.told(running.registry, reference, project.waiting(name, "ErrImagePull"))
+        message = failed_pulls.explain(running.registry, reference, project.waiting(name, "ErrImagePull"))
         assert f'"{reference}"' in message
         assert "no repository imported" in message
         cluster.withdraw_images([reference, f"{registry}/never-there:1"])

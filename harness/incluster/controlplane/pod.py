@@ -10,16 +10,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane import outside
+from harness.incluster.controlplane import lost_files
 from harness.incluster.controlplane.box import Box, fresh_status
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.helper import wrong_mounts
-from harness.incluster.controlplane.judge import Judge
 from harness.incluster.controlplane.mounted import Mounted
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, Plan
 from harness.incluster.controlplane.node import LOG, Node
 from harness.incluster.controlplane.podnetwork import PodNetwork
 from harness.incluster.controlplane.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
+from harness.incluster.controlplane.probing import ProbeRunner
 from harness.incluster.controlplane.problems import NotReadyError
 from harness.incluster.controlplane.store import Key, Manifest, key_of, now
 from harness.incluster.controlplane.translate import container_body, devices, memory_limit
@@ -161,8 +161,8 @@ class PodWorker:
         box.run()
         watch = None
         if any(box.spec.get(kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")):
-            judge = Judge(self._node.engine, box, self.address, self._publish, self._event, self._grace())
-            watch = self._node.spawn(judge.run(), f"probes of {box.name}")
+            prober = ProbeRunner(self._node.engine, box, self.address, self._publish, self._event, self._grace())
+            watch = self._node.spawn(prober.run(), f"probes of {box.name}")
         else:
             box.ready = box.started = True
         self._publish()
@@ -244,7 +244,7 @@ class PodWorker:
                 break
         box.end(record, code)
         written = int((record or {}).get("SizeRw") or 0)
-        if written >= outside.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
+        if written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
             self._written += written
             mounted = [str(mount["Destination"]) for mount in (record or {}).get("Mounts") or ()]
             self._node.spawn(self._look_outside(box.id, mounted), f"files of {self.key.name}")
@@ -253,7 +253,7 @@ class PodWorker:
     async def _look_outside(self, container: str, mounted: list[str]) -> None:
         """Name what a container has written outside of its volumes, after its end: the engine takes its time."""
         with contextlib.suppress(EngineCallError):  # it is gone: then nobody wants to know
-            found = outside.of_interest(await self._node.engine.changes(container), mounted)
+            found = lost_files.select_notable(await self._node.engine.changes(container), mounted)
 
             def change(pod: Manifest) -> None:
                 pod["metadata"].setdefault("annotations", {})[FILES_ANNOTATION] = json.dumps(found)

@@ -13,7 +13,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class KaapanaApplicationOperator(KaapanaPythonBaseOperator):
@@ -39,7 +39,7 @@ class KaapanaApplicationOperator(KaapanaPythonBaseOperator):
             dag=dag,
             name=name,
             execution_timeout=timedelta(hours=12),
-            python_callable=nothing,
+            python_callable=do_nothing,
             **kwargs,
         )
         self.chart_name, self.version, self.release_name = chart_name, version, release_name

@@ -11,7 +11,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalAssignDataToProjectOperator(KaapanaPythonBaseOperator):
@@ -25,5 +25,5 @@ class LocalAssignDataToProjectOperator(KaapanaPythonBaseOperator):
         from_other_project: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="assign-data-to-project", python_callable=nothing, ram_mem_mb=10, **kwargs)
+        super().__init__(dag=dag, name="assign-data-to-project", python_callable=do_nothing, ram_mem_mb=10, **kwargs)
         self.from_other_project = from_other_project

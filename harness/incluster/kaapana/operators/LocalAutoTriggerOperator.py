@@ -11,7 +11,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalAutoTriggerOperator(KaapanaPythonBaseOperator):
@@ -24,4 +24,4 @@ class LocalAutoTriggerOperator(KaapanaPythonBaseOperator):
         dag: Any,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="auto-dag-trigger", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="auto-dag-trigger", python_callable=do_nothing, **kwargs)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalClearValidationResultOperator(KaapanaPythonBaseOperator):
@@ -29,6 +29,6 @@ class LocalClearValidationResultOperator(KaapanaPythonBaseOperator):
         apply_project_context: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name=name, python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name=name, python_callable=do_nothing, **kwargs)
         self.validation_tag, self.result_bucket = validation_tag, result_bucket
         self.opensearch_index, self.apply_project_context = opensearch_index, apply_project_context

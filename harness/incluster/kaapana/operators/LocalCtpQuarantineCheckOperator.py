@@ -12,7 +12,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalCtpQuarantineCheckOperator(KaapanaPythonBaseOperator):
@@ -31,7 +31,7 @@ class LocalCtpQuarantineCheckOperator(KaapanaPythonBaseOperator):
         super().__init__(
             dag=dag,
             name="ctp-quarantine-check",
-            python_callable=nothing,
+            python_callable=do_nothing,
             execution_timeout=timedelta(minutes=180),
             **kwargs,
         )

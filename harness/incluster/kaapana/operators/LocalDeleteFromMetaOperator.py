@@ -11,7 +11,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalDeleteFromMetaOperator(KaapanaPythonBaseOperator):
@@ -26,5 +26,5 @@ class LocalDeleteFromMetaOperator(KaapanaPythonBaseOperator):
         delete_complete_study: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="delete-meta", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="delete-meta", python_callable=do_nothing, **kwargs)
         self.delete_all_documents, self.delete_complete_study = delete_all_documents, delete_complete_study

@@ -12,7 +12,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalEmailSendOperator(KaapanaPythonBaseOperator):
@@ -41,7 +41,7 @@ class LocalEmailSendOperator(KaapanaPythonBaseOperator):
             name=name,
             trigger_rule=trigger_rule,
             execution_timeout=execution_timeout,
-            python_callable=nothing,
+            python_callable=do_nothing,
             **kwargs,
         )
         self.send_email, self.keys_to_select = send_email, keys_to_select

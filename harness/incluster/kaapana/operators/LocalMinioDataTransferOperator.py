@@ -12,7 +12,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalMinioDataTransferOperator(KaapanaPythonBaseOperator):
@@ -28,6 +28,6 @@ class LocalMinioDataTransferOperator(KaapanaPythonBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            dag=dag, name=name, python_callable=nothing, execution_timeout=timedelta(minutes=360), **kwargs
+            dag=dag, name=name, python_callable=do_nothing, execution_timeout=timedelta(minutes=360), **kwargs
         )
         self.parallel_copy = parallel_copy

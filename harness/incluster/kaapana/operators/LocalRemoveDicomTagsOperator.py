@@ -11,7 +11,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalRemoveDicomTagsOperator(KaapanaPythonBaseOperator):
@@ -25,5 +25,5 @@ class LocalRemoveDicomTagsOperator(KaapanaPythonBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            dag=dag, name="remove-project-and-dataset-tag", python_callable=nothing, ram_mem_mb=10, **kwargs
+            dag=dag, name="remove-project-and-dataset-tag", python_callable=do_nothing, ram_mem_mb=10, **kwargs
         )

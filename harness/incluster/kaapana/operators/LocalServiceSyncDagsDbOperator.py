@@ -12,7 +12,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalServiceSyncDagsDbOperator(KaapanaPythonBaseOperator):
@@ -26,5 +26,5 @@ class LocalServiceSyncDagsDbOperator(KaapanaPythonBaseOperator):
         expired_period: timedelta = timedelta(days=14),
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name="remove-deleted-dags-from-db", python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name="remove-deleted-dags-from-db", python_callable=do_nothing, **kwargs)
         self.expired_period = expired_period

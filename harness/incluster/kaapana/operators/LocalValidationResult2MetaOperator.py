@@ -11,7 +11,7 @@ from typing import Any
 
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow.tier3 import nothing
+from harness.incluster.airflow.placeholder import do_nothing
 
 
 class LocalValidationResult2MetaOperator(KaapanaPythonBaseOperator):
@@ -30,7 +30,7 @@ class LocalValidationResult2MetaOperator(KaapanaPythonBaseOperator):
         index_to_default_project: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(dag=dag, name=name, python_callable=nothing, **kwargs)
+        super().__init__(dag=dag, name=name, python_callable=do_nothing, **kwargs)
         self.validator_output_dir, self.validation_tag = validator_output_dir, validation_tag
         self.opensearch_index, self.apply_project_context = opensearch_index, apply_project_context
         self.index_to_default_project = index_to_default_project

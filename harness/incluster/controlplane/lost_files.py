@@ -18,7 +18,7 @@ _NO_RESULT: Final = re.compile(
 )
 
 
-def of_interest(paths: Collection[str], mounted: Iterable[str] = ()) -> list[str]:
+def select_notable(paths: Collection[str], mounted: Iterable[str] = ()) -> list[str]:
     """Return the files that somebody may miss later, at most 20.
 
     Args:

@@ -13,7 +13,7 @@ from harness.cluster.docker import engine, leftovers
 from harness.cluster.docker.leftovers import Leftover
 from harness.kube import KubeApi
 from harness.kube.errors import Unavailable
-from harness.platform import disused, registry_seed
+from harness.platform import pruning, registry_seed
 from harness.settings import Settings
 
 TAGS = {"registry": "r:1", "python": "p:1", "python-data": "d:1"}
@@ -53,7 +53,7 @@ def test_the_seeded_registry_and_the_images_of_a_running_environment_stay(
     running(monkeypatch, "mine")
     ledger.record(settings, ledger.Entry("mine", "docker", "1@host", "2026", url="http://127.0.0.1:1"))
     monkeypatch.setattr(KubeApi, "request", lambda *_, **__: {"registry.example/dcmqi:1": "sha256:b"})
-    assert disused.prune_images(settings, print, everything=True) == ["kaapana-harness/a:1"]
+    assert pruning.prune_images(settings, print, everything=True) == ["kaapana-harness/a:1"]
     assert asked == [{"keep": [registry_seed.tag_of(TAGS)], "in_use": {"sha256:b"}, "everything": True}]
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_removed_while_an_environment_of_another_ledger_runs(
 ) -> None:
     running(monkeypatch, "theirs")
     said: list[str] = []
-    assert disused.prune_images(settings, said.append) == []
+    assert pruning.prune_images(settings, said.append) == []
     assert said == ["images stay: environment theirs runs, and cannot be asked which ones it needs"]
     assert asked == []
 
@@ -77,7 +77,7 @@ def test_nothing_is_removed_while_an_environment_does_not_answer(
         raise Unavailable(0, "", "no answer")
 
     monkeypatch.setattr(KubeApi, "request", away)
-    assert disused.prune_images(settings, print) == []
+    assert pruning.prune_images(settings, print) == []
     assert asked == []
 
 
@@ -86,5 +86,5 @@ def test_without_the_base_images_there_is_no_seeded_registry_to_keep(
 ) -> None:
     running(monkeypatch)
     monkeypatch.setattr(images, "current_tags", lambda _: {"registry": "r:1"})
-    disused.prune_images(settings, print)
+    pruning.prune_images(settings, print)
     assert asked == [{"keep": [], "in_use": set(), "everything": False}]

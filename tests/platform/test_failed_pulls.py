@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from harness.cluster import Cluster
-from harness.platform import pulls
+from harness.platform import failed_pulls
 from harness.platform.registry import PlatformRegistry
 
 _ANSWERS = {
@@ -49,17 +49,20 @@ def registry() -> Iterator[PlatformRegistry]:
 
 
 def test_a_missing_tag_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
-    assert pulls.told(registry, f"{registry.name}/tool:3", "not found\n") == "not found; no tag 3; tags of tool: 1, 2"
+    assert (
+        failed_pulls.explain(registry, f"{registry.name}/tool:3", "not found\n")
+        == "not found; no tag 3; tags of tool: 1, 2"
+    )
 
 
 def test_an_image_without_a_tag_is_the_latest_one(registry: PlatformRegistry) -> None:
     image = f"{registry.name}/tool"
-    assert pulls.told(registry, image, "not found") == "not found; no tag latest; tags of tool: 1, 2"
+    assert failed_pulls.explain(registry, image, "not found") == "not found; no tag latest; tags of tool: 1, 2"
 
 
 def test_a_missing_repository_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
     expected = "not found; no repository toll; the registry has: other, tool"
-    assert pulls.told(registry, f"{registry.name}/toll:3", "not found") == expected
+    assert failed_pulls.explain(registry, f"{registry.name}/toll:3", "not found") == expected
 
 
 @pytest.mark.parametrize(
@@ -74,9 +77,9 @@ def test_a_missing_repository_is_told_with_those_there_are(registry: PlatformReg
 def test_nothing_is_added_where_it_would_be_wrong_or_is_there_already(
     registry: PlatformRegistry, image: str, message: str
 ) -> None:
-    assert pulls.told(registry, image.format(registry=registry.name), message) == message
+    assert failed_pulls.explain(registry, image.format(registry=registry.name), message) == message
 
 
 def test_a_registry_that_is_gone_is_named() -> None:
-    told = pulls.told(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
+    told = failed_pulls.explain(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
     assert told == "connection refused; the registry 127.0.0.1:9 does not answer"

@@ -14,7 +14,7 @@ from harness.incluster.controlplane.probes import Probe
 _FAILURES = 3
 
 
-class Judge:
+class ProbeRunner:
     """Probes one container as long as it runs.
 
     Args:
@@ -43,7 +43,7 @@ class Judge:
         self._grace_s = grace_s
 
     async def run(self) -> None:
-        """Judge until cancelled, or until the container is stopped for good reason."""
+        """ProbeRunner until cancelled, or until the container is stopped for good reason."""
         spec = self._box.spec
         startup, readiness, liveness = (spec.get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness"))
         if startup and not await self._becomes(startup, gives_up=True):

@@ -7,7 +7,7 @@ from concurrent.futures import Future, wait
 
 import pytest
 
-from harness.platform.meanwhile import meanwhile
+from harness.platform.background import run_in_background
 
 
 def _fail() -> None:
@@ -28,7 +28,7 @@ def test_the_block_ends_when_the_job_has_ended() -> None:
         done.set()
         return "result"
 
-    with meanwhile(job) as future:
+    with run_in_background(job) as future:
         assert begun.wait(10)
         assert not done.is_set()
         go_on.set()
@@ -37,19 +37,19 @@ def test_the_block_ends_when_the_job_has_ended() -> None:
 
 
 def test_the_jobs_error_is_the_cause_also_when_the_block_fails_in_consequence() -> None:
-    with pytest.raises(ValueError, match="of the job"), meanwhile(_fail):
+    with pytest.raises(ValueError, match="of the job"), run_in_background(_fail):
         pass
-    with pytest.raises(ValueError, match="of the job") as caught, meanwhile(_fail) as job:
+    with pytest.raises(ValueError, match="of the job") as caught, run_in_background(_fail) as job:
         _raise_once_ended(job)
     assert isinstance(caught.value.__cause__, TimeoutError)
 
 
 def test_the_blocks_error_is_raised_while_the_job_works_or_has_succeeded() -> None:
     go_on = threading.Event()
-    with pytest.raises(TimeoutError), meanwhile(lambda: go_on.wait(10)):
+    with pytest.raises(TimeoutError), run_in_background(lambda: go_on.wait(10)):
         raise TimeoutError("of the block")
     go_on.set()
-    with pytest.raises(TimeoutError), meanwhile(lambda: None) as job:
+    with pytest.raises(TimeoutError), run_in_background(lambda: None) as job:
         _raise_once_ended(job)
 
 
@@ -60,7 +60,7 @@ def test_an_interrupt_does_not_wait_for_the_job() -> None:
         go_on.wait(10)
         done.set()
 
-    with pytest.raises(KeyboardInterrupt), meanwhile(job):
+    with pytest.raises(KeyboardInterrupt), run_in_background(job):
         raise KeyboardInterrupt
     assert not done.is_set()
     go_on.set()

@@ -5,5 +5,5 @@ from __future__ import annotations
 from typing import Any
 
 
-def nothing(*_args: Any, **_kwargs: Any) -> None:
+def do_nothing(*_args: Any, **_kwargs: Any) -> None:
     """Stands for a callable that is never called: the operator is refused before."""

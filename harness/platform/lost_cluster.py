@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def named(cluster: Cluster) -> Iterator[None]:
+def explain_lost_cluster(cluster: Cluster) -> Iterator[None]:
     """Report what fails in the block because the cluster was lost as the loss of the cluster.
 
     Raises:
@@ -35,7 +35,7 @@ def named(cluster: Cluster) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def forgiven(cluster: Cluster) -> Iterator[None]:
+def ignore_lost_cluster(cluster: Cluster) -> Iterator[None]:
     """Skip the rest of a clean-up on a cluster that has failed: what was to be removed goes with it."""
     try:
         yield

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TOLD = re.compile(r"tags of |no repository ")
 
 
-def told(registry: PlatformRegistry, image: str, message: str) -> str:
+def explain(registry: PlatformRegistry, image: str, message: str) -> str:
     """Return the message about a failed pull, with the names that the registry has.
 
     Args:
