@@ -11,12 +11,11 @@ from pathlib import Path
 
 from benchmarks.common import EXTENSION
 from benchmarks.figures import Figure, own_state
-from harness import extension
+from harness import engine, extension
 from harness.api import Kaapana
 from harness.artefacts import loading
 from harness.artefacts.archive import ImageArchive
 from harness.common.progress import quiet
-from harness.images import engine
 from harness.platform import bundle
 from harness.settings import Settings
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.cluster.docker.engine import connect
+from harness.engine import connect
 
 EXTENSION = Path(__file__).parent.parent / "scenarios" / "otsus-method" / "extension"
 STEPS = Path(__file__).parent / "extension"

@@ -14,12 +14,11 @@ from typing import Any
 
 from benchmarks.common import ALGORITHM, EXTENSION, STEPS, harness, memory_mb, timed_run
 from benchmarks.figures import Figure, own_state
-from harness import images
+from harness import engine, images
 from harness.api import Kaapana
 from harness.cluster.kind import command, names, node_image
 from harness.cluster.kind.cluster import KindCluster
 from harness.data import brain_mr
-from harness.images import engine
 from harness.incluster.airflow.podrun import PodRun
 from harness.kube import Manifest
 from harness.platform.environment import Environment

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+from harness import engine
 from harness.cluster import ledger
-from harness.cluster.docker.control_plane import labels
+from harness.engine.leftovers import labels
 from harness.errors import ExtensionError, ImageError
 from harness.extension import INSTALL_ROOT, Contents, InstalledFile
-from harness.images import engine
 
 _MOST_FILES = 20_000
 _MOST_BYTES = 256 << 20

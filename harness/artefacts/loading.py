@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness import engine
 from harness.artefacts.archive import ArchivedImage, ImageArchive
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import ImageError
-from harness.images import engine, lending
+from harness.images import lending
 from harness.images.registry_login import StoredLogin, stored_login
 
 if TYPE_CHECKING:

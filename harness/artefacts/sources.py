@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness import engine
 from harness.artefacts import loading
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
 from harness.artefacts.archive import Platform as ImagePlatform
@@ -16,7 +17,7 @@ from harness.artefacts.pins import Pins
 from harness.common.progress import OnProgress
 from harness.common.references import join_reference, last_part, split_reference
 from harness.errors import EnvironmentError_, UsageError
-from harness.images import engine, manifests
+from harness.images import manifests
 from harness.images.manifests import RemoteImage
 from harness.images.registry import RegistryClient, RegistryRefusedError
 from harness.settings import is_registry

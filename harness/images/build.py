@@ -10,12 +10,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.doctor import require_engine
 from harness.doctor.builder import Builder
 from harness.doctor.facts import Engine
 from harness.errors import HarnessError, ImageError
-from harness.images import builders, buildkit, engine, legacy
+from harness.images import builders, buildkit, legacy
 from harness.images.building import BuilderError, Line, Request
 from harness.images.context import Context
 from harness.images.dockerfile import Dockerfile

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.doctor import api_range, require_engine
 from harness.doctor.builder import Builder, builder_of
 from harness.doctor.facts import Engine
 from harness.errors import EngineError
-from harness.images import engine, features
+from harness.images import features
 from harness.images.dockerfile import Dockerfile
 from harness.images.pull import pull
 from harness.images.site import SiteSettings

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from harness.images import engine
+from harness import engine
 from harness.images.resolve import current_tags
 
 if TYPE_CHECKING:

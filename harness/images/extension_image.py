@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.common import documents
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
 from harness.errors import BuildError
-from harness.images import engine, features
+from harness.images import features
 from harness.images.build import build_image
 from harness.images.builders import check_features
 from harness.images.context import author_context

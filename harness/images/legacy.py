@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from harness.images import engine
+from harness import engine
 from harness.images.building import BuilderError, Line, Request, timed_out
 from harness.images.dockerfile import AUTOMATIC
 

@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.common.locking import locked
 from harness.common.references import canonical, is_digest, split_reference
 from harness.errors import ImageError
-from harness.images import engine
 from harness.settings import Settings
 
 if TYPE_CHECKING:

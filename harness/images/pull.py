@@ -20,7 +20,7 @@ def pull(reference: str, on_line: OnProgress) -> str:
     import docker
     import requests
 
-    from harness.images.engine import client, trouble_in, words
+    from harness.engine import client, trouble_in, words
 
     registry = _registry(reference)
     if registry in _unreachable:

@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 
+from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import api_host, is_host, is_public, split_reference
 from harness.errors import EnvironmentError_, ImageError
-from harness.images import engine, lending
+from harness.images import lending
 from harness.images.registry_login import RegistryLogin
 
 MANIFEST_TYPES = (

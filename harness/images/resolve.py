@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness import engine
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
 from harness.doctor import preflight
 from harness.errors import ImageError
-from harness.images import build, engine, seeds
+from harness.images import build, seeds
 from harness.images.catalogue import CATALOGUE, Spec, repository, spec
 from harness.images.context import Context
 from harness.images.pull import pull

@@ -14,9 +14,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.common.progress import OnProgress
 from harness.errors import ImageError
-from harness.images import engine
 from harness.images.context import Entry
 from harness.images.site import SiteSettings
 

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.artefacts.sources import Route
 from harness.common.progress import OnProgress
 from harness.common.references import join_reference, last_part, split_reference
 from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
-from harness.images import build_extension_image, engine, lending
+from harness.images import build_extension_image, lending
 from harness.images.build import one_line
 from harness.images.extension_image import require_builder
 from harness.platform.registry import ELSEWHERE

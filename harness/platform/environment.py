@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import profiles
 from harness.cluster import ledger
-from harness.cluster.docker.trial import try_engine
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import redacting
 from harness.doctor import require_engine
+from harness.engine.trial import try_engine
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
 from harness.platform import (

@@ -56,9 +56,8 @@ def prune(settings: Settings) -> list[str]:
 
 def _prune_orphans(settings: Settings) -> list[str]:
     """Remove what carries our labels, is in no ledger, and has neither a control plane nor an owner."""
-    from harness.cluster.docker import leftovers
-    from harness.cluster.docker.engine import connect
     from harness.cluster.kind import leftovers as kind_leftovers
+    from harness.engine import connect, leftovers
 
     removed = []
     with contextlib.closing(connect()) as client:
@@ -111,9 +110,8 @@ def _nobody() -> str:
 
 def _remove(settings: Settings, environment_id: str) -> None:
     """Remove an environment, by its control plane if that answers and by its labels else."""
-    from harness.cluster.docker import leftovers
-    from harness.cluster.docker.engine import connect
     from harness.cluster.kind import leftovers as kind_leftovers
+    from harness.engine import connect, leftovers
 
     entry = ledger.find(settings, environment_id)
     if entry and entry.cluster.startswith("context:"):

@@ -37,8 +37,7 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
     Raises:
         EngineError: the engine cannot be asked.
     """
-    from harness.cluster.docker import leftovers
-    from harness.cluster.docker.engine import connect
+    from harness.engine import connect, leftovers
 
     with contextlib.closing(connect()) as client:
         running = [name for name, found in leftovers.find(client).items() if found.control_plane]
@@ -68,9 +67,9 @@ def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = Fa
     Raises:
         EngineError: the engine cannot be asked.
     """
-    from harness.cluster.docker.engine import connect
     from harness.cluster.kind import bases
     from harness.common.locking import making_image
+    from harness.engine import connect
 
     with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
         return bases.clear(client, settings) + bases.prune(client, settings, kept=1 if everything else 2)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.artefacts import loading
 from harness.artefacts.sources import FoundImage, Route
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import join_reference, served_path, split_reference
 from harness.errors import UsageError
-from harness.images import RegistryClient, engine, manifests
+from harness.images import RegistryClient, manifests
 from harness.platform import registry_seed
 
 if TYPE_CHECKING:

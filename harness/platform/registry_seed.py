@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from harness import engine as engines
 from harness.common.locking import making_image
 from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
-from harness.images import engine as engines
 from harness.images.registry import MANIFEST_TYPES
 
 if TYPE_CHECKING:

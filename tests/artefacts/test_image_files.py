@@ -11,9 +11,9 @@ import docker.errors
 import pytest
 import requests
 
+from harness import engine
 from harness.artefacts import image_files
 from harness.errors import ImageError
-from harness.images import engine
 
 
 class Engine:

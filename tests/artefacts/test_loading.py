@@ -11,11 +11,12 @@ from typing import Any, cast
 import docker.errors
 import pytest
 
+from harness import engine
 from harness.artefacts import loading
 from harness.artefacts.sources import ArchiveSource, EngineSource, FoundImage, Route
 from harness.cluster import Cluster
 from harness.errors import ImageError
-from harness.images import engine, lending
+from harness.images import lending
 from harness.images.registry_login import StoredLogin
 from harness.platform import delivery
 from harness.platform.registry import PlatformRegistry

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness import engine
+from harness.artefacts import engine_archives
 from harness.artefacts.archive import ArchiveError, ImageArchive
 from harness.cluster.context.images import RegistryImages
-from harness.cluster.docker import archives
-from harness.cluster.docker.engine import connect
+from harness.engine import connect
 from harness.errors import EngineError, ImageError
-from harness.images import engine
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL
 
@@ -73,8 +73,8 @@ def test_the_engine_has_the_same_images_under_our_names_only(
     client: docker.DockerClient, keep_as: str, images: made.Named, tmp_path: Path, layout: str
 ) -> None:
     path = made.write(tmp_path / "images.tar", LAYOUTS[layout](images))
-    assert archives.contents(path) == {tags[0]: made.digest(image.config) for image, tags in images}
-    loaded = archives.load(client, path, keep_as=keep_as)
+    assert engine_archives.contents(path) == {tags[0]: made.digest(image.config) for image, tags in images}
+    loaded = engine_archives.load(client, path, keep_as=keep_as)
     assert set(loaded) == {tags[0] for _, tags in images}
     for image, (reference,) in images:
         name = f"{keep_as}:{made.hexadecimal(image.config)[:24]}"
@@ -88,11 +88,11 @@ def test_a_name_that_the_user_has_stays_with_the_users_image(
     client: docker.DockerClient, keep_as: str, images: made.Named, tmp_path: Path
 ) -> None:
     (_, (reference,)), (other, _) = images
-    first = archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
+    first = engine_archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
     client.api.tag(first[reference], f"{keep_as}/theirs", "1")
     try:
         path = made.write(tmp_path / "b.tar", made.docker_25([(other, [f"{keep_as}/theirs:1"])]))
-        second = archives.load(client, path, keep_as=keep_as)
+        second = engine_archives.load(client, path, keep_as=keep_as)
         assert client.images.get(f"{keep_as}/theirs:1").id == first[reference]
         assert second[f"{keep_as}/theirs:1"] != first[reference]
     finally:
@@ -110,10 +110,10 @@ def test_an_image_that_the_engine_has_is_not_sent_again(
     stream = ImageArchive.stream
     monkeypatch.setattr(ImageArchive, "stream", lambda self, names: (sent.append(dict(names)), stream(self, names))[1])
     (tool, _), (other, _) = images
-    archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
+    engine_archives.load(client, made.write(tmp_path / "a.tar", made.docker_25(images[:1])), keep_as=keep_as)
     path = made.write(tmp_path / "b.tar", made.podman_oci_archive(images))
-    again = archives.load(client, path, keep_as=keep_as)
-    assert archives.load(client, path, keep_as=keep_as) == again
+    again = engine_archives.load(client, path, keep_as=keep_as)
+    assert engine_archives.load(client, path, keep_as=keep_as) == again
     assert [list(names) for names in sent] == [
         [f"{keep_as}:{made.hexadecimal(image.config)[:24]}"] for image in (tool, other)
     ]
@@ -125,7 +125,7 @@ def test_a_damaged_layer_leaves_nothing_in_the_engine(
     data = images[1][0].layers[1]
     entries = [(name, bytes(len(data)) if content == data else content) for name, content in made.docker_25(images)]
     with pytest.raises(ArchiveError, match=r"its layer .* is damaged"):
-        archives.load(client, made.write(tmp_path / "images.tar", entries), keep_as=keep_as)
+        engine_archives.load(client, made.write(tmp_path / "images.tar", entries), keep_as=keep_as)
     assert client.images.list(name=keep_as) == []
     client.ping()
 
@@ -137,7 +137,7 @@ def test_what_the_engine_says_against_an_image_is_in_the_error(
     image = made.MadeImage((secrets.token_bytes(2000),), client.version()["Arch"])
     path = made.write(tmp_path / "images.tar", made.docker_25([(image, ["tool:1"])]))
     with pytest.raises(ImageError, match="the engine does not load") as caught:
-        archives.load(client, path, keep_as=keep_as)
+        engine_archives.load(client, path, keep_as=keep_as)
     assert "tar" in caught.value.last_seen
 
 
@@ -155,7 +155,7 @@ def test_images_for_another_architecture_are_not_loaded(
     image = made.MadeImage(ARM_TOOL.layers, "s390x")
     path = made.write(tmp_path / "images.tar", made.docker_25([(image, ["tool:1"])]))
     with pytest.raises(ArchiveError, match="tool:1 is an image for linux/s390x, the engine runs linux/"):
-        archives.load(client, path, keep_as=keep_as)
+        engine_archives.load(client, path, keep_as=keep_as)
     assert client.images.list(name=keep_as) == []
 
 

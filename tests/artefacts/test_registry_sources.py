@@ -10,12 +10,12 @@ from typing import cast
 import httpx
 import pytest
 
+from harness import engine
 from harness.artefacts import package
 from harness.artefacts.given import Artefacts
 from harness.artefacts.sources import ImageSource, RegistrySource, Route, open_sources
 from harness.cluster import Cluster
 from harness.errors import EnvironmentError_, UsageError
-from harness.images import engine
 from harness.platform.missing_images import Need, error
 from harness.platform.platform_names import PlatformNames
 from harness.platform.registry import PlatformRegistry

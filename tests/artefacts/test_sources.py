@@ -13,10 +13,10 @@ import bcrypt
 import pytest
 from docker import APIClient
 
+from harness import engine as engines
 from harness.artefacts.sources import open_sources
 from harness.errors import EngineError, EnvironmentError_, UsageError
 from harness.images import RegistryClient, ensure
-from harness.images import engine as engines
 from harness.settings import Settings
 from tests.artefacts.registries import Registry, running
 

@@ -21,10 +21,11 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import engine
 from harness.cli import verbs
 from harness.cluster import ledger, ledger_file
-from harness.cluster.docker import engine, leftovers
 from harness.cluster.kind import leftovers as kind_leftovers
+from harness.engine import leftovers
 from harness.errors import EnvironmentError_
 from harness.platform import pruning
 from harness.settings import Settings

@@ -42,7 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def services_image(settings: Settings) -> str:
     """An image with a shell, Python and nothing that has to be pulled."""
     from harness import images
-    from harness.cluster.docker.engine import connect
+    from harness.engine import connect
 
     try:
         connect().close()
@@ -54,8 +54,7 @@ def services_image(settings: Settings) -> str:
 @pytest.fixture
 def environment_id() -> Iterator[str]:
     """Id of an environment on the docker cluster of which nothing is left after the test, whatever it does."""
-    from harness.cluster.docker import leftovers
-    from harness.cluster.docker.engine import connect
+    from harness.engine import connect, leftovers
 
     name = f"o{secrets.token_hex(3)}"
     yield name

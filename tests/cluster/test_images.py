@@ -157,7 +157,7 @@ def test_the_engine_logs_in_to_a_registry_that_is_not_the_environments(
     project: Objects, running: RunningRegistry
 ) -> None:
     only_on_docker(running.cluster, "a node's own loopback address is not this machine's")
-    from harness.cluster.docker.engine import connect
+    from harness.engine import connect
 
     # the same registry under a name that is served by nobody: only the engine can know where it is
     host = running.name.replace("localhost", "127.0.0.1")
@@ -319,7 +319,7 @@ def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
     cluster: Cluster, project: Objects, running: RunningRegistry, settings: Settings, tmp_path: Path
 ) -> None:
     from harness import images
-    from harness.cluster.docker.engine import connect
+    from harness.engine import connect
 
     registry, secrets = running.name, running.secret(project)
     reference = f"{registry}/imported:1"

@@ -17,9 +17,8 @@ import docker.errors
 import pytest
 
 from harness.cluster import ledger, ledger_file, open_cluster
-from harness.cluster.docker import control_plane, leftovers
-from harness.cluster.docker.engine import connect
 from harness.cluster.docker.launcher import DockerCluster
+from harness.engine import connect, leftovers, networks
 from harness.platform import ownership
 from harness.settings import Settings
 from tests.cluster.objects import IMAGE, Objects, shell
@@ -219,7 +218,7 @@ def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the
     environment_id: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = []
-    create, remove = control_plane.create_network, leftovers.remove
+    create, remove = networks.create_edge, leftovers.remove
 
     def create_interrupted(*arguments: Any) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -230,7 +229,7 @@ def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the
         order.append("removed")
         return remove(*arguments)
 
-    monkeypatch.setattr(control_plane, "create_network", create_interrupted)
+    monkeypatch.setattr(networks, "create_edge", create_interrupted)
     monkeypatch.setattr(leftovers, "remove", note_removal)
     with pytest.raises(KeyboardInterrupt):
         DockerCluster.create(settings, environment_id)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness import engine
 from harness.cluster import open_cluster
-from harness.cluster.docker import engine
 from harness.errors import EngineError, UsageError
 from harness.incluster.controlplane import dns, merge
 from harness.incluster.controlplane.problems import StatusError

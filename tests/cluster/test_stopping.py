@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from harness.cluster import ledger
-from harness.cluster.docker import control_plane, leftovers
-from harness.cluster.docker.engine import connect
+from harness.cluster.docker import control_plane
+from harness.engine import connect, leftovers, networks
 from tests.waiting import until
 
 _GONE_S = 30.0
@@ -109,11 +109,11 @@ def test_what_the_engine_makes_after_the_control_plane_was_ended_is_removed(
     def remove_and_make(client: Any, network: str) -> None:
         # the engine comes to the request of a control plane that was killed
         monkeypatch.setattr(leftovers, "remove_network", remove)
-        client.api.create_network(f"kh-{environment_id}-late", labels=control_plane.labels(entry))
+        client.api.create_network(f"kh-{environment_id}-late", labels=leftovers.labels(entry))
         remove(client, network)
 
     with contextlib.closing(connect()) as client:
-        control_plane.create_network(client, entry)
+        networks.create_edge(client, entry)
         monkeypatch.setattr(leftovers, "remove_network", remove_and_make)
         assert leftovers.remove(client, environment_id)
         assert leftovers.find(client, environment_id) == {}

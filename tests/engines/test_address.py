@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import doctor, images
+from harness import doctor, engine, images
 from harness.cluster import open_cluster
-from harness.cluster.docker.engine import connect
 from harness.doctor.address import find_address
 from harness.doctor.engine import ask_engine
+from harness.engine import connect
 from harness.errors import EngineError, HarnessError
-from harness.images import engine
 from harness.settings import Settings
 from tests.engines import contexts
 

@@ -14,8 +14,8 @@ import pytest
 
 import harness
 from harness import doctor
-from harness.cluster.docker.engine import connect
 from harness.doctor.enclosure import enclosing, own_container
+from harness.engine import connect
 
 _ID = "4f" * 32
 _ASK = "from harness import doctor\ntry:\n  doctor.require_engine()\nexcept Exception as error:\n  print(error)"

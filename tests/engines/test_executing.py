@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness import doctor
-from harness.cluster.docker.engine import connect
+from harness.engine import connect
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness import engine
 from harness.errors import ImageError
-from harness.images import engine
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.images import Images

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from harness import images
-from harness.cluster.docker import leftovers, trial
-from harness.cluster.docker.engine import connect
+from harness.engine import connect, leftovers, trial
 from harness.errors import EngineError
 from harness.images import resolve
 from harness.settings import Settings

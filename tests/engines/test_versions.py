@@ -17,14 +17,13 @@ import bcrypt
 import docker.errors
 import pytest
 
-from harness import doctor, images
+from harness import doctor, engine, images
 from harness.cluster import open_cluster
-from harness.cluster.docker import control_plane, leftovers
-from harness.cluster.docker.engine import connect
 from harness.cluster.kind.nodes import saved
 from harness.doctor.builder import builder_of
+from harness.engine import connect, leftovers, networks
 from harness.errors import BuildError, EngineError, ImageError
-from harness.images import RegistryClient, engine
+from harness.images import RegistryClient
 from harness.platform import delivery
 from harness.settings import Settings
 from tests.artefacts import registries
@@ -214,7 +213,7 @@ def test_an_engine_without_addresses_for_another_network_is_named_with_the_way_o
     whose: str, play: Play, services_image: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     standin = play(StandIn(**NEWER))
-    create = control_plane.create_network
+    create = networks.create_edge
 
     def create_and_refuse_others(*arguments: Any) -> None:
         create(*arguments)
@@ -223,7 +222,7 @@ def test_an_engine_without_addresses_for_another_network_is_named_with_the_way_o
     if whose == "of the host's side":
         standin.refusals = NO_ADDRESSES
     else:
-        monkeypatch.setattr(control_plane, "create_network", create_and_refuse_others)
+        monkeypatch.setattr(networks, "create_edge", create_and_refuse_others)
     name = f"e{secrets.token_hex(3)}"
     with pytest.raises(EngineError, match=r"did not start: .*could not find an available address pool") as caught:
         open_cluster("docker", settings, environment_id=name, images=[services_image])

@@ -11,9 +11,9 @@ import pytest
 from docker import APIClient
 
 from harness.doctor.builder import find_builder
+from harness.engine import client
 from harness.errors import EngineError
 from harness.images import RegistryClient, ensure
-from harness.images.engine import client
 from harness.settings import Settings
 
 RunImage = Callable[[str, list[str]], str]

@@ -18,10 +18,10 @@ from docker import APIClient
 
 from harness import doctor
 from harness.doctor.builder import find_builder
+from harness.engine import find_image
 from harness.errors import BuildError
 from harness.images import build_extension_image, build_image, buildkit, features
 from harness.images.context import author_context
-from harness.images.engine import find_image
 from harness.images.site import SiteSettings
 from harness.settings import Settings
 from tests.images.conftest import RunImage

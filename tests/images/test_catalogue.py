@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness import engine
 from harness.errors import ImageError, UsageError
-from harness.images import engine, resolve, seeds
+from harness.images import resolve, seeds
 from harness.images.catalogue import CATALOGUE, repository, spec
 from harness.images.extension_image import base_references, with_local_bases
 from harness.images.resolve import Made

@@ -14,8 +14,8 @@ import docker
 import pytest
 from docker import APIClient
 
+from harness.engine import find_image
 from harness.images import cleanup, prune
-from harness.images.engine import find_image
 from harness.settings import Settings
 
 DAY_S = 24 * 3600.0

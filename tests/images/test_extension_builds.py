@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
+from harness.engine import find_image
 from harness.errors import BuildError
 from harness.images import build_extension_image
-from harness.images.engine import find_image
 from harness.settings import Settings
 from tests.images.conftest import RunImage
 

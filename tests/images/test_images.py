@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from docker import APIClient
 
+from harness.engine import find_image, image_labels
 from harness.images import ensure, list_images, resolve
-from harness.images.engine import find_image, image_labels
 from harness.settings import Settings
 from tests.images.conftest import RunImage
 

@@ -12,8 +12,9 @@ import pytest
 import requests
 from docker import APIClient
 
+from harness import engine
 from harness.errors import ImageError
-from harness.images import RegistryClient, engine, lending
+from harness.images import RegistryClient, lending
 from harness.platform import delivery
 from harness.platform.delivery import PodImage
 from tests.images.fake_engine import FakeEngine

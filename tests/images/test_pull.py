@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from harness.images import engine, pull
+from harness import engine
+from harness.images import pull
 
 
 class Engine:

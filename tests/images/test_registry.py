@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from docker import APIClient
 
+from harness.engine import find_image
 from harness.errors import EnvironmentError_, ImageError
 from harness.images import RegistryClient
-from harness.images.engine import find_image
 
 BASIC = "Basic " + base64.b64encode(b"me:word").decode()
 

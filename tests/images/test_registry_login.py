@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from harness import engine
 from harness.errors import EngineError, EnvironmentError_
-from harness.images import engine, registry_login
+from harness.images import registry_login
 from harness.images.registry import api_of
 
 HOST = "registry.site"
@@ -223,7 +224,7 @@ def test_the_engine_is_not_asked_with_a_configuration_that_cannot_be_read(
     (tmp_path / "config.json").write_text(text)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     found = SimpleNamespace(address="unix:///nothing.sock", spoken="1.40")
-    monkeypatch.setattr(engine, "require_engine", lambda: found)
+    monkeypatch.setattr("harness.engine.connection.require_engine", lambda: found)
     with pytest.raises(EngineError, match=rf"{re.escape(str(tmp_path))}/config.json cannot be used"):
         engine.client()
 

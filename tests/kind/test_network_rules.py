@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from harness import engine
 from harness.cluster.kind.node_image import programs
 from harness.errors import EngineError
-from harness.images import engine
 
 REFUSED = "reject with icmp type host-unreachable"
 NAMESPACES = {name: {"kubernetes.io/metadata.name": name} for name in ("project", "services", "kube-system")}

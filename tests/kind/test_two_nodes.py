@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from harness import engine
 from harness.cluster.kind import command, node_image
-from harness.images import engine
 from harness.settings import Settings
 
 _CONFIG = """\

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import extension
+from harness import engine, extension
 from harness.api import Kaapana
 from harness.common.progress import quiet
 from harness.data import Series
 from harness.errors import DagFileError, ExtensionError
-from harness.images import engine
 from harness.platform import bundle, releases
 from harness.platform.bundle import Bundle
 from harness.settings import Settings

@@ -15,10 +15,11 @@ from typing import Any
 import docker.errors
 import pytest
 
+from harness import engine
 from harness.cluster import ledger
-from harness.cluster.docker import engine, leftovers
 from harness.cluster.kind import leftovers as kind_leftovers
 from harness.cluster.ledger import Entry
+from harness.engine import leftovers
 from harness.errors import EngineError, NotRemovedError
 from harness.kube import KubeApi
 from harness.kube.errors import Unavailable

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness import images
+from harness import engine, images
 from harness.cluster import ledger
-from harness.cluster.docker import engine, leftovers
-from harness.cluster.docker.leftovers import Leftover
+from harness.engine import leftovers
+from harness.engine.leftovers import Leftover
 from harness.kube import KubeApi
 from harness.kube.errors import Unavailable
 from harness.platform import pruning, registry_seed

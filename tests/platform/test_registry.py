@@ -13,9 +13,9 @@ from typing import Any, cast
 import pytest
 
 from harness.cluster import Cluster
+from harness.engine import client
 from harness.errors import EngineError, UsageError
 from harness.images import RegistryClient, ensure
-from harness.images.engine import client
 from harness.kube import Manifest
 from harness.kube.pullsecrets import Login
 from harness.platform import platform_chart

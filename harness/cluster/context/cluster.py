@@ -15,9 +15,9 @@ from harness.cluster.context import leftovers, preflight, probe
 from harness.cluster.context.api import ContextApi
 from harness.cluster.context.forwarding import Forwarders
 from harness.cluster.context.images import RegistryImages, delete_own
-from harness.cluster.docker.engine import connect
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import REDACTOR
+from harness.engine import connect
 from harness.errors import EnvironmentError_, HarnessError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping

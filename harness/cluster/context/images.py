@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.artefacts import loading
-from harness.cluster.docker import archives
+from harness import engine
+from harness.artefacts import engine_archives, loading
 from harness.common.references import served_path, split_reference
-from harness.images import RegistryClient, engine
+from harness.images import RegistryClient
 
 if TYPE_CHECKING:
     import docker
@@ -73,10 +73,10 @@ class RegistryImages:
             ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: the engine does not take it, or the push fails.
         """
-        images = archives.open_for(self._client, archive).images
+        images = engine_archives.open_for(self._client, archive).images
         names = {loading.name_of(self._scratch, image.config_digest) for image in images}
         try:
-            return self.provide(archives.load(self._client, archive, keep_as=self._scratch))
+            return self.provide(engine_archives.load(self._client, archive, keep_as=self._scratch))
         finally:
             self._remove(names)
 

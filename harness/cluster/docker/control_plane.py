@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
-from harness.cluster.docker import leftovers
 from harness.common.polling import Polling
 from harness.doctor import require_engine
+from harness.engine import leftovers, networks
 from harness.errors import EngineError, EnvironmentError_
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
-from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE, LABEL_STARTED
+from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import API_PORT
 
 if TYPE_CHECKING:
@@ -32,29 +32,6 @@ _READY_S = 30.0
 _READY_POLL_S = 0.03
 _STOP_S = 20.0
 _KEPT_LINES = 200
-_POOLS = (
-    "an environment has up to five networks, and all that the engine has share its address pools: end environments "
-    "(`kaapana-harness status`), remove networks that nobody uses (`docker network prune`), or add "
-    "`default-address-pools` to the engine's daemon.json"
-)
-
-
-def labels(entry: ledger.Entry) -> dict[str, str]:
-    """Labels of everything that belongs to an environment."""
-    return {LABEL_ENVIRONMENT: entry.id, LABEL_OWNER: entry.owner, LABEL_STARTED: entry.started}
-
-
-def create_network(client: docker.DockerClient, entry: ledger.Entry) -> None:
-    """The network over which the control plane is reached: not the engine's default one, which others share.
-
-    (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
-    container of anybody comes or goes, which cuts connections off for half a minute.)
-    """
-    client.api.create_network(_edge(entry), driver="bridge", labels=labels(entry), check_duplicate=True)
-
-
-def _edge(entry: ledger.Entry) -> str:
-    return f"kh-{entry.id}-edge"
 
 
 def start(
@@ -115,11 +92,11 @@ def start(
         KAAPANA_HARNESS_SITE_NETWORK=str(int(site_network)),
     )
     container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
-    marks = {**labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
+    marks = {**leftovers.labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
     container.with_kwargs(
         labels=marks,
         mounts=mounts,
-        network=_edge(entry),
+        network=networks.edge(entry.id),
         auto_remove=True,
         detach=True,
         security_opt=["label=disable", "no-new-privileges"],
@@ -159,7 +136,7 @@ def stop(client: docker.DockerClient, environment_id: str) -> None:
     """Let a control plane end by itself: it finishes what the engine is just making for it, and removes that.
 
     Removed by force it would leave behind whatever the engine makes a moment later. One that does not end in time, or
-    does not run, is for :mod:`harness.cluster.docker.leftovers`.
+    does not run, is for :mod:`harness.engine.leftovers`.
     """
     import docker.errors
 
@@ -187,12 +164,7 @@ def refusal(words: str, *, last_seen: str = "") -> EngineError:
         words: the engine's, or the last ones of the control plane itself.
     """
     cause = f"the control plane of the docker cluster did not start: {words}"
-    return EngineError(cause, last_seen=last_seen, fix=way_out(words))
-
-
-def way_out(words: str) -> str:
-    """Return what helps against an engine's refusal."""
-    return _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"
+    return EngineError(cause, last_seen=last_seen, fix=networks.way_out(words))
 
 
 def _ended(log: list[str]) -> EngineError:

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import engine
+from harness.artefacts import engine_archives
 from harness.cluster import ledger
-from harness.cluster.docker import archives, control_plane, leftovers
-from harness.cluster.docker.engine import connect, stopped
+from harness.cluster.docker import control_plane
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
+from harness.engine import connect, leftovers, networks, stopped
 from harness.errors import EnvironmentError_, ImageError
-from harness.images import engine
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
@@ -86,8 +87,8 @@ class DockerCluster:
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:
                     # an executor that is interrupted while it starts its thread forgets it
-                    undisturbed.submit(control_plane.labels, entry).result()
-                    undisturbed.submit(control_plane.create_network, client, entry).result()
+                    undisturbed.submit(leftovers.labels, entry).result()
+                    undisturbed.submit(networks.create_edge, client, entry).result()
                     reserve = int(settings.disk_reserve * 2**20)
                     started = undisturbed.submit(
                         control_plane.start,
@@ -188,7 +189,7 @@ class DockerCluster:
 
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
-        images = archives.load(self._client, archive, keep_as=f"kh-{self.environment_id}/node")
+        images = engine_archives.load(self._client, archive, keep_as=f"kh-{self.environment_id}/node")
         self.api.request("POST", "/harness/node-images", body={"images": images, "imported": True})
         return sorted(images)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster.docker import leftovers
+from harness import engine
 from harness.cluster.kind import names
-from harness.images import engine
+from harness.engine import leftovers
 from harness.settings import Settings
 
 if TYPE_CHECKING:

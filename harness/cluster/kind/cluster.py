@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cluster import ledger
-from harness.cluster.docker.engine import connect, stopped
 from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
 from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import Order
@@ -20,12 +19,13 @@ from harness.cluster.kubernetes import services, startup
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
 from harness.doctor import require_nodes
+from harness.engine import connect, stopped
+from harness.engine import leftovers as engine_leftovers
 from harness.errors import EnvironmentError_
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
-from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH
 
 if TYPE_CHECKING:
@@ -301,12 +301,7 @@ def _order(
             "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
             "KUBECONFIG": str(path),
         },
-        labels={
-            LABEL_ENVIRONMENT: entry.id,
-            LABEL_OWNER: entry.owner,
-            LABEL_STARTED: entry.started,
-            names.LABEL_LEDGER: str(settings.state),
-        },
+        labels={**engine_leftovers.labels(entry), names.LABEL_LEDGER: str(settings.state)},
         network=name,
         content=contents.base,
         volumes=list(contents.volumes),

@@ -9,11 +9,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.cluster.kind import privileges
 from harness.cluster.kind.node_image import programs
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
-from harness.images import engine
 
 if TYPE_CHECKING:
     from harness.settings import Settings

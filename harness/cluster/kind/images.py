@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cluster.docker import archives
+from harness import engine
+from harness.artefacts import engine_archives
 from harness.cluster.kind.nodes import Node, on_all, piped, saved
 from harness.common.references import canonical, familiar
 from harness.errors import EnvironmentError_, ImageError
-from harness.images import engine
 
 if TYPE_CHECKING:
     import docker
@@ -101,8 +101,8 @@ class NodeImages:
             ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: containerd does not take it.
         """
-        opened = archives.open_for(self._client, archive)
-        images = archives.named(opened)
+        opened = engine_archives.open_for(self._client, archive)
+        images = engine_archives.named(opened)
         try:
             for node in self._nodes if images else ():
                 with piped(opened.stream(images)) as stream:

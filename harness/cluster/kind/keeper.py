@@ -114,7 +114,7 @@ class _Keeper:
             _say(failed="\n".join([*lines, f"kind ended with exit status {status}"]))
 
     def _create_network(self) -> None:
-        from harness.cluster.docker.engine import connect
+        from harness.engine import connect
 
         with contextlib.closing(connect()) as client:
             client.api.create_network(
@@ -126,8 +126,8 @@ class _Keeper:
             )
 
     def _create_volumes(self) -> None:
-        from harness.cluster.docker.engine import connect
         from harness.cluster.kind import prepared
+        from harness.engine import connect
 
         if self._order.volumes:
             with contextlib.closing(connect(timeout_s=600)) as client:
@@ -151,8 +151,8 @@ class _Keeper:
         ledger.forget(self._settings, self._order.environment)
 
     def _remove_once(self) -> None:
-        from harness.cluster.docker.engine import connect
         from harness.cluster.kind import leftovers
+        from harness.engine import connect
 
         with contextlib.closing(connect()) as client:
             leftovers.remove(client, self._settings, self._order.environment)

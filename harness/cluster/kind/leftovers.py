@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster.docker import leftovers as engine_leftovers
 from harness.cluster.kind import names
+from harness.engine import leftovers as engine_leftovers
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER
 
 if TYPE_CHECKING:

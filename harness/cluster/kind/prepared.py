@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.cluster.docker.engine import connect
 from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
 from harness.cluster.kind.images import by_id, transfer
 from harness.cluster.kind.nodes import Node
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress
+from harness.engine import connect
 from harness.errors import EnvironmentError_
 from harness.settings import Settings
 

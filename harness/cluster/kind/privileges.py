@@ -13,10 +13,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import engine
 from harness.doctor.probe import look, state_dir
 from harness.doctor.remedies import RUNTIME, install_runtime_wrapper, wrapper_path
 from harness.errors import EngineError
-from harness.images import engine
 
 if TYPE_CHECKING:
     from docker import APIClient

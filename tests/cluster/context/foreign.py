@@ -16,9 +16,9 @@ import yaml
 from harness import images
 from harness.cluster import ledger
 from harness.cluster.context import rights
-from harness.cluster.docker.engine import connect
 from harness.cluster.kind import nodes
 from harness.cluster.kind.cluster import KindCluster
+from harness.engine import connect
 from harness.images import RegistryClient
 from harness.kube import Invalid, KubeApi, kubeconfig
 from harness.kube.kinds import KINDS

@@ -17,7 +17,7 @@ import pytest
 
 from harness.cluster import ledger, open_cluster
 from harness.cluster.context import preflight, rights
-from harness.cluster.docker.engine import connect
+from harness.engine import connect
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
 from harness.kube import ApiError, Forbidden, Invalid

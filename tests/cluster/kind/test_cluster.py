@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.cluster import ledger, open_cluster
-from harness.cluster.docker.engine import connect
 from harness.cluster.kind import leftovers
 from harness.cluster.kind.cluster import KindCluster
+from harness.engine import connect
 from harness.platform import ownership
 from harness.settings import Settings
 from tests.cluster.conftest import CLUSTERS

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from harness.cluster import ledger
-from harness.cluster.docker.engine import connect
 from harness.cluster.kind import leftovers, names
 from harness.cluster.kind.cluster import _order
 from harness.cluster.kind.owner import Keeper
+from harness.engine import connect
 from harness.errors import EnvironmentError_
 from harness.platform import ownership
 from harness.settings import Settings

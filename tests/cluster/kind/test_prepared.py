@@ -14,9 +14,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.cluster.docker.engine import connect
 from harness.cluster.kind import bases, names, node_image, prepared
 from harness.common.progress import quiet
+from harness.engine import connect
 from harness.settings import Settings
 from tests.cluster.conftest import CLUSTERS
 

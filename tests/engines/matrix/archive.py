@@ -11,9 +11,10 @@ from pathlib import Path
 
 import httpx
 
+from harness import engine
 from harness.doctor import require_engine
 from harness.errors import HarnessError
-from harness.images import engine, resolve
+from harness.images import resolve
 from harness.images.catalogue import CATALOGUE, spec
 from harness.settings import Settings
 

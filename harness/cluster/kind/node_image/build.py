@@ -7,13 +7,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.cluster.kind.node_image import programs, system
 from harness.cluster.kind.node_image.preload import preload
 from harness.cluster.kind.node_image.programs import Program
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
 from harness.errors import ImageError
-from harness.images import engine
 from harness.images import ensure as ensure_base
 from harness.images.pull import pull
 

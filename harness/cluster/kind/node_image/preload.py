@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from harness import engine
 from harness.cluster.kind import privileges
 from harness.common.progress import OnProgress
 from harness.errors import ImageError
-from harness.images import engine
 
 if TYPE_CHECKING:
     from docker import APIClient

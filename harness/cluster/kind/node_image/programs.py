@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress
 from harness.errors import ImageError
-from harness.images import build, engine, ensure
+from harness.images import build, ensure
 from harness.images.catalogue import GO_BIN
 from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings

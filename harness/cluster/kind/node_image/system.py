@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.cluster.kind.node_image import programs
 from harness.cluster.kind.node_image.programs import FILES
 from harness.common.progress import OnProgress
-from harness.images import build, engine
+from harness.images import build
 from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings
 

@@ -11,13 +11,12 @@ import secrets
 import socket
 from pathlib import Path
 
+from harness import engine
 from harness.cluster import ledger
-from harness.cluster.docker import control_plane, leftovers
-from harness.cluster.docker.engine import connect
 from harness.common.polling import Polling
 from harness.doctor import require_engine
+from harness.engine import connect, leftovers, networks
 from harness.errors import EngineError
-from harness.images import engine
 
 LOOPBACK = "127.0.0.1"
 _PORT = 8000
@@ -49,15 +48,15 @@ def try_engine(image: str) -> None:
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", "docker")
     path = str(Path(require_engine().socket).resolve())
     with contextlib.closing(connect()) as client:
-        api, name, labels = client.api, f"kh-{entry.id}", control_plane.labels(entry)
+        api, name, labels = client.api, f"kh-{entry.id}", leftovers.labels(entry)
         try:
             # like those of pods: the engine's machine has no address on it
             inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
             api.create_network(f"{name}-pods", driver="bridge", internal=True, options=inside, labels=labels)
-            control_plane.create_network(client, entry)
+            networks.create_edge(client, entry)
             host = api.create_host_config(
                 mounts=[Mount("/var/run/docker.sock", path, type="bind")],
-                network_mode=f"{name}-edge",
+                network_mode=networks.edge(entry.id),
                 port_bindings={_PORT: (LOOPBACK, None)},
                 security_opt=["label=disable"],
             )
@@ -70,7 +69,7 @@ def try_engine(image: str) -> None:
             words = engine.words(error)
             raise EngineError(
                 f"the engine does not run containers as the platform needs them: {words}",
-                fix=control_plane.way_out(words),
+                fix=networks.way_out(words),
             ) from None
         finally:
             leftovers.remove(client, entry.id)

@@ -6,19 +6,26 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.common.polling import Polling
 from harness.errors import NotRemovedError
-from harness.images import engine
-from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE
+from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE, LABEL_STARTED
 
 if TYPE_CHECKING:
     import docker
+
+    from harness.cluster.ledger import Entry
 
 CONTROL_PLANE = "control-plane"
 _GOING_S = 30
 _ENDPOINTS_S = 5.0
 _RESTART = "the engine has lost count and must be restarted"
 _AGAIN_S = 0.2
+
+
+def labels(entry: Entry) -> dict[str, str]:
+    """Return the labels of everything that belongs to an environment."""
+    return {LABEL_ENVIRONMENT: entry.id, LABEL_OWNER: entry.owner, LABEL_STARTED: entry.started}
 
 
 @dataclasses.dataclass

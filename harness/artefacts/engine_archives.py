@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import engine
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
 from harness.artefacts.loading import name_of
 from harness.errors import ImageError
-from harness.images import engine
 
 if TYPE_CHECKING:
     import docker

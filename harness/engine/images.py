@@ -1,17 +1,16 @@
-"""The container engine, as the image part needs it."""
+"""Images as the engine has them: look one up, tell what it is, take in an archive."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.doctor import require_engine
-from harness.errors import EngineError, ImageError
+from harness.engine.connection import client, trouble_in, words
+from harness.errors import ImageError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -23,84 +22,6 @@ LABEL_NAME = "kaapana-harness.image"
 """Label of every image that was made here: the name in the catalogue, or ``extension``."""
 LABEL_SOURCE = "kaapana-harness.source"
 """Label of an image that was not built from packages: the reference that was pulled."""
-
-
-def client(timeout_s: float = 60.0) -> APIClient:
-    """A client of the engine that the user's ``docker`` uses, at the newest version of its API that both sides know.
-
-    Args:
-        timeout_s: seconds without an answer until a request fails.
-
-    Raises:
-        EngineError: it does not answer, may not be used, or is one that the harness does not work with.
-    """
-    import docker
-
-    found = require_engine()
-    with reading_configuration():
-        return docker.APIClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
-
-
-@contextlib.contextmanager
-def reading_configuration() -> Iterator[None]:
-    """Name the file if a client of docker-py is made in the block: it reads docker's configuration and checks little.
-
-    Raises:
-        EngineError: the configuration is not what docker writes.
-    """
-    import docker
-    from docker.utils.config import find_config_file
-
-    try:
-        yield
-    except (docker.errors.InvalidConfigFile, ValueError, TypeError, AttributeError, LookupError) as error:
-        raise EngineError(
-            f"docker's configuration {find_config_file()!s} cannot be used",
-            last_seen=f"{type(error).__name__}: {error}",
-            fix="correct or remove what it has under auths, or `docker logout` and log in again",
-        ) from None
-
-
-def words(error: Exception) -> str:
-    """Return what the engine itself says about a request that failed, or what the connection to it says.
-
-    The answer's body is read for it, which a client leaves alone where it was to be streamed.
-    """
-    import requests
-
-    said = getattr(error, "explanation", None)
-    answer = getattr(error, "response", None)
-    if not said and isinstance(answer, requests.Response):
-        try:
-            body = answer.text
-        except requests.RequestException:
-            body = ""
-        try:
-            said = json.loads(body)["message"]
-        except (ValueError, KeyError, TypeError):
-            said = body
-    return " ".join(str(said or error).split()) or type(error).__name__
-
-
-def trouble_in(event: object) -> str:
-    """Return the error that one document of a streamed answer carries, in the engine's words; empty without one.
-
-    A request that fails as a whole is answered by one document with its message.
-    """
-    if not isinstance(event, dict):
-        return ""
-    detail = event.get("errorDetail")
-    nested = detail.get("message") if isinstance(detail, dict) else None
-    return str(event.get("error") or nested or event.get("message") or "")
-
-
-def trouble_in_text(answer: str) -> str:
-    """Return the first error in a streamed answer that was read as a whole, see :func:`trouble_in`."""
-    for line in answer.splitlines():
-        with contextlib.suppress(ValueError):
-            if trouble := trouble_in(json.loads(line)):
-                return trouble
-    return ""
 
 
 def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
@@ -160,19 +81,6 @@ def layers_of(reference: str) -> tuple[str, ...]:
     engine = client()
     try:
         return layers(find_image(engine, reference) or {})
-    finally:
-        engine.close()
-
-
-def architecture() -> str:
-    """Return the architecture of the images that the engine runs, as images name it: ``amd64``.
-
-    Raises:
-        EngineError: no engine answers.
-    """
-    engine = client()
-    try:
-        return str(engine.version()["Arch"])
     finally:
         engine.close()
 

@@ -1,0 +1,137 @@
+"""The one client of the container engine: what ``docker`` of this user talks to, through docker-py."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.doctor import require_engine
+from harness.errors import EngineError
+
+if TYPE_CHECKING:
+    import docker
+    from docker import APIClient
+
+
+def connect(*, timeout_s: float = 60.0) -> docker.DockerClient:
+    """Return a client of the engine that the user's ``docker`` uses, at the newest API version that both sides know.
+
+    Args:
+        timeout_s: seconds without an answer until a request fails.
+
+    Raises:
+        EngineError: it does not answer, may not be used, or is one that the harness does not work with.
+    """
+    import docker
+
+    found = require_engine()
+    with reading_configuration():
+        return docker.DockerClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
+
+
+def client(timeout_s: float = 60.0) -> APIClient:
+    """Return the requests of :func:`connect` without its objects; closing them is closing the client."""
+    return connect(timeout_s=timeout_s).api
+
+
+@contextlib.contextmanager
+def reading_configuration() -> Iterator[None]:
+    """Name the file if a client of docker-py is made in the block: it reads docker's configuration and checks little.
+
+    Raises:
+        EngineError: the configuration is not what docker writes.
+    """
+    import docker
+    from docker.utils.config import find_config_file
+
+    try:
+        yield
+    except (docker.errors.InvalidConfigFile, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise EngineError(
+            f"docker's configuration {find_config_file()!s} cannot be used",
+            last_seen=f"{type(error).__name__}: {error}",
+            fix="correct or remove what it has under auths, or `docker logout` and log in again",
+        ) from None
+
+
+def words(error: Exception) -> str:
+    """Return what the engine itself says about a request that failed, or what the connection to it says.
+
+    The answer's body is read for it, which a client leaves alone where it was to be streamed.
+    """
+    import requests
+
+    said = getattr(error, "explanation", None)
+    answer = getattr(error, "response", None)
+    if not said and isinstance(answer, requests.Response):
+        try:
+            body = answer.text
+        except requests.RequestException:
+            body = ""
+        try:
+            said = json.loads(body)["message"]
+        except (ValueError, KeyError, TypeError):
+            said = body
+    return " ".join(str(said or error).split()) or type(error).__name__
+
+
+def trouble_in(event: object) -> str:
+    """Return the error that one document of a streamed answer carries, in the engine's words; empty without one.
+
+    A request that fails as a whole is answered by one document with its message.
+    """
+    if not isinstance(event, dict):
+        return ""
+    detail = event.get("errorDetail")
+    nested = detail.get("message") if isinstance(detail, dict) else None
+    return str(event.get("error") or nested or event.get("message") or "")
+
+
+def trouble_in_text(answer: str) -> str:
+    """Return the first error in a streamed answer that was read as a whole, see :func:`trouble_in`."""
+    for line in answer.splitlines():
+        with contextlib.suppress(ValueError):
+            if trouble := trouble_in(json.loads(line)):
+                return trouble
+    return ""
+
+
+def stopped(client: docker.DockerClient, container: str, what: str) -> str:
+    """Return why a container that the cluster cannot do without does not run, in one line; empty when it runs.
+
+    Args:
+        client: the engine.
+        container: its name.
+        what: it is for the author.
+    """
+    import docker.errors
+    import requests
+
+    try:
+        state = client.api.inspect_container(container)["State"]
+    except docker.errors.NotFound:
+        return f"{what} is gone: there is no container {container} any more"
+    except (docker.errors.APIError, requests.RequestException) as error:
+        return f"the container engine does not answer: {words(error)}"
+    if state["Running"] and not state["Paused"]:
+        return ""
+    if state["Paused"]:
+        return f"{what} is paused: `docker unpause {container}`"
+    why = "out of memory" if state["OOMKilled"] else f"exit status {state['ExitCode']}"
+    return f"{what} has stopped ({why}): container {container}"
+
+
+def architecture() -> str:
+    """Return the architecture of the images that the engine runs, as images name it: ``amd64``.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    engine = client()
+    try:
+        return str(engine.version()["Arch"])
+    finally:
+        engine.close()
