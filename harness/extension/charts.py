@@ -41,7 +41,7 @@ class Chart:
     Attributes:
         directory: its folder; the folder's name has no meaning.
         image: ``global.image``, the DAG image's name and the name of the installer's Job.
-        requirements: the entries of requirements.yaml in order.
+        requirements: the charts that it depends on, in order.
         parameters: what the install dialog asks for (build 11).
     """
 
@@ -72,7 +72,8 @@ def find(root: Path) -> list[Path]:
 
 def is_workflow(root: Path, folder: Path) -> bool:
     """Return the build script's rule: first requirement is the installer, or the keyword ``kaapanaworkflow``."""
-    requirements = _requirements(root, folder) if (folder / "requirements.yaml").is_file() else ()
+    path = folder / "requirements.yaml"
+    requirements = dependencies(trees.read_mapping(root, path), str(path)) if path.is_file() else ()
     if requirements and requirements[0].name == INSTALLER:
         return True
     words = trees.read_mapping(root, folder / "Chart.yaml").get("keywords")
@@ -87,7 +88,7 @@ def read(root: Path, folder: Path) -> Chart:
     """
     metadata = trees.read_mapping(root, folder / "Chart.yaml")
     check_metadata(metadata, str(folder / "Chart.yaml"))
-    requirements = _installer_requirement(root, folder)
+    requirements = _installer_requirement(root, folder, metadata)
     values, image = _values(root, folder)
     parameters = params.read(values, folder / "values.yaml")
     return Chart(folder, metadata["name"], metadata["version"], metadata, values, image, requirements, parameters)
@@ -129,15 +130,15 @@ def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
         raise ExtensionError(f"{shown}: apiVersion must be v1 or v2", fix="apiVersion: v2")
 
 
-def _installer_requirement(root: Path, folder: Path) -> tuple[Dependency, ...]:
-    path = folder / "requirements.yaml"
-    if not path.is_file():
+def _installer_requirement(root: Path, folder: Path, metadata: Mapping[str, Any]) -> tuple[Dependency, ...]:
+    path = _dependencies_file(folder, metadata)
+    if path is None:
         raise ExtensionError(
             f"{folder} has no requirements.yaml: the chart would install nothing",
             last_seen=f"files there: {', '.join(sorted(entry.name for entry in folder.iterdir()))}",
             fix=f"add requirements.yaml with the dependency {INSTALLER}",
         )
-    requirements = _requirements(root, folder)
+    requirements = dependencies(trees.read_mapping(root, path), str(path))
     if not requirements:
         raise ExtensionError(
             f"{path} names no dependencies: the chart would install nothing",
@@ -150,18 +151,22 @@ def _installer_requirement(root: Path, folder: Path) -> tuple[Dependency, ...]:
             last_seen=f"its dependencies: {', '.join(names)}",
             fix=f"name the dependency exactly {INSTALLER}",
         )
-    if names[0] != INSTALLER:
+    # with the keyword the build script takes the chart for a workflow in any case (build 4.4)
+    if keywords.WORKFLOW not in (metadata.get("keywords") or ()) and names[0] != INSTALLER:
         raise ExtensionError(
-            f"{path}: {INSTALLER} must be the first dependency, the platform's build looks only there",
+            f"{path}: without the keyword {keywords.WORKFLOW} {INSTALLER} must be the first dependency: the platform's "
+            "build looks only there",
             last_seen=f"its first dependency: {names[0]}",
-            fix=f"move {INSTALLER} to the top of the list",
+            fix=f"add the keyword {keywords.WORKFLOW} to Chart.yaml",
         )
     return requirements
 
 
-def _requirements(root: Path, folder: Path) -> tuple[Dependency, ...]:
-    path = folder / "requirements.yaml"
-    return dependencies(trees.read_mapping(root, path), str(path))
+def _dependencies_file(folder: Path, metadata: Mapping[str, Any]) -> Path | None:
+    """Return the file that names the dependencies: requirements.yaml, or Chart.yaml where there is no such file."""
+    if (folder / "requirements.yaml").is_file():
+        return folder / "requirements.yaml"
+    return folder / "Chart.yaml" if metadata.get("dependencies") else None
 
 
 def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, ...]:

@@ -9,14 +9,16 @@ import os
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ExtensionError
-from harness.extension import charts, dockerfiles, trees
+from harness.extension import charts, copies, dockerfiles, trees
 from harness.extension import edk as kit
 from harness.extension.charts import Chart
 from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
 from harness.extension.dockerfiles import Container
+from harness.findings import Finding
 
 # the top folders that the installer accepts (build 6)
 _ACCEPTED = frozenset({"dags", "plugins", "mounted_scripts", "extensions"})
+_INSTALLER_BASE = "base-installer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +31,9 @@ class ExtensionSource:
         charts: all charts of the tree, the workflow chart first.
         dag_image: the container that carries the DAG files.
         processing_images: the other containers in the order of their paths, ``local-only`` ones first.
-        contents: everything that the DAG image installs.
+        contents: everything that the DAG image installs, as far as its Dockerfile says.
+        unread: lines of that Dockerfile that may install more: the built image shows what.
+        findings: what an author should know.
     """
 
     root: Path
@@ -38,6 +42,8 @@ class ExtensionSource:
     dag_image: Container
     processing_images: tuple[Container, ...]
     contents: Contents
+    unread: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def mentioning(self, text: str) -> tuple[str, ...]:
         """Names of the processing images in whose folders a file has a text; files that are not text have none."""
@@ -65,18 +71,21 @@ def read(path: str | os.PathLike[str], *, edk: bool = False) -> ExtensionSource:
     if edk:
         kit.check_one_chart(root)
     chart, folders = _chart(root)
-    containers = _containers(root, edk)
+    containers, findings = _containers(root, edk)
     dag_image = _dag_image(root, chart, containers)
     rest = [container for container in containers if container is not dag_image]
+    files, unread = _installed_files(root, dag_image)
     source = ExtensionSource(
         root=root,
         chart=chart,
         charts=(chart.directory, *(folder for folder in folders if folder != chart.directory)),
         dag_image=dag_image,
         processing_images=tuple(sorted(rest, key=lambda container: not container.local)),
-        contents=Contents(_installed_files(root, dag_image)),
+        contents=Contents(files),
+        unread=unread,
+        findings=findings,
     )
-    if not source.contents.dag_files:
+    if not (source.contents.dag_files or unread):
         raise ExtensionError(
             f"{dag_image.dockerfile} installs no DAG file, so no DAG would appear",
             last_seen="installed: " + (", ".join(file.installed for file in source.contents.files) or "nothing"),
@@ -105,7 +114,7 @@ def _chart(root: Path) -> tuple[Chart, list[Path]]:
     return charts.read(root, workflows[0]), folders
 
 
-def _containers(root: Path, edk: bool) -> list[Container]:
+def _containers(root: Path, edk: bool) -> tuple[list[Container], tuple[Finding, ...]]:
     """Return all Dockerfiles; outside the platform's own repository only the exact file name counts (build 4.2)."""
     if edk:
         found = kit.containers(root)
@@ -116,17 +125,31 @@ def _containers(root: Path, edk: bool) -> list[Container]:
             f"{root} has no Dockerfile, so there is no DAG image to install from",
             fix="write extension/docker/Dockerfile on local-only/base-installer:latest",
         )
-    seen: dict[str, Container] = {}
+    first: dict[str, Container] = {}
+    findings = []
     for container in found:
-        other = seen.setdefault(container.image, container)
-        if other is not container:
+        other = first.setdefault(container.image, container)
+        if other is container:
+            continue
+        if edk:
             raise ExtensionError(
                 f"{other.dockerfile} and {container.dockerfile} are two Dockerfiles for the image "
-                f"{container.image}: "
-                + ("the development kit pushes one over the other" if edk else "the platform drops one of them"),
+                f"{container.image}: the development kit pushes one over the other",
                 fix="give each its own LABEL IMAGE",
             )
-    return found
+        findings.append(_dropped(root, container, other))
+    return list(first.values()), tuple(findings)
+
+
+def _dropped(root: Path, container: Container, kept: Container) -> Finding:
+    return Finding(
+        "dropped-dockerfile",
+        "warning",
+        container.dockerfile.relative_to(root).as_posix(),
+        f"the platform's build script drops it, with a logged error: {kept.dockerfile.relative_to(root)} has the same "
+        f"LABEL IMAGE {container.image} and comes first",
+        "give each its own LABEL IMAGE, or take one away",
+    )
 
 
 def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Container:
@@ -142,9 +165,10 @@ def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Contain
     )
 
 
-def _installed_files(root: Path, container: Container) -> tuple[InstalledFile, ...]:
+def _installed_files(root: Path, container: Container) -> tuple[tuple[InstalledFile, ...], tuple[str, ...]]:
     files = []
-    for copy in dockerfiles.copies(root, container):
+    copied = copies.copies(root, container.dockerfile, below=INSTALL_ROOT, base=_INSTALLER_BASE)
+    for copy in copied.files:
         destination = PurePosixPath(copy.destination)
         if not destination.is_relative_to(INSTALL_ROOT) or destination == INSTALL_ROOT:
             continue
@@ -156,5 +180,11 @@ def _installed_files(root: Path, container: Container) -> tuple[InstalledFile, .
                 fix="below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted",
             )
         shown = copy.source.relative_to(root).as_posix()
+        if len(relative.parts) == 1:
+            raise ExtensionError(
+                f"{container.dockerfile} copies {shown} to a file named {destination}, because no line before it has "
+                "made a folder of that name: the installer fails where the folder is mounted",
+                fix=f"end the target with a slash: COPY ... {destination}/",
+            )
         files.append(InstalledFile(relative.as_posix(), shown, functools.partial(trees.read_text, root, copy.source)))
-    return tuple(files)
+    return tuple(files), copied.unread

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness import profiles
 from harness.common.progress import OnProgress
-from harness.errors import ExtensionError, UsageError
+from harness.errors import UsageError
 from harness.extension.charts import INSTALLER
-from harness.platform import delivery, packaging, source_registry
+from harness.platform import build_ignored, delivery, packaging, planning, source_registry
+from harness.platform.missing_images import Need
 
 if TYPE_CHECKING:
     from harness.artefacts.package import ChartPackage
@@ -95,13 +96,12 @@ def make(
         own = source_registry.of(source, container, registry or _NO_REGISTRY, others)
         return f"{own}/{container.image}:{version}"
 
-    images = delivery.build([*source.processing_images, source.dag_image], reference, settings, say)
-    dag_image = next((image for image in images if image.image == source.dag_image.image), None)
-    if dag_image is None:
-        raise ExtensionError(
-            f"LABEL BUILD_IGNORE leaves out {source.dag_image.image}, the image that carries the DAG files",
-            fix=f"remove the label from {source.dag_image.dockerfile}",
-        )
+    containers = [*source.processing_images, source.dag_image]
+    needs = planning.needs_of_dags(source.contents, registry or _NO_REGISTRY, version)
+    needs.append(Need(reference(source.dag_image), f"global.image of {source.chart.directory / 'values.yaml'}"))
+    build_ignored.check(containers, reference, needs, lambda _: False)
+    images = delivery.build(containers, reference, settings, say)
+    dag_image = next(image for image in images if image.image == source.dag_image.image)
     # since 0.5.1 the installer's version is the tag, before and in the guide it is the platform's (build 2)
     other = f"{dag_image.reference.rpartition(':')[0]}:{chart.subcharts[INSTALLER]}"
     if other != dag_image.reference:

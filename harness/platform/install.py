@@ -24,6 +24,8 @@ from harness.extension import params as extension_params
 from harness.findings import Finding
 from harness.platform import (
     applications,
+    build_ignored,
+    built_contents,
     delivery,
     helm,
     installation,
@@ -171,6 +173,9 @@ def deploy(
         registry = edk.REGISTRY if by_edk else registries.registry_of(environment, source, container)
         return f"{registry}/{container.image}:{tag if container is source.dag_image else version}"
 
+    containers = (*source.processing_images, source.dag_image)
+    needs = [*planning.needs_of(rendered), *planning.needs_of_dags(source.contents, environment.registry, version)]
+    build_ignored.check(containers, reference, needs, lambda name: _is_there(environment, name))
     images = delivery.build([*source.processing_images, source.dag_image], reference, environment.settings, on_progress)
     if way == "tar":
         delivery.hand_over_archive(images, environment.cluster, environment.settings.scratch, on_progress)
@@ -180,9 +185,14 @@ def deploy(
         registries.serve(environment, (image.reference for image in images))
         delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
-    wanted = Installable(package, package.name, rendered, merged, source.contents, images, posted, by_edk=by_edk)
+    contents = source.contents
+    dag_image = next((image for image in images if image.image == package.dag_image), None)
+    if source.unread and dag_image is not None:
+        contents = built_contents.read(source, dag_image)
+    wanted = Installable(package, package.name, rendered, merged, contents, images, posted, by_edk=by_edk)
     readers = source.mentioning("OPERATOR_IN_DIR")
-    deployment = _deploy(environment, wanted, on_progress, findings=(*findings, *odd), input_readers=readers)
+    found = (*source.findings, *findings, *odd)
+    deployment = _deploy(environment, wanted, on_progress, findings=found, input_readers=readers)
     if project is not None:
         deployment.add_to(project)
     return deployment
@@ -193,6 +203,10 @@ def _checked(way: str) -> str:
         return check_delivery(way)
     except ValueError as error:
         raise UsageError(f"there is no way of delivery {way!r}", fix=f"{error} (deliver, --deliver)") from None
+
+
+def _is_there(environment: Environment, reference: str) -> bool:
+    return environment.platform_registry.find(reference, environment.registry) is not None
 
 
 def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tuple[str, tuple[Finding, ...]]:

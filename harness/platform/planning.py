@@ -84,7 +84,7 @@ def plan(
     uploaded = upload.check(helm, package, platform.platform_globals)
     posted = extension_params.check(package.parameters, params or {})
     rendered, merged, odd = parameters.render(helm, package.parameters, uploaded, platform.platform_globals, posted)
-    needs = _needs_of(rendered)
+    needs = needs_of(rendered)
     dag_reference = dag_reference_of(rendered, package)
     search = _Search(given, platform)
     dag_image, findings = search.dag_image(dag_reference, package)
@@ -93,11 +93,7 @@ def plan(
         absent = search.absent(needs)
         raise missing_images.error(package, absent, given, platform) if absent else _unread(package, dag_reference)
     contents = image_files.contents(dag_image.load(say), dag_reference)
-    needs += [
-        Need(image.resolve(platform.registry, platform.version), f"{image.file} line {image.line}")
-        for image in contents.imported_images
-        if "{?}" not in image.reference
-    ]
+    needs += needs_of_dags(contents, platform.registry, platform.version)
     absent = search.absent(needs)
     if absent:
         raise missing_images.error(package, absent, given, platform)
@@ -117,7 +113,7 @@ def images_of_chart(
         ExtensionError: some are missing: all of them are named.
     """
     search = _Search(given, platform)
-    absent = search.absent(_needs_of(rendered))
+    absent = search.absent(needs_of(rendered))
     if absent:
         raise missing_images.error(package, absent, given, platform)
     return tuple(search.found.values())
@@ -132,9 +128,25 @@ def _unread(package: ChartPackage, reference: str) -> ExtensionError:
     )
 
 
-def _needs_of(rendered: Rendered) -> list[Need]:
+def needs_of(rendered: Rendered) -> list[Need]:
+    """Return what the pods of a chart's objects pull."""
     everything = [*rendered.objects, *rendered.hooks]
     return [Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
+
+
+def needs_of_dags(contents: Contents, registry: str, version: str) -> list[Need]:
+    """Return what pods of the DAG files pull, as far as it is known without running them.
+
+    Args:
+        contents: what the DAG image installs.
+        registry: ``DEFAULT_REGISTRY``.
+        version: ``KAAPANA_BUILD_VERSION``.
+    """
+    return [
+        Need(image.resolve(registry, version), f"{image.file} line {image.line}")
+        for image in contents.imported_images
+        if "{?}" not in image.reference
+    ]
 
 
 def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:

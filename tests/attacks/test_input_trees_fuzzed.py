@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from harness import extension
 from harness.errors import ExtensionError
-from harness.extension import dockerfiles
+from harness.extension import INSTALL_ROOT, copies
 from harness.images.context import author_context
 from harness.images.extension_image import base_references
 from harness.platform import packaging, upload
@@ -112,7 +112,7 @@ def build(root: Path, out: Path) -> None:
         context = author_context(container.directory)
         context.digest()
         base_references(context.entries["Dockerfile"].read().decode(), {})
-        dockerfiles.copies(root.resolve(), container)
+        copies.copies(root.resolve(), container.dockerfile, below=INSTALL_ROOT, base="base-installer")
     assert source.contents.operator_images is not None
     assert source.contents.imported_images is not None
     source.mentioning("OPERATOR_IN_DIR")

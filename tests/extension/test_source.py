@@ -38,7 +38,10 @@ def test_an_extension_in_the_layout_of_the_guide_is_read(tmp_path: Path) -> None
         ({f"{CHART}/requirements.yaml": ""}, "names no dependencies"),
         ({f"{CHART}/requirements.yaml": "dependencies:\n- name: dag-installer\n"}, "does not depend on"),
         (
-            {f"{CHART}/requirements.yaml": "dependencies:\n- name: other\n- name: dag-installer-chart\n"},
+            {
+                f"{CHART}/requirements.yaml": "dependencies:\n- name: other\n- name: dag-installer-chart\n",
+                f"{CHART}/Chart.yaml": FILES[f"{CHART}/Chart.yaml"].replace("kaapanaworkflow", "mine"),
+            },
             "must be the first dependency",
         ),
         ({f"{CHART}/requirements.yaml": "dependencies:\n- version: 1\n"}, "dependency 1 has no name"),
@@ -63,10 +66,6 @@ def test_an_extension_in_the_layout_of_the_guide_is_read(tmp_path: Path) -> None
         (
             {DOCKERFILE: FILES[DOCKERFILE].replace("/kaapana/tmp/dags/\n", "/kaapana/tmp/dag/\n")},
             "the installer aborts on the folder 'dag'",
-        ),
-        (
-            {"processing-containers/again/Dockerfile": FILES["processing-containers/mean-value/Dockerfile"]},
-            "two Dockerfiles for the image mean-value",
         ),
         (
             {

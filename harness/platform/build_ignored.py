@@ -1,0 +1,42 @@
+"""Images that the platform's build script leaves out by ``LABEL BUILD_IGNORE``, although something pulls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import ExtensionError
+from harness.platform.missing_images import Need
+
+if TYPE_CHECKING:
+    from harness.extension import Container
+
+
+def check(
+    containers: Sequence[Container],
+    reference_of: Callable[[Container], str],
+    needs: Sequence[Need],
+    is_there: Callable[[str], bool],
+) -> None:
+    """Return if all that is needed will be there although some containers are not built.
+
+    Args:
+        containers: of the tree.
+        reference_of: under which pods pull a container's image.
+        needs: what pods pull.
+        is_there: whether an earlier delivery has brought an image.
+
+    Raises:
+        ExtensionError: names the first container whose image is needed, and what needs it.
+    """
+    wanted = {need.reference: need for need in reversed(needs)}
+    for container in containers:
+        need = wanted.get(reference_of(container)) if container.ignored and not container.local else None
+        if need is not None and not is_there(need.reference):
+            raise ExtensionError(
+                f'{container.dockerfile} has LABEL BUILD_IGNORE="True": the platform\'s build script does not build '
+                f"{container.image}, and what pulls it ends in ErrImagePull",
+                last_seen=f"{need.reference} is named by {need.where}",
+                fix='write LABEL BUILD_IGNORE="False", or build it by hand and install the package and the images '
+                "(--chart, --images): builders and the development kit ignore the label",
+            )

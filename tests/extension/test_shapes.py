@@ -1,0 +1,147 @@
+"""Trees in the shapes that extensions really have (shapes 1, 2): each is read as the platform's tools read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import extension
+from harness.errors import ExtensionError
+from tests.extension.trees_for_tests import FILES, write
+
+CHART = "extension/mean-workflow"
+DOCKERFILE = "extension/docker/Dockerfile"
+MEAN = "processing-containers/mean-value/Dockerfile"
+DAG = "dags/dag_mean.py"
+OPERATOR = "dags/mean_value/MeanOperator.py"
+HEAD = 'FROM local-only/base-installer:latest\nLABEL IMAGE="dag-mean"\n'
+INTO_DAGS = "COPY files/dag_mean.py /kaapana/tmp/dags"
+
+
+def read(tmp_path: Path, lines: str, **changes: str | None) -> extension.ExtensionSource:
+    return extension.read(write(tmp_path, {DOCKERFILE: f"{HEAD}{lines}\n", **changes}))
+
+
+def installed(source: extension.ExtensionSource) -> list[str]:
+    return sorted(file.installed for file in source.contents.files)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "COPY files/mean-value /kaapana/tmp/dags/mean_value",
+        "COPY files/mean-value/MeanOperator.py /kaapana/tmp/dags/mean_value/",
+        "RUN mkdir -p /elsewhere /kaapana/tmp/dags\nCOPY files/mean-value /kaapana/tmp/dags/mean_value",
+        "WORKDIR /kaapana/tmp/dags/\nCOPY files/mean-value mean_value",
+        "ENV TARGET=/kaapana/tmp/dags\nCOPY files/mean-value ${TARGET}/mean_value",
+        "ARG TARGET=/kaapana/tmp/dags\nCOPY files/mean-value $TARGET/mean_value",
+    ],
+)
+def test_a_file_goes_into_a_folder_that_an_earlier_line_has_made(tmp_path: Path, before: str) -> None:
+    source = read(tmp_path, f"{before}\n{INTO_DAGS}")
+    assert installed(source) == [DAG, OPERATOR]
+    assert source.unread == ()
+
+
+@pytest.mark.parametrize("before", ["", "RUN mkdir -p /kaapana/tmp\n", "RUN true && mkdir /kaapana; touch dags\n"])
+def test_a_file_copied_to_a_name_without_a_folder_is_refused_as_the_file_that_it_becomes(
+    tmp_path: Path, before: str
+) -> None:
+    with pytest.raises(ExtensionError, match="to a file named /kaapana/tmp/dags, because no line before it") as caught:
+        read(tmp_path, f"{before}{INTO_DAGS}")
+    assert caught.value.fix == "end the target with a slash: COPY ... /kaapana/tmp/dags/"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            "COPY files/* /kaapana/tmp/dags/",
+            ["dags/MeanOperator.py", DAG],
+        ),
+        ("COPY files/mean-value files/dag_mean.py /kaapana/tmp/dags/", ["dags/MeanOperator.py", DAG]),
+        ("COPY files/dag_?ean.py /kaapana/tmp/dags/dag_x.py", ["dags/dag_x.py"]),
+        ("COPY files/ /kaapana/tmp/dags", [DAG, "dags/mean-value/MeanOperator.py"]),
+        ('COPY --chmod=644 ["files/dag_mean.py", "/kaapana/tmp/dags/"]', [DAG]),
+        ("COPY ../files/dag_mean.py /kaapana/tmp/dags/", [DAG]),
+        ("COPY /files/dag_mean.py /kaapana/tmp/dags/.", [DAG]),
+    ],
+)
+def test_globs_folders_and_operators_beside_the_dag_are_installed_where_builders_put_them(
+    tmp_path: Path, lines: str, expected: list[str]
+) -> None:
+    assert installed(read(tmp_path, lines)) == expected
+
+
+def test_operators_beside_the_dag_are_followed_as_top_modules(tmp_path: Path) -> None:
+    dag = FILES["extension/docker/files/dag_mean.py"].replace("from mean_value.", "from ")
+    source = read(tmp_path, "COPY files/* /kaapana/tmp/dags/", **{"extension/docker/files/dag_mean.py": dag})
+    assert source.contents.modules == {"dag_mean", "MeanOperator"}
+    assert [image.name for image in source.contents.imported_images] == ["mean-value"]
+
+
+def test_only_the_last_stage_is_installed_with_what_it_takes_from_others(tmp_path: Path) -> None:
+    lines = (
+        "FROM local-only/base-installer:latest AS pack\nCOPY files/dag_mean.py /pack/dags/\nCOPY files /elsewhere\n"
+        f"{HEAD}COPY --from=pack /pack /kaapana/tmp\nCOPY --from=0 /nothing /kaapana/tmp/dags/"
+    )
+    text = lines.replace('LABEL IMAGE="dag-mean"\n', "")
+    source = extension.read(write(tmp_path, {DOCKERFILE: f'{text}\nLABEL IMAGE="dag-mean"\n'}))
+    assert installed(source) == [DAG]
+    assert source.unread == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COPY --from=registry.site/dags:1 /dags /kaapana/tmp/dags",
+        "ADD https://site/dags.tar.gz /kaapana/tmp/dags/",
+        "ADD files/dags.tar.gz /",
+        "RUN cp -r /opt/dags /kaapana/tmp/dags",
+        "WORKDIR /kaapana/tmp\nRUN python3 make_dags.py",
+        "COPY <<EOF /kaapana/tmp/dags/dag_x.py\nfrom airflow import DAG as dag\nEOF",
+        "COPY files/dag_mean.py ${UNKNOWN}/",
+        "FROM registry.site/base-with-dags:1",
+    ],
+)
+def test_what_only_the_built_image_shows_is_no_reason_to_refuse_a_tree(tmp_path: Path, line: str) -> None:
+    source = read(tmp_path, line)
+    (unread,) = source.unread
+    assert line.splitlines()[-1].split()[0] in unread or "COPY <<EOF" in unread
+    assert not source.contents.dag_files
+
+
+@pytest.mark.parametrize(
+    "line", ["ADD https://site/weights.zip /models/", "RUN pip install x", "RUN mkdir /kaapana/tmp"]
+)
+def test_what_leads_elsewhere_does_not_hide_that_no_dag_is_installed(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ExtensionError, match="installs no DAG file"):
+        read(tmp_path, line)
+
+
+def test_of_two_dockerfiles_with_one_image_the_first_by_its_path_counts_and_the_other_is_named(tmp_path: Path) -> None:
+    source = extension.read(write(tmp_path, {"processing-containers/again/Dockerfile": FILES[MEAN]}))
+    assert [container.directory.name for container in source.processing_images] == ["again"]
+    (finding,) = source.findings
+    assert (finding.rule, finding.where) == ("dropped-dockerfile", MEAN)
+    assert "processing-containers/again/Dockerfile has the same LABEL IMAGE mean-value" in finding.message
+
+
+def test_the_development_kit_would_push_one_of_two_images_over_the_other(tmp_path: Path) -> None:
+    root = write(tmp_path, {"processing-containers/again/Dockerfile": FILES[MEAN]})
+    with pytest.raises(ExtensionError, match="the development kit pushes one over the other"):
+        extension.read(root, edk=True)
+
+
+def test_with_the_keyword_the_installer_need_not_be_the_first_dependency(tmp_path: Path) -> None:
+    requirements = "dependencies:\n- name: model_installer_chart\n- name: dag-installer-chart\n"
+    source = extension.read(write(tmp_path, {f"{CHART}/requirements.yaml": requirements}))
+    assert [entry.name for entry in source.chart.requirements] == ["model_installer_chart", "dag-installer-chart"]
+
+
+def test_dependencies_of_a_second_generation_chart_may_be_in_its_chart_yaml(tmp_path: Path) -> None:
+    requirements = FILES[f"{CHART}/requirements.yaml"]
+    chart = FILES[f"{CHART}/Chart.yaml"] + requirements
+    source = extension.read(write(tmp_path, {f"{CHART}/Chart.yaml": chart, f"{CHART}/requirements.yaml": None}))
+    assert [entry.name for entry in source.chart.requirements] == ["dag-installer-chart"]
