@@ -26,8 +26,8 @@ _RIGHTS_FIX = "an admin of the cluster applies them once: `kaapana-harness conte
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
-    """One thing that is missing, and the next step."""
+class Obstacle:
+    """What keeps an environment from being made, and the next step."""
 
     what: str
     fix: str
@@ -36,7 +36,7 @@ class Finding:
         return f"{self.what}\n    fix: {self.fix}"
 
 
-def check(api: KubeApi, context: str, settings: Settings) -> list[Finding]:
+def check(api: KubeApi, context: str, settings: Settings) -> list[Obstacle]:
     """Everything that is missing; empty when an environment can be made.
 
     Args:
@@ -70,14 +70,14 @@ def require(api: KubeApi, context: str, settings: Settings) -> None:
     """Raise what :func:`check` finds.
 
     Raises:
-        EnvironmentError_: with every finding and its next step.
+        EnvironmentError_: with every obstacle and its next step.
     """
     found = check(api, context, settings)
     if found:
         raise EnvironmentError_(
             f"context {context!r} lacks what an environment needs: {len(found)} "
             + ("things" if len(found) > 1 else "thing"),
-            last_seen="\n".join(str(finding) for finding in found),
+            last_seen="\n".join(str(obstacle) for obstacle in found),
             fix=f"take the steps above; `kaapana-harness context check {context}` looks again",
         )
 
@@ -103,38 +103,38 @@ def _review(kind: str, version: str = "authentication.k8s.io/v1") -> dict[str, A
     return {"apiVersion": version, "kind": kind}
 
 
-def _version(answer: Manifest) -> Iterable[Finding]:
+def _version(answer: Manifest) -> Iterable[Obstacle]:
     numbers = tuple(int(re.sub(r"\D.*", "", str(answer.get(part) or "0")) or 0) for part in ("major", "minor"))
     if numbers < OLDEST:
         wanted = ".".join(map(str, OLDEST))
-        yield Finding(f"Kubernetes {answer.get('gitVersion')} is too old", f"{wanted} or newer is needed")
+        yield Obstacle(f"Kubernetes {answer.get('gitVersion')} is too old", f"{wanted} or newer is needed")
 
 
-def _rights(api: KubeApi) -> Iterable[Finding]:
+def _rights(api: KubeApi) -> Iterable[Obstacle]:
     wanted = [right for rule in rights.IN_CLUSTER for right in rule.rights()]
     with ThreadPoolExecutor(8) as pool:
         allowed = list(pool.map(lambda right: may(api, right), wanted))
     missing = [str(right) for right, given in zip(wanted, allowed, strict=True) if not given]
     if missing:
-        yield Finding(f"rights in the cluster: {', '.join(missing)}", _RIGHTS_FIX)
+        yield Obstacle(f"rights in the cluster: {', '.join(missing)}", _RIGHTS_FIX)
 
 
-def _role(api: KubeApi) -> Iterable[Finding]:
+def _role(api: KubeApi) -> Iterable[Obstacle]:
     name = rights.NAMESPACE_ROLE
     try:
         role = api.get("ClusterRole", None, name)
     except NotFound:
-        yield Finding(f"the role {name} for an environment's namespaces does not exist", _RIGHTS_FIX)
+        yield Obstacle(f"the role {name} for an environment's namespaces does not exist", _RIGHTS_FIX)
     except Forbidden:
         # said above: to read it is one of the rights
         return
     else:
         missing = [str(right) for right in rights.lacking(role.get("rules") or [])]
         if missing:
-            yield Finding(f"rights in an environment's namespaces (role {name}): {', '.join(missing)}", _RIGHTS_FIX)
+            yield Obstacle(f"rights in an environment's namespaces (role {name}): {', '.join(missing)}", _RIGHTS_FIX)
 
 
-def _storage(api: KubeApi, settings: Settings) -> Iterable[Finding]:
+def _storage(api: KubeApi, settings: Settings) -> Iterable[Obstacle]:
     wanted = settings.context_storage_class
     try:
         classes = {found["metadata"]["name"]: found for found in api.list("StorageClass")}
@@ -148,9 +148,9 @@ def _storage(api: KubeApi, settings: Settings) -> Iterable[Finding]:
         chosen = defaults[0] if defaults else None
         what = f"no storage class is the default; there are: {', '.join(sorted(classes)) or 'none'}"
     if chosen is None:
-        yield Finding(what, "name one in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS")
+        yield Obstacle(what, "name one in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS")
     elif chosen.get("reclaimPolicy") == "Retain":
-        yield Finding(
+        yield Obstacle(
             f"volumes of the storage class {chosen['metadata']['name']} stay after their claims (Retain)",
             "name one with the reclaim policy Delete in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS",
         )
@@ -160,7 +160,7 @@ def _is_default(found: Manifest) -> bool:
     return (found["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
 
 
-def _capacity(api: KubeApi) -> Iterable[Finding]:
+def _capacity(api: KubeApi) -> Iterable[Obstacle]:
     try:
         nodes = [node for node in api.list("Node") if not (node.get("spec") or {}).get("unschedulable")]
     except Forbidden:
@@ -169,23 +169,23 @@ def _capacity(api: KubeApi) -> Iterable[Finding]:
     for resource, wanted, unit in needs:
         given = sum(quantities.whole((node["status"].get("allocatable") or {}).get(resource, 0)) for node in nodes)
         if given < wanted:
-            yield Finding(
+            yield Obstacle(
                 f"the {len(nodes)} nodes that take pods have room for {given}{unit}, {wanted} are needed",
                 "add a node, or use another cluster",
             )
 
 
-def _registry(settings: Settings) -> Iterable[Finding]:
+def _registry(settings: Settings) -> Iterable[Obstacle]:
     name = settings.context_registry
     if not name:
-        yield Finding(
+        yield Obstacle(
             "no registry is named from which the nodes could pull",
             "name one that this machine may push to in KAAPANA_HARNESS_CONTEXT_REGISTRY, e.g. registry.site:5000/team",
         )
         return
     with RegistryClient(name, timeout_s=10) as client:
         if not client.ready():
-            yield Finding(
+            yield Obstacle(
                 f"the registry {name} does not answer this machine",
                 "it has to speak HTTPS (HTTP on localhost only); for a private one `docker login` on this machine",
             )
