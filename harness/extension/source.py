@@ -14,7 +14,7 @@ from harness.extension import edk as kit
 from harness.extension.charts import Chart
 from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
 from harness.extension.dockerfiles import Container
-from harness.findings import Finding
+from harness.findings import Finding, installing
 
 # the top folders that the installer accepts (build 6)
 _ACCEPTED = frozenset({"dags", "plugins", "mounted_scripts", "extensions"})
@@ -142,13 +142,10 @@ def _containers(root: Path, edk: bool) -> tuple[list[Container], tuple[Finding, 
 
 
 def _dropped(root: Path, container: Container, kept: Container) -> Finding:
-    return Finding(
-        "dropped-dockerfile",
-        "warning",
+    return installing.DROPPED_DOCKERFILE.report(
         container.dockerfile.relative_to(root).as_posix(),
         f"the platform's build script drops it, with a logged error: {kept.dockerfile.relative_to(root)} has the same "
         f"LABEL IMAGE {container.image} and comes first",
-        "give each its own LABEL IMAGE, or take one away",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import ExtensionError
 from harness.extension.params import Parameter
-from harness.findings import Finding
+from harness.findings import Finding, installing
 from harness.platform import upload, values
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered
@@ -124,59 +124,40 @@ def _another(parameter: Parameter, posted: Mapping[str, Any]) -> Any:
 def _of_default(parameter: Parameter) -> Iterator[Finding]:
     if parameter.strays:
         listed = ", ".join(map(str, parameter.strays))
-        yield Finding(
-            "parameter-default",
-            "warning",
+        yield installing.PARAMETER_DEFAULT.report(
             parameter.name,
             f"the default has {listed}, which is not among the choices: it is posted, but no user can select it",
-            "add it to `value`, or take it out of the default",
+            fix="add it to `value`, or take it out of the default",
         )
     if parameter.type in ("boolean", "bool") and isinstance(parameter.default, str):
-        yield Finding(
-            "parameter-default",
-            "warning",
+        yield installing.PARAMETER_DEFAULT.report(
             parameter.name,
             f"the default is the text {parameter.default!r}: until a user clicks, templates get a text, and any text "
             "counts as true",
-            f"default: {parameter.default.lower()}, without quotes",
+            fix=f"default: {parameter.default.lower()}, without quotes",
         )
 
 
 def _of_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterator[Finding]:
     if values.is_taken(chart_globals.get(name)):
-        yield Finding(
-            "parameter-overridden",
-            "warning",
-            name,
-            f"global.{name} of the chart's own values.yaml replaces whatever a user enters",
-            "give the parameter another name, or take the key out of `global`",
+        yield installing.PARAMETER_OVERRIDDEN.report(
+            name, f"global.{name} of the chart's own values.yaml replaces whatever a user enters"
         )
     elif values.is_dropped(name, value):
-        yield Finding(
-            "parameter-dropped",
-            "warning",
+        yield installing.PARAMETER_DROPPED.report(
             name,
             f"the platform drops this value: {value!r} or the name has one of ; & < > \" ', so templates get nothing",
-            "leave these characters out, or let the template write them",
         )
     elif isinstance(value, str) and (arrives := values.transported(value)) != value:
         why = "blanks are removed" if value.replace(" ", "") == arrives else "blanks and backslashes are removed"
-        yield Finding(
-            "parameter-changed",
-            "warning",
-            name,
-            f"the platform changes this value: {value!r} reaches templates as {arrives!r} ({why})",
-            "use a character that stays, e.g. _ or -",
+        yield installing.PARAMETER_CHANGED.report(
+            name, f"the platform changes this value: {value!r} reaches templates as {arrives!r} ({why})"
         )
 
 
 def _unread(name: str) -> Finding:
-    return Finding(
-        "parameter-unread",
-        "warning",
+    return installing.PARAMETER_UNREAD.report(
         name,
         f"no template of the chart reads .Values.global.{name}, so the value has no effect: parameters reach Helm "
         "templates only, neither DAG files nor operators",
-        "render it into an object that the operator or its container reads, e.g. a Job that writes a file beside the "
-        "operator (docs/writing-tests.md)",
     )

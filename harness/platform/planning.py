@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import profiles
 from harness.artefacts import image_files
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource, Route
@@ -20,6 +19,7 @@ from harness.errors import EnvironmentError_, ExtensionError
 from harness.extension import Contents
 from harness.extension import params as extension_params
 from harness.findings import Finding
+from harness.findings.releases import DAG_IMAGE_TAG
 from harness.images import manifests as remote
 from harness.platform import missing_images, parameters, upload
 from harness.platform.edk import KitSource
@@ -178,15 +178,12 @@ def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
         reference: under which its installer pulls the DAG image.
         taken: the name that the image has.
     """
-    others = tuple(profile.name for profile in profiles.releases() if not tagged_by_platform(profile))
-    return Finding(
-        "dag-image-tag",
-        "warning",
+    return DAG_IMAGE_TAG.report(
         package.path.name,
-        f"its installer pulls {reference}; {taken} was taken, as the guide promises. {', '.join(others)} take "
-        "the version of the dag-installer-chart inside the package as the tag and end in ErrImagePull",
-        f"also tag the DAG image {reference}",
-        others,
+        f"its installer pulls {reference}; {taken} was taken, as the guide promises. "
+        f"{', '.join(DAG_IMAGE_TAG.platforms())} take the version of the dag-installer-chart inside the package as the "
+        "tag and end in ErrImagePull",
+        fix=f"also tag the DAG image {reference}",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.findings import Finding
+from harness.findings import Finding, installing
 from harness.platform import dags
 from harness.platform.airflow_client import DagBag
 from harness.platform.notes import Note
@@ -32,7 +32,7 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
         "uninstall the old version before its DAG image is replaced under the same tag: the remove hook deletes only "
         "what its image has. Remove what is left now by hand, here with the environment (kaapana-harness down)"
     )
-    return Finding("stale-dag-file", "warning", listed(files), message, fix)
+    return installing.STALE_DAG_FILE.report(listed(files), message, fix=fix)
 
 
 def left(extension: str, files: Iterable[str], releases: Iterable[Release], present: Mapping[str, str]) -> list[str]:
@@ -66,12 +66,9 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release
         ):
             if names:
                 found.append(
-                    Finding(
-                        "file-clash",
-                        "warning",
+                    installing.FILE_CLASH.report(
                         listed(names),
                         f"{other} installs this too, {content}; uninstalling one of the two takes it from the other",
-                        "give each extension folders and file names of its own below dags/",
                     )
                 )
     return found
@@ -93,12 +90,13 @@ def after_removal(removed: Release, releases: Sequence[Release], present: Mappin
         if files:
             message = f"{removed.name} is uninstalled, but this has stayed"
             fix = "remove it by hand, here with the environment (kaapana-harness down); an installation overwrites it"
-            found.append(Finding("stale-dag-file", "warning", listed(files), message, fix))
+            found.append(installing.STALE_DAG_FILE.report(listed(files), message, fix=fix))
         for other, note in others:
             lost = sorted(name for name in set(own.files) & set(note.files) if note.files[name] and name not in present)
             if lost:
                 message = f"uninstalling {removed.name} has removed this, which belongs to {other}"
-                found.append(Finding("file-clash", "error", listed(lost), message, f"install {other} again"))
+                fix = f"install {other} again"
+                found.append(installing.FILE_CLASH.report(listed(lost), message, fix=fix, severity="error"))
     return tuple(found)
 
 

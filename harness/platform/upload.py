@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
-from harness.findings import Finding
+from harness.findings import Finding, installing
 from harness.platform import values
 from harness.platform.helm import Helm, HelmError
 from harness.platform.manifests import Rendered, arrange, describe, own_annotation
@@ -88,13 +88,10 @@ def findings_of(package: ChartPackage) -> tuple[Finding, ...]:
     if keywords.EXPERIMENTAL not in package.keywords:
         return ()
     return (
-        Finding(
-            "hidden-by-default",
-            "info",
+        installing.HIDDEN_BY_DEFAULT.report(
             package.file_name,
             f"the keyword {keywords.EXPERIMENTAL} hides it in the platform's list until a user chooses Experimental "
             "in the filter Maturity",
-            "leave the keyword out once it is stable",
         ),
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 from harness.common import documents
 from harness.common.redaction import REDACTOR, redact
 from harness.errors import EnvironmentError_, UsageError
-from harness.findings import Finding
+from harness.findings import Finding, running
 from harness.run.diagnosis import seconds_between
 from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder
@@ -26,7 +26,6 @@ from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
 
 SCHEMA = 1
-RULE_CREDENTIAL = "credential-in-output"
 _LARGEST = 256 << 20
 _OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 RESULTS_PREFIX = "staticwebsiteresults/"
@@ -112,8 +111,7 @@ def collect_sent(
 def credential_findings(paths: Sequence[str]) -> list[Finding]:
     """Return one finding for each copy in which a credential was overwritten."""
     message = "has a credential of the environment in it, which is overwritten with * in the evidence"
-    fix = "write no password or token into results: they leave the platform with them"
-    return [Finding(RULE_CREDENTIAL, "warning", path, message, fix) for path in paths]
+    return [running.CREDENTIAL_IN_OUTPUT.report(path, message) for path in paths]
 
 
 def _write_content(path: Path, shown: str, chunks: Iterable[bytes], found_in: list[str]) -> None:

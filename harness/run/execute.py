@@ -14,7 +14,7 @@ from harness import profiles
 from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
 from harness.errors import HarnessError
-from harness.findings import Finding
+from harness.findings import Finding, installing, running
 from harness.run import diagnosis, evidence, findings, lost_files, notices, releases, scrapes, source_geometry
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
@@ -30,13 +30,10 @@ if TYPE_CHECKING:
 
 # what the run sent must be ingested before it is looked at; the stand-in waits for half a second of silence
 _SETTLE_TIMEOUT_S = 60.0
-_RESTARTED = Finding(
-    "services-restarted",
-    "warning",
+_RESTARTED = running.SERVICES_RESTARTED.report(
     "the emulated services",
     "they were started again during or since the last run: what they had acknowledged is there, what was being sent or "
     "asked at that moment failed",
-    fix="if a task failed over it, run it again; kaapana-harness status shows the environment",
 )
 # after an abort Airflow ends the tasks' processes, which delete their pods
 _ABORT_TIMEOUT_S = 30.0
@@ -225,7 +222,7 @@ def _collect(
             *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
             *request.findings,
             *([_RESTARTED] if restarted else []),
-            *(Finding("extension-note", "warning", request.dag_id, note) for note in request.notes),
+            *(installing.EXTENSION_NOTE.report(request.dag_id, note) for note in request.notes),
         ),
         cause=cause,
         directory=request.directory,

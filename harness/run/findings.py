@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import profiles
 from harness.common.references import last_part
-from harness.findings import Finding
+from harness.findings import Finding, running
+from harness.findings import releases as release_rules
 from harness.run import releases
 from harness.run.outputs import SentObject, StoredObject
 from harness.wire.dicom import LABEL_MAP_STORAGE
@@ -132,21 +132,19 @@ def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
         return []
     verb = "ignores" if len(ignoring) == 1 else "ignore"
     message = f"{', '.join(ignoring)} {verb} `{argument}` of `{task_id}`{where}"
-    return [Finding("ignored-argument", difference.severity, task_id, message, difference.fix, ignoring)]
+    report = release_rules.IGNORED_ARGUMENT.report
+    return [report(task_id, message, fix=difference.fix, platforms=ignoring, severity=difference.severity)]
 
 
 def of_sent(sent: Sequence[SentObject]) -> list[Finding]:
     """Return what is worth knowing of the objects that were sent."""
-    built = tuple(profile.name for profile in profiles.releases())
+    rule = running.LABEL_MAP_SEGMENTATION
+    built = rule.platforms()
     return [
-        Finding(
-            "label-map-segmentation",
-            "warning",
+        rule.report(
             item.path,
             "is a label map (Label Map Segmentation Storage): Mask2nifitiOperator and DcmSeg2ItkOperator of "
             f"{built[0]} to {built[-1]} do not read it, their dcmqi 1.2.5 is older than the class",
-            "write BINARY (highdicom: SegmentationTypeValues.BINARY) where a workflow of the platform reads it again",
-            built,
         )
         for item in sent
         if item.sop_class == LABEL_MAP_STORAGE
@@ -160,56 +158,34 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
         name, outcome = task["task_id"], task.get("outcome") or {}
         if state == "success" and task["state"] == "failed":
             findings.append(
-                Finding(
-                    "hidden-failure",
-                    "warning",
-                    name,
-                    "failed, but the run counts as success because a later task ends it well whatever happened",
-                    "the trigger rule of the last task decides: none_failed shows the failure",
+                running.HIDDEN_FAILURE.report(
+                    name, "failed, but the run counts as success because a later task ends it well whatever happened"
                 )
             )
         if task["state"] == "skipped" and outcome.get("exit_code") == 126:
             findings.append(
-                Finding(
-                    "skipped-by-exit-code",
-                    "info",
-                    name,
-                    "exit code 126 skipped it, and what needs all of its upstream tasks",
-                    "shells return 126 as well for a file that may not be executed",
+                running.SKIPPED_BY_EXIT_CODE.report(
+                    name, "exit code 126 skipped it, and what needs all of its upstream tasks"
                 )
             )
         if task["state"] == "success" and int(task.get("try_number") or 1) > 1:
-            findings.append(
-                Finding(
-                    "needed-retries",
-                    "warning",
-                    name,
-                    f"succeeded at attempt {task['try_number']}",
-                    "set retries=0 in default_args while testing, and fix what fails at first",
-                )
-            )
+            findings.append(running.NEEDED_RETRIES.report(name, f"succeeded at attempt {task['try_number']}"))
         overridden = [str(item) for item in outcome.get("overridden_env") or []]
         if clash := _overridden(name, str(task.get("operator")), overridden):
             findings.append(clash)
         findings += _of_platform(name, outcome)
         if task["state"] == "success" and task.get("operator") == "DcmSendOperator" and not sent:
             findings.append(
-                Finding(
-                    "nothing-received",
-                    "warning",
-                    name,
-                    "succeeded, but the platform's receiver got nothing for the project",
+                running.NOTHING_RECEIVED.report(
+                    name, "succeeded, but the platform's receiver got nothing for the project"
                 )
             )
     for item in objects:
         if item.key.lower().endswith((".html", ".htm")) and not item.visible_in_results:
             findings.append(
-                Finding(
-                    "report-not-shown",
-                    "warning",
+                running.REPORT_NOT_SHOWN.report(
                     item.key,
                     "the results page does not show it: it lists .html below staticwebsiteresults/, not index.html",
-                    'MinioOperator(minio_prefix="staticwebsiteresults", ...)',
                 )
             )
     return findings
@@ -220,17 +196,12 @@ def _of_platform(task_id: str, outcome: Task) -> list[Finding]:
     findings = []
     if outcome.get("gpu_forgotten"):
         message = "asks for a GPU with gpu_mem_mb, but the platform has none: it ran on the CPU"
-        fix = "the setting `gpu` gives the platform one; on a platform without one programs must work on the CPU, too"
-        findings.append(Finding("gpu-not-there", "info", task_id, message, fix))
+        findings.append(running.GPU_NOT_THERE.report(task_id, message))
     if int(outcome.get("memory_request_bytes") or 0) > _USUAL_MEMORY:
         message = f"asks for {int(outcome['memory_request_bytes']) / 2**30:.0f} GiB of memory with ram_mem_mb"
         findings.append(
-            Finding(
-                "memory-request",
-                "warning",
-                task_id,
-                f"{message}: a platform with 64 GB never starts it, without a message",
-                "ram_mem_mb is what the task needs at least; more is allowed by ram_mem_mb_lmt",
+            running.MEMORY_REQUEST.report(
+                task_id, f"{message}: a platform with 64 GB never starts it, without a message"
             )
         )
     return findings
@@ -243,12 +214,9 @@ def without_input(tasks: Sequence[Task], readers: Sequence[str]) -> list[Finding
         readers: names of the images whose sources have this text.
     """
     return [
-        Finding(
-            "no-input",
-            "warning",
+        running.NO_INPUT.report(
             task["task_id"],
             "its container reads OPERATOR_IN_DIR, but the operator has no input: the variable does not exist",
-            "give it input_operator=",
         )
         for task in tasks
         if not (task.get("outcome") or {}).get("has_input", True)
@@ -267,5 +235,4 @@ def _overridden(task_id: str, operator: str, variables: Sequence[str]) -> Findin
     message = f"values of the form replaced {', '.join(clashes)} of its environment"
     if lost := [name for name in clashes if name in _CORE]:
         message += f"; {', '.join(lost)} stays as the platform sets it, so that value has no effect"
-    fix = "a property of workflow_form replaces the variable of its name in upper case in every operator: rename it"
-    return Finding("form-overrides-env", "warning", task_id, message, fix)
+    return running.FORM_OVERRIDES_ENV.report(task_id, message)

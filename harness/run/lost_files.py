@@ -8,13 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from harness.findings import Finding
+from harness.findings import Finding, running
 from harness.kube import ApiError, KubeApi
 from harness.run.results import Cause
 
 Task = Mapping[str, Any]
 
-RULE: Final = "written-outside"
 ANNOTATION: Final = "kaapana-harness/written-files"
 _SHOWN: Final = 5
 # the engine compares a whole image for the names, after the end of the container
@@ -35,14 +34,13 @@ def findings(api: KubeApi, tasks: Sequence[Task]) -> list[Finding]:
             continue
         more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
         message = f"wrote {', '.join(files[:_SHOWN])}{more} ({written} bytes): lost with the container"
-        fix = "only what is below WORKFLOW_DIR reaches other tasks; /models and /tensorboard stay between runs"
-        found.append(Finding(RULE, "warning", str(task["task_id"]), message, fix))
+        found.append(running.WRITTEN_OUTSIDE.report(str(task["task_id"]), message))
     return found
 
 
 def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
     """Return the cause of a failed run, with what was written to lost places before: often that is what is missing."""
-    lost = [f"{finding.where} {finding.message}" for finding in found if finding.rule == RULE]
+    lost = [f"{finding.where} {finding.message}" for finding in found if finding.rule == running.WRITTEN_OUTSIDE.id]
     if cause is None or not lost:
         return cause
     return dataclasses.replace(cause, detail="\n".join([*cause.detail.splitlines(), *lost]))

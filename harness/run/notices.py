@@ -6,37 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from harness.findings import Finding
-from harness.run import source_geometry
+from harness.findings import Finding, input_series, programs, rules_of
 from harness.wire.names import NOTICE
 
 _LINE: Final = re.compile(rf"(?:^|[ \t]){NOTICE} (?P<rule>[a-z-]+): (?P<text>[^\r\n]+)", re.MULTILINE)
 # of one rule in one task: more of the same tell nothing new
 _MOST: Final = 5
 
-RULES: Final[Mapping[str, str]] = {
-    **{rule.value: step for rule, step in source_geometry.STEPS.items()},
-    "ae-title-cut": "names of projects and datasets that are sent to need to be 13 characters or shorter",
-    "blank-in-modalities": "write the modalities with commas and without blanks: CT,MR",
-    "custom-segment-code": "a label with the name of a term in the standard gets the term's code",
-    "differs-on-platform": "do not rely on it",
-    "fails-on-platform": "test it on the platform before it is shipped",
-    "mask-beside-source": "the mask needs origin, spacing and direction of the image it was made from",
-    "name-without-dot": "DICOM files need a dot before .dcm in their name, as those of get-input have",
-    "no-effect": "leave it out",
-    "nothing-to-send": "check input_operator, and that the operator before it wrote .dcm files for every element",
-    "old-metadata-used": "the operator that writes the masks must not leave a .json of the same name beside them",
-    "series-left-out": "the dataset names series that the project does not have",
-    "several-volumes": "an element should be one series: programs after it find more than one file",
-    "whitelist-is-text": "give a list: whitelisted_file_extensions=['.json']",
-    "whitelist-only-zip": "zipping is done by the operator: name the extensions of the files, not .zip",
-    "whitelist-without-dot": "write the dot: '.json'",
-}
-"""Name of a finding to the next step."""
+# a container of an author may print such a line as well: nothing else is believed of it
+_RULES: Final = rules_of(programs) | rules_of(input_series)
 
 
 def findings(logs: Mapping[str, str], release: str = "") -> list[Finding]:
-    """What the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
+    """Return what the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
 
     Args:
         logs: text by task id.
@@ -46,12 +28,13 @@ def findings(logs: Mapping[str, str], release: str = "") -> list[Finding]:
     for task_id, text in logs.items():
         count: dict[str, int] = {}
         for line in _LINE.finditer(text):
-            rule = line["rule"]
-            finding = Finding(rule, "warning", task_id, _naming(release, line["text"].strip()), RULES.get(rule, ""))
-            if rule not in RULES or finding in found or count.get(rule, 0) == _MOST:
+            rule = _RULES.get(line["rule"])
+            if rule is None or count.get(rule.id, 0) == _MOST:
                 continue
-            count[rule] = count.get(rule, 0) + 1
-            found[finding] = None
+            finding = rule.report(task_id, _naming(release, line["text"].strip()))
+            if finding not in found:
+                count[rule.id] = count.get(rule.id, 0) + 1
+                found[finding] = None
     return list(found)
 
 

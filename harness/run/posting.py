@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.common.documents import DocumentError, check_json, shown
 from harness.errors import FormError, UsageError
-from harness.findings import Finding
+from harness.findings import Finding, running
 
 if TYPE_CHECKING:
     from harness.extension.form_rules import PageRules
@@ -155,12 +155,8 @@ def page_finding(
     difference = _difference(conf, ui_forms, rules)
     if not difference:
         return None
-    return Finding(
-        "api-only-start",
-        "info",
-        dag_id,
-        f"was started through the API with what no user of the page submits: {difference}",
-        "run it with form= (--form) as well, if it is to be started from the page",
+    return running.API_ONLY_START.report(
+        dag_id, f"was started through the API with what no user of the page submits: {difference}"
     )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness import profiles
-from harness.findings import Finding
+from harness.findings import Finding, Rule, Severity
+from harness.findings import releases as rules
 from harness.wire import naming
 
 Task = Mapping[str, Any]
@@ -31,7 +32,7 @@ class Difference:
 
     key: str
     fix: str
-    severity: str = "warning"
+    severity: Severity = "warning"
 
 
 _IMAGE = "let the image's ENTRYPOINT and CMD do it, e.g. in an image of its own, steered by env_vars"
@@ -104,6 +105,11 @@ def _others(releases: Iterable[str], platform: str) -> tuple[str, ...]:
     return tuple(name for name in releases if name != platform)
 
 
+def _elsewhere(rule: Rule, platform: str) -> tuple[str, ...]:
+    """Return the releases on which a rule matters, nothing where the run was made on such a one."""
+    return () if rule.concerns(platform) else rule.platforms()
+
+
 def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """Return a parameter that an older release does not know makes its DAG unimportable there."""
     found = []
@@ -112,13 +118,10 @@ def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
             releases = _others(_where("operator.unknown_parameters", lambda value, n=name: n in value), platform)  # type: ignore[misc]
             if releases:
                 found.append(
-                    Finding(
-                        "unknown-parameter",
-                        "warning",
+                    rules.UNKNOWN_PARAMETER.report(
                         task["task_id"],
                         f"{', '.join(releases)} cannot import the DAG: its operators have no parameter `{name}`",
-                        f"leave `{name}` out, or say in the extension's description which release it needs",
-                        releases,
+                        platforms=releases,
                     )
                 )
     return found
@@ -126,17 +129,13 @@ def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
 
 def _fixed_keywords(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """A keyword that other releases set themselves, so that the DAG does not import there (task-api 1.4)."""
-    releases = _others(_where("operator.keywords", lambda value: value == "fixed"), platform)
-    if profiles.load(platform).value("operator.keywords") == "fixed" or not releases:
+    releases = _elsewhere(rules.FIXED_KEYWORD, platform)
+    if not releases:
         return []
     return [
-        Finding(
-            "fixed-keyword",
-            "warning",
+        rules.FIXED_KEYWORD.report(
             task["task_id"],
             f"{', '.join(releases)} cannot import the DAG: its operators set `{name}` themselves (TypeError)",
-            f"leave `{name}` out, or say in the extension's description which release it needs",
-            releases,
         )
         for task in tasks
         for name in given(task)
@@ -145,18 +144,14 @@ def _fixed_keywords(tasks: Sequence[Task], platform: str) -> list[Finding]:
 
 
 def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
-    releases = without("pod.delete_output_on_start")
-    if platform in releases:
+    releases = _elsewhere(rules.LEFTOVERS_ON_RETRY, platform)
+    if not releases:
         return []
     return [
-        Finding(
-            "leftovers-on-retry",
-            "warning",
+        rules.LEFTOVERS_ON_RETRY.report(
             task["task_id"],
             f"succeeded at attempt {task['try_number']}; on {', '.join(releases)} the output of the failed attempt is "
             "still there when the next one begins",
-            "let the program remove or overwrite what is in its output folder, or set retries=0",
-            releases,
         )
         for task in tasks
         if task["state"] == "success"
@@ -179,14 +174,11 @@ def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
         releases = _others(releases, platform)
         if releases:
             found.append(
-                Finding(
-                    "memory-above-limit",
-                    "error",
+                rules.MEMORY_ABOVE_LIMIT.report(
                     task["task_id"],
                     f"used {int(peak) / 2**20:.0f} MiB; on {', '.join(releases)} its limit is "
                     f"{nominal / 2**20:.0f} MiB and it would be killed",
-                    "raise ram_mem_mb_lmt",
-                    releases,
+                    platforms=releases,
                 )
             )
     return found
@@ -194,9 +186,9 @@ def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
 
 def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> list[Finding]:
     """Two tasks of one run whose pods get one name where it is cut (runtime 6.1)."""
-    releases = _others(_where("pod.name", lambda value: value == "run-task"), platform)
-    if profiles.load(platform).value("pod.name") == "run-task" or not releases:
-        return []  # the run itself has failed over it
+    releases = _elsewhere(rules.POD_NAME_CLASH, platform)
+    if not releases:
+        return []  # or the run itself has failed over it
     run_id = run_ids[0] if run_ids else ""
     by_name: dict[str, list[str]] = {}
     for task_id in dict.fromkeys(
@@ -204,14 +196,10 @@ def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> 
     ):
         by_name.setdefault(naming.pod_name(run_id, task_id), []).append(task_id)
     return [
-        Finding(
-            "pod-name-clash",
-            "error",
+        rules.POD_NAME_CLASH.report(
             ", ".join(task_ids),
             f"on {', '.join(releases)} the pods of these tasks have one name, cut to {naming.POD_NAME_LENGTH} "
             "characters: the second one fails with 409",
-            "shorten the dag_id, or let the task ids differ early",
-            releases,
         )
         for task_ids in by_name.values()
         if len(task_ids) > 1
@@ -224,24 +212,18 @@ def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
         return []
     found, run_id = [], run_ids[0]
     problem = naming.configmap_problem(run_id)
-    cured = _where("pod.conf_name", lambda value: value == "cured")
-    verbatim = _where("pod.conf_name", lambda value: value == "verbatim")
-    if problem is not None and profiles.load(platform).value("pod.conf_name") == "verbatim":
+    cured, verbatim = rules.RUN_WITHOUT_CONF.platforms(), rules.RUN_ID.platforms()
+    if problem is not None and rules.RUN_ID.concerns(platform):
         return []  # the run itself has failed over it
     if problem is not None and platform not in cured and verbatim:
-        fix = "dag_id: lower-case letters, digits and '-', at most 44 characters"
-        found.append(Finding("run-id", "error", run_id, f"{', '.join(verbatim)}: {problem}", fix, verbatim))
+        found.append(rules.RUN_ID.report(run_id, f"{', '.join(verbatim)}: {problem}"))
     if naming.run_id_of_0_6_1(run_id) != run_id and cured:
         here = "there is no conf.json" if platform in cured else f"on {', '.join(cured)} there is no conf.json"
         found.append(
-            Finding(
-                "run-without-conf",
-                "error",
+            rules.RUN_WITHOUT_CONF.report(
                 run_id,
                 f"{here} in its folder: it is mounted at the folder {naming.run_id_of_0_6_1(run_id)}: what reads it, "
                 "such as GetInput and MinioOperator, fails",
-                "dag_id: lower-case letters, digits and '-' only",
-                cured,
             )
         )
     return found
@@ -249,17 +231,13 @@ def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
 
 def _python(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """Branch operators that have run where they see the data of the run (runtime 3, 7.8)."""
-    releases = without("python.branch_sees_project")
-    if platform in releases:
+    releases = _elsewhere(rules.BRANCH_WITHOUT_DATA, platform)
+    if not releases:
         return []
     return [
-        Finding(
-            "branch-without-data",
-            "warning",
+        rules.BRANCH_WITHOUT_DATA.report(
             task["task_id"],
             f"on {', '.join(releases)} the code of a branch runs in the scheduler and sees no data of the run",
-            "decide by the conf of the run, or let a container exit with 126",
-            releases,
         )
         for task in tasks
         if (task.get("outcome") or {}).get("branch")
@@ -272,18 +250,15 @@ def archive_only(images: Mapping[str, bool], *, platform: str) -> list[Finding]:
     Args:
         images: reference to whether the platform's registry has it.
     """
-    releases = _others(_where("pod.pull_policy_default", lambda value: value == "Always"), platform)
+    releases = _others(rules.ALWAYS_PULLED.platforms(), platform)
     if not releases:
         return []
     return [
-        Finding(
-            "always-pulled",
-            "error",
+        rules.ALWAYS_PULLED.report(
             image,
             f"only an archive brought it: {', '.join(releases)} always asks the registry, and its task ends there in "
             "ErrImagePull",
-            "push it to the platform's registry as well",
-            releases,
+            platforms=releases,
         )
         for image, there in images.items()
         if not there

@@ -6,15 +6,10 @@ import json
 from collections.abc import Sequence
 
 from harness.common.redaction import REDACTOR
-from harness.findings import Finding
+from harness.findings import Finding, running
 from harness.run.metrics import AREA
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
-
-_FIX = (
-    'the program must listen on 0.0.0.0 (not 127.0.0.1) from early on, and annotations={"prometheus.io/port": "..."} '
-    "must name its port as text"
-)
 
 
 def collect(
@@ -44,8 +39,6 @@ def _finding(task: str, target: Json) -> Finding | None:
     times = f"asked {target['attempts']} times" if target["attempts"] else "never asked"
     if target["answered_otherwise"]:
         message = f"offers Prometheus no metrics: {target['error']} ({times})"
-        return Finding(
-            "metrics-unreadable", "warning", task, message, "answer in Prometheus' text format with HTTP 200"
-        )
+        return running.METRICS_UNREADABLE.report(task, message)
     message = f"is annotated prometheus.io/scrape, but its endpoint never answered: {target['error']} ({times})"
-    return Finding("metrics-never-answered", "warning", task, message, _FIX)
+    return running.METRICS_NEVER_ANSWERED.report(task, message)

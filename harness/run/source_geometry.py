@@ -7,31 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from harness.findings import Finding
-from harness.geometry.judgement import Rule
+from harness.findings import RULES, Finding
 from harness.run.results import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from harness.data.series import Series
-
-_ONE_VOLUME: Final = "the platform's tools make several volumes of it, or a wrong one: put each kind into a series"
-STEPS: Final[Mapping[Rule, str]] = {
-    Rule.SIZE: _ONE_VOLUME,
-    Rule.KINDS: _ONE_VOLUME,
-    Rule.ORIENTATION: _ONE_VOLUME,
-    Rule.PIXEL_SPACING: _ONE_VOLUME,
-    Rule.SAME_POSITION: "one series for each point in time is what the platform's tools make one volume of",
-    Rule.MISSING: "export the series again with all of its slices",
-    Rule.UNEVEN: "a volume with one spacing cannot hold it: resample it, or work on the slices",
-    Rule.SHEARED: "MITK interpolates such a volume by rules of its own: masks lie on another grid than the slices",
-    Rule.COLOUR: "most algorithms expect one value for each voxel",
-    Rule.FRAMES: "whether MITK reads it alike was not tried, and dcmqi refuses it: use one image a file",
-    Rule.NO_POSITION: "tools count its slices and assume 1 mm: distances and volumes mean nothing",
-    Rule.INVERTED: "tools do not turn the values round: an algorithm that expects high values to be bright has to",
-}
-"""What is wrong with a series, to the next step."""
 
 _INSTANCE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm\b")
 
@@ -45,7 +25,7 @@ def findings(series: Sequence[Series], noticed: Sequence[Finding]) -> list[Findi
             names that the files have on the platform.
     """
     own = [
-        (item.series_instance_uid, Finding(problem.rule.value, "warning", item.name, problem.text, STEPS[problem.rule]))
+        (item.series_instance_uid, RULES[problem.rule.value].report(item.name, problem.text))
         for item in series
         for problem in item.problems
     ]

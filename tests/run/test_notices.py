@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import harness.incluster.programs
-from harness.geometry import Rule
-from harness.run.notices import RULES, findings
+from harness.run.notices import findings
 
 PROGRAMS = Path(harness.incluster.programs.__file__).parent
 PREFIX = "[2026-11-24T20:10:01.123+0000] {podrun.py:99} INFO - "
@@ -31,14 +30,8 @@ def test_words_of_a_container_that_only_look_like_a_notice_are_no_finding() -> N
     assert findings({"own": "notice board: closed\nnotice: nothing\nmy-notice old-metadata-used: x\n"}) == []
 
 
-def test_every_notice_of_the_programs_has_a_next_step() -> None:
-    used = {
-        rule
-        for path in PROGRAMS.glob("*.py")
-        for rule in re.findall(r"notice\(\s*\"([a-z-]+)\"", path.read_text("utf-8"))
-    }
-    # those about the geometry of a series have their names from its judgement
-    assert used | {rule.value for rule in Rule} == set(RULES)
+def test_a_container_cannot_report_by_a_rule_that_is_not_the_programs() -> None:
+    assert findings({"own": "notice file-clash: x\nnotice credential-in-output: x\n"}) == []
 
 
 def test_programs_name_no_release_and_the_finding_does() -> None:

@@ -40,7 +40,7 @@ def notice(rule: str, text: str) -> None:
     """A line that the harness makes a finding of the run, although it may not fail the task.
 
     Args:
-        rule: name of the finding, one of :mod:`harness.run.notices`.
+        rule: id of the rule, one of the module ``programs`` or ``input_series`` of ``harness.findings``.
         text: what is the matter, in the author's terms; ``this release`` is named in the finding.
     """
     say(f"{NOTICE} {rule}: {text}")

@@ -1,0 +1,67 @@
+"""Rules about an extension before it runs: its tree, its parameters, its charts, and what installations leave."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.findings.rule import Rule
+
+EXTENSION_NOTE: Final = Rule(
+    "extension-note",
+    "warning",
+    "the DAG file has a form that users cannot fill, or an image by another registry or tag than the platform's",
+)
+DROPPED_DOCKERFILE: Final = Rule(
+    "dropped-dockerfile",
+    "warning",
+    "two Dockerfiles have one `LABEL IMAGE`: the build script keeps the first by path",
+    "give each its own LABEL IMAGE, or take one away",
+)
+HIDDEN_BY_DEFAULT: Final = Rule(
+    "hidden-by-default",
+    "info",
+    "the chart has the keyword `kaapanaexperimental`",
+    "leave the keyword out once it is stable",
+)
+STALE_DAG_FILE: Final = Rule(
+    "stale-dag-file",
+    "warning",
+    "a file of an earlier version, or of an uninstalled extension, is still in Airflow's folders",
+)
+FILE_CLASH: Final = Rule(
+    "file-clash",
+    "warning",
+    "two extensions install the same file; an error where uninstalling one took it from the other",
+    "give each extension folders and file names of its own below dags/",
+    other_severity="error",
+)
+PARAMETER_UNREAD: Final = Rule(
+    "parameter-unread",
+    "warning",
+    "no template of the chart reads the parameter",
+    "render it into an object that the operator or its container reads, e.g. a Job that writes a file beside the "
+    "operator (docs/writing-tests.md)",
+)
+PARAMETER_DROPPED: Final = Rule(
+    "parameter-dropped",
+    "warning",
+    "the platform drops the value: it has one of `; & < > \" '`",
+    "leave these characters out, or let the template write them",
+)
+PARAMETER_CHANGED: Final = Rule(
+    "parameter-changed",
+    "warning",
+    "blanks or backslashes of the value are removed on the way",
+    "use a character that stays, e.g. _ or -",
+)
+PARAMETER_OVERRIDDEN: Final = Rule(
+    "parameter-overridden",
+    "warning",
+    "`global` of values.yaml has a text or a list of that name, which always wins",
+    "give the parameter another name, or take the key out of `global`",
+)
+PARAMETER_DEFAULT: Final = Rule(
+    "parameter-default",
+    "warning",
+    'a default that no user could select, or the text `"False"` where a boolean is meant',
+)

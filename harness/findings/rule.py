@@ -1,0 +1,114 @@
+"""A rule says what can be odd, a finding where it was; both are what every part of the harness reports with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Final, Literal
+
+from harness import profiles
+from harness.common.redaction import redact
+
+Severity = Literal["error", "warning", "info"]
+Releases = Callable[[profiles.Profile], bool]
+
+
+def some_releases(_: profiles.Profile) -> bool:
+    """Say that a rule matters on some releases only: on which ones depends on what was found."""
+    raise TypeError("each finding of this rule names its releases")
+
+
+EVERY_RELEASE: Final[Releases | None] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """Something that can be odd about an extension or a run. All rules are in :data:`harness.findings.RULES`.
+
+    Args:
+        id: stable name, which ``run.json`` and tests of authors have.
+        severity: ``error`` where a run fails or a result is lost by it, ``info`` where nothing has to be done.
+        meaning: what it is about, for the documentation.
+        fix: the next step, where it does not depend on what was found.
+        releases: whether it matters on a release; :func:`some_releases` where each finding names them.
+        other_severity: that of some of its findings.
+    """
+
+    id: str
+    severity: Severity
+    meaning: str
+    fix: str = ""
+    releases: Releases | None = EVERY_RELEASE
+    other_severity: Severity | None = None
+
+    def platforms(self) -> tuple[str, ...]:
+        """Return the names of the releases on which it matters, oldest first; empty for all."""
+        if self.releases is None:
+            return ()
+        return tuple(release.name for release in profiles.releases() if self.releases(release))
+
+    def concerns(self, platform: str) -> bool:
+        """Return whether it matters on a platform, by the name of its profile."""
+        return self.releases is None or self.releases(profiles.load(platform))
+
+    def report(
+        self,
+        where: str,
+        message: str,
+        *,
+        fix: str | None = None,
+        platforms: tuple[str, ...] | None = None,
+        severity: Severity | None = None,
+    ) -> Finding:
+        """Return a finding of this rule.
+
+        Args:
+            where: task, file or object it is about.
+            message: what is the matter.
+            fix: the next step; by default that of the rule.
+            platforms: profiles on which it matters; by default the releases of the rule.
+            severity: one of the rule's two; by default the first.
+
+        Raises:
+            ValueError: the rule has no such severity.
+        """
+        if severity not in (None, self.severity, self.other_severity):
+            raise ValueError(f"findings of {self.id} are never of severity {severity!r}")
+        return Finding(
+            self.id,
+            severity or self.severity,
+            where,
+            message,
+            self.fix if fix is None else fix,
+            self.platforms() if platforms is None else platforms,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Something an author should know although it may not have failed the run; it shows no credential.
+
+    :meth:`Rule.report` makes one; the constructor is for reading ``run.json``.
+
+    Args:
+        rule: id of the rule.
+        severity: ``error``, ``warning`` or ``info``.
+        where: task, file or object it is about.
+        message: what is the matter.
+        fix: the next step.
+        platforms: profiles on which it matters; empty for all.
+    """
+
+    rule: str
+    severity: str
+    where: str
+    message: str
+    fix: str = ""
+    platforms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("where", "message", "fix"):
+            object.__setattr__(self, name, redact(getattr(self, name)))
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.rule}: {self.where}: {self.message}" + (f" ({self.fix})" if self.fix else "")

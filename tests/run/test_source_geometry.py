@@ -1,0 +1,70 @@
+"""What is wrong with the geometry of the input, in the names that its files have on the author's disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from harness.data.series import Instance, Series
+from harness.findings import Finding, input_series, rules_of
+from harness.geometry import Problem, Rule
+from harness.run.results import Cause
+from harness.run.source_geometry import findings, with_given_names
+
+GAP = Problem(Rule.MISSING, "a slice is missing between im03.dcm and im04.dcm", ("im03.dcm", "im04.dcm"))
+
+
+@pytest.fixture
+def series(small_series: Series) -> Series:
+    folder = Path("export")
+    instances = (Instance(folder / "im03.dcm", "1.2.840.3", "2"), Instance(folder / "im04.dcm", "1.2.840.4", "2"))
+    return dataclasses.replace(small_series, series_instance_uid="1.2.840", instances=instances, problems=(GAP,))
+
+
+def noticed(rule: str, message: str) -> Finding:
+    return rules_of(input_series)[rule].report("convert", message)
+
+
+def test_a_problem_of_the_input_is_a_finding_with_the_next_step(series: Series) -> None:
+    (found,) = findings([series], [])
+    assert (found.rule, found.severity, found.where) == ("slice-missing", "warning", series.name)
+    assert found.message == GAP.text
+    assert found.fix == "export the series again with all of its slices"
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_everything_that_can_be_wrong_with_a_series_has_a_next_step(series: Series, rule: Rule) -> None:
+    odd = dataclasses.replace(series, problems=(Problem(rule, "it is odd", ()),))
+    (found,) = findings([odd], [])
+    assert found.rule == rule.value
+    assert found.fix
+
+
+def test_what_a_program_noticed_of_the_same_series_is_not_repeated(series: Series) -> None:
+    same = noticed("slice-missing", "1.2.840: a slice is missing between 1.2.840.3.dcm and 1.2.840.4.dcm")
+    assert [item.where for item in findings([series], [same])] == [series.name]
+
+
+def test_what_a_program_noticed_of_another_series_or_beyond_that_stays(series: Series) -> None:
+    other = noticed("slice-missing", "1.2.999: a slice is missing")
+    beyond = noticed("gantry-tilt", "1.2.840: its slices are shifted against each other")
+    assert findings([series], [other, beyond])[1:] == [other, beyond]
+
+
+def test_a_series_without_problems_leaves_what_the_programs_noticed(small_series: Series) -> None:
+    said = noticed("colour-images", "1.2.3: 1.2.3.1.dcm is in colour")
+    assert findings([small_series], [said]) == [said]
+
+
+def test_the_cause_names_the_files_as_the_author_does(series: Series) -> None:
+    cause = Cause("convert", "1.2.840.4.dcm has 5 rows, 1.2.840.3.dcm has 9, 1.2.999.7.dcm is elsewhere", "log", "fix")
+    renamed = with_given_names(cause, [series])
+    assert renamed is not None
+    assert renamed.summary == "im04.dcm has 5 rows, im03.dcm has 9, 1.2.999.7.dcm is elsewhere"
+    assert (renamed.task_id, renamed.detail, renamed.fix) == ("convert", "log", "fix")
+
+
+def test_a_run_without_a_cause_gets_none(series: Series) -> None:
+    assert with_given_names(None, [series]) is None
