@@ -140,7 +140,7 @@ class InstalledExtension:
         from harness.platform.lost_cluster import explain_lost_cluster
         from harness.run.execute import Request, execute
         from harness.run.posting import posted
-        from harness.run.trigger import choose_dag
+        from harness.run.trigger import check_offered, choose_dag
 
         post = None if conf is None else posted(conf)
         if post is not None and post.dag_id is not None:
@@ -151,7 +151,9 @@ class InstalledExtension:
         environment = self.kaapana.environment
         settings = environment.settings
         visible = [dag_id for deployment in self.deployments for dag_id in deployment.visible_dag_ids]
-        dag_id = choose_dag(visible if dag is None else self.dag_ids, dag)
+        dag_id = choose_dag(self.dag_ids, dag, visible)
+        if post is None:
+            check_offered(dag_id, visible)
         deployment = next(entry for entry in self.deployments if dag_id in entry.dag_ids)
         request = Request(
             dag_id=dag_id,

@@ -55,7 +55,7 @@ def collect(
 
     Raises:
         DagFileError: a file does not import (file, line and exception are in the first line), there is no
-            DAG, none that a user can see, or one whose forms no page can show.
+            DAG, or one whose forms no page can show.
     """
     bag = airflow.refresh()
     raise_import_errors(contents, bag, coming=coming)
@@ -69,12 +69,6 @@ def collect(
         )
     shown = airflow.dags()
     visible = tuple(dag_id for dag_id in ids if shown.get(dag_id, {}).get("ui_visible") is True)
-    if not visible:
-        raise DagFileError(
-            f"the DAG {', '.join(ids)} is there, but no user can see it: default_args has no ui_visible True",
-            last_seen=", ".join(f"{dag_id}: ui_visible={shown.get(dag_id, {}).get('ui_visible')!r}" for dag_id in ids),
-            fix='add "ui_visible": True to the default_args of the DAG',
-        )
     for dag_id in ids:
         if problem := shown.get(dag_id, {}).get(FIELD_FORMS_PROBLEM):
             raise DagFileError(
@@ -82,8 +76,17 @@ def collect(
                 fix="ui_forms of default_args is a dictionary of forms, of what JSON has: text, numbers that are "
                 "finite, true and false, lists, dictionaries",
             )
-    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])] + image_notes(contents, edk_images)
-    return Dags(ids, visible, tuple(notes))
+    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])]
+    if not visible:
+        notes += [_never_offered(dag_id, shown.get(dag_id, {}).get("ui_visible")) for dag_id in ids]
+    return Dags(ids, visible, (*notes, *image_notes(contents, edk_images)))
+
+
+def _never_offered(dag_id: str, value: Any) -> str:
+    return (
+        f"{dag_id} is never offered to users: ui_visible of its default_args is {value!r}, not True. It starts by the "
+        "API, by another DAG or by its schedule"
+    )
 
 
 def _file_of(dag_id: str, contents: Contents, bag: DagBag) -> str:

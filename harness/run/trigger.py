@@ -56,26 +56,46 @@ def page_rules(release: Profile) -> PageRules:
     )
 
 
-def choose_dag(dag_ids: Sequence[str], wanted: str | None) -> str:
+def choose_dag(dag_ids: Sequence[str], wanted: str | None, offered: Sequence[str]) -> str:
     """Return the DAG to run.
+
+    Args:
+        dag_ids: all of the extension.
+        wanted: the one that was asked for; ``None`` for the only one.
+        offered: those that users can choose; where there are any, the only one is looked for among them.
 
     Raises:
         UsageError: there is none, the wanted one is not among them, or there are several and none is wanted.
     """
-    listed = ", ".join(sorted(dag_ids))
     if wanted is not None:
         if wanted not in dag_ids:
-            raise UsageError(f"the extension has no DAG {wanted!r}; it has {listed or 'none'}")
+            listed = ", ".join(sorted(dag_ids)) or "none"
+            raise UsageError(f"the extension has no DAG {wanted!r}; it has {listed}")
         return wanted
-    if not dag_ids:
+    candidates = offered or dag_ids
+    if not candidates:
         raise UsageError(
             "the extension brings no DAG", fix="its DAG file must be copied to /kaapana/tmp/dags/ and create a DAG"
         )
-    if len(dag_ids) > 1:
+    if len(candidates) > 1:
         raise UsageError(
-            f"the extension brings {len(dag_ids)} DAGs: {listed}", fix="choose one with --dag ID, or dag= in a test"
+            f"the extension brings {len(candidates)} DAGs: {', '.join(sorted(candidates))}",
+            fix="choose one with --dag ID, or dag= in a test",
         )
-    return dag_ids[0]
+    return candidates[0]
+
+
+def check_offered(dag_id: str, offered: Sequence[str]) -> None:
+    """Return if users can choose a DAG and fill in its form.
+
+    Raises:
+        UsageError: only clients of the platform's API can start it.
+    """
+    if dag_id not in offered:
+        raise UsageError(
+            f"no user can start the DAG {dag_id}: ui_visible of its default_args is not True, so no page offers it",
+            fix='add "ui_visible": True to its default_args, or start it as clients of the API do: conf={}, --conf {}',
+        )
 
 
 def series_of(dataset: Any) -> list[Series]:

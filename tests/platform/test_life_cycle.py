@@ -111,10 +111,12 @@ def test_a_dag_file_that_does_not_import_is_the_first_line_and_does_not_stay(kaa
     assert kaapana.environment.airflow.refresh().import_errors == {}
 
 
-def test_an_invisible_dag_is_an_error(kaapana: Kaapana, tree: Path) -> None:
+def test_an_invisible_dag_is_installed_and_only_never_offered(kaapana: Kaapana, tree: Path) -> None:
     (tree / DAG_FILE).write_text(FILES[DAG_FILE].replace('"ui_visible": True', '"ui_visible": False'), "utf-8")
-    with pytest.raises(InstallError, match="no user can see it"):
-        install(kaapana, tree)
+    deployment = install(kaapana, tree)
+    assert (deployment.dag_ids, deployment.visible_dag_ids) == (("mean-value",), ())
+    assert "never offered to users" in deployment.notes[0]
+    assert "mean-value" not in kaapana.offered_dags
 
 
 def test_an_installer_without_the_base_images_program_is_shown_with_its_log(kaapana: Kaapana, tree: Path) -> None:
