@@ -87,9 +87,11 @@ def _nodes(text: str) -> int:
 
 
 def _cluster(text: str) -> str:
-    if text in {"docker", "kind"} or (text.startswith("context:") and len(text) > len("context:")):
+    from harness.cluster import providers
+
+    if providers.find(text):
         return text
-    raise ValueError("expected docker, kind or context:NAME")
+    raise ValueError(f"expected {providers.forms()}")
 
 
 def _platform(text: str) -> str:
@@ -259,11 +261,6 @@ class Settings:
             values[option.name] = raw
             sources[option.name] = source
         return cls(**values, sources=sources)
-
-    @property
-    def shared_cluster(self) -> bool:
-        """Whether the cluster belongs to others as well: it has a registry, and takes objects in namespaces only."""
-        return self.cluster.startswith("context:")
 
     @property
     def cache(self) -> Path:

@@ -38,7 +38,7 @@ def contents(image_id: str, shown: str) -> Contents:
     api = engine.client(timeout_s=300)
     # nothing of the image is run: a container that is never started shows its files. Its labels let `prune` find it
     # should this process be killed in between.
-    entry = ledger.new_entry(f"r{secrets.token_hex(4)}", "docker")
+    entry = ledger.new_entry(f"r{secrets.token_hex(4)}", cluster="")
     name = f"kh-{entry.id}"
     try:
         api.create_container(image_id, ["-"], entrypoint=["-"], name=name, labels=labels(entry))

@@ -30,7 +30,7 @@ def open_cluster(
     """Make a cluster for an environment, or adopt the one of an environment that was left running.
 
     Args:
-        spec: ``docker``, ``kind`` or ``context:NAME``.
+        spec: of a kind of :mod:`harness.cluster.providers`: ``docker``, ``kind`` or ``context:NAME``.
         settings: deadlines and the folder of the ledger.
         environment_id: short id of the environment, part of the name of everything that belongs to it.
         reuse: adopt the environment of this id when the ledger says that it was kept; else one is made, and
@@ -44,28 +44,17 @@ def open_cluster(
         EngineError: there is no engine, or it may not be used.
         EnvironmentError_: it did not start; nothing is left of it.
     """
+    from harness.cluster import providers
     from harness.errors import UsageError
 
-    if settings.nodes > 1 and spec != "kind":
+    provider = providers.of(spec)
+    if settings.nodes > 1 and not provider.several_nodes:
         raise UsageError(
-            f"nodes is {settings.nodes}, but the cluster {spec} has as many as it has", fix="use --cluster kind"
+            f"nodes is {settings.nodes}, but the cluster {spec} has as many as it has",
+            fix=f"use --cluster {providers.forms(lambda able: able.several_nodes)}",
         )
-    if spec == "docker":
-        from harness.cluster.docker.launcher import DockerCluster
-
-        adopted = DockerCluster.adopt(settings, environment_id) if reuse else None
-        return adopted or DockerCluster.create(settings, environment_id)
-    if spec == "kind":
-        from harness.cluster.kind.cluster import KindCluster
-
-        kept = KindCluster.adopt(settings, environment_id) if reuse else None
-        return kept or KindCluster.create(settings, environment_id, images=images, on_progress=on_progress)
-    if spec.startswith("context:"):
-        from harness.cluster.context.cluster import ContextCluster
-
-        left = ContextCluster.adopt(settings, environment_id) if reuse else None
-        return left or ContextCluster.create(settings, environment_id, spec, images=images, on_progress=on_progress)
-    raise UsageError(f"unknown cluster {spec!r}", fix="use docker, kind or context:NAME")
+    adopted = provider.adopt(settings, environment_id) if reuse else None
+    return adopted or provider.create(settings, environment_id, spec, images=images, on_progress=on_progress)
 
 
 def __getattr__(name: str) -> object:

@@ -158,11 +158,23 @@ def forget(settings: Settings, environment_id: str) -> None:
 
 
 def alive(entry: Entry) -> bool:
-    """Return whether the owner still runs. An owner on another host (or in another container) counts as running."""
-    pid, _, host = entry.owner.partition("@")
+    """Return whether the owner of an environment still runs, see :func:`owner_lives`."""
+    return owner_lives(entry.owner, entry.owner_start)
+
+
+def owner_lives(owner: str, started: int = 0) -> bool:
+    """Return whether a process still runs. One on another host (or in another container) counts as running.
+
+    Args:
+        owner: ``<pid>@<host>``; empty when nobody knows it any more.
+        started: when it started, see :class:`Entry`.
+    """
+    pid, _, host = owner.partition("@")
+    if not pid:
+        return False
     if host != socket.gethostname():
         return True
-    return _start_of(int(pid)) == entry.owner_start if entry.owner_start else _exists(int(pid))
+    return _start_of(int(pid)) == started if started else _exists(int(pid))
 
 
 def _format(entry: Entry) -> str:

@@ -45,7 +45,8 @@ def try_engine(image: str) -> None:
     import docker.errors
     from docker.types import Mount
 
-    entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", "docker")
+    # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves
+    entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
     path = str(Path(require_engine().socket).resolve())
     with contextlib.closing(connect()) as client:
         api, name, labels = client.api, f"kh-{entry.id}", leftovers.labels(entry)

@@ -13,11 +13,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness import profiles
-from harness.cluster import ledger
+from harness.cluster import ledger, providers
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import redacting
 from harness.doctor import require_engine
-from harness.engine.trial import try_engine
 from harness.errors import EnvironmentError_, UsageError
 from harness.kube import ApiError
 from harness.platform import (
@@ -55,6 +54,7 @@ class Environment:
     Attributes:
         cluster: where it runs.
         settings: what it was made with.
+        provider: of the kind of its cluster.
         profile: the emulated release.
         registry: ``DEFAULT_REGISTRY`` of the platform, in image references.
         platform_registry: the registry behind that name: pushing, and what it has.
@@ -70,8 +70,9 @@ class Environment:
         self.profile = profile
         self.credentials = credentials
         self.adopted = adopted
-        # the user's registry on a shared cluster has the user's own login
-        pull, push = (None, None) if settings.shared_cluster else (credentials.pull, credentials.push)
+        self.provider = providers.of(settings.cluster)
+        # a registry of the user's has the user's own login
+        pull, push = (credentials.pull, credentials.push) if self.provider.owns_registry else (None, None)
         self.platform_registry = PlatformRegistry(cluster, name=settings.platform_registry, pull=pull, push=push)
         self.registry = self.platform_registry.name
         self.services = ServicesClient(
@@ -151,8 +152,8 @@ class Environment:
         on_progress = redacting(on_progress)
         profile = profiles.load(settings.platform)
         platform = [f"platform:{name}" for name in names.PLATFORM_IMAGES]
-        if settings.shared_cluster:
-            # it has a registry
+        provider = providers.of(settings.cluster)
+        if not provider.owns_registry:
             wanted = [name for name in platform_chart.IMAGES if name != "registry"]
             tags = images.ensure_all([*wanted, *platform], settings=settings, on_progress=on_progress)
         else:
@@ -163,7 +164,7 @@ class Environment:
                     [*platform_chart.IMAGES, *platform],
                     settings=settings,
                     on_progress=on_progress,
-                    on_made={"python": try_engine},
+                    on_made={"python": provider.try_machine},
                 )
                 tags["registry"] = seeded.result()
         key = _key(settings, profile, tags)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import providers
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
@@ -39,10 +40,12 @@ def values_of(
     Args:
         tags: of the engine's images, by their names.
     """
+    provider = providers.of(settings.cluster)
     return {
         "volume_node": cluster.volume_node,
         "gpu_support": settings.gpu,
-        "shared_cluster": settings.shared_cluster,
+        "owns_cluster": provider.owns_cluster,
+        "owns_registry": provider.owns_registry,
         "global": {
             "registry_url": settings.platform_registry or _PENDING_REGISTRY,
             "kaapana_build_version": settings.platform_version or profile.version,

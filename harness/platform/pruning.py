@@ -1,24 +1,19 @@
 """Prune images that neither this version of the harness nor a running environment needs.
 
-What nodes of kind get their images from is superseded like these.
+What nodes of a cluster get their images from is superseded like these.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from harness import images
-from harness.cluster import ledger
+from harness.cluster import providers
 from harness.common.progress import OnProgress
-from harness.kube import ApiError, KubeApi
 from harness.platform import registry_seed
 
 if TYPE_CHECKING:
     from harness.settings import Settings
-
-# of one volume with tens of thousands of files
-_REMOVAL_S = 600
 
 
 def prune_images(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
@@ -37,50 +32,26 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
     Raises:
         EngineError: the engine cannot be asked.
     """
-    from harness.engine import connect, leftovers
-
-    with contextlib.closing(connect()) as client:
-        running = [name for name, found in leftovers.find(client).items() if found.control_plane]
     in_use: set[str] = set()
-    for environment_id in running:
-        provided = _images_of(settings, environment_id)
-        if provided is None:
-            say(f"images stay: environment {environment_id} runs, and cannot be asked which ones it needs")
-            return []
-        in_use |= provided
+    for provider in providers.all_providers():
+        for environment_id, provided in provider.images_in_use(settings).items():
+            if provided is None:
+                say(f"images stay: environment {environment_id} runs, and cannot be asked which ones it needs")
+                return []
+            in_use |= set(provided)
     tags = images.current_tags(settings)
     keep = [registry_seed.tag_of(tags)] if {"registry", *registry_seed.SEEDS} <= tags.keys() else []
     return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
 
 
 def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
-    """Remove superseded contents of kind's nodes, and what is left of those that were never completed.
-
-    Args:
-        settings: where the ledger is.
-        say: receives a line when another process has to be waited for.
-        everything: also the one before the newest, which another state of the code may use.
+    """Remove superseded contents of nodes, see :meth:`harness.cluster.providers.Provider.prune_contents`.
 
     Returns:
-        The names of the volumes that were removed.
+        The names of what was removed.
 
     Raises:
         EngineError: the engine cannot be asked.
     """
-    from harness.cluster.kind import bases
-    from harness.common.locking import making_image
-    from harness.engine import connect
-
-    with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
-        return bases.clear(client, settings) + bases.prune(client, settings, kept=1 if everything else 2)
-
-
-def _images_of(settings: Settings, environment_id: str) -> set[str] | None:
-    """Ids of the images on an environment's node; ``None`` when it cannot be asked."""
-    entry = ledger.find(settings, environment_id)
-    if entry is None or not entry.url:
-        return None
-    try:
-        return set(KubeApi(entry.url, token=entry.token).request("GET", "/harness/node-images", timeout_s=10).values())
-    except ApiError:
-        return None
+    removed = [provider.prune_contents(settings, say, everything=everything) for provider in providers.all_providers()]
+    return [name for names in removed for name in names]

@@ -160,7 +160,7 @@ def _urls(environment: Environment) -> list[str]:
 
 def _admit(environment: Environment, login: Login | None = None) -> None:
     """Let the users of all added registries pull, and nobody else; return when one of them may."""
-    if environment.settings.shared_cluster:
+    if not environment.provider.owns_registry:
         # nodes have the user's own login there
         return
     api = environment.cluster.api

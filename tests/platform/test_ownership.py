@@ -197,7 +197,7 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
         module, "find", lambda _: {name: found(name, owner=dead_owner.owner) for name in ("stuck", "other")}
     )
     monkeypatch.setattr(module, "remove", remove)
-    monkeypatch.setattr(ledger, "alive", lambda _: False)
+    monkeypatch.setattr(ledger, "owner_lives", lambda *_: False)
     assert ownership.prune(settings) == ["other"]
     assert removed == ["other"]
     assert "of environment stuck: the engine does not remove network 1" in caplog.text
@@ -215,7 +215,6 @@ def test_a_kept_environment_that_does_not_answer_and_cannot_be_removed_does_not_
     monkeypatch.setattr(leftovers, "find", lambda _: {})
     monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
     monkeypatch.setattr(leftovers, "remove", remove)
-    monkeypatch.setattr(ownership, "_answers", lambda *_: False)
     assert ownership.prune(settings) == ["other"]
     assert ids(settings) == ["stuck"]
     assert "of environment stuck" in caplog.text

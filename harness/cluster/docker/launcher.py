@@ -75,7 +75,7 @@ class DockerCluster:
                 from harness import images
 
                 image = images.ensure("services", settings=settings)
-            entry = ledger.new_entry(environment_id, "docker")
+            entry = ledger.new_entry(environment_id, cls.name)
             token = secrets.token_urlsafe(24)
 
             def remove() -> None:

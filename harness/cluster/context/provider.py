@@ -1,0 +1,65 @@
+"""The kind ``context:NAME``: an environment on a cluster of the user's kubeconfig, which belongs to others as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from harness.cluster.context import access
+from harness.cluster.providers import Provider
+from harness.common.progress import OnProgress, quiet
+
+if TYPE_CHECKING:
+    from harness.cluster import ledger
+    from harness.cluster.base import Cluster
+    from harness.settings import Settings
+
+
+class ContextProvider(Provider):
+    """See :class:`harness.cluster.providers.Provider`.
+
+    Nothing of such an environment is on this machine, and no cluster is searched for what no ledger knows.
+    """
+
+    form = f"{access.SPEC}NAME"
+    owns_cluster = False
+    owns_registry = False
+
+    def accepts(self, spec: str) -> bool:
+        """Return whether a context is named; whether there is one is found out when it is used."""
+        return spec.startswith(access.SPEC) and bool(access.context_of(spec))
+
+    def create(
+        self,
+        settings: Settings,
+        environment_id: str,
+        spec: str,
+        *,
+        images: Iterable[str] = (),
+        on_progress: OnProgress = quiet,
+    ) -> Cluster:
+        """Examine the cluster, make a first namespace, and push the images."""
+        from harness.cluster.context.cluster import ContextCluster
+
+        return ContextCluster.create(settings, environment_id, spec, images=images, on_progress=on_progress)
+
+    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+        """See the base class."""
+        from harness.cluster.context.cluster import ContextCluster
+
+        return ContextCluster.adopt(settings, environment_id)
+
+    def is_alive(self, settings: Settings, entry: ledger.Entry) -> bool:
+        """Return whether its namespaces are there; a cluster that does not answer may come back."""
+        from harness.cluster.context import leftovers
+
+        return leftovers.answers(entry)
+
+    def remove(self, settings: Settings, entry: ledger.Entry) -> None:
+        """Remove its namespaces."""
+        from harness.cluster.context import leftovers
+
+        leftovers.remove_entry(entry)
+
+
+PROVIDER = ContextProvider()

@@ -1,0 +1,120 @@
+"""The kind ``docker``: Kubernetes' API by a control plane of ours, pods as containers of the local engine."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from harness.cluster import ledger
+from harness.cluster.providers import FoundEnvironment, Provider
+from harness.common.progress import OnProgress, quiet
+from harness.kube import ApiError, KubeApi
+
+if TYPE_CHECKING:
+    from harness.cluster.base import Cluster
+    from harness.engine.leftovers import Leftover
+    from harness.settings import Settings
+
+_SHUTDOWN_S = 60.0
+_ANSWER_S = 10.0
+
+
+class DockerProvider(Provider):
+    """See :class:`harness.cluster.providers.Provider`."""
+
+    form = "docker"
+
+    def create(
+        self,
+        settings: Settings,
+        environment_id: str,
+        spec: str,
+        *,
+        images: Iterable[str] = (),
+        on_progress: OnProgress = quiet,
+    ) -> Cluster:
+        """Start a control plane; it gets images by their ids, once they are provided."""
+        from harness.cluster.docker.launcher import DockerCluster
+
+        return DockerCluster.create(settings, environment_id)
+
+    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+        """See the base class."""
+        from harness.cluster.docker.launcher import DockerCluster
+
+        return DockerCluster.adopt(settings, environment_id)
+
+    def is_alive(self, settings: Settings, entry: ledger.Entry) -> bool:
+        """Return whether its control plane answers, and is not another one at the same port."""
+        if not entry.url:
+            return False
+        try:
+            ready = KubeApi(entry.url, token=entry.token).request("GET", "/readyz", timeout_s=_ANSWER_S)
+        except ApiError:
+            return False
+        return bool(ready.get("environment") == entry.id)
+
+    def remove(self, settings: Settings, entry: ledger.Entry) -> None:
+        """Remove it by its control plane if that answers, and by its labels else."""
+        if entry.url:
+            with contextlib.suppress(ApiError):
+                KubeApi(entry.url, token=entry.token).request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
+        _remove_labelled(entry.id)
+
+    def find(self, settings: Settings) -> list[FoundEnvironment]:
+        """Return all that has the labels of an environment, also what never became a cluster."""
+        return [
+            FoundEnvironment(
+                found.environment,
+                functools.partial(_is_in_use, found),
+                functools.partial(_remove_labelled, found.environment),
+            )
+            for found in _labelled()
+        ]
+
+    def images_in_use(self, settings: Settings) -> Mapping[str, Collection[str] | None]:
+        """Ask each control plane, also of clusters of another ledger: pods run from the engine's own images."""
+        return {
+            found.environment: _images_of(settings, found.environment) for found in _labelled() if found.control_plane
+        }
+
+    def try_machine(self, image: str) -> None:
+        """See :func:`harness.engine.trial.try_engine`."""
+        from harness.engine.trial import try_engine
+
+        try_engine(image)
+
+
+def _labelled() -> Collection[Leftover]:
+    from harness.engine import connect, leftovers
+
+    with contextlib.closing(connect()) as client:
+        return leftovers.find(client).values()
+
+
+def _is_in_use(found: Leftover) -> bool:
+    # a control plane that runs looks after itself, also for another user's ledger
+    return found.control_plane or ledger.owner_lives(found.owner)
+
+
+def _remove_labelled(environment_id: str) -> None:
+    from harness.engine import connect, leftovers
+
+    with contextlib.closing(connect()) as client:
+        leftovers.remove(client, environment_id)
+
+
+def _images_of(settings: Settings, environment_id: str) -> Collection[str] | None:
+    entry = ledger.find(settings, environment_id)
+    if entry is None or not entry.url:
+        return None
+    try:
+        images = KubeApi(entry.url, token=entry.token).request("GET", "/harness/node-images", timeout_s=_ANSWER_S)
+    except ApiError:
+        return None
+    return set(images.values())
+
+
+PROVIDER = DockerProvider()

@@ -1,0 +1,167 @@
+"""Kinds of cluster: a provider for each, and the list of them.
+
+Whoever needs something of a kind of cluster asks its provider; no other module compares names of kinds. A provider's
+own module is cheap to import and loads what the work takes when it is called.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import importlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.common.progress import OnProgress, quiet
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster.base import Cluster
+    from harness.cluster.ledger import Entry
+    from harness.settings import Settings
+
+_BUILT_IN = ("harness.cluster.docker.provider", "harness.cluster.kind.provider", "harness.cluster.context.provider")
+"""Modules with a ``PROVIDER``. Of what is found on the engine a later one knows more than an earlier one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundEnvironment:
+    """What an environment has on this machine, whether or not the ledger knows it.
+
+    Attributes:
+        id: of the environment.
+        in_use: returns whether somebody uses or keeps it, as far as can be known without this user's ledger.
+        remove: removes it; raises :class:`harness.errors.NotRemovedError`.
+    """
+
+    id: str
+    in_use: Callable[[], bool]
+    remove: Callable[[], object]
+
+
+class Provider(abc.ABC):
+    """One kind of cluster.
+
+    Attributes:
+        form: how the setting ``cluster`` names one: ``docker``, ``context:NAME``.
+        several_nodes: it can have more nodes than one.
+        owns_cluster: the cluster is the environment's alone. Otherwise only objects in namespaces are made.
+        owns_registry: the platform's registry runs in the cluster, with logins of its own. Otherwise the user has
+            named a registry, and it is used with the user's login.
+    """
+
+    form: ClassVar[str]
+    several_nodes: ClassVar[bool] = False
+    owns_cluster: ClassVar[bool] = True
+    owns_registry: ClassVar[bool] = True
+
+    def accepts(self, spec: str) -> bool:
+        """Return whether a text names a cluster of this kind."""
+        return spec == self.form
+
+    @abc.abstractmethod
+    def create(
+        self,
+        settings: Settings,
+        environment_id: str,
+        spec: str,
+        *,
+        images: Iterable[str] = (),
+        on_progress: OnProgress = quiet,
+    ) -> Cluster:
+        """Make a cluster, see :func:`harness.cluster.open_cluster`."""
+
+    @abc.abstractmethod
+    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+        """Return the cluster of an environment that was kept and still works, or ``None``."""
+
+    @abc.abstractmethod
+    def is_alive(self, settings: Settings, entry: Entry) -> bool:
+        """Return whether the cluster of an environment that was kept still works."""
+
+    @abc.abstractmethod
+    def remove(self, settings: Settings, entry: Entry) -> None:
+        """Remove all that an environment has; what is gone already is fine. The ledger's entry is the caller's.
+
+        Raises:
+            EngineError: the engine cannot be asked.
+            NotRemovedError: something stays; everything else is removed.
+        """
+
+    def find(self, settings: Settings) -> list[FoundEnvironment]:
+        """Return the environments of this kind that have something on this machine, whosever they are."""
+        return []
+
+    def images_in_use(self, settings: Settings) -> Mapping[str, Collection[str] | None]:
+        """Return the images of the engine that running environments need.
+
+        Returns:
+            Ids of images by the id of the environment; ``None`` for one that cannot be asked. Environments whose nodes
+            have copies are not in it.
+        """
+        return {}
+
+    def prune_contents(self, settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+        """Remove superseded contents of nodes, and what is left of those that were never completed.
+
+        Args:
+            settings: where the ledger is.
+            say: receives a line when another process has to be waited for.
+            everything: also the one before the newest, which another state of the code may use.
+
+        Returns:
+            The names of what was removed.
+        """
+        return []
+
+    def try_machine(self, image: str) -> None:  # noqa: B027 - what runs elsewhere has nothing to try here
+        """Find out within seconds whether this machine can have such a cluster, before all images are made.
+
+        Args:
+            image: one with Python.
+
+        Raises:
+            EngineError: it cannot.
+        """
+
+
+_registered: list[Provider] = []
+
+
+def all_providers() -> list[Provider]:
+    """Return the providers of all kinds."""
+    return [*(importlib.import_module(name).PROVIDER for name in _BUILT_IN), *_registered]
+
+
+def find(spec: str) -> Provider | None:
+    """Return the provider of the cluster that a text names; ``None`` when no kind is named like this."""
+    return next((provider for provider in all_providers() if provider.accepts(spec)), None)
+
+
+def of(spec: str) -> Provider:
+    """Return the provider of the cluster that a text names.
+
+    Raises:
+        UsageError: no kind is named like this.
+    """
+    provider = find(spec)
+    if provider is None:
+        raise UsageError(f"unknown cluster {spec!r}", fix=f"use {forms()}")
+    return provider
+
+
+def forms(choose: Callable[[Provider], bool] = lambda provider: True) -> str:
+    """Return how clusters of the chosen kinds are named: ``docker, kind or context:NAME``."""
+    *first, last = [provider.form for provider in all_providers() if choose(provider)]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+@contextlib.contextmanager
+def registered(provider: Provider) -> Iterator[None]:
+    """Add a kind of cluster for the time of a block."""
+    _registered.append(provider)
+    try:
+        yield
+    finally:
+        _registered.remove(provider)
