@@ -146,6 +146,28 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for word in _words(text):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not (name and equals and value):
+            raise ValueError("expected NAME=FOLDER, separated by commas")
+        pairs.append((name, value))
+    return tuple(pairs)
+
+
+def _pairs_of_table(table: Mapping[str, Any], path: Path) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of a table of names and folders, which are relative to the file.
+
+    Raises:
+        ValueError: a value is not a text.
+    """
+    for name, value in table.items():
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"expected a folder for {name!r}")
+    return tuple((name, str(path.parent / os.path.expanduser(value))) for name, value in table.items())
+
+
 def _optional_path(text: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
@@ -168,6 +190,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("chart", _words, (), "packaged charts that are installed in place of source trees, separated by commas"),
     Option("images", _words, (), "where their images are: archives, registry/prefix, or engine, separated by commas"),
+    Option("ci_config", _boolean, False, "collect ci-config/*.yaml of extensions on the way, not only where given"),
+    Option("datasets", _pairs, (), "folders for the names and series UIDs of ci-config files: NAME=FOLDER,..."),
     Option("gpu", _boolean, False, "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb"),
     Option("context_registry", check_registry, "", "registry for context:NAME, reached from here and by the nodes"),
     Option(
@@ -199,6 +223,8 @@ class Settings:
     deliver: str = "registry"
     chart: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    ci_config: bool = False
+    datasets: tuple[tuple[str, str], ...] = ()
     gpu: bool = False
     context_registry: str = ""
     context_storage_class: str = ""
@@ -252,7 +278,10 @@ class Settings:
                 raw, source, where = flags[option.name], "flag", f"--{option.name.replace('_', '-')}"
             if source != "default":
                 try:
-                    raw = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
+                    if option.parse is _pairs and isinstance(raw, Mapping) and table_path is not None:
+                        raw = _pairs_of_table(raw, table_path)
+                    else:
+                        raw = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
                 except ValueError as error:
                     got = documents.shown(raw if isinstance(raw, str) else str(raw))
                     raise UsageError(f"{where}: {error}, got {got}", fix=option.help) from None

@@ -23,3 +23,11 @@ def _chosen_passwords_end_with_their_test() -> Iterator[None]:
     yield
     if REDACTOR._chosen is not known:
         REDACTOR._set(REDACTOR._random, known)
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A test project whose pytest has this plugin; see ``tests/inner_pytest.py``."""
+    from tests.inner_pytest import prepare
+
+    return prepare(pytester, monkeypatch)

@@ -72,3 +72,23 @@ def test_a_working_directory_that_is_gone_is_named(tmp_path: Path, monkeypatch: 
     gone.rmdir()
     with pytest.raises(UsageError, match="the working directory cannot be used"):
         Settings.load(environ={})
+
+
+def test_the_folders_of_data_sets_are_a_table_or_pairs(tmp_path: Path) -> None:
+    start = table(tmp_path, 'datasets = {"test-CT" = "data/ct", "1.2.3" = "/elsewhere"}')
+    expected = (("test-CT", str(tmp_path / "data/ct")), ("1.2.3", "/elsewhere"))
+    assert Settings.load(environ={}, start=start).datasets == expected
+    environ = {"KAAPANA_HARNESS_DATASETS": "test-CT=ct, 1.2.3 = seg"}
+    assert Settings.load(environ=environ, start=start).datasets == (("test-CT", "ct"), ("1.2.3", "seg"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('datasets = {"a" = 5}', "datasets: expected a folder for 'a'"),
+        ('datasets = ["a"]', "datasets: expected NAME=FOLDER, separated by commas, got"),
+    ],
+)
+def test_a_folder_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Settings.load(environ={}, start=table(tmp_path, text))

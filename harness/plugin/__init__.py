@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,11 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "--kaapana-deliver",
         "deliver",
         {"metavar": "HOW", "help": "registry, tar, or edk (all as the development kit does it)"},
+    ),
+    (
+        "--kaapana-ci-config",
+        "ci_config",
+        {"action": "store_const", "const": True, "help": "collect ci-config/*.yaml of extensions on the way, too"},
     ),
     ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
     ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),
@@ -143,13 +148,53 @@ def _report_folder(config: pytest.Config, chosen: Path | None) -> Path | None:
     return folder / worker if worker else folder
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect ``ci-config/*.yaml``, where its path or folder is given or a setting says so."""
+    if file_path.parent.name != "ci-config" or file_path.suffix not in {".yaml", ".yml"}:
+        return None
+    if not _is_given(parent.config, file_path):
+        from harness.errors import UsageError
+        from harness.settings import Settings
+
+        try:
+            flags = {"ci_config": parent.config.getoption("kaapana_ci_config")}
+            wanted = Settings.load(flags, start=parent.config.rootpath).ci_config
+        except UsageError as error:
+            raise parent.CollectError(str(error)) from None
+        if not wanted:
+            return None
+    from harness.plugin.ci_config import CiConfigFile
+
+    return CiConfigFile.from_parent(parent, path=file_path)
+
+
+def _is_given(config: pytest.Config, file: Path) -> bool:
+    """Whether the command line names a file, or the folder that it lies in."""
+    words = (str(word).split("::", 1)[0] for word in config.args)
+    given = {(config.invocation_params.dir / word).resolve() for word in words}
+    return not given.isdisjoint({file.resolve(), file.parent.resolve()})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the documents of a ``ci-config`` file in their order, whoever else shuffles tests."""
+    if (ci_config := sys.modules.get("harness.plugin.ci_config")) is not None:
+        ci_config.restore_order(items)
+
+
+def _report(config: pytest.Config, make: Callable[[], Path]) -> Session:
+    """Return the session once it has a folder for evidence, which ``make`` makes where none was chosen."""
+    session = _session(config)
+    if session.report is None:
+        session.report = make()
+    return session
+
+
 @pytest.fixture
 def kaapana(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kaapana]:
     """The emulated platform with a fresh project; the platform is started by the first test that asks."""
-    session = _session(request.config)
-    if session.report is None:
-        # pytest removes such folders of all but its last three sessions
-        session.report = tmp_path_factory.mktemp("kaapana", numbered=False)
+    # pytest removes such folders of all but its last three sessions
+    session = _report(request.config, lambda: tmp_path_factory.mktemp("kaapana", numbered=False))
     listener = _listener(request.config)
     with session.facade(request.node.nodeid, lambda: request.node.stash.get(_FAILED, False), listener) as facade:
         request.node.stash[_FACADE] = facade

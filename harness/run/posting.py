@@ -160,23 +160,52 @@ def page_finding(
     )
 
 
-def _difference(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> str:
-    from harness.extension import forms
+def page_refusal(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> FormError | None:
+    """Return why the page would not submit the values of a conf; ``None`` where it would.
 
-    if ui_forms is None:
-        return "the DAG is not on offer"
+    Args:
+        ui_forms: of the DAG, ``None`` where the project's users cannot choose it.
+    """
+    try:
+        _submitted(conf, ui_forms, rules)
+    except FormError as refused:
+        return refused
+    return None
+
+
+def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The forms of a conf; of the data form what is not the input itself."""
     sent = {name: value for name, value in conf.items() if name not in _NOT_A_FORM and isinstance(value, Mapping)}
     data = conf.get("data_form")
     limits = {key: value for key, value in data.items() if key not in _INPUT} if isinstance(data, Mapping) else {}
     if limits and "data_form" in ui_forms:
         sent["data_form"] = limits
+    return sent
+
+
+def _submitted(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> dict[str, Any]:
+    """What the page submits for the values of a conf.
+
+    Raises:
+        FormError: it would not submit them.
+    """
+    from harness.extension import forms
+
+    if ui_forms is None:
+        raise FormError("the DAG is not on offer", fix="set ui_visible to True in its default_args")
+    sent = _sent(conf, ui_forms)
     unknown = [name for name in sent if name not in ui_forms and sent[name]]
     if unknown:
-        return f"the page has no {', '.join(unknown)}"
+        raise FormError(f"the page has no {', '.join(unknown)}")
+    return forms.complete(ui_forms, {name: sent[name] for name in sent if name in ui_forms}, rules=rules)
+
+
+def _difference(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> str:
     try:
-        submitted = forms.complete(ui_forms, {name: sent[name] for name in sent if name in ui_forms}, rules=rules)
+        submitted = _submitted(conf, ui_forms, rules)
     except FormError as refused:
         return refused.cause
+    sent = _sent(conf, ui_forms or {})
     missing = [
         f"{form}.{key}" for form, values in submitted.items() for key in values if key not in (sent.get(form) or {})
     ]

@@ -118,15 +118,20 @@ def series_of(dataset: Any) -> list[Series]:
     raise UsageError(f"a dataset is a Series, a folder or a list of Series, not {type(dataset).__name__}")
 
 
-def upload(environment: EnvironmentPort, project: ProjectPort, series: Sequence[Series]) -> str:
+def upload(
+    environment: EnvironmentPort, project: ProjectPort, series: Sequence[Series], name: str | None = None
+) -> str:
     """Bring series into the platform as a dataset of the project; the dataset's name.
 
-    The name depends on the series only, so that a second run with the same input uses the same dataset.
+    Args:
+        name: of the dataset; by default one that depends on the series only, so that a second run with the same input
+            uses the same dataset.
     """
-    uids = sorted({item.series_instance_uid for item in series})
-    digest = hashlib.sha256("\n".join(uids).encode()).hexdigest()[:6]
-    # 13 characters of a dataset's name survive in an AE title (services 8.1)
-    name = f"{safe_name(series[0].name)[:6].rstrip('-._')}-{digest}"
+    if name is None:
+        uids = sorted({item.series_instance_uid for item in series})
+        digest = hashlib.sha256("\n".join(uids).encode()).hexdigest()[:6]
+        # 13 characters of a dataset's name survive in an AE title (services 8.1)
+        name = f"{safe_name(series[0].name)[:6].rstrip('-._')}-{digest}"
     with scratch_folder(environment.scratch) as folder:
         archive = folder / "series.zip"
         # stored, not deflated: it travels over the loopback, where packing costs more than it saves

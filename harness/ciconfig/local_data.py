@@ -1,0 +1,74 @@
+"""The data that ``ci-config`` files name, and the folders that stand for it here."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.ciconfig.case import Case
+    from harness.data.series import Series
+    from harness.run.ports import EnvironmentPort, ProjectPort
+    from harness.run.posting import Posted
+
+
+class LocalData:
+    """Folders by the names of data sets and the UIDs of series that stand in files; each is brought in once.
+
+    Args:
+        folders: what the setting ``datasets`` maps.
+    """
+
+    def __init__(self, folders: Mapping[str, str]) -> None:
+        self._folders = dict(folders)
+        self._series: dict[str, list[Series]] = {}
+        self._brought: set[str] = set()
+
+    def check(self, case: Case) -> None:
+        """Look that all that a document reads is mapped to a folder with images.
+
+        Raises:
+            UsageError: a name or a UID is not, or its folder has none.
+        """
+        for name in self._names(case):
+            self._of(name)
+
+    def bring(self, environment: EnvironmentPort, project: ProjectPort, case: Case) -> Posted:
+        """Bring the data of a document into the project, and return what is posted for it.
+
+        A data set gets the name that the document has. A UID becomes that of the series in its folder.
+        """
+        from harness.run.trigger import upload
+
+        for name in self._names(case):
+            if name not in self._brought:
+                upload(environment, project, self._of(name), name if name == case.dataset_name else None)
+                self._brought.add(name)
+        if not case.identifiers or case.dataset_name is not None:
+            return case.posted
+        uids = [series.series_instance_uid for name in case.identifiers for series in self._of(name)]
+        conf = copy.deepcopy(dict(case.posted.conf_data))
+        conf["data_form"]["identifiers"] = list(dict.fromkeys(uids))
+        return dataclasses.replace(case.posted, conf_data=conf)
+
+    def _names(self, case: Case) -> tuple[str, ...]:
+        # the backend replaces identifiers beside a name (runtime 10.2, step 6)
+        return (case.dataset_name,) if case.dataset_name is not None else case.identifiers
+
+    def _of(self, name: str) -> list[Series]:
+        from harness.run.trigger import series_of
+
+        if name not in self._folders:
+            known = ", ".join(sorted(self._folders)) or "nothing"
+            raise UsageError(
+                f"no folder stands for the data {name!r}; the setting datasets maps {known}",
+                fix=f'add it to pyproject.toml: [tool.kaapana-harness.datasets] "{name}" = "path/to/dicom"',
+            )
+        if name not in self._series:
+            self._series[name] = series_of(Path(self._folders[name]))
+        return self._series[name]
