@@ -27,11 +27,18 @@ _MOST_DEPENDENCIES = 100
 
 @dataclasses.dataclass(frozen=True)
 class Dependency:
-    """One entry of ``dependencies``; ``version`` and ``repository`` are empty when not given."""
+    """One entry of ``dependencies``.
+
+    Attributes:
+        version: empty when not given.
+        repository: the same.
+        more: what else Helm reads there.
+    """
 
     name: str
     version: str
     repository: str
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Chart:
         image: ``global.image``, the DAG image's name and the name of the installer's Job.
         requirements: the charts that it depends on, in order.
         parameters: what the install dialog asks for (build 11).
+        neighbours: folders of the other charts of the tree by their names.
     """
 
     directory: Path
@@ -53,6 +61,7 @@ class Chart:
     image: str
     requirements: tuple[Dependency, ...]
     parameters: tuple[params.Parameter, ...] = ()
+    neighbours: Mapping[str, Path] = dataclasses.field(default_factory=dict)
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -191,7 +200,8 @@ def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, .
         check_dependency_name(entry["name"], f"{shown}: dependency {number}")
         version = _text(entry, "version", f"{shown}: dependency {number}")
         repository = _text(entry, "repository", f"{shown}: dependency {number}")
-        found.append(Dependency(entry["name"], version, repository))
+        more = {key: entry[key] for key in ("alias", "condition", "tags", "import-values") if entry.get(key)}
+        found.append(Dependency(entry["name"], version, repository, more))
     return tuple(found)
 
 

@@ -111,7 +111,9 @@ def _chart(root: Path) -> tuple[Chart, list[Path]]:
             last_seen=f"charts: {listed}",
             fix="give the folder of one extension",
         )
-    return charts.read(root, workflows[0]), folders
+    chart = charts.read(root, workflows[0])
+    others = {str(trees.read_mapping(root, f / "Chart.yaml").get("name")): f for f in folders if f != chart.directory}
+    return dataclasses.replace(chart, neighbours=others), folders
 
 
 def _containers(root: Path, edk: bool) -> tuple[list[Container], tuple[Finding, ...]]:

@@ -135,6 +135,7 @@ class Environment:
             self.registry,
             self.platform_version,
             credentials=self.credentials,
+            main_node=self.cluster.volume_node or (names.DOCKER_NODE if self.settings.cluster == "docker" else ""),
         )
 
     @classmethod

@@ -27,6 +27,7 @@ from harness.platform import (
     build_ignored,
     built_contents,
     delivery,
+    dependencies,
     helm,
     installation,
     packaging,
@@ -191,7 +192,7 @@ def deploy(
         contents = built_contents.read(source, dag_image)
     wanted = Installable(package, package.name, rendered, merged, contents, images, posted, by_edk=by_edk)
     readers = source.mentioning("OPERATOR_IN_DIR")
-    found = (*source.findings, *findings, *odd)
+    found = (*source.findings, *dependencies.findings(source.chart), *findings, *odd)
     deployment = _deploy(environment, wanted, on_progress, findings=found, input_readers=readers)
     if project is not None:
         deployment.add_to(project)

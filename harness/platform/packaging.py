@@ -1,8 +1,6 @@
 """Package a chart folder as ``<name>-<version>.tgz``: ``helm dep up`` and ``helm package`` on a copy (build 2, 3).
 
-The dependency ``dag-installer-chart`` points into the author's clone of the platform's repository, which is
-not here. Where its ``file://`` path leads nowhere, the installer chart that comes with the harness takes its
-place, with the same version rule: what the requirement asks for must be the version of the chart.
+Where the charts come from that it requires is decided in :mod:`harness.platform.dependencies`.
 """
 
 from __future__ import annotations
@@ -22,11 +20,10 @@ from harness.artefacts import package as packages
 from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
 from harness.extension import charts, edk, trees
-from harness.extension.charts import INSTALLER, Chart
+from harness.extension.charts import Chart
+from harness.platform import dependencies
 from harness.platform.helm import Helm, HelmError, find
 
-INSTALLER_CHART = Path(__file__).parent / "dag-installer-chart"
-_COMMITTED_VERSION = "0.0.0"
 # folders beside one another in which Helm works
 _CHART = "chart"
 _DEPENDENCIES = "dependencies"
@@ -54,6 +51,7 @@ def package(
     helm = helm or find()
     with _copy(chart) as folder:
         if edk_version is not None:
+            dependencies.check_development_kit(chart)
             chart = _with_version(chart, folder, edk_version)
         _resolve_dependencies(chart, folder)
         try:
@@ -130,40 +128,16 @@ def _copy_files(source: Path, target: Path, *, scratch: Path, skip_built: bool =
 
 
 def _resolve_dependencies(chart: Chart, folder: Path) -> None:
-    """Make every ``file://`` path of the copy absolute; where the installer is not there, ours takes its place."""
-    entries: list[dict[str, str]] = []
+    """Make every required chart of the copy one that Helm finds, with an absolute path."""
+    entries: list[dict[str, Any]] = []
     for number, dependency in enumerate(chart.requirements):
-        if not dependency.repository:
-            # without a repository Helm looks only into charts/ (build 2.1)
-            present = chart.directory / "charts" / dependency.name
-            if not (present / "Chart.yaml").is_file():
-                raise ExtensionError(
-                    f"{chart.directory / 'requirements.yaml'}: {dependency.name} has no repository",
-                    last_seen=f"helm dep up: directory charts/{dependency.name} not found",
-                    fix="add repository: file://<path to the chart in your clone of the platform>",
-                )
-            _copy_files(present, folder / "charts" / dependency.name, scratch=folder / "charts")
+        located = dependencies.locate(chart, dependency).folder
         repository = dependency.repository
-        if repository.startswith("file://"):
-            path = _dependency_path(chart, repository)
-            if path is None:
-                if dependency.name != INSTALLER:
-                    raise ExtensionError(
-                        f"{chart.directory / 'requirements.yaml'}: {dependency.name} is not at {repository}",
-                        last_seen="helm dep up: directory not found",
-                        fix="the path is relative to the chart's folder",
-                    )
-                path = INSTALLER_CHART
-                _check_installer_version(chart, dependency.version)
-            repository = f"file://{_copied(chart, path, folder, number)}"
-        entry = {"name": dependency.name, "version": dependency.version, "repository": repository}
+        if located is not None:
+            repository = f"file://{_copied(chart, located, folder, number)}"
+        entry = {"name": dependency.name, "version": dependency.version, "repository": repository, **dependency.more}
         entries.append({key: value for key, value in entry.items() if value})
     _write_dependencies(chart, folder, entries)
-
-
-def _dependency_path(chart: Chart, repository: str) -> Path | None:
-    path = trees.resolved(chart.directory / repository.removeprefix("file://"))
-    return path if os.path.isfile(path / "Chart.yaml") else None
 
 
 def _copied(chart: Chart, path: Path, folder: Path, number: int) -> Path:
@@ -179,25 +153,13 @@ def _copied(chart: Chart, path: Path, folder: Path, number: int) -> Path:
     return scratch / name
 
 
-def _check_installer_version(chart: Chart, wanted: str) -> None:
-    """The committed version is 0.0.0; asking for another one fails in Helm in the same way (build 2.1)."""
-    if wanted and wanted.lstrip("~^=v") not in {_COMMITTED_VERSION, "*"} and not wanted.startswith((">", "*")):
-        raise ExtensionError(
-            f"{chart.directory / 'requirements.yaml'} asks for {INSTALLER} {wanted}, but that chart has version "
-            f"{_COMMITTED_VERSION}",
-            last_seen="helm dep up: can't get a valid version for the dependency",
-            fix=f'write version: "{_COMMITTED_VERSION}"; or change the version in both places, in '
-            "requirements.yaml and in your own copy of the chart",
-        )
-
-
-def _write_dependencies(chart: Chart, folder: Path, entries: list[dict[str, str]]) -> None:
+def _write_dependencies(chart: Chart, folder: Path, entries: list[dict[str, Any]]) -> None:
     """Where Helm itself keeps them: requirements.yaml for apiVersion v1, Chart.yaml for v2."""
     requirements = folder / "requirements.yaml"
     if chart.metadata.get("apiVersion") == "v2":
         metadata: dict[str, Any] = {**chart.metadata, "dependencies": entries}
         (folder / "Chart.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False), "utf-8")
-        requirements.unlink()
+        requirements.unlink(missing_ok=True)
     else:
         requirements.write_text(yaml.safe_dump({"dependencies": entries}, sort_keys=False), "utf-8")
 

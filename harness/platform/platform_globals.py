@@ -24,6 +24,20 @@ _OF_CREDENTIALS: Final = {
 """The globals that are logins, and which of the environment's credentials each is."""
 
 
+# of release 0.6.0, as text like all times among the globals
+_BUILT: Final = "2025-12-18T12:00:00+00:00"
+# percent of the memory that the platform takes, which is 70 % of a host with 64 GiB
+_MEMORY: Final = {"pacs": 30, "airflow": 50, "opensearch": 20}
+_TAKEN_MIB: Final = (64 << 10) * 7 // 10
+
+
+def _memory() -> Mapping[str, str]:
+    limits = {name: _TAKEN_MIB * percent // 100 for name, percent in _MEMORY.items()}
+    return {f"{name}_memory_limit": str(limit) for name, limit in limits.items()} | {
+        f"{name}_memory_request": str(limit // 3) for name, limit in limits.items()
+    }
+
+
 def of(
     settings: Settings,
     profile: Profile,
@@ -31,10 +45,12 @@ def of(
     version: str,
     *,
     credentials: Credentials | None = None,
+    main_node: str = "",
 ) -> Mapping[str, Any]:
     """Return the globals of an emulated platform.
 
-    Those of parts that are not emulated are left out (Grafana, Keycloak's administration, the proxy, limits of memory).
+    Each key of the platform is there. Logins of parts that are not emulated have the platform's defaults, as have
+    times, limits and address ranges. Storage classes are empty, which is the cluster's own, and so are the proxies.
 
     Args:
         settings: say whether it has GPU support.
@@ -42,6 +58,7 @@ def of(
         registry: ``DEFAULT_REGISTRY``.
         version: ``KAAPANA_BUILD_VERSION``.
         credentials: of the environment; without one each secret is a placeholder, since templates may require it.
+        main_node: the node whose disk holds the platform's volumes; empty where the storage class has them.
     """
     values: dict[str, Any] = {
         "registry_url": registry,
@@ -75,7 +92,7 @@ def of(
         "storage_class_fast": "",
         "storage_class_slow": "",
         "storage_class_workflow": "",
-        "main_node_name": "",
+        "main_node_name": main_node,
         "replica_count": "1",
         "include_reverse_proxy": False,
         "smtp_host": "",
@@ -84,6 +101,20 @@ def of(
         "smtp_password": "",
         "email_address_sender": "",
         "mount_points_to_monitor": "",
+        "platform_build_branch": "master",
+        "platform_last_commit_timestamp": _BUILT,
+        "build_timestamp": _BUILT,
+        "deployment_timestamp": _BUILT,
+        "credentials_grafana_username": "admin",
+        "credentials_grafana_password": "admin",
+        "credentials_keycloak_admin_username": "admin",
+        "credentials_keycloak_admin_password": "Kaapana2020",
+        "internalCidrs": ["10.152.183.0/24", "10.1.0.0/16"],
+        "storage_node": "storage",
+        "volume_slow_data": "100Gi",
+        "default_admin_limits_mem": "50Mi",
+        "default_admin_requests_mem": "50Mi",
+        **_memory(),
     }
     known = credentials.as_mapping() if credentials else dict.fromkeys(_OF_CREDENTIALS.values(), _PENDING)
     values |= {key: known[name] for key, name in _OF_CREDENTIALS.items()}

@@ -32,6 +32,8 @@ HARNESS_REGISTRY_PUSH: Final = ("harness-registry", SERVICES_NAMESPACE, 5001)
 
 # the API of the docker cluster's control plane
 API_PORT: Final = 6443
+DOCKER_NODE: Final = "kaapana-harness"
+"""The only node of the docker cluster."""
 
 # the harness's own routes of Airflow's web server, and how its containers learn who may use them
 AIRFLOW_HARNESS_API: Final = "/flow/harness"

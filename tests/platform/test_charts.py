@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from harness.extension.charts import INSTALLER
 from harness.kube import kinds
-from harness.platform import manifests, packaging, projects
+from harness.platform import manifests, projects
+from harness.platform.dependencies import BROUGHT
 from harness.platform.helm import Helm
 from harness.platform.manifests import Manifest
 from harness.wire import names
 
+INSTALLER_CHART = BROUGHT[INSTALLER].folder
 PLATFORM = Path(manifests.__file__).parent / "chart"
 GLOBALS = {"registry_url": "localhost:40123", "kaapana_build_version": "0.6.0"}
 PLATFORM_VALUES = {
@@ -202,7 +205,7 @@ def test_a_projects_volumes_are_those_of_a_node_where_the_cluster_has_made_their
 
 
 def test_the_installers_job_is_the_platforms(helm: Helm) -> None:
-    rendered = render(helm, packaging.INSTALLER_CHART, {"global": INSTALLER_GLOBALS})
+    rendered = render(helm, INSTALLER_CHART, {"global": INSTALLER_GLOBALS})
     (job,) = rendered.objects
     assert (job["apiVersion"], job["kind"], job["metadata"]) == (
         "batch/v1",
@@ -239,9 +242,7 @@ def test_the_installers_job_is_the_platforms(helm: Helm) -> None:
 
 
 def test_the_removing_hook_is_the_platforms(helm: Helm) -> None:
-    rendered = render(
-        helm, packaging.INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, "pull_policy_images": "Always"}}
-    )
+    rendered = render(helm, INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, "pull_policy_images": "Always"}})
     (hook,) = rendered.hooks_of("pre-delete")
     assert hook["metadata"]["name"] == "remove-dag-mean"
     assert manifests.annotations_of(hook) == {
@@ -267,7 +268,7 @@ def test_the_removing_hook_is_the_platforms(helm: Helm) -> None:
     ],
 )
 def test_the_dag_images_reference_follows_registry_and_tag_rule(helm: Helm, extra: dict[str, str], image: str) -> None:
-    rendered = render(helm, packaging.INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, **extra}})
+    rendered = render(helm, INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, **extra}})
     for job in (*rendered.objects, *rendered.hooks):
         pod = job["spec"]["template"]["spec"]
         assert pod["containers"][0]["image"] == image
@@ -280,7 +281,7 @@ def test_the_dag_images_reference_follows_registry_and_tag_rule(helm: Helm, extr
 
 
 def test_the_action_prefetch_only_keeps_the_image(helm: Helm) -> None:
-    rendered = render(helm, packaging.INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, "action": "prefetch"}})
+    rendered = render(helm, INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, "action": "prefetch"}})
     assert [m["kind"] for m in rendered.objects] == ["Deployment"]
     assert rendered.objects[0]["metadata"]["name"] == "get-dag-mean"
     assert rendered.hooks == ()

@@ -94,13 +94,6 @@ def test_a_version_mismatch_with_the_authors_own_chart_carries_helms_words(tmp_p
     assert "dag-installer-chart" in caught.value.last_seen
 
 
-def test_a_dependency_without_a_repository_is_refused(tmp_path: Path, helm: Helm) -> None:
-    requirements = "dependencies:\n- name: dag-installer-chart\n  version: 0.0.0\n"
-    with pytest.raises(ExtensionError, match="has no repository") as caught:
-        package(write(tmp_path / "x", {f"{CHART}/requirements.yaml": requirements}), tmp_path / "o", helm)
-    assert "directory charts/dag-installer-chart not found" in caught.value.last_seen
-
-
 def test_another_dependency_that_is_not_there_is_named(tmp_path: Path, helm: Helm) -> None:
     requirements = (
         FILES[f"{CHART}/requirements.yaml"] + "  - name: model\n    version: 1.0.0\n    repository: file://../m\n"

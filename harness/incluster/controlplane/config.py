@@ -10,7 +10,6 @@ from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_STARTED
 from harness.wire.names import API_PORT
 
 API_HOST = "kubernetes.default.svc"
-NODE_NAME = "kaapana-harness"
 
 _PREFIX = "KAAPANA_HARNESS_"
 

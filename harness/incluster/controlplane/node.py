@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from harness.incluster.controlplane.config import NODE_NAME, Config
+from harness.incluster.controlplane.config import Config
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.memory import MemoryMeter
@@ -16,6 +16,7 @@ from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.questions import Questions
 from harness.incluster.controlplane.store import Change, Manifest, Store, key_of, now
 from harness.incluster.controlplane.volumes import Volumes
+from harness.wire.names import DOCKER_NODE
 
 LOG = logging.getLogger("kaapana-harness")
 
@@ -67,9 +68,9 @@ class Node:
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {
-                "name": NODE_NAME,
+                "name": DOCKER_NODE,
                 "labels": {
-                    "kubernetes.io/hostname": NODE_NAME,
+                    "kubernetes.io/hostname": DOCKER_NODE,
                     "kubernetes.io/os": "linux",
                     # the platform puts its storage on the node that carries this label (services 16)
                     "kaapana.io/node": "storage",

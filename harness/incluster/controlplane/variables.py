@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane.config import API_HOST, NODE_NAME
+from harness.incluster.controlplane.config import API_HOST
 from harness.incluster.controlplane.configuration import contents_of
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Manifest, Store
-from harness.wire.names import API_PORT
+from harness.wire.names import API_PORT, DOCKER_NODE
 
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
@@ -102,7 +102,7 @@ def _field(pod: Manifest, path: str, address: str) -> str:
         "metadata.name": metadata["name"],
         "metadata.namespace": metadata["namespace"],
         "metadata.uid": metadata["uid"],
-        "spec.nodeName": NODE_NAME,
+        "spec.nodeName": DOCKER_NODE,
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName") or "default",
         "status.podIP": address,
         "status.podIPs": address,
