@@ -322,10 +322,10 @@ def _check_extension(extension: Path | None, settings: Settings) -> None:
 @click.argument("run_dir", type=click.Path(path_type=Path))
 def report(run_dir: Path) -> None:
     """Write the HTML report of a finished run, and print where it is."""
+    from harness import report
     from harness.run import evidence
 
-    evidence.write_report(evidence.read(run_dir))
-    click.echo(f"{run_dir / 'report.html'}")
+    click.echo(str(report.write(evidence.read(run_dir))))
 
 
 def _environment(settings: Settings) -> Environment:

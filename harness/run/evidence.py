@@ -202,22 +202,8 @@ def _document(run: Run) -> Json:
 
 
 def write(run: Run) -> None:
-    """Write ``run.json`` and ``report.html``; each file appears complete or not at all."""
-    _write(run.directory / "run.json", json.dumps(as_document(run), indent=2, ensure_ascii=False) + "\n")
-    write_report(run)
-
-
-def write_report(run: Run) -> None:
-    """Write ``report.html``."""
-    from harness.run import report
-
-    try:
-        page = report.render(as_document(run))
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageError(
-            f"{run.directory / 'run.json'} has content that no run writes: {type(error).__name__}: {error}"
-        ) from None
-    _write(run.directory / "report.html", page)
+    """Write ``run.json``."""
+    write_text(run.directory / "run.json", json.dumps(as_document(run), indent=2, ensure_ascii=False) + "\n")
 
 
 def read(directory: Path) -> Run:
@@ -272,7 +258,12 @@ def _fields(value: Any) -> Json:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.name != "directory"}
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file of the evidence, which appears complete or not at all.
+
+    Raises:
+        EnvironmentError_: the disk does not take it.
+    """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}")

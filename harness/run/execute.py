@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import profiles
+from harness import profiles, report
 from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
 from harness.errors import HarnessError
 from harness.findings import Finding, installing, running
-from harness.run import diagnosis, evidence, findings, lost_files, notices, releases, scrapes, source_geometry
+from harness.run import course, diagnosis, evidence, findings, lost_files, notices, releases, scrapes, source_geometry
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -58,6 +58,7 @@ class Request:
         findings: what is known of the extension before it runs.
         images: the extension's own images.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR.
+        pictures: whether the report has its pictures at once; a test writes it again when it ends.
     """
 
     dag_id: str
@@ -74,6 +75,7 @@ class Request:
     findings: Sequence[Finding] = ()
     images: Sequence[ImagePort] = ()
     input_readers: Sequence[str] = ()
+    pictures: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +232,9 @@ def _collect(
         images=_images(request.images, tasks),
         started_by=triggered.started_by,
     )
+    course.write(request.directory, course.course_of(named, series, cause, logs))
     evidence.write(run)
+    report.write(run, pictures=request.pictures)
     return run
 
 

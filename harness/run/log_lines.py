@@ -31,6 +31,11 @@ def clean(line: str) -> str:
 
 
 def meaningful(lines: Sequence[str]) -> str:
+    """Return what names the error, as one line: see :func:`error_lines`."""
+    return "; then ".join(error_lines(lines))
+
+
+def error_lines(lines: Sequence[str]) -> list[str]:
     """Return the line that names the error: the last exception, or the last complaint, or the last line with text.
 
     An exception that came of another one, which a program wrapped or could not handle, stands behind that.
@@ -41,11 +46,11 @@ def meaningful(lines: Sequence[str]) -> str:
         first = last
         while (cause := _cause(cleaned, first)) >= 0:
             first = cause
-        return cleaned[last] if first == last else f"{cleaned[first]}; then {cleaned[last]}"
+        return [cleaned[last]] if first == last else [cleaned[first], cleaned[last]]
     for line in reversed(cleaned):
         if _COMPLAINT.search(line) and not line.startswith((" ", "\t")):
-            return line.strip()
-    return next((line.strip() for line in reversed(cleaned) if line.strip()), "")
+            return [line.strip()]
+    return next(([line.strip()] for line in reversed(cleaned) if line.strip()), [])
 
 
 def _last_exception(lines: Sequence[str], end: int) -> int:

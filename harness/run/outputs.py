@@ -13,6 +13,7 @@ from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
     from harness.checks.segmentation import Segmentation
+    from harness.data.series import Series
 
 _Item = TypeVar("_Item")
 
@@ -99,9 +100,14 @@ class _Items(Sequence[_Item]):
 class SentObjects(_Items[SentObject]):
     """The DICOM objects that a run sent, in the order of arrival."""
 
-    def __init__(self, items: Sequence[SentObject], sources: Sequence[Any] = ()) -> None:
+    def __init__(self, items: Sequence[SentObject], sources: Sequence[Series] = ()) -> None:
         super().__init__(items)
         self._sources = tuple(sources)
+
+    @property
+    def sources(self) -> tuple[Series, ...]:
+        """The series that may have been segmented: the run's input; none of a run that was read from disk."""
+        return self._sources
 
     def segmentations(self) -> list[Segmentation]:
         """Return all segmentations that came."""

@@ -1,0 +1,43 @@
+"""The report of a run: one self-contained HTML file, a view of the evidence beside it.
+
+Everything in it may come from a container, so all of it is text until a module here has made something else of it:
+templates escape, names lose their control characters, HTML of a run stands in a frame without script and network,
+pictures are decoded within bounds and encoded again. What is left out is said.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.run.results import Run
+
+FILE: Final = "report.html"
+
+
+def write(run: Run, *, pictures: bool = True) -> Path:
+    """Write ``report.html`` beside ``run.json``, and return its path.
+
+    Args:
+        run: the run.
+        pictures: False leaves out what has to be rendered of DICOM objects.
+
+    Raises:
+        UsageError: the evidence has content that no run writes.
+        EnvironmentError_: the disk does not take it.
+    """
+    from harness.report import page
+    from harness.run import evidence
+
+    path = run.directory / FILE
+    try:
+        text = page.render(run, pictures=pictures)
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{run.directory / 'run.json'} has content that no run writes: {type(error).__name__}: {error}"
+        ) from None
+    evidence.write_text(path, text)
+    return path

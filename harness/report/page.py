@@ -1,0 +1,69 @@
+"""Put the parts of a report into its templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.report import asked, graph, logs, rendering, results, timeline
+from harness.report.figures import Figure
+from harness.run import course
+
+if TYPE_CHECKING:
+    from harness.run.results import Run
+
+_SECTIONS: Final = (
+    ("sent", "Sent"),
+    ("timeline", "Timeline"),
+    ("results", "Stored"),
+    ("findings", "Findings"),
+    ("logs", "Logs"),
+    ("conditions", "Conditions"),
+)
+
+
+def render(run: Run, *, pictures: bool) -> str:
+    """Return the page of a run."""
+    went = course.read(run.directory)
+    tests = asked.read(run.directory)
+    figures, viewers = _figures(run, went, tests, pictures)
+    failed = run.cause.task_id if run.cause else None
+    read = logs.read(run.directory, run.tasks, failed, went.logged)
+    marked = [line.text for log in read for line in log.lines if line.marked]
+    rows = timeline.rows(run.tasks, went.tasks)
+    first = [("cause", "Cause")] if run.cause else []
+    first += [(f"test{index}", "Test") for index, _ in enumerate(tests, 1)]
+    return rendering.render(
+        "report.html",
+        scripted=bool(read or viewers),
+        run=run,
+        sections=(*first, *_SECTIONS),
+        course=went,
+        tests=tests,
+        figures=figures,
+        anchors={figure.item.path: f"#{figure.id}" for figure in figures},
+        viewers=viewers,
+        drawing=timeline.draw(rows),
+        rows=rows,
+        phases=timeline.PHASES,
+        graph=graph.layout(run.tasks, went.tasks, timeline.critical_path(went.tasks)),
+        results=results.read(run.directory, run.objects),
+        logs=read,
+        marked=marked,
+        first_marked=marked[0] if marked else None,
+        form=json.dumps(run.form, indent=2, ensure_ascii=False),
+    )
+
+
+def _figures(
+    run: Run, went: course.Course, tests: Sequence[asked.TestOutcome], pictures: bool
+) -> tuple[list[Figure], Mapping[str, Any]]:
+    """Return what was sent, and the data of the viewers by their ids."""
+    import pydicom
+
+    del went, tests, pictures
+    return [
+        Figure(f"sent{index}", item, item.sop_instance_uid, pydicom.uid.UID(item.sop_class).name)
+        for index, item in enumerate(run.sent, 1)
+    ], {}

@@ -1,0 +1,81 @@
+"""The templates, and what makes texts of strangers harmless in them."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import harness
+from harness.report import text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_ASSETS: Final = Path(__file__).parent / "assets"
+
+
+def render(template: str, *, scripted: bool, **values: Any) -> str:
+    """Return a page.
+
+    Args:
+        template: name of a file in ``templates``.
+        scripted: whether the page has anything for its script to do.
+        values: what the template shows.
+    """
+    from markupsafe import Markup
+
+    # files of this package, the only texts that are not escaped
+    style, script = Markup(_asset("style.css")), Markup(_asset("viewer.js"))
+    own = {"style": style, "script": script if scripted else None, "policy": _policy(script if scripted else None)}
+    page: str = _environment().get_template(template).render(version=harness.__version__, **own, **values)
+    return page
+
+
+def _policy(script: str | None) -> str:
+    """Return the page's policy: its own script by its digest, pictures that it holds itself, and no network."""
+    allowed = "'none'"
+    if script is not None:
+        digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+        allowed = f"'sha256-{digest}'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+        "media-src data:; form-action 'none'; base-uri 'none'"
+    )
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text("utf-8")
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def shown(value: Any) -> Any:
+        """Return what stands for a value on the page; what is markup already is left alone."""
+        if value is None:
+            return ""
+        return value if isinstance(value, Markup) else text.printable(str(value))
+
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters["abbreviated"] = lambda value, most: text.abbreviated(str(value), most)
+    found.filters["seconds"] = text.seconds
+    found.filters["size"] = text.size
+    found.filters["link"] = text.relative_link
+    found.filters["memory"] = lambda value: "" if value is None else f"{value / 2**20:.0f} MiB"
+    # a document for a frame: escaped like everything, but with all of its characters
+    found.filters["verbatim"] = escape
+    return found
