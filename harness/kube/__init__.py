@@ -1,8 +1,9 @@
 """A light client of the Kubernetes API, used by the host and inside the Airflow container."""
 
-from harness.kube.client import KubeApi, Manifest
+from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, KubeconfigError, NotFound, Unavailable
-from harness.kube.scoped import ScopedApi, in_cluster
+from harness.kube.scoped import in_cluster
+from harness.kube.transport import Manifest
 
 __all__ = [
     "ApiError",
@@ -14,7 +15,6 @@ __all__ = [
     "KubeconfigError",
     "Manifest",
     "NotFound",
-    "ScopedApi",
     "Unavailable",
     "in_cluster",
 ]

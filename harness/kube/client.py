@@ -1,30 +1,21 @@
-"""A small client of the Kubernetes REST API on urllib3: objects are plain dictionaries.
+"""A small client of the Kubernetes REST API: objects are plain dictionaries.
 
 Used by the host, by the platform's control plane tests and, inside the Airflow container, by the operators.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import ssl
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
-import urllib3
-
-from harness.kube.errors import ApiError, Unavailable, api_error
+from harness.kube.errors import ApiError, Forbidden, NotFound, api_error
 from harness.kube.kinds import BY_NAME, Kind, kind_named
 from harness.kube.kubeconfig import Access
+from harness.kube.merging import merged
+from harness.kube.transport import ANSWER_S, HttpTransport, Manifest, Request, Transport
 from harness.kube.watching import Watch
 
-Manifest = dict[str, Any]
-
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_CONNECT_S = 5.0
-_ANSWER_S = 60.0
 # a program that writes without a line break must not be collected as one line
 _LONGEST_LINE = 16 * 1024
 # how much later than asked for a server may end a watch before it counts as lost
@@ -40,6 +31,7 @@ class KubeApi:
         ca_file: PEM file that the server's certificate is checked against.
         tls: certificates of both sides, instead of ``ca_file``.
         reconnect_s: for how long a watch bears that the server is away; 0: it ends at once.
+        transport: what sends the requests, instead of all that says how the server is reached.
 
     All methods raise :class:`harness.kube.errors.ApiError` or one of its subclasses. An object may be used by
     many threads, and by a process that was forked after it was made.
@@ -47,25 +39,16 @@ class KubeApi:
 
     def __init__(
         self,
-        url: str,
+        url: str = "",
         *,
         token: str | None = None,
         ca_file: str | None = None,
         tls: ssl.SSLContext | None = None,
         reconnect_s: float = 0.0,
+        transport: Transport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
-        self.token = token
-        self._token_file: Path | None = None
-        self._tls: dict[str, Any] = {}
-        if ca_file:
-            self._tls["ca_certs"] = ca_file
-        if tls:
-            self._tls["ssl_context"] = tls
-        self._authority = ""
+        self._transport = transport or HttpTransport(url, token=token, ca_file=ca_file, tls=tls)
         self._reconnect_s = reconnect_s
-        self._pool: urllib3.PoolManager | None = None
-        self._pool_pid = 0
         self._discovered: dict[tuple[str, str], Kind] = {}
 
     @classmethod
@@ -75,33 +58,21 @@ class KubeApi:
         Raises:
             Unavailable: the pod has no service account, or this is not a pod.
         """
-        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
-        token_file = _SERVICE_ACCOUNT / "token"
-        if not host or not port or not token_file.is_file():
-            raise Unavailable(0, "NotInCluster", "no service account: KUBERNETES_SERVICE_HOST or its token is missing")
-        scheme = os.environ.get("KAAPANA_HARNESS_KUBE_SCHEME", "https")
-        ca_file = str(_SERVICE_ACCOUNT / "ca.crt") if scheme == "https" else None
-        api = cls(f"{scheme}://{host}:{port}", ca_file=ca_file)
-        # read again for each request: a cluster replaces the token of a long-lived pod in place
-        api._token_file = token_file
-        return api
+        return cls(transport=HttpTransport.in_cluster())
 
     @classmethod
     def of(cls, access: Access, *, reconnect_s: float = 0.0) -> KubeApi:
         """Return the API server of a context of a kubeconfig."""
-        api = cls(access.url, token=access.token or None, tls=access.tls, reconnect_s=reconnect_s)
-        api._token_file = access.token_file
-        api._authority = access.authority
-        return api
+        return cls(transport=HttpTransport.of(access), reconnect_s=reconnect_s)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._transport.url
 
     def with_token(self, token: str | None) -> KubeApi:
         """Return the same server, asked as somebody else; ``None``: as nobody."""
-        api = KubeApi(self.url, token=token, reconnect_s=self._reconnect_s)
-        # without the certificate of a client, which would be enough to be somebody
-        authority = self._tls.get("ca_certs") or self._authority
-        if authority:
-            api._tls["ca_certs" if "ca_certs" in self._tls else "ca_cert_data"] = authority
-        return api
+        return KubeApi(transport=self._transport.with_token(token), reconnect_s=self._reconnect_s)
 
     def get(self, kind: str, namespace: str | None, name: str) -> Manifest:
         """Return one object."""
@@ -112,8 +83,17 @@ class KubeApi:
     ) -> list[Manifest]:
         """Return all objects of a kind, in one namespace or in all, that carry these labels."""
         entry = kind_named(kind)
-        answer = self._json("GET", entry.path(namespace), query=_selector(labels))
-        return _complete(answer, entry)
+        parts = self._parts(entry, namespace)
+        if parts is None:
+            return [*self._list(entry, namespace, labels)]
+        found: list[Manifest] = []
+        for part in parts:
+            try:
+                found += self._list(entry, part, labels)
+            except (NotFound, Forbidden):
+                # it is just being removed, and the right to look into it went first
+                continue
+        return found
 
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object; its namespace is that of its metadata."""
@@ -181,22 +161,22 @@ class KubeApi:
 
         Ends when the time is over. Closing the iterator closes the connection. A watch that the server ends early
         goes on where it was; when the server has forgotten that version, what changed since is found by a list.
+
+        Where the transport has each namespace asked by itself it also ends when there is another one: begun again it
+        yields what is in that, too.
         """
-        path = kind_named(kind).path(namespace)
-        query = _selector(labels)
-        if name:
-            query["fieldSelector"] = f"metadata.name={name}"
+        entry = kind_named(kind)
+        parts = self._parts(entry, namespace)
+        if parts is None:
+            yield from self._watch(entry, namespace, name, labels, since, timeout_s)
+            return
+        if since:
+            raise ValueError("versions of several namespaces cannot be compared")
 
-        def lines(query: Mapping[str, str], seconds: float) -> Iterator[str]:
-            return self._lines(path, query, read_timeout=seconds + _WATCH_GRACE_S)
+        def watch(part: str, since: str, seconds: float) -> Iterator[tuple[str, Manifest]]:
+            return self._watch(entry, part, name, labels, since, seconds)
 
-        def list_all(query: Mapping[str, str]) -> Manifest:
-            answer = self._json("GET", path, query=query)
-            answer["items"] = _complete(answer, kind_named(kind))
-            return answer
-
-        watch = Watch(lines, list_all, query, since=since, timeout_s=timeout_s, reconnect_s=self._reconnect_s)
-        yield from watch.changes()
+        yield from merged(watch, parts, lambda: self._parts(entry, None), timeout_s=timeout_s)
 
     def logs(
         self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False, tail: int | None = None
@@ -213,7 +193,8 @@ class KubeApi:
         if container:
             query["container"] = container
         path = kind_named("Pod").path(namespace, pod) + "/log"
-        yield from self._lines(path, query, read_timeout=None if follow else _ANSWER_S, longest=_LONGEST_LINE)
+        request = Request("GET", path, query, read_timeout=None if follow else ANSWER_S)
+        yield from self._transport.stream(request, longest=_LONGEST_LINE)
 
     def request(
         self,
@@ -222,12 +203,12 @@ class KubeApi:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        timeout_s: float = _ANSWER_S,
+        timeout_s: float = ANSWER_S,
     ) -> Manifest:
         """Any other JSON request to the same server; an empty answer is an empty object."""
-        return self._json(method, path, query=query, body=body, timeout_s=timeout_s)
+        return self._transport.send(Request(method, path, query or {}, body, read_timeout=timeout_s))
 
-    # -- the wire ----------------------------------------------------------------------------------------
+    # -- how verbs become requests -----------------------------------------------------------------------
 
     def _place(self, manifest: Manifest) -> tuple[Kind, str | None, str | None]:
         """Return the kind, namespace and name of an object that is to be written."""
@@ -257,45 +238,38 @@ class KubeApi:
                 raise api_error(404, "NotFound", f"this cluster has no kind {name!r} in {api_version!r}")
         return self._discovered[api_version, name]
 
-    def _connections(self) -> urllib3.PoolManager:
-        # a forked child must not write into its parent's connections
-        if self._pool is None or self._pool_pid != os.getpid():
-            patience = urllib3.Timeout(connect=_CONNECT_S, read=_ANSWER_S)
-            self._pool = urllib3.PoolManager(num_pools=2, maxsize=16, retries=False, timeout=patience, **self._tls)
-            self._pool_pid = os.getpid()
-        return self._pool
+    def _parts(self, kind: Kind, namespace: str | None) -> Sequence[str] | None:
+        """Return the namespaces to ask one after the other; ``None``: one request will do."""
+        parts = self._transport.namespaces() if namespace is None and kind.namespaced else None
+        return None if parts is None else [*parts]
 
-    def _send(
+    def _list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None) -> Sequence[Manifest]:
+        return _complete(self._json("GET", kind.path(namespace), query=_selector(labels)), kind)
+
+    def _watch(
         self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None,
-        body: Any,
-        content_type: str,
-        stream: bool,
-        read_timeout: float | None,
-    ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json"}
-        token = self._token_file.read_text("ascii").strip() if self._token_file else self.token
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        data = None
-        if body is not None:
-            data = json.dumps(body).encode()
-            headers["Content-Type"] = content_type
-        url = self.url + path + (f"?{urlencode(query)}" if query else "")
-        try:
-            return self._connections().request(
-                method,
-                url,
-                body=data,
-                headers=headers,
-                preload_content=not stream,
-                timeout=urllib3.Timeout(connect=_CONNECT_S, read=read_timeout),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise self._unavailable(method, path, error) from error
+        kind: Kind,
+        namespace: str | None,
+        name: str | None,
+        labels: Mapping[str, str] | None,
+        since: str,
+        timeout_s: float,
+    ) -> Iterator[tuple[str, Manifest]]:
+        path = kind.path(namespace)
+        query = _selector(labels)
+        if name:
+            query["fieldSelector"] = f"metadata.name={name}"
+
+        def lines(query: Mapping[str, str], seconds: float) -> Iterator[str]:
+            return self._transport.stream(Request("GET", path, query, read_timeout=seconds + _WATCH_GRACE_S))
+
+        def list_all(query: Mapping[str, str]) -> Manifest:
+            answer = self._json("GET", path, query=query)
+            answer["items"] = _complete(answer, kind)
+            return answer
+
+        watch = Watch(lines, list_all, query, since=since, timeout_s=timeout_s, reconnect_s=self._reconnect_s)
+        yield from watch.changes()
 
     def _json(
         self,
@@ -305,50 +279,8 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
-        timeout_s: float = _ANSWER_S,
     ) -> Manifest:
-        response = self._send(
-            method, path, query=query, body=body, content_type=content_type, stream=False, read_timeout=timeout_s
-        )
-        return _decode(response.status, response.data) or {}
-
-    def _lines(
-        self, path: str, query: Mapping[str, str], *, read_timeout: float | None, longest: int | None = None
-    ) -> Iterator[str]:
-        """Yield the lines of an answer; ``longest``: bytes after which a line is broken in two."""
-        response = self._send(
-            "GET", path, query=query, body=None, content_type="", stream=True, read_timeout=read_timeout
-        )
-        try:
-            if response.status >= 300:
-                _decode(response.status, response.read())
-            rest = b""
-            for chunk in response.stream(1 << 16):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    for piece in _pieces(line, longest):
-                        yield piece.decode("utf-8", "replace")
-                if longest and len(rest) >= longest:
-                    *pieces, rest = _pieces(rest, longest)
-                    for piece in pieces:
-                        yield piece.decode("utf-8", "replace")
-            if rest:
-                yield rest.decode("utf-8", "replace")
-        except urllib3.exceptions.HTTPError as error:
-            raise self._unavailable("GET", path, error) from error
-        finally:
-            # without this an abandoned stream would go back to the pool half read
-            response.close()
-
-    def _unavailable(self, method: str, path: str, error: Exception) -> Unavailable:
-        return Unavailable(0, "Unavailable", f"{self.url} does not answer {method} {path}: {error}")
-
-
-def _pieces(line: bytes, longest: int | None) -> list[bytes]:
-    """Return a line in parts of at most so many bytes; an empty line is one part."""
-    if not longest or len(line) <= longest:
-        return [line]
-    return [line[start : start + longest] for start in range(0, len(line), longest)]
+        return self._transport.send(Request(method, path, query or {}, body, content_type))
 
 
 def _complete(answer: Manifest, kind: Kind) -> list[Manifest]:
@@ -364,19 +296,3 @@ def _selector(labels: Mapping[str, str] | None) -> dict[str, str]:
     if not labels:
         return {}
     return {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
-
-
-def _decode(status: int, data: bytes) -> Any:
-    try:
-        answer = json.loads(data) if data else None
-    except ValueError:
-        text = data[:200].decode("utf-8", "replace")
-        raise ApiError(status, "NotKubernetes", f"the answer is not JSON: {text!r}") from None
-    if status >= 300:
-        raise _status_error(status, answer)
-    return answer
-
-
-def _status_error(status: int, answer: Any) -> ApiError:
-    details = answer if isinstance(answer, dict) else {}
-    return api_error(status, details.get("reason") or "Unknown", details.get("message") or f"HTTP {status}")

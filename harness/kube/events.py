@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.kube.client import KubeApi, Manifest
+from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError
+from harness.kube.transport import Manifest
 
 # what each pod has on its way, and tells nothing
 _USUAL = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulCreate", "Killing"})

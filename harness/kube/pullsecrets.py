@@ -15,8 +15,9 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from harness.kube.client import KubeApi, Manifest
+from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
+from harness.kube.transport import Manifest
 
 _CONFIG = ".dockerconfigjson"
 _LEGACY = ".dockercfg"

@@ -1,4 +1,4 @@
-"""The API of a shared cluster as one environment sees it: with the platform's namespaces, and nobody else's objects.
+"""A shared cluster as one environment sees it: with the platform's namespaces, and nobody else's objects.
 
 The host and the platform's own pods use the same class. What both have to know is in a ConfigMap of the environment:
 its namespaces (a pod may not list those of a cluster), and under which names the nodes get images.
@@ -6,27 +6,21 @@ its namespaces (a pod may not list those of a cluster), and under which names th
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import queue
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.kube import scoping
-from harness.kube.client import KubeApi, Manifest
-from harness.kube.errors import ApiError, Expired, Forbidden, NotFound, api_error
+from harness.kube.client import KubeApi
+from harness.kube.errors import Forbidden, NotFound, api_error
 from harness.kube.kinds import kind_named
+from harness.kube.transport import HttpTransport, Manifest, Request, Transport
 from harness.wire.names import ADMIN_NAMESPACE, EXTENSIONS_NAMESPACE, SERVICES_NAMESPACE
 
-SCOPE = "kaapana-harness-scope"
-"""Name of the ConfigMap, in the namespace ``services``."""
+_SCOPE = "kaapana-harness-scope"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _PLATFORM = (SERVICES_NAMESPACE, ADMIN_NAMESPACE, EXTENSIONS_NAMESPACE)
-# a watch over all namespaces ends so long after another one was added, and is begun again
-_ROUND_S = 2.0
-_PART_S = 30.0
 
 
 def in_cluster() -> KubeApi:
@@ -41,156 +35,89 @@ def in_cluster() -> KubeApi:
         prefix = ""
     if not prefix:
         return KubeApi.in_cluster()
-    api = ScopedApi.in_cluster()
-    assert isinstance(api, ScopedApi)
-    api.prefix = prefix
-    return api
+    return KubeApi(transport=ScopedTransport(HttpTransport.in_cluster(), prefix))
 
 
-class ScopedApi(KubeApi):
-    """One environment on a shared cluster.
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """What the environment's ConfigMap says.
 
     Attributes:
-        prefix: of its namespaces on the cluster.
+        namespaces: of the environment, as the platform calls them.
+        images: reference in pods to the reference under which the nodes get it.
+    """
+
+    namespaces: Sequence[str] = ()
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Scope:
+        """Return what a ConfigMap says."""
+        data = manifest.get("data") or {}
+        return cls(json.loads(data.get("namespaces") or "[]"), json.loads(data.get("images") or "{}"))
+
+    def manifest(self) -> Manifest:
+        """Return the ConfigMap."""
+        data = {"namespaces": json.dumps(list(self.namespaces)), "images": json.dumps(dict(self.images))}
+        metadata = {"name": _SCOPE, "namespace": SERVICES_NAMESPACE}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+class ScopedTransport:
+    """Sends the requests of one environment on a shared cluster.
+
+    Args:
+        inner: a transport to the cluster.
+        prefix: of the environment's namespaces on the cluster.
         storage_class: of claims that name none; empty: the cluster's default.
     """
 
-    prefix = ""
-    storage_class = ""
+    def __init__(self, inner: Transport, prefix: str, *, storage_class: str = "") -> None:
+        self._inner = inner
+        self._storage_class = storage_class
+        self.prefix = prefix
 
-    def scope(self) -> dict[str, Any]:
-        """What the environment's ConfigMap says: ``namespaces``, a list, and ``images``, reference to reference."""
+    @property
+    def url(self) -> str:
+        """See :class:`harness.kube.transport.Transport`."""
+        return self._inner.url
+
+    def with_token(self, token: str | None) -> ScopedTransport:
+        """See :class:`harness.kube.transport.Transport`."""
+        return ScopedTransport(self._inner.with_token(token), self.prefix, storage_class=self._storage_class)
+
+    def scope(self) -> Scope:
+        """Return what the environment's ConfigMap says; nothing while there is none."""
         try:
-            data = self.get("ConfigMap", SERVICES_NAMESPACE, SCOPE).get("data") or {}
+            return Scope.of(self.send(Request("GET", kind_named("ConfigMap").path(SERVICES_NAMESPACE, _SCOPE))))
         except NotFound:
-            data = {}
-        return {name: json.loads(data.get(name) or empty) for name, empty in (("namespaces", "[]"), ("images", "{}"))}
+            return Scope()
 
-    def list(
-        self, kind: str, namespace: str | None = None, *, labels: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
-        """As of any cluster; without a namespace all objects of the environment."""
-        if namespace is not None or not kind_named(kind).namespaced:
-            labels = {**(labels or {}), **self._own_labels(kind)}
-            return super().list(kind, namespace, labels=labels)
-        found: list[Manifest] = []
-        for name in self.scope()["namespaces"]:
-            try:
-                found += super().list(kind, name, labels=labels)
-            except (NotFound, Forbidden):
-                # it is just being removed, and the right to look into it went first
-                continue
-        return found
+    def namespaces(self) -> Sequence[str]:
+        """Return the environment's namespaces: it may not ask for the objects in all of the cluster."""
+        return self.scope().namespaces
 
-    def watch(
-        self,
-        kind: str,
-        namespace: str | None,
-        *,
-        name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        since: str = "",
-        timeout_s: float,
-    ) -> Iterator[tuple[str, Manifest]]:
-        """As of any cluster; without a namespace the changes in all that the environment has.
+    def send(self, request: Request) -> Manifest:
+        """See :class:`harness.kube.transport.Transport`.
 
-        Such a watch ends early when a namespace was added: begun again it tells of that, too. It takes no ``since``.
+        Raises:
+            Invalid: the request would change what belongs to the whole cluster.
         """
-        if namespace is not None or not kind_named(kind).namespaced:
-            labels = {**(labels or {}), **self._own_labels(kind)}
-            yield from super().watch(kind, namespace, name=name, labels=labels, since=since, timeout_s=timeout_s)
-            return
-        if since:
-            raise ValueError("versions of several namespaces cannot be compared")
-        yield from self._watch_all(kind, labels, timeout_s)
-
-    # -- the wire ----------------------------------------------------------------------------------------
-
-    def _own_labels(self, kind: str) -> dict[str, str]:
-        """Namespaces of others are none of this environment's business."""
-        return {scoping.LABEL_ENVIRONMENT: scoping.environment_in(self.prefix)} if kind == "Namespace" else {}
-
-    def _watch_all(
-        self, kind: str, labels: Mapping[str, str] | None, timeout_s: float
-    ) -> Iterator[tuple[str, Manifest]]:
-        namespaces = self.scope()["namespaces"]
-        changes: queue.SimpleQueue[tuple[str, Manifest] | ApiError] = queue.SimpleQueue()
-        ended = threading.Event()
-
-        def follow(namespace: str) -> None:
-            since = ""
-            while not ended.is_set() and (left := deadline - time.monotonic()) > 0:
-                # in parts, so that a thread whose watch nobody reads any more ends soon
-                part = min(left, _PART_S)
-                try:
-                    for change in super(ScopedApi, self).watch(
-                        kind, namespace, labels=labels, since=since, timeout_s=part
-                    ):
-                        if ended.is_set():
-                            return
-                        since = str(change[1]["metadata"].get("resourceVersion") or "")
-                        changes.put(change)
-                except Expired:
-                    since = ""
-                except (NotFound, Forbidden):
-                    return
-                except ApiError as error:
-                    changes.put(error)
-                    return
-
-        deadline = time.monotonic() + timeout_s
-        for namespace in namespaces:
-            threading.Thread(target=follow, args=(namespace,), daemon=True).start()
-        try:
-            look = time.monotonic() + _ROUND_S
-            while (now := time.monotonic()) < deadline:
-                try:
-                    change = changes.get(timeout=max(0.0, min(look, deadline) - now))
-                except queue.Empty:
-                    change = None
-                if isinstance(change, ApiError):
-                    raise change
-                if change is not None:
-                    yield change
-                if time.monotonic() >= look:
-                    if self.scope()["namespaces"] != namespaces:
-                        return
-                    look = time.monotonic() + _ROUND_S
-        finally:
-            ended.set()
-
-    def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        timeout_s: float = 60.0,
-    ) -> Manifest:
-        if method != "GET" and not scoping.is_namespaced(path):
-            what = f"{body.get('kind')} {body['metadata'].get('name')}" if isinstance(body, dict) else path
+        body = request.body
+        if request.method != "GET" and not scoping.is_namespaced(request.path):
+            what = request.path
+            if isinstance(body, dict) and body.get("kind"):
+                what = f"{body['kind']} {(body.get('metadata') or {}).get('name')}"
             message = f"{what} belongs to the whole cluster; on a shared one an environment has only namespaces"
             raise api_error(422, "Invalid", message)
         if isinstance(body, dict) and body.get("kind"):
-            body = self._scoped(body, path)
-        answer = super()._json(
-            method,
-            scoping.path_of(self.prefix, path),
-            query=query,
-            body=body,
-            content_type=content_type,
-            timeout_s=timeout_s,
-        )
-        return dict(scoping.unscoped(answer, self.prefix))
+            request = dataclasses.replace(request, body=self._scoped(body))
+        return dict(scoping.unscoped(self._inner.send(self._placed(request)), self.prefix))
 
-    def _lines(
-        self, path: str, query: Mapping[str, str], *, read_timeout: float | None, longest: int | None = None
-    ) -> Iterator[str]:
-        path = scoping.path_of(self.prefix, path)
-        lines = super()._lines(path, query, read_timeout=read_timeout, longest=longest)
-        if query.get("watch") != "true":
+    def stream(self, request: Request, *, longest: int | None = None) -> Iterator[str]:
+        """See :class:`harness.kube.transport.Transport`."""
+        lines = self._inner.stream(self._placed(request), longest=longest)
+        if request.query.get("watch") != "true":
             yield from lines
             return
         for line in lines:
@@ -198,20 +125,29 @@ class ScopedApi(KubeApi):
             event["object"] = scoping.unscoped(event["object"], self.prefix)
             yield json.dumps(event)
 
-    def _scoped(self, body: Manifest, path: str) -> Manifest:
+    def _placed(self, request: Request) -> Request:
+        """Return a request with the namespaces as the cluster calls them; of namespaces those of the environment."""
+        query = request.query
+        if request.method == "GET" and request.path == kind_named("Namespace").path(None):
+            own = f"{scoping.LABEL_ENVIRONMENT}={scoping.environment_in(self.prefix)}"
+            selectors = [query["labelSelector"], own] if query.get("labelSelector") else [own]
+            query = {**query, "labelSelector": ",".join(selectors)}
+        return dataclasses.replace(request, path=scoping.path_of(self.prefix, request.path), query=query)
+
+    def _scoped(self, body: Manifest) -> Manifest:
         images: Mapping[str, str] = {}
         aliases: list[Manifest] = []
         if any(True for _ in scoping.pod_specs(body)):
-            images = self.scope()["images"]
+            images = self.scope().images
             aliases = scoping.host_aliases(self._services(body), self.prefix)
-        return scoping.scoped(body, self.prefix, images=images, aliases=aliases, storage_class=self.storage_class)
+        return scoping.scoped(body, self.prefix, images=images, aliases=aliases, storage_class=self._storage_class)
 
-    def _services(self, body: Manifest) -> Sequence[Manifest]:
+    def _services(self, body: Manifest) -> list[Manifest]:
         """Return the Services that the pods of an object may call: the platform's, and those beside it."""
         found: list[Manifest] = []
         for namespace in dict.fromkeys([*_PLATFORM, str(body["metadata"].get("namespace") or "default")]):
             try:
-                found += super().list("Service", namespace)
+                found += self.send(Request("GET", kind_named("Service").path(namespace))).get("items") or []
             except (NotFound, Forbidden):
                 continue
         return found

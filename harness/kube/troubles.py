@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import Any
 
-from harness.kube.client import Manifest
+from harness.kube.transport import Manifest
 
 _PULL = frozenset(
     {

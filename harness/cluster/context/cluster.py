@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from harness.cluster import ledger
 from harness.cluster.context import access as contexts
 from harness.cluster.context import leftovers, preflight, probe
-from harness.cluster.context.api import ContextApi
 from harness.cluster.context.forwarding import Forwarders
 from harness.cluster.context.images import RegistryImages, delete_own
+from harness.cluster.context.transport import ContextTransport
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import REDACTOR
 from harness.engine import connect
@@ -22,6 +22,7 @@ from harness.errors import EnvironmentError_, HarnessError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
 from harness.kube.pullsecrets import Login
+from harness.kube.transport import HttpTransport
 from harness.settings import Settings
 from harness.wire.names import SERVICES_NAMESPACE
 
@@ -59,20 +60,19 @@ class ContextCluster:
         self.adopted = adopted
         self.registry = f"{settings.context_registry}/{scoping.prefix_of(entry.id).rstrip('-')}"
         self.push_address = self.registry
-        self._api = ContextApi.open(
-            access,
+        self._transport = ContextTransport(
+            HttpTransport.of(access),
             entry.id,
-            reconnect_s=_RECONNECT_S,
             annotations={ANNOTATION_OWNER: entry.owner, ANNOTATION_STARTED: entry.started},
             storage_class=settings.context_storage_class,
             pull_config=_pull_config(settings.context_registry),
         )
-        self.api: KubeApi = self._api
+        self.api = KubeApi(transport=self._transport, reconnect_s=_RECONNECT_S)
         self._settings = settings
         self._client = client
         self._images = RegistryImages(client, settings.context_registry, self.registry, f"kh-{entry.id}/node")
         REDACTOR.add(access.token or "")
-        self._forwarders = Forwarders(self._api, access)
+        self._forwarders = Forwarders(self.api, access)
         self._addresses: dict[tuple[str, str, int], tuple[str, int]] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -148,7 +148,7 @@ class ContextCluster:
 
     def provide_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self._api.note_images(self._images.provide(images))
+        self._transport.note_images(self._images.provide(images))
 
     def import_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -157,17 +157,17 @@ class ContextCluster:
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
         found = self._images.import_archive(archive)
-        self._api.note_images(found)
+        self._transport.note_images(found)
         return sorted(found)
 
     def withdraw_images(self, references: Iterable[str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
         references = list(references)
-        self._api.note_images(self._images.current(references), withdrawn=references)
+        self._transport.note_images(self._images.current(references), withdrawn=references)
 
     def node_images(self) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`; here those of the environment, the nodes being others', too."""
-        return sorted(self._api.scope()["images"])
+        return sorted(self._transport.scope().images)
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -175,7 +175,7 @@ class ContextCluster:
             key = (namespace, service, port)
             if key not in self._addresses:
                 found = self._service(namespace, service, port)
-                physical = scoping.physical(self._api.prefix, namespace)
+                physical = scoping.physical(self._transport.prefix, namespace)
                 self._addresses[key] = self._forwarders.open(found, port, physical)
             return self._addresses[key]
 
@@ -194,18 +194,18 @@ class ContextCluster:
 
     def shell(self, namespace: str, pod: str) -> str:
         """See :class:`harness.cluster.base.Cluster`."""
-        physical = scoping.physical(self._api.prefix, namespace)
+        physical = scoping.physical(self._transport.prefix, namespace)
         context = contexts.context_of(self.name)
         return f"kubectl --context {context} exec -it -n {physical} {pod} -- sh"
 
     def trouble(self) -> str:
         """See :class:`harness.cluster.base.Cluster`; nodes that are not ready are others' concern, too."""
         try:
-            found = leftovers.namespaces(self._api.raw, self.environment_id)
+            found = leftovers.namespaces(self._transport.raw, self.environment_id)
         except ApiError as error:
             return f"the API server of {self.name} does not answer: {error}"
         gone = [entry["metadata"]["name"] for entry in found if entry["metadata"].get("deletionTimestamp")]
-        services = scoping.physical(self._api.prefix, SERVICES_NAMESPACE)
+        services = scoping.physical(self._transport.prefix, SERVICES_NAMESPACE)
         if services in gone or not any(entry["metadata"]["name"] == services for entry in found):
             return f"another process has removed the namespace {services} of the environment from {self.name}"
         return ""
@@ -227,9 +227,9 @@ class ContextCluster:
             # the cluster's part is what counts; a registry may not take back what it has
             with contextlib.suppress(ApiError, HarnessError):
                 own = f"{self.registry}/"
-                pushed = [to for to in self._api.scope()["images"].values() if to.startswith(own)]
+                pushed = [to for to in self._transport.scope().images.values() if to.startswith(own)]
                 delete_own(self.registry, pushed)
-            leftovers.remove(self._api.raw, self.environment_id)
+            leftovers.remove(self._transport.raw, self.environment_id)
             ledger.forget(self._settings, self.environment_id)
         finally:
             self._client.close()

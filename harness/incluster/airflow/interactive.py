@@ -21,8 +21,9 @@ from typing import Any, Final
 from harness.incluster.airflow import podrun
 from harness.incluster.airflow.errors import InvalidPodError, WorkflowError
 from harness.incluster.airflow.outcome import Outcome
-from harness.kube.client import KubeApi, Manifest
+from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, NotFound
+from harness.kube.transport import Manifest
 from harness.wire import interactive as wire
 
 ATTENDANCE_S: Final = 60.0

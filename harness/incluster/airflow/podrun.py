@@ -14,8 +14,9 @@ from harness.incluster.airflow.errors import ClusterLostError, InvalidPodError, 
 from harness.incluster.airflow.loglimit import TAIL_LINES, LogLimit
 from harness.incluster.airflow.outcome import Outcome
 from harness.kube import events, pullsecrets, troubles
-from harness.kube.client import KubeApi, Manifest
+from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
+from harness.kube.transport import Manifest
 from harness.wire import names
 
 GRACE_S: Final = 2

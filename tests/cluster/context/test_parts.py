@@ -121,7 +121,7 @@ def test_an_environment_that_is_interrupted_while_it_is_made_is_removed_and_forg
 
     monkeypatch.setattr(cluster.preflight, "require", lambda *_: None)
     monkeypatch.setattr(cluster, "connect", lambda: SimpleNamespace(close=lambda: closed.append(True)))
-    monkeypatch.setattr(cluster.ContextApi, "apply", interrupt)
+    monkeypatch.setattr(cluster.KubeApi, "apply", interrupt)
     monkeypatch.setattr(leftovers, "remove", lambda _, environment_id: note(f"removed {environment_id}"))
     with pytest.raises(KeyboardInterrupt):
         cluster.ContextCluster.create(settings, "x", "context:lab")

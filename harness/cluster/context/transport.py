@@ -1,0 +1,128 @@
+"""What the host sends to a shared cluster: what it takes to work in a new namespace comes with the namespace."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from harness.cluster.context import preflight, rights
+from harness.common.polling import Polling
+from harness.errors import EnvironmentError_
+from harness.kube import KubeApi, Manifest, scoping
+from harness.kube.kinds import kind_named
+from harness.kube.scoped import Scope, ScopedTransport
+from harness.kube.transport import Request, Transport
+from harness.wire.names import SERVICES_NAMESPACE
+
+_ACCOUNT = "kaapana-kube-admin"
+_RIGHTS_S = 30.0
+_POLL_S = 0.05
+_PULL_SECRET = "registry-secret"
+
+
+class ContextTransport(ScopedTransport):
+    """Sends the requests of one environment from the host.
+
+    Args:
+        inner: a transport to the cluster.
+        environment_id: decides the prefix of the namespaces.
+        annotations: of the namespaces: whose they are.
+        storage_class: of claims that name none; empty: the cluster's default.
+        pull_config: what nodes authenticate to the registry with, in the form of Docker's configuration.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        environment_id: str,
+        *,
+        annotations: Mapping[str, str],
+        storage_class: str = "",
+        pull_config: Mapping[str, Any],
+    ) -> None:
+        super().__init__(inner, scoping.prefix_of(environment_id), storage_class=storage_class)
+        self.raw = KubeApi(transport=inner)
+        """The same cluster without the scope of the environment."""
+        self._own = KubeApi(transport=self)
+        self._annotations = annotations
+        self._pull_config = pull_config
+        self._lock = threading.Lock()
+        self._user = ""
+
+    def send(self, request: Request) -> Manifest:
+        """As in a pod; with a namespace that is written comes the right to work in it."""
+        body = request.body if isinstance(request.body, dict) else {}
+        if body.get("kind") == "Namespace":
+            return self._admit_with(dataclasses.replace(request, body=self._owned(body)))
+        if body.get("kind") == "Secret" and body["metadata"].get("name") == _PULL_SECRET:
+            request = dataclasses.replace(request, body=self._with_pull_config(body))
+        answer = super().send(request)
+        removed = _namespace_at(request.path) if request.method == "DELETE" else ""
+        if removed:
+            self._note_namespaces(removed=[removed])
+        return answer
+
+    def note_images(self, images: Mapping[str, str], withdrawn: Iterable[str] = ()) -> None:
+        """Note under which references the nodes get images, for all who make pods."""
+        with self._lock:
+            known = self.scope()
+            gone = set(withdrawn)
+            kept = {name: to for name, to in known.images.items() if name not in gone}
+            self._own.apply(Scope(known.namespaces, {**kept, **images}).manifest())
+
+    def _note_namespaces(self, added: Iterable[str] = (), removed: Iterable[str] = ()) -> None:
+        """Note which namespaces the environment has, for its pods, which may not list them."""
+        with self._lock:
+            known = self.scope()
+            gone = set(removed)
+            names = [name for name in dict.fromkeys([*known.namespaces, *added]) if name not in gone]
+            if names != [*known.namespaces]:
+                self._own.apply(Scope(names, known.images).manifest())
+
+    def _admit_with(self, request: Request) -> Manifest:
+        send = super().send
+        # in a thread, because an interrupt must not cut off a request that creates a namespace: the cluster would go
+        # on with it after everything has been removed. Leaving the block waits for its end.
+        with ThreadPoolExecutor(1) as undisturbed:
+            made = undisturbed.submit(send, request).result()
+        self._admit(request.body["metadata"]["name"])
+        return made
+
+    def _owned(self, manifest: Manifest) -> Manifest:
+        metadata = manifest["metadata"]
+        annotations = {**(metadata.get("annotations") or {}), **self._annotations}
+        # what a cluster demands of pods by default may be more than the platform's pods do; this is what they need
+        labels = {**(metadata.get("labels") or {}), "pod-security.kubernetes.io/enforce": "baseline"}
+        return {**manifest, "metadata": {**metadata, "annotations": annotations, "labels": labels}}
+
+    def _admit(self, namespace: str) -> None:
+        """Bind the role of namespaces, and wait until that has become known."""
+        self._user = self._user or preflight.user_of(self.raw)
+        account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": SERVICES_NAMESPACE}
+        self._own.apply(rights.binding(namespace, self._user, account))
+        wanted, where = rights.Right("create", "", "pods"), scoping.physical(self.prefix, namespace)
+        # authorizers learn of a binding a moment after it exists, and tell nobody
+        polling = Polling(timeout_s=_RIGHTS_S, pause_s=_POLL_S)
+        while not preflight.may(self.raw, wanted, where):
+            if not polling.again():
+                raise EnvironmentError_(
+                    f"the right to work in {where} did not arrive within {_RIGHTS_S:g} s",
+                    last_seen=f"{wanted}, by the RoleBinding {rights.NAMESPACE_ROLE}",
+                    fix="is another authorizer than RBAC in the way? ask the cluster's admin",
+                )
+        self._note_namespaces(added=[namespace])
+
+    def _with_pull_config(self, manifest: Manifest) -> Manifest:
+        """Fill in the platform's pull secret: here it is an empty form, on the cluster it has to open the registry."""
+        rest = {key: value for key, value in manifest.items() if key not in {"data", "stringData"}}
+        return {**rest, "stringData": {".dockerconfigjson": json.dumps(self._pull_config)}}
+
+
+def _namespace_at(path: str) -> str:
+    """Return the name of the namespace that a path leads to; empty where it leads to anything else."""
+    head, _, name = path.rpartition("/")
+    return name if head == kind_named("Namespace").path(None) else ""
