@@ -18,14 +18,18 @@ def of(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
 
     An API that gives no events away makes none: they are an addition to a message that exists without them.
     """
+    own = [event for event in about(api, manifest) if event.get("reason") not in _USUAL]
+    return [_line(event) for event in own[-limit:]]
+
+
+def about(api: KubeApi, manifest: Manifest) -> list[Manifest]:
+    """Return all events of an object, the oldest first; none where the API gives none away."""
     metadata = manifest["metadata"]
     try:
         found = api.list("Event", metadata.get("namespace"))
     except ApiError:
         return []
-    own = [event for event in found if _is_about(event, metadata) and event.get("reason") not in _USUAL]
-    own.sort(key=_time)
-    return [_line(event) for event in own[-limit:]]
+    return sorted((event for event in found if _is_about(event, metadata)), key=_time)
 
 
 def _is_about(event: Manifest, metadata: Manifest) -> bool:

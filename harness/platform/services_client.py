@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from harness.common.polling import Polling
 from harness.errors import EnvironmentError_, RunError
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
+from harness.wire.refused import RefusedRequest
 
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
@@ -157,6 +158,11 @@ class ServicesClient:
         """Return the notifications that were sent to the project's users."""
         found: list[Json] = self._ask(lambda: self._control.json("GET", "/notifications", params={"project": project}))
         return found
+
+    def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
+        """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""
+        found = self._ask(lambda: self._control.json("GET", "/refusals", params={"peer": ",".join(peers)}))
+        return [RefusedRequest.from_json(item) for item in found]
 
     def scraped(self, project: str) -> list[Json]:
         """Return what annotated pods of the project said when they were asked for metrics (services 15)."""

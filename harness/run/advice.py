@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from harness.wire import names
+from harness.wire.refused import RefusedRequest
+
 # (what the log says, for which operators, the next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (
     (
@@ -92,6 +95,32 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "the image was built for another processor, or its ENTRYPOINT script has no #! line",
     ),
 )
+
+
+# (first label of the service's DNS name, status, the next step)
+_REFUSALS: tuple[tuple[str, int, str], ...] = (
+    (
+        names.NOTIFICATION[0],
+        502,
+        "the service knows projects by their id, which is a UUID: "
+        'load_workflow_config()["project_form"]["id"] of kaapanapy.helper',
+    ),
+    (
+        names.KEYCLOAK[0],
+        401,
+        "log in as the project's user, with the name and password of the pod's environment: kaapanapy's "
+        "get_project_user_access_token does",
+    ),
+    (names.OPENSEARCH[0], 403, "the project's user may only use the project's own index"),
+)
+
+
+def advice_for_refusal(request: RefusedRequest) -> str:
+    """Return the next step for a request that a service refused, empty when nothing is known."""
+    for service, status, advice in _REFUSALS:
+        if (request.service, request.status) == (service, status):
+            return advice
+    return advice_for(request.code, {}) if request.code else ""
 
 
 def advice_for(text: str, task: Mapping[str, Any]) -> str:

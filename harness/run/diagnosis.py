@@ -320,5 +320,13 @@ def seconds_between(start: Any, end: Any) -> float | None:
         return None
 
 
+def seconds_since_epoch(time: Any) -> float | None:
+    """Return an ISO 8601 time in seconds since the epoch, ``None`` when it is missing or not a time."""
+    try:
+        return _time(str(time)).timestamp()
+    except ValueError:
+        return None
+
+
 def _time(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))

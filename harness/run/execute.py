@@ -15,7 +15,18 @@ from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
 from harness.errors import HarnessError
 from harness.findings import Finding, installing, running
-from harness.run import course, diagnosis, evidence, findings, lost_files, notices, releases, scrapes, source_geometry
+from harness.run import (
+    course,
+    diagnosis,
+    evidence,
+    findings,
+    lost_files,
+    notices,
+    refused,
+    releases,
+    scrapes,
+    source_geometry,
+)
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
@@ -181,7 +192,7 @@ def _collect(
     records = _records(environment, triggered)
     tasks, logs = evidence.collect_tasks(environment, records, folder)
     named = [_add_suffix(record, suffix) for _, suffix, record in records]
-    ips = [str((record.get("outcome") or {}).get("pod_ip") or "") for record in named]
+    ips = [address for record in named for address in refused.addresses(record.get("outcome") or {})]
     with_credentials: list[str] = []
     sent = evidence.collect_sent(environment, project, before.receipts, ips, folder, with_credentials)
     objects = evidence.collect_objects(environment, project.bucket, before.objects, folder, with_credentials)
@@ -196,6 +207,7 @@ def _collect(
         aborted_after_s=request.timeout_s if snapshot is not None else None,
         dag_id=request.dag_id,
     )
+    cause = refused.explain(cause, named, logs, environment.services.refusals)
     lost = lost_files.findings(environment.cluster.api, named)
     cause = source_geometry.with_given_names(lost_files.with_hint(cause, lost), series)
     run = Run(

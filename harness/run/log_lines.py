@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# "ValueError: text", "my.package.CustomError: text", also alone at the end of a traceback
+# "ValueError: text", "my.package.CustomError: text", also alone at the end of a traceback, "socket.gaierror: text"
 _EXCEPTION = re.compile(
-    r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Iteration|Timeout)\b(?::.*)?$"
+    r"^(?:(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Iteration|Timeout)|"
+    r"(?:\w+\.)+(?:gaierror|herror|error))\b(?::.*)?$"
 )
 _COMPLAINT = re.compile(
     r"\b(?:error|fatal|failed|failure|exception|cannot|could not|refused|denied|not found)\b|^[EF]:", re.I
@@ -51,6 +52,23 @@ def error_lines(lines: Sequence[str]) -> list[str]:
         if _COMPLAINT.search(line) and not line.startswith((" ", "\t")):
             return [line.strip()]
     return next(([line.strip()] for line in reversed(cleaned) if line.strip()), [])
+
+
+def exceptions(lines: Sequence[str]) -> list[str]:
+    """Return the lines that name an exception."""
+    return [line for line in map(clean, lines) if _EXCEPTION.match(line)]
+
+
+def last_error(lines: Sequence[str]) -> list[str]:
+    """Return what a program said when it failed: its last traceback with those it came of, or the last lines."""
+    cleaned = [clean(line) for line in lines]
+    first = last = _last_exception(cleaned, len(cleaned))
+    while first >= 0 and (cause := _cause(cleaned, first)) >= 0:
+        first = cause
+    if last < 0:
+        return tail(lines).splitlines()
+    begin = next((index for index in range(first, -1, -1) if cleaned[index] == _TRACEBACK), first)
+    return cleaned[begin:]
 
 
 def _last_exception(lines: Sequence[str], end: int) -> int:

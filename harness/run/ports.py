@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.wire.refused import RefusedRequest
+
 if TYPE_CHECKING:
     from harness.kube import KubeApi
 
@@ -48,6 +50,10 @@ class ServicesPort(Protocol):
 
     def receipt_file(self, receipt_id: str) -> bytes:
         """Return the DICOM file of a receipt, as it came over the wire."""
+        ...
+
+    def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
+        """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""
         ...
 
     def scraped(self, project: str) -> list[Json]:

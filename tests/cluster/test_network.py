@@ -10,6 +10,7 @@ import pytest
 
 from harness.cluster import Cluster
 from harness.kube import Invalid
+from harness.wire import unresolved
 from tests.cluster.objects import (
     Objects,
     connect_script,
@@ -122,6 +123,29 @@ def test_a_name_that_does_not_exist_is_refused_at_once_and_noted(cluster: Cluste
     events = [event for event in project.api.list("Event", project.namespace) if event["reason"] == "UnknownName"]
     assert [event["involvedObject"]["name"] for event in events] == [name]
     assert events[0]["message"].startswith("weights.example.com does not resolve")
+    noted = unresolved.of_event(events[0])
+    assert noted == unresolved.UnresolvedName("weights.example.com", label="network-access-external-ips")
+
+
+def test_a_service_without_a_way_to_it_is_noted_with_the_label_that_opens_it(
+    cluster: Cluster, platform: Objects, project: Objects
+) -> None:
+    only_on_docker(cluster, "Kubernetes asks the site's name servers, and notes nothing")
+    platform.service("ctp-dicom-service", 11112, "ctp", annotations={"kaapana-harness/reachable-from": "ctp"})
+    asked = f"ctp-dicom-service.{platform.namespace}.svc"
+    project.end(project.pod(shell(f"getent hosts {asked}; exit 0")))
+    (noted,) = filter(None, map(unresolved.of_event, project.api.list("Event", project.namespace)))
+    assert noted == unresolved.UnresolvedName(asked, service=True, label="network-access-ctp")
+
+
+def test_the_status_of_a_pod_has_its_addresses_on_all_networks(
+    cluster: Cluster, platform: Objects, project: Objects
+) -> None:
+    only_on_docker(cluster, "a pod of Kubernetes has one network")
+    name = project.pod(shell("exit 0"), labels={"network-access-ctp": "true"})
+    status = project.end(name)["status"]
+    assert len({entry["ip"] for entry in status["podIPs"]}) == 2
+    assert status["podIPs"][0]["ip"] == status["podIP"]
 
 
 def test_the_names_that_pods_ask_for_at_their_very_start_are_all_noted(cluster: Cluster, project: Objects) -> None:

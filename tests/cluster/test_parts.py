@@ -12,8 +12,12 @@ from harness import engine
 from harness.cluster import open_cluster
 from harness.errors import EngineError, UsageError
 from harness.incluster.controlplane import dns, merge
+from harness.incluster.controlplane import engine as engine_client
+from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.networks import Networks, Plan
 from harness.incluster.controlplane.problems import StatusError
 from harness.incluster.controlplane.selectors import predicate
+from harness.incluster.controlplane.store import Store
 from harness.settings import Settings
 
 
@@ -115,3 +119,23 @@ def test_clusters_that_do_not_exist_are_wrong_use(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(UsageError, match=cause):
         open_cluster(spec, Settings(), environment_id="x")
+
+
+def test_a_service_that_a_pod_does_not_reach_is_told_from_a_name_that_nobody_has() -> None:
+    config, store = Config("t", "1@x", "now", "token", "secret"), Store()
+    networks = Networks(config, engine_client.Engine("/none", config.api), store)
+    for name, noted in (("ctp-dicom-service", {"kaapana-harness/reachable-from": "ctp"}), ("secret", {})):
+        metadata = {"name": name, "namespace": "services", "annotations": noted}
+        store.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}})
+    assert networks.label_for("ctp-dicom-service.services.svc") == "network-access-ctp"
+    assert networks.label_for("secret.services") == ""
+    assert networks.label_for("weights.example.com") is None
+
+
+def test_a_pod_has_an_address_on_each_of_its_networks_its_own_first() -> None:
+    config = Config("t", "1@x", "now", "token", "secret")
+    networks = Networks(config, engine_client.Engine("/none", config.api), Store())
+    joined = {networks.full_name(name): {"IPAddress": ip} for name, ip in (("ctp", "10.2.0.3"), ("pods", "10.1.0.3"))}
+    record = {"NetworkSettings": {"Networks": joined}}
+    assert networks.addresses_in(record, Plan({"ctp": (), "pods": ()})) == ("10.1.0.3", "10.2.0.3")
+    assert networks.addresses_in(record, Plan({"edge": ()})) == ()

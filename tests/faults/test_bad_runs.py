@@ -37,6 +37,37 @@ def test_an_exception_in_the_container_is_the_first_line_of_the_failure(faults: 
     assert run.task("workflow-cleaner").state == "upstream_failed"
 
 
+@pytest.mark.parametrize(
+    ("mode", "first", "last"),
+    [
+        (
+            "notify-by-name",
+            "the notification service answered 502: AII failed: project_id must be a UUID, got 'my-project' ",
+            "then exit code 1: 1 of 1 elements failed",
+        ),
+        ("store-elsewhere", "MinIO answered 403: AccessDenied: ", "then exit code 1: the upload failed"),
+    ],
+)
+def test_what_a_service_refused_comes_first(faults: Any, mode: str, first: str, last: str) -> None:
+    run = faults.run(form={"mode": mode, "ticket": "a"})
+    assert run.cause.summary.startswith(first)
+    assert run.cause.summary.endswith(last)
+    assert run.cause.fix
+
+
+@pytest.mark.parametrize(
+    ("mode", "first"),
+    [
+        ("download", "weights.example.com does not resolve"),
+        ("send-without-the-label", "ctp-dicom-service.services.svc is closed to this pod: it has no label"),
+    ],
+)
+def test_a_name_that_a_pod_does_not_reach_comes_first(faults: Any, mode: str, first: str) -> None:
+    run = faults.run(form={"mode": mode, "ticket": "a"})
+    assert run.cause.summary.startswith(first)
+    assert "network-access-" in run.cause.fix
+
+
 def test_a_container_over_its_memory_limit_is_named_with_the_limit(faults: Any) -> None:
     run = faults.run(form={"mode": "exhaust-memory", "ticket": "a"})
     assert run.cause.task_id == "faulty"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from harness.extension import Contents
 from harness.settings import Settings
+from harness.wire.refused import RefusedRequest
 
 IMAGE = "localhost:5000/otsus-method:0.6.0"
 START = "2026-11-24T20:00:0{}+00:00"
@@ -81,6 +82,7 @@ class FakeServices:
         self.restarted = False
         self.metrics: list[dict[str, Any]] = []
         self.known: list[dict[str, Any]] = []
+        self.refused: list[RefusedRequest] = []
 
     def datasets(self, project: Any) -> list[dict[str, Any]]:
         return self.known
@@ -98,6 +100,9 @@ class FakeServices:
 
     def receipt_file(self, receipt_id: str) -> bytes:
         return self.files[receipt_id]
+
+    def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
+        return [request for request in self.refused if request.peer in peers]
 
     def scraped(self, project: str) -> list[dict[str, Any]]:
         return self.metrics

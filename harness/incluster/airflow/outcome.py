@@ -26,7 +26,8 @@ class Outcome:
     container knows OPERATOR_IN_DIR. ``gpu_forgotten``: a GPU was asked for where the platform has none.
     ``written_bytes``: what the container wrote outside of its volumes. ``refusal``: the registry wanted another login
     for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`). ``always_pulled``: the
-    release asks the registry for every image, whatever the operator says.
+    release asks the registry for every image, whatever the operator says. ``pod_ips``: on all networks of the pod.
+    ``unresolved``: names that it asked for in vain (:meth:`harness.wire.unresolved.UnresolvedName.as_json`).
     """
 
     reason: str
@@ -35,6 +36,7 @@ class Outcome:
     image: str = ""
     pod: str = ""
     pod_ip: str | None = None
+    pod_ips: list[str] = dataclasses.field(default_factory=list)
     namespace: str = ""
     started: str | None = None
     finished: str | None = None
@@ -50,6 +52,7 @@ class Outcome:
     written_bytes: int | None = None
     refusal: dict[str, Any] | None = None
     always_pulled: bool = False
+    unresolved: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the value of the XCom."""
@@ -62,6 +65,11 @@ def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
         if status.get("name") == name:
             return dict(status)
     return {}
+
+
+def addresses(status: dict[str, Any]) -> list[str]:
+    """Return the addresses that a pod's status has."""
+    return [str(entry["ip"]) for entry in status.get("podIPs") or [] if entry.get("ip")]
 
 
 def eviction(pod: dict[str, Any]) -> str:
@@ -118,6 +126,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
         image=image,
         pod=metadata["name"],
         pod_ip=status.get("podIP"),
+        pod_ips=addresses(status),
         namespace=metadata["namespace"],
         started=terminated.get("startedAt") or status.get("startTime"),
         finished=terminated.get("finishedAt"),

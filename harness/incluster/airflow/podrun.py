@@ -17,7 +17,7 @@ from harness.kube import events, pullsecrets, troubles
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.kube.transport import Manifest
-from harness.wire import names
+from harness.wire import names, unresolved
 
 GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
@@ -134,7 +134,8 @@ class PodRun:
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
                 self._log_thread.start()
             if outcome.has_ended(pod):
-                return outcome.of_ended_pod(pod, self._container, self.image, self._whole_tail())
+                ended = outcome.of_ended_pod(pod, self._container, self.image, self._whole_tail())
+                return ended if ended.reason == "Completed" else self._with_unresolved(ended, pod)
         raise AssertionError("the stream of changes has no other end")
 
     def interrupted(self, reason: str, message: str) -> Outcome:
@@ -142,6 +143,10 @@ class PodRun:
         return self._end_early(self._manifest, reason, message)
 
     # -- inner parts -------------------------------------------------------------------------------------
+
+    def _with_unresolved(self, ended: Outcome, pod: Manifest) -> Outcome:
+        found = (unresolved.of_event(event) for event in events.about(self._api, pod))
+        return dataclasses.replace(ended, unresolved=[name.as_json() for name in found if name])
 
     def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> dict[str, Any] | None:
         if not trouble.unauthorized:
@@ -272,6 +277,7 @@ class PodRun:
             image=self.image,
             pod=self.name,
             pod_ip=status.get("podIP"),
+            pod_ips=outcome.addresses(status),
             namespace=self.namespace,
             started=status.get("startTime"),
             log_tail=self._log.tail,

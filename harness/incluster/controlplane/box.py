@@ -133,8 +133,8 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
         pod: the pod as it is stored.
         boxes: its containers.
         init: its init containers.
-        facts: ``phase``, ``initialized``, ``unscheduled`` (reason why it has no node), ``address``, ``start_time``,
-            ``reason`` and ``message`` of the whole pod.
+        facts: ``phase``, ``initialized``, ``unscheduled`` (reason why it has no node), ``address``, ``addresses``,
+            ``start_time``, ``reason`` and ``message`` of the whole pod.
     """
     phase, unscheduled = facts["phase"], facts.get("unscheduled") or ""
     ready = phase == "Running" and all(box.ready for box in boxes)
@@ -164,7 +164,7 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
             status["initContainerStatuses"] = [box.status() for box in init]
     if address := facts.get("address"):
         status["podIP"] = address
-        status["podIPs"] = [{"ip": address}]
+        status["podIPs"] = [{"ip": ip} for ip in facts["addresses"]]
     for field in ("reason", "message"):
         if facts.get(field):
             status[field] = facts[field]

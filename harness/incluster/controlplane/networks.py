@@ -256,13 +256,24 @@ class Networks:
                     await self._engine.disconnect(self.full_name(network), container)
                 await self._engine.connect(self.full_name(network), container, list(aliases))
 
-    def address_in(self, record: dict[str, Any], plan: Plan) -> str:
-        """Return the address of a pod from the engine's record of its container, as its namespace sees it."""
+    def addresses_in(self, record: dict[str, Any], plan: Plan) -> tuple[str, ...]:
+        """Return the addresses of a pod from the engine's record of its container, the pod's own first."""
         found = record["NetworkSettings"]["Networks"]
-        for network in (PODS, PLATFORM, CTP, EDGE, OUT):
-            if network in plan.endpoints and (entry := found.get(self.full_name(network))):
-                return str(entry["IPAddress"])
-        return ""
+        entries = (
+            found.get(self.full_name(network))
+            for network in (PODS, PLATFORM, CTP, EDGE, OUT)
+            if network in plan.endpoints
+        )
+        return tuple(str(entry["IPAddress"]) for entry in entries if entry)
+
+    def label_for(self, name: str) -> str | None:
+        """Return the label with which a pod reaches a Service; empty where none helps, ``None`` for no Service."""
+        for service in self._store.list("Service"):
+            metadata = service["metadata"]
+            if name in names_of(metadata["name"], metadata["namespace"]):
+                reachable = _words((metadata.get("annotations") or {}).get(ANNOTATION_REACHABLE))
+                return LABEL_NETWORK_CTP if CTP in reachable else ""
+        return None
 
     async def holders(self) -> dict[str, str]:
         """Return which container has an address now, by address, on the networks whose names are resolved here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from harness.incluster.controlplane.config import Config
@@ -113,7 +113,14 @@ class Node:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def event(self, about: Manifest, reason: str, message: str, kind: str = "Normal") -> None:
+    def event(
+        self,
+        about: Manifest,
+        reason: str,
+        message: str,
+        kind: str = "Normal",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
         """Record an Event about an object, as ``kubectl get events`` shows them."""
         metadata = about["metadata"]
         namespace = metadata.get("namespace") or "default"
@@ -123,7 +130,11 @@ class Node:
             {
                 "apiVersion": "v1",
                 "kind": "Event",
-                "metadata": {"name": f"{metadata['name']}.{self._event_number:08x}", "namespace": namespace},
+                "metadata": {
+                    "name": f"{metadata['name']}.{self._event_number:08x}",
+                    "namespace": namespace,
+                    **({"annotations": dict(annotations)} if annotations else {}),
+                },
                 "involvedObject": {
                     "apiVersion": about["apiVersion"],
                     "kind": about["kind"],

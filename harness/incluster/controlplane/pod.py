@@ -332,7 +332,8 @@ class PodWorker:
             self._facts["phase"] = "Running"
 
         def change(pod: Manifest) -> None:
-            pod["status"] = fresh_status(pod, self.boxes, self.init, address=self.address, **self._facts)
+            places = {"address": self.address, "addresses": self._network.addresses}
+            pod["status"] = fresh_status(pod, self.boxes, self.init, **places, **self._facts)
             pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
             if self._most_memory:
                 annotations = pod["metadata"].setdefault("annotations", {})

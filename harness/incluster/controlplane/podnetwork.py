@@ -15,8 +15,10 @@ from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.outlets import SURVEY, Host
 from harness.incluster.controlplane.store import Key, Manifest, key_of
 from harness.incluster.controlplane.translate import network_body
+from harness.wire import unresolved as unresolved_names
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import LABEL_NETWORK_EXTERNAL
+from harness.wire.unresolved import UnresolvedName
 
 _GUARD_S = 60.0
 
@@ -31,6 +33,7 @@ class PodNetwork:
 
     Attributes:
         address: IP address of the pod, empty until it is known.
+        addresses: those on all of its networks, that one first.
         guarded: rules say what the pod may not reach; they are there before its first container starts.
         sandbox: the container that only holds the network, empty when one of the pod's own containers does.
     """
@@ -41,6 +44,7 @@ class PodNetwork:
         self._on_change = on_change
         self.lock = asyncio.Lock()
         self.address = ""
+        self.addresses: tuple[str, ...] = ()
         self.sandbox = ""
         self.guarded = False
         self._plan = Plan({})
@@ -110,7 +114,9 @@ class PodNetwork:
         """Note the address and the published ports of the container that owns the pod's network."""
         record = await self._node.engine.inspect(container)
         self._owner = container
-        address = self._node.networks.address_in(record, self._plan)
+        addresses = self._node.networks.addresses_in(record, self._plan)
+        address = addresses[0] if addresses else ""
+        self.addresses = addresses or self.addresses
         self.address = address or self.address
         self._node.questions.listen(container, address)
         bound = record["NetworkSettings"]["Ports"] or {}
@@ -120,15 +126,15 @@ class PodNetwork:
                 self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
 
     def _unknown_name(self, name: str) -> None:
-        """The pod has asked for a name that no Service has: worth an Event, once for each name."""
+        """The pod has asked for a name that no Service on its networks has: worth an Event, once for each name."""
         if name in self._unknown or self._node.store.find(*key_of(self._pod)) is None:
             return
         self._unknown.add(name)
-        message = (
-            f"{name} does not resolve: no Service has this name, and without the label"
-            f" {LABEL_NETWORK_EXTERNAL}=true a pod does not reach the internet"
+        label = self._node.networks.label_for(name)
+        unresolved = UnresolvedName(name, label is not None, LABEL_NETWORK_EXTERNAL if label is None else label)
+        self._node.event(
+            self._pod, unresolved_names.REASON, unresolved.summary, "Warning", annotations=unresolved.annotations()
         )
-        self._node.event(self._pod, "UnknownName", message, "Warning")
 
     def expect(self, container: str) -> None:
         """A container that will have the pod's address is about to start."""

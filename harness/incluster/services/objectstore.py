@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from harness.incluster.services.access.directory import Project
+from harness.incluster.services.objecttrace import ObjectRequest, follow
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -50,6 +51,12 @@ class ObjectStore(Protocol):
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
         """Return an object's content in pieces; KeyError when there is none."""
+
+    def requests(self) -> Iterator[ObjectRequest | None]:
+        """Yield what is asked of the store; see :class:`harness.incluster.services.objectwatch.Watched`."""
+
+    def touch(self, name: str) -> None:
+        """Ask for a bucket of this name, in vain."""
 
 
 def policy_document(actions: list[str], resources: list[str]) -> dict[str, Any]:
@@ -169,6 +176,16 @@ class MinioStore:
         finally:
             answer.close()
             answer.release_conn()
+
+    def requests(self) -> Iterator[ObjectRequest | None]:
+        return follow(self._endpoint, *self._keys)
+
+    def touch(self, name: str) -> None:
+        import urllib3
+
+        # without a signature: MinIO refuses it, and tells of it like of any request
+        timeout = urllib3.Timeout(connect=2, read=10)
+        urllib3.request("GET", f"http://{self._endpoint}/{name}", timeout=timeout, retries=False)
 
 
 def _make_bucket(client: Minio, bucket: str) -> None:

@@ -22,6 +22,7 @@ from harness.incluster.services.certificate import write_certificate
 from harness.incluster.services.config import Config, Ports
 from harness.incluster.services.connections import Connections, TlsListener
 from harness.incluster.services.control.routes import Control
+from harness.incluster.services.refusals import Noting
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import HostDispatch, application
 
@@ -71,7 +72,11 @@ class Server:
             return next((str(getattr(self.ports, port)) for port, apps in hosts.items() if host in apps), None)
 
         certificate = write_certificate(config.data_dir)
-        apps: dict[str, ASGIApp] = {name: HostDispatch(table, elsewhere) for name, table in hosts.items()}
+        refusals = self._services.refusals
+        apps: dict[str, ASGIApp] = {
+            name: HostDispatch({host: Noting(app, host, refusals) for host, app in table.items()}, elsewhere)
+            for name, table in hosts.items()
+        }
         connections = Connections(config.limits)
         apps["control"] = application(Control(self._services, self.listeners).routes())
         try:
@@ -88,6 +93,7 @@ class Server:
         self._dimse_up = True
         self._services.inbox.start()
         self._services.provisioner.start()
+        self._services.object_watch.start()
         self._services.metrics.start()
 
     async def stop(self) -> None:
@@ -102,6 +108,7 @@ class Server:
         await run_in_threadpool(self._services.receiver.stop)
         await run_in_threadpool(self._services.inbox.stop)
         await run_in_threadpool(self._services.provisioner.stop)
+        await run_in_threadpool(self._services.object_watch.stop)
         self._services.close()
 
 

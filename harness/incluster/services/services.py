@@ -32,7 +32,9 @@ from harness.incluster.services.kubehelm.routes import KubeHelm
 from harness.incluster.services.metrics.collector import Metrics
 from harness.incluster.services.notifications.routes import Notifications
 from harness.incluster.services.objectstore import MinioStore, ObjectStore, Provisioner
+from harness.incluster.services.objectwatch import ObjectWatch
 from harness.incluster.services.records import Records, Table
+from harness.incluster.services.refusals import Refusals
 from harness.incluster.services.search.indices import Indices
 from harness.incluster.services.search.routes import Metadata
 from harness.incluster.services.web import application, error
@@ -60,13 +62,15 @@ class Services:
         )
         self.store = store or MinioStore(config.minio_endpoint, config.minio_user, config.minio_password)
         self.provisioner = Provisioner(self.store, self.directory.admin)
+        self.refusals = Refusals()
+        self.object_watch = ObjectWatch(self.store, self.refusals)
         self.archive = Archive(config.data_dir / "archive", records)
         self.mappings, self.indices, self.datasets = Mappings(records), Indices(records), Datasets(records)
         self.indices.create(self.directory.admin.index)
         self.ingestion = Ingestion(self.directory, self.archive, self.mappings, self.indices, self.datasets, records)
         self.receipts = Receipts(config.data_dir / "receipts", records)
         self.inbox = Inbox(self.ingestion, self.receipts, config.quiet_s)
-        self.receiver = Receiver(config, self.receipts, self.inbox)
+        self.receiver = Receiver(config, self.receipts, self.inbox, self.refusals)
         self.airflow = Airflow(config.airflow_url)
         self.workflows = Workflows(self.airflow, self.datasets, config.instance_name, records)
         self.notifications = Notifications(self.directory, records)

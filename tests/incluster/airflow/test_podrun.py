@@ -11,6 +11,7 @@ import pytest
 from harness.incluster.airflow.podrun import PodRun
 from harness.kube.client import KubeApi
 from harness.kube.errors import api_error
+from harness.wire.unresolved import UnresolvedName
 from tests.incluster.airflow.in_image.fake_kube import FakeKube, wait_until
 
 # far below the minute that one watch lasts
@@ -52,6 +53,26 @@ def test_a_pod_that_ends_before_it_is_watched_has_its_outcome(kube: FakeKube) ->
     run.create()
     assert wait_until(lambda: [m["status"]["phase"] for m in kube.objects.values()] == ["Failed"], kube)
     assert run.follow().exit_code == 3
+
+
+def test_the_names_that_a_failed_pod_asked_for_in_vain_are_in_its_outcome(kube: FakeKube) -> None:
+    asked = UnresolvedName("weights.example.com", label="network-access-external-ips")
+    for name, about, noted in (
+        ("1", "run-task", asked.annotations()),
+        ("2", "another", UnresolvedName("other.example").annotations()),
+    ):
+        kube.put(
+            {
+                "kind": "Event",
+                "metadata": {"name": name, "namespace": NAMESPACE, "annotations": noted},
+                "involvedObject": {"name": about},
+                "reason": "UnknownName",
+                "message": "",
+            }
+        )
+    run = run_of(kube, "lines/exit-3")
+    run.create()
+    assert run.follow().unresolved == [asked.as_json()]
 
 
 @pytest.mark.parametrize("ended", [True, False])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
+import queue
 import threading
+import time
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ import httpx
 from harness.incluster.services.access.directory import Project
 from harness.incluster.services.config import Config, Ports
 from harness.incluster.services.objectstore import ObjectStoreError, StoredObject
+from harness.incluster.services.objecttrace import ObjectRequest
 from harness.incluster.services.server import Server
 from harness.incluster.services.services import Services
 
@@ -33,6 +37,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.buckets: dict[str, dict[str, bytes]] = {}
         self.away = False
+        self._asked: queue.Queue[ObjectRequest] = queue.Queue()
 
     def _answer(self) -> None:
         if self.away:
@@ -56,6 +61,19 @@ class MemoryStore:
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
         yield self.buckets[bucket][key]
+
+    def requests(self) -> Iterator[ObjectRequest | None]:
+        while True:
+            yield None
+            with contextlib.suppress(queue.Empty):
+                yield self._asked.get(timeout=0.2)
+
+    def touch(self, name: str) -> None:
+        self.ask("127.0.0.9", f"/{name}", 403)
+
+    def ask(self, peer: str, path: str, status: int) -> None:
+        """Somebody asks for an object."""
+        self._asked.put(ObjectRequest(peer, "GET", path, status, time.time(), "AccessDenied", "Access Denied."))
 
 
 class FakeAirflow:

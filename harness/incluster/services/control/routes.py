@@ -27,6 +27,8 @@ from harness.incluster.services.web import error, read_json
 from harness.wire import names
 
 _MAX_WAIT_S = 3600.0
+# MinIO tells of a request within milliseconds
+_CATCH_UP_S = 10.0
 _MAX_DATASET_NAME = 64
 
 
@@ -145,6 +147,12 @@ class Control:
         project_id = self._project(key).id if key else None
         return JSONResponse(self._services.notifications.sent(project_id))
 
+    async def refusals(self, request: Request) -> Response:
+        """GET /refusals?peer=<address>,<address>: what the services and MinIO have refused to these addresses."""
+        await run_in_threadpool(self._services.object_watch.catch_up, _CATCH_UP_S)
+        found = self._services.refusals.of(request.query_params.get("peer", "").split(","))
+        return JSONResponse([item.as_json() for item in found])
+
     async def pulls(self, request: Request) -> Response:
         """GET /image-pulls: images that installers asked kube-helm for."""
         return JSONResponse(self._services.kube_helm.pulls)
@@ -191,6 +199,7 @@ class Control:
             ("/receipts/{id}/file", self.receipt_file, "GET"),
             ("/settle", self.settle, "POST"),
             ("/notifications", self.notifications, "GET"),
+            ("/refusals", self.refusals, "GET"),
             ("/image-pulls", self.pulls, "GET"),
             ("/scraped", self.scraped, "GET"),
             ("/workflows/{id}", self.workflow, "GET"),

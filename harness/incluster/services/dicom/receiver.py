@@ -18,6 +18,9 @@ from harness.incluster.services.dicom.inbox import Inbox
 from harness.incluster.services.dicom.ingest import dataset_of, project_of
 from harness.incluster.services.dicom.receipts import Receipt, Receipts
 from harness.incluster.services.records import StorageError
+from harness.incluster.services.refusals import Refusals
+from harness.wire import names
+from harness.wire.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from pynetdicom import evt
@@ -39,10 +42,11 @@ class Receiver:
     An object is on disk before its status says success.
     """
 
-    def __init__(self, config: Config, receipts: Receipts, inbox: Inbox) -> None:
+    def __init__(self, config: Config, receipts: Receipts, inbox: Inbox, refusals: Refusals) -> None:
         self._config = config
         self._receipts = receipts
         self._inbox = inbox
+        self._refusals = refusals
         self._server: ThreadedAssociationServer | None = None
         self._associations = Associations(
             config.limits,
@@ -124,15 +128,33 @@ class Receiver:
             self._receipts.add(receipt)
         except DicomError as problem:
             log.warning("peer %s: object refused: %s", _peer(event), problem)
-            return DOES_NOT_MATCH if "does not match" in str(problem) else CANNOT_UNDERSTAND
+            status = DOES_NOT_MATCH if "does not match" in str(problem) else CANNOT_UNDERSTAND
+            return self._note_refusal(event, status, problem)
         except (OSError, StorageError) as problem:
             log.error("peer %s: object cannot be kept: %s", _peer(event), problem)
-            return OUT_OF_RESOURCES
-        except Exception:
+            return self._note_refusal(event, OUT_OF_RESOURCES, problem)
+        except Exception as problem:
             log.exception("peer %s: object refused", _peer(event))
-            return CANNOT_UNDERSTAND
+            return self._note_refusal(event, CANNOT_UNDERSTAND, problem)
+        self._refusals.went_on(_peer(event), received_at.timestamp())
         self._inbox.add(receipt)
         return SUCCESS
+
+    def _note_refusal(self, event: evt.Event, status: int, problem: Exception) -> int:
+        requestor: Any = event.assoc.requestor
+        request: Any = event.request
+        self._refusals.add(
+            RefusedRequest(
+                service=names.CTP_DICOM[0],
+                status=status,
+                method="C-STORE",
+                route=f"{request.AffectedSOPInstanceUID} to {str(requestor.primitive.called_ae_title).strip()}",
+                reason=str(problem),
+                peer=_peer(event),
+                at=datetime.datetime.now(_UTC).timestamp(),
+            )
+        )
+        return status
 
     def _take(self, event: evt.Event, receipt_id: str, target: Path, received_at: datetime.datetime) -> Receipt:
         request: Any = event.request

@@ -27,7 +27,8 @@ from urllib.parse import parse_qs, urlsplit
 
 WORKER_IMAGE = "lines/worker"
 _PATH = re.compile(
-    r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services|secrets)(/(?P<name>[^/]+))?(?P<log>/log)?$"
+    r"^/api/v1/namespaces/(?P<ns>[^/]+)/(?P<plural>pods|configmaps|services|secrets|events)(/(?P<name>[^/]+))?"
+    r"(?P<log>/log)?$"
 )
 
 

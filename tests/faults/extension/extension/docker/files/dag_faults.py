@@ -18,7 +18,8 @@ ui_forms = {
                 "type": "string",
                 "enum": [
                     "succeed", "raise", "exhaust-memory", "hang", "skip", "ignore-sigterm", "chatter", "flood", "fork",
-                    "fill-shared-memory", "stray", "leave-the-run", "wait",
+                    "fill-shared-memory", "stray", "leave-the-run", "wait", "notify-by-name", "store-elsewhere", "download",
+                    "send-without-the-label",
                 ],
                 "default": "succeed",
                 "required": True,

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import socket
 import sys
 import time
+import urllib.error
+import urllib.request
 
 mode = os.environ["MODE"]
 print(f"faulty: mode is {mode}")
@@ -52,6 +55,23 @@ if mode == "stray":
         mask.write(b"m" * 100_000)
     with open("/tmp/scratch", "wb") as scratch:
         scratch.write(b"s" * 100_000)
+if mode == "notify-by-name":
+    # the error is swallowed, as by a program that goes through many elements
+    call = urllib.request.Request(os.environ["NOTIFICATION_URL"] + "/v1/my-project", b'{"title": "t"}', method="POST")
+    try:
+        urllib.request.urlopen(call)
+    except urllib.error.HTTPError:
+        raise SystemExit("1 of 1 elements failed") from None
+if mode == "store-elsewhere":
+    call = urllib.request.Request("http://minio-service.services.svc:9000/somebody-elses/x", b"x", method="PUT")
+    try:
+        urllib.request.urlopen(call)
+    except urllib.error.HTTPError:
+        raise SystemExit("the upload failed") from None
+if mode == "download":
+    socket.create_connection(("weights.example.com", 443))
+if mode == "send-without-the-label":
+    socket.create_connection(("ctp-dicom-service.services.svc", 11112))
 if mode == "leave-the-run":
     # another run's place, and what the platform mounts read-only
     with open(os.path.join(os.environ["WORKFLOW_DIR"], "conf", "conf.json"), "w") as conf:

@@ -1,0 +1,118 @@
+"""Explain a failed task by what the platform refused to its pod: requests to services, and names (services 1.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from http.client import responses
+from typing import Any, Final
+
+from harness.run import log_lines
+from harness.run.advice import advice_for, advice_for_refusal
+from harness.run.diagnosis import seconds_since_epoch
+from harness.run.results import Cause
+from harness.wire.refused import RefusedRequest
+from harness.wire.unresolved import UnresolvedName
+
+Task = Mapping[str, Any]
+Asked = Callable[[Sequence[str]], Sequence[RefusedRequest]]
+
+# how a pod ends by its own program; whatever else ends one, an image or memory, is the cause itself
+_OF_PROGRAM: Final = frozenset({"Error", "Timeout"})
+# a program that fails over an answer fails at once; times of pods are whole seconds
+_AT_ONCE_S: Final = 10.0
+# programs ask whether something is there
+_PROBES: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+_SHORTEST_REASON: Final = 8
+_SHOWN: Final = 3
+_UNRESOLVED = re.compile(
+    r"name resolution|Name or service not known|could not resolve|NameResolutionError|getaddrinfo|gaierror|"
+    r"nodename nor servname|no such host|bad address",
+    re.I,
+)
+
+
+def explain(cause: Cause | None, tasks: Sequence[Task], logs: Mapping[str, str], asked: Asked) -> Cause | None:
+    """Return the cause of a failed run, with what was refused to the task that failed in front of it.
+
+    A refusal is the cause when the program's error names it, or when the program ended at once after it and no service
+    had answered it better meanwhile. Otherwise it is one more thing that was seen.
+
+    Args:
+        tasks: records of all tasks.
+        logs: Airflow's task logs by task id.
+        asked: gets addresses, returns what was refused to them.
+    """
+    if cause is None or cause.task_id is None:
+        return cause
+    task = next((task for task in tasks if task["task_id"] == cause.task_id), None)
+    outcome = (task or {}).get("outcome") or {}
+    if outcome.get("reason") not in _OF_PROGRAM:
+        return cause
+    lines = [str(line) for line in outcome.get("log_tail") or []] or logs.get(cause.task_id, "").splitlines()
+    error = "\n".join((*log_lines.last_error(lines), *log_lines.exceptions(lines)))
+    names = [UnresolvedName.from_json(entry) for entry in outcome.get("unresolved") or []]
+    requests = _within(asked(addresses(outcome)), outcome) if addresses(outcome) else []
+    if request := _blamed(requests, error, outcome):
+        fix = advice_for_refusal(request) or cause.fix
+        return _put_first(cause, request.summary, fix)
+    if name := _unresolved(names, error):
+        return _put_first(cause, name.summary, _open(name) or cause.fix)
+    seen = [*(name.summary for name in names), *(request.summary for request in requests)]
+    return dataclasses.replace(cause, detail="\n".join([*cause.detail.splitlines(), *seen[-_SHOWN:]]))
+
+
+def _put_first(cause: Cause, first: str, fix: str) -> Cause:
+    return dataclasses.replace(cause, summary=f"{first}; then {cause.summary}", fix=fix)
+
+
+def addresses(outcome: Task) -> list[str]:
+    """Return the addresses that a task's pod had, on all of its networks."""
+    return list(dict.fromkeys(str(ip) for ip in (outcome.get("pod_ip"), *(outcome.get("pod_ips") or ())) if ip))
+
+
+def _within(requests: Sequence[RefusedRequest], outcome: Task) -> list[RefusedRequest]:
+    """Return the requests of this pod's time: an address is given to other pods before and after."""
+    begin, end = (seconds_since_epoch(outcome.get(name)) for name in ("started", "finished"))
+    return [
+        request
+        for request in requests
+        if (begin is None or request.at >= begin) and (end is None or request.at < end + 1)
+    ]
+
+
+def _blamed(requests: Sequence[RefusedRequest], error: str, outcome: Task) -> RefusedRequest | None:
+    if named := [request for request in requests if _names(error, request)]:
+        return named[-1]
+    end = seconds_since_epoch(outcome.get("finished"))
+    if not requests or end is None or outcome.get("reason") == "Timeout":
+        return None
+    last = requests[-1]
+    return None if last.went_on or last.status in _PROBES or end - last.at > _AT_ONCE_S else last
+
+
+def _names(error: str, request: RefusedRequest) -> bool:
+    """Return whether an error speaks of this answer: by the service's words, the error's name or the status."""
+    if len(request.reason) >= _SHORTEST_REASON and request.reason in error:
+        return True
+    if request.code and re.search(rf"\b{re.escape(request.code)}\b", error):
+        return True
+    status = str(request.status)
+    near = rf"(?:HTTP|status|code|answer|response|error)\w*\W{{0,12}}{status}\b|\b{status} (?:Client|Server) Error"
+    phrase = responses.get(request.status, status)
+    return bool(re.search(rf"{near}|\b{status}\W{{1,3}}{re.escape(phrase)}", error, re.I))
+
+
+def _unresolved(names: Sequence[UnresolvedName], error: str) -> UnresolvedName | None:
+    named = [name for name in names if name.name in error]
+    if not named and _UNRESOLVED.search(error):
+        named = list(names)
+    return named[-1] if named else None
+
+
+def _open(name: UnresolvedName) -> str:
+    if not name.service:
+        return advice_for("Name or service not known", {})
+    return f'give the operator labels={{"{name.label}": "true"}}' if name.label else ""
