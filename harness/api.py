@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.installed import InstalledExtension, reporting_to
 from harness.run.follow import Listener
-from harness.run.paths import unused
+from harness.run.paths import find_unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -146,7 +146,7 @@ class Kaapana:
     def _run_folder(self, dag_id: str) -> Path:
         """Return a folder for the evidence of one run; runs may be started in several threads at once."""
         with self._giving:
-            folder = unused(self.evidence, dag_id, self._given)
+            folder = find_unused(self.evidence, dag_id, self._given)
             self._given.add(folder)
         return folder
 

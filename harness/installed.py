@@ -139,10 +139,10 @@ class InstalledExtension:
         """
         from harness.platform.lost_cluster import explain_lost_cluster
         from harness.run.execute import Request, execute
-        from harness.run.posting import posted
+        from harness.run.posting import read_posted
         from harness.run.trigger import check_offered, choose_dag
 
-        post = None if conf is None else posted(conf)
+        post = None if conf is None else read_posted(conf)
         if post is not None and post.dag_id is not None:
             if dag not in (None, post.dag_id):
                 raise UsageError(f"the conf names the DAG {post.dag_id!r}, but {dag!r} is chosen beside it")

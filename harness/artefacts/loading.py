@@ -77,7 +77,7 @@ def ensure(archive: ImageArchive, image: ArchivedImage, architecture: str, say: 
         if found := engine.find_image(api, name):
             return str(found["Id"])
         load(archive, architecture, say)
-        return _loaded(api, name, str(image))
+        return _find_loaded(api, name, str(image))
     finally:
         api.close()
 
@@ -130,7 +130,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
                 return str(found["Id"])
             say(f"pulling {pinned}")
             _pull(api, pinned, name, StoredLogin(*login) if login else stored_login(pinned.partition("/")[0]))
-        return _loaded(api, name, pinned)
+        return _find_loaded(api, name, pinned)
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.words(error)) from None
     finally:
@@ -160,7 +160,7 @@ def _keep(api: APIClient, image_id: str, name: str) -> None:
     api.tag(image_id, repository, tag)
 
 
-def _loaded(api: APIClient, name: str, shown: str) -> str:
+def _find_loaded(api: APIClient, name: str, shown: str) -> str:
     found: dict[str, Any] | None = engine.find_image(api, name)
     if found is None:
         raise ImageError(f"the engine has taken {shown}, but does not have it")

@@ -121,9 +121,9 @@ class Members:
         Raises:
             ArchiveError: it is not JSON, or as in :meth:`read`.
         """
-        return self.parsed(member, self.read(member))
+        return self.parse(member, self.read(member))
 
-    def parsed(self, member: Member, data: bytes) -> Any:
+    def parse(self, member: Member, data: bytes) -> Any:
         """Return the bytes of a member as JSON.
 
         Raises:

@@ -156,7 +156,7 @@ class OciLayout:
         data = self._members.read(member)
         if sha256(data) != digest:
             raise ArchiveError(f"{where}: its manifest {digest} is damaged: its digest is {sha256(data)}")
-        document = self._members.parsed(member, data)
+        document = self._members.parse(member, data)
         if not isinstance(document, dict):
             raise ArchiveError(f"{where}: its manifest {digest} is of the wrong shape: no object")
         return document

@@ -92,7 +92,7 @@ def read_image(members: Members, config: Member, digest: str, layers: Sequence[L
     where = f"{members.path}: {label}"
     if digest and found != digest:
         raise ArchiveError(f"{where}: its configuration {shown(config.name)} is damaged: its digest is {found}")
-    document = members.parsed(config, data)
+    document = members.parse(config, data)
     check_shape(document, schemas.CONFIGURATION, f"{where}: its configuration is of the wrong shape")
     diff_ids = tuple(document["rootfs"]["diff_ids"] or ())
     if len(diff_ids) != len(layers):

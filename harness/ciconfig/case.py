@@ -12,7 +12,7 @@ from harness.ciconfig.expectation import Expectation, expectation
 from harness.common import documents
 from harness.common.documents import shown
 from harness.errors import UsageError
-from harness.run.posting import Posted, posted
+from harness.run.posting import Posted, read_posted
 
 _POSTED: Final = frozenset(
     {"dag_id", "conf_data", "instance_names", "username", "remote", "federated", "workflow_name"}
@@ -102,7 +102,7 @@ def read_case(document: Any, name: str) -> Case:
         raise UsageError(f"{name}: started_by must be form or api, not {shown(started_by)}")
     body = {key: value for key, value in document.items() if key in _POSTED}
     # the platform's runner overwrites a name that is given
-    post = posted({**body, "workflow_name": f"ci_{document['dag_id']}"}, name)
+    post = read_posted({**body, "workflow_name": f"ci_{document['dag_id']}"}, name)
     return Case(post, str(document["dag_id"]), started_by, expectation(document.get("expect"), f"{name}: expect"))
 
 

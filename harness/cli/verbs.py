@@ -224,7 +224,7 @@ def run(
     from harness.api import check_artefacts, open_artefacts
     from harness.extension import params, read
     from harness.platform import projects
-    from harness.run.paths import unused
+    from harness.run.paths import find_unused
     from harness.run.trigger import series_of
 
     settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
@@ -249,7 +249,7 @@ def run(
     chosen = {**param_values, **params.from_text(parameters, param_text)}
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)
-    directory = out if out is not None else unused(Path("kaapana-report"), name)
+    directory = out if out is not None else find_unused(Path("kaapana-report"), name)
     finished = _run(settings, extension, artefacts, series, dag, values, text, document, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1
@@ -288,12 +288,12 @@ def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | Non
     Raises:
         UsageError: it is no document to post, or contradicts the other options.
     """
-    from harness.run.posting import posted
+    from harness.run.posting import read_posted
 
     if form:
         raise UsageError("--form and --conf exclude each other", fix="write the values into the document of --conf")
     document = conf_document(word)
-    post = posted(document, "--conf")
+    post = read_posted(document, "--conf")
     if post.dag_id is not None and dag not in (None, post.dag_id):
         raise UsageError(f"--conf names the DAG {post.dag_id!r}, --dag {dag!r}")
     if dataset is not None:

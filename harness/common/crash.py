@@ -90,7 +90,7 @@ def _crash(error: BaseException) -> HarnessError:
     words = " ".join(str(error).split())
     evidence, problem = _report(error)
     return kind(
-        f"unforeseen {type(error).__name__}" + (f": {redacted(words)[:300]}" if words else ""),
+        f"unforeseen {type(error).__name__}" + (f": {redact_all(words)[:300]}" if words else ""),
         last_seen=problem or _innermost(error),
         evidence=evidence,
         fix="this is a fault of kaapana-harness as well: report it with this file, which holds no secrets that the "
@@ -153,10 +153,10 @@ def _text(error: BaseException) -> str:
         f"command: {' '.join(sys.argv)[:2000]}\n\n"
     )
     # the whole before it is cut: half a credential could not be recognised
-    return redacted(head + redact("".join(lines))[-_MOST_BYTES:])
+    return redact_all(head + redact("".join(lines))[-_MOST_BYTES:])
 
 
-def redacted(text: str) -> str:
+def redact_all(text: str) -> str:
     """Return a text without the values of what is named like a secret, and without tokens and passwords in URLs."""
     text = _OPTION.sub(r"\1[redacted]", redact(text))
     text = _SECRET.sub(r"\1[redacted]", text)

@@ -47,7 +47,7 @@ def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> di
             return target
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
-            source = _installed(name, files) or _download(requirement, files, Path(scratch))
+            source = _find_installed(name, files) or _download(requirement, files, Path(scratch))
             for member, path in source.items():
                 part = Path(scratch, "part")
                 shutil.copyfile(path, part)
@@ -67,7 +67,7 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _installed(name: str, files: Mapping[str, str]) -> dict[str, Path] | None:
+def _find_installed(name: str, files: Mapping[str, str]) -> dict[str, Path] | None:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None

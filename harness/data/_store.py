@@ -25,7 +25,7 @@ def default_cache() -> Path:
     return Settings.load().cache
 
 
-def prepared(cache: Path, key: str, prepare: Callable[[Path, Path], tuple[Series, Path | None]]) -> Series:
+def prepare_once(cache: Path, key: str, prepare: Callable[[Path, Path], tuple[Series, Path | None]]) -> Series:
     """Return the series ``<cache>/data/<key>``, made by ``prepare`` where it is not there.
 
     Args:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data._packages import package_files
-from harness.data._store import default_cache, prepared
+from harness.data._store import default_cache, prepare_once
 from harness.data.series import Geometry, Series
 from harness.geometry.grid import Vector
 
@@ -47,7 +47,7 @@ def brain_mr(cache: Path | None = None) -> Series:
         EnvironmentError_: the template's package can be neither found nor downloaded.
     """
     cache = cache or default_cache()
-    return prepared(cache, f"brain-mr-{RECIPE}", functools.partial(_prepare, cache))
+    return prepare_once(cache, f"brain-mr-{RECIPE}", functools.partial(_prepare, cache))
 
 
 def template(cache: Path) -> dict[str, Path]:

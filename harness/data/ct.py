@@ -12,7 +12,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from harness.data._store import default_cache, prepared
+from harness.data._store import default_cache, prepare_once
 from harness.data.reading import read_input
 from harness.data.series import Series
 
@@ -29,7 +29,7 @@ def small_ct(cache: Path | None = None) -> Series:
     Args:
         cache: cache folder, the one of the settings by default.
     """
-    return prepared(cache or default_cache(), f"small-ct-{RECIPE}", _prepare)
+    return prepare_once(cache or default_cache(), f"small-ct-{RECIPE}", _prepare)
 
 
 def _prepare(folder: Path, _: Path) -> tuple[Series, None]:

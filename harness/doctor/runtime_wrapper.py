@@ -52,7 +52,7 @@ def _option(words: list[str], names: tuple[str, ...]) -> str | None:
     return None
 
 
-def reduced(document: dict[str, Any]) -> dict[str, Any]:
+def reduce_rights(document: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration (of a container, or of one process) without what is withheld; changed in place."""
     inner = document.get("process")
     process: dict[str, Any] = inner if isinstance(inner, dict) else document
@@ -71,7 +71,7 @@ def main() -> None:
     if path and os.path.isfile(path):
         with open(path, encoding="utf-8") as stream:
             document = json.load(stream)
-        text = json.dumps(reduced(document))
+        text = json.dumps(reduce_rights(document))
         # the same file and not a new one in its place: the engine may hold it open
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from harness.extension import trees, wildcards
-from harness.images.dockerfile import Dockerfile, Instruction, substituted
+from harness.images.dockerfile import Dockerfile, Instruction, substitute
 
 _LONGEST_NAME = 255
 _ARCHIVE = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
@@ -127,7 +127,7 @@ class _Follower:
         if keyword in {"ARG", "ENV"}:
             stage.variables.update(_assignments(instruction))
         elif keyword == "WORKDIR":
-            text = substituted(instruction.arguments, stage.variables)
+            text = substitute(instruction.arguments, stage.variables)
             stage.workdir = stage.path(text.strip().strip("\"'"))
             stage.add_folder(stage.workdir)
         elif keyword in {"COPY", "ADD"}:
@@ -141,14 +141,14 @@ class _Follower:
         # options come before the words, also before those in brackets
         while arguments.startswith("--"):
             arguments = (arguments.split(None, 1)[1:] or [""])[0]
-        *sources, target = [substituted(word, stage.variables) for word in _words(arguments)] or [""]
+        *sources, target = [substitute(word, stage.variables) for word in _words(arguments)] or [""]
         if not sources:
             return
         into = stage.path(target)
         folder = target.endswith(("/", "/.")) or target in {".", ".."} or len(sources) > 1 or into in stage.folders
         origin = instruction.flags.get("from")
         if origin is not None:
-            other = self.stages.get(substituted(origin, stage.variables).lower())
+            other = self.stages.get(substitute(origin, stage.variables).lower())
             if other is None:
                 self._leave(instruction, into)
             else:
@@ -206,7 +206,7 @@ class _Follower:
         stage = self.stage
         words = _words(instruction.arguments)
         for folder in _made_folders(words):
-            stage.add_folder(stage.path(substituted(folder, stage.variables)))
+            stage.add_folder(stage.path(substitute(folder, stage.variables)))
         only_makes = bool(words) and words[0] == "mkdir" and not _OPERATORS.intersection(words)
         inside = PurePosixPath(stage.workdir).is_relative_to(self.below)
         if (inside or str(self.below) in instruction.arguments or instruction.heredocs) and not only_makes:

@@ -44,14 +44,14 @@ def fill(
         FormError: the page has no field for a value, or none that takes it.
     """
     read_only = read_only or bool(schema.get("readOnly"))
-    properties, values = _settled(form, schema, given)
+    properties, values = _settle(form, schema, given)
     filled: dict[str, Any] = {}
     left = dict(given)
     for name, value_schema in properties.items():
         shown_name = f"{within}{name.split('#', 1)[0]}"
         for alias in (name, name.split("#", 1)[0]):
             if alias in left:
-                value = _entered(form, shown_name, value_schema, left.pop(alias), read_only=read_only)
+                value = _enter(form, shown_name, value_schema, left.pop(alias), read_only=read_only)
                 break
         else:
             value = values.get(name, ABSENT)
@@ -68,7 +68,7 @@ def fill(
     return filled
 
 
-def _settled(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Properties, dict[str, Any]]:
+def _settle(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Properties, dict[str, Any]]:
     """The properties of an object, all that joins it included, and their untouched values."""
     properties: Properties = {}
     untouched: dict[str, Any] = {}
@@ -111,7 +111,7 @@ def _is_rendered(schema: Mapping[str, Any]) -> bool:
     return bool(own_properties(schema)) and schema.get("required") is not True and not without_choice(schema)
 
 
-def _entered(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_only: bool) -> Any:
+def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_only: bool) -> Any:
     """The value of a field that a user has set.
 
     Raises:

@@ -17,7 +17,7 @@ Properties = dict[str, Mapping[str, Any]]
 _MOST_PARTS: Final = 200
 
 
-def rendered(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def render(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and schema of the forms that the page shows and submits, without the data form."""
     for name, schema in ui_forms.items():
         if name not in _NOT_SUBMITTED and isinstance(schema, Mapping):

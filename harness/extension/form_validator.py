@@ -86,7 +86,7 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
         raise PatternError(f"the pattern {shown(pattern)} is not text")
     if len(pattern) > _LONGEST_PATTERN:
         raise PatternError(f"a pattern has {len(pattern)} characters, at most {_LONGEST_PATTERN} are allowed")
-    if _unrolled(pattern) > _MOST_UNROLLED:
+    if _count_unrolled(pattern) > _MOST_UNROLLED:
         raise PatternError(
             f"the repetitions of the pattern {shown(pattern)} stand for more than {_MOST_UNROLLED} signs"
         )
@@ -103,7 +103,7 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
         raise PatternError(f"the pattern {shown(pattern)} is not a regular expression: {error}") from None
 
 
-def _unrolled(pattern: str) -> int:
+def _count_unrolled(pattern: str) -> int:
     """How many signs a pattern has with its counted repetitions written out: the library writes some of them out."""
     # of each group that is open: the signs before its last atom, and those of its last atom
     groups = [[0, 0]]

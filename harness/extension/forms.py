@@ -24,7 +24,7 @@ from harness.extension.form_rules import (
     check_schema,
     holds,
 )
-from harness.extension.form_schema import all_properties, data_form, describe, effective, rendered, without_choice
+from harness.extension.form_schema import all_properties, data_form, describe, effective, render, without_choice
 from harness.extension.form_shape import check_shape
 
 
@@ -53,7 +53,7 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
         raise FormError(str(error)) from None
     given = _by_form(ui_forms, values)
     submitted: dict[str, Any] = {}
-    for form, schema in [*rendered(ui_forms), *data_form(ui_forms)]:
+    for form, schema in [*render(ui_forms), *data_form(ui_forms)]:
         if without_choice(schema):
             if given.get(form):
                 names = ", ".join(sorted(given[form]))
@@ -92,17 +92,17 @@ def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str
         schema = next(
             (
                 properties[name]
-                for _, form in [*rendered(ui_forms), *data_form(ui_forms)]
+                for _, form in [*render(ui_forms), *data_form(ui_forms)]
                 for properties in [all_properties(form)]
                 if name in properties
             ),
             None,
         )
-        values[name] = text if schema is None else _typed(name, schema, text)
+        values[name] = text if schema is None else _parse_typed(name, schema, text)
     return values
 
 
-def _typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
+def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
     kind = schema.get("type")
     try:
         if kind == "integer":
@@ -115,7 +115,7 @@ def _typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
             if text.lstrip().startswith("["):
                 return json_document(text)
             items = schema.get("items") or {}
-            return [_typed(name, items, part.strip()) for part in text.split(",") if part.strip()]
+            return [_parse_typed(name, items, part.strip()) for part in text.split(",") if part.strip()]
         if kind == "object":
             return json_document(text)
     except (ValueError, KeyError):
@@ -139,7 +139,7 @@ def _finite(value: float) -> float:
 
 def _by_form(ui_forms: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     given: dict[str, dict[str, Any]] = {}
-    forms = [*rendered(ui_forms), *data_form(ui_forms)]
+    forms = [*render(ui_forms), *data_form(ui_forms)]
     forms.sort(key=lambda item: item[0] != "workflow_form")
     known = {form: all_properties(schema) for form, schema in forms}
     for name, value in values.items():

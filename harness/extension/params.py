@@ -127,7 +127,7 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
     return posted
 
 
-def unanswered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+def find_unanswered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
     """Return the parameters for which the dialog demands a value that a user has to enter."""
     return tuple(p for p in parameters if not p.is_heading and _is_missing(p, p.default))
 

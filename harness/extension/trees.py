@@ -94,13 +94,13 @@ def inside(root: Path, path: Path) -> Path:
     Raises:
         ExtensionError: it leads out of ``root``.
     """
-    at = resolved(path)
+    at = resolve(path)
     if not at.is_relative_to(root):
         raise ExtensionError(f"{path} leads out of the extension, to {at}", fix="copy the file instead")
     return at
 
 
-def resolved(path: Path) -> Path:
+def resolve(path: Path) -> Path:
     """Return a path without links.
 
     Raises:

@@ -76,7 +76,7 @@ def build_image(
         (on_notice or on_line)(line)
 
     request = _request(context, tag, settings, buildargs or {}, labels or {}, dockerfile, site)
-    request = _prepared(request, builder, found, shown or dockerfile, notice)
+    request = _prepare(request, builder, found, shown or dockerfile, notice)
     begun = Line("")
     try:
         for line in _lines(request, builder, found, settings):
@@ -126,7 +126,7 @@ def _request(
     )
 
 
-def _prepared(request: Request, builder: Builder, found: Engine, shown: str, notice: OnProgress) -> Request:
+def _prepare(request: Request, builder: Builder, found: Engine, shown: str, notice: OnProgress) -> Request:
     """Return a request whose Dockerfile is what the builder can read and what keeps no password of the site."""
     dockerfile = request.dockerfile
     if builder.version and builder.reason:

@@ -55,10 +55,10 @@ def build(request: Request, builder: Builder, address: str, folder: Path) -> Ite
         BuildError: a file of the context cannot be read.
     """
     with scratch_folder(folder) as own:
-        yield from _followed(request, builder, _environment(own, address, {**request.hidden, **request.secrets}))
+        yield from _follow(request, builder, _environment(own, address, {**request.hidden, **request.secrets}))
 
 
-def _followed(request: Request, builder: Builder, environment: Mapping[str, str]) -> Iterator[Line]:
+def _follow(request: Request, builder: Builder, environment: Mapping[str, str]) -> Iterator[Line]:
     deadline = time.monotonic() + request.timeout_s
     try:
         child = subprocess.Popen(

@@ -107,7 +107,7 @@ class Dockerfile:
                         values.setdefault(name, value.strip("\"'"))
         result = []
         for opening, instructions in begun:
-            words = [substituted(word, {**AUTOMATIC, **values}).strip("\"'") for word in opening.words]
+            words = [substitute(word, {**AUTOMATIC, **values}).strip("\"'") for word in opening.words]
             name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
             result.append(Stage(name, words[0] if words else "", tuple(instructions)))
         return result
@@ -187,7 +187,7 @@ def secret_mount(name: str) -> str:
     return f"--mount=type=secret,id={secret_id(name)},env={name}"
 
 
-def substituted(text: str, values: Mapping[str, str]) -> str:
+def substitute(text: str, values: Mapping[str, str]) -> str:
     """Return a text with the values of variables; those without a value stay as they are written."""
 
     def value(match: re.Match[str]) -> str:

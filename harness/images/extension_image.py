@@ -71,7 +71,7 @@ def build_extension_image(
     entry = context.entries[dockerfile]
     if entry.path is None:
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
-    asked = _asked(entry.path, buildargs or {})
+    asked = _read_asked(entry.path, buildargs or {})
     # before the bases, which take minutes the first time
     _check_builder(asked, entry.path, settings)
     context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
@@ -116,7 +116,7 @@ def require_builder(dockerfile: Path, *, settings: Settings) -> None:
         BuildError: it cannot be read.
         EngineError: it needs BuildKit, or a newer one, and that is not there.
     """
-    _check_builder(_asked(dockerfile, {}), dockerfile, settings)
+    _check_builder(_read_asked(dockerfile, {}), dockerfile, settings)
 
 
 def _check_builder(asked: Dockerfile, path: Path, settings: Settings) -> None:
@@ -125,7 +125,7 @@ def _check_builder(asked: Dockerfile, path: Path, settings: Settings) -> None:
         check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(path))
 
 
-def _asked(dockerfile: Path, buildargs: Mapping[str, str]) -> Dockerfile:
+def _read_asked(dockerfile: Path, buildargs: Mapping[str, str]) -> Dockerfile:
     """Return an author's Dockerfile with our bases, and without the stages that nothing needs."""
     try:
         text = documents.read_text(dockerfile)

@@ -259,7 +259,7 @@ def _create(
 
     started = time.monotonic()
     on_line("make")
-    source = _pulled(image, on_line)
+    source = _pull(image, on_line)
     labels = {engine.LABEL_NAME: image.name, **({engine.LABEL_SOURCE: source} if source else {})}
     if image.name == "debian":
         if source:
@@ -290,7 +290,7 @@ def _create(
     on_line(f"ready after {time.monotonic() - started:.1f} s")
 
 
-def _pulled(image: Spec, on_line: OnProgress) -> str:
+def _pull(image: Spec, on_line: OnProgress) -> str:
     """Return the reference of the public image when it could be pulled, otherwise an empty text."""
     variable = "KAAPANA_HARNESS_IMAGE_" + image.name.upper().replace("-", "_").replace(":", "_")
     reference = os.environ.get(variable, image.public)

@@ -112,7 +112,7 @@ def _problems(chart: Chart) -> list[tuple[str, str]]:
 
 
 def _path(chart: Chart, repository: str) -> Path:
-    return trees.resolved(chart.directory / repository.removeprefix(_FILE))
+    return trees.resolve(chart.directory / repository.removeprefix(_FILE))
 
 
 def _problem(name: str, repository: str) -> str:

@@ -151,7 +151,7 @@ def deploy(
         FormError: the dialog would not take the parameters.
         InstallError: it was built but does not become runnable.
     """
-    way = _checked(deliver or environment.settings.deliver)
+    way = _check_way(deliver or environment.settings.deliver)
     by_edk, version = way == "edk", environment.platform_version
     source = extension.read(path, edk=by_edk)
     posted = extension_params.check(source.chart.parameters, params or {})
@@ -199,7 +199,7 @@ def deploy(
     return deployment
 
 
-def _checked(way: str) -> str:
+def _check_way(way: str) -> str:
     try:
         return check_delivery(way)
     except ValueError as error:
@@ -250,7 +250,7 @@ def deploy_built(
         ExtensionError: a package is not what the platform accepts, or images are missing.
         InstallError: it does not become runnable.
     """
-    by_edk = deliver is not None and _checked(deliver) == "edk"
+    by_edk = deliver is not None and _check_way(deliver) == "edk"
     if by_edk:
         kit.serve(environment.platform_registry)
     names = PlatformNames(

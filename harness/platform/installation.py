@@ -270,7 +270,7 @@ def _is_unchanged(environment: Environment, wanted: Installable, release: Releas
     present = environment.airflow.files()
     changed = sorted(name for name, digest in note.files.items() if present.digests.get(name, "") != digest)
     if changed and present.complete:
-        say(f"changed since {release.name} was installed: {residue.listed(changed)}")
+        say(f"changed since {release.name} was installed: {residue.join_names(changed)}")
         return False
     bag = environment.airflow.refresh()
     dags.raise_import_errors(wanted.contents, bag, coming=wanted.coming)

@@ -66,10 +66,10 @@ def package(
                 last_seen=f"package written: {archive.name}, the platform looks for {expected}",
                 fix="write the version as three numbers, e.g. 0.1.0",
             )
-        return packages.read(_delivered(archive, destination))
+        return packages.read(_deliver(archive, destination))
 
 
-def _delivered(archive: Path, destination: Path) -> Path:
+def _deliver(archive: Path, destination: Path) -> Path:
     """Return a package where it is wanted; Helm itself takes no folder whose name is not UTF-8."""
     destination.mkdir(parents=True, exist_ok=True)
     partial = destination / f".{archive.name}.{os.getpid()}.partial"
@@ -134,13 +134,13 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
         located = dependencies.locate(chart, dependency).folder
         repository = dependency.repository
         if located is not None:
-            repository = f"file://{_copied(chart, located, folder, number)}"
+            repository = f"file://{_copy_subchart(chart, located, folder, number)}"
         entry = {"name": dependency.name, "version": dependency.version, "repository": repository, **dependency.more}
         entries.append({key: value for key, value in entry.items() if value})
     _write_dependencies(chart, folder, entries)
 
 
-def _copied(chart: Chart, path: Path, folder: Path, number: int) -> Path:
+def _copy_subchart(chart: Chart, path: Path, folder: Path, number: int) -> Path:
     """Return a copy of a chart for Helm, which follows links and names files by what the chart says."""
     metadata = trees.read_mapping(path, path / "Chart.yaml")
     name = metadata.get("name")

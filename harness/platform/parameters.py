@@ -148,7 +148,7 @@ def _of_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterat
             name,
             f"the platform drops this value: {value!r} or the name has one of ; & < > \" ', so templates get nothing",
         )
-    elif isinstance(value, str) and (arrives := values.transported(value)) != value:
+    elif isinstance(value, str) and (arrives := values.transport(value)) != value:
         why = "blanks are removed" if value.replace(" ", "") == arrives else "blanks and backslashes are removed"
         yield installing.PARAMETER_CHANGED.report(
             name, f"the platform changes this value: {value!r} reaches templates as {arrives!r} ({why})"

@@ -61,7 +61,7 @@ def check(
     tool = helm.find()
     chosen = params_of(artefacts.packages, params) if params is not None else {}
     for package in artefacts.packages:
-        if params is None and extension_params.unanswered(package.parameters):
+        if params is None and extension_params.find_unanswered(package.parameters):
             continue
         own = chosen.get(package.name)
         if package.is_workflow:

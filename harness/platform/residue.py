@@ -32,7 +32,7 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
         "uninstall the old version before its DAG image is replaced under the same tag: the remove hook deletes only "
         "what its image has. Remove what is left now by hand, here with the environment (kaapana-harness down)"
     )
-    return installing.STALE_DAG_FILE.report(listed(files), message, fix=fix)
+    return installing.STALE_DAG_FILE.report(join_names(files), message, fix=fix)
 
 
 def left(extension: str, files: Iterable[str], releases: Iterable[Release], present: Mapping[str, str]) -> list[str]:
@@ -67,7 +67,7 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release
             if names:
                 found.append(
                     installing.FILE_CLASH.report(
-                        listed(names),
+                        join_names(names),
                         f"{other} installs this too, {content}; uninstalling one of the two takes it from the other",
                     )
                 )
@@ -90,17 +90,17 @@ def after_removal(removed: Release, releases: Sequence[Release], present: Mappin
         if files:
             message = f"{removed.name} is uninstalled, but this has stayed"
             fix = "remove it by hand, here with the environment (kaapana-harness down); an installation overwrites it"
-            found.append(installing.STALE_DAG_FILE.report(listed(files), message, fix=fix))
+            found.append(installing.STALE_DAG_FILE.report(join_names(files), message, fix=fix))
         for other, note in others:
             lost = sorted(name for name in set(own.files) & set(note.files) if note.files[name] and name not in present)
             if lost:
                 message = f"uninstalling {removed.name} has removed this, which belongs to {other}"
                 fix = f"install {other} again"
-                found.append(installing.FILE_CLASH.report(listed(lost), message, fix=fix, severity="error"))
+                found.append(installing.FILE_CLASH.report(join_names(lost), message, fix=fix, severity="error"))
     return tuple(found)
 
 
-def listed(files: Sequence[str]) -> str:
+def join_names(files: Sequence[str]) -> str:
     """Return the names as one text; of very many only the first."""
     more = len(files) - _MOST_NAMED
     return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

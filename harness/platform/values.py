@@ -63,7 +63,7 @@ def merge(
     values: dict[str, Any] = {}
     # Helm reads --set before --set-string
     for key, value in sorted(flat.items(), key=lambda pair: isinstance(pair[1], str)):
-        _assign(values, key, transported(value))
+        _assign(values, key, transport(value))
     return values
 
 
@@ -89,7 +89,7 @@ def _escape(value: Any) -> Any:
     return value
 
 
-def transported(value: Any) -> Any:
+def transport(value: Any) -> Any:
     """Return what arrives in Helm of a value that was written on the command line."""
     if isinstance(value, str):
         text = value.replace(" ", "").replace("'", '"')

@@ -89,7 +89,7 @@ def collect_sent(
     """
     before, found = set(known), []
     receipts = [receipt for receipt in environment.services.receipts(project.name) if receipt["id"] not in before]
-    for receipt in attributed(receipts, pod_ips):
+    for receipt in attribute(receipts, pod_ips):
         shown = REDACTOR.value(receipt)
         uid = str(shown["sop_instance_uid"])
         relative, path = folder.place("sent", f"{uid}.dcm")
@@ -122,7 +122,7 @@ def _write_content(path: Path, shown: str, chunks: Iterable[bytes], found_in: li
     found_in.extend(found)
 
 
-def attributed(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
+def attribute(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
     """Return the receipts that belong to a run, by the address of its pods where that says anything.
 
     A pod that also has a network for the receiver sends from an address other than the one in its status, and

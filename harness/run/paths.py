@@ -19,7 +19,7 @@ def safe_name(text: str) -> str:
     return name or "_"
 
 
-def unused(parent: Path, name: str, given: Collection[Path] = ()) -> Path:
+def find_unused(parent: Path, name: str, given: Collection[Path] = ()) -> Path:
     """Return a path below ``parent`` that does not exist and is not among ``given``: ``<name>-1``, ``<name>-2``, ..."""
     number = 1
     while (folder := parent / f"{safe_name(name)}-{number}").exists() or folder in given:

@@ -84,7 +84,7 @@ class Posted:
         }
 
 
-def posted(document: Any, name: str = "conf") -> Posted:
+def read_posted(document: Any, name: str = "conf") -> Posted:
     """Return a document that somebody posts: the whole body of the request, or its ``conf_data`` alone.
 
     Args:

@@ -198,7 +198,7 @@ def test_a_report_that_cannot_be_written_anywhere_does_not_hide_the_error(
 
 def test_an_unforeseen_error_in_a_test_is_a_first_line_with_a_report(state: Path) -> None:
     with pytest.raises(TypeError) as caught:
-        crash.redacted(3)  # type: ignore[arg-type]
+        crash.redact_all(3)  # type: ignore[arg-type]
     text = failures.explain(caught.value, None, ())
     assert text is not None
     assert text.startswith("unforeseen TypeError")

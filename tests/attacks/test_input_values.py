@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import FormError, UsageError
 from harness.extension import forms
-from harness.run.posting import jobs_of, posted
+from harness.run.posting import jobs_of, read_posted
 
 _DEEP: dict[str, Any] = {}
 for _ in range(3000):
@@ -41,7 +41,7 @@ def test_a_value_that_json_cannot_say_is_named_with_its_place(value: Any, said: 
     with pytest.raises(FormError, match=f"form.*{said}"):
         forms.complete({"workflow_form": schema}, {"a": value})
     with pytest.raises(UsageError, match=f"--conf.*{said}"):
-        posted({"workflow_form": {"a": value}}, "--conf")
+        read_posted({"workflow_form": {"a": value}}, "--conf")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_value_that_json_cannot_say_is_named_with_its_place(value: Any, said: 
 def test_what_cannot_name_an_input_is_refused_with_its_field(data_form: Any, said: str, whole: bool) -> None:
     conf = {"data_form": data_form}
     with pytest.raises(UsageError, match=f"--conf.*: {said}"):
-        posted({"conf_data": conf} if whole else conf, "--conf")
+        read_posted({"conf_data": conf} if whole else conf, "--conf")
 
 
 def test_a_limit_beyond_all_numbers_makes_no_job() -> None:

@@ -369,7 +369,7 @@ def test_what_is_mounted_is_known_by_the_kernels_own_path() -> None:
         "100 99 0:50 / / rw - overlay overlay rw\n"
         "101 100 254:0 /var/lib/docker/volumes/v/_data /state rw - ext4 /dev/vda rw\n"
     )
-    wanted = {"/data/": mounted.expected(own, Path("/state/claims/p/a b/sub"))}
+    wanted = {"/data/": mounted.expect(own, Path("/state/claims/p/a b/sub"))}
     good = "200 199 254:0 /var/lib/docker/volumes/v/_data/claims/p/a\\040b/sub /data rw - ext4 /dev/vda rw\n"
     assert mounted.differences(good, wanted) == []
     for bad in (

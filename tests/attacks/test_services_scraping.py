@@ -81,7 +81,7 @@ def test_annotations_that_name_another_host_are_not_followed(annotations: dict[s
     metrics = Metrics()
     # as the watch hands a pod on
     metrics._see("ADDED", pod(**filled))
-    (found,) = metrics.scraped("project-a")
+    (found,) = metrics.list_scraped("project-a")
     metrics.stop()
     assert "must be" in found["error"]
     assert found["attempts"] == 0

@@ -147,7 +147,7 @@ def test_without_network_and_cache_the_error_says_which_package_is_missing(
     for name in ("PIP_NO_INDEX", "UV_NO_INDEX", "UV_OFFLINE"):
         monkeypatch.setenv(name, "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setattr("harness.data._packages._installed", lambda name, files: None)
+    monkeypatch.setattr("harness.data._packages._find_installed", lambda name, files: None)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("UV_NO_CACHE", "1")
     with pytest.raises(EnvironmentError_, match=REQUIREMENT) as caught:

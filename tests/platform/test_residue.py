@@ -75,4 +75,4 @@ def test_a_clean_removal_has_no_findings() -> None:
 
 
 def test_very_many_files_are_counted() -> None:
-    assert residue.listed([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+    assert residue.join_names([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"

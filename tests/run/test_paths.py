@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.paths import Folder, safe_name, unused
+from harness.run.paths import Folder, find_unused, safe_name
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_the_extension_of_a_long_name_survives() -> None:
 
 
 def test_an_unused_folder_does_not_exist(tmp_path: Path) -> None:
-    first = unused(tmp_path, "dag")
+    first = find_unused(tmp_path, "dag")
     first.mkdir()
-    second = unused(tmp_path, "dag")
+    second = find_unused(tmp_path, "dag")
     assert second != first
-    assert unused(tmp_path, "dag", {second}) not in {first, second}
+    assert find_unused(tmp_path, "dag", {second}) not in {first, second}

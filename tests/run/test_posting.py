@@ -13,12 +13,12 @@ from harness.errors import RunError, UsageError
 from harness.extension.form_rules import AS_BUILT
 from harness.run import evidence
 from harness.run.execute import Request, execute
-from harness.run.posting import jobs_of, page_finding, posted
+from harness.run.posting import jobs_of, page_finding, read_posted
 from harness.run.results import Run
 
 
 def run(environment: FakeEnvironment, folder: Path, document: Any, **request: Any) -> Run:
-    post = posted(document)
+    post = read_posted(document)
     return execute(environment, FakeProject(), Request("otsus-method", folder / "run", posted=post, **request))
 
 
@@ -114,7 +114,7 @@ def test_a_form_and_a_conf_exclude_each_other(tmp_path: Path) -> None:
 )
 def test_a_document_that_nobody_could_post_is_named_by_its_field(document: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        posted(document)
+        read_posted(document)
     assert caught.value.exit_status == 2
 
 

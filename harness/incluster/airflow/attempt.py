@@ -38,10 +38,10 @@ def adopt_orphans() -> None:
 
 def failure(error: str, *, timed_out: bool = False) -> Result:
     """Return the result of a file that was not parsed."""
-    return {"dags": [], "error": shortened(error), "timed_out": timed_out}
+    return {"dags": [], "error": shorten(error), "timed_out": timed_out}
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """Return a text without its middle where it is longer than an error may be."""
     if len(text) <= _ERROR_CHARACTERS:
         return text
@@ -174,7 +174,7 @@ def _work(file: str, parse: Parse, result: Path, output: int) -> NoReturn:
         if os.getpid() != worker:
             os._exit(0)
         if answer.get("error"):
-            answer["error"] = shortened(str(answer["error"]))
+            answer["error"] = shorten(str(answer["error"]))
         part = result.with_suffix(".part")
         part.write_text(json.dumps(answer), "ascii")
         part.replace(result)

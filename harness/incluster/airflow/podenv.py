@@ -63,7 +63,7 @@ def of_operator(
     return {**env, **(given or {})}
 
 
-def merged(
+def merge(
     *, operator_env: Mapping[str, Any], gpu_device: str, workflow_form: Mapping[str, Any], core: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the plain variables, later rows of runtime 6.2 over earlier ones; values as the operator gave them.
@@ -78,7 +78,9 @@ def merged(
     return env
 
 
-def overridden(*, operator_env: Mapping[str, Any], workflow_form: Mapping[str, Any], core: Iterable[str]) -> list[str]:
+def find_overridden(
+    *, operator_env: Mapping[str, Any], workflow_form: Mapping[str, Any], core: Iterable[str]
+) -> list[str]:
     """Variables that a form value replaces although somebody else had set them otherwise, sorted.
 
     Args:

@@ -138,7 +138,7 @@ class PodRun:
                 return ended if ended.reason == "Completed" else self._with_unresolved(ended, pod)
         raise AssertionError("the stream of changes has no other end")
 
-    def interrupted(self, reason: str, message: str) -> Outcome:
+    def interrupt(self, reason: str, message: str) -> Outcome:
         """The outcome of an attempt that is ended from our side (time-out, kill), with the log as far as it came."""
         return self._end_early(self._manifest, reason, message)
 

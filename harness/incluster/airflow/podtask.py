@@ -163,7 +163,7 @@ class PodTask:
 
     def _end_early(self, reason: str, message: str) -> Outcome:
         if self._pod is not None:
-            return self._pod.interrupted(reason, message)
+            return self._pod.interrupt(reason, message)
         return Outcome(
             reason=reason,
             message=message,

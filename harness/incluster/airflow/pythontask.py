@@ -187,7 +187,7 @@ class PythonTask:
 
     def _end_early(self, reason: str, message: str) -> Outcome:
         if self._pod is not None:
-            return self._pod.interrupted(reason, message)
+            return self._pod.interrupt(reason, message)
         return Outcome(reason=reason, message=message, namespace=self.namespace)
 
     def _record(self, result: Outcome) -> None:

@@ -30,7 +30,7 @@ def resolve(root: Path, relative: str) -> Path | None:
     Raises:
         NotReadyError: the path leads over a link or upwards, or ends at something that is neither file nor folder.
     """
-    with _walked(root, relative, make=None) as (folder, last):
+    with _walk(root, relative, make=None) as (folder, last):
         return None if folder is None else _found(root, relative, folder, last)
 
 
@@ -43,7 +43,7 @@ def make_folder(root: Path, relative: str, mode: int) -> Path:
     Raises:
         NotReadyError: as :func:`resolve`.
     """
-    with _walked(root, relative, make=0o755) as (folder, last):
+    with _walk(root, relative, make=0o755) as (folder, last):
         assert folder is not None
         if last:
             _make(folder, last, mode)
@@ -56,7 +56,7 @@ def make_file(root: Path, relative: str) -> Path:
     Raises:
         NotReadyError: as :func:`resolve`.
     """
-    with _walked(root, relative, make=0o755) as (folder, last):
+    with _walk(root, relative, make=0o755) as (folder, last):
         assert folder is not None
         with contextlib.suppress(FileExistsError):
             os.close(os.open(last or ".", os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder))
@@ -64,7 +64,7 @@ def make_file(root: Path, relative: str) -> Path:
 
 
 @contextlib.contextmanager
-def _walked(root: Path, relative: str, *, make: int | None) -> Iterator[tuple[int | None, str]]:
+def _walk(root: Path, relative: str, *, make: int | None) -> Iterator[tuple[int | None, str]]:
     """Yield the opened folder that holds the last component, and the component's name (empty: the root itself)."""
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     if ".." in parts:

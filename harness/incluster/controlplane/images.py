@@ -115,11 +115,11 @@ class Images:
         tags = await self._ask(pull, f"/v2/{repository}/tags/list")
         there = (tags.json().get("tags") or []) if tags.status == 200 else []
         if there:
-            return f"not found: no tag {tag}; tags of {name}: {_listed(sorted(there))}"
+            return f"not found: no tag {tag}; tags of {name}: {_join(sorted(there))}"
         catalogue = await self._ask(pull, "/v2/_catalog?n=1000")
         found = (catalogue.json().get("repositories") or []) if catalogue.status == 200 else []
         there = self.registry.repositories_of(found, served)
-        return f"not found: no repository {name}; the registry has: {_listed(there) if there else 'nothing'}"
+        return f"not found: no repository {name}; the registry has: {_join(there) if there else 'nothing'}"
 
     async def _ask(self, pull: _Pull, path: str) -> Reply:
         try:
@@ -195,6 +195,6 @@ def _for_engine(login: Login) -> str:
     return base64.urlsafe_b64encode(document.encode()).decode("ascii")
 
 
-def _listed(names: list[str]) -> str:
+def _join(names: list[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more

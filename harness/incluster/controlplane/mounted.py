@@ -49,7 +49,7 @@ def _plain(text: str) -> str:
     return raw.encode("latin-1", "replace").decode("utf-8", "replace") if "\\" in text else text
 
 
-def expected(own: str, path: Path) -> Mounted:
+def expect(own: str, path: Path) -> Mounted:
     """Return what a mount of a path has to be.
 
     Args:

@@ -145,12 +145,12 @@ class Rbac:
         kind, name = str(reference.get("kind")), str(reference.get("name"))
         if kind == "Role":
             found = self._store.find("Role", namespace, name) if namespace else None
-            return _listed(found, "rules")
+            return _list_field(found, "rules")
         if kind != "ClusterRole":
             return []
         if name in _BUILT_IN:
             return _BUILT_IN[name]
-        return _listed(self._store.find("ClusterRole", None, name), "rules")
+        return _list_field(self._store.find("ClusterRole", None, name), "rules")
 
 
 def has_token(store: Store, pod: Manifest) -> bool:
@@ -168,13 +168,13 @@ def has_token(store: Store, pod: Manifest) -> bool:
     return account.name != DEFAULT or Rbac(store).has_any(account)
 
 
-def _listed(manifest: Manifest | None, field: str) -> list[Any]:
+def _list_field(manifest: Manifest | None, field: str) -> list[Any]:
     value = (manifest or {}).get(field)
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
 
 def _is_subject(account: Account, binding: Manifest) -> bool:
-    for subject in _listed(binding, "subjects"):
+    for subject in _list_field(binding, "subjects"):
         kind, name = subject.get("kind"), subject.get("name")
         if kind == "ServiceAccount" and (subject.get("namespace"), name) == account:
             return True

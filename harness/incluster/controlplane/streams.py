@@ -104,20 +104,20 @@ async def watch(
                 yield _line("ERROR", gone.status)
                 return
             for change in changes:
-                if line := _changed(change, kind, namespace, fits):
+                if line := _encode(change, kind, namespace, fits):
                     yield line
         while (left := deadline - time.monotonic()) > 0:
             try:
                 change = await asyncio.wait_for(queue.get(), left)
             except asyncio.TimeoutError:
                 return
-            if line := _changed(change, kind, namespace, fits):
+            if line := _encode(change, kind, namespace, fits):
                 yield line
     finally:
         store.unsubscribe(queue)
 
 
-def _changed(change: Change, kind: str, namespace: str | None, fits: Predicate) -> bytes | None:
+def _encode(change: Change, kind: str, namespace: str | None, fits: Predicate) -> bytes | None:
     """Return what a watch with these selectors tells of a change."""
     manifest: dict[str, Any] = change.after
     if manifest["kind"] != kind or (namespace and manifest["metadata"].get("namespace") != namespace):

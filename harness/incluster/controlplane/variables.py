@@ -65,7 +65,7 @@ def variables_of(store: Store, pod: Manifest, container: Mapping[str, Any], addr
                 result[(source.get("prefix") or "") + key] = data.decode("utf-8", "replace")
     for entry in container.get("env") or ():
         if entry.get("valueFrom"):
-            value = _referred(store, pod, entry["valueFrom"], address)
+            value = _resolve_reference(store, pod, entry["valueFrom"], address)
             if value is not None:
                 result[entry["name"]] = value
         else:
@@ -74,7 +74,7 @@ def variables_of(store: Store, pod: Manifest, container: Mapping[str, Any], addr
     return result
 
 
-def _referred(store: Store, pod: Manifest, source: Mapping[str, Any], address: str) -> str | None:
+def _resolve_reference(store: Store, pod: Manifest, source: Mapping[str, Any], address: str) -> str | None:
     for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
         reference = source.get(field)
         if not reference:

@@ -94,7 +94,7 @@ def check_volume(volume: Spec, where: str) -> None:
         except ValueError as error:
             raise UntranslatableError(f"{where}.emptyDir.sizeLimit", f"{limit!r}: {error}") from None
     for kind in _CONFIGURED:
-        _configured(volume.get(kind) or {}, f"{where}.{kind}")
+        _configure(volume.get(kind) or {}, f"{where}.{kind}")
     projected = volume.get("projected") or {}
     _mode(projected.get("defaultMode"), f"{where}.projected.defaultMode")
     for number, part in enumerate(projected.get("sources") or ()):
@@ -102,7 +102,7 @@ def check_volume(volume: Spec, where: str) -> None:
             at = f"{where}.projected.sources[{number}].{source}"
             if source not in _CONFIGURED:
                 raise UntranslatableError(at, "cannot be done here")
-            _configured(part[source] or {}, at)
+            _configure(part[source] or {}, at)
 
 
 def check_persistent_volume(manifest: Spec) -> None:
@@ -142,7 +142,7 @@ def check_claim(manifest: Spec) -> None:
         raise UntranslatableError(at, f"Invalid value: {storage!r}: must be greater than zero")
 
 
-def _configured(part: Spec, where: str) -> None:
+def _configure(part: Spec, where: str) -> None:
     _mode(part.get("defaultMode"), f"{where}.defaultMode")
     for number, item in enumerate(part.get("items") or ()):
         at = f"{where}.items[{number}]"

@@ -145,9 +145,9 @@ class Converter:
             output = process.communicate()[0].decode("utf-8", "replace")
         if process.returncode != 0 or not target.is_file():
             print(output, end="", flush=True)
-            if cause := mask_problems.why_source_refused(source):
+            if cause := mask_problems.find_source_problem(source):
                 raise ProgramError(f"dcmqi refuses the source series in {self.run.relative(source)}: {cause}")
-            cause = mask_problems.why_refused(masks, segments) or cause_of(output, process.returncode)
+            cause = mask_problems.find_mask_problem(masks, segments) or cause_of(output, process.returncode)
             raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
         described = amend(target, source, self.body_part)
         seconds = time.monotonic() - start

@@ -8,7 +8,7 @@ from harness.incluster.programs import segments
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, required
 
 
-def _compared(label: str) -> str:
+def _normalise(label: str) -> str:
     return label.lower().replace(",", " ").replace("  ", " ")
 
 
@@ -27,7 +27,7 @@ def main() -> None:
                 output,
                 output_type,
                 label_of=lambda label: label.lower(),
-                keep=lambda label: not wanted or _compared(label) in wanted,
+                keep=lambda label: not wanted or _normalise(label) in wanted,
             )
             done += 1
     if not done:

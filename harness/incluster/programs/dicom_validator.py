@@ -60,7 +60,7 @@ class Result:
         )
 
 
-def _ignored() -> set[str]:
+def _read_ignored_tags() -> set[str]:
     text = os.environ.get("TAGS_WHITELIST") or "[]"
     try:
         tags = ast.literal_eval(text)
@@ -96,7 +96,7 @@ def main() -> None:
     algorithm = os.environ.get("VALIDATOR_ALGORITHM") or "dciodvfy"
     if algorithm != "dciodvfy":
         raise ProgramError(f"VALIDATOR_ALGORITHM {algorithm!r}: this image has dciodvfy only")
-    ignored, fails = _ignored(), flag("EXIT_ON_ERROR")
+    ignored, fails = _read_ignored_tags(), flag("EXIT_ON_ERROR")
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
     platform = Platform()
     wrong = []

@@ -35,7 +35,7 @@ class Reference:
     target: Path
 
 
-def _listed(variable: str) -> list[str]:
+def _read_list(variable: str) -> list[str]:
     text = (os.environ.get(variable) or "[]").replace("&quot;", '"')
     try:
         value = ast.literal_eval(text)
@@ -82,7 +82,7 @@ def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) ->
     elements = run.elements()
     if not elements:
         raise ProgramError(f"no element below {run.inside(run.batch)}")
-    modalities, tags = _listed("MODALITIES"), _listed("CUSTOM_TAGS")
+    modalities, tags = _read_list("MODALITIES"), _read_list("CUSTOM_TAGS")
     if len(modalities) > 1:
         notice("differs-on-platform", "this release does not filter when several modalities are given")
     found = []

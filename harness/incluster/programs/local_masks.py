@@ -9,11 +9,11 @@ from typing import Any
 
 from harness.incluster.programs import mask_names
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, read_json, say
-from harness.incluster.programs.mask_names import normalised
+from harness.incluster.programs.mask_names import normalise
 
 
 def _labels(value: Any) -> list[str]:
-    return [label for label in (normalised(text) for text in comma_list(str(value or ""))) if label]
+    return [label for label in (normalise(text) for text in comma_list(str(value or ""))) if label]
 
 
 def _json_files(folder: Path) -> list[Path]:
@@ -41,7 +41,7 @@ def filter_masks(run: RunFolder, source: str, output: str, label_filter: Any) ->
             say(f"{element.name}: no filter, everything is copied")
             continue
         word, colon, labels = text.partition(":")
-        mode, wanted = normalised(word), _labels(labels)
+        mode, wanted = normalise(word), _labels(labels)
         if not colon or mode not in ("keep", "ignore"):
             raise ProgramError(f"the filter {text!r} must be 'Keep: label,label' or 'Ignore: label,label'")
         _filter_element(folder, target, wanted, keep=mode == "keep")
@@ -59,7 +59,7 @@ def _filter_element(folder: Path, target: Path, wanted: list[str], *, keep: bool
     meta = read_json(documents[-1])
     mask_names.segments_of(meta, documents[-1])  # says what is wrong with it
     groups = meta["segmentAttributes"]
-    dumped = [normalised(json.dumps(group)) for group in groups]
+    dumped = [normalise(json.dumps(group)) for group in groups]
     if keep:  # in the order of the filter, and twice when two of its labels fit
         kept = [group for label in wanted for group, text in zip(groups, dumped, strict=True) if label in text]
     else:
@@ -107,19 +107,19 @@ def rename_labels(
             raise ProgramError(f"{element.name}: no *-meta.json in {metainfo}")
         entries = mask_names.entries_of(read_json(info_path), info_path)
         meta = read_json(metas[-1])
-        known = {normalised(entry["label_name"]) for entry in entries}
+        known = {normalise(entry["label_name"]) for entry in entries}
         segments = []
         for segment in mask_names.segments_of(meta, metas[-1]):
             label = str(segment.get("SegmentLabel", ""))
-            if normalised(label) not in known:
+            if normalise(label) not in known:
                 continue
-            if normalised(label) in renames:
-                segment = json.loads(json.dumps(segment).replace(json.dumps(label)[1:-1], renames[normalised(label)]))
+            if normalise(label) in renames:
+                segment = json.loads(json.dumps(segment).replace(json.dumps(label)[1:-1], renames[normalise(label)]))
                 done += 1
             segments.append(segment)
         meta["segmentAttributes"] = [segments]
         entries = [
-            {**entry, "label_name": renames.get(normalised(entry["label_name"]), entry["label_name"])}
+            {**entry, "label_name": renames.get(normalise(entry["label_name"]), entry["label_name"])}
             for entry in entries
         ]
         if write_seg_info:
@@ -130,14 +130,14 @@ def rename_labels(
             _write(folder / "seg_info.json", {"seg_info": entries})
             _write(folder / f"{name}.json", meta)
         for mask in sorted(folder.rglob("*.nii.gz")):
-            shutil.copy2(mask, target / _renamed(mask, renames))
+            shutil.copy2(mask, target / _rename(mask, renames))
         say(f"{element.name}: {', '.join(entry['label_name'] for entry in entries)}")
     return done
 
 
-def _renamed(mask: Path, renames: dict[str, str]) -> str:
+def _rename(mask: Path, renames: dict[str, str]) -> str:
     for old, new in renames.items():
-        if old in normalised(str(mask)):
+        if old in normalise(str(mask)):
             parts = mask.name.split("--")
             if len(parts) < 2:
                 raise ProgramError(f"{mask.name} cannot be renamed: its name is not <prefix>--<number>--<label>.nii.gz")

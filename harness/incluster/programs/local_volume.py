@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.incluster.programs.common import ProgramError, RunFolder, say
 
 
-def _allowed(name: str, endings: Sequence[str]) -> bool:
+def _is_allowed(name: str, endings: Sequence[str]) -> bool:
     return name.lower().endswith(tuple(endings))
 
 
@@ -17,7 +17,7 @@ def take(run: RunFolder, mount: str, names: Sequence[str], endings: Sequence[str
     """Copy the named files at the top of the mounted folder into the run's, or remove them without ``output``."""
     count = 0
     for path in sorted(Path(mount).glob("*")):
-        if path.name not in names or not path.is_file() or not _allowed(path.name, endings):
+        if path.name not in names or not path.is_file() or not _is_allowed(path.name, endings):
             continue
         if output is None:
             path.unlink()
@@ -40,7 +40,7 @@ def put(run: RunFolder, mount: str, folders: Sequence[str], endings: Sequence[st
     for element in run.elements():
         for folder in folders:
             for path in sorted(run.inside(run.batch, element.name, folder).glob("*")):
-                if not path.is_file() or not _allowed(path.name, endings):
+                if not path.is_file() or not _is_allowed(path.name, endings):
                     continue
                 below = Path(run.root.name) / path.relative_to(run.root) if keep_structure else Path(path.name)
                 (root / below).parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from harness.incluster.programs import segments
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, required, say
 
 
-def _compared(label: str) -> str:
+def _normalise(label: str) -> str:
     """SegmentLabel in the file's name and in the filter: lower case, without commas and blanks."""
     return label.lower().replace(",", "").replace(" ", "")
 
@@ -55,7 +55,7 @@ def _convert(
         raise ProgramError(f"{file.name} is not readable as DICOM: {error}") from error
     if modality == "SEG":
         segments.convert(
-            file, output, output_type, label_of=_compared, keep=lambda label: not wanted or _compared(label) in wanted
+            file, output, output_type, label_of=_normalise, keep=lambda label: not wanted or _normalise(label) in wanted
         )
     elif modality == "RTSTRUCT":
         from harness.incluster.programs import rtstruct

@@ -12,7 +12,7 @@ from harness.incluster.programs.common import ProgramError, read_json
 _NOT_COMPARED = re.compile(r"[^a-z0-9.]")
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """Return what names are compared by: lower case, and only letters, digits and dots (operators 3.4)."""
     return _NOT_COMPARED.sub("", text.lower())
 
@@ -85,4 +85,4 @@ def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
 
 def having(masks: Sequence[Path], texts: Sequence[str]) -> list[Path]:
     """Return the masks whose whole normalised path contains one of the texts."""
-    return [mask for mask in masks if any(text in normalised(str(mask)) for text in texts)]
+    return [mask for mask in masks if any(text in normalise(str(mask)) for text in texts)]

@@ -12,7 +12,7 @@ from harness.geometry import Rule
 from harness.geometry.reading import judge_files
 
 
-def why_refused(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
+def find_mask_problem(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
     """Return the first thing that is wrong with the masks; empty when nothing is found.
 
     Args:
@@ -44,7 +44,7 @@ def why_refused(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
     return ""
 
 
-def why_source_refused(folder: Path) -> str:
+def find_source_problem(folder: Path) -> str:
     """Return what keeps dcmqi from taking the images of a folder as the source; empty when nothing is found."""
     judged = judge_files(sorted(folder.glob("*.dcm*")))
     for problem in judged.problems if judged else ():

@@ -74,8 +74,8 @@ def combine(folder: Path, output: Path, masks: list[Path]) -> str:
     merged, left = Merged(), list(masks)
     for entry in entries:
         name = entry["label_name"]
-        wanted = [mask_names.normalised(f"{entry['label_int']}{name}.nii.gz")]
-        wanted.append(mask_names.normalised(f"{name}.nii.gz"))
+        wanted = [mask_names.normalise(f"{entry['label_int']}{name}.nii.gz")]
+        wanted.append(mask_names.normalise(f"{name}.nii.gz"))
         found = mask_names.having(left, wanted)
         if len(found) != 1:
             which = ", ".join(mask.name for mask in found) or "no mask"
@@ -103,7 +103,7 @@ def fuse(folder: Path, output: Path, masks: list[Path], wanted: list[str], new_n
     collected: list[tuple[Path, dict[str, Any]]] = []
     for label in wanted:
         found = mask_names.having(masks, [f"{label}.nii.gz"])
-        entry = next((e for e in entries if mask_names.normalised(e["label_name"]) == label), None)
+        entry = next((e for e in entries if mask_names.normalise(e["label_name"]) == label), None)
         if not found or entry is None:
             say(f"warning: {'no mask' if not found else 'no entry'} for the label {label!r}, it and what follows stay")
             break
@@ -142,7 +142,7 @@ def _describe(
     """The two documents of the fused masks: dcmqi's with one segment for all, and the bare list of labels."""
     meta = read_json(meta_path)
     segments = mask_names.segments_of(meta, meta_path)
-    gone = [s for s in segments if mask_names.normalised(str(s.get("SegmentLabel", ""))) in wanted]
+    gone = [s for s in segments if mask_names.normalise(str(s.get("SegmentLabel", ""))) in wanted]
     fused = copy.deepcopy(gone[0])
     fused["labelID"], fused["SegmentLabel"] = number, name
     for value in fused.values():
@@ -151,7 +151,7 @@ def _describe(
     meta["segmentAttributes"] = [[s] for s in segments if not any(s is other for other in gone)] + [[fused]]
     first = sorted(folder.glob("*.json"))[0]
     (output / first.name).write_text(json.dumps(meta, indent=4), "utf-8")
-    rest = [entry for entry in entries if mask_names.normalised(entry["label_name"]) not in wanted]
+    rest = [entry for entry in entries if mask_names.normalise(entry["label_name"]) not in wanted]
     _write_new(output / "seg_info.json", [*rest, {"label_name": name, "label_int": number}])
 
 
@@ -162,8 +162,8 @@ def main() -> None:
     if mode not in ("combine", "fuse"):
         raise ProgramError(f"MODE is {mode!r}, expected combine or fuse")
     labels = os.environ.get(os.environ.get("FUSE_LABELS_KEY", ""), "")
-    new_name = mask_names.normalised(os.environ.get(os.environ.get("FUSED_LABEL_NAME_KEY", ""), ""))
-    wanted = [mask_names.normalised(label) for label in comma_list(labels)]
+    new_name = mask_names.normalise(os.environ.get(os.environ.get("FUSED_LABEL_NAME_KEY", ""), ""))
+    wanted = [mask_names.normalise(label) for label in comma_list(labels)]
     done = processed = 0
     for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
         masks = sorted(folder.glob("*.nii.gz"))

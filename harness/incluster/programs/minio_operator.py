@@ -50,7 +50,7 @@ class Order:
         return str(PurePosixPath(self.prefix.lstrip("/")) / relative)
 
 
-def whitelisted(name: str, whitelist: list[str]) -> bool:
+def is_whitelisted(name: str, whitelist: list[str]) -> bool:
     """Return whether a file may be uploaded.
 
     For every entry as many trailing suffixes as it has dots are joined and looked up in the whole list, so
@@ -98,7 +98,7 @@ def collect(run: RunFolder, order: Order) -> list[Path]:
     for path in dict.fromkeys(candidates):
         if not path.resolve().is_relative_to(run.root):
             say(f"warning: {run.relative(path)} is a link that leads out of the run's folder, left out")
-        elif whitelisted(path.name, order.whitelist):
+        elif is_whitelisted(path.name, order.whitelist):
             chosen.append(path)
         else:
             say(f"{run.relative(path)}: left out, the whitelist is {','.join(order.whitelist) or 'empty'}")

@@ -37,7 +37,7 @@ def _grid(folder: Path) -> Any:
     return reader.Execute()
 
 
-def _filled(points: Any, shape: tuple[int, int]) -> Any:
+def _fill(points: Any, shape: tuple[int, int]) -> Any:
     """Pixels whose centre lies in a polygon, by the even-odd rule; ``points`` are (column, row), (n, 2)."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     inside = np.zeros(shape, bool)
@@ -60,7 +60,7 @@ def _mask(roi: Any, image: Any) -> Any:
         index = np.array([image.TransformPhysicalPointToContinuousIndex(p) for p in data.reshape(-1, 3).tolist()])
         place = round(float(index[:, 2].mean()))
         if 0 <= place < depth:
-            voxels[place] ^= _filled(index[:, :2], (height, width)).astype(np.uint8)
+            voxels[place] ^= _fill(index[:, :2], (height, width)).astype(np.uint8)
     return voxels
 
 

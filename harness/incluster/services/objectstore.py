@@ -120,7 +120,7 @@ class MinioStore:
             return self._clients
 
     @contextlib.contextmanager
-    def _asked(self, step: str) -> Iterator[tuple[Minio, MinioAdmin]]:
+    def _step(self, step: str) -> Iterator[tuple[Minio, MinioAdmin]]:
         """Yield the clients for one step; their many exceptions become one that names it."""
         try:
             yield self._connect()
@@ -133,20 +133,20 @@ class MinioStore:
             raise ObjectStoreError(f"{step}: {type(problem).__name__}: {problem}") from problem
 
     def provide_shared(self) -> None:
-        with self._asked("the shared buckets") as (client, admin):
+        with self._step("the shared buckets") as (client, admin):
             for bucket in SHARED_BUCKETS:
                 _make_bucket(client, bucket)
             admin.policy_add("kaapanaUser", policy=shared_policy())
 
     def provide_project(self, project: Project) -> None:
-        with self._asked(f"the bucket of project {project.name!r}") as (client, admin):
+        with self._step(f"the bucket of project {project.name!r}") as (client, admin):
             _make_bucket(client, project.bucket)
             admin.policy_add(policy_name(project), policy=project_policy(project))
 
     def remove_project(self, project: Project) -> None:
         from minio.deleteobjects import DeleteObject
 
-        with self._asked(f"removing the bucket of project {project.name!r}") as (client, admin):
+        with self._step(f"removing the bucket of project {project.name!r}") as (client, admin):
             if client.bucket_exists(project.bucket):
                 found = client.list_objects(project.bucket, recursive=True)
                 doomed = (DeleteObject(item.object_name) for item in found if item.object_name)
@@ -156,7 +156,7 @@ class MinioStore:
             admin.policy_remove(policy_name(project))
 
     def list(self, bucket: str, prefix: str) -> list[StoredObject]:
-        with self._asked(f"listing {bucket}/{prefix}") as (client, _):
+        with self._step(f"listing {bucket}/{prefix}") as (client, _):
             found = client.list_objects(bucket, prefix=prefix, recursive=True)
             return [StoredObject(item.object_name, item.size or 0) for item in found if item.object_name]
 
@@ -164,7 +164,7 @@ class MinioStore:
         from minio.error import S3Error
 
         try:
-            with self._asked(f"reading {bucket}/{key}") as (client, _):
+            with self._step(f"reading {bucket}/{key}") as (client, _):
                 answer = client.get_object(bucket, key)
         except ObjectStoreError as problem:
             cause = problem.__cause__

@@ -100,7 +100,7 @@ class Services:
         series = [row["series_instance_uid"] for row in self.mappings.rows(project.id)]
         for uid in series:
             self.mappings.unmap(uid, project.id)
-        unwanted = [uid for uid in series if not self.mappings.wanted(uid)]
+        unwanted = [uid for uid in series if not self.mappings.is_wanted(uid)]
         for uid in unwanted:
             self.mappings.forget(uid)
             self.indices.delete(self.directory.admin.index, uid)

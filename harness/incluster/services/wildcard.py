@@ -14,7 +14,7 @@ class PatternError(ValueError):
     """The pattern is longer, or has more wildcards, than anybody needs."""
 
 
-def bounded(pattern: str) -> str:
+def check_bounds(pattern: str) -> str:
     """Return a pattern without repeated stars.
 
     Raises:
@@ -30,6 +30,6 @@ def matches(text: str, pattern: str) -> bool:
     """Return whether a text matches a pattern; brackets stand for themselves, case counts.
 
     Raises:
-        PatternError: see :func:`bounded`.
+        PatternError: see :func:`check_bounds`.
     """
-    return fnmatch.fnmatchcase(text, bounded(pattern).replace("[", "[[]"))
+    return fnmatch.fnmatchcase(text, check_bounds(pattern).replace("[", "[[]"))

@@ -8,7 +8,7 @@ import pytest
 from minio.error import S3Error
 
 from harness.incluster.programs import minio_operator, platform_client
-from harness.incluster.programs.minio_operator import whitelisted
+from harness.incluster.programs.minio_operator import is_whitelisted
 from tests.incluster.programs.small_platform import SmallPlatform
 
 PUT = {"ACTION": "put", "MINIO_PREFIX": "results", "WHITELISTED_FILE_EXTENSIONS": ".json,.html"}
@@ -189,7 +189,7 @@ def test_a_zip_flag_that_is_no_truth_value_is_a_failure(execute, store):
     ],
 )
 def test_the_whitelist_compares_trailing_suffixes(name, whitelist, passes):
-    assert whitelisted(name, whitelist) is passes
+    assert is_whitelisted(name, whitelist) is passes
 
 
 def test_the_keys_of_the_object_store_come_for_the_token_of_the_project(tmp_path, monkeypatch):

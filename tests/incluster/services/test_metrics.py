@@ -128,11 +128,11 @@ def until(metrics: Metrics, condition: Callable[[dict[str, Any]], bool]) -> dict
     """The only target, when it fulfils the condition."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        found = metrics.scraped("project-a")
+        found = metrics.list_scraped("project-a")
         if found and condition(found[0]):
             return found[0]
         time.sleep(0.01)
-    raise AssertionError(f"not within 10 s: {metrics.scraped('project-a')}")
+    raise AssertionError(f"not within 10 s: {metrics.list_scraped('project-a')}")
 
 
 def test_the_changes_of_every_series_are_kept_with_the_platforms_labels(
@@ -247,18 +247,18 @@ def test_what_a_project_said_is_forgotten_with_it(metrics: Metrics, cluster: Clu
     cluster.tell("ADDED", pod(endpoint.port))
     until(metrics, lambda target: target["answers"] > 0)
     metrics.forget("project-b")
-    assert len(metrics.scraped("project-a")) == 1
+    assert len(metrics.list_scraped("project-a")) == 1
     metrics.forget("project-a")
-    assert metrics.scraped("project-a") == []
+    assert metrics.list_scraped("project-a") == []
 
 
 def _quiet(metrics: Metrics) -> None:
     """Return when the target is not asked any more: no attempt within half a second."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        before = metrics.scraped("project-a")[0]["attempts"]
+        before = metrics.list_scraped("project-a")[0]["attempts"]
         time.sleep(0.5)
-        if metrics.scraped("project-a")[0]["attempts"] == before:
+        if metrics.list_scraped("project-a")[0]["attempts"] == before:
             return
     raise AssertionError("it is still asked")
 

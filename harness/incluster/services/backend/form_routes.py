@@ -73,7 +73,7 @@ class FormRoutes:
         datasets = self._datasets.of_project(project.id)
         return JSONResponse(
             {
-                key: _filled(dag.get("ui_forms"), datasets, self._no_models_form)
+                key: _fill(dag.get("ui_forms"), datasets, self._no_models_form)
                 for key, dag in dags.items()
                 if wanted in (None, key)
             }
@@ -104,7 +104,7 @@ def _without_models(form: Any, no_models_form: bool) -> Any:
     return {"type": "object", "properties": {"tasks": field}}
 
 
-def _filled(forms: Any, datasets: list[dict[str, Any]], no_models_form: bool) -> dict[str, Any]:
+def _fill(forms: Any, datasets: list[dict[str, Any]], no_models_form: bool) -> dict[str, Any]:
     """Forms with the datasets as choices; without any, the UI is told to refuse (runtime 10.3)."""
     filled: dict[str, Any] = copy.deepcopy(forms) if isinstance(forms, dict) else {}
     if "workflow_form" in filled:

@@ -62,7 +62,7 @@ class Backend:
     async def files(self, request: Request) -> Response:
         """GET /client/files?pattern=: relative paths in the upload area (needed while DAG files are parsed)."""
         try:
-            pattern = wildcard.bounded(html.escape(request.query_params.get("pattern", "*")))
+            pattern = wildcard.check_bounds(html.escape(request.query_params.get("pattern", "*")))
         except wildcard.PatternError as problem:
             raise error(422, str(problem)) from None
         return JSONResponse(await run_in_threadpool(_listing, self.uploads, pattern))

@@ -161,7 +161,7 @@ class Control:
         """GET /scraped?project=: what annotated pods of the project said when they were asked for metrics."""
         project = self._project(request.query_params.get("project", ""))
         namespace = names.project_namespace(project.name)
-        return JSONResponse(await run_in_threadpool(self._services.metrics.scraped, namespace))
+        return JSONResponse(await run_in_threadpool(self._services.metrics.list_scraped, namespace))
 
     async def workflow(self, request: Request) -> Response:
         """GET /workflows/{id}?wait_s=: error and jobs; waits until the jobs are triggered or cannot be."""

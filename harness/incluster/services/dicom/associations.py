@@ -44,7 +44,7 @@ class Peer:
     accepted: bool = False
     inside_pdu: bool = False
 
-    def stalled(self, now: float) -> bool:
+    def is_stalled(self, now: float) -> bool:
         """Return whether it keeps others waiting: silent within a PDU, or before it has asked for anything."""
         return (self.inside_pdu or not self.accepted) and now - self.last > _STALLED_S
 
@@ -119,7 +119,7 @@ class Associations:
     def _make_room(self, candidate: Callable[[Peer], bool]) -> bool:
         now = time.monotonic()
         with self._lock:
-            stalled = [peer for peer in self._peers.values() if candidate(peer) and peer.stalled(now)]
+            stalled = [peer for peer in self._peers.values() if candidate(peer) and peer.is_stalled(now)]
             victim = min(stalled, key=lambda peer: peer.last, default=None)
             if victim is None:
                 return False

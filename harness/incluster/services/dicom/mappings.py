@@ -63,7 +63,7 @@ class Mappings:
         """Project ids of a series."""
         return list(self._of(series))
 
-    def wanted(self, series: str) -> bool:
+    def is_wanted(self, series: str) -> bool:
         """Return whether some project has the series for its own sake."""
         return any(not implied for implied in self._of(series).values())
 

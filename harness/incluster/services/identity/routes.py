@@ -90,24 +90,24 @@ class Identity:
         secret = form.get("client_secret", "")
         known = form.get("client_id") == names.OIDC_CLIENT_ID
         if not hmac.compare_digest(secret.encode(), self._client_secret.encode()) or not known:
-            return _refused(401, "unauthorized_client", "Invalid client or Invalid client credentials")
+            return _refuse(401, "unauthorized_client", "Invalid client or Invalid client credentials")
         grant = form.get("grant_type")
         if grant == "password":
             user = self._directory.user_by_name(form.get("username", ""))
             if user is None or not user.accepts(form.get("password", "")):
-                return _refused(401, "invalid_grant", "Invalid user credentials")
+                return _refuse(401, "invalid_grant", "Invalid user credentials")
         elif grant == "refresh_token":
             try:
                 claims = self._signer.verify(
                     form.get("refresh_token", ""), audience=names.OIDC_CLIENT_ID, typ="Refresh"
                 )
             except TokenError as problem:
-                return _refused(400, "invalid_grant", f"Invalid refresh token: {problem}")
+                return _refuse(400, "invalid_grant", f"Invalid refresh token: {problem}")
             user = self._directory.user(str(claims.get("sub")))
             if user is None:
-                return _refused(400, "invalid_grant", "Invalid refresh token: the user is gone")
+                return _refuse(400, "invalid_grant", "Invalid refresh token: the user is gone")
         else:
-            return _refused(400, "unsupported_grant_type", "Unsupported grant_type")
+            return _refuse(400, "unsupported_grant_type", "Unsupported grant_type")
         return JSONResponse(
             {
                 "access_token": self.access_token(user),
@@ -176,5 +176,5 @@ def bearer(request: Request, *, forwarded: bool = False) -> str | None:
     return request.headers.get("x-forwarded-access-token") if forwarded else None
 
 
-def _refused(status: int, code: str, description: str) -> Response:
+def _refuse(status: int, code: str, description: str) -> Response:
     return JSONResponse({"error": code, "error_description": description}, status)

@@ -57,7 +57,7 @@ class Metrics:
             for target in [target for found in self._targets.values() for target in found]:
                 target.ended.set()
 
-    def scraped(self, namespace: str) -> list[dict[str, Any]]:
+    def list_scraped(self, namespace: str) -> list[dict[str, Any]]:
         """Return the targets of a namespace, oldest first, with what they said."""
         with self._lock:
             found = [target for targets in self._targets.values() for target in targets]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from harness.incluster.services.search.fields import analyse, field_values, leaves_below
-from harness.incluster.services.wildcard import bounded
+from harness.incluster.services.wildcard import check_bounds
 
 Predicate = Callable[[str, dict[str, Any]], bool]
 _DATE_MATH = re.compile(r"now\b|\|\|")
@@ -125,7 +125,7 @@ def _exists(body: Any) -> Predicate:
 
 def _pattern(body: Any, name: str, translate: Callable[[str], str]) -> Predicate:
     field, pattern = _single(body, name)
-    glob = translate(bounded(str(pattern)))
+    glob = translate(check_bounds(str(pattern)))
 
     def check(doc_id: str, source: dict[str, Any]) -> bool:
         found, analysed = field_values(source, field)
@@ -206,9 +206,9 @@ def compile_leaf(name: str, body: Any) -> Predicate:
     try:
         return _LEAVES[name](body)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise malformed(name, problem) from None
+        raise malformed_clause(name, problem) from None
 
 
-def malformed(name: str, problem: Exception) -> ClauseError:
+def malformed_clause(name: str, problem: Exception) -> ClauseError:
     """Return what the server says about a body that is not one of its clause."""
     return ClauseError(f"[{name}] query malformed: {type(problem).__name__}: {problem}")

@@ -66,7 +66,7 @@ def _series_document(dataset: Any, dataset_name: str, project: str, now: datetim
     modality = document.get("00080060 Modality_keyword")
     if not isinstance(modality, str):
         raise DocumentError("Modality (0008,0060) is missing")
-    document["00000000 CuratedModality_keyword"] = _curated(modality, document)
+    document["00000000 CuratedModality_keyword"] = _curate(modality, document)
     document["00000000 PredictedBodypart_keyword"] = "N/A"
     document["00120010 ClinicalTrialSponsorName_keyword"] = dataset_name
     document["00120020 ClinicalTrialProtocolID_keyword"] = project
@@ -79,7 +79,7 @@ def _series_document(dataset: Any, dataset_name: str, project: str, now: datetim
     return document
 
 
-def _curated(modality: str, document: Mapping[str, Any]) -> str:
+def _curate(modality: str, document: Mapping[str, Any]) -> str:
     image_type = document.get("00080008 ImageType_keyword")
     if modality == "CT" and isinstance(image_type, list) and len(image_type) >= 3 and "LOCALIZER" in image_type:
         return "XR"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from harness.incluster.services.search.clauses import LEAVES, ClauseError, Predicate, compile_leaf, malformed
+from harness.incluster.services.search.clauses import LEAVES, ClauseError, Predicate, compile_leaf, malformed_clause
 from harness.incluster.services.search.querystring import compile_query_string
 
 _MAX_DEPTH: Final = 50
@@ -35,7 +35,7 @@ def compile_query(query: Any, depth: int = 0) -> Predicate:
     try:
         return builder(body, depth)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise malformed(name, problem) from None
+        raise malformed_clause(name, problem) from None
 
 
 def _bool(body: Any, depth: int) -> Predicate:

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from harness.incluster.services.search.clauses import ClauseError, Predicate, compile_leaf
-from harness.incluster.services.wildcard import bounded, matches
+from harness.incluster.services.wildcard import check_bounds, matches
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -114,7 +114,7 @@ def _leaf(fields: list[str], text: str, *, phrase: bool) -> Predicate:
         return lambda doc_id, source: True
     wild = not phrase and ("*" in text or "?" in text)
     for pattern in (*fields, *([text] if wild else [])):
-        bounded(pattern)
+        check_bounds(pattern)
 
     def check(doc_id: str, source: dict[str, Any]) -> bool:
         for field in fields:

@@ -44,10 +44,10 @@ class SearchError(Exception):
         }
 
 
-def updated(source: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+def update_source(source: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """Return the source after ``doc`` is merged, or a script removed one field."""
     if isinstance(body.get("doc"), dict):
-        return _merged(source, body["doc"])
+        return _merge(source, body["doc"])
     script = body.get("script")
     code = script.get("source", "") if isinstance(script, dict) else script
     found = _REMOVE_FIELD.fullmatch(str(code or ""))
@@ -62,11 +62,11 @@ def updated(source: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in source.items() if key != field}
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     result = dict(old)
     for key, value in new.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = _merged(result[key], value) if both else value
+        result[key] = _merge(result[key], value) if both else value
     return result
 
 
@@ -87,10 +87,10 @@ def matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, 
         accepts = compile_query(query)
     except ClauseError as problem:
         raise SearchError(400, "parsing_exception", str(problem)) from None
-    return [(name, item) for name in names for item in indices.documents(name) if _accepted(accepts, item)]
+    return [(name, item) for name in names for item in indices.documents(name) if _accepts(accepts, item)]
 
 
-def _accepted(accepts: Predicate, item: Stored) -> bool:
+def _accepts(accepts: Predicate, item: Stored) -> bool:
     """Return whether a document is found; one that cannot be compared with the query is not, and hides no other."""
     try:
         return accepts(item.id, item.source)
@@ -124,7 +124,7 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
     for key, name, item in rows[start : start + size]:
         hit: dict[str, Any] = {"_index": name, "_id": item.id, "_score": None if order else 1.0}
         try:
-            shown = _filtered(item.source, body.get("_source", True))
+            shown = _filter_source(item.source, body.get("_source", True))
         except PatternError as problem:
             raise SearchError(400, "parsing_exception", f"[_source] {problem}") from None
         if shown is not None:
@@ -198,7 +198,7 @@ class _Key:
         return False
 
 
-def _filtered(source: dict[str, Any], wanted: Any) -> dict[str, Any] | None:
+def _filter_source(source: dict[str, Any], wanted: Any) -> dict[str, Any] | None:
     """``_source`` filtering: false, a name, a list of names, or includes and excludes; wildcards allowed."""
     if wanted is False:
         return None

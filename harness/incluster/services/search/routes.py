@@ -17,7 +17,7 @@ from harness.incluster.services.access.directory import Directory
 from harness.incluster.services.identity.jwt import TokenError
 from harness.incluster.services.identity.routes import Identity, bearer
 from harness.incluster.services.search.indices import Indices, Stored
-from harness.incluster.services.search.requests import SHARDS, SearchError, matching, number, search, updated
+from harness.incluster.services.search.requests import SHARDS, SearchError, matching, number, search, update_source
 from harness.incluster.services.web import read_body
 from harness.incluster.services.wildcard import PatternError
 from harness.kube import jsontext
@@ -138,7 +138,7 @@ class Metadata:
                 new, _ = self._indices.put(index, doc_id, upsert)
                 return _written(index, new, "created", 201)
             raise SearchError(404, "document_missing_exception", f"[{doc_id}]: document missing")
-        changed = updated(stored.source, body)
+        changed = update_source(stored.source, body)
         if changed == stored.source:
             return _written(index, stored, "noop", 200)
         new, _ = self._indices.put(index, doc_id, changed)

@@ -17,7 +17,7 @@ URLS = dict.fromkeys(podenv.SERVICE_URLS, "http://service")
 
 def merge(**changes: Any) -> dict[str, Any]:
     rows: dict[str, Any] = {"operator_env": {}, "gpu_device": "", "workflow_form": {}, "core": {}}
-    return podenv.merged(**{**rows, **changes})
+    return podenv.merge(**{**rows, **changes})
 
 
 def of_operator(given: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from harness.incluster.services.dicom.archive import (
     value,
 )
 from harness.incluster.services.dicom.dicomfile import read_header
-from harness.incluster.services.wildcard import PatternError, bounded, matches
+from harness.incluster.services.wildcard import PatternError, check_bounds, matches
 
 _CONTROL: Final = frozenset({"limit", "offset", "includefield", "fuzzymatching", "orderby", "count"})
 _RANGED: Final = frozenset({"DA", "TM", "DT"})
@@ -53,7 +53,7 @@ class Query:
             elif name not in _CONTROL and text:
                 wanted = self.match.setdefault(tag_of(name), [])
                 try:
-                    bounded(text if "*" in text else "")
+                    check_bounds(text if "*" in text else "")
                 except PatternError as problem:
                     raise QueryError(f"{name}: {problem}") from None
                 wanted += re.split(r"[,\\]", text) if name.endswith("UID") or name.upper().endswith("0D") else [text]
