@@ -16,6 +16,7 @@ from harness.kube.client import KubeApi
 from harness.kube.errors import Forbidden, NotFound, api_error
 from harness.kube.kinds import kind_named
 from harness.kube.transport import HttpTransport, Manifest, Request, Transport
+from harness.wire.labels import LABEL_ENVIRONMENT
 from harness.wire.names import ADMIN_NAMESPACE, EXTENSIONS_NAMESPACE, SERVICES_NAMESPACE
 
 _SCOPE = "kaapana-harness-scope"
@@ -129,7 +130,7 @@ class ScopedTransport:
         """Return a request with the namespaces as the cluster calls them; of namespaces those of the environment."""
         query = request.query
         if request.method == "GET" and request.path == kind_named("Namespace").path(None):
-            own = f"{scoping.LABEL_ENVIRONMENT}={scoping.environment_in(self.prefix)}"
+            own = f"{LABEL_ENVIRONMENT}={scoping.environment_in(self.prefix)}"
             selectors = [query["labelSelector"], own] if query.get("labelSelector") else [own]
             query = {**query, "labelSelector": ",".join(selectors)}
         return dataclasses.replace(request, path=scoping.path_of(self.prefix, request.path), query=query)

@@ -16,10 +16,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.wire.labels import LABEL_ENVIRONMENT
+
 Manifest = dict[str, Any]
 
-LABEL_ENVIRONMENT = "kaapana-harness.environment"
-"""Label of all that an environment has on a cluster; its value is the environment's id."""
 _NAME_LABEL = "kubernetes.io/metadata.name"
 # namespaces of the cluster itself, which rules for the network name
 _CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease", "default"})

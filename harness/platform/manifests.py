@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.common import documents as given
 from harness.platform import object_shapes
-from harness.wire.names import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
+from harness.wire.annotations import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 
 Manifest = dict[str, Any]
 

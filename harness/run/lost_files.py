@@ -11,10 +11,10 @@ from typing import Any, Final
 from harness.findings import Finding, running
 from harness.kube import ApiError, KubeApi
 from harness.run.results import Cause
+from harness.wire.annotations import ANNOTATION_WRITTEN_FILES
 
 Task = Mapping[str, Any]
 
-ANNOTATION: Final = "kaapana-harness/written-files"
 _SHOWN: Final = 5
 # the engine compares a whole image for the names, after the end of the container
 _NAMES_WITHIN_S: Final = 30.0
@@ -50,11 +50,11 @@ def _files(api: KubeApi, namespace: str, pod: str, within_s: float) -> list[str]
     """Return the names, waited for; nothing when the pod is gone."""
     try:
         known = api.get("Pod", namespace, pod)["metadata"].get("annotations") or {}
-        if ANNOTATION not in known and within_s > 0:
+        if ANNOTATION_WRITTEN_FILES not in known and within_s > 0:
             for _, seen in api.watch("Pod", namespace, name=pod, timeout_s=within_s):
                 known = seen["metadata"].get("annotations") or {}
-                if ANNOTATION in known:
+                if ANNOTATION_WRITTEN_FILES in known:
                     break
-        return [str(path) for path in json.loads(known.get(ANNOTATION, "[]"))]
+        return [str(path) for path in json.loads(known.get(ANNOTATION_WRITTEN_FILES, "[]"))]
     except ApiError:
         return []

@@ -69,10 +69,6 @@ LABEL_NETWORK_CTP: Final = "network-access-ctp"
 LABEL_NETWORK_OPENSEARCH: Final = "network-access-opensearch"
 LABEL_NETWORK_EXTERNAL: Final = "network-access-external-ips"
 
-# annotations by which the harness's own objects choose networks of the docker cluster: nobody else's may
-ANNOTATION_NETWORKS: Final = "kaapana-harness/networks"
-ANNOTATION_REACHABLE: Final = "kaapana-harness/reachable-from"
-
 # project secrets and claims (runtime 6.2, 6.3)
 SECRET_PROJECT_USER: Final = "project-user-credentials"
 SECRET_OIDC_CLIENT: Final = "oidc-client-secret"

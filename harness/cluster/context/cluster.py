@@ -24,6 +24,7 @@ from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
 from harness.kube.pullsecrets import Login
 from harness.kube.transport import HttpTransport
 from harness.settings import Settings
+from harness.wire.annotations import ANNOTATION_OWNER, ANNOTATION_STARTED
 from harness.wire.names import SERVICES_NAMESPACE
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from harness.kube.kubeconfig import Access
 
-ANNOTATION_OWNER = "kaapana-harness/owner"
-ANNOTATION_STARTED = "kaapana-harness/started"
 # as for kind: an API server that is started again is back after some seconds
 _RECONNECT_S = 60.0
 

@@ -9,6 +9,7 @@ from harness.cluster.context import access
 from harness.common.polling import Polling
 from harness.errors import NotRemovedError
 from harness.kube import ApiError, Forbidden, KubeApi, KubeconfigError, Manifest, NotFound, scoping
+from harness.wire.labels import LABEL_ENVIRONMENT
 
 if TYPE_CHECKING:
     from harness.cluster.ledger import Entry
@@ -19,7 +20,7 @@ _POLL_S = 0.3
 
 def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
     """Return the environment's namespaces, as they are on the cluster."""
-    return api.list("Namespace", labels={scoping.LABEL_ENVIRONMENT: environment_id})
+    return api.list("Namespace", labels={LABEL_ENVIRONMENT: environment_id})
 
 
 def volumes(api: KubeApi, environment_id: str) -> list[str]:

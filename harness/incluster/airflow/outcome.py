@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from harness.incluster.airflow.resources import memory_bytes
 from harness.wire import names
+from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN
 
 XCOM_KEY: Final = "harness_outcome"
 # what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
 EVICTED: Final = "Evicted"
-ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
-ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 
 
 @dataclasses.dataclass(frozen=True)

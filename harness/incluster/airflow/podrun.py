@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from harness.incluster.airflow import outcome, podspec
+from harness.incluster.airflow import outcome
 from harness.incluster.airflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
 from harness.incluster.airflow.loglimit import TAIL_LINES, LogLimit
 from harness.incluster.airflow.outcome import Outcome
@@ -18,6 +18,7 @@ from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.kube.transport import Manifest
 from harness.wire import names, unresolved
+from harness.wire.annotations import ANNOTATION_TASK
 
 GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
@@ -49,7 +50,7 @@ def delete_pods_of(api: KubeApi, namespace: str, run_label: str, mark: str) -> N
         mark: value of the annotation (:func:`podspec.task_mark`).
     """
     for pod in api.list("Pod", namespace, labels={names.LABEL_RUN_ID: run_label}):
-        if (pod["metadata"].get("annotations") or {}).get(podspec.ANNOTATION_TASK) == mark:
+        if (pod["metadata"].get("annotations") or {}).get(ANNOTATION_TASK) == mark:
             delete_pod(api, namespace, pod["metadata"]["name"])
 
 
@@ -160,13 +161,13 @@ class PodRun:
         self._seen = str(pod["metadata"].get("resourceVersion") or "")
 
     def _replace(self) -> None:
-        mine = self._manifest["metadata"]["annotations"][podspec.ANNOTATION_TASK]
+        mine = self._manifest["metadata"]["annotations"][ANNOTATION_TASK]
         try:
             present = self._api.get("Pod", self.namespace, self.name)
         except NotFound:
             self._note(self._api.create(self._manifest))
             return
-        theirs = (present["metadata"].get("annotations") or {}).get(podspec.ANNOTATION_TASK, "something else")
+        theirs = (present["metadata"].get("annotations") or {}).get(ANNOTATION_TASK, "something else")
         if theirs != mine:
             raise PodNameTakenError(
                 f"the pod name {self.name} is taken by {theirs}: pod names are cut to 62 characters, so two tasks of "

@@ -10,10 +10,10 @@ from typing import Any, Final
 from harness.incluster.airflow.errors import InvalidPodError
 from harness.incluster.airflow.profile import PodProfile
 from harness.wire import names, naming
+from harness.wire.annotations import ANNOTATION_TASK
 
 Manifest = dict[str, Any]
 
-ANNOTATION_TASK: Final = "kaapana-harness/task"
 CLEANER_CONTAINER: Final = "delete-output-on-start"
 
 

@@ -20,6 +20,7 @@ from harness.incluster.airflow.errors import NotEmulatedError, WorkflowError
 from harness.incluster.airflow.outcome import Outcome
 from harness.kube.errors import ApiError
 from harness.wire import names, naming
+from harness.wire.annotations import ANNOTATION_TASK
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 
@@ -156,7 +157,7 @@ class PythonTask:
                     "kaapana.ai/project-namespace": self.namespace,
                     names.LABEL_RUN_ID: naming.run_id_label(ti.run_id)[:63],
                 },
-                "annotations": {podspec.ANNOTATION_TASK: podspec.task_mark(ti.run_id, ti.task_id)},
+                "annotations": {ANNOTATION_TASK: podspec.task_mark(ti.run_id, ti.task_id)},
             },
             "spec": {
                 "restartPolicy": "Never",

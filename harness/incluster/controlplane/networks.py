@@ -21,10 +21,9 @@ from harness.incluster.controlplane.outlets import Host, Outlet, networks_of, ru
 from harness.incluster.controlplane.problems import UntranslatableError
 from harness.incluster.controlplane.selectors import matches
 from harness.incluster.controlplane.store import Manifest, Store
+from harness.wire.annotations import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 from harness.wire.names import (
     ADMIN_NAMESPACE,
-    ANNOTATION_NETWORKS,
-    ANNOTATION_REACHABLE,
     LABEL_NETWORK_CTP,
     LABEL_NETWORK_EXTERNAL,
     SERVICES_NAMESPACE,

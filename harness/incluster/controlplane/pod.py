@@ -25,14 +25,12 @@ from harness.incluster.controlplane.store import Key, Manifest, key_of, now
 from harness.incluster.controlplane.translate import container_body, devices, memory_limit
 from harness.incluster.controlplane.variables import needs_address
 from harness.incluster.controlplane.volumes import Source
+from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, ANNOTATION_WRITTEN_FILES
 
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0
 # everything else waits for what belongs to the platform
 _PLATFORM_BACK_OFF_MOST_S = 4.0
-MEMORY_ANNOTATION = "kaapana-harness/max-memory-bytes"
-WRITTEN_ANNOTATION = "kaapana-harness/written-bytes"
-FILES_ANNOTATION = "kaapana-harness/written-files"
 
 
 class PodWorker:
@@ -256,7 +254,7 @@ class PodWorker:
             found = lost_files.select_notable(await self._node.engine.changes(container), mounted)
 
             def change(pod: Manifest) -> None:
-                pod["metadata"].setdefault("annotations", {})[FILES_ANNOTATION] = json.dumps(found)
+                pod["metadata"].setdefault("annotations", {})[ANNOTATION_WRITTEN_FILES] = json.dumps(found)
 
             self._node.store.edit(self.key, change)
 
@@ -337,9 +335,9 @@ class PodWorker:
             pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
             if self._most_memory:
                 annotations = pod["metadata"].setdefault("annotations", {})
-                annotations[MEMORY_ANNOTATION] = str(self._most_memory)
+                annotations[ANNOTATION_MAX_MEMORY] = str(self._most_memory)
             if self._written:
-                pod["metadata"].setdefault("annotations", {})[WRITTEN_ANNOTATION] = str(self._written)
+                pod["metadata"].setdefault("annotations", {})[ANNOTATION_WRITTEN] = str(self._written)
 
         self._node.store.edit(self.key, change)
 

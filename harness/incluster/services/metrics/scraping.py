@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from harness.wire.annotations import ANNOTATION_TASK
+
 ANNOTATION: Final = "prometheus.io"
 # annotation suffix of each of the platform's pod jobs
 _JOBS: Final = {"": "kubernetes-pods", "_2": "kubernetes-pods-extra"}
-_TASK: Final = "kaapana-harness/task"
 _ACCEPT: Final = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS: Final = {None: 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
@@ -125,7 +126,7 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
                 error=f"{url}: {wrong}" if wrong else "",
                 refused=bool(wrong),
                 labels=labels,
-                task=str(annotations.get(_TASK) or ""),
+                task=str(annotations.get(ANNOTATION_TASK) or ""),
                 verify=said("insecure_skip_verify") != "true",
                 interval_s=duration(said("scrape_interval"), INTERVAL_S),
                 timeout_s=min(_TIMEOUT_S, duration(said("scrape_timeout"), _TIMEOUT_S)),

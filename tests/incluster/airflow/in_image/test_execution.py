@@ -18,6 +18,7 @@ from kaapana.operators.LocalWorkflowCleanerOperator import LocalWorkflowCleanerO
 from harness.incluster.airflow import podrun, podspec
 from harness.incluster.airflow.profile import PodProfile
 from harness.kube.client import KubeApi
+from harness.wire.annotations import ANNOTATION_TASK
 
 from .conftest import context_for
 from .fake_kube import FakeKube, wait_until
@@ -144,7 +145,7 @@ def test_two_tasks_whose_pods_share_a_name_are_both_named(dag: DAG, kube: FakeKu
         "apiVersion": "v1", "kind": "Pod", "spec": {}, "status": {},
         "metadata": {
             "name": "my-dag-1-my-task", "namespace": "project-a",
-            "annotations": {podspec.ANNOTATION_TASK: "my-dag-1/other"},
+            "annotations": {ANNOTATION_TASK: "my-dag-1/other"},
         },
     }  # fmt: skip
     kube.put(manifest)

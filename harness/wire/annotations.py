@@ -1,0 +1,21 @@
+"""Annotations by which parts of the harness tell each other about Kubernetes objects."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# by which the harness's own objects choose networks of the docker cluster: nobody else's may
+ANNOTATION_NETWORKS: Final = "kaapana-harness/networks"
+ANNOTATION_REACHABLE: Final = "kaapana-harness/reachable-from"
+
+ANNOTATION_TASK: Final = "kaapana-harness/task"
+"""On a task's pod: which task it is of, whatever its name."""
+
+# what the docker cluster has measured of a pod that has ended
+ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
+ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
+ANNOTATION_WRITTEN_FILES: Final = "kaapana-harness/written-files"
+
+# on namespaces of a shared cluster: whose they are
+ANNOTATION_OWNER: Final = "kaapana-harness/owner"
+ANNOTATION_STARTED: Final = "kaapana-harness/started"
