@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class FakeHost:
-    """A machine that has what it is told, and notes what is run."""
+    """A machine that has what the test gives it, and notes what is run."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ def test_root_on_a_bare_debian_gets_the_package(folder: Path) -> None:
     assert host.ran[0] == f"{sys.executable} -m venv {folder}"
 
 
-def test_an_ordinary_user_on_a_bare_debian_is_told_the_one_command(folder: Path) -> None:
+def test_an_ordinary_user_on_a_bare_debian_gets_the_one_command(folder: Path) -> None:
     host = FakeHost(modules=("venv",))
     with pytest.raises(EnvironmentError_, match="no virtual environment can be made") as caught:
         make(host, folder)
@@ -129,7 +129,7 @@ def test_without_tox_uv_the_plain_tox_is_taken_and_said(folder: Path) -> None:
     assert "tox-uv cannot be installed here" in said[-1]
 
 
-def test_an_index_that_cannot_be_reached_is_said_with_pips_words(folder: Path) -> None:
+def test_an_index_that_cannot_be_reached_is_reported_with_pips_words(folder: Path) -> None:
     host = FakeHost(modules=("venv", "ensurepip"), failing=("pip install",))
     with pytest.raises(EnvironmentError_, match="tox cannot be installed") as caught:
         make(host, folder)
@@ -149,7 +149,7 @@ def test_what_stands_is_used_again_and_what_is_half_made_is_not(folder: Path) ->
     assert not environment.ready(folder), "made by another interpreter"
 
 
-def test_pips_settings_are_said_again_for_uv() -> None:
+def test_pips_settings_are_given_to_uv_as_well() -> None:
     config = "\n".join(
         [
             "global.index-url='https://user:secret@mirror.example/simple'",
@@ -177,7 +177,7 @@ def test_what_the_user_set_for_uv_wins_and_nonsense_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["tests", "extra"], ["-k", "x"]])
-def test_wrong_use_is_told_with_the_usage(arguments: list[str]) -> None:
+def test_wrong_use_is_reported_with_the_usage(arguments: list[str]) -> None:
     with pytest.raises(UsageError, match="usage: python3 -m harness"):
         main.parse(arguments)
 
@@ -192,7 +192,7 @@ def test_wrong_use_ends_with_status_2() -> None:
     assert "usage:" in done.stderr
 
 
-def test_an_old_python_is_told_so_in_one_line() -> None:
+def test_an_old_python_is_refused_in_one_line() -> None:
     head = (ROOT / "harness/bootstrap/__main__.py").read_text("utf-8").partition("from harness")[0]
     old = head.replace("sys.version_info <", "(3, 9) <")
     assert old != head
@@ -203,7 +203,7 @@ def test_an_old_python_is_told_so_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "bootstrap/__init__.py", "bootstrap/__main__.py"])
-def test_what_an_old_python_reads_before_it_is_told_so_is_in_its_syntax(name: str) -> None:
+def test_what_an_old_python_reads_before_it_is_refused_is_in_its_syntax(name: str) -> None:
     source = (ROOT / "harness" / name).read_bytes()
     # without a declared encoding Python 2 reads ASCII only
     assert source.isascii()

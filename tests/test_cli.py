@@ -141,7 +141,7 @@ def test_two_dags_and_no_choice_end_with_2_and_list_both(
     assert "first, second" in result.stderr
 
 
-def test_wrong_input_is_told_before_an_environment_is_made(
+def test_wrong_input_is_reported_before_an_environment_is_made(
     platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("harness.cli.verbs._environment", lambda settings: pytest.fail("an environment was made"))
@@ -221,7 +221,7 @@ def test_an_archive_of_images_needs_the_registry_in_their_names(tmp_path: Path) 
     assert "--registry" in result.stderr
 
 
-def test_a_package_in_place_of_a_tree_is_told_the_option_for_it(tmp_path: Path) -> None:
+def test_a_package_in_place_of_a_tree_gets_the_option_for_it(tmp_path: Path) -> None:
     result = invoke("run", "some-chart-0.1.0.tgz", "--input", tmp_path)
     assert result.exit_code == 2
     assert "--chart some-chart-0.1.0.tgz" in result.stderr
@@ -239,7 +239,7 @@ def test_images_without_a_chart_are_refused(tmp_path: Path) -> None:
     assert "no extension was given" in result.stderr
 
 
-def test_an_archive_that_cannot_be_written_is_told_before_anything_is_built(
+def test_an_archive_that_cannot_be_written_is_reported_before_anything_is_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("harness.extension.read", lambda path, edk=False: None)

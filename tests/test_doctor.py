@@ -68,7 +68,7 @@ def test_a_machine_with_everything_is_all_ok() -> None:
             "sudo apt-get update && sudo apt-get install -y --no-install-recommends docker.io iptables "
             "ca-certificates && sudo usermod -aG docker ada && newgrp docker",
             "",
-            id="no engine, not root: the command is said",
+            id="no engine, not root: the command is printed",
         ),
         pytest.param(
             {"engine": DOWN, "daemon": "", "apt": False, "root": True},
@@ -338,7 +338,7 @@ def test_only_the_body_makes_an_answer_an_engine(body: bytes, status: int, state
         ("ssh://somebody@host", "remote"),
     ],
 )
-def test_an_engine_that_cannot_be_asked_is_told_apart(address: str, state: str) -> None:
+def test_an_engine_that_cannot_be_asked_is_distinguished(address: str, state: str) -> None:
     assert ask_engine({"DOCKER_HOST": address}).state == state
 
 

@@ -1,4 +1,4 @@
-"""What nodes of kind need of a machine is said before their image is made, with the command that helps."""
+"""What nodes of kind needs of a machine is checked before their image is made, with the command that helps."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_no_cluster_and_no_image_is_made_where_nodes_cannot_run() -> None:
     assert "no kind cluster can be made: inotify limits: 16 instances" in done.stderr
 
 
-def test_a_warning_is_said_and_the_cluster_is_made() -> None:
+def test_a_warning_is_reported_and_the_cluster_is_made() -> None:
     said: list[str] = []
     doctor.require_nodes(1, said.append, look=lambda: _on("btrfs", "btrfs"))
     assert [line.partition(":")[0] for line in said] == ["data root"]

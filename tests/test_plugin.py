@@ -128,7 +128,7 @@ def test_a_failed_assertion_about_something_else_keeps_its_own_text(inner: pytes
     result.stdout.fnmatch_lines(["E*assert (1 + 1) == 3"])
 
 
-def test_a_failed_check_is_told_in_its_own_words_with_the_line_of_the_test(inner: pytest.Pytester) -> None:
+def test_a_failed_check_is_reported_in_its_own_words_with_the_line_of_the_test(inner: pytest.Pytester) -> None:
     write(
         inner,
         """
@@ -174,7 +174,7 @@ def test_an_environment_that_cannot_be_made_is_explained_once(inner: pytest.Pyte
     assert "def environment" not in text
 
 
-def test_a_wrong_option_is_told_with_its_name(inner: pytest.Pytester) -> None:
+def test_a_wrong_option_is_reported_with_its_name(inner: pytest.Pytester) -> None:
     write(inner, "def test_a(kaapana): pass")
     result = run(inner, "--kaapana-cluster", "moon")
     result.assert_outcomes(errors=1)

@@ -126,7 +126,7 @@ def _label_values(dataset: pydicom.Dataset, numbers: set[int]) -> Iterator[str]:
 
     try:
         values = {int(value) for value in np.unique(dataset.pixel_array)}
-    except Exception:  # whatever a damaged object raises: what is wrong with its pixels is said elsewhere
+    except Exception:  # whatever a damaged object raises: another rule reports what is wrong with its pixels
         return
     if unknown := sorted(values - numbers - {0}):
         yield f"pixels have the value(s) {', '.join(map(str, unknown[:10]))}, which no segment describes"

@@ -102,7 +102,7 @@ def _status_of(command: Callable[[], Any]) -> int:
         _abandon_output()
         return EnvironmentError_.exit_status
     except BrokenPipeError:
-        # the reader of our output has gone; nothing more can be said
+        # the reader of our output has gone; nothing more can be written
         _abandon_output()
         return EnvironmentError_.exit_status
     except Exception as error:

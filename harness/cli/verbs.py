@@ -283,7 +283,7 @@ def _run(
 
 
 def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | None) -> dict[str, Any]:
-    """The document of ``--conf``; what is wrong with it is said before anything is started.
+    """The document of ``--conf``; errors in it are reported before anything is started.
 
     Raises:
         UsageError: it is no document to post, or contradicts the other options.

@@ -1,6 +1,6 @@
 """Get an image of the catalogue into the engine: use it if present, otherwise pull it, otherwise build it.
 
-Where a pull is tried can be said with ``KAAPANA_HARNESS_IMAGE_<NAME>`` (a reference in the site's own registry);
+What is pulled can be chosen with ``KAAPANA_HARNESS_IMAGE_<NAME>`` (a reference in the site's own registry);
 an empty value means: never pull, build.
 """
 

@@ -70,7 +70,7 @@ class Watch:
                             return
                 except Expired:
                     if self._since and self._version == self._since:
-                        # nothing was told yet with which a list could be compared
+                        # nothing was yielded yet with which a list could be compared
                         raise
                     yield from self._relist()
                 lost_at = None

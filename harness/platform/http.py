@@ -37,7 +37,7 @@ class Endpoint:
     Args:
         name: for messages, e.g. ``Airflow``.
         address: host and port as reachable from this process.
-        host: value of the Host header, by which the stand-ins are told apart.
+        host: value of the Host header, by which the stand-ins are distinguished.
         headers: sent with every request.
     """
 

@@ -54,7 +54,7 @@ def configmap_name(run: str) -> str:
 def cured_run_id(run: str) -> str:
     """Return the run id as a name that every object and label takes, for releases that make no such object of it.
 
-    What has to be changed is told apart from other run ids by a digest.
+    A digest distinguishes what has to be changed from other run ids.
     """
     if configmap_problem(run) is None:
         return run

@@ -13,7 +13,7 @@ def test_text_is_what_a_reader_sees() -> None:
     assert Report("r.html", PAGE).text == "Otsu's method\nThreshold 42\ncaf\u00e9 < 3"
 
 
-def test_title_and_pictures_are_told_apart_from_the_text() -> None:
+def test_title_and_pictures_are_distinguished_from_the_text() -> None:
     report = Report("r.html", PAGE)
     assert (report.title, report.images) == ("Otsu & co", 2)
     assert "Threshold 42" in report

@@ -1,4 +1,4 @@
-"""A segmentation is judged on the source's voxels, and a bad one is told apart from a good one in words."""
+"""A segmentation is judged on the source's voxels, and a bad one is distinguished from a good one in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the images of pods come from, and what is said when they come from nowhere."""
+"""Where the images of pods come from, and the error when they come from nowhere."""
 
 from __future__ import annotations
 

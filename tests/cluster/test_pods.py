@@ -1,4 +1,4 @@
-"""Pods: what they get, how they end, what is told of them."""
+"""Pods: what they get, how they end, what is reported of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way in which an author's DICOM folder can be wrong, and what is said about it."""
+"""Every way in which an author's DICOM folder can be wrong, and the error for each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_good_folder_is_read_as_one_series_in_slice_order(ct: Path) -> None:
     assert notes == []
 
 
-def test_series_in_sub_folders_are_told_apart(ct: Path) -> None:
+def test_series_in_sub_folders_are_distinguished(ct: Path) -> None:
     (ct / "mr" / "deep").mkdir(parents=True)
     shutil.copy(EXAMPLES / "MR_small.dcm", ct / "mr" / "deep")
     both = read_input(ct)
@@ -70,7 +70,7 @@ def test_a_file_instead_of_a_folder_is_named() -> None:
         read_input(EXAMPLES / "MR_small.dcm")
 
 
-def test_an_empty_folder_is_said_to_be_empty(folder: Path) -> None:
+def test_an_empty_folder_is_reported_as_empty(folder: Path) -> None:
     (folder / "also-empty").mkdir()
     with pytest.raises(InputDataError, match="is empty"):
         read_input(folder)

@@ -68,7 +68,7 @@ def _package() -> bytes:
 
 @pytest.fixture
 def said_in(services_image: str) -> Iterator[Any]:
-    """Ask for the engine in a container of it; returns what is said there."""
+    """Ask for the engine in a container of it; return the output."""
     made: list[str] = []
     socket = doctor.require_engine().socket
     with contextlib.closing(connect()) as client:

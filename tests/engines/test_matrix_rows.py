@@ -94,7 +94,7 @@ def test_a_row_that_is_not_in_the_list_is_wrong_use_and_the_rows_are_named() -> 
     assert "docker-20.10, docker-26.1" in done.stderr
 
 
-def test_whoever_is_not_root_is_told_so_in_the_first_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_user_who_is_not_root_reads_so_in_the_first_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "look", lambda work: dataclasses.replace(ABLE, root=False))
     done = CliRunner().invoke(main, ["--work", str(tmp_path / "work")])
     assert done.exit_code == EnvironmentError_.exit_status
@@ -118,7 +118,7 @@ def test_a_machine_that_has_everything_lacks_nothing() -> None:
         ({"name_server": False}, "/etc/resolv.conf"),
     ],
 )
-def test_what_a_machine_lacks_is_said_with_the_way_to_it(change: dict[str, Any], complaint: str) -> None:
+def test_what_a_machine_lacks_is_reported_with_the_way_to_it(change: dict[str, Any], complaint: str) -> None:
     [found] = machine.lacks(dataclasses.replace(ABLE, **change), WORK)
     assert complaint in found
 

@@ -94,7 +94,7 @@ def test_a_label_that_the_build_script_does_not_read_is_shown_with_its_line(tmp_
     assert label in caught.value.last_seen
 
 
-def test_a_path_that_is_missing_and_one_that_is_a_file_are_told_apart(tmp_path: Path) -> None:
+def test_a_path_that_is_missing_and_one_that_is_a_file_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(ExtensionError, match="does not exist"):
         extension.read(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")

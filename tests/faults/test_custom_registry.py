@@ -85,7 +85,9 @@ def test_a_registry_that_is_removed_leaves_neither_secret_nor_login(kaapana: Any
     added.remove()
 
 
-def test_an_extension_of_a_registry_that_was_not_added_is_told_to_add_it(kaapana: Any, faults_extension: Path) -> None:
+def test_an_extension_of_a_registry_that_was_not_added_names_the_step_that_adds_it(
+    kaapana: Any, faults_extension: Path
+) -> None:
     dockerfile = faults_extension / "processing-containers/faulty/Dockerfile"
     dockerfile.write_text(dockerfile.read_text() + f'LABEL REGISTRY="{URL}"\n')
     with pytest.raises(UsageError, match="is not in the platform's registry") as failure:

@@ -134,7 +134,7 @@ def test_a_registry_that_is_down_is_the_cause_when_an_image_has_to_be_pulled(
     assert kaapana.environment.registry in run.cause.fix
 
 
-def test_a_pod_that_is_evicted_is_told_as_that(kaapana: Any, patient_extension: Path) -> None:
+def test_a_pod_that_is_evicted_is_reported_as_that(kaapana: Any, patient_extension: Path) -> None:
     def evict(pod: Manifest) -> None:
         place = {key: pod["metadata"][key] for key in ("name", "namespace")}
         path = f"/api/v1/namespaces/{place['namespace']}/pods/{place['name']}/eviction"

@@ -1,4 +1,4 @@
-"""Every way in which a series is not one regular volume, and what is said about it."""
+"""Every way in which a series is not one regular volume, and the finding for each."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_uneven_spacing_names_the_usual_and_the_odd_step() -> None:
     )
 
 
-def test_two_time_points_at_the_same_positions_are_told_apart_by_their_attribute() -> None:
+def test_two_time_points_at_the_same_positions_are_distinguished_by_their_attribute() -> None:
     first = [image(index, 3.0 * index, TemporalPositionIdentifier=1) for index in range(6)]
     second = [image(index + 6, 3.0 * index, TemporalPositionIdentifier=2) for index in range(6)]
     result = judged(*first, *second)
@@ -107,7 +107,7 @@ def test_two_time_points_at_the_same_positions_are_told_apart_by_their_attribute
     assert result.grid is None
 
 
-def test_one_position_that_comes_twice_is_said() -> None:
+def test_one_position_that_comes_twice_is_reported() -> None:
     result = judged(*stack(EVEN), image(12, 9.0))
     assert only(result).text == "1 of its 12 positions have more than one image, e.g. im04.dcm, im13.dcm"
 
@@ -134,7 +134,7 @@ def test_one_odd_image_is_named_with_how_it_differs(tags: dict[str, Any], rule: 
     assert (only(result).rule, only(result).text, only(result).files) == (rule, text, ("im13.dcm",))
 
 
-def test_colours_are_said_with_their_interpretation() -> None:
+def test_colours_are_reported_with_their_interpretation() -> None:
     result = judged(*stack(EVEN, SamplesPerPixel=3, PhotometricInterpretation="RGB"))
     assert only(result).text == (
         "im01.dcm, im02.dcm, im03.dcm and 9 more have colours (RGB): a voxel has several values"

@@ -121,7 +121,9 @@ def test_independent_images_are_made_in_parallel_and_parents_first(
     assert set(made) == {"debian", "rootfs", "python", "python-data", "minio", "airflow"}
 
 
-def test_the_failure_of_one_image_is_told_at_once(monkeypatch: pytest.MonkeyPatch, isolated_settings: Settings) -> None:
+def test_the_failure_of_one_image_is_reported_at_once(
+    monkeypatch: pytest.MonkeyPatch, isolated_settings: Settings
+) -> None:
     import threading
 
     never = threading.Event()

@@ -28,7 +28,7 @@ def lines_of(text: str) -> list[tuple[int, int, str]]:
     return [(found.line, found.last, str(found)) for found in Dockerfile(text).instructions]
 
 
-def test_each_instruction_has_its_lines_and_is_told_in_one() -> None:
+def test_each_instruction_has_its_lines_and_is_shown_in_one() -> None:
     assert lines_of(TEXT) == [
         (3, 3, "ARG BASE=debian:12 TAG"),
         (4, 4, "FROM --platform=linux/amd64 ${BASE} AS Tools"),

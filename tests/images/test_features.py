@@ -1,4 +1,4 @@
-"""What of a Dockerfile needs BuildKit, and what is said where that is missing or too old."""
+"""What of a Dockerfile needs BuildKit, and the error where that is missing or too old."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_without_buildkit_the_first_feature_is_named_with_what_to_install(here) 
     assert error.exit_status == 3
 
 
-def test_an_engine_that_is_too_old_even_with_buildkit_is_said_at_once(here) -> None:  # type: ignore[no-untyped-def]
+def test_an_engine_that_is_too_old_even_with_buildkit_is_reported_at_once(here) -> None:  # type: ignore[no-untyped-def]
     here(NONE, OLD)
     assert refusal(MOUNT).fix == "install it, and Docker 23.0 or newer"
 

@@ -1,4 +1,4 @@
-"""What is told of an object's events, and what is left out."""
+"""What is reported of an object's events, and what is left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _of(*found: dict[str, Any], **how: Any) -> list[str]:
     return events.of(cast(KubeApi, _Api(*found)), _POD, **how)
 
 
-def test_events_are_told_in_the_order_of_time_with_their_number() -> None:
+def test_events_are_reported_in_the_order_of_time_with_their_number() -> None:
     later = _event("FailedMount", "2026-01-01T00:00:09Z", message="configmap not found ", count=3)
     first = _event("FailedScheduling", "2026-01-01T00:00:01Z", message="0/1 nodes are available")
     assert _of(later, first) == [

@@ -219,7 +219,7 @@ def test_a_service_that_is_gone_is_named_with_its_address(server: Server, servic
         services.projects()
 
 
-def test_an_answer_of_something_else_on_the_way_is_told_from_the_service(
+def test_an_answer_of_something_else_on_the_way_is_distinguished_from_the_service(
     server: Server, services: ServicesClient
 ) -> None:
     server.answers["GET /projects"] = (200, b"<html>login</html>")
@@ -244,7 +244,7 @@ def test_airflows_refusal_carries_its_words(server: Server) -> None:
     client.close()
 
 
-def test_a_log_that_is_not_there_is_told_from_an_error(server: Server) -> None:
+def test_a_log_that_is_not_there_is_distinguished_from_an_error(server: Server) -> None:
     server.answers["GET /flow/harness/logs/d/r/ran/1"] = (200, b"one line")
     server.answers["GET /flow/harness/logs/d/r/empty/1"] = (404, {"error": "no log of attempt 1"})
     server.answers["GET /flow/harness/logs/d/r/broken/1"] = (500, {"error": "disk"})

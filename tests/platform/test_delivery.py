@@ -85,7 +85,7 @@ def test_nothing_is_built_when_one_of_the_containers_needs_a_builder_that_is_not
     assert caught.value.fix == "unset DOCKER_BUILDKIT"
 
 
-def test_steps_and_notices_of_a_build_are_told_and_its_output_is_not() -> None:
+def test_steps_and_notices_of_a_build_are_reported_and_its_output_is_not() -> None:
     said: list[str] = []
     lines = delivery._Lines("tool", said.append)
     for line in ("Step 1/2 : FROM x", "Collecting numpy"):

@@ -1,4 +1,4 @@
-"""What is told about an image that could not be pulled, against a registry that answers from a table."""
+"""What is reported about an image that could not be pulled, against a registry that answers from a table."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def registry() -> Iterator[PlatformRegistry]:
     server.server_close()
 
 
-def test_a_missing_tag_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
+def test_a_missing_tag_is_reported_with_those_there_are(registry: PlatformRegistry) -> None:
     assert (
         failed_pulls.explain(registry, f"{registry.name}/tool:3", "not found\n")
         == "not found; no tag 3; tags of tool: 1, 2"
@@ -60,7 +60,7 @@ def test_an_image_without_a_tag_is_the_latest_one(registry: PlatformRegistry) ->
     assert failed_pulls.explain(registry, image, "not found") == "not found; no tag latest; tags of tool: 1, 2"
 
 
-def test_a_missing_repository_is_told_with_those_there_are(registry: PlatformRegistry) -> None:
+def test_a_missing_repository_is_reported_with_those_there_are(registry: PlatformRegistry) -> None:
     expected = "not found; no repository toll; the registry has: other, tool"
     assert failed_pulls.explain(registry, f"{registry.name}/toll:3", "not found") == expected
 

@@ -58,7 +58,7 @@ def test_an_installed_release_is_found_by_another_process_as_it_was(fake: FakeAp
     assert secret["metadata"]["labels"] == {"owner": "helm", "name": "r", "status": "deployed", "version": "1"}
 
 
-def test_an_installer_that_does_not_get_anywhere_is_told_with_its_events(fake: FakeApi, api: KubeApi) -> None:
+def test_an_installer_that_does_not_get_anywhere_is_reported_with_its_events(fake: FakeApi, api: KubeApi) -> None:
     manifest = api.apply(job())
     fake.pod_status = lambda job: [{"phase": "Pending"}]
     about = {"kind": "Pod", "name": "dag-mean-x"}

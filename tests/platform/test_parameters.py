@@ -199,7 +199,7 @@ def test_templates_are_read_from_charts_within_charts(tmp_path: Path) -> None:
     assert {"deep", "near"} <= found
 
 
-def test_nothing_is_said_about_a_package_that_is_too_large_too_deep_or_no_archive(tmp_path: Path) -> None:
+def test_nothing_is_reported_about_a_package_that_is_too_large_too_deep_or_no_archive(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.tgz"
     with gzip.open(bomb, "wb", compresslevel=1) as file:
         for _ in range(40):

@@ -57,7 +57,7 @@ class Container:
         self.api.put_archive(self.id, "/", packed.getvalue())
 
     def cluster(self) -> Cluster:
-        """A cluster whose nodes need not be told anything."""
+        """A cluster whose nodes need no notice."""
         fake = SimpleNamespace(
             registry=self.address(5000), push_address=self.address(5001), serve_registry=lambda *arguments, **more: None
         )

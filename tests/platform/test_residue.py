@@ -1,4 +1,4 @@
-"""What is said of old files, of files that several extensions bring, and of what went with another extension."""
+"""What is reported of old files, of files that several extensions bring, and of what went with another extension."""
 
 from __future__ import annotations
 

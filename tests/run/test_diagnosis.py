@@ -47,7 +47,7 @@ def test_an_image_without_a_repository_says_so() -> None:
     assert "the registry has no repository otsus-method" in cause.summary
 
 
-def test_an_image_that_only_an_archive_brought_is_said_where_every_pull_asks_the_registry() -> None:
+def test_an_image_that_only_an_archive_brought_is_reported_where_every_pull_asks_the_registry() -> None:
     tasks = failed(outcome=outcome("ErrImagePull", message="manifest unknown", always_pulled=True))
     cause = diagnose(tasks, "failed", registry_tags={IMAGE: None})
     assert cause is not None
@@ -303,6 +303,6 @@ def test_a_dag_file_that_does_not_import_is_named_with_the_exception() -> None:
     assert "the harness's has not" in cause.fix
 
 
-def test_a_workflow_without_jobs_and_one_with_lost_jobs_are_told_apart() -> None:
+def test_a_workflow_without_jobs_and_one_with_lost_jobs_are_distinguished() -> None:
     assert "made no job" in diagnosis.no_run_cause("x", import_errors={}, job_states=[]).summary
     assert "job of x is deleted" in diagnosis.no_run_cause("x", import_errors={}, job_states=["deleted"]).summary

@@ -232,7 +232,7 @@ def test_a_refusal_of_the_platform_is_raised_in_its_words(tmp_path: Path) -> Non
         run(environment, tmp_path, form={"threshold_bins": 64})
 
 
-def test_an_unknown_form_key_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_an_unknown_form_key_is_reported_before_anything_is_started(tmp_path: Path) -> None:
     environment = FakeEnvironment()
     with pytest.raises(FormError, match="threshold_bin"):
         run(environment, tmp_path, form={"threshold_bin": 64})
@@ -276,7 +276,7 @@ def test_a_dag_with_a_data_form_needs_a_dataset_and_gets_it_by_name(tmp_path: Pa
     assert environment.services.started[0]["conf_data"]["data_form"] == {"dataset_name": dataset}
 
 
-def test_several_runs_of_one_workflow_are_told_apart(tmp_path: Path) -> None:
+def test_several_runs_of_one_workflow_are_distinguished(tmp_path: Path) -> None:
     environment = FakeEnvironment()
     environment.services.answers = [[{"id": 2, "run_id": "second"}, {"id": 1, "run_id": "first"}]]
     result = run(environment, tmp_path)

@@ -74,7 +74,7 @@ def test_a_retry_is_shown_with_its_attempt() -> None:
     assert "a (attempt 2)" in lines[1]
 
 
-def test_a_broken_stream_is_opened_again_and_nothing_is_said_twice() -> None:
+def test_a_broken_stream_is_opened_again_and_nothing_is_reported_twice() -> None:
     first = [event("a", "running", 1), event("a", "success", 2), OSError("reset")]
     airflow = Streams(first, [event("a", "success", 2), event("b", "success", 3), {"run": "success"}])
     state, lines = followed(airflow)

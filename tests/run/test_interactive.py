@@ -63,7 +63,7 @@ def attendant(cluster: FakeCluster, author: Author | None, why: str = "") -> Att
     return Attendant(cluster, ["r-1"], Silent(), lambda: (author, why))  # type: ignore[arg-type]
 
 
-def test_the_author_is_told_link_and_shell_and_completes_the_step_with_enter(cluster: FakeCluster) -> None:
+def test_the_author_gets_link_and_shell_and_completes_the_step_with_enter(cluster: FakeCluster) -> None:
     author = Author()
     looking = attendant(cluster, author)
     looking.tick([])

@@ -44,7 +44,7 @@ def check(api: KubeApi, context: str, settings: Settings) -> list[Obstacle]:
         context: its name, for the messages.
 
     Raises:
-        EnvironmentError_: the API server does not answer, or does not know who asks; no more can be said then.
+        EnvironmentError_: the API server does not answer, or does not know who asks; no more can be found out then.
     """
     try:
         version = api.request("GET", "/version", timeout_s=10)

@@ -204,7 +204,7 @@ def main() -> None:
     if not line:
         return
     _Keeper(Order(**json.loads(line)), Settings()).run(sys.stdin)
-    # what could not be said to an owner that is gone must not be tried again at the interpreter's end
+    # what could not be written to an owner that is gone is not tried again at the interpreter's end
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     os._exit(0)

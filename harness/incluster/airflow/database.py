@@ -78,7 +78,7 @@ def postgres_command(data_dir: str = DATA_DIR, *, port: int = 5432, hba_file: st
 def serve(data_dir: str = DATA_DIR, *, port: int = 5432) -> int:
     """Run PostgreSQL in the foreground; returns its exit status.
 
-    A container is told to stop with SIGTERM, on which PostgreSQL waits for its clients; it is passed on as SIGINT,
+    A container is stopped with SIGTERM, on which PostgreSQL waits for its clients; it is passed on as SIGINT,
     PostgreSQL's fast shutdown.
     """
     hba_file = Path("/tmp/harness_pg_hba.conf")

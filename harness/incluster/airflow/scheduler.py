@@ -88,7 +88,7 @@ def load() -> None:
 
 
 def run() -> None:
-    """Run the scheduler until it is told to stop.
+    """Run the scheduler until SIGTERM.
 
     Raises:
         Exception: what Airflow raises; the container ends and is started again.

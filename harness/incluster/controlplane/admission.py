@@ -99,7 +99,7 @@ def check_for_account(kind: Kind, given: Any) -> None:
     """Check an object, or a change of one, that a service account and not the owner wants.
 
     Raises:
-        StatusError: 422, it has an annotation by which only the platform's own objects are told from others.
+        StatusError: 422, it has an annotation by which the platform's own objects are distinguished from others.
     """
     if key := next((key for key in _keys(given) if key in OWN_ANNOTATIONS), None):
         name = (given.get("metadata") or {}).get("name") if isinstance(given, dict) else ""

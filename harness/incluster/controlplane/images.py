@@ -168,7 +168,7 @@ class Images:
 
 
 class _Pull:
-    """One attempt to have an image, and how it is said that it failed."""
+    """One attempt to get an image, and the error of one that failed."""
 
     def __init__(self, reference: str, secrets: Sequence[PullSecret]) -> None:
         self.logins = [login for secret in secrets for login in secret.logins]

@@ -3,7 +3,7 @@
 ``platform``, ``pods`` and ``ctp`` have no route out, and the engine's host has no address on them. ``edge`` is an
 ordinary bridge, for the published ports of the platform's own pods. ``out`` is one whose pods do not see each other,
 for those that may reach the internet and for published ports of others (runtime 12, services 3.4); what they may not
-reach is said by ``outlets``.
+reach is what ``outlets`` lists.
 """
 
 from __future__ import annotations

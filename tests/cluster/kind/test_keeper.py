@@ -193,7 +193,7 @@ def test_a_kind_that_makes_its_network_anew_does_not_leave_it(
     assert left(settings, environment_id) == []
 
 
-def test_a_failure_of_kind_is_told_with_its_last_lines(
+def test_a_failure_of_kind_is_reported_with_its_last_lines(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
     program = _program(tmp_path, 'echo "ERROR: failed to init node" >&2; exit 7')

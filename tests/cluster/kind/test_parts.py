@@ -45,7 +45,7 @@ def test_a_reference_is_stored_as_containerd_writes_it(written: str, stored: str
 
 
 @pytest.mark.parametrize("reference", ["tool:1", "group/tool:1", "localhost:5000/tool:1"])
-def test_a_stored_reference_is_told_as_it_was_written(reference: str) -> None:
+def test_a_stored_reference_is_reported_as_it_was_written(reference: str) -> None:
     assert familiar(canonical(reference)) == reference
 
 

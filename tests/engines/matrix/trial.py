@@ -39,7 +39,7 @@ class Plan:
 
     Attributes:
         work: folder of everything that is made.
-        report: folder of what was said, which stays.
+        report: folder of the logs, which stays.
         resume: what is made stays, and what an earlier call has got through is not done again.
         conformance_only: neither the scenario nor times.
         tests: what of the conformance suite is run.
@@ -172,7 +172,7 @@ class _Trial:
             self._archive("save", self.places.environ())
 
     def _archive(self, what: str, environ: Mapping[str, str]) -> str:
-        """Save images of the engine that the variables name, or load them into it; the last line of what is said.
+        """Save images of the engine that the variables name, or load them into it; return the last line of the output.
 
         The engine's socket is reached from here.
         """

@@ -76,7 +76,7 @@ def test_the_names_that_a_failed_pod_asked_for_in_vain_are_in_its_outcome(kube: 
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_an_eviction_is_told_whether_or_not_the_end_of_its_container_is_seen(kube: FakeKube, ended: bool) -> None:
+def test_an_eviction_is_reported_whether_or_not_the_end_of_its_container_is_seen(kube: FakeKube, ended: bool) -> None:
     run = run_of(kube, "lines/hang")
     run.create()
     said = "Eviction API: evicting"

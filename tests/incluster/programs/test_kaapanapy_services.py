@@ -173,7 +173,7 @@ def test_a_query_of_more_than_one_page_gives_all_hits(stored, project, monkeypat
     assert uids == sorted(uids, reverse=True)
 
 
-def test_the_users_of_a_project_are_told_and_those_outside_of_it_too(services, project):
+def test_the_users_of_a_project_are_notified_and_those_outside_of_it_too(services, project):
     module = load("services.NotificationService")
     user = member(services, project)
     outsider = services.aii.get("/users/username/system").json()["id"]

@@ -1,4 +1,4 @@
-"""Annotated pods are asked for metrics; what they say is kept, and what keeps them from it is said."""
+"""Annotated pods are asked for metrics; what they answer is kept, and what keeps them from answering is reported."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_open_metrics_are_read_by_their_own_parser(metrics: Metrics, cluster: Cl
         ((200, "text/plain", b"x 1\n" * (3 << 20)), "longer than 8 MiB"),
     ],
 )
-def test_an_answer_without_metrics_is_told(
+def test_an_answer_without_metrics_is_reported(
     metrics: Metrics, cluster: Cluster, endpoint: Endpoint, answer: tuple[int, str, bytes], words: str
 ) -> None:
     endpoint.answers = [answer]

@@ -30,7 +30,7 @@ def test_clients_end_idle_connections_before_the_services_do() -> None:
     assert expiry < KEEP_ALIVE_S < Limits().header_s
 
 
-def test_an_unknown_host_is_told_the_known_ones(platform: RunningServices) -> None:
+def test_an_unknown_host_gets_the_known_ones(platform: RunningServices) -> None:
     answer = platform.keycloak.get("/", headers={"Host": "vault.services.svc:80"})
     assert answer.status_code == 404
     assert answer.json() == {

@@ -105,7 +105,7 @@ def _without_models(form: Any, no_models_form: bool) -> Any:
 
 
 def _fill(forms: Any, datasets: list[dict[str, Any]], no_models_form: bool) -> dict[str, Any]:
-    """Forms with the datasets as choices; without any, the UI is told to refuse (runtime 10.3)."""
+    """Forms with the datasets as choices; without any, the answer makes the page refuse (runtime 10.3)."""
     filled: dict[str, Any] = copy.deepcopy(forms) if isinstance(forms, dict) else {}
     if "workflow_form" in filled:
         filled["workflow_form"] = _without_models(filled["workflow_form"], no_models_form)

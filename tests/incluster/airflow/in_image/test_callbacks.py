@@ -92,13 +92,13 @@ def test_a_notification_goes_to_the_user_who_started_the_workflow(kube: FakeKube
     assert "my-dag-1" in sent["description"]
 
 
-def test_without_user_and_project_the_whole_admin_project_is_told(services: FakeServices) -> None:
+def test_without_user_and_project_the_whole_admin_project_is_notified(services: FakeServices) -> None:
     operator = KaapanaPythonBaseOperator(dag=notifying(), name="my-task", python_callable=print)
     KaapanaPythonBaseOperator.on_failure(failed(operator, {}))
     assert [request[:2] for request in services.requests] == [("GET", "/projects/admin"), ("POST", "/v1/id-of-admin")]
 
 
-def test_nobody_is_told_where_the_dag_does_not_ask_for_it(dag: DAG, services: FakeServices) -> None:
+def test_nobody_is_notified_where_the_dag_does_not_ask_for_it(dag: DAG, services: FakeServices) -> None:
     operator = KaapanaPythonBaseOperator(dag=dag, name="my-task", python_callable=print)
     KaapanaPythonBaseOperator.on_failure(failed(operator, {}))
     assert services.requests == []

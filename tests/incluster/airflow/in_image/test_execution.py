@@ -44,7 +44,7 @@ def test_an_exit_of_zero_is_a_success_with_log_and_figures(
     assert kube.deleted == []
 
 
-def test_a_refused_pull_is_told_with_what_was_wrong_with_each_secret(dag: DAG, kube: FakeKube) -> None:
+def test_a_refused_pull_is_reported_with_what_was_wrong_with_each_secret(dag: DAG, kube: FakeKube) -> None:
     config = b64encode(json.dumps({"auths": {"https://other.site": {"username": "u", "password": "p"}}}).encode())
     metadata = {"name": "other", "namespace": "project-a"}
     kube.put({"kind": "Secret", "metadata": metadata, "data": {".dockerconfigjson": config.decode()}})

@@ -43,7 +43,7 @@ def test_pods_of_python_operators_do_not_share_a_name_where_it_is_cut() -> None:
         ("a" * 50 + "-" + "1" * 18, "at most"),
     ],
 )
-def test_a_run_id_that_cannot_name_a_configmap_is_told_why(given: str, expected: str | None) -> None:
+def test_a_run_id_that_cannot_name_a_configmap_gets_a_reason(given: str, expected: str | None) -> None:
     problem = naming.configmap_problem(given)
     assert problem is None if expected is None else expected in (problem or "")
 

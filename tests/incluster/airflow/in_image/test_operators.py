@@ -176,7 +176,7 @@ def test_a_pool_that_is_given_keeps_its_slots(dag: DAG) -> None:
     assert (operator.pool, operator.pool_slots, plain.pool_slots) == ("default_pool", 3, 1)
 
 
-def test_what_the_scheduler_is_told_and_what_the_platform_fills_in_later(dag: DAG) -> None:
+def test_what_the_scheduler_gets_and_what_the_platform_fills_in_later(dag: DAG) -> None:
     operator = KaapanaBaseOperator(dag=dag, name="a", image="x", cpu_millicores=250)
     assert operator.executor_config == {
         "cpu_millicores": 250, "ram_mem_mb": 500, "gpu_mem_mb": None, "enable_job_scheduler": True
