@@ -17,6 +17,11 @@ DROPPED_DOCKERFILE: Final = Rule(
     "two Dockerfiles have one `LABEL IMAGE`: the build script keeps the first by path",
     "give each its own LABEL IMAGE, or take one away",
 )
+DEPENDENCY_BY_NAME: Final = Rule(
+    "dependency-by-name",
+    "warning",
+    "a required chart has no `repository`, or a stale one: the build script finds it, `helm dep up` does not",
+)
 HIDDEN_BY_DEFAULT: Final = Rule(
     "hidden-by-default",
     "info",

@@ -66,6 +66,12 @@ NAME_WITHOUT_DOT: Final = Rule(
     "DcmConverterOperator: a DICOM file has a name that the converter passes over",
     "DICOM files need a dot before .dcm in their name, as those of get-input have",
 )
+MASK_OF_OTHER_VALUES: Final = Rule(
+    "mask-of-other-values",
+    "warning",
+    "PyRadiomicsOperator: a mask has no voxel of value 1, and so only zeros as its features",
+    "write masks of 0 and 1: those of Mask2nifiti and DcmSeg2Itk have the number of their segment",
+)
 SERIES_LEFT_OUT: Final = Rule(
     "series-left-out",
     "warning",

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.errors import ExtensionError
 from harness.extension import trees
 from harness.extension.charts import INSTALLER, Chart, Dependency
-from harness.findings import Finding
+from harness.findings import Finding, installing
 
 _FILE = "file://"
 _COMMITTED_VERSION = "0.0.0"
@@ -81,12 +81,10 @@ def locate(chart: Chart, dependency: Dependency) -> Located:
 def findings(chart: Chart) -> tuple[Finding, ...]:
     """Return which of the required charts only the platform's build script finds."""
     return tuple(
-        Finding(
-            "dependency-by-name",
-            "warning",
+        installing.DEPENDENCY_BY_NAME.report(
             name,
             f"{problem}. The platform's build script takes the chart by its name, and so it was taken here",
-            _fix(name),
+            fix=_fix(name),
         )
         for name, problem in _problems(chart)
     )

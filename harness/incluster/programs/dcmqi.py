@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.incluster.programs import mask_problems
-from harness.incluster.programs.common import ProgramError, RunFolder, flag, notice, path_component, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, flag, notice, required, say
 from harness.incluster.programs.dcmqi_tools import cause_of, executable
 from harness.incluster.programs.segment_metadata import (
     Author,
@@ -67,9 +67,8 @@ class Converter:
             raise ProgramError("SINGLE_LABEL_SEG_INFO is empty: give single_label_seg_info a name or from_file_name")
         self.combine = flag("CREATE_MULIT_LABEL_DCM_FROM_SINGLE_LABEL_SEGS")
         self.seg_info = os.environ.get("MULTI_LABEL_SEG_INFO_JSON") or "seg_info.json"
-        self.multi_name = path_component(
-            (os.environ.get("MULTI_LABEL_SEG_NAME") or "multi-label").lower(), "MULTI_LABEL_SEG_NAME"
-        )
+        # the platform's program takes it as it is: blanks and umlauts work, a slash makes it a path
+        self.multi_name = (os.environ.get("MULTI_LABEL_SEG_NAME") or "multi-label").lower()
         self.skip = "1" if flag("SKIP_EMPTY_SLICES") else "0"
         self.must_find = flag("FAIL_ON_NO_SEGMENTATION_FOUND", "True")
         self.body_part = ""
@@ -104,8 +103,7 @@ class Converter:
             combined.append(attributes)
         if self.combine:
             notice("fails-on-platform", "this release of the platform fails after the first combined SEG")
-            meta, result = folder / f"{self.multi_name}.json", output / f"{self.multi_name}.dcm"
-            self._convert(masks, meta, combined, source, result)
+            self._convert(masks, self._multi(folder, ".json"), combined, source, self._multi(output, ".dcm"))
 
     def _multi_label(self, masks: list[Path], folder: Path, source: Path, output: Path) -> None:
         info = self.run.inside(self.run.relative(folder), self.seg_info)
@@ -118,8 +116,15 @@ class Converter:
         attributes = [
             segment(self.author, value, name, shown=name, rgb=colour(place, of)) for value, name, place in labels
         ]
-        meta, result = folder / f"{self.multi_name}.json", output / f"{self.multi_name}.dcm"
-        self._convert(masks, meta, [attributes], source, result)
+        self._convert(masks, self._multi(folder, ".json"), [attributes], source, self._multi(output, ".dcm"))
+
+    def _multi(self, folder: Path, extension: str) -> Path:
+        """Return the path of a file that is named by ``multi_label_seg_name``."""
+        path = self.run.inside(self.run.relative(folder), f"{self.multi_name}{extension}")
+        if not path.parent.is_dir():
+            where = self.run.relative(path.parent)
+            raise ProgramError(f"multi_label_seg_name {self.multi_name!r} is a path, and there is no folder {where}")
+        return path
 
     def _convert(
         self, masks: list[Path], meta: Path, segments: list[list[dict[str, Any]]], source: Path, target: Path

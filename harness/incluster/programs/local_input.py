@@ -24,7 +24,6 @@ class Options:
 
     data_type: str
     check_modality: bool
-    limit: int | None
     parallel: int
     include: str
     exclude: str
@@ -39,6 +38,7 @@ def _find(platform: Platform, conf: dict[str, Any], data: dict[str, Any], option
         identifiers = [str(hit["_id"]) for hit in hits]
     if not identifiers:
         raise ProgramError("data_form has no identifiers")
+    limit = _limit(data)
     form = conf.get("workflow_form") or {}
     must: list[dict[str, Any]] = [{"ids": {"values": identifiers}}]
     must_not: list[dict[str, Any]] = []
@@ -54,8 +54,16 @@ def _find(platform: Platform, conf: dict[str, Any], data: dict[str, Any], option
         source = hit["_source"]
         found.append(Wanted(str(source[STUDY]), str(source[SERIES]), str(source.get(CURATED_MODALITY, ""))))
     assert found, f"none of the {len(identifiers)} identifier(s) is in the index {_INDEX}"
-    limit = data.get("dataset_limit") or options.limit
-    return found[: int(limit)] if limit else found
+    return found[:limit]
+
+
+def _limit(data: dict[str, Any]) -> int | None:
+    """Return how many series count: what the form says, never the operator's own ``dataset_limit``."""
+    try:
+        limit = int(data.get("dataset_limit", 0))
+    except (TypeError, ValueError):
+        raise ProgramError(f"dataset_limit {data['dataset_limit']!r} of data_form is not a whole number") from None
+    return limit if limit > 0 else None
 
 
 def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -> None:
@@ -73,10 +81,12 @@ def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -
         return
     if "seriesInstanceUID" in conf or "ctpBatch" in conf:
         raise ProgramError("runs that the receiver starts (seriesInstanceUID, ctpBatch) are not emulated here")
-    data = conf.get("data_form")
-    if not data:
+    if "data_form" not in conf:
         say("no data_form: nothing to fetch")
         return
+    data = conf["data_form"]
+    if not isinstance(data, dict):
+        raise ProgramError(f"data_form is {data!r}, not an object")
     platform = Platform()
     wanted = _find(platform, conf, data, options)
     allowed = str((conf.get("workflow_form") or {}).get("input") or "").lower()

@@ -59,8 +59,11 @@ class Merged:
         else:
             if voxels.shape != self.voxels.shape:
                 raise ProgramError(f"{mask.name} has {voxels.shape} voxels, the masks before it {self.voxels.shape}")
-            if value in self.voxels:
-                raise ProgramError(f"{mask.name}: the value {value} of label {name!r} is in the combined mask already")
+            # a mask of dcmqi may carry the numbers of other segments beside its own
+            if twice := sorted(set(np.unique(voxels[voxels != 0]).tolist()) & set(np.unique(self.voxels).tolist())):
+                raise ProgramError(
+                    f"{mask.name}: the value {twice[0]} of label {name!r} is in the combined mask already"
+                )
             if overlap := int(np.count_nonzero((voxels != 0) & (self.voxels != 0))):
                 say(f"error: {mask.name}: {overlap} voxel(s) overlap other labels, label {name!r} is left out")
                 return

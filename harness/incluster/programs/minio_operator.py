@@ -77,7 +77,7 @@ def check(order: Order) -> None:
 
 
 def collect(run: RunFolder, order: Order) -> list[Path]:
-    """Return the files to upload, in the order batch folders, run folders, single files."""
+    """Return the files to upload, in the order batch folders, run folders, single files, which need not exist."""
     folders = [
         element / name for name in comma_list(os.environ.get("BATCH_INPUT_OPERATORS", "")) for element in run.elements()
     ]
@@ -90,10 +90,8 @@ def collect(run: RunFolder, order: Order) -> list[Path]:
         else:
             say(f"warning: {run.relative(folder)} does not exist")
     for name in order.source_files:
-        if run.inside(name).is_file():
-            candidates.append(run.root / name)
-        else:
-            say(f"warning: {name} does not exist")
+        run.inside(name)
+        candidates.append(run.root / name)
     chosen: list[Path] = []
     for path in dict.fromkeys(candidates):
         if not path.resolve().is_relative_to(run.root):
@@ -131,12 +129,18 @@ def _transfer(move: Callable[[str, str, str], Any], bucket: str, name: str, path
         raise ProgramError(f"{bucket}/{name}: {error}") from error
 
 
+def _check_there(run: RunFolder, path: Path) -> None:
+    if not path.is_file():
+        raise ProgramError(f"{run.relative(path)} of source_files does not exist: what comes after it is not uploaded")
+
+
 def _put(run: RunFolder, order: Order) -> None:
     check(order)
     files = collect(run, order)
     client = _client()
     if not order.zip_files:
         for path in files:
+            _check_there(run, path)
             name = order.object_name(run.relative(path))
             _transfer(client.fput_object, order.bucket, name, path)
             say(f"{run.relative(path)} -> {order.bucket}/{name} ({path.stat().st_size} bytes)")
@@ -146,6 +150,7 @@ def _put(run: RunFolder, order: Order) -> None:
     with tempfile.NamedTemporaryFile(dir=run.root, prefix=".minio-operator-", suffix=".zip") as archive:
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
             for path in files:
+                _check_there(run, path)
                 content.write(path, run.relative(path))
         archive.flush()
         _transfer(client.fput_object, order.bucket, name, Path(archive.name))

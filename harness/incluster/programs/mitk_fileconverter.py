@@ -22,7 +22,8 @@ from harness.geometry.reading import judge_files
 from harness.incluster.programs.common import ProgramError, RunFolder, notice, number, path_component, required, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
-_EXTENSIONS = {"nrrd": "nrrd", "nii.gz": "nii.gz", "nii": "nii"}
+# the step that makes NIfTI of NRRD is taken for nii.gz only
+_EXTENSIONS = {"nrrd": "nrrd", "nii.gz": "nii.gz", "nii": "nrrd"}
 
 
 def _series_below(folder: Path, pattern: str) -> dict[str, list[str]]:
@@ -216,7 +217,7 @@ def main() -> None:
     if converted not in _EXTENSIONS:
         raise ProgramError(f"CONVERTTO is {converted!r}, expected one of {', '.join(_EXTENSIONS)}")
     if converted == "nii":
-        notice("differs-on-platform", "this release of the platform leaves .nrrd files when nii is asked for")
+        notice("differs-on-platform", "output_format nii gives .nrrd files and no .nii on this release: take nii.gz")
     pattern = os.environ.get("CONVERTFROM") or "*.dcm"
     source = required("OPERATOR_IN_DIR")
     elements = []

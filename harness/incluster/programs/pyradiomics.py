@@ -12,17 +12,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.programs.common import RunFolder, SkipTaskError, required, say
+from harness.incluster.programs.common import RunFolder, SkipTaskError, notice, required, say
 
 _CLASSES = ("shape", "firstorder")
+_OF_BROKEN_MASKS = (*_CLASSES, "glcm", "gldm", "glrlm", "glszm", "ngtdm")
+_PREFIX = "original_"
 _SPACING_MM = [3, 3, 3]
 _DIGITS = 4
 
 
 def features(extractor: Any, image: Path, mask: Path) -> dict[str, float]:
-    """Return the features of the image inside a mask, by the library's names; all 0 where there are none.
+    """Return the features of the image inside a mask, by the library's names without their prefix.
 
-    A mask of one value, and whatever the library raises, gives zeros as on the platform.
+    Voxels of value 1 count and no others, as that is the library's default. A mask of one value, and whatever the
+    library raises, gives zeros for more features than a good mask has, as on the platform.
     """
     import numpy as np
     import SimpleITK
@@ -30,23 +33,31 @@ def features(extractor: Any, image: Path, mask: Path) -> dict[str, float]:
     sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
     try:
         values = sitk.ReadImage(str(mask))
-        if np.unique(sitk.GetArrayViewFromImage(values)).size < 2:
+        numbers = np.unique(sitk.GetArrayViewFromImage(values)).tolist()
+        if len(numbers) < 2:
             say(f"{mask.name}: has one value only, its features are 0")
             return _zeros()
-        found = extractor.execute(sitk.ReadImage(str(image)), values > 0)
+        if 1 not in numbers:
+            listed = ", ".join(f"{number:g}" for number in numbers[:5])
+            notice("mask-of-other-values", f"{mask.name} has the values {listed}: only voxels of value 1 have features")
+        found = extractor.execute(sitk.ReadImage(str(image)), values)
     except Exception as error:  # the library raises many kinds, and the platform's program takes them all
         say(f"{mask.name}: {str(error).strip() or type(error).__name__}, its features are 0")
         return _zeros()
-    return {name: round(float(value), _DIGITS) for name, value in found.items() if name.startswith("original_")}
+    return {
+        name.removeprefix(_PREFIX): round(float(value), _DIGITS)
+        for name, value in found.items()
+        if name.startswith(_PREFIX)
+    }
 
 
 def _zeros() -> dict[str, float]:
-    from radiomics import firstorder, shape
+    from radiomics import getFeatureClasses
 
-    classes = {"shape": shape.RadiomicsShape, "firstorder": firstorder.RadiomicsFirstOrder}
+    classes = getFeatureClasses()
     return {
-        f"original_{kind}_{name}": 0.0
-        for kind in _CLASSES
+        f"{kind}_{name}": 0.0
+        for kind in _OF_BROKEN_MASKS
         for name, deprecated in classes[kind].getFeatureNames().items()
         if not deprecated
     }
@@ -83,7 +94,7 @@ def main() -> None:
         if not images:
             say(f"{element.name}: no *.nii.gz in {run.relative(folder)}, no features")
             continue
-        table = {mask.name.removesuffix(".nii.gz"): features(extractor, images[0], mask) for mask in masks}
+        table = {mask.name.partition(".")[0]: features(extractor, images[0], mask) for mask in masks}
         target = output / f"{images[0].name.removesuffix('.nii.gz')}.json"
         target.write_text(json.dumps(table, indent=4), "utf-8")
         say(f"{element.name}: features of {len(masks)} mask(s) -> {run.relative(target)}")

@@ -1,7 +1,7 @@
 """Segmentations against a ground truth (operators 5.11). The program of SegmentationEvaluationOperator.
 
-The platform's image computes the distances with MONAI; here they come from SimpleITK's distance maps, in millimetres
-between the border voxels of both masks.
+The platform's image computes the metrics with MONAI, without telling it the spacing: distances count voxels. Here they
+come from SimpleITK's distance maps between the border voxels of both masks.
 """
 
 from __future__ import annotations
@@ -9,88 +9,109 @@ from __future__ import annotations
 import ast
 import html
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK
 
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, required, say, section
 from harness.incluster.programs.platform_client import SERIES, Platform
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 _REFERENCED = ("00081115 ReferencedSeriesSequence_object", "00081115 ReferencedSeriesSequence_object_object")
-_TOLERANCE_MM = 1.0
+_TOLERANCE_VOXELS = 0.5
 
 
-def _border_distances(one: Any, other: Any) -> Any:
-    """Millimetres from every border voxel of ``one`` to the nearest border voxel of ``other``, a flat array."""
-    to_other = sitk.Abs(sitk.SignedMaurerDistanceMap(sitk.LabelContour(other), False, False, True))
-    border = sitk.GetArrayFromImage(sitk.LabelContour(one)) > 0
-    return sitk.GetArrayFromImage(to_other)[border]
+def _border(mask: Mask) -> Mask:
+    """Return the voxels of a mask that have a face on its outside, which begins at the edge of the image."""
+    inside = np.pad(mask, 1)
+    for axis in range(mask.ndim):
+        for step in (-1, 1):
+            inside &= np.roll(np.pad(mask, 1), step, axis)
+    core = inside[tuple(slice(1, -1) for _ in range(mask.ndim))]
+    return np.asarray(mask & ~core)
 
 
-def _distances(truth: Any, test: Any) -> tuple[Any, Any]:
-    for name, mask in (("ground truth", truth), ("test", test)):
-        if not sitk.GetArrayFromImage(mask).any():
-            raise ProgramError(f"the {name} mask is empty: there is no distance to it")
-    return _border_distances(truth, test), _border_distances(test, truth)
+def _distances(of: Mask, to: Mask) -> Any:
+    """Voxels from every border voxel of ``of`` to the nearest border voxel of ``to``, a flat array.
+
+    Where one mask is empty there is no distance: all are infinite, as many as the other one has border voxels.
+    """
+    one, other = _border(of), _border(to)
+    if not one.any() or not other.any():
+        return np.full(int(max(one.sum(), other.sum())), math.inf)
+    image = sitk.GetImageFromArray(other.astype(np.uint8))
+    # signed: not squared, and without the spacing
+    away = sitk.GetArrayFromImage(sitk.Abs(sitk.SignedMaurerDistanceMap(image, False, False, False)))
+    return away[one]
 
 
-def dice_score(truth: Any, test: Any) -> float:
-    """Twice the common voxels over the sum of both; 1 when both are empty."""
-    a, b = sitk.GetArrayFromImage(truth) > 0, sitk.GetArrayFromImage(test) > 0
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
+def dice_score(truth: Mask, test: Mask) -> float:
+    """Twice the common voxels over the sum of both; not a number where the truth is empty."""
+    if not truth.any():
+        return math.nan
+    return 2 * int((truth & test).sum()) / (int(truth.sum()) + int(test.sum()))
 
 
-def surface_dice(truth: Any, test: Any) -> float:
-    """Share of both borders that lies within a millimetre of the other."""
-    there, back = _distances(truth, test)
-    return float(((there <= _TOLERANCE_MM).sum() + (back <= _TOLERANCE_MM).sum()) / (there.size + back.size))
+def surface_dice(truth: Mask, test: Mask) -> float:
+    """Share of both borders that lies within half a voxel of the other."""
+    ways = np.concatenate([_distances(truth, test), _distances(test, truth)])
+    return float((ways <= _TOLERANCE_VOXELS).mean()) if ways.size else math.nan
 
 
-def hausdorff_distance(truth: Any, test: Any) -> float:
-    """Return the largest distance of a border voxel to the other border, in millimetres."""
-    there, back = _distances(truth, test)
-    return float(max(there.max(), back.max()))
+def hausdorff_distance(truth: Mask, test: Mask) -> float:
+    """Return the largest distance of a border voxel to the other border, in voxels."""
+    ways = np.concatenate([_distances(truth, test), _distances(test, truth)])
+    return float(ways.max()) if ways.size else math.nan
 
 
-def average_surface_distance(truth: Any, test: Any) -> float:
-    """Return the mean distance of the test's border to that of the truth, in millimetres."""
-    return float(_distances(truth, test)[1].mean())
+def average_surface_distance(truth: Mask, test: Mask) -> float:
+    """Return the mean distance of the test's border to that of the truth, in voxels."""
+    ways = _distances(test, truth)
+    return float(ways.mean()) if ways.size else math.nan
 
 
-# the form's name of a metric, and its name in metrics.json
-METRICS: dict[str, tuple[str, Callable[[Any, Any], float]]] = {
-    "dice_score": ("dice_score", dice_score),
-    "surface_dice": ("surface_dice", surface_dice),
-    "hausdorff_distance": ("hausdorff_distance", hausdorff_distance),
-    "average_surface_distance": ("asd", average_surface_distance),
+Metric = Callable[[Mask, Mask], float]
+# the form's name of a metric, its name in metrics.json, and how many lists are around its value there
+METRICS: dict[str, tuple[str, Metric, int]] = {
+    "dice_score": ("dice_score", dice_score, 1),
+    "surface_dice": ("surface_dice", surface_dice, 2),
+    "hausdorff_distance": ("hausdorff_distance", hausdorff_distance, 2),
+    "average_surface_distance": ("asd", average_surface_distance, 2),
 }
 
 
-def _mask(folder: Path, label: str) -> Any:
-    """Return the one mask of a label, 0 and 1."""
-    found = [path for path in sorted(folder.rglob("*.nii.gz")) if label.lower() in str(path)]
+def _mask(folder: Path, label: str) -> Mask:
+    """Return the mask of a label: of whatever stands directly in the folder one entry must have it in its path."""
+    found = [path for path in sorted(folder.glob("*")) if label in str(path)]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise ProgramError(f"{folder}: exactly one *.nii.gz must have {label.lower()!r} in its path, found {names}")
-    return sitk.ReadImage(str(found[0])) > 0
+        raise ProgramError(f"{folder}: exactly one entry must have {label!r} in its path, found {names}")
+    try:
+        image = sitk.ReadImage(str(found[0]))
+    except RuntimeError:
+        raise ProgramError(f"{found[0]} has {label!r} in its path and is not an image") from None
+    return np.asarray(sitk.GetArrayFromImage(image).astype(np.int64) > 0)
 
 
 def compare(truth: Path, test: Path, mapping: list[tuple[str, str]], metrics: list[str]) -> dict[str, Any]:
-    """Return the metrics of one pair of elements, ``{metric: {"gt:test": value}}``."""
-    result: dict[str, Any] = {METRICS[metric][0]: {} for metric in metrics}
+    """Return the metrics of one pair of elements, ``{metric: {"gt:test": value}}``; those not asked for are empty."""
+    result: dict[str, Any] = {name: {} for name, _, _ in METRICS.values()}
     for of_truth, of_test in mapping:
         one, other = _mask(truth, of_truth), _mask(test, of_test)
-        if one.GetSize() != other.GetSize():
-            raise ProgramError(f"the masks of {of_truth}:{of_test} have {one.GetSize()} and {other.GetSize()} voxels")
-        other.CopyInformation(one)
+        if one.shape != other.shape:
+            raise ProgramError(f"the masks of {of_truth}:{of_test} have {one.shape} and {other.shape} voxels")
         for metric in metrics:
-            name, function = METRICS[metric]
-            result[name][f"{of_truth}:{of_test}"] = function(one, other)
+            name, function, lists = METRICS[metric]
+            value: Any = function(one, other)
+            for _ in range(lists):
+                value = [value]
+            result[name][f"{of_truth}:{of_test}"] = value
     return result
 
 
@@ -108,7 +129,7 @@ def _metrics() -> list[str]:
 
 
 def _mapping() -> list[tuple[str, str]]:
-    pairs = [entry.split(":") for entry in comma_list(required("LABEL_MAPPING"))]
+    pairs = [entry.split(":") for entry in comma_list(required("LABEL_MAPPING").lower())]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise ProgramError(f"LABEL_MAPPING is {os.environ['LABEL_MAPPING']!r}, expected gt:test,gt:test")
     return [(pair[0].strip(), pair[1].strip()) for pair in pairs]
@@ -116,37 +137,62 @@ def _mapping() -> list[tuple[str, str]]:
 
 def _references(platform: Platform, index: str, run: RunFolder, batch: str) -> dict[str, str]:
     """Referenced series of every element of a batch, to the element's name."""
-    found = {}
+    found: dict[str, str] = {}
     for folder in sorted(path for path in run.inside(batch).glob("*") if path.is_dir()):
         document = platform.document(index, folder.name)
         value = next((document[key] for key in _REFERENCED if key in document), None)
         if not isinstance(value, dict) or SERIES not in value:
             raise ProgramError(f"the index document of {folder.name} names no referenced series")
-        found[str(value[SERIES])] = folder.name
+        series = str(value[SERIES])
+        if series in found:
+            raise ProgramError(f"{found[series]} and {folder.name} of {batch} were both made from series {series}")
+        found[series] = folder.name
     return found
+
+
+def _pairs(run: RunFolder, truths: dict[str, str], tests: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return ids and folders of each ground truth and its test, by the series that both were made from.
+
+    Raises:
+        ProgramError: one of them has no partner.
+    """
+    for one, other, what in ((truths, tests, "test"), (tests, truths, "ground truth")):
+        if alone := sorted(set(one) - set(other)):
+            raise ProgramError(f"no {what} for {one[alone[0]]}, which was made from series {alone[0]}")
+
+    def folder(batch: str, element: str, variable: str) -> str:
+        return str(run.inside(required(batch), element, required(variable)))
+
+    return {
+        series: {
+            "gt_id": truths[series],
+            "gt_path": folder("BATCH_GT", truths[series], "GT_IN_DIR"),
+            "test_id": test,
+            "test_path": folder("BATCH_TEST", test, "TEST_IN_DIR"),
+        }
+        for series, test in tests.items()
+    }
 
 
 def main() -> None:
     """Pair the elements of both batches and write ``metrics.json`` and ``dataset_map.json`` of the run."""
     run = RunFolder.from_environment()
-    required("EXIT_ON_ERROR")  # any text, also False, makes an error end the task
+    # any other text, also False, makes an error end the task
+    if required("EXIT_ON_ERROR") == "None":
+        raise ProgramError("EXIT_ON_ERROR is None: give it a value in the form")
     mapping, metrics = _mapping(), _metrics()
     if os.environ.get("TEST_SEG_EXISTS", "True").lower() == "false":
         raise ProgramError("test_seg_exists=False reads predictions of an nnU-Net ensemble: that is not emulated")
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
     platform = Platform()
-    batches = required("BATCH_GT"), required("BATCH_TEST")
-    truths, tests = (_references(platform, index, run, batch) for batch in batches)
-    results, pairs = {}, {}
-    for series, test in tests.items():
-        if series not in truths:
-            raise ProgramError(f"no ground truth for {test}, which was made from series {series}")
-        truth = run.inside(batches[0], truths[series], required("GT_IN_DIR"))
-        results[test] = compare(truth, run.inside(batches[1], test, required("TEST_IN_DIR")), mapping, metrics)
-        pairs[test] = truths[series]
-        say(f"{test}: {json.dumps(results[test])}")
-    if not results:
-        raise ProgramError(f"no element below {run.inside(batches[1])}")
+    truths, tests = (_references(platform, index, run, required(name)) for name in ("BATCH_GT", "BATCH_TEST"))
+    pairs = _pairs(run, truths, tests)
+    if not pairs:
+        raise ProgramError(f"no element below {run.inside(required('BATCH_TEST'))}")
+    results = {}
+    for pair in pairs.values():
+        results[pair["test_id"]] = compare(Path(pair["gt_path"]), Path(pair["test_path"]), mapping, metrics)
+        say(f"{pair['test_id']}: {json.dumps(results[pair['test_id']])}")
     output = run.inside(required("OPERATOR_OUT_DIR"))
     output.mkdir(parents=True, exist_ok=True)
     (output / "metrics.json").write_text(json.dumps(results, indent=4), "utf-8")

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, path_component, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, required, say
 
 # the working directory of the platform's container; its archives name files relative to it
 _WORKING_DIRECTORY = "kaapana/app"
@@ -37,35 +37,42 @@ def _chosen(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _zip(run: RunFolder, parent: Path) -> bool:
+def _zip(run: RunFolder, parent: Path) -> int:
+    """Pack one folder, and return how many files went in; there is an archive also where none did."""
     subdir = _value("SUBDIR")
     folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"), subdir)
-    if not folder.is_dir():
-        say(f"{run.relative(folder)} does not exist, skipped")
-        return False
-    name = path_component(_value("TARGET_FILENAME"), "target_filename")
-    target = run.inside(run.relative(parent), required("OPERATOR_OUT_DIR"), name)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    output = _output(run, parent)
+    # the name is taken as it is, with its blanks; a folder in it has to be there
+    target = run.inside(run.relative(output), _value("TARGET_FILENAME"))
     count = 0
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in _chosen(folder):
-            if not path.resolve().is_relative_to(run.root):
-                say(f"warning: {run.relative(path)} is a link that leads out of the run's folder, left out")
-                continue
-            inside = path.relative_to(folder).as_posix()
-            deeper = subdir and "/" in inside
-            archive.write(path, inside if deeper else f"{_WORKING_DIRECTORY}/{inside}")
-            count += 1
+    try:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in _chosen(folder):
+                if not path.resolve().is_relative_to(run.root):
+                    say(f"warning: {run.relative(path)} is a link that leads out of the run's folder, left out")
+                    continue
+                inside = path.relative_to(folder).as_posix()
+                deeper = subdir and "/" in inside
+                archive.write(path, inside if deeper else f"{_WORKING_DIRECTORY}/{inside}")
+                count += 1
+    except OSError as error:
+        raise ProgramError(f"target_filename {_value('TARGET_FILENAME')!r} cannot be written: {error}") from error
     say(f"{run.relative(folder)}: {count} file(s) -> {run.relative(target)} ({target.stat().st_size} bytes)")
-    return True
+    return count
 
 
-def _unzip(run: RunFolder, parent: Path) -> bool:
-    folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"))
+def _output(run: RunFolder, parent: Path) -> Path:
     output = run.inside(run.relative(parent), required("OPERATOR_OUT_DIR"))
+    output.mkdir(parents=True, exist_ok=True)
+    return output
+
+
+def _unzip(run: RunFolder, parent: Path) -> int:
+    """Unpack the archives of one folder, and return how many there are."""
+    folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"))
+    output = _output(run, parent)
     archives = sorted(folder.glob("*.zip"))
     for path in archives:
-        output.mkdir(parents=True, exist_ok=True)
         try:
             with zipfile.ZipFile(path) as archive:
                 members = [member for member in archive.infolist() if not member.is_dir()]
@@ -76,7 +83,7 @@ def _unzip(run: RunFolder, parent: Path) -> bool:
         except zipfile.BadZipFile as error:
             raise ProgramError(f"{run.relative(path)} is not a zip archive: {error}") from error
         say(f"{run.relative(path)}: {len(members)} file(s) -> {run.relative(output)}")
-    return bool(archives)
+    return len(archives)
 
 
 def _unpack(run: RunFolder, archive: zipfile.ZipFile, member: zipfile.ZipInfo, output: Path) -> None:
@@ -102,5 +109,5 @@ def main() -> None:
     run = RunFolder.from_environment()
     parents = [run.root] if flag("BATCH_LEVEL") else run.elements()
     work = _zip if mode == "zip" else _unzip
-    if not [parent for parent in parents if work(run, parent)]:
+    if not sum(work(run, parent) for parent in parents):
         raise ProgramError(f"no files processed: nothing to {mode} in any {required('OPERATOR_IN_DIR')} folder")

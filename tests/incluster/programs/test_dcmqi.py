@@ -9,7 +9,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from harness.incluster.programs import segment_codes
+from harness.incluster.programs import dcmqi, segment_codes
 from harness.incluster.programs.segment_codes import CUSTOM, Code, look_up
 from tests.incluster.programs.enhanced import write_enhanced
 from tests.incluster.programs.program_runs import SERIES, series, volume
@@ -109,6 +109,35 @@ def test_the_combined_seg_has_a_segment_for_every_mask(execute_tool, run_folder)
     assert ended.status == 0, ended.errors
     assert [s.SegmentLabel for s in result(run_folder, "both.dcm").SegmentSequence] == ["liver", "spleen"]
     assert "this release" in ended.output
+
+
+@pytest.mark.usefixtures("source")
+def test_a_name_with_blanks_and_umlauts_is_that_of_the_files(execute_tool, run_folder):
+    folder = run_folder.element("algo")
+    mask(folder / "all.nii.gz")
+    (folder / "seg_info.json").write_text(json.dumps({"seg_info": [{"label_name": "Liver", "label_int": 1}]}))
+    ended = execute_tool("dcmqi", **MULTI, MULTI_LABEL_SEG_NAME="Meine Gefäße (neu)")
+    assert ended.status == 0, ended.errors
+    assert result(run_folder, "meine gefäße (neu).dcm").SegmentSequence[0].SegmentLabel == "Liver"
+    assert (folder / "meine gefäße (neu).json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("../../../../X", "../../../../x.json' leads out of the run's folder"),
+        ("Left/Liver", "multi_label_seg_name 'left/liver' is a path, and there is no folder"),
+    ],
+)
+@pytest.mark.usefixtures("source")
+def test_a_name_that_is_a_path_fails_unless_its_folder_is_there(execute, run_folder, monkeypatch, name, cause):
+    monkeypatch.setattr(dcmqi, "executable", str)
+    folder = run_folder.element("algo")
+    mask(folder / "all.nii.gz")
+    (folder / "seg_info.json").write_text(json.dumps({"seg_info": [{"label_name": "Liver", "label_int": 1}]}))
+    ended = execute("dcmqi", **MULTI, MULTI_LABEL_SEG_NAME=name)
+    assert ended.status == 1
+    assert cause in ended.cause
 
 
 @pytest.mark.usefixtures("source")
@@ -269,7 +298,6 @@ def test_a_label_list_that_is_missing_or_malformed_fails(execute_tool, run_folde
         ({"INPUT_TYPE": "labels"}, "INPUT_TYPE is 'labels'"),
         ({"OPERATOR_IN_DIR": ""}, "OPERATOR_IN_DIR is not set"),
         ({"DCMQI_COMMAND": "dcm2niix"}, "DCMQI_COMMAND"),
-        ({"MULTI_LABEL_SEG_NAME": "../x"}, "cannot be used as a file name"),
     ],
 )
 def test_wrong_parameters_are_named(execute, change, cause):

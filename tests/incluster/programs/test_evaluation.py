@@ -34,17 +34,43 @@ def cube(start, end, shape=(12, 12, 12)):
     return values
 
 
-def test_metrics_of_two_cubes_are_those_of_geometry():
-    one, other = image(None, cube(2, 8), (2.0, 2.0, 2.0)), image(None, cube(3, 9), (2.0, 2.0, 2.0))
+def test_metrics_of_two_cubes_are_those_of_geometry_in_voxels():
+    one, other = cube(2, 8) > 0, cube(3, 9) > 0
     assert seg_eval.dice_score(one, other) == pytest.approx(2 * 5**3 / (2 * 6**3))
     # the far corners are one voxel apart along each axis
-    assert seg_eval.hausdorff_distance(one, other) == pytest.approx(2 * 3**0.5)
-    assert 0 < seg_eval.average_surface_distance(one, other) < 2 * 3**0.5
+    assert seg_eval.hausdorff_distance(one, other) == pytest.approx(3**0.5)
+    assert 0 < seg_eval.average_surface_distance(one, other) < 3**0.5
     for metric, value in (("dice_score", 1), ("surface_dice", 1), ("hausdorff_distance", 0)):
         assert seg_eval.METRICS[metric][1](one, one) == value
     assert seg_eval.average_surface_distance(one, one) == 0
-    with pytest.raises(ProgramError, match="the test mask is empty"):
-        seg_eval.hausdorff_distance(one, image(None, cube(0, 0)))
+
+
+def test_a_border_within_half_a_voxel_is_the_same_and_one_voxel_away_is_not():
+    one, other = cube(2, 8) > 0, np.zeros((12, 12, 12), bool)
+    other[2:8, 2:8, 2:9] = True
+    # one of the six sides has moved, and with it the rims of four others
+    surface = 6**3 - 4**3
+    assert seg_eval.surface_dice(one, other) == pytest.approx(2 * (surface - 4 * 4) / (surface + 7 * 36 - 5 * 16))
+
+
+def test_a_mask_at_the_edge_of_the_image_ends_there():
+    everything = np.ones((3, 3, 3), bool)
+    assert seg_eval._border(everything).sum() == 26
+
+
+def test_an_empty_mask_has_no_number_or_an_infinite_one():
+    full, empty = cube(2, 8) > 0, cube(0, 0) > 0
+    values = {
+        name: [function(*masks) for masks in ((empty, full), (full, empty), (empty, empty))]
+        for name, function, _ in seg_eval.METRICS.values()
+    }
+    nan, inf = pytest.approx(float("nan"), nan_ok=True), float("inf")
+    assert values == {
+        "dice_score": [nan, 0, nan],
+        "surface_dice": [0, 0, nan],
+        "hausdorff_distance": [inf, inf, nan],
+        "asd": [inf, inf, nan],
+    }
 
 
 def test_segmentations_of_two_batches_are_paired_by_what_they_refer_to(execute, run_folder, platform):
@@ -61,26 +87,54 @@ def test_segmentations_of_two_batches_are_paired_by_what_they_refer_to(execute, 
         "BATCH_TEST": "batch",
         "METRICS_KEY": "metrics",
         "METRICS": "[&quot;dice_score&quot;, &quot;average_surface_distance&quot;]",
-        "LABEL_MAPPING": "liver:organ",
+        "LABEL_MAPPING": "Liver:organ",
         "EXIT_ON_ERROR": "False",
         "OPERATOR_OUT_DIR": "evaluation",
+        "TEST_SEG_EXISTS": "True",
     }
+    (run_folder.root / "gt" / "1.1" / "masks" / "notes.json").write_text("{}", "utf-8")
     ended = execute("seg-eval", **env)
     assert ended.status == 0, ended.errors
     metrics = json.loads((run_folder.root / "evaluation" / "metrics.json").read_text("utf-8"))
-    assert metrics["1.3"]["dice_score"] == {"liver:organ": pytest.approx(5**3 / 6**3)}
-    assert set(metrics["1.3"]) == {"dice_score", "asd"}
-    assert json.loads((run_folder.root / "evaluation" / "dataset_map.json").read_text("utf-8")) == {"1.3": "1.1"}
+    ((distance,),) = metrics["1.3"]["asd"].pop("liver:organ")
+    assert 0 < distance < 3**0.5
+    assert metrics == {
+        "1.3": {
+            "dice_score": {"liver:organ": [pytest.approx(5**3 / 6**3)]},
+            "surface_dice": {},
+            "hausdorff_distance": {},
+            "asd": {},
+        }
+    }
+    assert json.loads((run_folder.root / "evaluation" / "dataset_map.json").read_text("utf-8")) == {
+        "7.7": {
+            "test_id": "1.3",
+            "test_path": f"{run_folder.root}/batch/1.3/masks",
+            "gt_id": "1.1",
+            "gt_path": f"{run_folder.root}/gt/1.1/masks",
+        }
+    }
     for change, cause in (
         ({"METRICS": "['volume']"}, "expected a list of dice_score"),
         ({"LABEL_MAPPING": "liver"}, "expected gt:test"),
         ({"LABEL_MAPPING": "heart:organ"}, "found none"),
         ({"EXIT_ON_ERROR": ""}, "EXIT_ON_ERROR is not set"),
+        ({"EXIT_ON_ERROR": "None"}, "EXIT_ON_ERROR is None"),
+        # the folder's name is part of the path, and other files count too
+        ({"LABEL_MAPPING": "masks:organ"}, "found notes.json, x--1--liver.nii.gz"),
+        ({"LABEL_MAPPING": "notes:organ"}, "notes.json has 'notes' in its path and is not an image"),
         ({"TEST_SEG_EXISTS": "False"}, "is not emulated"),
     ):
         ended = execute("seg-eval", **{**env, **change})
         assert ended.status == 1
         assert cause in ended.cause
+    # a second test of the same series, and then a ground truth alone
+    platform.documents["1.2"][key] = {"0020000E SeriesInstanceUID_keyword": "7.7"}
+    (run_folder.root / "batch" / "1.2").mkdir()
+    assert "1.2 and 1.3 of batch were both made from series 7.7" in execute("seg-eval", **env).cause
+    (run_folder.root / "batch" / "1.2").rename(run_folder.root / "gt" / "1.2")
+    platform.documents["1.2"][key] = {"0020000E SeriesInstanceUID_keyword": "8.8"}
+    assert "no test for 1.2, which was made from series 8.8" in execute("seg-eval", **env).cause
 
 
 def test_a_mask_comes_onto_the_grid_of_the_image_and_the_input_goes(execute, run_folder):
@@ -165,23 +219,29 @@ def test_radiomics_are_skipped_unless_the_form_wants_them(execute):
     assert execute("pyradiomics", **{**RADIOMICS, "RADIOMICS": "False"}).status == 126
 
 
-def test_radiomics_of_a_cube_are_those_of_geometry_and_a_mask_without_voxels_has_zeros(execute_tool, run_folder):
+def test_radiomics_of_a_cube_are_those_of_geometry_and_without_voxels_of_value_1_zeros(execute_tool, run_folder):
     inside = cube(2, 8)
     image(run_folder.element("image") / "ct.nii.gz", (inside * 100).astype(np.float32), (3.0, 3.0, 3.0))
     image(run_folder.element("masks") / "organ.nii.gz", inside, (3.0, 3.0, 3.0))
     image(run_folder.element("masks") / "nothing.nii.gz", inside * 0, (3.0, 3.0, 3.0))
+    image(run_folder.element("masks") / "segment-2.x.nii.gz", inside * 2, (3.0, 3.0, 3.0))
     ended = execute_tool("pyradiomics", **RADIOMICS)
     assert ended.status == 0, ended.errors
     table = json.loads((run_folder.element("radiomics") / "ct.json").read_text("utf-8"))
-    assert set(table) == {"organ", "nothing"}
+    assert set(table) == {"organ", "nothing", "segment-2"}
     organ = table["organ"]
-    assert organ["original_shape_VoxelVolume"] == 6**3 * 3**3
-    assert organ["original_firstorder_Mean"] == 100
-    assert organ["original_firstorder_Variance"] == 0
+    assert organ["shape_VoxelVolume"] == 6**3 * 3**3
+    assert organ["firstorder_Mean"] == 100
+    assert organ["firstorder_Variance"] == 0
+    assert len(organ) == 14 + 18
+    assert {name.split("_")[0] for name in organ} == {"shape", "firstorder"}
     # the mesh cuts the corners: its vertices lie half a voxel outside of the voxels' centres, along one axis each
-    assert organ["original_shape_Maximum3DDiameter"] == pytest.approx(3 * (6**2 + 5**2 + 5**2) ** 0.5, abs=1e-3)
-    assert set(table["nothing"]) == set(organ)
-    assert set(table["nothing"].values()) == {0.0}
+    assert organ["shape_Maximum3DDiameter"] == pytest.approx(3 * (6**2 + 5**2 + 5**2) ** 0.5, abs=1e-3)
+    for name in ("nothing", "segment-2"):
+        assert len(table[name]) == 107
+        assert set(table[name]) > set(organ)
+        assert set(table[name].values()) == {0.0}
+    assert "notice mask-of-other-values: segment-2.x.nii.gz has the values 0, 2" in ended.output
 
 
 def test_radiomics_end_well_at_the_first_element_without_masks(execute_tool, run_folder):

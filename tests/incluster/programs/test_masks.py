@@ -131,6 +131,18 @@ def test_what_cannot_be_merged_fails_with_its_cause(execute, run_folder, problem
     assert cause in ended.cause
 
 
+def test_a_mask_with_the_number_of_another_segment_that_is_merged_already_fails(execute, run_folder):
+    folder = run_folder.element("algo")
+    mask(folder / "a.nii.gz", (0, 0, 0), value=3)
+    values = np.zeros((4, 4, 4), np.uint8)
+    values[1, 0, 0], values[2, 0, 0] = 2, 3
+    nib.save(nib.Nifti1Image(values, AFFINE), folder / "bb.nii.gz")
+    seg_info(folder, ("a", 1), ("bb", 2))
+    ended = execute("merge-masks", **DIRS, MODE="combine")
+    assert ended.status == 1
+    assert "bb.nii.gz: the value 3 of label 'bb' is in the combined mask already" in ended.cause
+
+
 def test_fused_labels_are_one_label_in_mask_and_documents(execute, run_folder):
     folder = run_folder.element("algo")
     meta(folder, ("Left Lung", 3), ("Heart", 1), ("Right Lung", 2))

@@ -61,10 +61,24 @@ def test_objects_are_named_by_prefix_and_path_below_the_run(execute, run_folder,
 def test_single_files_are_relative_to_the_run_and_pass_the_whitelist_too(execute, run_folder, store):
     put_file(run_folder.root, "a.json")
     put_file(run_folder.root, "b.txt")
-    ended = execute("minio-operator", **PUT, SOURCE_FILES="a.json,b.txt,c.json")
+    ended = execute("minio-operator", **PUT, SOURCE_FILES="a.json,b.txt,not-there.txt")
     assert ended.status == 0
     assert set(store.objects) == {"project-admin/results/a.json"}
-    assert "c.json does not exist" in ended.output
+
+
+@pytest.mark.parametrize("zipped", ["False", "True"])
+@pytest.mark.parametrize("missing", ["c.json", " a.json"])
+def test_a_named_file_that_is_not_there_fails_the_task_after_what_came_before_it(
+    execute, run_folder, store, zipped, missing
+):
+    put_file(run_folder.root / "report", "r.html")
+    put_file(run_folder.root, "a.json")
+    put_file(run_folder.root, "z.json")
+    ended = execute("minio-operator", **RUN_LEVEL, SOURCE_FILES=f"a.json,{missing},z.json", ZIP_FILES=zipped)
+    assert ended.status == 1
+    assert f"{missing} of source_files does not exist" in ended.cause
+    before = set() if zipped == "True" else {"project-admin/results/a.json", "project-admin/results/report/r.html"}
+    assert set(store.objects) == before
 
 
 @pytest.mark.parametrize("name", ["", "None", "mine"])

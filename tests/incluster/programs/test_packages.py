@@ -33,7 +33,6 @@ def files(run_folder):
         ({"BLACKLIST_FILES": "*.json"}, {"kaapana/app/b.txt"}),
         ({"WHITELIST_FILES": "*.json", "BLACKLIST_FILES": "a.json"}, {"kaapana/app/deep/c.json"}),
         ({"SUBDIR": "deep"}, {"kaapana/app/c.json"}),
-        ({"WHITELIST_FILES": "*.nii"}, set()),
     ],
 )
 def test_an_archive_has_the_files_that_the_lists_leave_under_the_platforms_names(execute, run_folder, options, names):
@@ -65,12 +64,43 @@ def test_archives_are_unpacked(execute, run_folder, files):
     assert (run_folder.element("zip-unzip") / "sub" / "one.txt").read_text() == "1"
 
 
+@pytest.mark.parametrize("name", ["Meine Ergebnisse (ä).zip", "result", "../over it.zip"])
+@pytest.mark.usefixtures("files")
+def test_the_name_of_the_archive_is_taken_as_it_is(execute, run_folder, name):
+    ended = execute("zip-unzip", **{**ZIP, "TARGET_FILENAME": name})
+    assert ended.status == 0, ended.errors
+    assert zipfile.is_zipfile(run_folder.element("zip-unzip") / name)
+
+
+@pytest.mark.usefixtures("files")
+def test_every_element_has_an_archive_and_one_file_in_one_of_them_is_enough(execute, run_folder):
+    run_folder.element("algo", uid="1.1")
+    run_folder.element("other", uid="1.2")
+    assert execute("zip-unzip", **ZIP, WHITELIST_FILES="a.json").status == 0
+    for uid in ("1.1", "1.2"):
+        with zipfile.ZipFile(run_folder.element("zip-unzip", uid=uid) / "all.zip") as archive:
+            assert archive.namelist() == []
+
+
+@pytest.mark.parametrize("mode", ["zip", "unzip"])
+def test_nothing_to_do_fails_the_task_and_leaves_the_folders(execute, run_folder, mode):
+    run_folder.element("algo")
+    ended = execute("zip-unzip", **{**ZIP, "MODE": mode})
+    assert ended.status == 1
+    assert f"no files processed: nothing to {mode}" in ended.cause
+    made = sorted(path.name for path in run_folder.element().glob("zip-unzip/*"))
+    assert made == (["all.zip"] if mode == "zip" else [])
+    assert run_folder.element("zip-unzip").is_dir()
+
+
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
         ({"MODE": "NONE"}, "MODE is not given"),
         ({"TARGET_FILENAME": "NONE"}, "needs target_filename"),
-        ({"TARGET_FILENAME": "../all.zip"}, "cannot be used as a file name"),
+        ({"TARGET_FILENAME": "../../../../all.zip"}, "leads out of the run's folder"),
+        ({"TARGET_FILENAME": "not there/all.zip"}, "target_filename 'not there/all.zip' cannot be written"),
+        ({"WHITELIST_FILES": "*.nii"}, "no files processed: nothing to zip"),
         ({"OPERATOR_IN_DIR": "other"}, "no files processed"),
         ({"MODE": "unzip"}, "no files processed"),
     ],

@@ -127,7 +127,7 @@ def test_a_python_operator_brings_the_reference_into_the_same_folder(run, run_fo
 
 
 def options(**changes):
-    given = {"data_type": "dicom", "check_modality": False, "limit": None, "parallel": 2, "include": "", "exclude": ""}
+    given = {"data_type": "dicom", "check_modality": False, "parallel": 2, "include": "", "exclude": ""}
     return local_input.Options(**{**given, **changes})
 
 
@@ -135,8 +135,8 @@ def options(**changes):
     ("conf", "changes", "elements"),
     [
         ({"data_form": {"identifiers": ["1.1", "1.2"]}}, {}, {"1.1", "1.2"}),
-        ({"data_form": {"identifiers": ["1.1", "1.2"], "dataset_limit": 1}}, {"limit": 2}, {"1.2"}),
-        ({"data_form": {"identifiers": ["1.1", "1.2"]}}, {"limit": 1, "data_type": "json"}, {"1.2"}),
+        ({"data_form": {"identifiers": ["1.1", "1.2"], "dataset_limit": 1}}, {}, {"1.2"}),
+        ({"data_form": {"identifiers": ["1.1", "1.2"]}}, {"data_type": "json"}, {"1.1", "1.2"}),
         ({"workflow_form": {}}, {}, set()),
     ],
 )

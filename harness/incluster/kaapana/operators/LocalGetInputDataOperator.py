@@ -16,7 +16,8 @@ from harness.incluster.programs import local_input
 class LocalGetInputDataOperator(KaapanaPythonBaseOperator):
     """Parameters as in operators 6.5; time-out and concurrency are fixed.
 
-    The index that is searched is always that of the project admin.
+    The index that is searched is always that of the project admin. ``dataset_limit`` has no effect: that of the form
+    counts.
     """
 
     def __init__(
@@ -62,7 +63,6 @@ class LocalGetInputDataOperator(KaapanaPythonBaseOperator):
             local_input.Options(
                 data_type=self.data_type,
                 check_modality=self.check_modality,
-                limit=self.dataset_limit,
                 parallel=self.parallel_downloads,
                 include=self.include_custom_tag_property,
                 exclude=self.exclude_custom_tag_property,
