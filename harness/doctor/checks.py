@@ -19,6 +19,13 @@ IMAGE_TOOL_PACKAGES = ("mmdebstrap", "debian-archive-keyring")
 GIB = 1024**3
 # Podman 5.8: it ignores the option inhibit_ipv4 of networks, and lists images as docker.io/NAME
 _NOT_DOCKER = "its networks do not keep pods from the engine's machine, and it lists images by other names than given"
+_CGROUP_2 = "boot this machine with cgroup v2 (kernel parameter systemd.unified_cgroup_hierarchy=1)"
+_AS_SERVICE = "start it as a service of systemd (dockerd-rootless-setuptool.sh install)"
+_SWITCH_ON = "switch the control groups on in the kernel (parameters cgroup_enable=memory cgroup_memory=1)"
+DELEGATE = (
+    "let systemd delegate them: Delegate=cpu cpuset io memory pids below [Service] in "
+    "/etc/systemd/system/user@.service.d/delegate.conf, then log in again"
+)
 _NAME_IT = "correct it, or name the engine's socket (export DOCKER_HOST=unix:///PATH)"
 _DISK_NEEDED, _DISK_GOOD = 3 * GIB, 15 * GIB
 _MEMORY_NEEDED, _MEMORY_GOOD = 2 * GIB, 4 * GIB
@@ -56,7 +63,7 @@ def decide(facts: Facts) -> list[Check]:
     python, engine = _python(facts), _engine(facts)
     # nothing that could be done about the rest would help there
     first = [python, engine] if is_served(facts.engine) else [engine, python]
-    return [*first, _builder(facts), _image_tools(facts), *_room(facts), *_capability(facts)]
+    return [*first, _builder(facts), _image_tools(facts), *_room(facts), *_rootless(facts), *_capability(facts)]
 
 
 def _python(facts: Facts) -> Check:
@@ -99,6 +106,10 @@ def engine_check(engine: Engine) -> Check:
     if engine.enclosing:
         detail = f"{found}: this process is in its container {engine.enclosing}, from where its published ports are not"
         return refused(f"{detail} reached", "start that container with the network of the machine: --network host")
+    if engine.inside and not engine.inside.grouped:
+        detail = f"{found}: rootless without control groups: its containers can be neither limited nor paused"
+        way = _AS_SERVICE if engine.inside.cgroups == "2" else _CGROUP_2
+        return refused(detail, f"{way}, or use an engine that root runs")
     return Check(ENGINE, OK, f"{found}, {engine.inside}" if engine.inside else found)
 
 
@@ -174,6 +185,22 @@ def _room(facts: Facts) -> list[Check]:
         else:
             checks.append(Check(name, OK, detail))
     return checks
+
+
+def _rootless(facts: Facts) -> list[Check]:
+    """Return warnings of an engine that does less for containers than one that root runs on a usual kernel."""
+    inside = facts.engine.inside
+    if inside is None or not inside.grouped:
+        return []
+    found = []
+    if inside.rootless:
+        detail = "not tried with control groups; users of containers above its share of ids (/etc/subuid) do not work"
+        found.append(Check("rootless engine", WARNING, detail, "use an engine that root runs if something fails there"))
+    if inside.unlimited:
+        # it ignores these limits without an error
+        detail = f"containers get more {', '.join(inside.unlimited)} than pods may have: the engine sets no limit"
+        found.append(Check("limits", WARNING, detail, DELEGATE if inside.rootless else _SWITCH_ON))
+    return found
 
 
 def _capability(facts: Facts) -> list[Check]:

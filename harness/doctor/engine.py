@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from harness.doctor import enclosure
@@ -20,6 +20,8 @@ _TIMEOUT_S = 5.0
 _MOST_BYTES = 1 << 20
 # of Linux, without the byte that ends it
 _LONGEST_PATH = 107
+_ROOTLESS = "rootlesskit"
+_LIMITS: Final = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
 _TCP = "pods and ports need an engine on this machine, asked over its socket; a port may be a tunnel to another one"
 _SSH = "it is on another machine: pods and ports need an engine on this one"
 
@@ -67,14 +69,11 @@ def _given(address: Address) -> str:
 def rootless_socket(environ: Mapping[str, str]) -> str:
     """Return the socket of an engine that this user runs without root, '' where there is none."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    for name in ("docker.sock", "podman/podman.sock"):
-        path = Path(runtime, name)
-        try:
-            if path.is_socket():
-                return str(path)
-        except OSError:
-            continue
-    return ""
+    path = Path(runtime, "docker.sock")
+    try:
+        return str(path) if path.is_socket() else ""
+    except OSError:
+        return ""
 
 
 def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) -> Engine:
@@ -82,10 +81,12 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
         status, body = _get(connection, "/version")
         # Something that is not an engine may answer in its place (an intercepting proxy does): only the body decides.
         try:
-            engine = _engine(address, json.loads(body))
+            answer = json.loads(body)
+            engine = _engine(address, answer)
         except (ValueError, KeyError, TypeError, AttributeError):
             return Engine(address, "foreign", detail=f"status {status}, {body[:60]!r}")
-        if inside and engine.spoken:
+        # whether a rootless engine can be worked with shows nowhere else
+        if (inside or _ROOTLESS in _parts(answer)) and engine.spoken:
             engine = dataclasses.replace(engine, inside=_inside(connection, engine.spoken))
         if engine.spoken and (container := enclosure.own_container()):
             engine = dataclasses.replace(engine, enclosing=_enclosing(connection, engine.spoken, container))
@@ -113,8 +114,11 @@ def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]
     return response.status, response.read(_MOST_BYTES)
 
 
+def _parts(answer: dict[str, Any]) -> set[str]:
+    return {str(part.get("Name")) for part in answer.get("Components") or ()}
+
+
 def _engine(address: str, answer: dict[str, Any]) -> Engine:
-    parts = {str(part.get("Name")) for part in answer.get("Components") or ()}
     return Engine(
         address,
         "up",
@@ -123,7 +127,7 @@ def _engine(address: str, answer: dict[str, Any]) -> Engine:
         minimum=str(answer.get("MinAPIVersion", "")),
         system=str(answer.get("Os", "linux")),
         architecture=str(answer.get("Arch", "amd64")),
-        product="Podman" if any(name.startswith("Podman") for name in parts) else "Docker",
+        product="Podman" if any(name.startswith("Podman") for name in _parts(answer)) else "Docker",
     )
 
 
@@ -140,6 +144,8 @@ def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | No
             root=str(info.get("DockerRootDir") or ""),
             memory=int(info.get("MemTotal") or 0),
             cgroups=str(info.get("CgroupVersion") or ""),
+            grouped=info.get("CgroupDriver") != "none",
+            unlimited=tuple(what for what, field in _LIMITS.items() if info.get(field) is False),
             rootless="name=rootless" in (info.get("SecurityOptions") or ()),
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):

@@ -19,6 +19,8 @@ class Inside:
         root: its data folder, as its own machine names it.
         memory: bytes of memory of its machine.
         cgroups: version of control groups, ``1`` or ``2``.
+        grouped: containers have control groups; without them they can be neither limited nor paused.
+        unlimited: what it cannot limit of a container: ``memory``, ``processes``, ``processors``.
         rootless: it runs as an ordinary user.
     """
 
@@ -28,6 +30,8 @@ class Inside:
     root: str = ""
     memory: int = 0
     cgroups: str = ""
+    grouped: bool = True
+    unlimited: tuple[str, ...] = ()
     rootless: bool = False
 
     def __str__(self) -> str:

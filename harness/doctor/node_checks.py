@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.doctor.checks import MISSING, OK, WARNING, Check
+from harness.doctor.checks import DELEGATE, MISSING, OK, WARNING, Check
 from harness.doctor.facts import Facts
 
 # Of root, as it counts. Measured with Kubernetes 1.34: 28 instances on a first node, 15 of them by programs that every
@@ -26,7 +26,7 @@ def decide_nodes(facts: Facts, nodes: int = 1) -> list[Check]:
         facts: one look at the machine.
         nodes: how many it is to have.
     """
-    return [_inotify(facts, nodes), _data(facts)]
+    return [_inotify(facts, nodes), _data(facts), *_delegated(facts)]
 
 
 def _inotify(facts: Facts, nodes: int) -> Check:
@@ -66,3 +66,11 @@ def _data(facts: Facts) -> Check:
         if unusual in (driver, kind):
             return Check(name, WARNING, f"the engine's data is on {unusual}, where nodes of kind may not start", _MOVE)
     return Check(name, OK, kind or "unknown")
+
+
+def _delegated(facts: Facts) -> list[Check]:
+    inside = facts.engine.inside
+    if inside is None or not inside.rootless or not inside.unlimited:
+        return []
+    detail = f"a rootless engine without limits for {', '.join(inside.unlimited)}: kubelets in its containers need them"
+    return [Check("control groups", MISSING, detail, DELEGATE)]

@@ -37,6 +37,7 @@ class StandIn:
         api, minimum: the newest and the oldest version of the API that it speaks.
         version: of the engine.
         said: further fields of what ``/version`` answers.
+        inside: fields of what ``/info`` answers.
         refusals: regular expression for ``METHOD path``, with status and message of the answer.
         versions: versions that clients have spoken; empty text for a path without one.
         refused: what clients were told because of their version.
@@ -46,6 +47,7 @@ class StandIn:
     minimum: str = "1.44"
     version: str = "40.0.1"
     said: dict[str, Any] = dataclasses.field(default_factory=dict)
+    inside: dict[str, Any] = dataclasses.field(default_factory=dict)
     refusals: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
     real: str = REAL
     versions: set[str] = dataclasses.field(default_factory=set)
@@ -96,6 +98,7 @@ class StandIn:
             return None
         for pattern, change in (
             (r"/version", self._version),
+            (r"/info", lambda info: {**info, **self.inside}),
             (r"/images/json", lambda images: [_without(image, _GONE_OF_IMAGES) for image in images]),
             (r"/images/.+/json", lambda image: _without(image, _GONE_OF_IMAGES)),
             (r"/containers/[^/]+/json", _container),
