@@ -244,6 +244,8 @@ class ServicesClient:
 
     def form_schemas(self, project: ProjectLike, dag_id: str) -> Json:
         """Return the DAG's ``ui_forms`` as the user interface gets them; empty when the DAG is not offered."""
+        if dag_id not in self.dags(project):
+            return {}
         body = {"instance_names": ["central"], "dag_id": dag_id}
         found = self._ask(lambda: self._as_user(project, "POST", "/client/get-ui-form-schemas", body))
         forms: Json = found.get(dag_id) or {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import os
@@ -48,33 +47,45 @@ def end_application(release: str) -> None:
         _LOG.info("kube-helm was not asked about the release %s: %s", release, error)
 
 
+class _RefusedError(Exception):
+    """A service answered with an error."""
+
+
+def _answer(method: str, url: str, body: Any = None, *, accept: int = 200) -> tuple[int, Any]:
+    """Return status and document of an answer that is not an error, but for the one status that is accepted."""
+    status, document = _request(method, url, body)
+    if status >= 400 and status != accept:
+        raise _RefusedError(f"{method} {url} answered {status}")
+    return status, document
+
+
 def notify_failure(context: Any) -> None:
-    """Send the notification "Workflow failed" (runtime 7.4)."""
+    """Send the notification "Workflow failed" to who started the workflow, or to the project (runtime 7.4)."""
     conf = context["dag_run"].conf or {}
     ti = context["ti"]
     aii = os.environ.get("AII_URL") or names.url(names.AII)
+    base = os.environ.get("NOTIFICATION_URL") or names.url(names.NOTIFICATION)
+    notification = {
+        "topic": ti.run_id,
+        "title": "Workflow failed",
+        "description": f"Workflow <b>{ti.run_id}</b> failed.",
+        "icon": "mdi-information",
+        "link": f"/flow/dags/{ti.dag_id}/grid?dag_run_id={ti.run_id}&task_id={ti.task_id}&tab=logs",
+    }
     try:
-        project_id = (conf.get("project_form") or {}).get("id")
-        if project_id is None:
-            project_id = _request("GET", f"{names.url(names.AII)}/projects/admin")[1]["id"]
-        path = f"/v1/{project_id}"
-        username = (conf.get("workflow_form") or {}).get("username")
-        if username:
-            path += "/" + str(_request("GET", f"{aii}/users/username/{quote(str(username))}")[1]["id"])
-        base = os.environ.get("NOTIFICATION_URL") or names.url(names.NOTIFICATION)
-        run_id = ti.run_id
-        _request(
-            "POST",
-            base + path,
-            {
-                "topic": run_id,
-                "title": "Workflow failed",
-                "description": f"The workflow run <b>{html.escape(run_id)}</b> failed.",
-                "icon": "mdi-information",
-                "link": f"/flow/dags/{ti.dag_id}/grid?dag_run_id={run_id}&task_id={ti.task_id}&tab=logs",
-            },
-        )
-    except (urllib3.exceptions.HTTPError, KeyError, TypeError) as error:
+        user = ""
+        if username := (conf.get("workflow_form") or {}).get("username"):
+            user = str(_answer("GET", f"{aii}/users/username/{quote(str(username))}")[1]["id"])
+        # asked also where the project is known: without an admin project nobody is notified
+        admin = _answer("GET", f"{names.url(names.AII)}/projects/admin")[1]["id"]
+        project = (conf.get("project_form") or {}).get("id") or admin
+        if not user:
+            _answer("POST", f"{base}/v1/{project}", notification)
+            return
+        status, _ = _answer("POST", f"{base}/v1/{project}/{user}", notification, accept=404)
+        if status == 404:  # the user is not in the project
+            _answer("POST", f"{base}/v1/", {**notification, "receivers": [user]})
+    except (urllib3.exceptions.HTTPError, _RefusedError, KeyError, TypeError) as error:
         _LOG.warning("the failure of the workflow was not notified: %r", error)
 
 

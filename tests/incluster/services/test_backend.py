@@ -210,6 +210,19 @@ def test_forms_list_the_projects_datasets_and_only_visible_software(starter: Sta
     assert schemas[DAG]["data_form"]["__emtpy__"] == "true"
 
 
+@pytest.mark.parametrize("wanted", ["unknown", "hidden"])
+def test_forms_of_a_dag_that_is_not_on_offer_are_a_404_that_names_another_one(starter: Starter, wanted: str) -> None:
+    post, body = starter.platform.backend.post, {"dag_id": wanted}
+    answer = post("/client/get-ui-form-schemas", headers=starter.headers, json=body)
+    assert answer.status_code == 404
+    assert f"Dag {DAG} is not in the list" in answer.json()["detail"]
+    empty = project_header(starter.platform.new_project())
+    assert post("/client/get-ui-form-schemas", headers=empty, json=body).status_code == 500
+    assert post("/client/get-ui-form-schemas", headers=empty, json={}).json() == {}
+    one = post("/client/get-ui-form-schemas", headers=starter.headers, json={"dag_id": DAG})
+    assert list(one.json()) == [DAG]
+
+
 def test_datasets_are_kept_per_project(starter: Starter) -> None:
     get = starter.platform.backend.get
     assert starter.dataset("POST", name="ds", identifiers=[]).status_code == 409

@@ -85,6 +85,43 @@ def test_metadata_is_dicom_json_without_pixels(seeded: Seeded) -> None:
     assert len(parts_of(one)) == 1
 
 
+def test_metadata_of_a_study_that_is_mapped_in_part_is_arrays_one_behind_the_other(platform: RunningServices) -> None:
+    project, other = platform.new_project(), platform.new_project()
+    study = generate_uid()
+    mine, foreign = bearer(platform.project_token(project)), bearer(platform.project_token(other))
+
+    def bring(where: dict[str, Any], count: int) -> None:
+        files = [dicom_samples.encoded(item) for item in dicom_samples.series(count, study=study)]
+        assert platform.send_series(where, "ds", files).status_code == 200
+
+    def metadata(headers: dict[str, str]) -> str:
+        answer = platform.filter.get(f"/studies/{study}/metadata", headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/dicom+json")
+        return answer.text
+
+    bring(project, 1)
+    bring(project, 2)
+    assert len(json.loads(metadata(mine))) == 3
+    assert metadata(foreign) == ""
+    bring(other, 4)
+    # all that one project has, but not all of the study
+    text = metadata(mine)
+    with pytest.raises(ValueError, match="Extra data"):
+        json.loads(text)
+    assert sorted(map(len, _documents(text))) == [1, 2]
+    assert len(json.loads(metadata(foreign))) == 4
+    assert len(json.loads(metadata(bearer(platform.system_token())))) == 7
+
+
+def _documents(text: str) -> list[list[Any]]:
+    """The JSON arrays that stand one behind the other in a text."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        document, at = decoder.raw_decode(text, at)
+        found.append(document)
+    return found
+
+
 def test_another_projects_user_sees_nothing(seeded: Seeded) -> None:
     for path in ("/studies", f"/studies/{seeded.study}/series", f"{seeded.path}/instances"):
         answer = seeded.get(path, seeded.foreign)

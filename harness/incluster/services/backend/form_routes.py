@@ -65,11 +65,19 @@ class FormRoutes:
         return JSONResponse(list(dags) if names_only else dags)
 
     async def form_schemas(self, request: Request) -> Response:
-        """POST /client/get-ui-form-schemas: DAG id -> forms with the project's datasets filled in."""
+        """POST /client/get-ui-form-schemas: DAG id -> forms with the project's datasets filled in.
+
+        404 for a DAG that is unknown, not visible or not in the project's software (runtime 10.1).
+        """
         project = self._read.project(request)
         body = await self._read.body(request)
         dags = await self._visible_dags(project)
         wanted = body.get("dag_id")
+        if wanted is not None and wanted not in dags:
+            # as on the platform it is the last DAG of the list that is named, and without one there is no answer
+            if not dags:
+                raise error(500, "Internal Server Error")
+            raise error(404, f"Dag {list(dags)[-1]} is not in the list of dags")
         datasets = self._datasets.of_project(project.id)
         return JSONResponse(
             {

@@ -84,12 +84,13 @@ def test_a_notification_goes_to_the_user_who_started_the_workflow(kube: FakeKube
     assert [request[:2] for request in services.requests] == [
         ("GET", "/view-chart-status?release_name=kaapanaint-my-dag-1"),
         ("GET", "/users/username/ada"),
+        ("GET", "/projects/admin"),
         ("POST", "/v1/p1/id-of-ada"),
     ]
     sent = services.requests[-1][2]
     assert (sent["topic"], sent["title"], sent["icon"]) == ("my-dag-1", "Workflow failed", "mdi-information")
     assert sent["link"] == "/flow/dags/my-dag/grid?dag_run_id=my-dag-1&task_id=my-task&tab=logs"
-    assert "my-dag-1" in sent["description"]
+    assert sent["description"] == "Workflow <b>my-dag-1</b> failed."
 
 
 def test_without_user_and_project_the_whole_admin_project_is_notified(services: FakeServices) -> None:

@@ -74,6 +74,24 @@ class Retrieval:
             suffix = suffix[2:]
         return await self._retrieve(request, items, suffix)
 
+    async def study_metadata(self, request: Request) -> Response:
+        """GET /studies/{s}/metadata: always 200, an empty body where nothing is mapped.
+
+        The arrays of a study of which not all series are mapped stand one behind the other, which is not JSON.
+        """
+        caller = self._callers.of(request)
+        visible = caller.visible()
+        uids = self._archive.series_uids(request.path_params["study"])
+        allowed = [uid for uid in uids if visible is None or uid in visible]
+        groups = [self._archive.series(uid) for uid in allowed]
+        if len(allowed) == len(uids):
+            groups = [[item for group in groups for item in group]] if uids else []
+
+        def text() -> str:
+            return "".join(json.dumps([_metadata(item) for item in group]) for group in groups)
+
+        return Response(await run_in_threadpool(text), media_type=_JSON)
+
     async def retrieve_study(self, request: Request) -> Response:
         """GET /studies/{s} with any suffix: the mapped series of the study only."""
         caller = self._callers.of(request)

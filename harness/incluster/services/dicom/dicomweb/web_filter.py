@@ -55,5 +55,6 @@ class DicomWebFilter:
             Route(f"{series}/{{suffix:path}}", retrieval.retrieve_series),
             Route("/studies/{study}", retrieval.retrieve_study, methods=["GET"]),
             Route("/studies/{study}", storing.store, methods=["POST"]),
+            Route("/studies/{study}/metadata", retrieval.study_metadata),
             Route("/studies/{study}/{suffix:path}", retrieval.retrieve_study),
         ]
