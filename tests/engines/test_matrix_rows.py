@@ -102,6 +102,16 @@ def test_a_user_who_is_not_root_reads_so_in_the_first_line(monkeypatch: pytest.M
     assert not (tmp_path / "work").exists()
 
 
+def test_rows_that_may_be_missing_are_in_the_table_with_what_the_machine_lacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(machine, "look", lambda work: dataclasses.replace(ABLE, root=False))
+    done = CliRunner().invoke(main, ["--work", str(tmp_path / "work"), "--row", "docker-26.1", "--allow-missing"])
+    assert done.exit_code == 0
+    assert "not run: this machine lacks root" in done.stdout.splitlines()[-1]
+    assert not (tmp_path / "work").exists()
+
+
 def test_a_machine_that_has_everything_lacks_nothing() -> None:
     assert machine.lacks(ABLE, WORK) == []
 

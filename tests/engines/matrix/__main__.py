@@ -10,6 +10,7 @@ import click
 
 from harness.errors import EnvironmentError_, HarnessError
 from tests.engines.matrix import keeper, machine, rows, table
+from tests.engines.matrix.outcome import MISSING, Outcome
 from tests.engines.matrix.trial import Plan, run_row
 
 WORK = Path("/var/tmp/kaapana-harness-engines")
@@ -48,7 +49,11 @@ def main(
             return
         work = work.absolute()
         if missing := machine.lacks(machine.look(work), work):
-            raise EnvironmentError_(f"this machine lacks {'; '.join(missing)}")
+            lack = f"this machine lacks {'; '.join(missing)}"
+            if not allow_missing:
+                raise EnvironmentError_(lack)
+            click.echo(table.render([Outcome(row.name, verdict=MISSING, reason=lack) for row in chosen]))
+            return
         plan = Plan(work, report.absolute(), resume, conformance_only, *([tests] if tests else []))
         sys.exit(_run(chosen, plan, allow_missing))
     except HarnessError as error:
