@@ -20,7 +20,7 @@ from harness.errors import EnvironmentError_, UsageError
 from harness.images import manifests
 from harness.images.manifests import RemoteImage
 from harness.images.registry import RegistryClient, RegistryRefusedError
-from harness.settings import is_registry
+from harness.settings.values import is_registry
 
 ENGINE = "engine"
 """The word for the engine's own images, where archives and registries are named."""

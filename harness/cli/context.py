@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.options import with_settings
 from harness.errors import UsageError
 from harness.settings import Settings
 
@@ -31,12 +32,12 @@ def rights(user: str, group: str) -> None:
 
 @context.command()
 @click.argument("name")
-def check(name: str) -> None:
+@with_settings()
+def check(settings: Settings, name: str) -> None:
     """Say all that the cluster of a context lacks for an environment."""
     from harness.cluster.context import access, preflight
     from harness.kube import KubeApi
 
-    settings = Settings.load()
     found, path = access.find(name)
     preflight.require(KubeApi.of(found), name, settings)
     click.echo(f"context {name} of {path} has all that an environment needs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.options import with_settings
 from harness.settings import Settings
 
 
@@ -13,7 +14,8 @@ def images() -> None:
 
 
 @images.command("kind-node")
-def kind_node() -> None:
+@with_settings()
+def kind_node(settings: Settings) -> None:
     """Make the image of the nodes of --cluster kind, and the command kind.
 
     The image is pulled where a registry can be reached. Elsewhere it is built from packages, which takes about ten
@@ -25,7 +27,6 @@ def kind_node() -> None:
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    settings = Settings.load()
     require_nodes(settings.nodes, say)
     say(f"kind: {command.ensure(settings, say)}")
     click.echo(node_image.ensure(settings, say))

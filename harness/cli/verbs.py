@@ -6,7 +6,8 @@ Exit status: 0 passed, 1 the run or a check failed, 2 wrong use or wrong input, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from harness.cli.context import context
 from harness.cli.exit_status import Verbs, prepare_streams
 from harness.cli.form_options import conf_document, form_values
 from harness.cli.images import images
+from harness.cli.options import with_settings
 from harness.cli.targets import check_out, folder_or_temporary, prepare_target
 from harness.errors import UsageError
-from harness.settings import DELIVERIES, Settings
+from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.artefacts.given import Artefacts
@@ -38,19 +40,7 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-_Command = Callable[..., Any]
-
-
-def _platform_options(command: _Command) -> _Command:
-    for option in (
-        click.option("--platform", help="Platform profile: documented, 0.6.1, 0.6.0, 0.5.3, 0.5.0 or 0.4."),
-        click.option("--platform-registry", help="DEFAULT_REGISTRY of the platform, as images were built for it."),
-        click.option("--platform-version", help="KAAPANA_BUILD_VERSION of the platform, the tag of its images."),
-        click.option("--cluster", help="docker, kind or context:NAME."),
-        click.option("--nodes", help="Number of nodes of a kind cluster."),
-    ):
-        command = option(command)
-    return command
+_PLATFORM = ("cluster", "nodes", "platform_version", "platform_registry", "platform")
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,31 +63,31 @@ def doctor(fix: bool) -> int:
 
 
 @cli.command()
-@_platform_options
-def up(**flags: str | None) -> None:
+@with_settings(*_PLATFORM)
+def up(settings: Settings) -> None:
     """Start an environment that stays, to be shared with pytest by --kaapana-reuse."""
-    settings = Settings.load({**flags, "reuse": True})
-    environment = _environment(settings)
+    environment = _environment(dataclasses.replace(settings, reuse=True))
     environment.down(keep=True)
     click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
 
 
 @cli.command()
-def down() -> None:
+@with_settings()
+def down(settings: Settings) -> None:
     """End the environments that were left running."""
     from harness.platform import ownership
 
-    settings = Settings.load()
     ended = ownership.down(settings)
     click.echo(f"ended: {', '.join(ended)}" if ended else "no environment was left running")
 
 
 @cli.command()
-def status() -> None:
+@with_settings()
+def status(settings: Settings) -> None:
     """List the environments of this user."""
     from harness.cluster import ledger
 
-    entries = ledger.entries(Settings.load())
+    entries = ledger.entries(settings)
     for entry in entries:
         click.echo(str(entry))
     if not entries:
@@ -111,11 +101,11 @@ def status() -> None:
     is_flag=True,
     help="Also superseded images of the last seven days, and all content for nodes of kind but the newest.",
 )
-def prune(everything: bool) -> None:
+@with_settings()
+def prune(settings: Settings, everything: bool) -> None:
     """Remove what is left of environments whose owner is gone, and superseded images and contents of kind's nodes."""
     from harness.platform import ownership, pruning
 
-    settings = Settings.load()
     removed = ownership.prune(settings) + pruning.prune_images(settings, say, everything=everything)
     removed += pruning.prune_contents(settings, say, everything=everything)
     click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
@@ -123,9 +113,9 @@ def prune(everything: bool) -> None:
 
 @cli.command()
 @click.argument("extension", type=click.Path(path_type=Path))
-@click.option("--platform", help="Platform profile to check against.")
+@with_settings("platform")
 @click.option("--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text")
-def lint(extension: Path, platform: str | None, style: str) -> None:
+def lint(settings: Settings, extension: Path, style: str) -> None:
     """Check an extension's source tree without running it."""
     raise UsageError(
         "lint does not exist yet in this version",
@@ -137,17 +127,8 @@ def lint(extension: Path, platform: str | None, style: str) -> None:
 @click.argument("extension", type=click.Path(path_type=Path))
 @click.option("--images-tar", type=click.Path(path_type=Path), help="Save all images into this archive for an upload.")
 @click.option("--chart-dir", type=click.Path(path_type=Path), help="Keep the packaged chart in this folder.")
-@click.option("--registry", help="DEFAULT_REGISTRY of your platform, the registry in the names of the images.")
-@click.option("--platform", help="Platform profile: decides the version, if --platform-version does not.")
-@click.option("--platform-version", help="KAAPANA_BUILD_VERSION of your platform, the tag of the images.")
-def build(
-    extension: Path,
-    images_tar: Path | None,
-    chart_dir: Path | None,
-    registry: str | None,
-    platform: str | None,
-    platform_version: str | None,
-) -> None:
+@with_settings("platform", "platform_version", platform_registry="--registry")
+def build(settings: Settings, extension: Path, images_tar: Path | None, chart_dir: Path | None) -> None:
     """Build the containers of an extension and package its chart.
 
     The files and the names of the images go to standard output; standard error says what to do with
@@ -156,8 +137,6 @@ def build(
     from harness.extension import read
     from harness.platform import bundle
 
-    flags = {"platform": platform, "platform_version": platform_version, "platform_registry": registry}
-    settings = Settings.load(flags)
     source = read(extension)
     if images_tar is not None:
         prepare_target(images_tar)
@@ -178,13 +157,7 @@ def build(
 
 @cli.command()
 @click.argument("extension", type=click.Path(path_type=Path), required=False)
-@click.option("--chart", multiple=True, metavar="X.tgz", help="Install this packaged chart; nothing is built.")
-@click.option(
-    "--images",
-    multiple=True,
-    metavar="WHERE",
-    help="Where its images are: an images.tar, REGISTRY/PREFIX, or the word engine.",
-)
+@with_settings(*_PLATFORM, "deliver", "chart", "images", "run_timeout", "reuse")
 @click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
 @click.option("--dag", help="DAG to run, when the extension brings several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
@@ -197,16 +170,9 @@ def build(
     "--param", "param", multiple=True, metavar="FILE|key=value", help="Extension parameters; may be given repeatedly."
 )
 @click.option("--project", help="Name of the project to run in; by default a new one.")
-@_platform_options
-@click.option(
-    "--deliver",
-    type=click.Choice(DELIVERIES),
-    help="How images reach the platform: a push, an images.tar, or all as the development kit (EDK) does it.",
-)
-@click.option("--timeout", help="Seconds until the run is aborted.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the evidence of the run.")
-@click.option("--reuse", is_flag=True, default=None, help="Adopt a running environment, and leave it running.")
 def run(
+    settings: Settings,
     extension: Path | None,
     dataset: Path | None,
     dag: str | None,
@@ -214,11 +180,7 @@ def run(
     conf: str | None,
     param: tuple[str, ...],
     project: str | None,
-    timeout: str | None,
     out: Path | None,
-    chart: tuple[str, ...],
-    images: tuple[str, ...],
-    **flags: Any,
 ) -> int:
     """Build, install and run an extension, or one that was built; the run's evidence goes to a folder."""
     from harness.api import check_artefacts, open_artefacts
@@ -227,7 +189,6 @@ def run(
     from harness.run.paths import find_unused
     from harness.run.trigger import series_of
 
-    settings = Settings.load({**flags, "run_timeout": timeout, "chart": chart or None, "images": images or None})
     values, text = form_values(form)
     document = None if conf is None else _conf(conf, form, dag, dataset)
     param_values, param_text = form_values(param, "--param")

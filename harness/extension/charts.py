@@ -11,7 +11,7 @@ from typing import Any
 from harness.common.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import params, trees
-from harness.settings import is_registry
+from harness.settings.values import is_registry
 from harness.wire import keywords
 
 INSTALLER = "dag-installer-chart"

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.common.documents import shown as in_short
 from harness.errors import ExtensionError
 from harness.extension import trees
-from harness.settings import is_registry
+from harness.settings.values import is_registry
 
 LOCAL_REGISTRY = "local-only"
 _TRUE = frozenset({"true", "yes", "1"})

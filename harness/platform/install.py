@@ -44,7 +44,7 @@ from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable, Installed
 from harness.platform.planning import Plan
 from harness.platform.platform_names import PlatformNames
-from harness.settings import check_delivery
+from harness.settings.values import delivery as check_delivery
 from harness.wire import edk
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _check_way(way: str) -> str:
     try:
         return check_delivery(way)
     except ValueError as error:
-        raise UsageError(f"there is no way of delivery {way!r}", fix=f"{error} (deliver, --deliver)") from None
+        raise UsageError(f"there is no way of delivery {way!r}", fix=f"{error}") from None
 
 
 def _is_there(environment: Environment, reference: str) -> bool:

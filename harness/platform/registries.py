@@ -15,7 +15,7 @@ from harness.errors import EnvironmentError_, UsageError
 from harness.kube import NotFound
 from harness.kube.pullsecrets import Login, logins_in
 from harness.platform import platform_chart, source_registry
-from harness.settings import check_registry
+from harness.settings.values import registry as check_registry
 from harness.wire.names import HARNESS_REGISTRY, SECRET_REGISTRY, SERVICES_NAMESPACE
 
 if TYPE_CHECKING:

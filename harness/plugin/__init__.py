@@ -1,11 +1,12 @@
 """The pytest plugin: options, fixtures, and failures whose first line is the cause.
 
-It is loaded in every pytest run of a Python environment, so this module imports only pytest and what pytest has
-loaded already; everything else is imported when a fixture is first used.
+It is loaded in every pytest run of a Python environment, so this module imports only the declaration of the options,
+which is cheap, and what pytest has loaded already; everything else is imported when a fixture is first used.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -14,64 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.settings import OPTIONS, Settings
+
 if TYPE_CHECKING:
     from harness.api import Kaapana
     from harness.data import Series
     from harness.installed import InstalledExtension
     from harness.plugin.fixtures import ObjectStore, Pacs, Session
 
-# (option, name in Settings, arguments for argparse)
-_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("--kaapana-cluster", "cluster", {"metavar": "CLUSTER", "help": "docker, kind or context:NAME"}),
-    ("--kaapana-nodes", "nodes", {"metavar": "N", "help": "nodes of a kind cluster"}),
-    (
-        "--kaapana-platform",
-        "platform",
-        {"metavar": "PROFILE", "help": "platform profile: documented, 0.6.1, 0.6.0, 0.5.3, 0.5.0 or 0.4"},
-    ),
-    (
-        "--kaapana-platform-registry",
-        "platform_registry",
-        {"metavar": "REGISTRY", "help": "DEFAULT_REGISTRY of the platform, as images were built for it"},
-    ),
-    (
-        "--kaapana-platform-version",
-        "platform_version",
-        {"metavar": "VERSION", "help": "KAAPANA_BUILD_VERSION of the platform, the tag of its images"},
-    ),
-    (
-        "--kaapana-chart",
-        "chart",
-        {"metavar": "X.tgz", "action": "append", "help": "install this packaged chart in place of its source tree"},
-    ),
-    (
-        "--kaapana-images",
-        "images",
-        {"metavar": "WHERE", "action": "append", "help": "its images: an images.tar, REGISTRY/PREFIX or engine"},
-    ),
-    (
-        "--kaapana-deliver",
-        "deliver",
-        {"metavar": "HOW", "help": "registry, tar, or edk (all as the development kit does it)"},
-    ),
-    (
-        "--kaapana-ci-config",
-        "ci_config",
-        {"action": "store_const", "const": True, "help": "collect ci-config/*.yaml of extensions on the way, too"},
-    ),
-    ("--kaapana-report", "report", {"metavar": "DIR", "help": "folder for the evidence of every run"}),
-    ("--kaapana-gpu", "gpu", {"action": "store_const", "const": True, "help": "a platform with GPU support"}),
-    (
-        "--kaapana-reuse",
-        "reuse",
-        {"action": "store_const", "const": True, "help": "adopt a running platform, and leave it running"},
-    ),
-    (
-        "--kaapana-keep-on-failure",
-        "keep_on_failure",
-        {"action": "store_const", "const": True, "help": "leave the platform running after a failed test"},
-    ),
-)
 _FIXTURES = frozenset({"kaapana", "extension", "pacs", "object_store", "brain_mr", "small_ct"})
 _SESSION = pytest.StashKey["Session"]()
 _FAILED = pytest.StashKey[bool]()
@@ -95,10 +46,20 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options; each has a twin in the environment and in ``[tool.kaapana-harness]`` (harness.settings)."""
+    """Add an option for each setting that declares one."""
     group = parser.getgroup("kaapana", "workflow extensions of Kaapana")
-    for flag, name, how in _OPTIONS:
-        group.addoption(flag, dest=f"kaapana_{name}", default=None, **how)
+    for option in OPTIONS.values():
+        if option.is_switch:
+            how: dict[str, Any] = {"action": "store_const", "const": True}
+        else:
+            how = {"metavar": option.metavar, "action": "append" if option.is_list else "store"}
+        if option.pytest_flag:
+            group.addoption(option.pytest_flag, dest=_dest(option.name), default=None, help=option.help, **how)
+
+
+def _dest(name: str) -> str:
+    """Return under which name pytest keeps the value of an option."""
+    return f"kaapana_{name}"
 
 
 @pytest.hookimpl(trylast=True)
@@ -110,17 +71,26 @@ def pytest_kaapana_environment(settings: Any, config: pytest.Config) -> Any:
     return Environment.up(settings, **({"on_progress": listener.say} if listener else {}))
 
 
+def _load_settings(config: pytest.Config) -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    spelling = {option.name: option.pytest_flag for option in OPTIONS.values() if option.pytest_flag}
+    flags = {name: config.getoption(_dest(name)) for name in spelling}
+    return Settings.load(flags, spelling=spelling, start=config.rootpath)
+
+
 def _session(config: pytest.Config) -> Session:
     """Return the one session object of this process, made at first use; every xdist worker has its own."""
     if _SESSION not in config.stash:
         from harness.plugin.fixtures import Session
-        from harness.settings import Settings
 
-        flags = {name: config.getoption(f"kaapana_{name}") for _, name, _ in _OPTIONS}
+        settings = _load_settings(config)
         if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
             # installing and removing extensions side by side needs an environment of one's own
-            flags["reuse"] = "false"
-        settings = Settings.load(flags, start=config.rootpath)
+            settings = dataclasses.replace(settings, reuse=False)
         config.stash[_SESSION] = Session(
             settings,
             lambda known: config.hook.pytest_kaapana_environment(settings=known, config=config),
@@ -154,11 +124,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     if not _is_given(parent.config, file_path):
         from harness.errors import UsageError
-        from harness.settings import Settings
 
         try:
-            flags = {"ci_config": parent.config.getoption("kaapana_ci_config")}
-            wanted = Settings.load(flags, start=parent.config.rootpath).ci_config
+            wanted = _load_settings(parent.config).ci_config
         except UsageError as error:
             raise parent.CollectError(str(error)) from None
         if not wanted:

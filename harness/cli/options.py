@@ -1,0 +1,45 @@
+"""Flags of verbs that are settings, made from their declaration."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from harness.settings import OPTIONS, Settings
+
+Verb = Callable[..., Any]
+_PREFIX = "setting_"
+
+
+def with_settings(*names: str, **renamed: str) -> Callable[[Verb], Verb]:
+    """Give a verb flags for some settings, and the settings as its first argument.
+
+    Args:
+        names: of the settings; their flags are those that they declare.
+        renamed: the flags of settings that this verb calls otherwise.
+    """
+    spelling = {name: OPTIONS[name].flag for name in names} | renamed
+
+    def decorate(verb: Verb) -> Verb:
+        @functools.wraps(verb)
+        def call(**arguments: Any) -> Any:
+            flags = {name: arguments.pop(_PREFIX + name) for name in spelling}
+            return verb(Settings.load(flags, spelling=spelling), **arguments)
+
+        for name, flag in reversed(spelling.items()):
+            option = OPTIONS[name]
+            click.option(
+                flag,
+                _PREFIX + name,
+                default=None,
+                is_flag=option.is_switch,
+                multiple=option.is_list,
+                metavar=option.metavar or None,
+                help=f"{option.help[0].upper()}{option.help[1:]}.",
+            )(call)
+        return call
+
+    return decorate

@@ -1,0 +1,102 @@
+"""An option is declared once, as a field of :class:`harness.settings.Settings`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from harness.settings import values
+
+TABLE: Final = "[tool.kaapana-harness]"
+"""Where options stand in a ``pyproject.toml``."""
+VARIABLE_PREFIX: Final = "KAAPANA_HARNESS_"
+_PYTEST_PREFIX: Final = "--kaapana-"
+
+_Value = TypeVar("_Value")
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option, with all names that it has.
+
+    Args:
+        name: of the field.
+        default: where nothing sets it.
+        parse: returns the value of a text, or raises ValueError that says what is expected.
+        metavar: stands for the value in a usage line; empty for a switch.
+        help: what it is, without a full stop.
+        flag: on the command line, where most verbs have it by this name; empty for none.
+        pytest: whether pytest has an option for it.
+    """
+
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    metavar: str
+    help: str
+    flag: str = ""
+    pytest: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its key in :data:`TABLE`; the same with underscores will do."""
+        return self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The name of its environment variable."""
+        return VARIABLE_PREFIX + self.name.upper()
+
+    @property
+    def pytest_flag(self) -> str:
+        """The name of pytest's option; empty for none."""
+        return _PYTEST_PREFIX + self.key if self.pytest else ""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether its flags take no value."""
+        return self.parse is values.boolean
+
+    @property
+    def is_list(self) -> bool:
+        """Whether its flags may be repeated."""
+        return self.parse is values.words
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it is a table of names and values in a project file."""
+        return self.parse is values.pairs
+
+    def ways(self, value: str = "") -> str:
+        """Return how to set it, for a message: the flags, or where it has none variable and key.
+
+        Args:
+            value: what to set it to.
+        """
+        if self.flag:
+            return f"{self.flag} {value}".rstrip() + f" (pytest: {self.pytest_flag or self.variable})"
+        if self.pytest_flag:
+            return f"{self.pytest_flag} {value}".rstrip()
+        return self.variable + (f"={value}" if value else "") + f" or {self.key} in {TABLE}"
+
+
+def option(
+    default: _Value, parse: Callable[[str], _Value], metavar: str, help: str, *, flag: str = "", pytest: bool = False
+) -> _Value:
+    """Declare an option; for the arguments see :class:`Option`.
+
+    Returns:
+        A field of a dataclass, as :func:`dataclasses.field` does.
+    """
+    declared = {"parse": parse, "metavar": metavar, "help": help, "flag": flag, "pytest": pytest}
+    return dataclasses.field(default=default, metadata=declared)
+
+
+def options_of(settings: type) -> dict[str, Option]:
+    """Return the options that a dataclass declares, by name."""
+    return {
+        field.name: Option(field.name, field.default, **field.metadata)
+        for field in dataclasses.fields(settings)
+        if field.metadata
+    }

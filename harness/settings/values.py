@@ -1,0 +1,146 @@
+"""Read the texts of options: each function returns the value, or raises ValueError that says what is expected."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Final
+
+# a month: beyond some bound the system's own clocks refuse
+_MOST_SECONDS: Final = 30 * 24 * 3600
+_MOST_MEGABYTES: Final = 10**9
+_MOST_NODES: Final = 50
+_MOST_PORT: Final = 65535
+DELIVERIES: Final = ("registry", "tar", "edk")
+"""How images reach the platform: pushed, uploaded as ``images.tar``, or as the development kit does it (build 16)."""
+# compiled by the first who asks: the pytest plugin is loaded for tests of others as well
+_TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_LABEL: Final = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
+_REGISTRY: Final = (
+    rf"(?=[^/]*[.:]|localhost){_LABEL}(\.{_LABEL})*(:(?P<port>[0-9]{{1,5}}))?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+)
+_CLASS_NAME: Final = r"(?=.{0,253}\Z)[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
+
+
+def boolean(text: str) -> bool:
+    """Return whether a text means yes; an empty one means no."""
+    value = text.strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("expected true or false")
+
+
+def _number(text: str) -> float:
+    """Return the number that a text holds, or NaN, which lies within no bounds."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def seconds(text: str) -> float:
+    """Return a time limit."""
+    value = _number(text)
+    if not 0 < value <= _MOST_SECONDS:
+        raise ValueError(f"expected a positive number of seconds, at most {_MOST_SECONDS}")
+    return value
+
+
+def megabytes(text: str) -> float:
+    """Return a size in MiB."""
+    value = _number(text)
+    if not 0 <= value <= _MOST_MEGABYTES:
+        raise ValueError(f"expected a number of MiB, at most {_MOST_MEGABYTES}")
+    return value
+
+
+def nodes(text: str) -> int:
+    """Return a number of nodes."""
+    value = _number(text)
+    if not 1 <= value <= _MOST_NODES or not value.is_integer():
+        raise ValueError(f"expected a number from 1 to {_MOST_NODES}")
+    return int(value)
+
+
+def cluster(text: str) -> str:
+    """Return the specification of a cluster."""
+    from harness.cluster import providers
+
+    if providers.find(text):
+        return text
+    raise ValueError(f"expected {providers.forms()}")
+
+
+def platform(text: str) -> str:
+    """Return the name of a platform profile."""
+    from harness import profiles
+
+    if text in profiles.names():
+        return text
+    raise ValueError(f"expected {_one_of(profiles.names())}")
+
+
+def delivery(text: str) -> str:
+    """Return one of :data:`DELIVERIES`."""
+    if text in DELIVERIES:
+        return text
+    raise ValueError(f"expected {_one_of(DELIVERIES)}")
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def is_registry(text: str) -> bool:
+    """Return whether a text names a registry as image references do: ``host[:port][/path]``."""
+    found = re.fullmatch(_REGISTRY, text)
+    return found is not None and (found["port"] is None or 0 < int(found["port"]) <= _MOST_PORT)
+
+
+def registry(text: str) -> str:
+    """Return the name of a registry, or nothing."""
+    if text and not is_registry(text):
+        raise ValueError("expected a registry as it is written in image references, such as registry.site:5000/team")
+    return text
+
+
+def storage_class(text: str) -> str:
+    """Return the name of a storage class, or nothing."""
+    if text and not re.fullmatch(_CLASS_NAME, text):
+        raise ValueError("expected the name of a storage class: lower-case letters, digits, dashes and dots")
+    return text
+
+
+def tag(text: str) -> str:
+    """Return a version that can be the tag of an image, or nothing."""
+    if text and not re.fullmatch(_TAG, text):
+        raise ValueError("expected a version that can be the tag of an image, such as 0.6.0 or 1.2.3-4-gabc1234")
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return what stands between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Return names with folders."""
+    found = []
+    for word in words(text):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not (name and equals and value):
+            raise ValueError("expected NAME=FOLDER, separated by commas")
+        found.append((name, value))
+    return tuple(found)
+
+
+def optional_path(text: str) -> Path | None:
+    """Return a path; ``None`` for an empty text."""
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError as error:
+        # ~name of nobody
+        raise ValueError(str(error)) from None

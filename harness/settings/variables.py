@@ -1,0 +1,58 @@
+"""Environment variables of a machine, which no flag and no project file sets; with the standard library alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Final
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """An environment variable.
+
+    Args:
+        name: in the environment.
+        metavar: stands for its value.
+        help: what it is, without a full stop.
+    """
+
+    name: str
+    metavar: str
+    help: str
+
+    def read(self, environ: Mapping[str, str] | None = None, default: str = "") -> str:
+        """Return its value, or the default where it is not set; by default in the environment of this process."""
+        return (os.environ if environ is None else environ).get(self.name, default)
+
+
+STATE_DIR: Final = Variable(
+    "KAAPANA_HARNESS_STATE_DIR", "DIR", "folder of the ledger of environments and of logs; by default the user's state"
+)
+APT_MIRROR: Final = Variable(
+    "KAAPANA_HARNESS_APT_MIRROR", "URL", "mirror of the distribution, for images that are built here"
+)
+BUILD_NETWORK: Final = Variable(
+    "KAAPANA_HARNESS_BUILD_NETWORK", "NAME", "network of the engine for builds; by default chosen by the proxy"
+)
+INDEX_CREDENTIALS: Final = Variable(
+    "KAAPANA_HARNESS_INDEX_CREDENTIALS", "1", "user and password in addresses of package indexes may enter images"
+)
+_IMAGE: Final = Variable(
+    "KAAPANA_HARNESS_IMAGE_<NAME>",
+    "REFERENCE",
+    "where an image of the harness is pulled from, such as KAAPANA_HARNESS_IMAGE_PYTHON or "
+    "KAAPANA_HARNESS_IMAGE_KIND_NODE; empty: it is built",
+)
+VARIABLES: Final = (STATE_DIR, APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS, _IMAGE)
+
+
+def image_variable(image: str) -> Variable:
+    """Return the variable that says where an image of the harness is pulled from.
+
+    Args:
+        image: its name in the catalogue of images.
+    """
+    name = image.upper().replace("-", "_").replace(":", "_")
+    return dataclasses.replace(_IMAGE, name=_IMAGE.name.replace("<NAME>", name))
