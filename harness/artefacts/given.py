@@ -14,6 +14,7 @@ from harness.artefacts.sources import ImageSource
 from harness.errors import ExtensionError, HarnessError, UsageError
 from harness.extension import charts, params, trees
 from harness.extension.params import Parameter
+from harness.settings import how_to_set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Artefacts:
                 )
             found[read.name] = read
         if not found:
-            raise UsageError("images were given, but no chart", fix="give the packaged chart with --chart X.tgz")
+            raise UsageError(
+                "images were given, but no chart", fix=f"give the packaged chart with {how_to_set('chart', 'X.tgz')}"
+            )
         return cls(tuple(found.values()), tuple(sources.open_sources(images, state)))
 
     @property
@@ -72,7 +75,7 @@ class Artefacts:
             raise UsageError(
                 "none of the charts brings a DAG, so there is nothing to run",
                 last_seen=f"given: {', '.join(entry.path.name for entry in self.packages)}",
-                fix="give the chart of the workflow too, with --chart X.tgz",
+                fix=f"give the chart of the workflow too, with {how_to_set('chart', 'X.tgz')}",
             )
 
     def of_tree(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
@@ -89,7 +92,7 @@ class Artefacts:
             raise UsageError(
                 f"no package was given for {path}, whose chart is {' or '.join(sorted(names))}",
                 last_seen=f"given: {', '.join(entry.path.name for entry in self.packages)}",
-                fix="give its package with --chart (--kaapana-chart) too, or leave these options out",
+                fix=f"give its package with {how_to_set('chart')} too, or leave these options out",
             )
         return fitting
 

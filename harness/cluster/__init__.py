@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.common.progress import OnProgress, quiet
+from harness.settings import how_to_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +52,7 @@ def open_cluster(
     if settings.nodes > 1 and not provider.several_nodes:
         raise UsageError(
             f"nodes is {settings.nodes}, but the cluster {spec} has as many as it has",
-            fix=f"use --cluster {providers.forms(lambda able: able.several_nodes)}",
+            fix=f"use {how_to_set('cluster', providers.forms(lambda able: able.several_nodes))}",
         )
     adopted = provider.adopt(settings, environment_id) if reuse else None
     return adopted or provider.create(settings, environment_id, spec, images=images, on_progress=on_progress)

@@ -17,6 +17,7 @@ from typing import Final
 
 from harness.common.locking import locked
 from harness.errors import EngineError, EnvironmentError_
+from harness.settings.variables import STATE_DIR
 
 NAME: Final = "ledger.sqlite"
 OLD_FOLDER: Final = "environments"
@@ -101,7 +102,7 @@ def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[Ta
     except (sqlite3.Error, OSError, _ForeignError) as error:
         raise EnvironmentError_(
             f"the ledger of environments {path} cannot be used: {error}",
-            fix="make its folder writable and free disk space, or choose another folder: KAAPANA_HARNESS_STATE_DIR",
+            fix=f"make its folder writable and free disk space, or choose another folder: {STATE_DIR.name}",
         ) from None
 
 

@@ -105,7 +105,7 @@ def engine_check(engine: Engine) -> Check:
         return refused(f"{found}: runs {engine.system} containers", "switch it to Linux containers")
     if engine.enclosing:
         detail = f"{found}: this process is in its container {engine.enclosing}, from where its published ports are not"
-        return refused(f"{detail} reached", "start that container with the network of the machine: --network host")
+        return refused(f"{detail} reached", "give that container the network of the machine: docker run --network host")
     if engine.inside and not engine.inside.grouped:
         detail = f"{found}: rootless without control groups: its containers can be neither limited nor paused"
         way = _AS_SERVICE if engine.inside.cgroups == "2" else _CGROUP_2

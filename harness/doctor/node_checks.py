@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.doctor.checks import DELEGATE, MISSING, OK, WARNING, Check
 from harness.doctor.facts import Facts
+from harness.settings import how_to_set
 
 # Of root, as it counts. Measured with Kubernetes 1.34: 28 instances on a first node, 15 of them by programs that every
 # node has, and 330 watches without pods of runs. The rest is for what else root runs on the machine.
@@ -15,7 +16,7 @@ _RAISE = f"sysctl -w fs.inotify.max_user_instances={_GOOD_INSTANCES} fs.inotify.
 _KEPT = "a line for each in /etc/sysctl.d keeps it over a restart"
 _MOVE = (
     'set "data-root" in /etc/docker/daemon.json to a folder on ext4 or xfs and restart the engine, '
-    "or use --cluster docker"
+    f"or use {how_to_set('cluster', 'docker')}"
 )
 
 

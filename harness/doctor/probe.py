@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.doctor.builder import builder_of
 from harness.doctor.engine import ask_engine, rootless_socket
 from harness.doctor.facts import Facts
+from harness.settings.variables import STATE_DIR
 
 _CAP_SYS_RESOURCE = 24
 # Root-only programs are not on an ordinary user's PATH.
@@ -55,7 +56,7 @@ def program(name: str, environ: Mapping[str, str]) -> str:
 def state_dir(environ: Mapping[str, str] | None = None) -> Path:
     """Return the harness's state folder, as in its settings (but found without their library); created."""
     environ = os.environ if environ is None else environ
-    own = environ.get("KAAPANA_HARNESS_STATE_DIR")
+    own = STATE_DIR.read(environ)
     base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     if sys.platform == "darwin":
         base = str(Path.home() / "Library" / "Application Support")

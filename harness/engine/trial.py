@@ -90,5 +90,5 @@ def _reach(port: int) -> None:
             raise EngineError(
                 f"port {port} of {LOOPBACK}, which the engine publishes, is not reached from this process",
                 last_seen=seen,
-                fix="use the harness in the network of the engine's machine (a container: with --network host)",
+                fix="use the harness in the network of the engine's machine (a container: docker run --network host)",
             )

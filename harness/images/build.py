@@ -21,6 +21,7 @@ from harness.images.building import BuilderError, Line, Request
 from harness.images.context import Context
 from harness.images.dockerfile import Dockerfile
 from harness.images.site import PROXY_VARIABLES, SiteSettings, has_password
+from harness.settings import how_to_set
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -182,7 +183,7 @@ def one_line(text: str) -> str:
 
 def _advice(text: str) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in text or "self-signed certificate" in text or "unknown authority" in text:
-        return "name the site's CA bundle: KAAPANA_HARNESS_CA_BUNDLE or [tool.kaapana-harness] ca-bundle"
+        return f"name the site's CA bundle with {how_to_set('ca_bundle')}"
     if "No space left on device" in text:
         return "make room: `kaapana-harness prune` removes superseded images"
     if any(sign in text for sign in ("Temporary failure in name resolution", "Name or service not known")):

@@ -15,6 +15,7 @@ from harness.images import features
 from harness.images.dockerfile import Dockerfile
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
+from harness.settings.variables import BUILD_NETWORK
 
 _KEEPING_RECORDS = (1, 42)
 """The API of the first engine (Docker 23.0) that may keep records of BuildKit's builds."""
@@ -31,7 +32,7 @@ def choose_builder(site: SiteSettings, found: Engine) -> Builder:
         return builder
     if site.network_mode and site.network_mode not in _NETWORKS:
         return builder.without_buildkit(
-            f"BuildKit has no network {site.network_mode!r} for builds", "unset KAAPANA_HARNESS_BUILD_NETWORK"
+            f"BuildKit has no network {site.network_mode!r} for builds", f"unset {BUILD_NETWORK.name}"
         )
     if site.secret_proxies and keeps_records(found) and site.docker_proxies:
         return builder.without_buildkit(

@@ -7,7 +7,6 @@ an empty value means: never pull, build.
 from __future__ import annotations
 
 import dataclasses
-import os
 import queue
 import threading
 import time
@@ -24,6 +23,7 @@ from harness.images.catalogue import CATALOGUE, Spec, repository, spec
 from harness.images.context import Context
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
+from harness.settings.variables import image_variable
 from harness.wire.names import PLATFORM_IMAGES
 
 if TYPE_CHECKING:
@@ -292,8 +292,7 @@ def _create(
 
 def _pull(image: Spec, on_line: OnProgress) -> str:
     """Return the reference of the public image when it could be pulled, otherwise an empty text."""
-    variable = "KAAPANA_HARNESS_IMAGE_" + image.name.upper().replace("-", "_").replace(":", "_")
-    reference = os.environ.get(variable, image.public)
+    reference = image_variable(image.name).read(default=image.public)
     if not reference:
         return ""
     reason = pull(reference, on_line)

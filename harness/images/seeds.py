@@ -19,6 +19,7 @@ from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images.context import Entry
 from harness.images.site import SiteSettings
+from harness.settings.variables import image_variable
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -87,7 +88,7 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
         raise ImageError(
             "the base system can neither be pulled nor made: mmdebstrap is not installed",
             fix="install it (Debian, Ubuntu: apt install mmdebstrap), or name an image that can be pulled in "
-            "KAAPANA_HARNESS_IMAGE_DEBIAN",
+            f"{image_variable('debian').name}",
         )
     command = [program, "--variant=minbase", "--include=" + ",".join(PACKAGES)]
     command += [f"--aptopt={option}" for option in _APT_OPTIONS]
@@ -127,7 +128,7 @@ def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
     if platform.machine() not in {"x86_64", "AMD64"}:
         raise ImageError(
             f"there is no Python 3.12 to build from for {platform.machine()}",
-            fix="make an image with Python 3.12 pullable and name it in KAAPANA_HARNESS_IMAGE_PYTHON",
+            fix=f"make an image with Python 3.12 pullable and name it in {image_variable('python').name}",
         )
     group, artefact, version, classifier = PYTHON_COORDINATES
     target = settings.cache / "downloads" / f"{artefact}-{version}-{classifier}.jar"
@@ -152,7 +153,7 @@ def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
         "Python 3.12 for the images can neither be pulled nor fetched",
         last_seen="\n".join(reasons),
         fix=f"put {target.name} (SHA-256 {PYTHON_SHA256}) into {target.parent}, or name an image with Python 3.12 "
-        "that can be pulled in KAAPANA_HARNESS_IMAGE_PYTHON",
+        f"that can be pulled in {image_variable('python').name}",
     )
 
 

@@ -31,6 +31,8 @@ from harness.common import documents
 from harness.common.redaction import REDACTOR
 from harness.doctor.address import configuration_folder
 from harness.errors import UsageError
+from harness.settings import how_to_set
+from harness.settings.variables import APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS
 
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 """Where the distribution keeps its bundle: on the host as in our images."""
@@ -40,12 +42,9 @@ _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _DOCKER_KEYS = {name: name.lower().replace("_proxy", "Proxy") for name in PROXY_VARIABLES}
 _GO_VARIABLES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOFLAGS")
-_CREDENTIALS_VARIABLE = "KAAPANA_HARNESS_INDEX_CREDENTIALS"
-_APT_VARIABLE = "KAAPANA_HARNESS_APT_MIRROR"
-_NETWORK_VARIABLE = "KAAPANA_HARNESS_BUILD_NETWORK"
 # the bundle of a distribution has some hundred kilobytes
 _MOST_BYTES = 16 << 20
-_NAME_A_BUNDLE = "name a PEM file with --ca-bundle, KAAPANA_HARNESS_CA_BUNDLE or [tool.kaapana-harness] ca-bundle"
+_NAME_A_BUNDLE = f"name a PEM file with {how_to_set('ca_bundle')}"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # of one of the addresses in a list
 _GO_USER = re.compile(r"(?<=://)[^/\s,|]*@")
@@ -106,8 +105,8 @@ class SiteSettings:
             proxies=_proxies(environ, of_docker),
             docker_proxies=bool(of_docker),
             go=_go(environ),
-            apt_mirror=environ.get(_APT_VARIABLE, ""),
-            network=environ.get(_NETWORK_VARIABLE, ""),
+            apt_mirror=APT_MIRROR.read(environ),
+            network=BUILD_NETWORK.read(environ),
             keep_users=_keeps_users(environ),
         )
         # what fails may show the address that it was given
@@ -238,7 +237,7 @@ def _index(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
 
 
 def _keeps_users(environ: Mapping[str, str]) -> bool:
-    return environ.get(_CREDENTIALS_VARIABLE) == "1"
+    return INDEX_CREDENTIALS.read(environ) == "1"
 
 
 def has_password(address: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ExtensionError
 from harness.platform.missing_images import Need
+from harness.settings import how_to_set
 
 if TYPE_CHECKING:
     from harness.extension import Container
@@ -37,6 +38,7 @@ def check(
                 f'{container.dockerfile} has LABEL BUILD_IGNORE="True": the platform\'s build script does not build '
                 f"{container.image}, and what pulls it ends in ErrImagePull",
                 last_seen=f"{need.reference} is named by {need.where}",
-                fix='write LABEL BUILD_IGNORE="False", or build it by hand and install the package and the images '
-                "(--chart, --images): builders and the development kit ignore the label",
+                fix='write LABEL BUILD_IGNORE="False", or build it by hand and install the package and the images with '
+                f"{how_to_set('chart')} and {how_to_set('images')}: builders and the development kit ignore "
+                "the label",
             )

@@ -13,6 +13,8 @@ from harness.errors import UsageError
 from harness.extension.charts import INSTALLER
 from harness.platform import build_ignored, delivery, packaging, planning, source_registry
 from harness.platform.missing_images import Need
+from harness.settings import OPTIONS
+from harness.settings.option import TABLE
 
 if TYPE_CHECKING:
     from harness.artefacts.package import ChartPackage
@@ -86,8 +88,8 @@ def make(
         raise UsageError(
             f"the names of {', '.join(nameless)} begin with the platform's registry, which is not known: the platform "
             "looks imported images up by their full name",
-            fix="give it with --registry, or once for all as platform-registry in [tool.kaapana-harness]; the platform "
-            "shows it as `About`",
+            fix=f"give it with --registry, or once for all as {OPTIONS['platform_registry'].key} in {TABLE}; the "
+            "platform shows it as `About`",
         )
     chart = packaging.package(source.chart, chart_dir)
     version = settings.platform_version or profiles.load(settings.platform).version

@@ -10,6 +10,7 @@ from harness.artefacts.sources import ImageSource
 from harness.common.references import is_digest, last_part, split_reference
 from harness.errors import ExtensionError
 from harness.platform.platform_names import PlatformNames
+from harness.settings import how_to_set
 from harness.wire import edk
 
 
@@ -47,8 +48,8 @@ def error(
 
 def _how_to_give(platform: PlatformNames) -> str:
     return (
-        "build these images and say where they are: --images images.tar (an archive of `docker save`), "
-        f"--images {platform.registry} (a registry that has them), or --images engine"
+        f"build these images and say where they are: {how_to_set('images', 'images.tar')} for an archive of "
+        f"`docker save`; {platform.registry} for a registry that has them; or engine"
     )
 
 

@@ -28,6 +28,7 @@ from harness.platform.manifests import Rendered, describe, images_of
 from harness.platform.missing_images import Need
 from harness.platform.platform_names import PlatformNames
 from harness.profiles import Profile
+from harness.settings import how_to_set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _unread(package: ChartPackage, reference: str) -> ExtensionError:
     return ExtensionError(
         f"the DAG image of {package.path.name} is in a registry that was not given: {reference}",
         last_seen="the image has to be read: its DAG files name the operators and their images",
-        fix=f"say that it is there: --images {registry}",
+        fix=f"say that it is there: {how_to_set('images', registry)}",
     )
 
 

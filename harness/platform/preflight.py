@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.extension import params as extension_params
 from harness.platform import applications, helm, planning, platform_globals
 from harness.platform.platform_names import PlatformNames
-from harness.settings import Settings
+from harness.settings import Settings, how_to_set
 from harness.wire import edk
 
 # stands in references for the registry of an environment that does not exist yet
@@ -84,9 +84,9 @@ def _infer_registry(artefacts: Artefacts, workflows: list[ChartPackage], others:
         raise UsageError(
             "the images were built for several registries; which one is the platform's?",
             last_seen="\n".join(found.values()),
-            fix="name it: platform-registry (--platform-registry, --kaapana-platform-registry)",
+            fix=f"name it with {how_to_set('platform_registry')}",
         )
     for registry, name in found.items():
-        say(f"the platform's registry is {registry}, as in {name} (platform-registry names another one)")
+        say(f"the platform's registry is {registry}, as in {name}; {how_to_set('platform_registry')} names another one")
         return registry
     return ""

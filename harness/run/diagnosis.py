@@ -17,6 +17,7 @@ from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
 from harness.run.advice import advice_for
 from harness.run.results import Cause
+from harness.settings import how_to_set
 from harness.wire import edk
 
 Task = Mapping[str, Any]
@@ -144,8 +145,13 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
         summary += f": {match[0].strip()}"
     if absent and outcome.get("always_pulled"):
         summary += ". This release always asks the registry, and what only an archive brought is not in it"
-        return Cause(task["task_id"], summary, message, "push it: --deliver registry, or the registry of the platform")
-    step = edk.ADVICE if edk.holds(image) else "push it, or upload it with --deliver tar"
+        return Cause(
+            task["task_id"],
+            summary,
+            message,
+            f"push it: {how_to_set('deliver', 'registry')}, or the registry of the platform",
+        )
+    step = edk.ADVICE if edk.holds(image) else f"push it, or upload it with {how_to_set('deliver', 'tar')}"
     fix = (
         f"{step}: the extension needs a processing container with "
         f'LABEL IMAGE="{repository.rsplit("/", 1)[-1] or image}", and the operator the tag {{KAAPANA_BUILD_VERSION}}'
@@ -222,7 +228,10 @@ def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
     open_states = {"running", "queued", "scheduled", "up_for_retry", "restarting", "deferred"}
     active = [task for task in tasks if task["state"] in open_states]
     active = active or [task for task in _find_failed(tasks) if task.get("start")]
-    fix = "raise the limit with --timeout or timeout_s, or give the operators an execution_timeout of their own"
+    fix = (
+        f"raise the limit with timeout_s or {how_to_set('run_timeout')}, or give the operators an execution_timeout "
+        "of their own"
+    )
     if not active:
         summary = f"the run had not ended after {seconds:.0f} s and was aborted; no task had started"
         return Cause(None, summary, fix="was the platform's scheduler alive? `kaapana-harness status` says")

@@ -37,7 +37,7 @@ class Bench:
         self.pulls = ""
         self.loaded: dict[str, list[str]] = {}
         monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
-        monkeypatch.delenv(build.VARIABLE, raising=False)
+        monkeypatch.delenv(build.VARIABLE.name, raising=False)
         monkeypatch.setattr(build, "ensure_base", lambda name, **_: f"kaapana-harness/{name}:base")
         for module in (build, programs, system):
             monkeypatch.setattr(module.engine, "client", lambda *_, **__: self)
@@ -111,7 +111,7 @@ def test_it_is_built_from_packages_where_nothing_can_be_pulled(bench: Bench) -> 
 
 
 def test_an_empty_reference_means_that_nothing_is_pulled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(build.VARIABLE, "")
+    monkeypatch.setenv(build.VARIABLE.name, "")
     bench.ensure()
     assert not [step for step in bench.done if step.startswith("pull")]
     assert bench.done[-1] == "preload"
@@ -121,14 +121,14 @@ def test_the_reference_of_the_site_is_pulled_instead_and_told_apart(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public = bench.ensure()
-    monkeypatch.setenv(build.VARIABLE, "registry.example/node:1")
+    monkeypatch.setenv(build.VARIABLE.name, "registry.example/node:1")
     assert bench.ensure() != public
     assert bench.done[-1] == "pull registry.example/node:1"
 
 
 @pytest.mark.parametrize("step", ["kubernetes", "system", "part coredns", "preload"])
 def test_an_interrupted_build_goes_on_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    monkeypatch.setenv(build.VARIABLE, "")
+    monkeypatch.setenv(build.VARIABLE.name, "")
     bench.fails_at = step
     with pytest.raises(KeyboardInterrupt):
         bench.ensure()
@@ -140,7 +140,7 @@ def test_an_interrupted_build_goes_on_where_it_was(bench: Bench, monkeypatch: py
 
 
 def test_every_image_that_a_node_asks_for_is_in_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(build.VARIABLE, "")
+    monkeypatch.setenv(build.VARIABLE.name, "")
     bench.ensure()
     loaded = {name for references in bench.loaded.values() for name in references}
     kubeadm = {name for name in KUBERNETES_IMAGES.split() if "/pause" not in name}
@@ -148,7 +148,7 @@ def test_every_image_that_a_node_asks_for_is_in_it(bench: Bench, monkeypatch: py
 
 
 def test_a_list_without_an_image_of_the_node_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(build.VARIABLE, "")
+    monkeypatch.setenv(build.VARIABLE.name, "")
     without = KUBERNETES_IMAGES.replace("coredns/coredns", "other")
     monkeypatch.setattr(
         programs, "read_file", lambda tag, *_: (without if "kubernetes" in tag else KIND_IMAGES).encode()

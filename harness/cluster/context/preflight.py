@@ -12,6 +12,7 @@ from harness.cluster.context import rights
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
 from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, quantities
+from harness.settings import how_to_set
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -22,6 +23,7 @@ MEMORY_BYTES = 4 << 30
 CPUS = 2
 PODS = 20
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_STORAGE_CLASS = how_to_set("context_storage_class")
 _RIGHTS_FIX = "an admin of the cluster applies them once: `kaapana-harness context rights | kubectl apply -f -`"
 
 
@@ -148,11 +150,11 @@ def _storage(api: KubeApi, settings: Settings) -> Iterable[Obstacle]:
         chosen = defaults[0] if defaults else None
         what = f"no storage class is the default; there are: {', '.join(sorted(classes)) or 'none'}"
     if chosen is None:
-        yield Obstacle(what, "name one in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS")
+        yield Obstacle(what, f"name one with {_STORAGE_CLASS}")
     elif chosen.get("reclaimPolicy") == "Retain":
         yield Obstacle(
             f"volumes of the storage class {chosen['metadata']['name']} stay after their claims (Retain)",
-            "name one with the reclaim policy Delete in KAAPANA_HARNESS_CONTEXT_STORAGE_CLASS",
+            f"name one that has the reclaim policy Delete with {_STORAGE_CLASS}",
         )
 
 
@@ -180,7 +182,8 @@ def _registry(settings: Settings) -> Iterable[Obstacle]:
     if not name:
         yield Obstacle(
             "no registry is named from which the nodes could pull",
-            "name one that this machine may push to in KAAPANA_HARNESS_CONTEXT_REGISTRY, e.g. registry.site:5000/team",
+            f"name one that this machine may push to with {how_to_set('context_registry')}, e.g. "
+            "registry.site:5000/team",
         )
         return
     with RegistryClient(name, timeout_s=10) as client:

@@ -6,6 +6,7 @@ import contextlib
 
 from harness.errors import EnvironmentError_
 from harness.kube import KubeApi, NotFound, events, troubles
+from harness.settings import how_to_set
 from harness.wire.names import SERVICES_NAMESPACE
 
 _NAME = "kaapana-harness-probe"
@@ -33,8 +34,8 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
                 raise EnvironmentError_(
                     f"the nodes of the cluster cannot pull from the registry: {trouble.reason} of {trouble.image}",
                     last_seen=trouble.message,
-                    fix="name a registry in KAAPANA_HARNESS_CONTEXT_REGISTRY that the nodes reach and trust too; for a "
-                    "private one log this machine in (`docker login`)",
+                    fix=f"name a registry that the nodes reach and trust too with {how_to_set('context_registry')}; "
+                    "for a private one log this machine in (`docker login`)",
                 )
             seen = "\n".join([str(status.get("phase")), *events.of(api, pod)])
         raise EnvironmentError_(

@@ -15,6 +15,7 @@ from typing import Any
 from harness.cluster.kind.keeper import Order
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
+from harness.settings.variables import STATE_DIR
 
 _OPEN: weakref.WeakSet[Keeper] = weakref.WeakSet()
 
@@ -28,7 +29,7 @@ class Keeper:
     """
 
     def __init__(self, order: Order, state: str) -> None:
-        variables = {"KAAPANA_HARNESS_STATE_DIR": state, "PYTHONPATH": search_path()}
+        variables = {STATE_DIR.name: state, "PYTHONPATH": search_path()}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.cluster.kind.keeper"],
             stdin=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from harness.common.progress import OnProgress, quiet
 from harness.errors import ImageError
 from harness.images import ensure as ensure_base
 from harness.images.pull import pull
+from harness.settings.variables import image_variable
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -27,7 +27,7 @@ REPOSITORY = "kaapana-harness/kind-node"
 PUBLIC_IMAGE = "kindest/node@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 """Kubernetes 1.34.0, the image that kind 0.30.0 names as its default with this digest
 (``pkg/apis/config/defaults/image.go`` of its module)."""
-VARIABLE = "KAAPANA_HARNESS_IMAGE_KIND_NODE"
+VARIABLE = image_variable("kind-node")
 """Another reference to pull; empty: never pull."""
 
 
@@ -47,7 +47,7 @@ def ensure(settings: Settings, on_progress: OnProgress = quiet) -> str:
         ImageError: it can be neither found, nor pulled, nor built; the failing step and the end of its log.
         EngineError: no container engine answers.
     """
-    reference = os.environ.get(VARIABLE, PUBLIC_IMAGE)
+    reference = VARIABLE.read(default=PUBLIC_IMAGE)
     pulled = f"{REPOSITORY}:{hashlib.sha256(reference.encode()).hexdigest()[:12]}"
     base = ensure_base("rootfs", settings=settings, on_progress=on_progress)
     built = built_tag(base)
