@@ -8,8 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 _INTERVAL_S = 0.2
+# Where an engine makes the groups of its containers, below the host's tree. With version 1 memory has a tree of its
+# own, beside a tree of version 2 that has no memory in it (systemd calls that hybrid).
+_PLACES: Final = (
+    "memory/docker/{id}",
+    "docker/{id}",
+    "system.slice/docker-{id}.scope",
+    "memory/system.slice/docker-{id}.scope",
+    # of a rootless engine, in the tree of its user's systemd
+    "user.slice/user-*.slice/user@*.service/user.slice/docker-{id}.scope",
+)
 
 
 class MemoryMeter:
@@ -48,26 +59,39 @@ class MemoryMeter:
     def _sample(self, containers: list[str]) -> dict[str, int]:
         result = {}
         for container in containers:
-            path = self._files.get(container) or self._find(container)
+            path = self._files.get(container) or find_statistics(self._tree, container)
             if path is None:
                 continue
             self._files[container] = path
             try:
-                text = path.read_text("ascii")
+                result[container] = count_held(path.read_text("ascii"))
             except OSError:
                 # the container has just ended
                 continue
-            values = dict(line.split() for line in text.splitlines())
-            # version 1 says total_rss, version 2 says anon
-            used = int(values.get("total_rss") or values.get("anon") or 0)
-            result[container] = used + int(values.get("total_shmem") or values.get("shmem") or 0)
         return result
 
-    def _find(self, container: str) -> Path | None:
-        candidates = (
-            self._tree / "memory" / "docker" / container / "memory.stat",
-            self._tree / "docker" / container / "memory.stat",
-            self._tree / "system.slice" / f"docker-{container}.scope" / "memory.stat",
-            self._tree / "memory" / "system.slice" / f"docker-{container}.scope" / "memory.stat",
-        )
-        return next((path for path in candidates if path.is_file()), None)
+
+def find_statistics(tree: Path, container: str) -> Path | None:
+    """Return the file with a container's statistics of memory; ``None`` where there is no such group.
+
+    Args:
+        tree: of the host's control groups, of either version.
+        container: the engine's id.
+    """
+    for place in _PLACES:
+        for group in tree.glob(place.format(id=container)):
+            if (path := group / "memory.stat").is_file():
+                return path
+    return None
+
+
+def count_held(statistics: str) -> int:
+    """Return the bytes that a group cannot give back.
+
+    Args:
+        statistics: content of ``memory.stat``, of either version.
+    """
+    values = dict(line.split() for line in statistics.splitlines())
+    # with version 1 those of groups within it have a name of their own
+    first, second = ("total_rss", "total_shmem") if "total_rss" in values else ("anon", "shmem")
+    return int(values.get(first, 0)) + int(values.get(second, 0))
