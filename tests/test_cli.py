@@ -62,6 +62,20 @@ def test_a_run_that_succeeds_ends_with_0_and_leaves_run_json(platform: FakeEnvir
     assert platform.downs == [False]
 
 
+def test_a_run_tells_findings_about_other_releases_in_one_line(
+    platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = outcome("Completed", arguments=["cmds", "arguments"])
+    platform.airflow.tasks = [task("otsus-method", try_number=2, outcome=ended)]
+    result = invoke("run", "ext", "--out", tmp_path / "out")
+    lines = [line for line in result.stdout.splitlines() if " findings" in line or line.startswith("warning")]
+    assert [line.split(":")[0] for line in lines] == ["warning needed-retries", "on other releases"]
+    assert lines[1].endswith("; whole in report.html and run.json")
+    whole = json.loads((tmp_path / "out/run.json").read_text())["on_other_releases"]
+    assert (whole[0]["rule"], whole[0]["platforms"]) == ("ignored-argument", ["0.6.0", "0.6.1"])
+    assert "On other releases" in (tmp_path / "out/report.html").read_text("utf-8")
+
+
 def test_a_conf_is_posted_as_it_is(platform: FakeEnvironment, tmp_path: Path) -> None:
     result = invoke("run", "ext", "--out", tmp_path / "out", "--conf", '{"workflow_form": {"threshold_bins": "x"}}')
     assert result.exit_code == 0, result.output

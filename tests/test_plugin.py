@@ -244,3 +244,43 @@ def test_every_xdist_worker_has_an_environment_of_its_own(inner: pytest.Pytester
     result = run(inner, "-n", "2", subprocess=True)
     result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["no segmentation sent where exactly one is expected"])
+
+
+# an operator whose arguments one release ignores and another does not have, and a task that needed two attempts
+_ODD = """[task("t", try_number=2, outcome=outcome("Completed", arguments=["cmds", "display_name"]))]"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+def test_a_session_tells_each_finding_once_and_those_about_other_releases_in_one_line(
+    inner: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    write(
+        inner,
+        """
+        import pytest
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_run(kaapana, number):
+            extension = kaapana.install("ext")
+            assert extension.run().succeeded and extension.run().succeeded
+        """,
+        tasks=_ODD,
+    )
+    result = run(inner, *workers, subprocess=bool(workers))
+    result.assert_outcomes(passed=2)
+    told = [line for line in result.outlines if line.startswith("kaapana: ") and "evidence in" not in line]
+    assert told == [
+        "kaapana: warning needed-retries: t: succeeded at attempt 2 "
+        "(set retries=0 in default_args while testing, and fix what fails at first)",
+        "kaapana: on other releases: 3 findings, ignored-argument (0.6.0, 0.6.1); "
+        "unknown-parameter (0.4); leftovers-on-retry (0.6.0, 0.6.1); whole in report.html and run.json",
+    ]
+
+
+def test_a_session_without_findings_tells_none(inner: pytest.Pytester) -> None:
+    write(inner, """def test_run(kaapana): assert kaapana.install("ext").run().succeeded""")
+    result = run(inner)
+    assert [line for line in result.outlines if line.startswith("kaapana: ")] == [
+        line for line in result.outlines if line.startswith("kaapana: evidence in")
+    ]

@@ -296,6 +296,8 @@ def _environment(settings: Settings) -> Environment:
 
 
 def _print_run(finished: Run) -> None:
+    from harness.findings import telling
+
     if finished.succeeded:
         click.echo(f"{finished.dag_id} succeeded in {finished.seconds:.1f} s")
     else:
@@ -304,6 +306,6 @@ def _print_run(finished: Run) -> None:
         click.echo(f"sent    {item.path}")
     for stored in finished.objects:
         click.echo(f"stored  {stored.path}" + ("  (on the results page)" if stored.visible_in_results else ""))
-    for finding in finished.findings:
-        click.echo(str(finding))
+    for line in telling.lines(finished.findings, finished.on_other_releases):
+        click.echo(line)
     click.echo(f"evidence in {finished.directory}")

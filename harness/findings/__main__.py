@@ -10,7 +10,11 @@ _HEAD = """\
 
 What is odd about an extension or a run although it may have passed. They are in `extension.findings`, in
 `run.findings` and in `run.json`; each has `rule`, `severity`, `where`, `message`, `fix`, and the `platforms` on which
-it matters (none: all).
+it matters (none: all). What does not matter on the platform of the run is in `run.on_other_releases` instead: one line
+on the terminal, whole in the report and in `run.json`. A pytest session tells each finding once, at its end.
+
+A task that a finding is about may end well without the files that a later task needs. That task then fails, and the
+finding is its cause: `0.6.0, 0.6.1 ignore cmds of generate-report ...; it ended well, and then task put: ...`.
 
 This page is what `python -m harness.findings` prints; the rules are declared in `harness/findings`.
 """

@@ -65,6 +65,7 @@ NAME_WITHOUT_DOT: Final = Rule(
     "warning",
     "DcmConverterOperator: a DICOM file has a name that the converter passes over",
     "DICOM files need a dot before .dcm in their name, as those of get-input have",
+    loses_output=True,
 )
 MASK_OF_OTHER_VALUES: Final = Rule(
     "mask-of-other-values",
@@ -77,6 +78,7 @@ SERIES_LEFT_OUT: Final = Rule(
     "warning",
     "GetInputOperator: the dataset names a series that the project does not have",
     "take it out of the dataset, or add it to the project",
+    loses_output=True,
 )
 BLANK_IN_MODALITIES: Final = Rule(
     "blank-in-modalities",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
 from harness import profiles
 from harness.common.redaction import redact
@@ -32,6 +32,7 @@ class Rule:
         fix: the next step, where it does not depend on what was found.
         releases: whether it matters on a release; :func:`some_releases` where each finding names them.
         other_severity: that of some of its findings.
+        loses_output: a task that it is about may end well without the files that a later one needs.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Rule:
     fix: str = ""
     releases: Releases | None = EVERY_RELEASE
     other_severity: Severity | None = None
+    loses_output: bool = False
 
     def platforms(self) -> tuple[str, ...]:
         """Return the names of the releases on which it matters, oldest first; empty for all."""
@@ -88,7 +90,7 @@ class Rule:
 class Finding:
     """Something an author should know although it may not have failed the run; it shows no credential.
 
-    :meth:`Rule.report` makes one; the constructor is for reading ``run.json``.
+    :meth:`Rule.report` makes one.
 
     Args:
         rule: id of the rule.
@@ -109,6 +111,19 @@ class Finding:
     def __post_init__(self) -> None:
         for name in ("where", "message", "fix"):
             object.__setattr__(self, name, redact(getattr(self, name)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object, as ``run.json`` has it."""
+        return {**dataclasses.asdict(self), "platforms": list(self.platforms)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Finding:
+        """Read what :meth:`as_json` returned."""
+        return cls(**{**document, "platforms": tuple(document["platforms"])})
+
+    def concerns(self, platform: str) -> bool:
+        """Return whether it matters on a platform, by the name of its profile."""
+        return not self.platforms or platform in self.platforms
 
     def __str__(self) -> str:
         return f"{self.severity} {self.rule}: {self.where}: {self.message}" + (f" ({self.fix})" if self.fix else "")

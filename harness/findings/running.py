@@ -29,12 +29,14 @@ NO_INPUT: Final = Rule(
     "warning",
     "the program reads `OPERATOR_IN_DIR`, but its operator has no input",
     "give it input_operator=",
+    loses_output=True,
 )
 FORM_OVERRIDES_ENV: Final = Rule(
     "form-overrides-env",
     "warning",
     "a value of the form replaced a variable that is not meant to be replaced",
     "a property of workflow_form replaces the variable of its name in upper case in every operator: rename it",
+    loses_output=True,
 )
 GPU_NOT_THERE: Final = Rule(
     "gpu-not-there",
@@ -54,6 +56,7 @@ WRITTEN_OUTSIDE: Final = Rule(
     "a container wrote files that are lost with it: beside `WORKFLOW_DIR`, `/models`, `/tensorboard`, temporary "
     "folders and caches (not seen on kind)",
     "only what is below WORKFLOW_DIR reaches other tasks; /models and /tensorboard stay between runs",
+    loses_output=True,
 )
 NOTHING_RECEIVED: Final = Rule(
     "nothing-received",

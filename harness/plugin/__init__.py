@@ -27,6 +27,8 @@ _FIXTURES = frozenset({"kaapana", "extension", "pacs", "object_store", "brain_mr
 _SESSION = pytest.StashKey["Session"]()
 _FAILED = pytest.StashKey[bool]()
 _FACADE = pytest.StashKey["Kaapana"]()
+# attribute of a test's report: what JSON can say, as xdist sends reports between processes
+_FINDINGS = "kaapana_findings"
 
 
 class HookSpecs:
@@ -228,6 +230,10 @@ def pytest_runtest_makereport(
             text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else ())
             if text is not None:
                 report.longrepr = text
+    if call.when == "teardown" and (finished := item.stash.get(_FACADE, None)) is not None and finished.runs:
+        from harness.plugin import noted
+
+        setattr(report, _FINDINGS, noted.documents(finished.runs))
     # without the platform's parts there are no credentials
     if (redaction := sys.modules.get("harness.common.redaction")) is not None:
         report.sections = [(title, redaction.redact(text)) for title, text in report.sections]
@@ -245,7 +251,13 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report where the evidence is, and what was left running."""
+    """Report each finding once, where the evidence is, and what was left running."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if found := [entry for report in reports for entry in getattr(report, _FINDINGS, ())]:
+        from harness.plugin import noted
+
+        for line in noted.summary(found):
+            terminalreporter.write_line(f"kaapana: {line}")
     session = config.stash.get(_SESSION, None)
     if session is not None:
         for line in session.notes():

@@ -123,6 +123,7 @@ class CiConfigDocument(pytest.Item):
         case = ciconfig.read_case(self.document, name)
         file.data.check(case)
         extension = file.extension()
+        self.stash[plugin._FACADE] = extension.kaapana
         if case.dag_id not in extension.dag_ids:
             raise UsageError(
                 f"{name}: the extension has no DAG {case.dag_id!r}; it has {', '.join(extension.dag_ids) or 'none'}",

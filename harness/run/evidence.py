@@ -193,7 +193,8 @@ def _document(run: Run) -> Json:
         "tasks": [{"log" if key == "log_path" else key: value for key, value in _fields(t).items()} for t in run.tasks],
         "sent": [_fields(item) for item in run.sent],
         "objects": [_fields(item) for item in run.objects],
-        "findings": [{**_fields(finding), "platforms": list(finding.platforms)} for finding in run.findings],
+        "findings": [finding.as_json() for finding in run.findings],
+        "on_other_releases": [finding.as_json() for finding in run.on_other_releases],
         "images": [
             {**_fields(image), "layers": list(image.layers), "tasks": list(image.tasks)} for image in run.images
         ],
@@ -231,7 +232,9 @@ def read(directory: Path) -> Run:
             ),
             sent=SentObjects([SentObject(**item, directory=directory) for item in document["sent"]]),
             objects=tuple(StoredObject(**item, directory=directory) for item in document["objects"]),
-            findings=tuple(Finding(**{**item, "platforms": tuple(item["platforms"])}) for item in document["findings"]),
+            findings=tuple(map(Finding.from_json, document["findings"])),
+            # written since findings about other releases stand apart
+            on_other_releases=tuple(map(Finding.from_json, document.get("on_other_releases", ()))),
             cause=Cause(**cause) if cause else None,
             directory=directory,
             run_ids=(document["run_id"],),

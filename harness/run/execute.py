@@ -14,10 +14,11 @@ from harness import profiles, report
 from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
 from harness.errors import HarnessError
-from harness.findings import Finding, installing, running
+from harness.findings import RULES, Finding, installing, running
 from harness.run import (
     course,
     diagnosis,
+    earlier,
     evidence,
     findings,
     lost_files,
@@ -209,7 +210,30 @@ def _collect(
     )
     cause = refused.explain(cause, named, logs, environment.services.refusals)
     lost = lost_files.findings(environment.cluster.api, named)
-    cause = source_geometry.with_given_names(lost_files.with_hint(cause, lost), series)
+    found = tuple(
+        dict.fromkeys(
+            (
+                *([triggered.finding] if triggered.finding else []),
+                *findings.of_run(named, state, objects, len(sent)),
+                *findings.of_sent(sent),
+                *findings.ignored_arguments(request.given_arguments, named),
+                *releases.archive_only(_in_registry(request.images, tasks, registry_tags), platform=request.platform),
+                *source_geometry.findings(series, notices.findings(logs, profiles.load(request.platform).version)),
+                *evidence.credential_findings(with_credentials),
+                *lost,
+                *scrapes.collect(environment, project, triggered.run_ids, folder),
+                *findings.without_input(named, request.input_readers),
+                *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
+                *request.findings,
+                *([_RESTARTED] if restarted else []),
+                *(installing.EXTENSION_NOTE.report(request.dag_id, note) for note in request.notes),
+            )
+        )
+    )
+    commands = findings.ignored_arguments(request.given_arguments, named, releases.COMMANDS)
+    losing = [*commands, *(finding for finding in found if RULES[finding.rule].loses_output)]
+    cause = earlier.explain(lost_files.with_hint(cause, lost), named, losing, request.platform)
+    cause = source_geometry.with_given_names(cause, series)
     run = Run(
         dag_id=request.dag_id,
         run_id=triggered.run_ids[0],
@@ -222,22 +246,8 @@ def _collect(
         tasks=tuple(tasks),
         sent=SentObjects(sent, series),
         objects=tuple(objects),
-        findings=(
-            *([triggered.finding] if triggered.finding else []),
-            *findings.of_run(named, state, objects, len(sent)),
-            *findings.of_sent(sent),
-            *findings.ignored_arguments(request.given_arguments, named),
-            *releases.archive_only(_in_registry(request.images, tasks, registry_tags), platform=request.platform),
-            *source_geometry.findings(series, notices.findings(logs, profiles.load(request.platform).version)),
-            *evidence.credential_findings(with_credentials),
-            *lost,
-            *scrapes.collect(environment, project, triggered.run_ids, folder),
-            *findings.without_input(named, request.input_readers),
-            *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
-            *request.findings,
-            *([_RESTARTED] if restarted else []),
-            *(installing.EXTENSION_NOTE.report(request.dag_id, note) for note in request.notes),
-        ),
+        findings=tuple(finding for finding in found if finding.concerns(request.platform)),
+        on_other_releases=tuple(finding for finding in found if not finding.concerns(request.platform)),
         cause=cause,
         directory=request.directory,
         run_ids=triggered.run_ids,

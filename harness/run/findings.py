@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.common.references import last_part
@@ -103,19 +103,24 @@ def _constant(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def ignored_arguments(given: Sequence[GivenArgument], tasks: Sequence[Task]) -> list[Finding]:
+def ignored_arguments(
+    given: Sequence[GivenArgument], tasks: Sequence[Task], only: Collection[str] = releases.ARGUMENTS
+) -> list[Finding]:
     """Arguments of this run's operators that a release passes over in silence.
 
     A task's own record counts where it has one, the source only says in which line the argument stands. Without a
     record (the task never ran) the source has to do.
+
+    Args:
+        only: the arguments that are looked for.
     """
     findings = []
     for item in given:
         for task in tasks:
-            if _is_about(item, task) and "arguments" not in (task.get("outcome") or {}):
+            if item.argument in only and _is_about(item, task) and "arguments" not in (task.get("outcome") or {}):
                 findings.extend(_find_ignored(item.argument, task["task_id"], f" ({item.file}:{item.line})"))
     for task in tasks:
-        for argument in releases.given(task):
+        for argument in (name for name in releases.given(task) if name in only):
             places = [item for item in given if item.argument == argument and _is_about(item, task)]
             where = f" ({places[0].file}:{places[0].line})" if places else ""
             findings.extend(_find_ignored(argument, task["task_id"], where))

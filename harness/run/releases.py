@@ -59,6 +59,9 @@ ARGUMENTS: Final[Mapping[str, Difference]] = {
 }
 """Arguments that are passed over in silence where the key is false."""
 
+COMMANDS: Final = frozenset({"cmds", "arguments"})
+"""Arguments without which a container does something else than it was meant to."""
+
 FIXED_KEYWORDS: Final = frozenset(
     {
         "email", "email_on_retry", "email_on_failure", "start_date", "depends_on_past", "wait_for_downstream",

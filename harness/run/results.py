@@ -111,7 +111,8 @@ class Run:
 
     ``started`` is ISO 8601 in UTC; ``form`` holds the submitted values by form; ``run_ids`` has more than one
     entry when ``single_execution`` split the workflow (runtime 10.2). ``started_by`` is ``form`` where a user of the
-    page could have done the same, or tried to, and ``api`` for a conf that was posted as it is.
+    page could have done the same, or tried to, and ``api`` for a conf that was posted as it is. ``findings`` are about
+    the chosen platform, ``on_other_releases`` about others only.
     """
 
     dag_id: str
@@ -131,6 +132,7 @@ class Run:
     run_ids: tuple[str, ...] = ()
     images: tuple[RunImage, ...] = ()
     started_by: str = "form"
+    on_other_releases: tuple[Finding, ...] = ()
 
     @property
     def succeeded(self) -> Verdict:

@@ -28,6 +28,14 @@ def items(**properties: Any) -> dict[str, Any]:
     return {"type": "array", "items": record(**properties)}
 
 
+FINDINGS = items(
+    rule=TEXT,
+    severity={"enum": ["error", "warning", "info"]},
+    where=TEXT,
+    message=TEXT,
+    fix=TEXT,
+    platforms={"type": "array", "items": TEXT},
+)
 SCHEMA = record(
     schema={"const": 1},
     dag_id=TEXT,
@@ -68,14 +76,8 @@ SCHEMA = record(
         path=TEXT,
         visible_in_results={"type": "boolean"},
     ),
-    findings=items(
-        rule=TEXT,
-        severity={"enum": ["error", "warning", "info"]},
-        where=TEXT,
-        message=TEXT,
-        fix=TEXT,
-        platforms={"type": "array", "items": TEXT},
-    ),
+    findings=FINDINGS,
+    on_other_releases=FINDINGS,
     images=items(
         reference=TEXT,
         origin=TEXT,
@@ -342,6 +344,5 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
     images = [RunImage(name, "images.tar", "sha256:1", ()) for name in (IMAGE, by_digest)]
     request = Request("otsus-method", tmp_path / "run", images=images, platform="0.6.0")
     result = execute(FakeEnvironment(tasks), FakeProject(), request, registry_tags=lambda repository: None)
-    assert [(item.rule, item.where) for item in result.findings if item.rule == "always-pulled"] == [
-        ("always-pulled", IMAGE)
-    ]
+    others = [(item.rule, item.where) for item in result.on_other_releases if item.rule == "always-pulled"]
+    assert others == [("always-pulled", IMAGE)]

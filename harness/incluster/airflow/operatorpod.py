@@ -172,6 +172,16 @@ def release_dependent(operator: Any) -> list[str]:
     return [name for name, value in given.items() if value] + list(operator.overridden_keywords)
 
 
+def folders_read(operator: Any) -> list[str]:
+    """Return the output folders of other operators of the DAG that an operator reads, by its variables, sorted."""
+    written = {getattr(other, "operator_out_dir", None) for other in operator.dag.tasks if other is not operator}
+    named = {
+        word for value in (operator.env_vars or {}).values() if isinstance(value, str) for word in value.split(",")
+    }
+    named.add(getattr(operator, "operator_in_dir", None) or "")
+    return sorted(folder for folder in written if folder and folder in named)
+
+
 def _stays_inside(folder: str) -> bool:
     return folder.strip("/") not in ("", ".", "..") and "/../" not in f"/{folder}/"
 

@@ -26,6 +26,7 @@ class Outcome:
     ``written_bytes``: what the container wrote outside of its volumes. ``refusal``: the registry wanted another login
     for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`). ``always_pulled``: the
     release asks the registry for every image, whatever the operator says. ``pod_ips``: on all networks of the pod.
+    ``reads``: the output folders of other operators that this one reads, ``writes`` its own.
     ``unresolved``: names that it asked for in vain (:meth:`harness.wire.unresolved.UnresolvedName.as_json`).
     """
 
@@ -52,6 +53,8 @@ class Outcome:
     refusal: dict[str, Any] | None = None
     always_pulled: bool = False
     unresolved: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    reads: list[str] = dataclasses.field(default_factory=list)
+    writes: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the value of the XCom."""

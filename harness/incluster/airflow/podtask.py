@@ -19,7 +19,7 @@ from harness.incluster.airflow.errors import (
     PodNameTakenError,
     WorkflowError,
 )
-from harness.incluster.airflow.operatorpod import OperatorPod, namespace_for, release_dependent
+from harness.incluster.airflow.operatorpod import OperatorPod, folders_read, namespace_for, release_dependent
 from harness.incluster.airflow.outcome import Outcome
 from harness.kube import KubeApi, in_cluster, troubles
 from harness.kube.errors import ApiError
@@ -182,6 +182,8 @@ class PodTask:
             gpu_forgotten=self._operator.gpu_forgotten,
             always_pulled=self._profile.pull_policy_default == "Always",
             memory_request_bytes=(self._operator.ram_mem_mb or 0) * 2**20 or None,
+            reads=folders_read(self._operator),
+            writes=self._operator.operator_out_dir,
         )
         self._context["ti"].xcom_push(key=outcome.XCOM_KEY, value=result.as_dict())
 

@@ -27,6 +27,8 @@ from harness.wire import names
 _ATTEMPTS = 5
 _TIMEOUT_S = {"element": 600, "batch": 3600}
 _AE_TITLE_LENGTH = 16
+# what the variable AETITLE says when the operator was given none
+_NO_TITLE = "NONE"
 
 
 def _receiver() -> tuple[str, int, bool]:
@@ -46,8 +48,8 @@ def _protocol_id(file: Path) -> str:
 
 def dataset_name(form: dict[str, Any], first: Path) -> str:
     """Return the calling AE title before prefix and cut; an empty ``AETITLE`` counts as given."""
-    title = os.environ.get("AETITLE", "NONE")
-    if title != "NONE":
+    title = os.environ.get("AETITLE", _NO_TITLE)
+    if title != _NO_TITLE:
         task = form.get("task_num")
         return f"{title}{task}" if task is not None else title
     return os.environ.get("WORKFLOW_NAME") or _protocol_id(first) or "KAAPANA export"
@@ -64,10 +66,18 @@ def ae_titles(conf: dict[str, Any], dataset: str, own_receiver: bool) -> tuple[s
     )
 
 
-def _cut(title: str, what: str) -> str:
+def _cut(title: str, what: str, *, chosen: bool) -> str:
+    """Return an AE title as it is sent, cut to its greatest length.
+
+    Args:
+        chosen: by the author; the name of a workflow, which is always longer, is not.
+    """
     if len(title) > _AE_TITLE_LENGTH:
-        cut = title[:_AE_TITLE_LENGTH]
-        notice("ae-title-cut", f"{what} {title!r} is longer than an AE title may be, sent as {cut!r}")
+        text = f"{what} {title!r} is longer than an AE title may be, sent as {title[:_AE_TITLE_LENGTH]!r}"
+        if chosen:
+            notice("ae-title-cut", text)
+        else:
+            say(text)
     return title[:_AE_TITLE_LENGTH]
 
 
@@ -122,7 +132,8 @@ def main() -> None:
         for folder, files in folders.items():
             if titles is None:  # the first folder decides for the whole element
                 calling, called = ae_titles(conf, dataset_name(form, files[0]), own)
-                titles = _cut(calling, "dataset"), _cut(called, "project")
+                given = os.environ.get("AETITLE", _NO_TITLE) != _NO_TITLE
+                titles = _cut(calling, "dataset", chosen=given), _cut(called, "project", chosen=True)
                 say(f"{parent.name}: calling AE {titles[0]!r} (dataset), called AE {titles[1]!r} (project)")
             _send(folder, len(files), host, port, titles, _TIMEOUT_S[level])
             sent += len(files)

@@ -63,7 +63,15 @@ def test_titles_are_cut_to_sixteen_characters_and_the_log_says_so(execute_tool, 
     ended = execute_tool("dcmsend", **IN, WORKFLOW_NAME="otsus-method-a1B2c3")
     assert ended.status == 0, ended.errors
     assert set(receiver.titles) == {("otsus-method-a1B", "ANY-SCP")}
-    assert "notice ae-title-cut: dataset 'otsus-method-a1B2c3' is longer" in ended.output
+    assert "dataset 'otsus-method-a1B2c3' is longer" in ended.output
+
+
+def test_a_cut_title_that_the_author_chose_is_a_finding_the_name_of_the_workflow_none(
+    execute_tool, run_folder, receiver
+):
+    series(run_folder.element("nrrd2dcmseg"), slices=1)
+    assert "notice" not in execute_tool("dcmsend", **IN, WORKFLOW_NAME="otsus-method-a1B2c3").output
+    assert "notice ae-title-cut: dataset" in execute_tool("dcmsend", **IN, AETITLE="results-of-the-study").output
 
 
 def test_level_batch_sends_the_folder_of_the_run(execute_tool, run_folder, receiver):

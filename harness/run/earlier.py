@@ -1,0 +1,67 @@
+"""Find the cause of a missing input in an earlier task, which ended well without writing it. Pure functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from harness.findings import Finding
+from harness.run.results import Cause
+
+Task = Mapping[str, Any]
+
+# in the words of the built-in programs, of Python, of C libraries and of what authors write themselves
+_MISSING: Final = re.compile(
+    r"\bno (?:\S+ ){0,3}(?:files?|images?|masks?|series|input|element)\b|FileNotFoundError|No such file or directory|"
+    r"does not exist|doesn't exist|\bnothing to (?:convert|zip|unzip|send|do|process)\b|"
+    r"\b(?:folder|directory|input|file|files|list)\b.{0,80}\b(?:is|are|was|were) (?:missing|empty|not there)\b|"
+    r"\b(?:missing|empty) (?:input|folder|directory|file)",
+    re.I,
+)
+
+
+def explain(cause: Cause | None, tasks: Sequence[Task], found: Sequence[Finding], platform: str) -> Cause | None:
+    """Return the cause of a failed run: a finding of an earlier task where the later one misses what it should have.
+
+    The nearest of the tasks that the failed one reads from counts, then those that these read from.
+
+    Args:
+        tasks: records of all tasks.
+        found: what may have kept a task from writing its files.
+        platform: name of the profile that it was made on.
+    """
+    if cause is None or cause.task_id is None or not _MISSING.search(f"{cause.summary}\n{cause.detail}"):
+        return cause
+    suspects: dict[str, Finding] = {}
+    for finding in found:
+        if finding.concerns(platform):
+            suspects.setdefault(finding.where, finding)
+    by_id = {str(task["task_id"]): task for task in tasks}
+    failed = by_id.get(cause.task_id)
+    for task in _before(failed, by_id) if failed else ():
+        if task["state"] == "success" and (suspect := suspects.get(str(task["task_id"]))):
+            summary = f"{suspect.message}; it ended well, and then {cause.line}"
+            return dataclasses.replace(cause, task_id=suspect.where, summary=summary, fix=suspect.fix)
+    return cause
+
+
+def _before(task: Task, by_id: Mapping[str, Task]) -> Iterator[Task]:
+    """Yield the tasks that a task reads from, nearest first; where that is not known, those that it comes after."""
+    seen, level = {str(task["task_id"])}, [task]
+    while level:
+        following: dict[str, Task] = {}
+        for later in level:
+            following |= {name: by_id[name] for name in _sources(later, by_id) if name not in seen}
+        yield from following.values()
+        seen |= following.keys()
+        level = list(following.values())
+
+
+def _sources(task: Task, by_id: Mapping[str, Task]) -> list[str]:
+    read = set((task.get("outcome") or {}).get("reads") or ())
+    upstream = [name for name in task.get("upstream") or () if name in by_id]
+    if not read:
+        return upstream
+    return [name for name, other in by_id.items() if (other.get("outcome") or {}).get("writes") in read] or upstream
