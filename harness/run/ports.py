@@ -10,7 +10,6 @@ from harness.wire.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from harness.kube import KubeApi
-    from harness.wire.records import RunRecord
 
 Json = dict[str, Any]
 
@@ -85,7 +84,7 @@ class ServicesPort(Protocol):
 class AirflowPort(Protocol):
     """The harness's API of Airflow's web server."""
 
-    def run(self, dag_id: str, run_id: str) -> RunRecord: ...
+    def run(self, dag_id: str, run_id: str) -> Json: ...
 
     def events(self, dag_id: str, run_id: str) -> Iterator[Json]: ...
 

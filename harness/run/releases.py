@@ -6,6 +6,7 @@ What a task was given is in its record (``outcome.arguments``), what a release m
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,7 +14,10 @@ from harness import profiles
 from harness.findings import Finding, Rule, Severity
 from harness.findings import releases as rules
 from harness.wire import naming
-from harness.wire.records import TaskRecord
+
+Task = Mapping[str, Any]
+
+_OF_RUN = re.compile(r" \[\d+/\d+\]$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,23 +71,20 @@ FIXED_KEYWORDS: Final = frozenset(
 """Keywords of Airflow that pod operators set themselves (runtime 5)."""
 
 
-def findings(
-    tasks: Sequence[TaskRecord], *, platform: str, run_ids: Sequence[str], pod_tasks: Sequence[str]
-) -> list[Finding]:
+def findings(tasks: Sequence[Task], *, platform: str, run_ids: Sequence[str]) -> list[Finding]:
     """Everything that the records of a run say about other releases.
 
     Args:
         tasks: records of all tasks.
         platform: the profile that the run was made on.
         run_ids: of all DAG runs.
-        pod_tasks: ids in the DAG of the tasks that had a container of an image.
     """
     return [
         *_unknown_parameters(tasks, platform),
         *_fixed_keywords(tasks, platform),
         *_leftovers(tasks, platform),
         *_memory(tasks, platform),
-        *_pod_names(pod_tasks, platform, run_ids),
+        *_pod_names(tasks, platform, run_ids),
         *_run_ids(platform, run_ids),
         *_python(tasks, platform),
     ]
@@ -94,9 +95,9 @@ def without(key: str) -> tuple[str, ...]:
     return _where(key, lambda value: value is False)
 
 
-def given(task: TaskRecord) -> list[str]:
+def given(task: Task) -> list[str]:
     """Names of the arguments that a task's record has."""
-    return task.result.arguments
+    return [str(name) for name in (task.get("outcome") or {}).get("arguments") or []]
 
 
 def _where(key: str, fits: Callable[[Any], bool]) -> tuple[str, ...]:
@@ -112,7 +113,7 @@ def _elsewhere(rule: Rule, platform: str) -> tuple[str, ...]:
     return () if rule.concerns(platform) else rule.platforms()
 
 
-def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
+def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """Return a parameter that an older release does not know makes its DAG unimportable there."""
     found = []
     for task in tasks:
@@ -121,7 +122,7 @@ def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Find
             if releases:
                 found.append(
                     rules.UNKNOWN_PARAMETER.report(
-                        task.task_id,
+                        task["task_id"],
                         f"{', '.join(releases)} cannot import the DAG: its operators have no parameter `{name}`",
                         platforms=releases,
                     )
@@ -129,14 +130,14 @@ def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Find
     return found
 
 
-def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
+def _fixed_keywords(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """A keyword that other releases set themselves, so that the DAG does not import there (task-api 1.4)."""
     releases = _elsewhere(rules.FIXED_KEYWORD, platform)
     if not releases:
         return []
     return [
         rules.FIXED_KEYWORD.report(
-            task.task_id,
+            task["task_id"],
             f"{', '.join(releases)} cannot import the DAG: its operators set `{name}` themselves (TypeError)",
         )
         for task in tasks
@@ -145,37 +146,40 @@ def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]
     ]
 
 
-def _leftovers(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
+def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
     releases = _elsewhere(rules.LEFTOVERS_ON_RETRY, platform)
     if not releases:
         return []
     return [
         rules.LEFTOVERS_ON_RETRY.report(
-            task.task_id,
-            f"succeeded at attempt {task.try_number}; on {', '.join(releases)} the output of the failed attempt is "
+            task["task_id"],
+            f"succeeded at attempt {task['try_number']}; on {', '.join(releases)} the output of the failed attempt is "
             "still there when the next one begins",
         )
         for task in tasks
-        if task.state == "success" and task.try_number > 1 and task.result.pod
+        if task["state"] == "success"
+        and int(task.get("try_number") or 1) > 1
+        and (task.get("outcome") or {}).get("pod")
     ]
 
 
-def _memory(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
+def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """Return a peak that only fits because this release multiplies the limit."""
     here = float(profiles.load(platform).value("pod.memory_factor"))
     found = []
     for task in tasks:
-        peak, limit = task.result.max_memory_bytes, task.result.memory_limit_bytes
-        if not peak or not limit or task.state != "success":
+        outcome = task.get("outcome") or {}
+        peak, limit = outcome.get("max_memory_bytes"), outcome.get("memory_limit_bytes")
+        if not peak or not limit or task["state"] != "success":
             continue
-        nominal = limit / here
+        nominal = int(limit) / here
         releases = _where("pod.memory_factor", lambda factor, p=peak, n=nominal: p > n * factor)  # type: ignore[misc]
         releases = _others(releases, platform)
         if releases:
             found.append(
                 rules.MEMORY_ABOVE_LIMIT.report(
-                    task.task_id,
-                    f"used {peak / 2**20:.0f} MiB; on {', '.join(releases)} its limit is "
+                    task["task_id"],
+                    f"used {int(peak) / 2**20:.0f} MiB; on {', '.join(releases)} its limit is "
                     f"{nominal / 2**20:.0f} MiB and it would be killed",
                     platforms=releases,
                 )
@@ -183,14 +187,16 @@ def _memory(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     return found
 
 
-def _pod_names(task_ids: Sequence[str], platform: str, run_ids: Sequence[str]) -> list[Finding]:
+def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> list[Finding]:
     """Two tasks of one run whose pods get one name where it is cut (runtime 6.1)."""
     releases = _elsewhere(rules.POD_NAME_CLASH, platform)
     if not releases:
         return []  # or the run itself has failed over it
     run_id = run_ids[0] if run_ids else ""
     by_name: dict[str, list[str]] = {}
-    for task_id in task_ids:
+    for task_id in dict.fromkeys(
+        _OF_RUN.sub("", task["task_id"]) for task in tasks if (task.get("outcome") or {}).get("image")
+    ):
         by_name.setdefault(naming.pod_name(run_id, task_id), []).append(task_id)
     return [
         rules.POD_NAME_CLASH.report(
@@ -226,18 +232,18 @@ def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
     return found
 
 
-def _python(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
+def _python(tasks: Sequence[Task], platform: str) -> list[Finding]:
     """Branch operators that have run where they see the data of the run (runtime 3, 7.8)."""
     releases = _elsewhere(rules.BRANCH_WITHOUT_DATA, platform)
     if not releases:
         return []
     return [
         rules.BRANCH_WITHOUT_DATA.report(
-            task.task_id,
+            task["task_id"],
             f"on {', '.join(releases)} the code of a branch runs in the scheduler and sees no data of the run",
         )
         for task in tasks
-        if task.result.branch
+        if (task.get("outcome") or {}).get("branch")
     ]
 
 

@@ -71,14 +71,16 @@ class OperatorPod:
             raise InvalidPodError(f"the operator of {self.names.task_id} has no image")
         form = self.conf.get("form_data" if profile.from_environment().conf.form_data else "workflow_form") or {}
         core = {k: v for k, v in self.names.core.items() if k != "TASK_ID" or self._profile.env_task_id}
+        self.overridden = podenv.find_overridden(operator_env=operator.env_vars, workflow_form=form, core=core)
         env = podenv.merge(
             operator_env=operator.env_vars,
             gpu_device="0" if operator.gpu_mem_mb else "",
             workflow_form=form,
             core=core,
         )
-        self.overridden = podenv.find_overridden(operator_env=operator.env_vars, workflow_form=form, core=core)
-        entries = podenv.entries(env, secrets=operator.secrets, namespace=self.namespace)
+        # a subclass may read them in its operator afterwards (runtime 5.0)
+        operator.env_vars.update(env)
+        entries = podenv.entries(operator.env_vars, secrets=operator.secrets, namespace=self.namespace)
         _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
         annotations = operator.annotations if self._profile.annotations_honoured else {}
         _LOG.info("annotations: %s", annotations)

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from harness.wire.outcome import XCOM_KEY
-
 _LOG: Final = logging.getLogger(__name__)
 _DAG_ID: Final = "kaapana-harness-rehearsal"
 
@@ -63,7 +61,7 @@ def _run() -> None:
 
 
 def _push(**context: Any) -> None:
-    context["ti"].xcom_push(key=XCOM_KEY, value={})
+    context["ti"].xcom_push(key="harness_outcome", value={})
 
 
 def _forget() -> None:

@@ -109,6 +109,8 @@ class FakeAirflow:
                 if "abort" in parts:
                     airflow.states[parts[-1]] = "failed"
                     self._send(200, {"message": []})
+                elif "get_dagrun_tasks" in parts:
+                    self._send(200, {"a": {"state": "success", "execution_date": "2026-01-01", "duration": "1.0"}})
                 elif parts[-1] not in airflow.dags:
                     self._send(404, {"error": f"Dag id {parts[-1]} not found"})
                 else:

@@ -192,6 +192,12 @@ def test_a_job_can_be_aborted_and_restarted(starter: Starter) -> None:
     assert put("/client/job", json={"job_id": 10**9, "status": "abort"}).status_code == 404
 
 
+def test_the_tasks_of_a_job_have_a_date_and_a_state(starter: Starter) -> None:
+    (job,) = starter.start(data_form={"dataset_name": "ds"})["jobs"]
+    answer = starter.platform.backend.get("/client/get-job-taskinstances", params={"job_id": job["id"]})
+    assert answer.json() == {"a": ["2026-01-01", "success"]}
+
+
 def test_forms_list_the_projects_datasets_and_only_visible_software(starter: Starter) -> None:
     schemas = starter.platform.backend.post("/client/get-ui-form-schemas", headers=starter.headers, json={}).json()
     assert list(schemas) == [DAG]

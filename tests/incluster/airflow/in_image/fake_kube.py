@@ -72,7 +72,7 @@ class FakeKube:
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def _work(self, manifest: dict[str, Any]) -> int:
         """Run the command of a container for real."""

@@ -99,6 +99,14 @@ def test_without_user_and_project_the_whole_admin_project_is_notified(services: 
     assert [request[:2] for request in services.requests] == [("GET", "/projects/admin"), ("POST", "/v1/id-of-admin")]
 
 
+def test_a_mail_about_the_failure_is_only_logged(services: FakeServices, caplog: pytest.LogCaptureFixture) -> None:
+    mailing = DAG("my-dag", schedule=None, default_args={"send_email_on_workflow_failure": True})
+    operator = KaapanaPythonBaseOperator(dag=mailing, name="my-task", python_callable=print)
+    KaapanaPythonBaseOperator.on_failure(failed(operator, {}))
+    assert "sends no e-mail" in caplog.text
+    assert services.requests == []
+
+
 def test_nobody_is_notified_where_the_dag_does_not_ask_for_it(dag: DAG, services: FakeServices) -> None:
     operator = KaapanaPythonBaseOperator(dag=dag, name="my-task", python_callable=print)
     KaapanaPythonBaseOperator.on_failure(failed(operator, {}))
