@@ -39,5 +39,7 @@ def check(settings: Settings, name: str) -> None:
     from harness.kube import KubeApi
 
     found, path = access.find(name)
-    preflight.require(KubeApi.of(found), name, settings)
+    preflight.require(
+        KubeApi.of(found), name, registry=settings.context_registry, storage_class=settings.context_storage_class
+    )
     click.echo(f"context {name} of {path} has all that an environment needs")

@@ -77,7 +77,7 @@ def down(settings: Settings) -> None:
     """End the environments that were left running."""
     from harness.platform import ownership
 
-    ended = ownership.down(settings)
+    ended = ownership.down(settings.state)
     click.echo(f"ended: {', '.join(ended)}" if ended else "no environment was left running")
 
 
@@ -87,7 +87,7 @@ def status(settings: Settings) -> None:
     """List the environments of this user."""
     from harness.cluster import ledger
 
-    entries = ledger.entries(settings)
+    entries = ledger.entries(settings.state)
     for entry in entries:
         click.echo(str(entry))
     if not entries:
@@ -106,7 +106,7 @@ def prune(settings: Settings, everything: bool) -> None:
     """Remove what is left of environments whose owner is gone, and superseded images and contents of kind's nodes."""
     from harness.platform import ownership, pruning
 
-    removed = ownership.prune(settings) + pruning.prune_images(settings, say, everything=everything)
+    removed = ownership.prune(settings.state) + pruning.prune_images(settings, say, everything=everything)
     removed += pruning.prune_contents(settings, say, everything=everything)
     click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
 

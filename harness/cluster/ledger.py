@@ -19,7 +19,6 @@ from typing import Any
 
 from harness.cluster import ledger_file
 from harness.errors import EngineError, EnvironmentError_
-from harness.settings import Settings
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 _OWNER = re.compile(r"\d{1,9}@.*", re.DOTALL)
@@ -72,36 +71,36 @@ def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:
     return dataclasses.replace(Entry(environment_id, cluster, owner, started, _start_of(pid)), **fields)  # type: ignore[arg-type]
 
 
-def record(settings: Settings, entry: Entry) -> None:
+def record(state: Path, entry: Entry) -> None:
     """Write an entry, whole or not at all."""
-    with ledger_file.transaction(settings.state, _parse) as table:
+    with ledger_file.transaction(state, _parse) as table:
         table.write(entry.id, _format(entry))
 
 
 @contextlib.contextmanager
-def recorded(settings: Settings, entry: Entry, remove: Callable[[], object]) -> Iterator[None]:
+def recorded(state: Path, entry: Entry, remove: Callable[[], object]) -> Iterator[None]:
     """Write an entry before anything exists that somebody would have to remove; if the block fails, all of it goes.
 
     Args:
         remove: takes away what the block has made. When it fails the entry stays, and with it the next attempt.
     """
-    record(settings, entry)
+    record(state, entry)
     try:
         yield
     except BaseException:
         remove()
-        forget(settings, entry.id)
+        forget(state, entry.id)
         raise
 
 
-def update(settings: Settings, environment_id: str, **changes: Any) -> Entry:
+def update(state: Path, environment_id: str, **changes: Any) -> Entry:
     """Change fields of an entry.
 
     Raises:
         ForgottenError: the ledger has no such environment; it is a KeyError too.
         EngineError: its entry is damaged.
     """
-    with ledger_file.transaction(settings.state, _parse) as table:
+    with ledger_file.transaction(state, _parse) as table:
         text = table.read(environment_id)
         if text is None:
             raise ForgottenError(
@@ -116,9 +115,9 @@ def update(settings: Settings, environment_id: str, **changes: Any) -> Entry:
     return entry
 
 
-def find(settings: Settings, environment_id: str) -> Entry | None:
+def find(state: Path, environment_id: str) -> Entry | None:
     """Return one entry, or ``None``."""
-    return next((entry for entry in entries(settings) if entry.id == environment_id), None)
+    return next((entry for entry in entries(state) if entry.id == environment_id), None)
 
 
 def find_in(state: Path, environment_id: str) -> Entry | None:
@@ -134,10 +133,10 @@ def find_in(state: Path, environment_id: str) -> Entry | None:
         raise EngineError(f"the entry {environment_id} of the ledger in {state} cannot be read: {error}") from None
 
 
-def entries(settings: Settings) -> list[Entry]:
+def entries(state: Path) -> list[Entry]:
     """Return all environments of this user, oldest first; an entry that cannot be read is set aside."""
     found = []
-    with ledger_file.transaction(settings.state, _parse) as table:
+    with ledger_file.transaction(state, _parse) as table:
         for environment_id, text in table.read_all().items():
             try:
                 found.append(_parse(environment_id, text))
@@ -146,14 +145,14 @@ def entries(settings: Settings) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.started, entry.id))
 
 
-def adoptable(settings: Settings, key: str) -> list[Entry]:
-    """Environments that were left running for adoption and were made from the same settings, newest first."""
-    return [entry for entry in reversed(entries(settings)) if entry.kept and entry.key == key]
+def adoptable(state: Path, key: str) -> list[Entry]:
+    """Environments that were left running for adoption and were made from the same state, newest first."""
+    return [entry for entry in reversed(entries(state)) if entry.kept and entry.key == key]
 
 
-def forget(settings: Settings, environment_id: str) -> None:
+def forget(state: Path, environment_id: str) -> None:
     """Remove an entry; nothing if there is none."""
-    with ledger_file.transaction(settings.state, _parse) as table:
+    with ledger_file.transaction(state, _parse) as table:
         table.remove(environment_id)
 
 

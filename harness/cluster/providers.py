@@ -17,6 +17,8 @@ from harness.common.progress import OnProgress, quiet
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cluster.base import Cluster
     from harness.cluster.ledger import Entry
     from harness.settings import Settings
@@ -77,11 +79,11 @@ class Provider(abc.ABC):
         """Return the cluster of an environment that was kept and still works, or ``None``."""
 
     @abc.abstractmethod
-    def is_alive(self, settings: Settings, entry: Entry) -> bool:
+    def is_alive(self, state: Path, entry: Entry) -> bool:
         """Return whether the cluster of an environment that was kept still works."""
 
     @abc.abstractmethod
-    def remove(self, settings: Settings, entry: Entry) -> None:
+    def remove(self, state: Path, entry: Entry) -> None:
         """Remove all that an environment has; what is gone already is fine. The ledger's entry is the caller's.
 
         Raises:
@@ -89,11 +91,11 @@ class Provider(abc.ABC):
             NotRemovedError: something stays; everything else is removed.
         """
 
-    def find(self, settings: Settings) -> list[FoundEnvironment]:
+    def find(self, state: Path) -> list[FoundEnvironment]:
         """Return the environments of this kind that have something on this machine, whosever they are."""
         return []
 
-    def images_in_use(self, settings: Settings) -> Mapping[str, Collection[str] | None]:
+    def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:
         """Return the images of the engine that running environments need.
 
         Returns:

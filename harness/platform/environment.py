@@ -181,7 +181,7 @@ class Environment:
     ) -> Environment:
         from harness.cluster import open_cluster
 
-        ownership.tidy(settings)
+        ownership.tidy(settings.state)
         credentials = Credentials.random()
         environment_id = secrets.token_hex(4)
         say(f"starting environment {environment_id} on {settings.cluster}")
@@ -193,7 +193,7 @@ class Environment:
             on_progress=say,
         )
         try:
-            ledger.update(settings, environment_id, key=key, secrets=credentials.as_mapping())
+            ledger.update(settings.state, environment_id, key=key, secrets=credentials.as_mapping())
             if settings.gpu:
                 _require_devices(cluster)
             values = platform_chart.values_of(cluster, profile, credentials, tags, settings)
@@ -220,7 +220,7 @@ class Environment:
     def _adopt(cls, settings: Settings, profile: Profile, key: str, say: OnProgress) -> Environment | None:
         from harness.cluster import open_cluster
 
-        for entry in ledger.adoptable(settings, key):
+        for entry in ledger.adoptable(settings.state, key):
             try:
                 cluster = open_cluster(settings.cluster, settings, environment_id=entry.id, reuse=True)
                 environment = cls(cluster, settings, profile, Credentials.from_mapping(entry.secrets), adopted=True)

@@ -8,33 +8,33 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.cluster import ledger, providers
 from harness.errors import NotRemovedError
-from harness.settings import Settings
 
 _LOG = logging.getLogger("harness.ownership")
 
 
-def down(settings: Settings) -> list[str]:
+def down(state: Path) -> list[str]:
     """End the environments that were left running; their ids."""
-    kept = [entry for entry in ledger.entries(settings) if entry.kept]
+    kept = [entry for entry in ledger.entries(state) if entry.kept]
     for entry in kept:
-        _remove(settings, entry)
+        _remove(state, entry)
     return [entry.id for entry in kept]
 
 
-def tidy(settings: Settings) -> list[str]:
+def tidy(state: Path) -> list[str]:
     """Remove what is left of this user's environments whose owner died; their ids."""
     removed = []
-    for entry in ledger.entries(settings):
+    for entry in ledger.entries(state):
         # what is not removed stays in the ledger and is tried again; what is to start now does not need it gone
-        if not entry.kept and not ledger.alive(entry) and _try(entry.id, _remove, settings, entry):
+        if not entry.kept and not ledger.alive(entry) and _try(entry.id, _remove, state, entry):
             removed.append(entry.id)
     return removed
 
 
-def prune(settings: Settings) -> list[str]:
+def prune(state: Path) -> list[str]:
     """Remove what is left of environments whose owner is gone, and of kept ones that do not work any more.
 
     Returns:
@@ -43,18 +43,18 @@ def prune(settings: Settings) -> list[str]:
     Raises:
         EngineError: the engine cannot be asked.
     """
-    removed = tidy(settings)
-    for entry in ledger.entries(settings):
-        if entry.kept and not _works(settings, entry) and _try(entry.id, _remove, settings, entry):
+    removed = tidy(state)
+    for entry in ledger.entries(state):
+        if entry.kept and not _works(state, entry) and _try(entry.id, _remove, state, entry):
             removed.append(entry.id)
-    return removed + _prune_orphans(settings)
+    return removed + _prune_orphans(state)
 
 
-def _prune_orphans(settings: Settings) -> list[str]:
+def _prune_orphans(state: Path) -> list[str]:
     """Remove what is in no ledger of this user, and has no owner."""
     # what several kinds find is of the last one: it looks closer
-    found = {one.id: one for provider in providers.all_providers() for one in provider.find(settings)}
-    known = {entry.id for entry in ledger.entries(settings)}
+    found = {one.id: one for provider in providers.all_providers() for one in provider.find(state)}
+    known = {entry.id for entry in ledger.entries(state)}
     orphans = (one for one in found.values() if one.id not in known and not one.in_use())
     return [one.id for one in orphans if _try(one.id, one.remove)]
 
@@ -72,19 +72,19 @@ def _try(environment_id: str, remove: Callable[..., object], *what: object) -> b
     return True
 
 
-def _works(settings: Settings, entry: ledger.Entry) -> bool:
+def _works(state: Path, entry: ledger.Entry) -> bool:
     provider = providers.find(entry.cluster)
-    return provider is not None and provider.is_alive(settings, entry)
+    return provider is not None and provider.is_alive(state, entry)
 
 
-def _remove(settings: Settings, entry: ledger.Entry) -> None:
+def _remove(state: Path, entry: ledger.Entry) -> None:
     provider = providers.find(entry.cluster)
     if provider is not None:
-        provider.remove(settings, entry)
+        provider.remove(state, entry)
     else:
         # of another version, which knows this kind; what it has on the engine has our labels all the same
         from harness.engine import connect, leftovers
 
         with contextlib.closing(connect()) as client:
             leftovers.remove(client, entry.id)
-    ledger.forget(settings, entry.id)
+    ledger.forget(state, entry.id)

@@ -34,7 +34,7 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
     """
     in_use: set[str] = set()
     for provider in providers.all_providers():
-        for environment_id, provided in provider.images_in_use(settings).items():
+        for environment_id, provided in provider.images_in_use(settings.state).items():
             if provided is None:
                 say(f"images stay: environment {environment_id} runs, and cannot be asked which ones it needs")
                 return []

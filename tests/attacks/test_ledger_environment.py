@@ -69,7 +69,7 @@ def _secrets(kaapana: Any) -> dict[str, str]:
     """Everything of the environment that opens something, by its name."""
     names = {"minio_user", "registry_user", "registry_push_user"}
     found = {name: value for name, value in kaapana.environment.credentials.as_mapping().items() if name not in names}
-    entry = ledger.find(kaapana.environment.settings, kaapana.environment.id)
+    entry = ledger.find(kaapana.environment.settings.state, kaapana.environment.id)
     assert entry is not None
     if entry.token:
         found["token of the cluster"] = entry.token

@@ -45,9 +45,9 @@ for line in sys.stdin:
     verb, name, *change = line.split()
     try:
         if verb == "forget":
-            ledger.forget(known, name)
+            ledger.forget(known.state, name)
         else:
-            ledger.update(known, name, **{change[0]: change[1]})
+            ledger.update(known.state, name, **{change[0]: change[1]})
     except KeyError:
         pass
     print("done", flush=True)
@@ -116,13 +116,13 @@ def _names(state: Path) -> set[str]:
 
 
 def test_four_writers_at_once_lose_no_update(state: Path, writers: list[subprocess.Popen[str]]) -> None:
-    ledger.record(Settings(), _entry("shared"))
+    ledger.record(Settings().state, _entry("shared"))
     for number in range(15):
         for process, field in zip(writers, _FIELDS, strict=True):
             _tell(process, f"update shared {field} {field}-{number}")
         for process in writers:
             _wait(process)
-        found = ledger.find(Settings(), "shared")
+        found = ledger.find(Settings().state, "shared")
         assert found is not None
         assert [getattr(found, field) for field in _FIELDS] == [f"{field}-{number}" for field in _FIELDS]
 
@@ -131,21 +131,22 @@ def test_an_entry_that_is_forgotten_while_others_change_it_stays_forgotten(
     state: Path, writers: list[subprocess.Popen[str]]
 ) -> None:
     for number in range(300):
-        ledger.record(Settings(), _entry(f"e{number}"))
+        ledger.record(Settings().state, _entry(f"e{number}"))
         first, second = writers[number % 2 :: 2]
         _tell(first, f"update e{number} url http://127.0.0.1:1")
         _tell(second, f"forget e{number}")
         _wait(first)
         _wait(second)
-    assert ledger.entries(Settings()) == []
+    assert ledger.entries(Settings().state) == []
 
 
 def test_threads_of_one_process_lose_no_update(state: Path) -> None:
-    ledger.record(Settings(), _entry("shared"))
+    ours = Settings().state
+    ledger.record(ours, _entry("shared"))
     with ThreadPoolExecutor(4) as pool:
         for number in range(15):
-            list(pool.map(lambda field, n=number: ledger.update(Settings(), "shared", **{field: f"{n}"}), _FIELDS))
-            found = ledger.find(Settings(), "shared")
+            list(pool.map(lambda field, n=number: ledger.update(ours, "shared", **{field: f"{n}"}), _FIELDS))
+            found = ledger.find(Settings().state, "shared")
             assert found is not None
             assert [getattr(found, field) for field in _FIELDS] == [str(number)] * 4
 
@@ -156,9 +157,9 @@ from harness.cluster import ledger
 from harness.settings import Settings
 known = Settings()
 for number in itertools.count():
-    ledger.record(known, ledger.new_entry("victim", "docker", token=sys.argv[1] + str(number)))
-    ledger.update(known, "victim", url="http://127.0.0.1:1", secrets={"password": sys.argv[1]})
-    ledger.forget(known, "victim")
+    ledger.record(known.state, ledger.new_entry("victim", "docker", token=sys.argv[1] + str(number)))
+    ledger.update(known.state, "victim", url="http://127.0.0.1:1", secrets={"password": sys.argv[1]})
+    ledger.forget(known.state, "victim")
     print(number, flush=True)
 """
 
@@ -167,7 +168,7 @@ for number in itertools.count():
 def test_a_writer_that_is_killed_at_any_moment_leaves_whole_entries_and_no_file_with_secrets(
     state: Path, seed: int
 ) -> None:
-    ledger.record(Settings(), _entry("other", url="http://127.0.0.1:2"))
+    ledger.record(Settings().state, _entry("other", url="http://127.0.0.1:2"))
     process = _python(_ENDLESS, "k1lled-")
     assert process.stdout is not None
     process.stdout.readline()
@@ -177,18 +178,18 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_whole_entries_and_no_file_
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    found = {entry.id: entry for entry in ledger.entries(Settings())}
+    found = {entry.id: entry for entry in ledger.entries(Settings().state)}
     assert found.pop("other").secrets == {"password": SECRET}
     for entry in found.values():
         assert entry.id == "victim"
         assert entry.token.startswith("k1lled-")
-    ledger.forget(Settings(), "victim")
+    ledger.forget(Settings().state, "victim")
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
     assert b"k1lled-" not in (state / "ledger.sqlite").read_bytes()
 
 
 def test_a_change_that_was_not_completed_is_rolled_back(state: Path) -> None:
-    ledger.record(Settings(), _entry("mine"))
+    ledger.record(Settings().state, _entry("mine"))
     process = _python(
         "import os, signal; from harness.cluster import ledger, ledger_file; from harness.settings import Settings\n"
         "with ledger_file.transaction(Settings().state, print) as table:\n"
@@ -201,33 +202,33 @@ def test_a_change_that_was_not_completed_is_rolled_back(state: Path) -> None:
     assert process.returncode == -signal.SIGKILL
     # the pages that were changed are in the file already, and the journal has what they were
     assert "ledger.sqlite-journal" in _names(state)
-    assert [entry.id for entry in ledger.entries(Settings())] == ["mine"]
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["mine"]
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
     assert b"k1lled-" not in (state / "ledger.sqlite").read_bytes()
 
 
 def test_a_journal_that_a_killed_writer_did_not_complete_goes_with_the_next_command(state: Path) -> None:
-    ledger.record(Settings(), _entry("mine"))
+    ledger.record(Settings().state, _entry("mine"))
     (state / "ledger.sqlite-journal").write_bytes(bytes(512) + SECRET.encode() * 40)
-    assert [entry.id for entry in ledger.entries(Settings())] == ["mine"]
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["mine"]
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
 
 
 def test_secrets_of_a_forgotten_environment_are_in_no_file(state: Path) -> None:
     for name in ("a", "b", "c"):
-        ledger.record(Settings(), _entry(name))
+        ledger.record(Settings().state, _entry(name))
     assert SECRET.encode() in (state / "ledger.sqlite").read_bytes()
     for name in ("a", "b", "c"):
-        ledger.forget(Settings(), name)
+        ledger.forget(Settings().state, name)
     assert [path for path in state.iterdir() if SECRET.encode() in path.read_bytes()] == []
 
 
 def test_the_ledger_is_readable_by_its_user_only_also_after_somebody_opened_it_to_all(state: Path) -> None:
-    ledger.record(Settings(), _entry("mine"))
+    ledger.record(Settings().state, _entry("mine"))
     path = state / "ledger.sqlite"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
-    ledger.entries(Settings())
+    ledger.entries(Settings().state)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -237,17 +238,17 @@ def test_the_files_of_an_older_version_are_taken_over_once_and_removed(state: Pa
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     (state / "environments" / f"second.{ended.pid}.partial").write_text(SECRET)
-    assert {entry.id for entry in ledger.entries(Settings())} == {"first", "second"}
+    assert {entry.id for entry in ledger.entries(Settings().state)} == {"first", "second"}
     assert not (state / "environments").exists()
-    ledger.forget(Settings(), "first")
-    assert [entry.id for entry in ledger.entries(Settings())] == ["second"]
+    ledger.forget(Settings().state, "first")
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["second"]
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
 
 
 def test_what_an_older_version_is_just_writing_is_left_to_it(state: Path) -> None:
     partial = _old(state, "first").with_name(f"first.{os.getpid()}.partial")
     partial.write_text("{")
-    assert [entry.id for entry in ledger.entries(Settings())] == ["first"]
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["first"]
     assert partial.exists()
 
 
@@ -321,8 +322,8 @@ def test_what_is_not_a_ledger_is_set_aside_by_name_and_all_verbs_go_on(
     _IN_THE_WAY[kind](path)
     before = os.lstat(path).st_ino
     _verbs_go_on()
-    ledger.record(Settings(), _entry("new"))
-    assert [entry.id for entry in ledger.entries(Settings())] == ["new"]
+    ledger.record(Settings().state, _entry("new"))
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["new"]
     [aside] = [item for item in _set_aside(state) if item.suffix == ".sqlite"]
     assert os.lstat(aside).st_ino == before
     assert aside.name in caplog.text
@@ -335,7 +336,7 @@ def test_an_entry_of_an_older_version_that_is_broken_is_set_aside_by_name_and_th
     _old(state, "good")
     _old(state, "x", text)
     _verbs_go_on()
-    assert [entry.id for entry in ledger.entries(Settings())] == ["good"]
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["good"]
     [aside] = _set_aside(state)
     assert "set-aside-x" in aside.name
     assert aside.read_text() == text
@@ -345,27 +346,27 @@ def test_folders_and_devices_among_the_files_of_an_older_version_are_set_aside(s
     _old(state, "good")
     (state / "environments" / "folder.json").mkdir()
     os.mkfifo(state / "environments" / "fifo.json")
-    assert [entry.id for entry in ledger.entries(Settings())] == ["good"]
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["good"]
     assert len(_set_aside(state)) == 2
 
 
 def test_one_broken_entry_of_the_ledger_is_set_aside_and_the_others_stay(state: Path) -> None:
-    ledger.record(Settings(), _entry("good"))
-    ledger.record(Settings(), _entry("bad"))
+    ledger.record(Settings().state, _entry("good"))
+    ledger.record(Settings().state, _entry("bad"))
     connection = sqlite3.connect(state / "ledger.sqlite")
     connection.execute("UPDATE environments SET entry = '' WHERE id = 'bad'")
     connection.commit()
     connection.close()
-    assert [entry.id for entry in ledger.entries(Settings())] == ["good"]
+    assert [entry.id for entry in ledger.entries(Settings().state)] == ["good"]
     [aside] = _set_aside(state)
     assert "bad" in aside.name
     with pytest.raises(KeyError):
-        ledger.update(Settings(), "bad", kept=True)
+        ledger.update(Settings().state, "bad", kept=True)
 
 
 def test_a_ledger_that_was_cut_or_overwritten_never_stops_the_next_command(state: Path) -> None:
     for number in range(20):
-        ledger.record(Settings(), _entry(f"e{number}"))
+        ledger.record(Settings().state, _entry(f"e{number}"))
     path = state / "ledger.sqlite"
     whole = path.read_bytes()
     chance = random.Random(14)
@@ -373,10 +374,10 @@ def test_a_ledger_that_was_cut_or_overwritten_never_stops_the_next_command(state
         at = chance.randrange(len(whole))
         damaged = whole[:at] if number % 2 else whole[:at] + chance.randbytes(64) + whole[at + 64 :]
         path.write_bytes(damaged)
-        kept = {entry.id for entry in ledger.entries(Settings())}
+        kept = {entry.id for entry in ledger.entries(Settings().state)}
         assert kept <= {f"e{number}" for number in range(20)}
-        ledger.record(Settings(), _entry("next"))
-        assert "next" in {entry.id for entry in ledger.entries(Settings())}
+        ledger.record(Settings().state, _entry("next"))
+        assert "next" in {entry.id for entry in ledger.entries(Settings().state)}
         if kept != {f"e{number}" for number in range(20)} and at:
             assert _set_aside(state), f"what was cut at {at} has gone"
         for aside in _set_aside(state):
@@ -401,10 +402,10 @@ def test_no_content_of_an_older_version_s_file_stops_the_next_command(
 ) -> None:
     path = _old(state, "x", "")
     path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
-    for entry in ledger.entries(Settings()):
+    for entry in ledger.entries(Settings().state):
         assert str(entry)
         ledger.alive(entry)
-        ledger.forget(Settings(), entry.id)
+        ledger.forget(Settings().state, entry.id)
     assert not path.exists()
 
 
@@ -414,5 +415,5 @@ def test_a_folder_that_cannot_be_used_is_named_with_the_setting_that_chooses_ano
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     (tmp_path / "ledger.lock").mkdir()
     with pytest.raises(EnvironmentError_, match="cannot be used") as caught:
-        ledger.entries(Settings())
+        ledger.entries(Settings().state)
     assert "KAAPANA_HARNESS_STATE_DIR" in caught.value.fix

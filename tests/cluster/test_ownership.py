@@ -124,14 +124,14 @@ def test_what_a_crashed_control_plane_leaves_is_pruned_when_its_owner_is_gone(
     client = connect()
     client.api.kill(f"kh-{environment_id}", "SIGKILL")
     # the owner lives, so this is not pruned yet
-    assert environment_id not in ownership.prune(settings)
+    assert environment_id not in ownership.prune(settings.state)
     assert leftovers.find(client, environment_id)[environment_id].networks
     client.close()
     process.kill()
     process.wait(_GONE_S)
-    assert environment_id in ownership.prune(settings)
+    assert environment_id in ownership.prune(settings.state)
     _wait_until_nothing_is_left(environment_id)
-    assert ledger.find(settings, environment_id) is None
+    assert ledger.find(settings.state, environment_id) is None
 
 
 def test_the_user_may_stop_the_control_plane_and_all_goes_with_it(environment_id: str, services_image: str) -> None:
@@ -151,19 +151,19 @@ def test_a_kept_environment_outlives_its_owner_and_is_adopted(
     first.provide_images({IMAGE: services_image})
     objects = Objects(first.api, "default")
     objects.create("ConfigMap", "words", data={"a": "b"})
-    ledger.update(settings, environment_id, key="settings-1", secrets={"word": "geheim"})
+    ledger.update(settings.state, environment_id, key="settings-1", secrets={"word": "geheim"})
     first.close(keep=True)
     # longer than a control plane waits for an owner that has gone
     time.sleep(3)
-    entries = ledger.adoptable(settings, "settings-1")
+    entries = ledger.adoptable(settings.state, "settings-1")
     assert [(entry.id, entry.secrets) for entry in entries] == [(environment_id, {"word": "geheim"})]
-    assert ledger.adoptable(settings, "settings-2") == []
-    assert environment_id not in ownership.prune(settings)
+    assert ledger.adoptable(settings.state, "settings-2") == []
+    assert environment_id not in ownership.prune(settings.state)
     second = open_cluster("docker", settings, environment_id=environment_id, reuse=True)
     assert second.api.get("ConfigMap", "default", "words")["data"] == {"a": "b"}
     assert IMAGE in second.node_images()
     second.close(keep=True)
-    assert environment_id in ownership.down(settings)
+    assert environment_id in ownership.down(settings.state)
     _wait_until_nothing_is_left(environment_id)
 
 
@@ -191,14 +191,14 @@ def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
     cluster = DockerCluster.create(settings, environment_id, image=services_image)
     path = settings.state / ledger_file.NAME
     assert path.stat().st_mode & 0o777 == 0o600
-    entry = ledger.find(settings, environment_id)
+    entry = ledger.find(settings.state, environment_id)
     assert entry is not None
     assert entry.owner == f"{os.getpid()}@{socket.gethostname()}"
     assert ledger.alive(entry)
     assert "in use" in str(entry)
     cluster.close()
     cluster.close()
-    assert ledger.find(settings, environment_id) is None
+    assert ledger.find(settings.state, environment_id) is None
     assert entry.token.encode() not in path.read_bytes()
 
 
@@ -210,7 +210,7 @@ def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: s
     image = images.ensure("python", settings=settings)
     with pytest.raises(EnvironmentError_, match=r"did not start: .*No module named"):
         DockerCluster.create(settings, environment_id, image=image)
-    assert ledger.find(settings, environment_id) is None
+    assert ledger.find(settings.state, environment_id) is None
     _wait_until_nothing_is_left(environment_id)
 
 
@@ -234,5 +234,5 @@ def test_an_interrupt_while_the_engine_creates_something_waits_for_it_before_the
     with pytest.raises(KeyboardInterrupt):
         DockerCluster.create(settings, environment_id)
     assert order == ["created", "removed"]
-    assert ledger.find(settings, environment_id) is None
+    assert ledger.find(settings.state, environment_id) is None
     _wait_until_nothing_is_left(environment_id)

@@ -82,14 +82,14 @@ def test_the_runtimes_program_is_put_back_where_the_state_folder_was_deleted(
 
 def test_the_docker_on_path_is_used_where_nothing_is_withheld(fake_docker: Path, machine: Machine) -> None:
     machine(WHOLE, Engine(RUNTIME))
-    assert privileges.docker_command(Settings()) == fake_docker
+    assert privileges.docker_command(Settings().state) == fake_docker
 
 
 def test_kind_gets_a_docker_that_adds_the_runtime_to_run_and_changes_nothing_else(
     fake_docker: Path, machine: Machine
 ) -> None:
     machine(WITHHELD, Engine(RUNTIME))
-    environ = {**os.environ, **command.environment(Settings())}
+    environ = {**os.environ, **command.environment(Settings().state)}
 
     def called(*arguments: str) -> list[str]:
         done = subprocess.run(["docker", *arguments], env=environ, capture_output=True, text=True, check=True)
@@ -109,7 +109,7 @@ def test_a_missing_docker_program_is_named_with_the_way_to_get_it(
     machine(WHOLE, Engine())
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="docker is not on PATH") as caught:
-        privileges.docker_command(Settings())
+        privileges.docker_command(Settings().state)
     assert "apt install" in caught.value.fix
 
 

@@ -57,16 +57,16 @@ class Cloud(providers.Provider):
     def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
         return self.made.get(environment_id)
 
-    def is_alive(self, settings: Settings, entry: ledger.Entry) -> bool:
+    def is_alive(self, state: Path, entry: ledger.Entry) -> bool:
         return entry.id in self.alive
 
-    def remove(self, settings: Settings, entry: ledger.Entry) -> None:
+    def remove(self, state: Path, entry: ledger.Entry) -> None:
         self.removed.append(entry.id)
 
-    def find(self, settings: Settings) -> list[providers.FoundEnvironment]:
+    def find(self, state: Path) -> list[providers.FoundEnvironment]:
         return self.found
 
-    def images_in_use(self, settings: Settings) -> Mapping[str, Collection[str] | None]:
+    def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:
         return {name: {f"sha256:{name}"} if name in self.alive else None for name in self.made}
 
     def prune_contents(self, settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
@@ -103,7 +103,7 @@ def _record(settings: Settings, name: str, **changes: Any) -> None:
     """Record an environment whose owner has ended."""
     entry = ledger.new_entry(name, "cloud:north")
     changes = {"owner_start": entry.owner_start - 1, **changes}
-    ledger.record(settings, dataclasses.replace(entry, **changes))
+    ledger.record(settings.state, dataclasses.replace(entry, **changes))
 
 
 def test_the_setting_takes_the_names_of_an_added_kind_and_no_others(cloud: Cloud, tmp_path: Path) -> None:
@@ -129,18 +129,18 @@ def test_what_a_kind_cannot_do_is_refused_with_the_kinds_that_can(cloud: Cloud) 
     assert open_cluster("cloud:north", settings, environment_id="e1")
     with pytest.raises(UsageError, match="nodes is 2, but the cluster docker") as caught:
         open_cluster("docker", settings, environment_id="e2")
-    assert caught.value.fix == "use --cluster kind or cloud:REGION"
+    assert caught.value.fix == "use --cluster kind or cloud:REGION (pytest: --kaapana-cluster)"
 
 
 def test_an_environment_whose_owner_died_is_removed_by_its_kind(cloud: Cloud, settings: Settings) -> None:
     _record(settings, "dead")
     _record(settings, "kept", kept=True)
-    assert ownership.tidy(settings) == ["dead"]
+    assert ownership.tidy(settings.state) == ["dead"]
     assert cloud.removed == ["dead"]
-    assert [entry.id for entry in ledger.entries(settings)] == ["kept"]
-    assert ownership.down(settings) == ["kept"]
+    assert [entry.id for entry in ledger.entries(settings.state)] == ["kept"]
+    assert ownership.down(settings.state) == ["kept"]
     assert cloud.removed == ["dead", "kept"]
-    assert ledger.entries(settings) == []
+    assert ledger.entries(settings.state) == []
 
 
 def test_kept_environments_are_pruned_when_their_kind_does_not_find_them_alive(
@@ -149,8 +149,8 @@ def test_kept_environments_are_pruned_when_their_kind_does_not_find_them_alive(
     cloud.alive.add("alive")
     for name in ("alive", "ended"):
         _record(settings, name, kept=True)
-    assert ownership.prune(settings) == ["ended"]
-    assert [entry.id for entry in ledger.entries(settings)] == ["alive"]
+    assert ownership.prune(settings.state) == ["ended"]
+    assert [entry.id for entry in ledger.entries(settings.state)] == ["alive"]
 
 
 def test_what_a_kind_finds_without_an_owner_is_pruned(cloud: Cloud, settings: Settings) -> None:
@@ -168,7 +168,7 @@ def test_what_a_kind_finds_without_an_owner_is_pruned(cloud: Cloud, settings: Se
         providers.FoundEnvironment("stuck", lambda: False, refuse),
         providers.FoundEnvironment("orphan", lambda: False, remove("orphan")),
     ]
-    assert ownership.prune(settings) == ["orphan"]
+    assert ownership.prune(settings.state) == ["orphan"]
     assert cloud.removed == ["orphan"]
 
 
@@ -178,7 +178,7 @@ def test_what_is_found_by_two_kinds_is_of_the_one_that_looks_closer(
     monkeypatch.setattr(leftovers, "find", lambda _: {"both": leftovers.Leftover("both")})
     monkeypatch.setattr(leftovers, "remove", lambda *_: pytest.fail("removed as a docker cluster"))
     cloud.found = [providers.FoundEnvironment("both", lambda: True, lambda: None)]
-    assert ownership.prune(settings) == []
+    assert ownership.prune(settings.state) == []
 
 
 def test_an_entry_of_a_kind_that_is_not_known_is_removed_from_the_engine_by_its_labels(
@@ -187,9 +187,9 @@ def test_an_entry_of_a_kind_that_is_not_known_is_removed_from_the_engine_by_its_
     removed: list[str] = []
     monkeypatch.setattr(leftovers, "remove", lambda _, name: removed.append(name))
     _record(settings, "dead")
-    assert ownership.tidy(settings) == ["dead"]
+    assert ownership.tidy(settings.state) == ["dead"]
     assert removed == ["dead"]
-    assert ledger.entries(settings) == []
+    assert ledger.entries(settings.state) == []
 
 
 def test_images_stay_that_an_environment_of_the_kind_needs(

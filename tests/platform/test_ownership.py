@@ -54,7 +54,7 @@ def dead_owner() -> Entry:
 
 
 def ids(settings: Settings) -> list[str]:
-    return [entry.id for entry in ledger.entries(settings)]
+    return [entry.id for entry in ledger.entries(settings.state)]
 
 
 def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings) -> None:
@@ -62,7 +62,7 @@ def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings
 
     def make() -> None:
         entry = ledger.new_entry("new", "docker")
-        with ledger.recorded(settings, entry, lambda: seen.append(ids(settings))):
+        with ledger.recorded(settings.state, entry, lambda: seen.append(ids(settings))):
             seen.append(ids(settings))
             raise KeyboardInterrupt
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
         raise NotRemovedError("the engine does not remove network 1")
 
     entry = ledger.new_entry("new", "docker")
-    with pytest.raises(NotRemovedError), ledger.recorded(settings, entry, refuse):
+    with pytest.raises(NotRemovedError), ledger.recorded(settings.state, entry, refuse):
         raise KeyboardInterrupt
     assert ids(settings) == ["new"]
 
@@ -86,8 +86,8 @@ def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
 def test_an_environment_whose_owner_died_is_removed_and_forgotten(
     settings: Settings, removed: list[str], dead_owner: Entry
 ) -> None:
-    ledger.record(settings, dead_owner)
-    assert ownership.tidy(settings) == ["dead"]
+    ledger.record(settings.state, dead_owner)
+    assert ownership.tidy(settings.state) == ["dead"]
     assert removed == ["dead"]
     assert ids(settings) == []
 
@@ -95,29 +95,29 @@ def test_an_environment_whose_owner_died_is_removed_and_forgotten(
 def test_a_kept_environment_stays_although_its_owner_died(
     settings: Settings, removed: list[str], dead_owner: Entry
 ) -> None:
-    ledger.record(settings, dataclasses.replace(dead_owner, kept=True))
-    assert ownership.tidy(settings) == []
+    ledger.record(settings.state, dataclasses.replace(dead_owner, kept=True))
+    assert ownership.tidy(settings.state) == []
     assert removed == []
     assert ids(settings) == ["dead"]
 
 
 def test_an_environment_of_a_living_owner_stays(settings: Settings, removed: list[str]) -> None:
-    ledger.record(settings, ledger.new_entry("living", "docker"))
-    assert ownership.tidy(settings) == []
+    ledger.record(settings.state, ledger.new_entry("living", "docker"))
+    assert ownership.tidy(settings.state) == []
     assert (removed, ids(settings)) == ([], ["living"])
 
 
 def test_an_owner_on_another_host_counts_as_living(settings: Settings, removed: list[str], dead_owner: Entry) -> None:
     pid = dead_owner.owner.partition("@")[0]
-    ledger.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@elsewhere"))
-    assert ownership.tidy(settings) == []
+    ledger.record(settings.state, dataclasses.replace(dead_owner, owner=f"{pid}@elsewhere"))
+    assert ownership.tidy(settings.state) == []
     assert (removed, ids(settings)) == ([], ["dead"])
 
 
 def test_a_process_that_got_the_number_of_a_dead_owner_is_not_the_owner(settings: Settings, removed: list[str]) -> None:
     mine = ledger.new_entry("earlier", "docker")
-    ledger.record(settings, dataclasses.replace(mine, owner_start=mine.owner_start - 1))
-    assert ownership.tidy(settings) == ["earlier"]
+    ledger.record(settings.state, dataclasses.replace(mine, owner_start=mine.owner_start - 1))
+    assert ownership.tidy(settings.state) == ["earlier"]
     assert (removed, ids(settings)) == (["earlier"], [])
 
 
@@ -127,8 +127,8 @@ def test_an_owner_that_nobody_waits_for_is_dead(settings: Settings, removed: lis
         os._exit(0)
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        ledger.record(settings, dataclasses.replace(dead_owner, owner=f"{pid}@{socket.gethostname()}"))
-        assert ownership.tidy(settings) == ["dead"]
+        ledger.record(settings.state, dataclasses.replace(dead_owner, owner=f"{pid}@{socket.gethostname()}"))
+        assert ownership.tidy(settings.state) == ["dead"]
     finally:
         os.waitpid(pid, 0)
 
@@ -143,8 +143,8 @@ def test_the_control_plane_is_asked_first_and_its_absence_does_not_matter(
         raise Unavailable(0, "", "connection refused")
 
     monkeypatch.setattr(KubeApi, "request", away)
-    ledger.record(settings, dataclasses.replace(dead_owner, url="http://127.0.0.1:9", token="t"))
-    assert ownership.tidy(settings) == ["dead"]
+    ledger.record(settings.state, dataclasses.replace(dead_owner, url="http://127.0.0.1:9", token="t"))
+    assert ownership.tidy(settings.state) == ["dead"]
     assert asked == [("POST", "/harness/shutdown", [])]
     assert removed == ["dead"]
 
@@ -161,10 +161,10 @@ def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_
             raise NotRemovedError("the engine does not remove network 1")
         removed.append(name)
 
-    ledger.record(settings, dead_owner)
-    ledger.record(settings, dataclasses.replace(dead_owner, id="other"))
+    ledger.record(settings.state, dead_owner)
+    ledger.record(settings.state, dataclasses.replace(dead_owner, id="other"))
     monkeypatch.setattr(leftovers, "remove", remove)
-    assert ownership.tidy(settings) == ["other"]
+    assert ownership.tidy(settings.state) == ["other"]
     assert ids(settings) == ["dead"]
     assert "of environment dead: the engine does not remove network 1" in caplog.text
 
@@ -175,10 +175,10 @@ def test_an_engine_that_does_not_answer_is_an_error(
     def refuse() -> None:
         raise EngineError("no engine")
 
-    ledger.record(settings, dead_owner)
+    ledger.record(settings.state, dead_owner)
     monkeypatch.setattr(engine, "connect", refuse)
     with pytest.raises(EngineError, match="no engine"):
-        ownership.tidy(settings)
+        ownership.tidy(settings.state)
     assert ids(settings) == ["dead"]
 
 
@@ -198,7 +198,7 @@ def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
     )
     monkeypatch.setattr(module, "remove", remove)
     monkeypatch.setattr(ledger, "owner_lives", lambda *_: False)
-    assert ownership.prune(settings) == ["other"]
+    assert ownership.prune(settings.state) == ["other"]
     assert removed == ["other"]
     assert "of environment stuck: the engine does not remove network 1" in caplog.text
 
@@ -211,11 +211,11 @@ def test_a_kept_environment_that_does_not_answer_and_cannot_be_removed_does_not_
             raise NotRemovedError("the engine does not remove network 1")
 
     for name in ("stuck", "other"):
-        ledger.record(settings, dataclasses.replace(dead_owner, id=name, kept=True))
+        ledger.record(settings.state, dataclasses.replace(dead_owner, id=name, kept=True))
     monkeypatch.setattr(leftovers, "find", lambda _: {})
     monkeypatch.setattr(kind_leftovers, "find", lambda _: {})
     monkeypatch.setattr(leftovers, "remove", remove)
-    assert ownership.prune(settings) == ["other"]
+    assert ownership.prune(settings.state) == ["other"]
     assert ids(settings) == ["stuck"]
     assert "of environment stuck" in caplog.text
 

@@ -51,7 +51,7 @@ def test_the_seeded_registry_and_the_images_of_a_running_environment_stay(
     settings: Settings, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running(monkeypatch, "mine")
-    ledger.record(settings, ledger.Entry("mine", "docker", "1@host", "2026", url="http://127.0.0.1:1"))
+    ledger.record(settings.state, ledger.Entry("mine", "docker", "1@host", "2026", url="http://127.0.0.1:1"))
     monkeypatch.setattr(KubeApi, "request", lambda *_, **__: {"registry.example/dcmqi:1": "sha256:b"})
     assert pruning.prune_images(settings, print, everything=True) == ["kaapana-harness/a:1"]
     assert asked == [{"keep": [registry_seed.tag_of(TAGS)], "in_use": {"sha256:b"}, "everything": True}]
@@ -71,7 +71,7 @@ def test_nothing_is_removed_while_an_environment_does_not_answer(
     settings: Settings, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running(monkeypatch, "mine")
-    ledger.record(settings, ledger.Entry("mine", "docker", "1@host", "2026", url="http://127.0.0.1:1"))
+    ledger.record(settings.state, ledger.Entry("mine", "docker", "1@host", "2026", url="http://127.0.0.1:1"))
 
     def away(*_: Any, **__: Any) -> Any:
         raise Unavailable(0, "", "no answer")

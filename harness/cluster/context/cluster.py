@@ -47,11 +47,11 @@ class ContextCluster:
 
     def __init__(
         self,
-        settings: Settings,
         client: docker.DockerClient,
         entry: ledger.Entry,
         access: Access,
         *,
+        settings: Settings,
         adopted: bool,
     ) -> None:
         self.name = entry.cluster
@@ -67,7 +67,8 @@ class ContextCluster:
             pull_config=_pull_config(settings.context_registry),
         )
         self.api = KubeApi(transport=self._transport, reconnect_s=_RECONNECT_S)
-        self._settings = settings
+        self._state = settings.state
+        self._start_timeout_s = settings.start_timeout
         self._client = client
         self._images = RegistryImages(client, settings.context_registry, self.registry, f"kh-{entry.id}/node")
         REDACTOR.add(access.token or "")
@@ -101,12 +102,17 @@ class ContextCluster:
         """
         context = contexts.context_of(spec)
         access, path = contexts.find(context)
-        preflight.require(KubeApi.of(access), context, settings)
+        preflight.require(
+            KubeApi.of(access),
+            context,
+            registry=settings.context_registry,
+            storage_class=settings.context_storage_class,
+        )
         client = connect()
         try:
             entry = ledger.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
-            cluster = cls(settings, client, entry, access, adopted=False)
-            with ledger.recorded(settings, entry, cluster.close):
+            cluster = cls(client, entry, access, settings=settings, adopted=False)
+            with ledger.recorded(settings.state, entry, cluster.close):
                 cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
                 wanted = list(images)
                 if wanted:
@@ -121,7 +127,7 @@ class ContextCluster:
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> ContextCluster | None:
         """Return the environment that was kept and is still there, or ``None``."""
-        entry = ledger.find(settings, environment_id)
+        entry = ledger.find(settings.state, environment_id)
         if entry is None or not entry.kept or not settings.context_registry:
             return None
         try:
@@ -131,7 +137,7 @@ class ContextCluster:
             return None
         if not leftovers.answers(entry):
             return None
-        return cls(settings, connect(), entry, access, adopted=True)
+        return cls(connect(), entry, access, settings=settings, adopted=True)
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`; the preflight has seen that it is."""
@@ -180,7 +186,7 @@ class ContextCluster:
 
     def _service(self, namespace: str, service: str, port: int) -> dict[str, Any]:
         """Return the Service, once it exists and has this port."""
-        limit = self._settings.start_timeout
+        limit = self._start_timeout_s
         what = f"port {port} of Service {namespace}/{service}"
         for change, manifest in self.api.watch("Service", namespace, name=service, timeout_s=limit):
             if change == "DELETED":
@@ -211,7 +217,7 @@ class ContextCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        ledger.update(self._settings, self.environment_id, kept=True)
+        ledger.update(self._state, self.environment_id, kept=True)
 
     def close(self, *, keep: bool = False) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -229,7 +235,7 @@ class ContextCluster:
                 pushed = [to for to in self._transport.scope().images.values() if to.startswith(own)]
                 delete_own(self.registry, pushed)
             leftovers.remove(self._transport.raw, self.environment_id)
-            ledger.forget(self._settings, self.environment_id)
+            ledger.forget(self._state, self.environment_id)
         finally:
             self._client.close()
 

@@ -15,7 +15,7 @@ from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, quant
 from harness.settings import how_to_set
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    pass
 
 OLDEST = (1, 30)
 """The oldest Kubernetes: from there on it judges the admission policy that belongs to the rights."""
@@ -38,12 +38,14 @@ class Obstacle:
         return f"{self.what}\n    fix: {self.fix}"
 
 
-def check(api: KubeApi, context: str, settings: Settings) -> list[Obstacle]:
+def check(api: KubeApi, context: str, *, registry: str, storage_class: str) -> list[Obstacle]:
     """Everything that is missing; empty when an environment can be made.
 
     Args:
         api: the cluster, not scoped to an environment.
         context: its name, for the messages.
+        registry: the one that is named for it, or nothing.
+        storage_class: the one that is named for it, or nothing.
 
     Raises:
         EnvironmentError_: the API server does not answer, or does not know who asks; no more can be found out then.
@@ -62,19 +64,19 @@ def check(api: KubeApi, context: str, settings: Settings) -> list[Obstacle]:
         *_version(version),
         *_rights(api),
         *_role(api),
-        *_storage(api, settings),
+        *_storage(api, storage_class),
         *_capacity(api),
-        *_registry(settings),
+        *_registry(registry),
     ]
 
 
-def require(api: KubeApi, context: str, settings: Settings) -> None:
+def require(api: KubeApi, context: str, *, registry: str, storage_class: str) -> None:
     """Raise what :func:`check` finds.
 
     Raises:
         EnvironmentError_: with every obstacle and its next step.
     """
-    found = check(api, context, settings)
+    found = check(api, context, registry=registry, storage_class=storage_class)
     if found:
         raise EnvironmentError_(
             f"context {context!r} lacks what an environment needs: {len(found)} "
@@ -136,8 +138,7 @@ def _role(api: KubeApi) -> Iterable[Obstacle]:
             yield Obstacle(f"rights in an environment's namespaces (role {name}): {', '.join(missing)}", _RIGHTS_FIX)
 
 
-def _storage(api: KubeApi, settings: Settings) -> Iterable[Obstacle]:
-    wanted = settings.context_storage_class
+def _storage(api: KubeApi, wanted: str) -> Iterable[Obstacle]:
     try:
         classes = {found["metadata"]["name"]: found for found in api.list("StorageClass")}
     except Forbidden:
@@ -177,8 +178,7 @@ def _capacity(api: KubeApi) -> Iterable[Obstacle]:
             )
 
 
-def _registry(settings: Settings) -> Iterable[Obstacle]:
-    name = settings.context_registry
+def _registry(name: str) -> Iterable[Obstacle]:
     if not name:
         yield Obstacle(
             "no registry is named from which the nodes could pull",

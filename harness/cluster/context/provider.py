@@ -10,6 +10,8 @@ from harness.cluster.providers import Provider
 from harness.common.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cluster import ledger
     from harness.cluster.base import Cluster
     from harness.settings import Settings
@@ -49,13 +51,13 @@ class ContextProvider(Provider):
 
         return ContextCluster.adopt(settings, environment_id)
 
-    def is_alive(self, settings: Settings, entry: ledger.Entry) -> bool:
+    def is_alive(self, state: Path, entry: ledger.Entry) -> bool:
         """Return whether its namespaces are there; a cluster that does not answer may come back."""
         from harness.cluster.context import leftovers
 
         return leftovers.answers(entry)
 
-    def remove(self, settings: Settings, entry: ledger.Entry) -> None:
+    def remove(self, state: Path, entry: ledger.Entry) -> None:
         """Remove its namespaces."""
         from harness.cluster.context import leftovers
 

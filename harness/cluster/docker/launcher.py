@@ -40,13 +40,22 @@ class DockerCluster:
     name = "docker"
     volume_node = ""
 
-    def __init__(self, settings: Settings, client: docker.DockerClient, entry: ledger.Entry, *, adopted: bool) -> None:
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        entry: ledger.Entry,
+        *,
+        state: Path,
+        start_timeout_s: float,
+        adopted: bool,
+    ) -> None:
         self.environment_id = entry.id
         REDACTOR.add(entry.token)
         self.api = KubeApi(entry.url, token=entry.token)
         self.adopted = adopted
         self.control_plane = f"kh-{entry.id}"
-        self._settings = settings
+        self._state = state
+        self._start_timeout_s = start_timeout_s
         self._client = client
         self._owner: OwnerConnection | None = None
         self._registry = ""
@@ -82,7 +91,7 @@ class DockerCluster:
                 control_plane.stop(client, environment_id)
                 leftovers.remove(client, environment_id)
 
-            with ledger.recorded(settings, entry, remove):
+            with ledger.recorded(settings.state, entry, remove):
                 # in a thread, because an interrupt must not cut off a request that creates something: the engine
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:
@@ -101,8 +110,14 @@ class DockerCluster:
                     container, log = started.result()
                 port = control_plane.wait_until_ready(client, container, token, log)
                 url = f"http://127.0.0.1:{port}"
-                entry = ledger.update(settings, environment_id, url=url, token=token)
-                cluster = cls(settings, client, entry, adopted=False)
+                entry = ledger.update(settings.state, environment_id, url=url, token=token)
+                cluster = cls(
+                    client,
+                    entry,
+                    state=settings.state,
+                    start_timeout_s=settings.start_timeout,
+                    adopted=False,
+                )
                 cluster._owner = OwnerConnection(port, token)
         except docker.errors.APIError as error:
             client.close()
@@ -115,11 +130,11 @@ class DockerCluster:
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> DockerCluster | None:
         """Return the cluster of an environment that was kept and still works, or ``None``."""
-        entry = ledger.find(settings, environment_id)
+        entry = ledger.find(settings.state, environment_id)
         if entry is None or not entry.kept or not entry.url:
             return None
         client = connect()
-        cluster = cls(settings, client, entry, adopted=True)
+        cluster = cls(client, entry, state=settings.state, start_timeout_s=settings.start_timeout, adopted=True)
         try:
             ready = cluster.api.request("GET", "/readyz", timeout_s=10)
         except ApiError:
@@ -203,7 +218,7 @@ class DockerCluster:
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
         """See :class:`harness.cluster.base.Cluster`."""
-        limit = self._settings.start_timeout
+        limit = self._start_timeout_s
         what = f"port {port} of Service {namespace}/{service}"
         known = False
         for _, manifest in self.api.watch("Service", namespace, name=service, timeout_s=limit):
@@ -244,7 +259,7 @@ class DockerCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        ledger.update(self._settings, self.environment_id, kept=True)
+        ledger.update(self._state, self.environment_id, kept=True)
         self.api.request("POST", "/harness/keep")
 
     def close(self, *, keep: bool = False) -> None:
@@ -260,7 +275,7 @@ class DockerCluster:
                 self.api.request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
             # also what a control plane that crashed has left, and the control plane itself
             leftovers.remove(self._client, self.environment_id)
-            ledger.forget(self._settings, self.environment_id)
+            ledger.forget(self._state, self.environment_id)
         finally:
             if self._owner:
                 self._owner.close()

@@ -13,6 +13,8 @@ from harness.common.progress import OnProgress, quiet
 from harness.kube import ApiError, KubeApi
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cluster.base import Cluster
     from harness.engine.leftovers import Leftover
     from harness.settings import Settings
@@ -46,7 +48,7 @@ class DockerProvider(Provider):
 
         return DockerCluster.adopt(settings, environment_id)
 
-    def is_alive(self, settings: Settings, entry: ledger.Entry) -> bool:
+    def is_alive(self, state: Path, entry: ledger.Entry) -> bool:
         """Return whether its control plane answers, and is not another one at the same port."""
         if not entry.url:
             return False
@@ -56,14 +58,14 @@ class DockerProvider(Provider):
             return False
         return bool(ready.get("environment") == entry.id)
 
-    def remove(self, settings: Settings, entry: ledger.Entry) -> None:
+    def remove(self, state: Path, entry: ledger.Entry) -> None:
         """Remove it by its control plane if that answers, and by its labels else."""
         if entry.url:
             with contextlib.suppress(ApiError):
                 KubeApi(entry.url, token=entry.token).request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
         _remove_labelled(entry.id)
 
-    def find(self, settings: Settings) -> list[FoundEnvironment]:
+    def find(self, state: Path) -> list[FoundEnvironment]:
         """Return all that has the labels of an environment, also what never became a cluster."""
         return [
             FoundEnvironment(
@@ -74,11 +76,9 @@ class DockerProvider(Provider):
             for found in _labelled()
         ]
 
-    def images_in_use(self, settings: Settings) -> Mapping[str, Collection[str] | None]:
+    def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:
         """Ask each control plane, also of clusters of another ledger: pods run from the engine's own images."""
-        return {
-            found.environment: _images_of(settings, found.environment) for found in _labelled() if found.control_plane
-        }
+        return {found.environment: _images_of(state, found.environment) for found in _labelled() if found.control_plane}
 
     def try_machine(self, image: str) -> None:
         """See :func:`harness.engine.trial.try_engine`."""
@@ -106,8 +106,8 @@ def _remove_labelled(environment_id: str) -> None:
         leftovers.remove(client, environment_id)
 
 
-def _images_of(settings: Settings, environment_id: str) -> Collection[str] | None:
-    entry = ledger.find(settings, environment_id)
+def _images_of(state: Path, environment_id: str) -> Collection[str] | None:
+    entry = ledger.find(state, environment_id)
     if entry is None or not entry.url:
         return None
     try:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from harness import engine
 from harness.cluster.kind import names
 from harness.engine import leftovers
-from harness.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import docker
 
 LOCK = "kind-content"
@@ -28,14 +29,14 @@ PREFIX = "kaapana-harness-kind-content-"
 _COMPLETE = "-complete"
 
 
-def labels(settings: Settings) -> dict[str, str]:
+def labels(state: Path) -> dict[str, str]:
     """Labels of all that belongs to bases: volumes, and the containers that make them."""
-    return {engine.LABEL_NAME: LOCK, names.LABEL_LEDGER: str(settings.state)}
+    return {engine.LABEL_NAME: LOCK, names.LABEL_LEDGER: str(state)}
 
 
-def scratch(settings: Settings) -> str:
+def scratch(state: Path) -> str:
     """Repository for the names that images need for a moment while a base is made."""
-    return f"{PREFIX}{hashlib.sha256(str(settings.state).encode()).hexdigest()[:12]}/node"
+    return f"{PREFIX}{hashlib.sha256(str(state).encode()).hexdigest()[:12]}/node"
 
 
 def complete(client: docker.DockerClient) -> dict[str, str]:
@@ -47,34 +48,34 @@ def complete(client: docker.DockerClient) -> dict[str, str]:
     return {name: image for name, image in found.items() if name in present}
 
 
-def set_sign(client: docker.DockerClient, settings: Settings, base: str, node_image_id: str) -> None:
+def set_sign(client: docker.DockerClient, state: Path, base: str, node_image_id: str) -> None:
     """Say that a base is complete."""
-    client.api.create_volume(base + _COMPLETE, labels={**labels(settings), LABEL_NODE_IMAGE: node_image_id})
+    client.api.create_volume(base + _COMPLETE, labels={**labels(state), LABEL_NODE_IMAGE: node_image_id})
 
 
-def clear(client: docker.DockerClient, settings: Settings) -> list[str]:
+def clear(client: docker.DockerClient, state: Path) -> list[str]:
     """Remove what was left by a kill: containers, names of images, bases that are not complete. Wants the lock.
 
     Returns:
         The names of the volumes that were removed.
     """
-    own = [f"{name}={value}" for name, value in labels(settings).items()]
+    own = [f"{name}={value}" for name, value in labels(state).items()]
     for container in client.api.containers(all=True, filters={"label": own}):
         leftovers.remove_container(client, container["Id"])
-    leftovers.remove_tags(client, f"{scratch(settings)}:", noprune=True)
+    leftovers.remove_tags(client, f"{scratch(state)}:", noprune=True)
     finished, used = complete(client), _find_used(client)
-    own_volumes = _volumes(client, names.LABEL_LEDGER, str(settings.state))
+    own_volumes = _volumes(client, names.LABEL_LEDGER, str(state))
     present = [volume["Name"] for volume in own_volumes if engine.LABEL_NAME in volume["Labels"]]
     doomed = [name for name in present if name.removesuffix(_COMPLETE) not in finished and name not in used]
     return [name for name in doomed if remove(client, name)]
 
 
-def prune(client: docker.DockerClient, settings: Settings, *, kept: int) -> list[str]:
+def prune(client: docker.DockerClient, state: Path, *, kept: int) -> list[str]:
     """Remove superseded bases, but for those that have layers of living nodes. Wants the lock.
 
     Args:
         client: the engine.
-        settings: where the ledger is.
+        state: the folder of the ledger.
         kept: how many stay, the newest first.
 
     Returns:
@@ -87,7 +88,7 @@ def prune(client: docker.DockerClient, settings: Settings, *, kept: int) -> list
         # the sign goes first: nodes that are just being made miss it, or their labels are seen here
         remove(client, base + _COMPLETE)
         if base in _find_used(client):
-            set_sign(client, settings, base, node_image_id)
+            set_sign(client, state, base, node_image_id)
         elif remove(client, base):
             removed.append(base)
     return removed

@@ -47,15 +47,17 @@ class KindCluster:
 
     def __init__(
         self,
-        settings: Settings,
         client: docker.DockerClient,
         environment_id: str,
         *,
+        state: Path,
+        start_timeout_s: float,
         keeper: Keeper | None = None,
     ) -> None:
         self.environment_id = environment_id
         self.adopted = keeper is None
-        self._settings = settings
+        self._state = state
+        self._start_timeout_s = start_timeout_s
         self._client = client
         self._keeper = keeper
         self._registry = ""
@@ -63,7 +65,7 @@ class KindCluster:
         self._login: Login | None = None
         self._closed = False
         self._lock = threading.Lock()
-        access = kubeconfig.load(names.kubeconfig(settings, environment_id))
+        access = kubeconfig.load(names.kubeconfig(state, environment_id))
         self.api = KubeApi.of(access, reconnect_s=_RECONNECT_S)
         self.nodes = nodes.of_cluster(client, environment_id)
         self.volume_node = self.nodes[0].name
@@ -98,7 +100,7 @@ class KindCluster:
         def remove() -> None:
             if keeper is not None:
                 keeper.remove()
-            leftovers.remove(client, settings, environment_id)
+            leftovers.remove(client, settings.state, environment_id)
 
         try:
             program = command.ensure(settings, on_progress)
@@ -106,15 +108,21 @@ class KindCluster:
             wanted = list(images)
             base = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
             entry = ledger.new_entry(environment_id, cls.name)
-            with ledger.recorded(settings, entry, remove):
+            with ledger.recorded(settings.state, entry, remove):
                 contents = prepared.Contents()
                 if base:
                     contents = prepared.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
                 order = _order(settings, entry, program, image, contents)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
-                cluster = cls(settings, client, environment_id, keeper=keeper)
-                ledger.update(settings, environment_id, url=cluster.api.url)
+                cluster = cls(
+                    client,
+                    environment_id,
+                    state=settings.state,
+                    start_timeout_s=settings.start_timeout,
+                    keeper=keeper,
+                )
+                ledger.update(settings.state, environment_id, url=cluster.api.url)
         except BaseException:
             client.close()
             raise
@@ -123,14 +131,14 @@ class KindCluster:
     @classmethod
     def adopt(cls, settings: Settings, environment_id: str) -> KindCluster | None:
         """Return the cluster of an environment that was kept and still works, or ``None``."""
-        entry = ledger.find(settings, environment_id)
-        if entry is None or not entry.kept or not answers(settings, environment_id):
+        entry = ledger.find(settings.state, environment_id)
+        if entry is None or not entry.kept or not answers(settings.state, environment_id):
             return None
-        return cls(settings, connect(), environment_id)
+        return cls(connect(), environment_id, state=settings.state, start_timeout_s=settings.start_timeout)
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        limit = self._settings.start_timeout
+        limit = self._start_timeout_s
         startup.wait_for_nodes(self.api, len(self.nodes), timeout_s=limit)
         if names:
             startup.wait_for_names(self.api, timeout_s=limit)
@@ -147,7 +155,7 @@ class KindCluster:
     @property
     def kubeconfig(self) -> Path:
         """The cluster's own kubeconfig: ``kubectl --kubeconfig``."""
-        return names.kubeconfig(self._settings, self.environment_id)
+        return names.kubeconfig(self._state, self.environment_id)
 
     @property
     def registry(self) -> str:
@@ -215,7 +223,7 @@ class KindCluster:
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
         """See :class:`harness.cluster.base.Cluster`."""
-        node_port = services.node_port(self.api, namespace, service, port, timeout_s=self._settings.start_timeout)
+        node_port = services.node_port(self.api, namespace, service, port, timeout_s=self._start_timeout_s)
         ports = self._client.api.inspect_container(self.nodes[0].name)["NetworkSettings"]["Ports"]
         bound = ports.get(f"{node_port}/tcp")
         if not bound:
@@ -240,7 +248,7 @@ class KindCluster:
 
     def keep(self) -> None:
         """From now on the environment stays when this process ends, in whatever way."""
-        ledger.update(self._settings, self.environment_id, kept=True)
+        ledger.update(self._state, self.environment_id, kept=True)
         if self._keeper is not None:
             self._keeper.keep()
             self._keeper = None
@@ -257,16 +265,16 @@ class KindCluster:
             if self._keeper is not None:
                 self._keeper.remove()
             # also what a keeper that was killed has left
-            leftovers.remove(self._client, self._settings, self.environment_id)
-            ledger.forget(self._settings, self.environment_id)
+            leftovers.remove(self._client, self._state, self.environment_id)
+            ledger.forget(self._state, self.environment_id)
         finally:
             self._client.close()
 
 
-def answers(settings: Settings, environment_id: str) -> bool:
+def answers(state: Path, environment_id: str) -> bool:
     """Return whether the API server of a cluster works."""
     try:
-        access = kubeconfig.load(names.kubeconfig(settings, environment_id))
+        access = kubeconfig.load(names.kubeconfig(state, environment_id))
         KubeApi.of(access).request("GET", "/version", timeout_s=10)
     except (KubeconfigError, ApiError):
         return False
@@ -281,14 +289,14 @@ def _order(
     contents: prepared.Contents = prepared.Contents(),  # noqa: B008 - cannot be changed
 ) -> Order:
     """Return what the keeper is to do; writes kind's configuration."""
-    folder = names.folder(settings, entry.id)
+    folder = names.folder(settings.state, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
     document = config.document(
         name, nodes=settings.nodes, content=list(contents.volumes.values()), base=contents.base_folder
     )
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
-    path = names.kubeconfig(settings, entry.id)
+    path = names.kubeconfig(settings.state, entry.id)
     # kind writes it with 0600; made beforehand so that there is no moment with other rights
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -297,7 +305,7 @@ def _order(
         environment=entry.id,
         command=[str(program), *arguments, "--kubeconfig", str(path)],
         variables={
-            **command.environment(settings),
+            **command.environment(settings.state),
             "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
             "KUBECONFIG": str(path),
         },

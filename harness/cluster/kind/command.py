@@ -51,13 +51,13 @@ def ensure(settings: Settings, on_progress: OnProgress = quiet) -> Path:
     return path
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(state: Path) -> dict[str, str]:
     """Environment variables for the command: PATH with the ``docker`` that it has to call, and nothing experimental.
 
     Raises:
         EngineError: there is no program ``docker``, or no engine answers.
     """
-    folder = str(privileges.docker_command(settings).parent)
+    folder = str(privileges.docker_command(state).parent)
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": f"{folder}{os.pathsep}{path}", "KIND_EXPERIMENTAL_PROVIDER": "docker"}
 

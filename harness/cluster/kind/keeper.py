@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import IO, Any
 
 from harness.common.polling import Polling
@@ -60,9 +61,9 @@ class Order:
 
 
 class _Keeper:
-    def __init__(self, order: Order, settings: Settings) -> None:
+    def __init__(self, order: Order, state: Path) -> None:
         self._order = order
-        self._settings = settings
+        self._state = state
         self._kind: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._unwanted = False
@@ -148,14 +149,14 @@ class _Keeper:
         self._persist(self._remove_once)
         from harness.cluster import ledger
 
-        ledger.forget(self._settings, self._order.environment)
+        ledger.forget(self._state, self._order.environment)
 
     def _remove_once(self) -> None:
         from harness.cluster.kind import leftovers
         from harness.engine import connect
 
         with contextlib.closing(connect()) as client:
-            leftovers.remove(client, self._settings, self._order.environment)
+            leftovers.remove(client, self._state, self._order.environment)
 
     def _persist(self, action: Any) -> None:
         """Do something although the engine is just being started again."""
@@ -203,7 +204,7 @@ def main() -> None:
     line = sys.stdin.readline()
     if not line:
         return
-    _Keeper(Order(**json.loads(line)), Settings()).run(sys.stdin)
+    _Keeper(Order(**json.loads(line)), Settings().state).run(sys.stdin)
     # what could not be written to an owner that is gone is not tried again at the interpreter's end
     with contextlib.suppress(OSError):
         sys.stdout.flush()

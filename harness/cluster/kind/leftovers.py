@@ -13,9 +13,9 @@ from harness.engine import leftovers as engine_leftovers
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER
 
 if TYPE_CHECKING:
-    import docker
+    from pathlib import Path
 
-    from harness.settings import Settings
+    import docker
 
 
 @dataclasses.dataclass
@@ -50,7 +50,7 @@ def find(client: docker.DockerClient) -> dict[str, Found]:
     return found
 
 
-def remove(client: docker.DockerClient, settings: Settings, environment_id: str) -> None:
+def remove(client: docker.DockerClient, state: Path, environment_id: str) -> None:
     """Remove all that a cluster has on the engine, and its files. What is gone already is fine.
 
     Raises:
@@ -69,7 +69,7 @@ def remove(client: docker.DockerClient, settings: Settings, environment_id: str)
         for volume in client.api.volumes(filters={"label": f"{LABEL_ENVIRONMENT}={environment_id}"})["Volumes"] or ():
             with contextlib.suppress(docker.errors.NotFound):
                 client.api.remove_volume(volume["Name"])
-        shutil.rmtree(names.folder(settings, environment_id), ignore_errors=True)
+        shutil.rmtree(names.folder(state, environment_id), ignore_errors=True)
 
 
 def _nodes(client: docker.DockerClient, label: str) -> Iterator[dict[str, Any]]:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from harness.settings import Settings
 
 LABEL_CLUSTER = "io.x-k8s.kind.cluster"
 """kind's own label of a node's container; its value is the name of the cluster."""
@@ -20,11 +16,11 @@ def cluster_name(environment_id: str) -> str:
     return f"{PREFIX}{environment_id}"
 
 
-def folder(settings: Settings, environment_id: str) -> Path:
+def folder(state: Path, environment_id: str) -> Path:
     """Return where the files of a cluster lie (kubeconfig, kind's configuration); readable by the user only."""
-    return settings.state / "kind" / environment_id
+    return state / "kind" / environment_id
 
 
-def kubeconfig(settings: Settings, environment_id: str) -> Path:
+def kubeconfig(state: Path, environment_id: str) -> Path:
     """Return the cluster's own kubeconfig; the user's is never touched."""
-    return folder(settings, environment_id) / "kubeconfig"
+    return folder(state, environment_id) / "kubeconfig"

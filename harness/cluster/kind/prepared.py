@@ -26,6 +26,8 @@ from harness.errors import EnvironmentError_
 from harness.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import docker
 
 # the engine's folder of volumes: links can only be made within one mount
@@ -96,12 +98,12 @@ def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progre
             if name not in complete:
                 started = time.monotonic()
                 on_progress(f"[node] taking in {len(ids)} images of the platform (once)")
-                bases.clear(client, settings)
+                bases.clear(client, settings.state)
                 earlier = next((base for base, of in complete.items() if of == node_id), None)
-                _make(client, settings, name, node_image, ids, earlier)
-                bases.set_sign(client, settings, name, node_id)
+                _make(client, settings.state, name, node_image, ids, earlier)
+                bases.set_sign(client, settings.state, name, node_id)
                 # one is left beside the new one, so that two states of the code can take turns
-                bases.prune(client, settings, kept=2)
+                bases.prune(client, settings.state, kept=2)
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
         return name
 
@@ -160,13 +162,13 @@ def _folder_of_volumes(client: docker.DockerClient) -> str:
 
 def _make(
     client: docker.DockerClient,
-    settings: Settings,
+    state: Path,
     name: str,
     node_image: str,
     ids: Sequence[str],
     earlier: str | None,
 ) -> None:
-    labels = bases.labels(settings)
+    labels = bases.labels(state)
     try:
         # without an earlier one it is filled by the engine, from the image's own folder
         client.api.create_volume(name, labels=labels)
@@ -174,7 +176,7 @@ def _make(
             _copy(client, _CLONE, earlier, [name], labels, node_image)
         with _containerd(client, node_image, name, labels) as node:
             present = node.names()
-            transfer(client, node, [image for image in ids if by_id(image) not in present], bases.scratch(settings))
+            transfer(client, node, [image for image in ids if by_id(image) not in present], bases.scratch(state))
             wanted = {by_id(image) for image in ids}
             superseded = [found for found in present if found.startswith(by_id("")) and found not in wanted]
             if superseded:

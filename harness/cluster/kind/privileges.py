@@ -21,8 +21,6 @@ from harness.errors import EngineError
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from harness.settings import Settings
-
 
 def runtime(api: APIClient) -> str:
     """Return the runtime that privileged containers have to ask for; empty where they need not."""
@@ -52,7 +50,7 @@ def advice(api: APIClient) -> str:
     )
 
 
-def docker_command(settings: Settings) -> Path:
+def docker_command(state: Path) -> Path:
     """Return the program ``docker`` for kind: the one on PATH, or one of ours that calls it with the runtime added.
 
     Raises:
@@ -71,7 +69,7 @@ def docker_command(settings: Settings) -> Path:
         api.close()
     if not name:
         return Path(program)
-    folder = settings.state / "kind" / "bin"
+    folder = state / "kind" / "bin"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "docker"
     quoted = shlex.quote(program)

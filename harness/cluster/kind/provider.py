@@ -48,17 +48,17 @@ class KindProvider(Provider):
 
         return KindCluster.adopt(settings, environment_id)
 
-    def is_alive(self, settings: Settings, entry: ledger.Entry) -> bool:
+    def is_alive(self, state: Path, entry: ledger.Entry) -> bool:
         """Return whether its API server answers."""
         from harness.cluster.kind.cluster import answers
 
-        return answers(settings, entry.id)
+        return answers(state, entry.id)
 
-    def remove(self, settings: Settings, entry: ledger.Entry) -> None:
+    def remove(self, state: Path, entry: ledger.Entry) -> None:
         """Remove it without asking kind."""
-        _remove(settings, entry.id)
+        _remove(state, entry.id)
 
-    def find(self, settings: Settings) -> list[FoundEnvironment]:
+    def find(self, state: Path) -> list[FoundEnvironment]:
         """Return all clusters that were made by the harness."""
         from harness.cluster.kind import leftovers
         from harness.engine import connect
@@ -66,7 +66,7 @@ class KindProvider(Provider):
         with contextlib.closing(connect()) as client:
             clusters = leftovers.find(client)
         return [
-            FoundEnvironment(name, functools.partial(_is_in_use, found), functools.partial(_remove, settings, name))
+            FoundEnvironment(name, functools.partial(_is_in_use, found), functools.partial(_remove, state, name))
             for name, found in clusters.items()
         ]
 
@@ -77,7 +77,8 @@ class KindProvider(Provider):
         from harness.engine import connect
 
         with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
-            return bases.clear(client, settings) + bases.prune(client, settings, kept=1 if everything else 2)
+            cleared = bases.clear(client, settings.state)
+            return cleared + bases.prune(client, settings.state, kept=1 if everything else 2)
 
     def try_machine(self, image: str) -> None:
         """See :func:`harness.engine.trial.try_engine`; nodes publish ports and have a network as well."""
@@ -86,12 +87,12 @@ class KindProvider(Provider):
         try_engine(image)
 
 
-def _remove(settings: Settings, environment_id: str) -> None:
+def _remove(state: Path, environment_id: str) -> None:
     from harness.cluster.kind import leftovers
     from harness.engine import connect
 
     with contextlib.closing(connect()) as client:
-        leftovers.remove(client, settings, environment_id)
+        leftovers.remove(client, state, environment_id)
 
 
 def _is_in_use(cluster: Found) -> bool:

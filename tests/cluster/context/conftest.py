@@ -57,4 +57,4 @@ def environment_id(foreign: Foreign) -> Iterator[str]:
     yield name
     with contextlib.suppress(NotRemovedError):
         leftovers.remove(foreign.admin, name)
-    ledger.forget(foreign.settings, name)
+    ledger.forget(foreign.settings.state, name)

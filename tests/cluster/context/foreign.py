@@ -158,7 +158,7 @@ def keep(settings: Settings, folder: Path) -> None:
     with made(settings, folder) as found:
         print(f"export KUBECONFIG={found.kubeconfig} KAAPANA_HARNESS_CONTEXT_REGISTRY={found.registry}", flush=True)
         input()
-    print([str(entry) for entry in ledger.entries(settings)])
+    print([str(entry) for entry in ledger.entries(settings.state)])
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def namespace(name: str) -> dict[str, Any]:
 
 
 def test_the_preflight_is_content_with_the_documented_rights(clean: Foreign) -> None:
-    assert preflight.check(clean.user(), CONTEXT, clean.settings) == []
+    named = {"registry": clean.settings.context_registry, "storage_class": clean.settings.context_storage_class}
+    assert preflight.check(clean.user(), CONTEXT, **named) == []
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "context", "check", CONTEXT], capture_output=True, text=True, timeout=60
     )
@@ -87,7 +88,7 @@ def test_the_preflight_names_every_right_that_is_missing_at_once_and_makes_nothi
     assert "create jobs.batch" in caught.value.last_seen
     assert "pods" not in caught.value.last_seen
     assert "kaapana-harness context rights | kubectl apply -f -" in caught.value.last_seen
-    assert ledger.find(clean.settings, "never") is None
+    assert ledger.find(clean.settings.state, "never") is None
 
 
 def test_the_rights_end_at_namespaces_of_the_harness(clean: Foreign) -> None:
@@ -171,7 +172,7 @@ def test_volumes_and_pods_that_do_not_want_to_end_go_with_the_environment(clean:
     assert any(entry.startswith("PersistentVolume") for entry in clean.left())
     cluster.close()
     assert clean.left() == []
-    assert ledger.find(clean.settings, cluster.environment_id) is None
+    assert ledger.find(clean.settings.state, cluster.environment_id) is None
 
 
 def test_what_a_killed_owner_leaves_goes_at_the_next_start(clean: Foreign, environment_id: str) -> None:
@@ -185,7 +186,7 @@ def test_what_a_killed_owner_leaves_goes_at_the_next_start(clean: Foreign, envir
         made = [name for name in clean.names("Namespace") if name.startswith("kh-")]
         assert made == [f"kh-{environment_id}-project-x", f"kh-{environment_id}-services"]
         process.send_signal(signal.SIGKILL)
-    assert ownership.tidy(clean.settings) == [environment_id]
+    assert ownership.tidy(clean.settings.state) == [environment_id]
     assert clean.left() == []
 
 
@@ -193,11 +194,11 @@ def test_an_environment_that_is_kept_is_adopted_and_ends_by_down(clean: Foreign,
     cluster = opened()
     Objects(cluster.api, SERVICES_NAMESPACE).create("ConfigMap", "words", data={"a": "b"})
     cluster.close(keep=True)
-    assert cluster.environment_id not in ownership.prune(clean.settings)
+    assert cluster.environment_id not in ownership.prune(clean.settings.state)
     adopted = open_cluster(f"context:{CONTEXT}", clean.settings, environment_id=cluster.environment_id, reuse=True)
     assert adopted.api.get("ConfigMap", SERVICES_NAMESPACE, "words")["data"] == {"a": "b"}
     adopted.close(keep=True)
-    assert ownership.down(clean.settings) == [cluster.environment_id]
+    assert ownership.down(clean.settings.state) == [cluster.environment_id]
 
 
 def test_an_image_that_was_pushed_again_under_its_tag_is_what_the_next_pod_gets(

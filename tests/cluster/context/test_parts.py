@@ -94,10 +94,10 @@ def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_
     settings = Settings()
     path = kubeconfig(tmp_path / "config", "other")
     entry = ledger.new_entry("x", "context:lab", kubeconfig=str(path))
-    ledger.record(settings, entry)
+    ledger.record(settings.state, entry)
     monkeypatch.setattr(ledger, "alive", lambda _: False)
-    assert ownership.tidy(settings) == []
-    assert ledger.find(settings, "x") == entry
+    assert ownership.tidy(settings.state) == []
+    assert ledger.find(settings.state, "x") == entry
     assert f"bring the context 'lab' back into {path}" in caplog.text
     with pytest.raises(NotRemovedError):
         leftovers.remove_entry(entry)
@@ -113,27 +113,27 @@ def test_an_environment_that_is_interrupted_while_it_is_made_is_removed_and_forg
     closed: list[bool] = []
 
     def note(what: str) -> None:
-        seen.append((what, [entry.id for entry in ledger.entries(settings)]))
+        seen.append((what, [entry.id for entry in ledger.entries(settings.state)]))
 
     def interrupt(*_: object, **__: object) -> None:
         note("made")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cluster.preflight, "require", lambda *_: None)
+    monkeypatch.setattr(cluster.preflight, "require", lambda *_, **__: None)
     monkeypatch.setattr(cluster, "connect", lambda: SimpleNamespace(close=lambda: closed.append(True)))
     monkeypatch.setattr(cluster.KubeApi, "apply", interrupt)
     monkeypatch.setattr(leftovers, "remove", lambda _, environment_id: note(f"removed {environment_id}"))
     with pytest.raises(KeyboardInterrupt):
         cluster.ContextCluster.create(settings, "x", "context:lab")
     assert seen == [("made", ["x"]), ("removed x", ["x"])]
-    assert ledger.entries(settings) == []
+    assert ledger.entries(settings.state) == []
     assert closed
 
 
 def test_the_ledger_remembers_the_file_that_has_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
-    ledger.record(Settings(), ledger.new_entry("x", "context:lab", kubeconfig="/home/me/config"))
-    entry = ledger.find(Settings(), "x")
+    ledger.record(Settings().state, ledger.new_entry("x", "context:lab", kubeconfig="/home/me/config"))
+    entry = ledger.find(Settings().state, "x")
     assert entry is not None
     assert entry.kubeconfig == "/home/me/config"
 

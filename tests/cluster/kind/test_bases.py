@@ -24,9 +24,9 @@ class _Engine:
 
     def add(self, name: str, *, complete: bool = True) -> None:
         """A base of this user's."""
-        self.create_volume(name, bases.labels(self.settings))
+        self.create_volume(name, bases.labels(self.settings.state))
         if complete:
-            bases.set_sign(cast(Any, self), self.settings, name, "node")
+            bases.set_sign(cast(Any, self), self.settings.state, name, "node")
 
     def add_node(self, base: str) -> None:
         self.create_volume(f"content-on-{base}", {bases.LABEL_USES: base, names.LABEL_LEDGER: str(self.settings.state)})
@@ -81,7 +81,7 @@ def test_a_superseded_base_goes_but_for_the_layers_that_living_nodes_have_by_lin
     for base in ("used", "disused", "current"):
         on_engine.add(base)
     on_engine.add_node("used")
-    assert bases.prune(on_engine, settings, kept=1) == ["disused"]
+    assert bases.prune(on_engine, settings.state, kept=1) == ["disused"]
     assert on_engine.names() == {"used", "current", "content-on-used"}
     assert list(bases.complete(on_engine)) == ["current", "used"]
 
@@ -98,7 +98,7 @@ def test_a_base_that_nodes_are_being_made_of_at_this_moment_stays_complete(
         remove(name)
 
     monkeypatch.setattr(on_engine, "remove_volume", slow)
-    assert bases.prune(on_engine, settings, kept=1) == []
+    assert bases.prune(on_engine, settings.state, kept=1) == []
     assert set(bases.complete(on_engine)) == {"wanted", "current"}
 
 
@@ -111,15 +111,15 @@ def test_nodes_are_not_made_of_a_base_that_was_removed_meanwhile(on_engine: Any)
 
 
 def test_what_a_killed_attempt_has_left_goes_and_anothers_attempt_does_not(on_engine: Any, settings: Settings) -> None:
-    own, others = bases.labels(settings), {**bases.labels(settings), names.LABEL_LEDGER: "/elsewhere"}
+    own, others = bases.labels(settings.state), {**bases.labels(settings.state), names.LABEL_LEDGER: "/elsewhere"}
     on_engine.add("complete")
     on_engine.add("half", complete=False)
     on_engine.add("without-sign-but-used", complete=False)
     on_engine.add_node("without-sign-but-used")
     on_engine.create_volume("another-half", others)
     on_engine.running = {"own": own, "anothers": others, "of-a-node": {bases.LABEL_USES: "complete"}}
-    on_engine.tags = [f"{bases.scratch(settings)}:0123", f"{bases.PREFIX}fedcba987654/node:0123", "tool:1"]
-    assert bases.clear(on_engine, settings) == ["half"]
+    on_engine.tags = [f"{bases.scratch(settings.state)}:0123", f"{bases.PREFIX}fedcba987654/node:0123", "tool:1"]
+    assert bases.clear(on_engine, settings.state) == ["half"]
     kept = {"complete", "without-sign-but-used", "content-on-without-sign-but-used", "another-half"}
     assert on_engine.names() == kept
     assert set(on_engine.running) == {"anothers", "of-a-node"}

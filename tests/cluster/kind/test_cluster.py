@@ -55,8 +55,8 @@ def environment_id(settings: Settings) -> Iterator[str]:
     name = f"k{secrets.token_hex(3)}"
     yield name
     with contextlib.closing(connect()) as client:
-        leftovers.remove(client, settings, name)
-    ledger.forget(settings, name)
+        leftovers.remove(client, settings.state, name)
+    ledger.forget(settings.state, name)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -95,13 +95,13 @@ def test_the_users_own_kubeconfig_is_not_touched_and_ours_is_for_the_user_only(
         objects = Objects(cluster.api, "default")
         objects.create("ConfigMap", "words", data={"a": "b"})
         # kept, adopted, ended by another process's `down`
-        ledger.update(settings, environment_id, key="settings-1")
+        ledger.update(settings.state, environment_id, key="settings-1")
         cluster.close(keep=True)
-        assert environment_id not in ownership.prune(settings)
+        assert environment_id not in ownership.prune(settings.state)
         adopted = open_cluster("kind", settings, environment_id=environment_id, reuse=True)
         assert adopted.api.get("ConfigMap", "default", "words")["data"] == {"a": "b"}
         adopted.close(keep=True)
-        assert environment_id in ownership.down(settings)
+        assert environment_id in ownership.down(settings.state)
         assert left(settings, environment_id) == []
     finally:
         cluster.close()

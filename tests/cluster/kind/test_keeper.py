@@ -47,7 +47,7 @@ from harness.cluster import ledger
 from harness.settings import Settings
 settings = Settings()
 entry = ledger.new_entry(sys.argv[1], "kind")
-ledger.record(settings, entry)
+ledger.record(settings.state, entry)
 keeper = Keeper(_order(settings, entry, Path(sys.argv[2]), sys.argv[3]), str(settings.state))
 say = lambda line: print(line, flush=True)
 keeper.wait_until_made(say)
@@ -62,8 +62,8 @@ def environment_id(settings: Settings, services_image: str) -> Iterator[str]:
     name = f"k{secrets.token_hex(3)}"
     yield name
     with contextlib.closing(connect()) as client:
-        leftovers.remove(client, settings, name)
-    ledger.forget(settings, name)
+        leftovers.remove(client, settings.state, name)
+    ledger.forget(settings.state, name)
 
 
 def _program(folder: Path, then: str = "") -> Path:
@@ -75,7 +75,7 @@ def _program(folder: Path, then: str = "") -> Path:
 
 def _keeper(settings: Settings, environment_id: str, program: Path, image: str) -> Keeper:
     entry = ledger.new_entry(environment_id, "kind")
-    ledger.record(settings, entry)
+    ledger.record(settings.state, entry)
     return Keeper(_order(settings, entry, program, image), str(settings.state))
 
 
@@ -105,9 +105,9 @@ def left(settings: Settings, environment_id: str) -> list[str]:
         found = [entry["Names"][0] for entry in client.api.containers(all=True, filters={"name": name})]
         found += [entry["Name"] for entry in client.api.networks(names=[name])]
         found += [entry["Name"] for entry in client.api.volumes(filters={"name": name})["Volumes"] or ()]
-    if ledger.find(settings, environment_id):
+    if ledger.find(settings.state, environment_id):
         found.append("entry in the ledger")
-    if names.folder(settings, environment_id).exists():
+    if names.folder(settings.state, environment_id).exists():
         found.append("folder")
     return found
 
@@ -212,15 +212,15 @@ def test_a_kept_cluster_outlives_its_owner_and_prune_leaves_it(
     keeper = _keeper(settings, environment_id, _program(tmp_path), services_image)
     keeper.wait_until_made(lambda line: None)
     # the owner of a kept one is gone
-    ledger.update(settings, environment_id, kept=True, owner=f"0@{os.uname().nodename}", owner_start=0)
+    ledger.update(settings.state, environment_id, kept=True, owner=f"0@{os.uname().nodename}", owner_start=0)
     keeper.keep()
     # somebody else's prune does not know it, but finds its ledger
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "other"))
-    assert environment_id not in ownership.prune(Settings())
+    assert environment_id not in ownership.prune(Settings().state)
     monkeypatch.undo()
     assert len(left(settings, environment_id)) == 4
     # it has no API server, so that one's own prune finds that it does not work
-    assert environment_id in ownership.prune(settings)
+    assert environment_id in ownership.prune(settings.state)
     assert left(settings, environment_id) == []
 
 
@@ -236,7 +236,7 @@ def test_a_cluster_whose_keeper_was_killed_as_well_goes_at_the_next_start(
     process.kill()
     process.wait(_GONE_S)
     assert f"/{names.cluster_name(environment_id)}-control-plane" in left(settings, environment_id)
-    assert environment_id in ownership.tidy(settings)
+    assert environment_id in ownership.tidy(settings.state)
     assert left(settings, environment_id) == []
 
 

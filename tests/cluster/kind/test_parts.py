@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from harness.cluster import ledger
-from harness.cluster.kind import config, leftovers, owner
+from harness.cluster.kind import config, leftovers, owner, provider
 from harness.cluster.kind.images import NodeImages, by_id
 from harness.cluster.kind.nodes import Node
 from harness.common.references import canonical, familiar
 from harness.kube.pullsecrets import Login
-from harness.platform import ownership
 from harness.settings import Settings
 
 if sys.version_info >= (3, 11):
@@ -165,5 +164,5 @@ def test_anothers_cluster_is_left_alone_while_it_is_kept_or_in_use(
     found = leftovers.Found("e1", owner=f"{os.getpid() if owner_is == 'self' else 0}@{host}", ledger=str(tmp_path))
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     entry = ledger.Entry("e1", "kind", found.owner, "2026-01-01", kept=kept)
-    ledger.record(Settings(), entry)
-    assert ownership._is_in_use(Path(found.ledger), found.environment, found.owner) is stays
+    ledger.record(Settings().state, entry)
+    assert provider._is_in_use(found) is stays

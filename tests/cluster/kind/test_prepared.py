@@ -46,7 +46,7 @@ def client(own_settings: Settings) -> Iterator[docker.DockerClient]:
 
 
 def _containers(client: docker.DockerClient, settings: Settings) -> list[str]:
-    own = [f"{name}={value}" for name, value in bases.labels(settings).items()]
+    own = [f"{name}={value}" for name, value in bases.labels(settings.state).items()]
     return [container["Id"] for container in client.api.containers(filters={"label": own})]
 
 
