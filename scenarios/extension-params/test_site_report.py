@@ -44,6 +44,7 @@ def test_the_form_offers_only_the_models_that_were_installed(kaapana):
     assert extension.run().form["workflow_form"]["report_model"] == "liver"
 
 
+@pytest.mark.finds("parameter-changed")
 def test_every_parameter_is_read_by_a_template_and_the_author_learns_what_becomes_of_blanks(kaapana):
     run = kaapana.install(EXTENSION, params={"site": "Ward 7"}).run()
     assert run.succeeded

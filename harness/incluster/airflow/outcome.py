@@ -13,6 +13,8 @@ XCOM_KEY: Final = "harness_outcome"
 # what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
+# whether the code has looked at the data of the run
+XCOM_LOOKED: Final = "harness_python_looked"
 EVICTED: Final = "Evicted"
 
 

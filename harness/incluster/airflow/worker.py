@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.incluster.airflow import config
-from harness.incluster.airflow.outcome import XCOM_END, XCOM_RETURN
+from harness.incluster.airflow import config, datause
+from harness.incluster.airflow.outcome import XCOM_END, XCOM_LOOKED, XCOM_RETURN
 from harness.wire import names
 
 ARCHIVE_PATH: Final = f"{names.AIRFLOW_HARNESS_API}/dags.tar"
@@ -61,6 +61,7 @@ def call(file: str, dag_id: str, run_id: str, task_id: str) -> int:
         context = ti.get_template_context(session=session)
         ti.render_templates(context=context)
         session.expunge_all()
+    has_looked = datause.watch(Path(names.AIRFLOW_WORKFLOW_DIR, run_id))
     try:
         with set_current_context(context):
             # without Airflow's guard: the task instance that called execute() is in the scheduler
@@ -76,6 +77,8 @@ def call(file: str, dag_id: str, run_id: str, task_id: str) -> int:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         ti.xcom_push(key=XCOM_END, value={"kind": kind, "text": text})
         return 1
+    finally:
+        ti.xcom_push(key=XCOM_LOOKED, value=has_looked())
     return 0
 
 

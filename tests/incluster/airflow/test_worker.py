@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -52,6 +54,37 @@ def archive() -> Iterator[Archive]:
     yield served
     served.server.shutdown()
     served.server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "looked"),
+    [
+        ("open(f'{run}/batch/1/get/x')", True),
+        ("os.path.exists(f'{run}/batch/none')", True),
+        ("pathlib.Path(run).exists()", True),
+        ("list(pathlib.Path(run).glob('batch/*/get'))", True),
+        ("os.listdir(run)", True),
+        ("os.chdir(pathlib.Path(run).parent); os.path.isdir('run-1')", True),
+        ("subprocess.run(['ls', run], stdout=subprocess.DEVNULL)", True),
+        ("pass", False),
+        ("os.listdir(os.path.dirname(run)); os.path.exists(run + '0')", False),
+        ("open(0, closefd=False)", False),
+    ],
+)
+def test_code_that_looks_at_the_data_of_its_run_is_told_from_code_that_does_not(
+    tmp_path: Path, code: str, looked: bool
+) -> None:
+    (tmp_path / "run-1/batch/1/get").mkdir(parents=True)
+    (tmp_path / "run-1/batch/1/get/x").touch()
+    program = (
+        "import os, pathlib, subprocess, sys\n"
+        "from harness.incluster.airflow.datause import watch\n"
+        f"run = {str(tmp_path / 'run-1')!r}\n"
+        f"has_looked = watch(pathlib.Path(run))\n{code}\nprint(has_looked())"
+    )
+    # a process of its own: watching has no end
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"{looked}\n"
 
 
 def test_the_dag_folder_comes_with_its_packages(archive: Archive, tmp_path: Path) -> None:

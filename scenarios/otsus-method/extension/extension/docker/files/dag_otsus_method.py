@@ -85,14 +85,8 @@ seg_to_dcm = Itk2DcmSegOperator(
 
 dcm_send = DcmSendOperator(dag=dag, input_operator=seg_to_dcm)
 
-# the same image as otsus_method, started with another command
-report = OtsusNotebookOperator(
-    dag=dag,
-    name="generate-otsus-report",
-    input_operator=otsus_method,
-    cmds=["/bin/bash"],
-    arguments=["/kaapana/app/otsus_notebooks/run_otsus_report_notebook.sh"],
-)
+# the same image as otsus_method, another step of it
+report = OtsusNotebookOperator(dag=dag, name="generate-otsus-report", input_operator=otsus_method)
 
 # html files below staticwebsiteresults are shown on the platform's page for workflow results
 put_report_to_minio = MinioOperator(

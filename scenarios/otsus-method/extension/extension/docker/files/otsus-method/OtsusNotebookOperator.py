@@ -5,7 +5,10 @@ from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator
 
 
 class OtsusNotebookOperator(KaapanaBaseOperator):
-    """Runs a notebook of the image otsus-method; `cmds` and `arguments` say which."""
+    """Runs the notebook of the image otsus-method.
+
+    The image's own command reads OTSUS_STEP: since release 0.6.0 Kaapana ignores `cmds` and `arguments` of operators.
+    """
 
     def __init__(
         self,
@@ -20,6 +23,7 @@ class OtsusNotebookOperator(KaapanaBaseOperator):
             image=f"{DEFAULT_REGISTRY}/otsus-method:{KAAPANA_BUILD_VERSION}",
             image_pull_secrets=["registry-secret"],
             execution_timeout=execution_timeout,
+            env_vars={"OTSUS_STEP": "report"},
             ram_mem_mb=1000,
             ram_mem_mb_lmt=3000,
             **kwargs,
