@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import enum
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,23 +17,15 @@ from urllib.parse import urlsplit
 from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
 from harness.kube.transport import Manifest
+from harness.wire.pulls import Refusal, Verdict, host_of
 
 _CONFIG = ".dockerconfigjson"
 _LEGACY = ".dockercfg"
-_DOCKER_HUB = "index.docker.io"
 ADVICE = (
     "name a pull secret of the pod's namespace that has a login for this registry: registry-secret is for the "
     "platform's own, the secret of the application New Registry exists in the namespace services only"
 )
 """What an author can do about a refused pull (build 13)."""
-
-
-class Verdict(str, enum.Enum):
-    """What is wrong with a pull secret, for an image whose registry refused the pull."""
-
-    MISSING = "missing"
-    ELSEWHERE = "elsewhere"
-    REFUSED = "refused"
 
 
 class Login(NamedTuple):
@@ -76,74 +67,6 @@ class PullSecret:
         return Verdict.REFUSED if self.logins else Verdict.ELSEWHERE
 
 
-@dataclasses.dataclass(frozen=True)
-class Refusal:
-    """A pull that the registry refused: for each secret of the pod what was wrong with it.
-
-    Attributes:
-        image: the reference.
-        secrets: name, verdict, and for :attr:`Verdict.ELSEWHERE` the registries that the secret is for.
-    """
-
-    image: str
-    secrets: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = ()
-
-    @classmethod
-    def of(cls, image: str, secrets: Iterable[PullSecret]) -> Refusal:
-        """From what was tried."""
-        return cls(image, tuple((secret.name, secret.verdict, secret.registries) for secret in secrets))
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Refusal:
-        """Return the opposite of :meth:`as_json`."""
-        secrets = tuple((str(name), Verdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
-        return cls(str(value["image"]), secrets)
-
-    def as_json(self) -> dict[str, Any]:
-        """For a task's record."""
-        return {"image": self.image, "secrets": [[name, str(v.value), list(r)] for name, v, r in self.secrets]}
-
-    @property
-    def host(self) -> str:
-        """Of the registry."""
-        return host_of(self.image)
-
-    @property
-    def verdicts(self) -> str:
-        """All secrets with their verdicts, in one line."""
-        words = {Verdict.MISSING: "does not exist", Verdict.REFUSED: "its login is refused"}
-        return ", ".join(
-            f"{name} ({words.get(verdict) or _elsewhere(registries)})" for name, verdict, registries in self.secrets
-        )
-
-    @property
-    def summary(self) -> str:
-        """The first line for an author: the image, and the secret that is wrong, missing or for another registry."""
-        start = f"image {self.image} cannot be pulled: unauthorized"
-        if not self.secrets:
-            return f"{start}: {self.host} needs a login, and the pod names no pull secret"
-        parts = []
-        # a login that was refused is nearer to the cause than a secret for another registry
-        for name, verdict, registries in sorted(self.secrets, key=lambda entry: entry[1] is not Verdict.REFUSED):
-            if verdict is Verdict.REFUSED:
-                parts.append(f"{self.host} refuses the login of pull secret {name}")
-            elif verdict is Verdict.MISSING:
-                parts.append(f"pull secret {name} does not exist")
-            else:
-                parts.append(f"pull secret {name} {_elsewhere(registries)}, not for {self.host}")
-        return f"{start}: {'; '.join(parts)}"
-
-
-def _elsewhere(registries: tuple[str, ...]) -> str:
-    return f"is for {', '.join(registries)}" if registries else "has no login"
-
-
-def host_of(image: str) -> str:
-    """Return the registry in a reference, ``host[:port]``."""
-    first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else _DOCKER_HUB
-
-
 def names_of(pod: Manifest) -> list[str]:
     """Return the pull secrets that a pod names; those of its service account were added when it was admitted."""
     return [str(entry.get("name", "")) for entry in pod["spec"].get("imagePullSecrets") or ()]
@@ -168,6 +91,11 @@ def examine(pod: Manifest, image: str, find: Callable[[str, str], Manifest | Non
     return found
 
 
+def refusal_of(image: str, secrets: Iterable[PullSecret]) -> Refusal:
+    """Return the refusal of a pull for which these secrets were tried."""
+    return Refusal(image, tuple((secret.name, secret.verdict, secret.registries) for secret in secrets))
+
+
 def refusal(api: KubeApi, pod: Manifest, image: str) -> Refusal:
     """Return why none of a pod's secrets opened the registry of an image, seen through the API.
 
@@ -181,7 +109,7 @@ def refusal(api: KubeApi, pod: Manifest, image: str) -> Refusal:
         except NotFound:
             return None
 
-    return Refusal.of(image, examine(pod, image, find))
+    return refusal_of(image, examine(pod, image, find))
 
 
 def logins_in(secret: Manifest) -> dict[str, Login]:

@@ -7,23 +7,14 @@ import re
 from typing import Any
 
 from harness.kube.transport import Manifest
+from harness.wire.reasons import GIVEN_UP, PULL_FAILED
 
-_PULL = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
-    }
-)
-# how engines, containerd and registries say that a login is missing or wrong: the only words of theirs that are read
+# how engines, containerd and registries say that a login is missing or wrong, and the network that nobody listens: the
+# only words of theirs that are read
 _UNAUTHORIZED = re.compile(
     "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
 )
-HOPELESS = _PULL | {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-"""Reasons for which a container waits that more waiting does not fix."""
+_UNREACHED = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +29,17 @@ class Trouble:
     @property
     def pull_failed(self) -> bool:
         """The image could not be had."""
-        return self.reason in _PULL
+        return self.reason in PULL_FAILED
 
     @property
     def unauthorized(self) -> bool:
         """The image could not be had because its registry wants another login."""
         return self.pull_failed and is_unauthorized(self.message)
+
+    @property
+    def unreached(self) -> bool:
+        """The image could not be had because its registry does not answer."""
+        return self.pull_failed and bool(_UNREACHED.search(self.message))
 
 
 def is_unauthorized(message: str) -> bool:
@@ -61,7 +57,7 @@ def trouble_of(pod: Manifest) -> Trouble | None:
     """Return the first container that waits for something which does not happen by itself."""
     for entry in statuses_of(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") in HOPELESS:
+        if waiting.get("reason") in GIVEN_UP:
             image = entry.get("image") or _image(pod, entry["name"])
             return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""))
     return None

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from harness.errors import EnvironmentError_
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
+from harness.wire.records import RunRecord
 
 Json = dict[str, Any]
 _API = "/flow/kaapana/api"
@@ -96,11 +97,10 @@ class AirflowClient:
         path = f"{_API}/abort/{quote(dag_id)}/{quote(run_id, safe='')}"
         self._ask(lambda: self._endpoint.request("POST", path, body={}))
 
-    def run(self, dag_id: str, run_id: str) -> Json:
+    def run(self, dag_id: str, run_id: str) -> RunRecord:
         """State of a run and of all its tasks, with what each task's pod ended in."""
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
-        found: Json = self._ask(lambda: self._endpoint.json("GET", path))
-        return found
+        return RunRecord.from_json(self._ask(lambda: self._endpoint.json("GET", path)))
 
     def events(self, dag_id: str, run_id: str) -> Iterator[Json]:
         """Yield every change of a task's state as it happens, at last ``{"run": state}``; ends with the run.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from harness.wire import names
 from harness.wire.refused import RefusedRequest
@@ -120,17 +118,16 @@ def advice_for_refusal(request: RefusedRequest) -> str:
     for service, status, advice in _REFUSALS:
         if (request.service, request.status) == (service, status):
             return advice
-    return advice_for(request.code, {}) if request.code else ""
+    return advice_for(request.code) if request.code else ""
 
 
-def advice_for(text: str, task: Mapping[str, Any]) -> str:
+def advice_for(text: str, operator: str = "") -> str:
     """Return the next step for a log, empty when nothing is known.
 
     Args:
         text: log or traceback.
-        task: the task's record; its ``operator`` narrows some rules.
+        operator: name of the task's class, which narrows some rules.
     """
-    operator = str(task.get("operator") or "")
     for pattern, only_for, advice in _RULES:
         if only_for not in operator:
             continue

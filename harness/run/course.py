@@ -10,14 +10,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from harness.common import documents
 from harness.common.redaction import REDACTOR
 from harness.errors import UsageError
 from harness.run import log_lines
-from harness.run.ports import Json
 from harness.run.results import Cause
+from harness.wire.records import TaskRecord
 
 if TYPE_CHECKING:
     from harness.data.series import Series
@@ -76,7 +76,7 @@ class Course:
 
 
 def course_of(
-    records: Sequence[Json], series: Sequence[Series], cause: Cause | None, logs: Mapping[str, str]
+    records: Sequence[TaskRecord], series: Sequence[Series], cause: Cause | None, logs: Mapping[str, str]
 ) -> Course:
     """Return the course of a run.
 
@@ -96,16 +96,15 @@ def course_of(
     )
 
 
-def _task(record: Json) -> TaskCourse:
-    outcome: Mapping[str, Any] = record.get("outcome") or {}
+def _task(record: TaskRecord) -> TaskCourse:
     return TaskCourse(
-        str(record["task_id"]),
-        tuple(str(name) for name in record.get("upstream") or ()),
-        record.get("queued_at"),
-        record.get("start"),
-        outcome.get("started"),
-        outcome.get("finished"),
-        record.get("end"),
+        record.task_id,
+        tuple(record.upstream),
+        record.queued_at,
+        record.start,
+        record.result.started,
+        record.result.finished,
+        record.end,
     )
 
 
@@ -114,12 +113,12 @@ def _text(path: Path) -> str:
     return os.fsencode(path.absolute()).decode("utf-8", "replace")
 
 
-def _logged(records: Sequence[Json], cause: Cause | None, logs: Mapping[str, str]) -> list[str]:
+def _logged(records: Sequence[TaskRecord], cause: Cause | None, logs: Mapping[str, str]) -> list[str]:
     if cause is None or cause.task_id is None:
         return []
-    outcome = next((record.get("outcome") for record in records if record["task_id"] == cause.task_id), None) or {}
+    tail = next((record.result.log_tail for record in records if record.task_id == cause.task_id), [])
     # the container's own lines where there are any, as the cause was found in
-    said = [str(line) for line in outcome.get("log_tail") or []] or logs.get(cause.task_id, "").splitlines()
+    said = tail or logs.get(cause.task_id, "").splitlines()
     return log_lines.error_lines(said)
 
 

@@ -1,7 +1,6 @@
 """Find one cause that an author can act on, from what Airflow and the containers left. Pure functions.
 
-A task record is the harness API's view of a task instance: ``task_id, operator, state, try_number, max_tries,
-queued_at, start, end, trigger_rule, upstream, outcome``; ``outcome`` is what the operator published about the pod.
+A task record is Airflow's view of a task instance, its outcome what the operator published about the pod.
 """
 
 from __future__ import annotations
@@ -12,34 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.common.references import split_reference
-from harness.kube.pullsecrets import ADVICE, Refusal
+from harness.kube.pullsecrets import ADVICE
 from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
 from harness.run.advice import advice_for
 from harness.run.results import Cause
 from harness.settings import how_to_set
-from harness.wire import edk
+from harness.wire import edk, reasons
+from harness.wire.outcome import Outcome
+from harness.wire.records import TaskRecord
 
-Task = Mapping[str, Any]
-
-IMAGE_REASONS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "CreateContainerError",
-        "RunContainerError",
-    }
-)
 # what the plain Docker cluster adds to a failed pull
 _REGISTRY_WORDS = re.compile(r"(?:tags of|no repository) [^\n]*")
-# how the network says that nothing listens, in the words of the container runtimes
-_UNREACHED = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
 # a line of a log may hold a whole document; a cause is read in one glance
 _LONGEST_LINE = 300
-# timedelta as text: what the operator says about its execution_timeout
-_TIMEDELTA = re.compile(r"execution_timeout is (?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _SIGNALS = {
     129: "SIGHUP",
     130: "SIGINT",
@@ -54,7 +39,7 @@ _SIGNALS = {
 
 
 def diagnose(
-    tasks: Sequence[Task],
+    tasks: Sequence[TaskRecord],
     state: str,
     *,
     logs: Mapping[str, str] | None = None,
@@ -83,57 +68,54 @@ def diagnose(
     if state == "success":
         return None
     if failed:
-        return task_cause(failed[0], log=logs.get(failed[0]["task_id"], ""), registry_tags=registry_tags or {})
+        return task_cause(failed[0], log=logs.get(failed[0].task_id, ""), registry_tags=registry_tags or {})
     if not tasks:
         return Cause(None, f"DAG {dag_id or 'of this run'} has no tasks", fix="create its operators with dag=dag")
     return _without_failed_task(tasks, state)
 
 
-def _find_failed(tasks: Sequence[Task]) -> list[Task]:
+def _find_failed(tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
     """Tasks that failed by themselves, in the order in which they ended; the first is the root of the failure."""
-    return sorted((task for task in tasks if task["state"] == "failed"), key=lambda task: str(task.get("end") or "~"))
+    return sorted((task for task in tasks if task.state == "failed"), key=lambda task: task.end or "~")
 
 
-def task_cause(task: Task, *, log: str, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
+def task_cause(task: TaskRecord, *, log: str, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
     """Return why one failed task failed."""
-    outcome: Mapping[str, Any] = task.get("outcome") or {}
-    reason = str(outcome.get("reason") or "")
-    lines = [str(line) for line in outcome.get("log_tail") or []] or log.splitlines()
-    if reason in IMAGE_REASONS:
+    outcome = task.result
+    lines = outcome.log_tail or log.splitlines()
+    if outcome.reason in reasons.PULL_FAILED | reasons.START_FAILED:
         return _image(task, outcome, registry_tags)
-    if reason == "Evicted":
+    if outcome.reason == reasons.EVICTED:
         return _explain_eviction(task, outcome, lines)
-    if reason == "OOMKilled":
+    if outcome.reason == reasons.OUT_OF_MEMORY:
         return _memory(task, outcome, lines)
-    if reason == "Timeout" or (not outcome and "AirflowTaskTimeout" in log):
+    if outcome.reason == reasons.TIMEOUT or (task.outcome is None and "AirflowTaskTimeout" in log):
         return _timeout(task, outcome, lines)
-    if outcome.get("exit_code"):
-        return _exit_code(task, int(outcome["exit_code"]), lines)
+    if outcome.exit_code:
+        return _exit_code(task, outcome.exit_code, lines)
     return _other(task, outcome, lines, log)
 
 
-def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
-    image = str(outcome.get("image") or "")
-    message = str(outcome.get("message") or "")
-    if outcome["reason"] in {"CreateContainerError", "RunContainerError"}:
+def _image(task: TaskRecord, outcome: Outcome, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
+    image, message = outcome.image, outcome.message
+    if outcome.reason in reasons.START_FAILED:
         return Cause(
-            task["task_id"],
+            task.task_id,
             f"the container of image {image} cannot be started: {log_lines.meaningful(message.splitlines())}",
             message,
             "the image needs an ENTRYPOINT or CMD that exists in it and is executable",
         )
-    if outcome["reason"] == "InvalidImageName":
+    if outcome.reason == reasons.IMAGE_NAME:
         fix = "an image reference is <registry>/<name in lower case>:<tag>; is DEFAULT_REGISTRY part of an f-string?"
-        return Cause(task["task_id"], f"{image!r} is not a valid image reference", message, fix)
-    if outcome.get("refusal"):
-        refusal = Refusal.from_json(outcome["refusal"])
-        return Cause(task["task_id"], refusal.summary, message, ADVICE)
+        return Cause(task.task_id, f"{image!r} is not a valid image reference", message, fix)
+    if outcome.refusal:
+        return Cause(task.task_id, outcome.refusal.summary, message, ADVICE)
     repository, tag = split_reference(image)
     summary = f"image {image} cannot be pulled"
-    if _UNREACHED.search(message):
+    if outcome.unreached:
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
         fix = edk.ADVICE if edk.holds(image) else fix
-        return Cause(task["task_id"], f"{summary}: its registry does not answer", message, fix)
+        return Cause(task.task_id, f"{summary}: its registry does not answer", message, fix)
     absent = image in registry_tags and tag not in (registry_tags[image] or ())
     if image in registry_tags:
         tags = registry_tags[image]
@@ -143,10 +125,10 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
             summary += f": tag {tag} is not in the registry, which has {', '.join(tags) or 'no tag'}"
     elif match := _REGISTRY_WORDS.search(message):
         summary += f": {match[0].strip()}"
-    if absent and outcome.get("always_pulled"):
+    if absent and outcome.always_pulled:
         summary += ". This release always asks the registry, and what only an archive brought is not in it"
         return Cause(
-            task["task_id"],
+            task.task_id,
             summary,
             message,
             f"push it: {how_to_set('deliver', 'registry')}, or the registry of the platform",
@@ -156,78 +138,74 @@ def _image(task: Task, outcome: Mapping[str, Any], registry_tags: Mapping[str, S
         f"{step}: the extension needs a processing container with "
         f'LABEL IMAGE="{repository.rsplit("/", 1)[-1] or image}", and the operator the tag {{KAAPANA_BUILD_VERSION}}'
     )
-    return Cause(task["task_id"], summary, message, fix)
+    return Cause(task.task_id, summary, message, fix)
 
 
-def _memory(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
-    message = str(outcome.get("message") or "")
-    limit = outcome.get("memory_limit_bytes") or _quantity(message)
-    peak = outcome.get("max_memory_bytes")
+def _memory(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
+    limit, peak = outcome.memory_limit_bytes, outcome.max_memory_bytes
     parts = ["killed because it used more memory than its limit"]
     if limit:
-        parts.append(f"limit {mebibytes(int(limit))}")
+        parts.append(f"limit {mebibytes(limit)}")
     if peak:
-        parts.append(f"peak {mebibytes(int(peak))}")
+        parts.append(f"peak {mebibytes(peak)}")
     fix = "give the operator more: ram_mem_mb (request) and ram_mem_mb_lmt (limit), in MiB; /dev/shm counts too"
-    return Cause(task["task_id"], ", ".join(parts), log_lines.tail(lines) or message, fix)
+    return Cause(task.task_id, ", ".join(parts), log_lines.tail(lines) or outcome.message, fix)
 
 
-def _explain_eviction(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
-    summary = str(outcome["message"])
+def _explain_eviction(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
+    summary = outcome.message
     fix = "the node was drained, or it is short of memory or disk (`kubectl describe node`): run it again"
-    if "ephemeral-storage" in summary:
+    if outcome.low_disk:
         summary = f"was ended because the disk ran full: {summary}"
         fix = (
             "write less, or remove intermediate files; `docker system df` shows what else fills the disk, the setting "
             "disk_reserve says how much of it stays free"
         )
-    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
+    return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 
 
-def _timeout(task: Task, outcome: Mapping[str, Any], lines: Sequence[str]) -> Cause:
-    allowed = _duration(str(outcome.get("message") or ""))
-    seconds = seconds_between(outcome.get("started") or task.get("start"), outcome.get("finished") or task.get("end"))
+def _timeout(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
+    seconds = seconds_between(outcome.started or task.start, outcome.finished or task.end)
     summary = "ran longer than its execution_timeout"
-    if allowed is not None:
-        summary += f" of {allowed:g} s and was killed"
+    if outcome.timeout_s is not None:
+        summary += f" of {outcome.timeout_s:g} s and was killed"
     else:
         summary += " and was killed" + (f" after {seconds:.0f} s" if seconds is not None else "")
     last = log_lines.meaningful(lines)
     summary += f"; its last line was: {last[:_LONGEST_LINE]}" if last else "; it had not logged anything"
     fix = "give the operator a longer execution_timeout, or find what the container waits for"
-    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
+    return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 
 
-def _exit_code(task: Task, code: int, lines: Sequence[str]) -> Cause:
+def _exit_code(task: TaskRecord, code: int, lines: Sequence[str]) -> Cause:
     last = log_lines.meaningful(lines)
     summary = f"exit code {code}"
     if code in _SIGNALS:
         summary += f" ({_SIGNALS[code]})"
     summary += f": {last[:_LONGEST_LINE]}" if last else ", and the container logged nothing"
-    fix = advice_for("\n".join(map(log_lines.clean, lines)), task)
+    fix = advice_for("\n".join(map(log_lines.clean, lines)), task.operator)
     if not fix and code == 127:
         fix = "a command that the container starts does not exist in the image: look at ENTRYPOINT, CMD and the scripts"
     if not fix and code == 137:
         fix = "it was killed from outside; when it is for memory, raise ram_mem_mb and ram_mem_mb_lmt"
-    return Cause(task["task_id"], summary, log_lines.tail(lines), fix)
+    return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 
 
-def _other(task: Task, outcome: Mapping[str, Any], lines: Sequence[str], log: str) -> Cause:
+def _other(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log: str) -> Cause:
     """Return a task that failed outside of a container: Python operators, rejected pods, the operator's own errors."""
-    message = str(outcome.get("message") or "").strip()
+    message, reason = outcome.message.strip(), outcome.reason
     last = message.splitlines()[0] if message else log_lines.meaningful(lines)
-    reason = str(outcome.get("reason") or "")
-    summary = f"{reason}: {last}" if reason and reason not in {"Error", last} else last
-    fix = advice_for(f"{message}\n{log}", task)
+    summary = f"{reason}: {last}" if reason and reason not in {reasons.ERROR, last} else last
+    fix = advice_for(f"{message}\n{log}", task.operator)
     detail = log_lines.tail(lines) or message
-    return Cause(task["task_id"], summary or "failed without a message", detail, fix)
+    return Cause(task.task_id, summary or "failed without a message", detail, fix)
 
 
-def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
+def _deadline(tasks: Sequence[TaskRecord], seconds: float) -> Cause:
     """Return the harness aborted the run. Abort makes running tasks failed and waiting ones skipped (runtime 9.1)."""
     open_states = {"running", "queued", "scheduled", "up_for_retry", "restarting", "deferred"}
-    active = [task for task in tasks if task["state"] in open_states]
-    active = active or [task for task in _find_failed(tasks) if task.get("start")]
+    active = [task for task in tasks if task.state in open_states]
+    active = active or [task for task in _find_failed(tasks) if task.start]
     fix = (
         f"raise the limit with timeout_s or {how_to_set('run_timeout')}, or give the operators an execution_timeout "
         "of their own"
@@ -236,38 +214,35 @@ def _deadline(tasks: Sequence[Task], seconds: float) -> Cause:
         summary = f"the run had not ended after {seconds:.0f} s and was aborted; no task had started"
         return Cause(None, summary, fix="was the platform's scheduler alive? `kaapana-harness status` says")
     task = active[-1]
-    outcome: Mapping[str, Any] = task.get("outcome") or {}
-    lines = [str(line) for line in outcome.get("log_tail") or []]
+    lines = task.result.log_tail
     last = log_lines.meaningful(lines)
-    summary = (
-        f"still {'running' if task.get('start') else task['state']} when the run was aborted after {seconds:.0f} s"
-    )
+    summary = f"still {'running' if task.start else task.state} when the run was aborted after {seconds:.0f} s"
     return Cause(
-        task["task_id"],
+        task.task_id,
         summary + (f"; its last line was: {last[:_LONGEST_LINE]}" if last else ""),
         log_lines.tail(lines),
         fix,
     )
 
 
-def _without_failed_task(tasks: Sequence[Task], state: str) -> Cause:
+def _without_failed_task(tasks: Sequence[TaskRecord], state: str) -> Cause:
     """Return the run failed although no task did: skipped or never started upstream tasks."""
-    blocked = [task for task in tasks if task["state"] == "upstream_failed"]
+    blocked = [task for task in tasks if task.state == "upstream_failed"]
     if blocked:
-        by_id = {task["task_id"]: task for task in tasks}
+        by_id = {task.task_id: task for task in tasks}
         roots = sorted(
             {
                 parent
                 for task in blocked
-                for parent in task.get("upstream") or []
-                if parent in by_id and by_id[parent]["state"] not in {"success", "upstream_failed"}
+                for parent in task.upstream
+                if parent in by_id and by_id[parent].state not in {"success", "upstream_failed"}
             }
         )
-        states = ", ".join(f"{name} ({by_id[name]['state']})" for name in roots) or "none that is known"
+        states = ", ".join(f"{name} ({by_id[name].state})" for name in roots) or "none that is known"
         summary = f"could not start: of its upstream tasks these did not succeed: {states}"
-        fix = f"its trigger rule is {blocked[0].get('trigger_rule', 'all_success')}"
-        return Cause(blocked[0]["task_id"], summary, fix=fix)
-    states = ", ".join(f"{task['task_id']} {task['state'] or 'not started'}" for task in tasks)
+        fix = f"its trigger rule is {blocked[0].trigger_rule or 'all_success'}"
+        return Cause(blocked[0].task_id, summary, fix=fix)
+    states = ", ".join(f"{task.task_id} {task.state or 'not started'}" for task in tasks)
     summary = f"the run ended {state} although no task failed"
     return Cause(None, summary, states, "the DAG may have a dagrun_timeout, or the run was marked by hand")
 
@@ -301,24 +276,6 @@ def import_cause(import_errors: Mapping[str, str]) -> Cause:
 def mebibytes(size: int) -> str:
     """Return a size in MiB for a message."""
     return f"{size / 2**20:.0f} MiB"
-
-
-def _quantity(text: str) -> int | None:
-    """Bytes of the first Kubernetes memory quantity in a text, e.g. ``55.0Mi``."""
-    match = re.search(r"\b(\d+(?:\.\d+)?)\s?(Ki|Mi|Gi)B?\b", text)
-    if not match:
-        return None
-    factor = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[match[2]]
-    return int(float(match[1]) * factor)
-
-
-def _duration(text: str) -> float | None:
-    """Seconds of the execution_timeout that a message names."""
-    match = _TIMEDELTA.search(text)
-    if not match:
-        return None
-    days, hours, minutes = (int(match[group] or 0) for group in (1, 2, 3))
-    return days * 86400 + hours * 3600 + minutes * 60 + float(match[4])
 
 
 def seconds_between(start: Any, end: Any) -> float | None:

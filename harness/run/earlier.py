@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from harness.findings import Finding
 from harness.run.results import Cause
-
-Task = Mapping[str, Any]
+from harness.wire.records import TaskRecord
 
 # in the words of the built-in programs, of Python, of C libraries and of what authors write themselves
 _MISSING: Final = re.compile(
@@ -22,7 +21,7 @@ _MISSING: Final = re.compile(
 )
 
 
-def explain(cause: Cause | None, tasks: Sequence[Task], found: Sequence[Finding], platform: str) -> Cause | None:
+def explain(cause: Cause | None, tasks: Sequence[TaskRecord], found: Sequence[Finding], platform: str) -> Cause | None:
     """Return the cause of a failed run: a finding of an earlier task where the later one misses what it should have.
 
     The nearest of the tasks that the failed one reads from counts, then those that these read from.
@@ -38,20 +37,20 @@ def explain(cause: Cause | None, tasks: Sequence[Task], found: Sequence[Finding]
     for finding in found:
         if finding.concerns(platform):
             suspects.setdefault(finding.where, finding)
-    by_id = {str(task["task_id"]): task for task in tasks}
+    by_id = {task.task_id: task for task in tasks}
     failed = by_id.get(cause.task_id)
     for task in _before(failed, by_id) if failed else ():
-        if task["state"] == "success" and (suspect := suspects.get(str(task["task_id"]))):
+        if task.state == "success" and (suspect := suspects.get(task.task_id)):
             summary = f"{suspect.message}; it ended well, and then {cause.line}"
             return dataclasses.replace(cause, task_id=suspect.where, summary=summary, fix=suspect.fix)
     return cause
 
 
-def _before(task: Task, by_id: Mapping[str, Task]) -> Iterator[Task]:
+def _before(task: TaskRecord, by_id: Mapping[str, TaskRecord]) -> Iterator[TaskRecord]:
     """Yield the tasks that a task reads from, nearest first; where that is not known, those that it comes after."""
-    seen, level = {str(task["task_id"])}, [task]
+    seen, level = {task.task_id}, [task]
     while level:
-        following: dict[str, Task] = {}
+        following: dict[str, TaskRecord] = {}
         for later in level:
             following |= {name: by_id[name] for name in _sources(later, by_id) if name not in seen}
         yield from following.values()
@@ -59,9 +58,9 @@ def _before(task: Task, by_id: Mapping[str, Task]) -> Iterator[Task]:
         level = list(following.values())
 
 
-def _sources(task: Task, by_id: Mapping[str, Task]) -> list[str]:
-    read = set((task.get("outcome") or {}).get("reads") or ())
-    upstream = [name for name in task.get("upstream") or () if name in by_id]
+def _sources(task: TaskRecord, by_id: Mapping[str, TaskRecord]) -> list[str]:
+    read = set(task.result.reads)
+    upstream = [name for name in task.upstream if name in by_id]
     if not read:
         return upstream
-    return [name for name, other in by_id.items() if (other.get("outcome") or {}).get("writes") in read] or upstream
+    return [name for name, other in by_id.items() if other.result.writes in read] or upstream

@@ -24,6 +24,7 @@ from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
+from harness.wire.records import TaskRecord
 
 SCHEMA = 1
 _LARGEST = 256 << 20
@@ -134,7 +135,7 @@ def attribute(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
 
 
 def collect_tasks(
-    environment: EnvironmentPort, records: Sequence[tuple[str, str, Json]], folder: Folder
+    environment: EnvironmentPort, dag_id: str, records: Sequence[tuple[str, str, TaskRecord]], folder: Folder
 ) -> tuple[list[TaskResult], dict[str, str]]:
     """Results and logs of tasks.
 
@@ -146,12 +147,12 @@ def collect_tasks(
     """
     results, logs = [], {}
     for run_id, suffix, record in records:
-        outcome, attempt = record.get("outcome") or {}, int(record.get("try_number") or 0)
-        name, log = f"{record['task_id']}{suffix}", None
+        outcome, attempt = record.result, record.try_number
+        name, log = f"{record.task_id}{suffix}", None
         # a task that never started has no attempt and no log, and an EmptyOperator is never run
         text = None
-        if attempt > 0 and record.get("start"):
-            text = environment.airflow.log(str(record["dag_id"]), run_id, record["task_id"], attempt)
+        if attempt > 0 and record.start:
+            text = environment.airflow.log(dag_id, run_id, record.task_id, attempt)
         if text is not None:
             text = redact(text)
             log, path = folder.place("logs", f"{name}.log")
@@ -160,15 +161,15 @@ def collect_tasks(
         results.append(
             TaskResult(
                 task_id=name,
-                operator=str(record.get("operator") or ""),
-                state=str(record["state"] or "none"),
-                image=outcome.get("image") or None,
-                exit_code=outcome.get("exit_code"),
-                reason=outcome.get("reason"),
+                operator=record.operator,
+                state=record.state or "none",
+                image=outcome.image or None,
+                exit_code=outcome.exit_code,
+                reason=outcome.reason or None,
                 attempts=attempt,
-                queued_s=seconds_between(record.get("queued_at"), record.get("start")),
-                seconds=seconds_between(record.get("start"), record.get("end")),
-                max_memory_bytes=outcome.get("max_memory_bytes"),
+                queued_s=seconds_between(record.queued_at, record.start),
+                seconds=seconds_between(record.start, record.end),
+                max_memory_bytes=outcome.max_memory_bytes,
                 log_path=log,
                 directory=folder.root,
             )

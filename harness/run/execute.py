@@ -32,10 +32,12 @@ from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
-from harness.run.ports import EnvironmentPort, ImagePort, Json, ProjectPort
+from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort
 from harness.run.posting import Posted
 from harness.run.results import Run, RunImage, TaskResult
 from harness.run.trigger import Triggered, page_rules, series_of, trigger
+from harness.wire import reasons
+from harness.wire.records import TaskRecord
 
 if TYPE_CHECKING:
     from harness.data.series import Series
@@ -185,19 +187,21 @@ def _collect(
     *,
     started: datetime.datetime,
     seconds: float,
-    snapshot: list[tuple[str, str, Json]] | None,
+    snapshot: list[tuple[str, str, TaskRecord]] | None,
     registry_tags: Callable[[str], Sequence[str] | None] | None,
     restarted: bool,
 ) -> Run:
     folder = Folder(request.directory)
     records = _records(environment, triggered)
-    tasks, logs = evidence.collect_tasks(environment, records, folder)
+    tasks, logs = evidence.collect_tasks(environment, request.dag_id, records, folder)
     named = [_add_suffix(record, suffix) for _, suffix, record in records]
-    ips = [address for record in named for address in refused.addresses(record.get("outcome") or {})]
+    ips = [address for record in named for address in record.result.addresses]
+    # as the DAG calls them, whichever of its runs they are of
+    pod_tasks = list(dict.fromkeys(record.task_id for _, _, record in records if record.result.image))
     with_credentials: list[str] = []
     sent = evidence.collect_sent(environment, project, before.receipts, ips, folder, with_credentials)
     objects = evidence.collect_objects(environment, project.bucket, before.objects, folder, with_credentials)
-    state = _state([str(environment.airflow.run(request.dag_id, run_id)["state"]) for run_id in triggered.run_ids])
+    state = _state([str(environment.airflow.run(request.dag_id, run_id).state) for run_id in triggered.run_ids])
     if snapshot is not None:
         state = "failed"
     cause = diagnosis.diagnose(
@@ -223,7 +227,7 @@ def _collect(
                 *lost,
                 *scrapes.collect(environment, project, triggered.run_ids, folder),
                 *findings.without_input(named, request.input_readers),
-                *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids),
+                *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids, pod_tasks=pod_tasks),
                 *request.findings,
                 *([_RESTARTED] if restarted else []),
                 *(installing.EXTENSION_NOTE.report(request.dag_id, note) for note in request.notes),
@@ -294,21 +298,21 @@ def _in_registry(
     return found
 
 
-def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, Json]]:
+def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, TaskRecord]]:
     """(run id, suffix for the task id, record) of every task; the suffix tells the DAG runs of one workflow apart."""
     found = []
     count = len(triggered.run_ids)
     for number, run_id in enumerate(triggered.run_ids, 1):
         suffix = f" [{number}/{count}]" if count > 1 else ""
-        for record in environment.airflow.run(triggered.dag_id, run_id)["tasks"]:
+        for record in environment.airflow.run(triggered.dag_id, run_id).tasks:
             # before anything is cut to a length that leaves a part of a password
-            found.append((run_id, suffix, {**REDACTOR.value(record), "dag_id": triggered.dag_id}))
+            found.append((run_id, suffix, TaskRecord.from_json(REDACTOR.value(record.as_json()))))
     return found
 
 
-def _add_suffix(record: Json, suffix: str) -> Json:
-    upstream = [f"{name}{suffix}" for name in record.get("upstream") or []]
-    return {**record, "task_id": f"{record['task_id']}{suffix}", "upstream": upstream}
+def _add_suffix(record: TaskRecord, suffix: str) -> TaskRecord:
+    upstream = [f"{name}{suffix}" for name in record.upstream]
+    return dataclasses.replace(record, task_id=f"{record.task_id}{suffix}", upstream=upstream)
 
 
 def _state(states: Sequence[str]) -> str:
@@ -320,7 +324,7 @@ def _abort(environment: EnvironmentPort, triggered: Triggered, listener: Listene
     """Stop all DAG runs that have not ended, and wait until they have."""
     deadline = time.monotonic() + _ABORT_TIMEOUT_S
     for run_id in triggered.run_ids:
-        if environment.airflow.run(triggered.dag_id, run_id)["state"] in {"success", "failed"}:
+        if environment.airflow.run(triggered.dag_id, run_id).state in {"success", "failed"}:
             continue
         listener.say(f"aborting {run_id}")
         environment.airflow.abort(triggered.dag_id, run_id)
@@ -329,15 +333,14 @@ def _abort(environment: EnvironmentPort, triggered: Triggered, listener: Listene
 
 
 def _tags_of_missing_images(
-    records: Sequence[Json], registry_tags: Callable[[str], Sequence[str] | None] | None
+    records: Sequence[TaskRecord], registry_tags: Callable[[str], Sequence[str] | None] | None
 ) -> dict[str, Sequence[str] | None]:
     found: dict[str, Sequence[str] | None] = {}
     if registry_tags is None:
         return found
     for record in records:
-        outcome = record.get("outcome") or {}
-        image = str(outcome.get("image") or "")
-        if outcome.get("reason") in diagnosis.IMAGE_REASONS and "/" in image:
+        image = record.result.image
+        if record.result.reason in reasons.PULL_FAILED and "/" in image:
             repository = split_reference(image)[0]
             # only an addition to the message: without the registry's answer the image is named all the same
             with contextlib.suppress(HarnessError, OSError):

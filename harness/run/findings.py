@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.common.references import last_part
 from harness.findings import Finding, running
@@ -13,8 +12,9 @@ from harness.findings import releases as release_rules
 from harness.run import releases
 from harness.run.outputs import SentObject, StoredObject
 from harness.wire.dicom import LABEL_MAP_STORAGE
-
-Task = Mapping[str, Any]
+from harness.wire.names import SKIP_EXIT_CODE
+from harness.wire.outcome import Outcome
+from harness.wire.records import TaskRecord
 
 # set by the platform after everything else (runtime 6.2 row 7)
 _CORE = frozenset(
@@ -104,7 +104,7 @@ def _constant(node: ast.expr) -> str | None:
 
 
 def ignored_arguments(
-    given: Sequence[GivenArgument], tasks: Sequence[Task], only: Collection[str] = releases.ARGUMENTS
+    given: Sequence[GivenArgument], tasks: Sequence[TaskRecord], only: Collection[str] = releases.ARGUMENTS
 ) -> list[Finding]:
     """Arguments of this run's operators that a release passes over in silence.
 
@@ -117,18 +117,18 @@ def ignored_arguments(
     findings = []
     for item in given:
         for task in tasks:
-            if item.argument in only and _is_about(item, task) and "arguments" not in (task.get("outcome") or {}):
-                findings.extend(_find_ignored(item.argument, task["task_id"], f" ({item.file}:{item.line})"))
+            if item.argument in only and _is_about(item, task) and task.outcome is None:
+                findings.extend(_find_ignored(item.argument, task.task_id, f" ({item.file}:{item.line})"))
     for task in tasks:
         for argument in (name for name in releases.given(task) if name in only):
             places = [item for item in given if item.argument == argument and _is_about(item, task)]
             where = f" ({places[0].file}:{places[0].line})" if places else ""
-            findings.extend(_find_ignored(argument, task["task_id"], where))
+            findings.extend(_find_ignored(argument, task.task_id, where))
     return findings
 
 
-def _is_about(item: GivenArgument, task: Task) -> bool:
-    return task.get("operator") == item.operator and (item.name is None or task["task_id"] == item.name)
+def _is_about(item: GivenArgument, task: TaskRecord) -> bool:
+    return task.operator == item.operator and (item.name is None or task.task_id == item.name)
 
 
 def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
@@ -156,30 +156,29 @@ def of_sent(sent: Sequence[SentObject]) -> list[Finding]:
     ]
 
 
-def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:
+def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:
     """Return what the records of a finished run show."""
     findings = []
     for task in tasks:
-        name, outcome = task["task_id"], task.get("outcome") or {}
-        if state == "success" and task["state"] == "failed":
+        name, outcome = task.task_id, task.result
+        if state == "success" and task.state == "failed":
             findings.append(
                 running.HIDDEN_FAILURE.report(
                     name, "failed, but the run counts as success because a later task ends it well whatever happened"
                 )
             )
-        if task["state"] == "skipped" and outcome.get("exit_code") == 126:
+        if task.state == "skipped" and outcome.exit_code == SKIP_EXIT_CODE:
             findings.append(
                 running.SKIPPED_BY_EXIT_CODE.report(
                     name, "exit code 126 skipped it, and what needs all of its upstream tasks"
                 )
             )
-        if task["state"] == "success" and int(task.get("try_number") or 1) > 1:
-            findings.append(running.NEEDED_RETRIES.report(name, f"succeeded at attempt {task['try_number']}"))
-        overridden = [str(item) for item in outcome.get("overridden_env") or []]
-        if clash := _overridden(name, str(task.get("operator")), overridden):
+        if task.state == "success" and task.try_number > 1:
+            findings.append(running.NEEDED_RETRIES.report(name, f"succeeded at attempt {task.try_number}"))
+        if clash := _overridden(name, task.operator, outcome.overridden_env):
             findings.append(clash)
         findings += _of_platform(name, outcome)
-        if task["state"] == "success" and task.get("operator") == "DcmSendOperator" and not sent:
+        if task.state == "success" and task.operator == "DcmSendOperator" and not sent:
             findings.append(
                 running.NOTHING_RECEIVED.report(
                     name, "succeeded, but the platform's receiver got nothing for the project"
@@ -196,14 +195,15 @@ def of_run(tasks: Sequence[Task], state: str, objects: Sequence[StoredObject], s
     return findings
 
 
-def _of_platform(task_id: str, outcome: Task) -> list[Finding]:
+def _of_platform(task_id: str, outcome: Outcome) -> list[Finding]:
     """Return what the operator asks of the platform that it may not have (runtime 2.4, 6.4)."""
     findings = []
-    if outcome.get("gpu_forgotten"):
+    if outcome.gpu_forgotten:
         message = "asks for a GPU with gpu_mem_mb, but the platform has none: it ran on the CPU"
         findings.append(running.GPU_NOT_THERE.report(task_id, message))
-    if int(outcome.get("memory_request_bytes") or 0) > _USUAL_MEMORY:
-        message = f"asks for {int(outcome['memory_request_bytes']) / 2**30:.0f} GiB of memory with ram_mem_mb"
+    asked = outcome.memory_request_bytes or 0
+    if asked > _USUAL_MEMORY:
+        message = f"asks for {asked / 2**30:.0f} GiB of memory with ram_mem_mb"
         findings.append(
             running.MEMORY_REQUEST.report(
                 task_id, f"{message}: a platform with 64 GB never starts it, without a message"
@@ -212,7 +212,7 @@ def _of_platform(task_id: str, outcome: Task) -> list[Finding]:
     return findings
 
 
-def without_input(tasks: Sequence[Task], readers: Sequence[str]) -> list[Finding]:
+def without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[Finding]:
     """Tasks whose program reads OPERATOR_IN_DIR, which the platform does not set without an input (runtime 6.2).
 
     Args:
@@ -220,12 +220,11 @@ def without_input(tasks: Sequence[Task], readers: Sequence[str]) -> list[Finding
     """
     return [
         running.NO_INPUT.report(
-            task["task_id"],
+            task.task_id,
             "its container reads OPERATOR_IN_DIR, but the operator has no input: the variable does not exist",
         )
         for task in tasks
-        if not (task.get("outcome") or {}).get("has_input", True)
-        and last_part(str((task.get("outcome") or {}).get("image") or "")) in readers
+        if not task.result.has_input and last_part(task.result.image) in readers
     ]
 
 

@@ -5,36 +5,34 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from harness.findings import Finding, running
 from harness.kube import ApiError, KubeApi
 from harness.run.results import Cause
 from harness.wire.annotations import ANNOTATION_WRITTEN_FILES
-
-Task = Mapping[str, Any]
+from harness.wire.records import TaskRecord
 
 _SHOWN: Final = 5
 # the engine compares a whole image for the names, after the end of the container
 _NAMES_WITHIN_S: Final = 30.0
 
 
-def findings(api: KubeApi, tasks: Sequence[Task]) -> list[Finding]:
+def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
     """Return a finding for each task whose container wrote files outside of its volumes, other than temporary ones."""
     found = []
     deadline = time.monotonic() + _NAMES_WITHIN_S
     for task in tasks:
-        outcome = task.get("outcome") or {}
-        written = int(outcome.get("written_bytes") or 0)
-        if not written:
+        outcome = task.result
+        if not outcome.written_bytes:
             continue
-        files = _files(api, str(outcome.get("namespace")), str(outcome.get("pod")), deadline - time.monotonic())
+        files = _files(api, outcome.namespace, outcome.pod, deadline - time.monotonic())
         if not files:
             continue
         more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-        message = f"wrote {', '.join(files[:_SHOWN])}{more} ({written} bytes): lost with the container"
-        found.append(running.WRITTEN_OUTSIDE.report(str(task["task_id"]), message))
+        message = f"wrote {', '.join(files[:_SHOWN])}{more} ({outcome.written_bytes} bytes): lost with the container"
+        found.append(running.WRITTEN_OUTSIDE.report(task.task_id, message))
     return found
 
 

@@ -10,6 +10,7 @@ from harness.wire.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from harness.kube import KubeApi
+    from harness.wire.records import RunRecord
 
 Json = dict[str, Any]
 
@@ -84,7 +85,7 @@ class ServicesPort(Protocol):
 class AirflowPort(Protocol):
     """The harness's API of Airflow's web server."""
 
-    def run(self, dag_id: str, run_id: str) -> Json: ...
+    def run(self, dag_id: str, run_id: str) -> RunRecord: ...
 
     def events(self, dag_id: str, run_id: str) -> Iterator[Json]: ...
 

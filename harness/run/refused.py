@@ -7,20 +7,22 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.client import responses
-from typing import Any, Final
+from typing import Final
 
 from harness.run import log_lines
 from harness.run.advice import advice_for, advice_for_refusal
 from harness.run.diagnosis import seconds_since_epoch
 from harness.run.results import Cause
+from harness.wire import reasons
+from harness.wire.outcome import Outcome
+from harness.wire.records import TaskRecord
 from harness.wire.refused import RefusedRequest
 from harness.wire.unresolved import UnresolvedName
 
-Task = Mapping[str, Any]
 Asked = Callable[[Sequence[str]], Sequence[RefusedRequest]]
 
 # how a pod ends by its own program; whatever else ends one, an image or memory, is the cause itself
-_OF_PROGRAM: Final = frozenset({"Error", "Timeout"})
+_OF_PROGRAM: Final = frozenset({reasons.ERROR, reasons.TIMEOUT})
 # a program that fails over an answer fails at once; times of pods are whole seconds
 _AT_ONCE_S: Final = 10.0
 # programs ask whether something is there
@@ -34,7 +36,7 @@ _UNRESOLVED = re.compile(
 )
 
 
-def explain(cause: Cause | None, tasks: Sequence[Task], logs: Mapping[str, str], asked: Asked) -> Cause | None:
+def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str, str], asked: Asked) -> Cause | None:
     """Return the cause of a failed run, with what was refused to the task that failed in front of it.
 
     A refusal is the cause when the program's error names it, or when the program ended at once after it and no service
@@ -47,14 +49,13 @@ def explain(cause: Cause | None, tasks: Sequence[Task], logs: Mapping[str, str],
     """
     if cause is None or cause.task_id is None:
         return cause
-    task = next((task for task in tasks if task["task_id"] == cause.task_id), None)
-    outcome = (task or {}).get("outcome") or {}
-    if outcome.get("reason") not in _OF_PROGRAM:
+    outcome = next((task.result for task in tasks if task.task_id == cause.task_id), Outcome())
+    if outcome.reason not in _OF_PROGRAM:
         return cause
-    lines = [str(line) for line in outcome.get("log_tail") or []] or logs.get(cause.task_id, "").splitlines()
+    lines = outcome.log_tail or logs.get(cause.task_id, "").splitlines()
     error = "\n".join((*log_lines.last_error(lines), *log_lines.exceptions(lines)))
-    names = [UnresolvedName.from_json(entry) for entry in outcome.get("unresolved") or []]
-    requests = _within(asked(addresses(outcome)), outcome) if addresses(outcome) else []
+    names = outcome.unresolved
+    requests = _within(asked(outcome.addresses), outcome) if outcome.addresses else []
     if request := _blamed(requests, error, outcome):
         fix = advice_for_refusal(request) or cause.fix
         return _put_first(cause, request.summary, fix)
@@ -68,14 +69,9 @@ def _put_first(cause: Cause, first: str, fix: str) -> Cause:
     return dataclasses.replace(cause, summary=f"{first}; then {cause.summary}", fix=fix)
 
 
-def addresses(outcome: Task) -> list[str]:
-    """Return the addresses that a task's pod had, on all of its networks."""
-    return list(dict.fromkeys(str(ip) for ip in (outcome.get("pod_ip"), *(outcome.get("pod_ips") or ())) if ip))
-
-
-def _within(requests: Sequence[RefusedRequest], outcome: Task) -> list[RefusedRequest]:
+def _within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[RefusedRequest]:
     """Return the requests of this pod's time: an address is given to other pods before and after."""
-    begin, end = (seconds_since_epoch(outcome.get(name)) for name in ("started", "finished"))
+    begin, end = (seconds_since_epoch(time) for time in (outcome.started, outcome.finished))
     return [
         request
         for request in requests
@@ -83,11 +79,11 @@ def _within(requests: Sequence[RefusedRequest], outcome: Task) -> list[RefusedRe
     ]
 
 
-def _blamed(requests: Sequence[RefusedRequest], error: str, outcome: Task) -> RefusedRequest | None:
+def _blamed(requests: Sequence[RefusedRequest], error: str, outcome: Outcome) -> RefusedRequest | None:
     if named := [request for request in requests if _names(error, request)]:
         return named[-1]
-    end = seconds_since_epoch(outcome.get("finished"))
-    if not requests or end is None or outcome.get("reason") == "Timeout":
+    end = seconds_since_epoch(outcome.finished)
+    if not requests or end is None or outcome.reason == reasons.TIMEOUT:
         return None
     last = requests[-1]
     return None if last.went_on or last.status in _PROBES or end - last.at > _AT_ONCE_S else last
@@ -114,5 +110,5 @@ def _unresolved(names: Sequence[UnresolvedName], error: str) -> UnresolvedName |
 
 def _open(name: UnresolvedName) -> str:
     if not name.service:
-        return advice_for("Name or service not known", {})
+        return advice_for("Name or service not known")
     return f'give the operator labels={{"{name.label}": "true"}}' if name.label else ""

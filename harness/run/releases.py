@@ -6,7 +6,6 @@ What a task was given is in its record (``outcome.arguments``), what a release m
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,10 +13,7 @@ from harness import profiles
 from harness.findings import Finding, Rule, Severity
 from harness.findings import releases as rules
 from harness.wire import naming
-
-Task = Mapping[str, Any]
-
-_OF_RUN = re.compile(r" \[\d+/\d+\]$")
+from harness.wire.records import TaskRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,20 +67,23 @@ FIXED_KEYWORDS: Final = frozenset(
 """Keywords of Airflow that pod operators set themselves (runtime 5)."""
 
 
-def findings(tasks: Sequence[Task], *, platform: str, run_ids: Sequence[str]) -> list[Finding]:
+def findings(
+    tasks: Sequence[TaskRecord], *, platform: str, run_ids: Sequence[str], pod_tasks: Sequence[str]
+) -> list[Finding]:
     """Everything that the records of a run say about other releases.
 
     Args:
         tasks: records of all tasks.
         platform: the profile that the run was made on.
         run_ids: of all DAG runs.
+        pod_tasks: ids in the DAG of the tasks that had a container of an image.
     """
     return [
         *_unknown_parameters(tasks, platform),
         *_fixed_keywords(tasks, platform),
         *_leftovers(tasks, platform),
         *_memory(tasks, platform),
-        *_pod_names(tasks, platform, run_ids),
+        *_pod_names(pod_tasks, platform, run_ids),
         *_run_ids(platform, run_ids),
         *_python(tasks, platform),
     ]
@@ -95,9 +94,9 @@ def without(key: str) -> tuple[str, ...]:
     return _where(key, lambda value: value is False)
 
 
-def given(task: Task) -> list[str]:
+def given(task: TaskRecord) -> list[str]:
     """Names of the arguments that a task's record has."""
-    return [str(name) for name in (task.get("outcome") or {}).get("arguments") or []]
+    return task.result.arguments
 
 
 def _where(key: str, fits: Callable[[Any], bool]) -> tuple[str, ...]:
@@ -113,7 +112,7 @@ def _elsewhere(rule: Rule, platform: str) -> tuple[str, ...]:
     return () if rule.concerns(platform) else rule.platforms()
 
 
-def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
+def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     """Return a parameter that an older release does not know makes its DAG unimportable there."""
     found = []
     for task in tasks:
@@ -122,7 +121,7 @@ def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
             if releases:
                 found.append(
                     rules.UNKNOWN_PARAMETER.report(
-                        task["task_id"],
+                        task.task_id,
                         f"{', '.join(releases)} cannot import the DAG: its operators have no parameter `{name}`",
                         platforms=releases,
                     )
@@ -130,14 +129,14 @@ def _unknown_parameters(tasks: Sequence[Task], platform: str) -> list[Finding]:
     return found
 
 
-def _fixed_keywords(tasks: Sequence[Task], platform: str) -> list[Finding]:
+def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     """A keyword that other releases set themselves, so that the DAG does not import there (task-api 1.4)."""
     releases = _elsewhere(rules.FIXED_KEYWORD, platform)
     if not releases:
         return []
     return [
         rules.FIXED_KEYWORD.report(
-            task["task_id"],
+            task.task_id,
             f"{', '.join(releases)} cannot import the DAG: its operators set `{name}` themselves (TypeError)",
         )
         for task in tasks
@@ -146,40 +145,37 @@ def _fixed_keywords(tasks: Sequence[Task], platform: str) -> list[Finding]:
     ]
 
 
-def _leftovers(tasks: Sequence[Task], platform: str) -> list[Finding]:
+def _leftovers(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     releases = _elsewhere(rules.LEFTOVERS_ON_RETRY, platform)
     if not releases:
         return []
     return [
         rules.LEFTOVERS_ON_RETRY.report(
-            task["task_id"],
-            f"succeeded at attempt {task['try_number']}; on {', '.join(releases)} the output of the failed attempt is "
+            task.task_id,
+            f"succeeded at attempt {task.try_number}; on {', '.join(releases)} the output of the failed attempt is "
             "still there when the next one begins",
         )
         for task in tasks
-        if task["state"] == "success"
-        and int(task.get("try_number") or 1) > 1
-        and (task.get("outcome") or {}).get("pod")
+        if task.state == "success" and task.try_number > 1 and task.result.pod
     ]
 
 
-def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
+def _memory(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     """Return a peak that only fits because this release multiplies the limit."""
     here = float(profiles.load(platform).value("pod.memory_factor"))
     found = []
     for task in tasks:
-        outcome = task.get("outcome") or {}
-        peak, limit = outcome.get("max_memory_bytes"), outcome.get("memory_limit_bytes")
-        if not peak or not limit or task["state"] != "success":
+        peak, limit = task.result.max_memory_bytes, task.result.memory_limit_bytes
+        if not peak or not limit or task.state != "success":
             continue
-        nominal = int(limit) / here
+        nominal = limit / here
         releases = _where("pod.memory_factor", lambda factor, p=peak, n=nominal: p > n * factor)  # type: ignore[misc]
         releases = _others(releases, platform)
         if releases:
             found.append(
                 rules.MEMORY_ABOVE_LIMIT.report(
-                    task["task_id"],
-                    f"used {int(peak) / 2**20:.0f} MiB; on {', '.join(releases)} its limit is "
+                    task.task_id,
+                    f"used {peak / 2**20:.0f} MiB; on {', '.join(releases)} its limit is "
                     f"{nominal / 2**20:.0f} MiB and it would be killed",
                     platforms=releases,
                 )
@@ -187,16 +183,14 @@ def _memory(tasks: Sequence[Task], platform: str) -> list[Finding]:
     return found
 
 
-def _pod_names(tasks: Sequence[Task], platform: str, run_ids: Sequence[str]) -> list[Finding]:
+def _pod_names(task_ids: Sequence[str], platform: str, run_ids: Sequence[str]) -> list[Finding]:
     """Two tasks of one run whose pods get one name where it is cut (runtime 6.1)."""
     releases = _elsewhere(rules.POD_NAME_CLASH, platform)
     if not releases:
         return []  # or the run itself has failed over it
     run_id = run_ids[0] if run_ids else ""
     by_name: dict[str, list[str]] = {}
-    for task_id in dict.fromkeys(
-        _OF_RUN.sub("", task["task_id"]) for task in tasks if (task.get("outcome") or {}).get("image")
-    ):
+    for task_id in task_ids:
         by_name.setdefault(naming.pod_name(run_id, task_id), []).append(task_id)
     return [
         rules.POD_NAME_CLASH.report(
@@ -232,18 +226,18 @@ def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
     return found
 
 
-def _python(tasks: Sequence[Task], platform: str) -> list[Finding]:
+def _python(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     """Branch operators that have run where they see the data of the run (runtime 3, 7.8)."""
     releases = _elsewhere(rules.BRANCH_WITHOUT_DATA, platform)
     if not releases:
         return []
     return [
         rules.BRANCH_WITHOUT_DATA.report(
-            task["task_id"],
+            task.task_id,
             f"on {', '.join(releases)} the code of a branch runs in the scheduler and sees no data of the run",
         )
         for task in tasks
-        if (task.get("outcome") or {}).get("branch")
+        if task.result.branch
     ]
 
 

@@ -79,6 +79,29 @@ def test_the_configuration_is_found_in_the_home_folder(tmp_path: Path) -> None:
     assert str(found) == "unix:///run/user/1000/docker.sock (context rootless)"
 
 
+@pytest.mark.parametrize(
+    ("name", "socket"),
+    [
+        ("desktop-linux", "/home/ada/.docker/desktop/docker.sock"),
+        ("desktop-linux", "/home/ada/.docker/run/docker.sock"),
+        ("colima", "/home/ada/.colima/default/docker.sock"),
+        ("colima-amd64", "/home/ada/.colima/amd64/docker.sock"),
+        ("rancher-desktop", "/home/ada/.rd/docker.sock"),
+        ("orbstack", "/home/ada/.orbstack/run/docker.sock"),
+        ("rootless", "/run/user/1000/docker.sock"),
+    ],
+)
+def test_the_context_that_a_product_makes_current_is_followed_until_another_is_named(
+    name: str, socket: str, tmp_path: Path
+) -> None:
+    contexts.add(tmp_path, name, f"unix://{socket}")
+    contexts.use(tmp_path, name)
+    found = find_address({"DOCKER_CONFIG": str(tmp_path)})
+    assert (found.url, found.context) == (f"unix://{socket}", name)
+    assert found.way_out == "`docker context use default`"
+    assert find_address({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "default"}).url == DEFAULT
+
+
 def _unknown(folder: Path) -> None:
     contexts.meta_of(folder, "colima").unlink()
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.kube.pullsecrets import Login, PullSecret, Refusal, Verdict, examine, logins_in
+from harness.kube.pullsecrets import Login, PullSecret, examine, logins_in
 from harness.kube.troubles import Trouble
+from harness.wire.pulls import Refusal, Verdict
 
 POD = {"metadata": {"namespace": "n"}, "spec": {"imagePullSecrets": [{"name": "s"}]}}
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from harness.extension import Contents
 from harness.settings import Settings
+from harness.wire.outcome import Outcome
+from harness.wire.records import RunRecord, TaskRecord
 from harness.wire.refused import RefusedRequest
 
 IMAGE = "localhost:5000/otsus-method:0.6.0"
@@ -19,32 +21,23 @@ START = "2026-11-24T20:00:0{}+00:00"
 
 
 def task(
-    task_id: str, state: str = "success", *, operator: str = "KaapanaBaseOperator", **extra: Any
-) -> dict[str, Any]:
+    task_id: str, state: str | None = "success", *, operator: str = "KaapanaBaseOperator", **extra: Any
+) -> TaskRecord:
     """A task record of the harness API; ``outcome`` and everything else can be given."""
     started = state not in {"upstream_failed", "skipped"} or "outcome" in extra
-    return {
-        "task_id": task_id,
-        "operator": operator,
-        "state": state,
+    values = {
         "try_number": 1 if started else 0,
-        "max_tries": 0,
         "queued_at": START.format(0) if started else None,
         "start": START.format(1) if started else None,
         "end": START.format(5),
         "trigger_rule": "all_success",
-        "upstream": [],
-        "outcome": None,
-        **extra,
     }
+    return TaskRecord(task_id, operator, state, **{**values, **extra})
 
 
-def outcome(reason: str, **extra: Any) -> dict[str, Any]:
+def outcome(reason: str, **extra: Any) -> Outcome:
     """What the operator publishes about its pod."""
-    return {
-        "reason": reason,
-        "message": "",
-        "exit_code": None,
+    values = {
         "image": IMAGE,
         "pod": "otsus-method-1",
         "pod_ip": "10.1.0.7",
@@ -52,9 +45,8 @@ def outcome(reason: str, **extra: Any) -> dict[str, Any]:
         "started": START.format(1),
         "finished": START.format(5),
         "max_memory_bytes": 50 * 2**20,
-        "log_tail": [],
-        **extra,
     }
+    return Outcome(reason, **{**values, **extra})
 
 
 @dataclasses.dataclass
@@ -128,7 +120,7 @@ class FakeServices:
 class FakeAirflow:
     """Plays ``tasks``; ``hang`` never ends until the run is aborted; ``interrupt`` acts like Ctrl-C while following."""
 
-    def __init__(self, tasks: list[dict[str, Any]], state: str) -> None:
+    def __init__(self, tasks: list[TaskRecord], state: str) -> None:
         self.tasks = tasks
         self.state = state
         self.logs: dict[str, str | None] = {}
@@ -136,15 +128,15 @@ class FakeAirflow:
         self.hang = False
         self._ended = threading.Event()
 
-    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+    def run(self, dag_id: str, run_id: str) -> RunRecord:
         running = self.hang and not self._ended.is_set()
-        return {"dag_id": dag_id, "run_id": run_id, "state": "running" if running else self.state, "tasks": self.tasks}
+        return RunRecord(dag_id, run_id, "running" if running else self.state, tasks=tuple(self.tasks))
 
     def events(self, dag_id: str, run_id: str) -> Iterator[dict[str, Any]]:
         for item in self.tasks:
-            yield {"task_id": item["task_id"], "state": "running", "try_number": 1, "at": item["start"]}
+            yield {"task_id": item.task_id, "state": "running", "try_number": 1, "at": item.start}
             if not self.hang:
-                yield {"task_id": item["task_id"], "state": item["state"], "try_number": 1, "at": item["end"]}
+                yield {"task_id": item.task_id, "state": item.state, "try_number": 1, "at": item.end}
         if self.hang:
             self._ended.wait()
         yield {"run": self.state}

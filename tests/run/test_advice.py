@@ -19,4 +19,4 @@ from harness.run.advice import advice_for
     ],
 )
 def test_a_limit_that_a_container_meets_is_named(text: str, words: str) -> None:
-    assert words in advice_for(text, {"operator": "MyOperator"})
+    assert words in advice_for(text, "MyOperator")

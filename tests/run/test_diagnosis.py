@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from fake_platform import IMAGE, outcome, task
 
-from harness.kube.pullsecrets import Refusal, Verdict
 from harness.run import diagnosis
 from harness.run.diagnosis import diagnose
+from harness.wire.pulls import Refusal, Verdict
+from harness.wire.records import TaskRecord
 
 TRACE = [
     "Loading model",
@@ -20,7 +21,7 @@ TRACE = [
 ]
 
 
-def failed(**extra: Any) -> list[dict[str, Any]]:
+def failed(**extra: Any) -> list[TaskRecord]:
     return [
         task("get-input"),
         task("otsus-method", "failed", **extra),
@@ -67,7 +68,7 @@ def test_the_words_of_the_cluster_name_the_tags_when_the_registry_is_not_asked()
 def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_has() -> None:
     refusal = Refusal(IMAGE, (("registry-secret", Verdict.ELSEWHERE, ("registry.example.org",)),))
     message = "failed to authorize: no basic auth credentials"
-    tasks = failed(outcome=outcome("ErrImagePull", message=message, refusal=refusal.as_json()))
+    tasks = failed(outcome=outcome("ErrImagePull", message=message, refusal=refusal))
     cause = diagnose(tasks, "failed", registry_tags={IMAGE: None})
     assert cause is not None
     assert cause.summary == (
@@ -80,18 +81,23 @@ def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_h
 
 def test_a_registry_that_does_not_answer_is_not_told_as_an_image_that_is_missing() -> None:
     message = f'failed to pull "{IMAGE}": dial tcp 10.96.0.7:5000: connect: connection refused'
-    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message)), "failed")
+    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message, unreached=True)), "failed")
     assert cause is not None
     assert cause.summary == f"image {IMAGE} cannot be pulled: its registry does not answer"
     assert "push" not in cause.fix
 
 
 @pytest.mark.parametrize(
-    "message", ["connect: connection refused", "no repository mean-value; the registry has: nothing"]
+    ("message", "unreached"),
+    [("connect: connection refused", True), ("no repository mean-value; the registry has: nothing", False)],
 )
-def test_an_image_of_the_development_kits_registry_names_the_setting_that_brings_it(message: str) -> None:
+def test_an_image_of_the_development_kits_registry_names_the_setting_that_brings_it(
+    message: str, unreached: bool
+) -> None:
     image = "localhost:32000/mean-value:0.6.0"
-    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message) | {"image": image}), "failed")
+    cause = diagnose(
+        failed(outcome=outcome("ErrImagePull", message=message, image=image, unreached=unreached)), "failed"
+    )
     assert cause is not None
     assert cause.summary.startswith(f"image {image} cannot be pulled")
     assert cause.fix.startswith("deliver='edk'")
@@ -107,7 +113,7 @@ def test_an_eviction_is_the_cause_and_not_the_signal_that_it_came_with() -> None
 
 def test_a_disk_that_ran_full_is_named_with_what_keeps_it_free() -> None:
     message = "The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0."
-    cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=137)), "failed")
+    cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=137, low_disk=True)), "failed")
     assert cause is not None
     assert cause.summary == f"was ended because the disk ran full: {message}"
     assert "disk_reserve" in cause.fix
@@ -144,7 +150,7 @@ def test_an_exit_code_without_a_log_says_that_nothing_was_logged() -> None:
 
 
 def test_a_container_killed_for_memory_is_named_with_limit_and_peak() -> None:
-    tasks = failed(outcome=outcome("OOMKilled", exit_code=137, message="over its limit of 80Mi"))
+    tasks = failed(outcome=outcome("OOMKilled", exit_code=137, memory_limit_bytes=80 * 2**20))
     cause = diagnose(tasks, "failed")
     assert cause is not None
     assert cause.summary == "killed because it used more memory than its limit, limit 80 MiB, peak 50 MiB"
@@ -161,7 +167,7 @@ def test_a_timeout_of_a_task_is_not_called_a_kill() -> None:
 
 def test_a_timeout_names_the_limit_that_the_operator_has() -> None:
     message = "the task ran for 15.4 s, its execution_timeout is 0:00:15"
-    cause = diagnose(failed(outcome=outcome("Timeout", message=message)), "failed")
+    cause = diagnose(failed(outcome=outcome("Timeout", message=message, timeout_s=15.0)), "failed")
     assert cause is not None
     assert "longer than its execution_timeout of 15 s and was killed; it had not logged anything" in cause.summary
 
@@ -215,7 +221,7 @@ def test_a_run_that_the_harness_aborted_names_what_was_running() -> None:
 
 
 def test_a_run_in_which_nothing_started_blames_the_scheduler() -> None:
-    cause = diagnose([task("get-input", None)], "failed", aborted_after_s=15.0)  # type: ignore[arg-type]
+    cause = diagnose([task("get-input", None)], "failed", aborted_after_s=15.0)
     assert cause is not None
     assert cause.task_id is None
     assert "no task had started" in cause.summary

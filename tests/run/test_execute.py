@@ -339,8 +339,10 @@ def test_what_is_known_of_the_extension_beforehand_is_among_the_findings(tmp_pat
 
 def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_that_always_pull(tmp_path: Path) -> None:
     by_digest = "localhost:1/a@sha256:" + "0" * 64
-    tasks = [task("one", outcome=outcome("Completed", image=IMAGE)), task("two", outcome=outcome("Completed"))]
-    tasks[1]["outcome"]["image"] = by_digest
+    tasks = [
+        task("one", outcome=outcome("Completed", image=IMAGE)),
+        task("two", outcome=outcome("Completed", image=by_digest)),
+    ]
     images = [RunImage(name, "images.tar", "sha256:1", ()) for name in (IMAGE, by_digest)]
     request = Request("otsus-method", tmp_path / "run", images=images, platform="0.6.0")
     result = execute(FakeEnvironment(tasks), FakeProject(), request, registry_tags=lambda repository: None)

@@ -117,13 +117,13 @@ def test_memory_and_images_are_causes_of_their_own() -> None:
 )
 def test_a_name_that_does_not_resolve_comes_first(name: UnresolvedName, first: str, fix: str) -> None:
     lines = ["socket.gaierror: [Errno -2] Name or service not known", "RuntimeError: no weights"]
-    cause = explained(lines, unresolved=[UnresolvedName("telemetry.example").as_json(), name.as_json()])
+    cause = explained(lines, unresolved=(UnresolvedName("telemetry.example"), name))
     assert cause.summary == f"{first}; then exit code 1: RuntimeError: no weights"
     assert fix in cause.fix
 
 
 def test_a_name_that_the_error_does_not_speak_of_is_only_something_that_was_seen() -> None:
-    cause = explained(["KeyError: 'A'"], unresolved=[UnresolvedName("telemetry.example").as_json()])
+    cause = explained(["KeyError: 'A'"], unresolved=(UnresolvedName("telemetry.example"),))
     assert cause.summary == "exit code 1: KeyError: 'A'"
     assert cause.detail.endswith("telemetry.example does not resolve: no Service has this name")
 

@@ -9,18 +9,23 @@ from fake_platform import outcome, task
 
 from harness.run import releases
 from harness.run.findings import ignored_arguments, of_run
+from harness.wire.records import TaskRecord
 
 MIB = 2**20
 OLD = ("0.4", "0.5.0", "0.5.3")
 NEW = ("0.6.0", "0.6.1")
 
 
-def found(tasks: list[Any], platform: str, run_id: str = "my-dag-260101000000000000") -> list[tuple[str, str, Any]]:
-    return [(f.rule, f.where, f.platforms) for f in releases.findings(tasks, platform=platform, run_ids=[run_id])]
+def found(
+    tasks: list[TaskRecord], platform: str, run_id: str = "my-dag-260101000000000000"
+) -> list[tuple[str, str, Any]]:
+    pods = [record.task_id for record in tasks if record.result.image]
+    findings = releases.findings(tasks, platform=platform, run_ids=[run_id], pod_tasks=pods)
+    return [(finding.rule, finding.where, finding.platforms) for finding in findings]
 
 
-def with_arguments(*arguments: str) -> dict[str, Any]:
-    return dict(task("my-task", operator="MyOperator", outcome={**outcome("Completed"), "arguments": list(arguments)}))
+def with_arguments(*arguments: str) -> TaskRecord:
+    return task("my-task", operator="MyOperator", outcome=outcome("Completed", arguments=list(arguments)))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +79,7 @@ def test_a_retry_that_succeeds_may_stumble_over_leftovers_where_they_stay() -> N
 def test_a_peak_that_only_fits_with_the_factor_of_a_release_is_pointed_out(
     platform: str, limit: int, peak: int, expected: Any
 ) -> None:
-    hungry = task(
-        "hungry", outcome={**outcome("Completed"), "max_memory_bytes": peak * MIB, "memory_limit_bytes": limit * MIB}
-    )
+    hungry = task("hungry", outcome=outcome("Completed", max_memory_bytes=peak * MIB, memory_limit_bytes=limit * MIB))
     assert found([hungry], platform) == ([("memory-above-limit", "hungry", expected)] if expected else [])
 
 
@@ -87,12 +90,12 @@ def test_pods_that_would_share_a_name_are_pointed_out_where_names_were_not_cut()
     assert found(tasks, "0.5.3", run_id) == [("pod-name-clash", both, NEW)]
     assert found(tasks, "0.6.0", run_id) == []
     assert found(tasks[1:], "0.5.3", "short-260101000000000000") == []
-    python = [{**each, "outcome": {**outcome("Completed"), "image": ""}} for each in tasks]
+    python = [task(each.task_id, outcome=outcome("Completed", image="")) for each in tasks]
     assert found(python, "0.5.3", run_id) == []
 
 
 def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:
-    refused, without_conf = releases.findings([], platform="0.5.3", run_ids=["My_Dag-260101000000000000"])
+    refused, without_conf = releases.findings([], platform="0.5.3", run_ids=["My_Dag-260101000000000000"], pod_tasks=[])
     assert (refused.rule, refused.severity, refused.platforms) == ("run-id", "error", ("0.6.0",))
     assert "lower-case letters" in refused.message
     assert (without_conf.rule, without_conf.platforms) == ("run-without-conf", ("0.6.1",))
@@ -104,7 +107,7 @@ def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:
 def test_a_run_id_with_a_dot_has_no_conf_on_0_6_1() -> None:
     dotted = "a.b-260115100000123456"
     assert found([], "0.6.0", dotted) == [("run-without-conf", dotted, ("0.6.1",))]
-    (finding,) = releases.findings([], platform="0.6.1", run_ids=[dotted])
+    (finding,) = releases.findings([], platform="0.6.1", run_ids=[dotted], pod_tasks=[])
     assert finding.message.startswith("there is no conf.json in its folder: it is mounted at the folder ab-2601")
 
 
@@ -123,7 +126,7 @@ def test_an_image_that_only_an_archive_brought_is_not_found_where_every_pull_ask
 
 
 def test_a_branch_that_has_seen_the_data_of_the_run_will_not_see_it_everywhere() -> None:
-    branch = task("decide", outcome={**outcome("Completed"), "branch": True})
+    branch = task("decide", outcome=outcome("Completed", branch=True))
     assert found([branch], "documented") == [("branch-without-data", "decide", NEW)]
     assert found([task("plain", outcome=outcome("Completed"))], "documented") == []
 
@@ -143,6 +146,6 @@ def test_a_branch_that_has_seen_the_data_of_the_run_will_not_see_it_everywhere()
 def test_a_form_value_that_takes_over_a_variable_by_accident_is_pointed_out(
     operator: str, variables: list[str], words: str | None
 ) -> None:
-    record = task("my-task", operator=operator, outcome={**outcome("Completed"), "overridden_env": variables})
+    record = task("my-task", operator=operator, outcome=outcome("Completed", overridden_env=variables))
     clashes = [finding for finding in of_run([record], "success", [], 0) if finding.rule == "form-overrides-env"]
     assert [words in finding.message for finding in clashes] == ([] if words is None else [True])

@@ -28,8 +28,9 @@ from flask import Blueprint, Response, current_app, request
 
 from harness.incluster.airflow import filelist, unstarted
 from harness.incluster.airflow.jsonify import answer
-from harness.incluster.airflow.outcome import XCOM_KEY
 from harness.wire import names
+from harness.wire.outcome import XCOM_KEY, published
+from harness.wire.records import RunRecord, TaskRecord
 
 blueprint: Final = Blueprint("harness", __name__, url_prefix=names.AIRFLOW_HARNESS_API)
 probes: Final = Blueprint("probes", __name__, url_prefix="/flow")
@@ -104,35 +105,27 @@ def run_details(dag_id: str, run_id: str) -> Response:
         structure = _structure(dag_id)
         # a row's value is decoded when it is loaded
         pushed = session.query(XCom).filter_by(dag_id=dag_id, run_id=run_id, key=XCOM_KEY)
-        outcomes = {entry.task_id: entry.value for entry in pushed}
+        outcomes = {entry.task_id: published(entry.value) for entry in pushed}
         tasks = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id).all()
         order = {task_id: position for position, task_id in enumerate(structure)}
         tasks.sort(key=lambda task: (order.get(task.task_id, len(order)), task.task_id))
-        return answer(
-            {
-                "dag_id": dag_id,
-                "run_id": run_id,
-                "state": run.state,
-                "conf": run.conf,
-                "start": iso(run.start_date),
-                "end": iso(run.end_date),
-                "tasks": [
-                    {
-                        "task_id": task.task_id,
-                        "operator": task.operator,
-                        "state": task.state,
-                        "try_number": task.try_number,
-                        "max_tries": task.max_tries,
-                        "queued_at": iso(task.queued_dttm),
-                        "start": iso(task.start_date),
-                        "end": iso(task.end_date),
-                        **structure.get(task.task_id, {"trigger_rule": None, "upstream": []}),
-                        "outcome": outcomes.get(task.task_id),
-                    }
-                    for task in tasks
-                ],
-            }
-        )
+        records = [
+            TaskRecord(
+                task_id=task.task_id,
+                operator=task.operator or "",
+                state=task.state,
+                try_number=task.try_number or 0,
+                max_tries=task.max_tries or 0,
+                queued_at=iso(task.queued_dttm),
+                start=iso(task.start_date),
+                end=iso(task.end_date),
+                outcome=outcomes.get(task.task_id),
+                **structure.get(task.task_id, {}),
+            )
+            for task in tasks
+        ]
+        record = RunRecord(dag_id, run_id, run.state, run.conf, iso(run.start_date), iso(run.end_date), tuple(records))
+        return answer(record.as_json())
 
 
 @blueprint.get("/runs/<dag_id>/<run_id>/events")

@@ -20,11 +20,12 @@ from typing import Any, Final
 
 from harness.incluster.airflow import podrun
 from harness.incluster.airflow.errors import InvalidPodError, WorkflowError
-from harness.incluster.airflow.outcome import Outcome
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, NotFound
 from harness.kube.transport import Manifest
 from harness.wire import interactive as wire
+from harness.wire import reasons
+from harness.wire.outcome import Outcome
 
 ATTENDANCE_S: Final = 60.0
 """How long a step waits for somebody who follows its run; a follower looks every second."""
@@ -163,10 +164,10 @@ class Session:
             offer.remove()
         if offer.answer not in {"", wire.COMPLETED}:
             raise InteractiveStepError(offer.complaint())
-        if offer.answer or result.reason in {"Deleted", "Completed"}:
+        if offer.answer or result.reason in {reasons.DELETED, reasons.COMPLETED}:
             done = f"completed by hand after {time.monotonic() - begin:.0f} s"
             self._on_line(f"interactive step {done}")
-            return dataclasses.replace(result, reason="Completed", message=done)
+            return dataclasses.replace(result, reason=reasons.COMPLETED, message=done)
         return result
 
     def _heard(self, line: str) -> None:

@@ -1,18 +1,18 @@
-"""The outcome of one attempt of a task: the XCom ``harness_outcome`` of the task instance."""
+"""Read from a pod how an attempt of a task ended, see :mod:`harness.wire.outcome`."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Final
 
 from harness.incluster.airflow.resources import memory_bytes
-from harness.wire import names
+from harness.wire import names, reasons
 from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN
+from harness.wire.outcome import Outcome
 
-XCOM_KEY: Final = "harness_outcome"
 # what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
+<<<<<<< ours
 # whether the code has looked at the data of the run
 XCOM_LOOKED: Final = "harness_python_looked"
 EVICTED: Final = "Evicted"
@@ -61,6 +61,8 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """Return the value of the XCom."""
         return dataclasses.asdict(self)
+=======
+>>>>>>> theirs
 
 
 def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
@@ -87,7 +89,12 @@ def eviction(pod: dict[str, Any]) -> str:
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             said = str(status.get("message") or condition.get("message") or "").strip()
             return f"the pod was evicted from its node while it ran ({condition.get('reason')}): {said}"
-    return str(status.get("message") or EVICTED) if status.get("reason") == EVICTED else ""
+    return str(status.get("message") or reasons.EVICTED) if status.get("reason") == reasons.EVICTED else ""
+
+
+def is_low_on_disk(message: str) -> bool:
+    """Return whether a node ended a pod because its disk ran full, by the words of Kubernetes."""
+    return "ephemeral-storage" in message
 
 
 def has_started(pod: dict[str, Any], container: str) -> bool:
@@ -120,7 +127,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
     terminated = (container_status(pod, container).get("state") or {}).get("terminated") or {}
     exit_code = terminated.get("exitCode")
     limit = _limit(pod, container)
-    reason, message = ("Completed", "") if has_succeeded(pod) else _judge(status, terminated, image, limit)
+    reason, message = (reasons.COMPLETED, "") if has_succeeded(pod) else _judge(status, terminated, image, limit)
     annotations = metadata.get("annotations") or {}
     measured, written = annotations.get(ANNOTATION_MAX_MEMORY), annotations.get(ANNOTATION_WRITTEN)
     return Outcome(
@@ -138,29 +145,30 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
         written_bytes=int(written) if written else None,
         memory_limit_bytes=None if limit == "none" else int(memory_bytes(limit)),
         log_tail=log_tail,
+        low_disk=reason == reasons.EVICTED and is_low_on_disk(message),
     )
 
 
 def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit: str) -> tuple[str, str]:
     exit_code = terminated.get("exitCode")
     if evicted := eviction({"status": status}):
-        return EVICTED, evicted
-    if terminated.get("reason") == "OOMKilled":
-        return "OOMKilled", (
+        return reasons.EVICTED, evicted
+    if terminated.get("reason") == reasons.OUT_OF_MEMORY:
+        return reasons.OUT_OF_MEMORY, (
             f"the container ran out of memory and was killed (OOMKilled, limit {limit}): "
             "raise the operator's ram_mem_mb_lmt or use less memory"
         )
     if exit_code == names.SKIP_EXIT_CODE:
-        return "Skipped", f"the container exited with {exit_code}, which skips the task"
+        return reasons.SKIPPED, f"the container exited with {exit_code}, which skips the task"
     if exit_code is not None and exit_code != 0:
         detail = str(terminated.get("message") or "").strip()
         text = f"the container of {image} exited with {exit_code}" + (f": {detail}" if detail else "")
-        return str(terminated.get("reason") or "Error"), text
+        return str(terminated.get("reason") or reasons.ERROR), text
     for init in status.get("initContainerStatuses") or []:
         ended = (init.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
-            return "InitError", f"the init container {init['name']} exited with {ended['exitCode']}"
-    reason = str(status.get("reason") or "Error")
+            return reasons.INIT_ERROR, f"the init container {init['name']} exited with {ended['exitCode']}"
+    reason = str(status.get("reason") or reasons.ERROR)
     return reason, str(status.get("message") or f"the pod ended in phase {status.get('phase')}")
 
 

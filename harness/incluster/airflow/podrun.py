@@ -12,13 +12,14 @@ from typing import Any, Final
 from harness.incluster.airflow import outcome
 from harness.incluster.airflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
 from harness.incluster.airflow.loglimit import TAIL_LINES, LogLimit
-from harness.incluster.airflow.outcome import Outcome
 from harness.kube import events, pullsecrets, troubles
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.kube.transport import Manifest
-from harness.wire import names, unresolved
+from harness.wire import names, reasons, unresolved
 from harness.wire.annotations import ANNOTATION_TASK
+from harness.wire.outcome import Outcome
+from harness.wire.pulls import Refusal
 
 GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
@@ -107,7 +108,7 @@ class PodRun:
         """Wait for the pod's end, passing its log on.
 
         Returns:
-            the outcome; reasons of :data:`troubles.HOPELESS`, ``StartupTimeout`` and ``Deleted`` stand for pods
+            the outcome; reasons of :data:`reasons.GIVEN_UP`, ``StartupTimeout`` and ``Deleted`` stand for pods
             that did not come to an end of their own.
 
         Raises:
@@ -119,24 +120,25 @@ class PodRun:
             if change == "TIMEOUT":
                 why = "; ".join([_why(last), *events.of(self._api, last)])
                 return self._end_early(
-                    last, "StartupTimeout", f"the pod did not start within {self._startup_timeout_s:g} s: {why}"
+                    last, reasons.STARTUP_TIMEOUT, f"the pod did not start within {self._startup_timeout_s:g} s: {why}"
                 )
             last = pod
             if change == "DELETED":
                 if evicted := outcome.eviction(pod):
-                    return self._end_early(pod, outcome.EVICTED, evicted)
-                return self._end_early(pod, "Deleted", "the pod was deleted from outside while the task ran")
+                    ended = self._end_early(pod, reasons.EVICTED, evicted)
+                    return dataclasses.replace(ended, low_disk=outcome.is_low_on_disk(evicted))
+                return self._end_early(pod, reasons.DELETED, "the pod was deleted from outside while the task ran")
             trouble = troubles.trouble_of(pod)
             if trouble is not None:
                 text = f"image {self.image} cannot be started, {trouble.reason}: {trouble.message}"
                 ended = self._end_early(pod, trouble.reason, text)
-                return dataclasses.replace(ended, refusal=self._refusal(pod, trouble))
+                return dataclasses.replace(ended, refusal=self._refusal(pod, trouble), unreached=trouble.unreached)
             if self._log_thread is None and outcome.has_started(pod, self._container):
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
                 self._log_thread.start()
             if outcome.has_ended(pod):
                 ended = outcome.of_ended_pod(pod, self._container, self.image, self._whole_tail())
-                return ended if ended.reason == "Completed" else self._with_unresolved(ended, pod)
+                return ended if ended.reason == reasons.COMPLETED else self._with_unresolved(ended, pod)
         raise AssertionError("the stream of changes has no other end")
 
     def interrupt(self, reason: str, message: str) -> Outcome:
@@ -147,14 +149,14 @@ class PodRun:
 
     def _with_unresolved(self, ended: Outcome, pod: Manifest) -> Outcome:
         found = (unresolved.of_event(event) for event in events.about(self._api, pod))
-        return dataclasses.replace(ended, unresolved=[name.as_json() for name in found if name])
+        return dataclasses.replace(ended, unresolved=tuple(name for name in found if name))
 
-    def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> dict[str, Any] | None:
+    def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> Refusal | None:
         if not trouble.unauthorized:
             return None
         # only an addition: without the secrets the pull has failed all the same
         with contextlib.suppress(ApiError):
-            return pullsecrets.refusal(self._api, pod, trouble.image).as_json()
+            return pullsecrets.refusal(self._api, pod, trouble.image)
         return None
 
     def _note(self, pod: Manifest) -> None:

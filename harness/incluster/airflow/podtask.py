@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
-from harness.incluster.airflow import interactive, outcome, podrun, podspec, profile
+from harness.incluster.airflow import interactive, podrun, podspec, profile
 from harness.incluster.airflow.errors import (
     ClusterLostError,
     InvalidPodError,
@@ -20,9 +20,10 @@ from harness.incluster.airflow.errors import (
     WorkflowError,
 )
 from harness.incluster.airflow.operatorpod import OperatorPod, folders_read, namespace_for, release_dependent
-from harness.incluster.airflow.outcome import Outcome
-from harness.kube import KubeApi, in_cluster, troubles
+from harness.kube import KubeApi, in_cluster
 from harness.kube.errors import ApiError
+from harness.wire import reasons
+from harness.wire.outcome import XCOM_KEY, Outcome
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 """Below Airflow's task logger, so that every line goes to the log of the task."""
@@ -66,12 +67,10 @@ class PodTask:
             result = self._run_pod()
         except AirflowTaskTimeout:
             seconds = time.monotonic() - begin
-            self._record(
-                self._end_early(
-                    "Timeout",
-                    f"the task ran for {seconds:.1f} s, its execution_timeout is {self._operator.execution_timeout}",
-                )
-            )
+            limit = self._operator.execution_timeout
+            message = f"the task ran for {seconds:.1f} s, its execution_timeout is {limit}"
+            ended = self._end_early(reasons.TIMEOUT, message)
+            self._record(dataclasses.replace(ended, timeout_s=limit.total_seconds() if limit else None))
             raise
         except WorkflowError as error:
             self._record(self._end_early(error.reason, str(error)))
@@ -129,9 +128,9 @@ class PodTask:
         )
         self._pod.create()
         result = self._pod.follow()
-        if result.reason == "Skipped" and self._profile.skipped_pod == "deleted":
+        if result.reason == reasons.SKIPPED and self._profile.skipped_pod == "deleted":
             podrun.delete_pod(api, self.namespace, self._pod.name)
-        if result.reason == "Completed" and (remover := self._wanted.input_remover(manifest)):
+        if result.reason == reasons.COMPLETED and (remover := self._wanted.input_remover(manifest)):
             self._remove_input(api, remover)
         return result
 
@@ -142,7 +141,7 @@ class PodTask:
         remover.create()
         result = remover.follow()
         podrun.delete_pod(api, remover.namespace, remover.name)
-        if result.reason != "Completed":
+        if result.reason != reasons.COMPLETED:
             folder = self._operator.operator_in_dir
             raise AirflowException(f"delete_input_on_success: the input folder {folder} stays: {result.message}")
 
@@ -185,14 +184,14 @@ class PodTask:
             reads=folders_read(self._operator),
             writes=self._operator.operator_out_dir,
         )
-        self._context["ti"].xcom_push(key=outcome.XCOM_KEY, value=result.as_dict())
+        self._context["ti"].xcom_push(key=XCOM_KEY, value=result.as_json())
 
     def _raise_for(self, result: Outcome) -> None:
-        if result.reason == "Completed":
+        if result.reason == reasons.COMPLETED:
             return
-        if result.reason == "Skipped":
+        if result.reason == reasons.SKIPPED:
             raise AirflowSkipException(result.message)
-        if result.reason in troubles.HOPELESS:
+        if result.reason in reasons.GIVEN_UP:
             raise AirflowFailException(result.message)
         raise AirflowException(result.message)
 

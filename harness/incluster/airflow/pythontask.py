@@ -17,10 +17,10 @@ from airflow.exceptions import AirflowException, AirflowFailException, AirflowSk
 
 from harness.incluster.airflow import outcome, podenv, podrun, podspec, podtask, profile
 from harness.incluster.airflow.errors import NotEmulatedError, WorkflowError
-from harness.incluster.airflow.outcome import Outcome
 from harness.kube.errors import ApiError
-from harness.wire import names, naming
+from harness.wire import names, naming, reasons
 from harness.wire.annotations import ANNOTATION_TASK
+from harness.wire.outcome import XCOM_KEY, Outcome
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 
@@ -75,7 +75,7 @@ def refuse(operator: Any, context: Any) -> None:
         AirflowFailException: it says what is not emulated; not tried again.
     """
     error = NotEmulatedError(f"{operator.task_id} cannot run here: {operator.not_emulated}")
-    context["ti"].xcom_push(key=outcome.XCOM_KEY, value=Outcome(reason=error.reason, message=str(error)).as_dict())
+    context["ti"].xcom_push(key=XCOM_KEY, value=Outcome(reason=error.reason, message=str(error)).as_json())
     raise AirflowFailException(str(error))
 
 
@@ -100,19 +100,20 @@ class PythonTask:
             result = self._run_pod()
         except AirflowTaskTimeout:
             limit = self._operator.execution_timeout
-            self._record(self._end_early("Timeout", f"the task ran longer, its execution_timeout is {limit}"))
+            ended = self._end_early(reasons.TIMEOUT, f"the task ran longer, its execution_timeout is {limit}")
+            self._record(dataclasses.replace(ended, timeout_s=limit.total_seconds() if limit else None))
             raise
         except (WorkflowError, ApiError) as error:
             self._record(self._end_early(getattr(error, "reason", type(error).__name__), str(error)))
             raise AirflowException(str(error)) from error
         ti = self._context["ti"]
         end = ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_END) or {}
-        if result.exit_code and result.reason != "OOMKilled":
-            reason = "Skipped" if end.get("kind") == "skip" else "Error"
+        if result.exit_code and result.reason != reasons.OUT_OF_MEMORY:
+            reason = reasons.SKIPPED if end.get("kind") == "skip" else reasons.ERROR
             # an exit code would point at a container of the author; this is Airflow's own
             result = dataclasses.replace(result, reason=reason, message=end.get("text", ""), exit_code=None)
         self._record(result)
-        if result.reason == "Completed":
+        if result.reason == reasons.COMPLETED:
             return ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_RETURN)
         kind = {"skip": AirflowSkipException, "fail": AirflowFailException}.get(end.get("kind", ""), AirflowException)
         raise kind(result.message or "the code did not come to its end, see the log above")
@@ -193,7 +194,12 @@ class PythonTask:
 
     def _record(self, result: Outcome) -> None:
         # the image is Airflow's own and none of the author's
+<<<<<<< ours
         ti = self._context["ti"]
         looked = self._branch and bool(ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_LOOKED))
         recorded = dataclasses.replace(result, image="", branch=looked)
         ti.xcom_push(key=outcome.XCOM_KEY, value=recorded.as_dict())
+=======
+        recorded = dataclasses.replace(result, image="", branch=self._branch)
+        self._context["ti"].xcom_push(key=XCOM_KEY, value=recorded.as_json())
+>>>>>>> theirs

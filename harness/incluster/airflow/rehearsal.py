@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from harness.wire.outcome import XCOM_KEY
+
 _LOG: Final = logging.getLogger(__name__)
 _DAG_ID: Final = "kaapana-harness-rehearsal"
 
@@ -61,7 +63,7 @@ def _run() -> None:
 
 
 def _push(**context: Any) -> None:
-    context["ti"].xcom_push(key="harness_outcome", value={})
+    context["ti"].xcom_push(key=XCOM_KEY, value={})
 
 
 def _forget() -> None:

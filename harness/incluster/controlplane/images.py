@@ -16,7 +16,7 @@ from typing import Any
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.registry import Registry, ServedName
-from harness.kube.pullsecrets import Login, PullSecret, Refusal
+from harness.kube.pullsecrets import Login, PullSecret, refusal_of
 from harness.kube.troubles import is_unauthorized
 
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?)(?::[0-9]+)?"
@@ -173,7 +173,7 @@ class _Pull:
     def __init__(self, reference: str, secrets: Sequence[PullSecret]) -> None:
         self.logins = [login for secret in secrets for login in secret.logins]
         self._reference = reference
-        self._refusal = Refusal.of(reference, secrets)
+        self._refusal = refusal_of(reference, secrets)
 
     def error(self, text: str) -> PullError:
         return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}')

@@ -72,7 +72,7 @@ def test_the_names_that_a_failed_pod_asked_for_in_vain_are_in_its_outcome(kube: 
         )
     run = run_of(kube, "lines/exit-3")
     run.create()
-    assert run.follow().unresolved == [asked.as_json()]
+    assert run.follow().unresolved == (asked,)
 
 
 @pytest.mark.parametrize("ended", [True, False])

@@ -1,0 +1,81 @@
+"""A pull that a registry refused: noted by who sees the pod, explained by who tells the author."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any, Final
+
+_DOCKER_HUB: Final = "index.docker.io"
+
+
+class Verdict(str, enum.Enum):
+    """What is wrong with a pull secret, for an image whose registry refused the pull."""
+
+    MISSING = "missing"
+    ELSEWHERE = "elsewhere"
+    REFUSED = "refused"
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A pull that the registry refused: for each secret of the pod what was wrong with it.
+
+    Attributes:
+        image: the reference.
+        secrets: name, verdict, and for :attr:`Verdict.ELSEWHERE` the registries that the secret is for.
+    """
+
+    image: str
+    secrets: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Refusal:
+        """Return the opposite of :meth:`as_json`."""
+        secrets = tuple((str(name), Verdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
+        return cls(str(value["image"]), secrets)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a task's record."""
+        return {"image": self.image, "secrets": [[name, str(v.value), list(r)] for name, v, r in self.secrets]}
+
+    @property
+    def host(self) -> str:
+        """Of the registry."""
+        return host_of(self.image)
+
+    @property
+    def verdicts(self) -> str:
+        """All secrets with their verdicts, in one line."""
+        words = {Verdict.MISSING: "does not exist", Verdict.REFUSED: "its login is refused"}
+        return ", ".join(
+            f"{name} ({words.get(verdict) or _elsewhere(registries)})" for name, verdict, registries in self.secrets
+        )
+
+    @property
+    def summary(self) -> str:
+        """The first line for an author: the image, and the secret that is wrong, missing or for another registry."""
+        start = f"image {self.image} cannot be pulled: unauthorized"
+        if not self.secrets:
+            return f"{start}: {self.host} needs a login, and the pod names no pull secret"
+        parts = []
+        # a login that was refused is nearer to the cause than a secret for another registry
+        for name, verdict, registries in sorted(self.secrets, key=lambda entry: entry[1] is not Verdict.REFUSED):
+            if verdict is Verdict.REFUSED:
+                parts.append(f"{self.host} refuses the login of pull secret {name}")
+            elif verdict is Verdict.MISSING:
+                parts.append(f"pull secret {name} does not exist")
+            else:
+                parts.append(f"pull secret {name} {_elsewhere(registries)}, not for {self.host}")
+        return f"{start}: {'; '.join(parts)}"
+
+
+def _elsewhere(registries: tuple[str, ...]) -> str:
+    return f"is for {', '.join(registries)}" if registries else "has no login"
+
+
+def host_of(image: str) -> str:
+    """Return the registry in a reference, ``host[:port]``."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else _DOCKER_HUB
