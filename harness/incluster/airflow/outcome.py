@@ -12,57 +12,8 @@ from harness.wire.outcome import Outcome
 # what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
-<<<<<<< ours
 # whether the code has looked at the data of the run
 XCOM_LOOKED: Final = "harness_python_looked"
-EVICTED: Final = "Evicted"
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """One attempt. Times are ISO 8601 UTC as Kubernetes writes them; ``log_tail`` holds the last lines.
-
-    ``arguments`` are those that the author gave and that releases treat differently, ``overridden_env`` the variables
-    that a form value took over. ``branch``: the code of a branch has seen the data of the run. ``has_input``: the
-    container knows OPERATOR_IN_DIR. ``gpu_forgotten``: a GPU was asked for where the platform has none.
-    ``written_bytes``: what the container wrote outside of its volumes. ``refusal``: the registry wanted another login
-    for the image than the pull secrets have (:meth:`harness.kube.pullsecrets.Refusal.as_json`). ``always_pulled``: the
-    release asks the registry for every image, whatever the operator says. ``pod_ips``: on all networks of the pod.
-    ``reads``: the output folders of other operators that this one reads, ``writes`` its own.
-    ``unresolved``: names that it asked for in vain (:meth:`harness.wire.unresolved.UnresolvedName.as_json`).
-    """
-
-    reason: str
-    message: str = ""
-    exit_code: int | None = None
-    image: str = ""
-    pod: str = ""
-    pod_ip: str | None = None
-    pod_ips: list[str] = dataclasses.field(default_factory=list)
-    namespace: str = ""
-    started: str | None = None
-    finished: str | None = None
-    max_memory_bytes: int | None = None
-    memory_limit_bytes: int | None = None
-    log_tail: list[str] = dataclasses.field(default_factory=list)
-    arguments: list[str] = dataclasses.field(default_factory=list)
-    overridden_env: list[str] = dataclasses.field(default_factory=list)
-    branch: bool = False
-    has_input: bool = True
-    gpu_forgotten: bool = False
-    memory_request_bytes: int | None = None
-    written_bytes: int | None = None
-    refusal: dict[str, Any] | None = None
-    always_pulled: bool = False
-    unresolved: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    reads: list[str] = dataclasses.field(default_factory=list)
-    writes: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the value of the XCom."""
-        return dataclasses.asdict(self)
-=======
->>>>>>> theirs
 
 
 def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:

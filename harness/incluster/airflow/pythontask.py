@@ -194,12 +194,7 @@ class PythonTask:
 
     def _record(self, result: Outcome) -> None:
         # the image is Airflow's own and none of the author's
-<<<<<<< ours
         ti = self._context["ti"]
         looked = self._branch and bool(ti.xcom_pull(task_ids=ti.task_id, key=outcome.XCOM_LOOKED))
         recorded = dataclasses.replace(result, image="", branch=looked)
-        ti.xcom_push(key=outcome.XCOM_KEY, value=recorded.as_dict())
-=======
-        recorded = dataclasses.replace(result, image="", branch=self._branch)
-        self._context["ti"].xcom_push(key=XCOM_KEY, value=recorded.as_json())
->>>>>>> theirs
+        ti.xcom_push(key=XCOM_KEY, value=recorded.as_json())
