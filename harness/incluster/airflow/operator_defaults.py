@@ -6,9 +6,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from harness.wire import names
+
+# parameters of every operator that are attributes as they were given
+_KEPT: Final = (
+    "name", "input_operator", "ram_mem_mb", "ram_mem_mb_lmt", "cpu_millicores", "cpu_millicores_lmt", "gpu_mem_mb_lmt",
+    "allow_federated_learning", "whitelist_federated_learning", "delete_input_on_success", "priority_class_name",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,68 +34,64 @@ class Derived:
     gpu_mem_mb: int | None
 
 
-def derive(
-    *,
-    name: str,
-    task_id: str | None,
-    input_operator: Any,
-    operator_in_dir: str | None,
-    operator_out_dir: str | None,
-    parallel_id: str | None,
-    keep_parallel_id: bool,
-    batch_name: str | None,
-    airflow_workflow_dir: str | None,
-    manage_cache: str | None,
-    allow_federated_learning: bool,
-    delete_output_on_start: bool,
-    ram_mem_mb: int | None,
-    gpu_mem_mb: int | None,
-    gpu_support: bool,
-    gpu_pool: bool,
-    pool: str | None,
-    pool_slots: int | None,
-) -> Derived:
-    """Names, folders and pool of a task.
+def derive(given: Mapping[str, Any], *, gpu_support: bool = False, gpu_pool: bool = False) -> Derived:
+    """Return names, folders and pool of a task.
 
     Args:
+        given: the operator's parameters by name.
         gpu_support: whether the platform has GPUs; without, ``gpu_mem_mb`` counts as not given.
         gpu_pool: whether GPUs are given out by the pool ``NODE_GPU_COUNT``.
 
     Raises:
         NameError: both ``input_operator`` and ``operator_in_dir`` are given.
     """
+    input_operator, operator_in_dir = given["input_operator"], given["operator_in_dir"]
+    parallel_id, pool, pool_slots = given["parallel_id"], given["pool"], given["pool_slots"]
     if input_operator is not None and operator_in_dir is not None:
         raise NameError("give either input_operator or operator_in_dir, not both")
-    final = task_id or name
-    if parallel_id is None and keep_parallel_id:
+    final = given["task_id"] or given["name"]
+    if parallel_id is None and given["keep_parallel_id"]:
         parallel_id = getattr(input_operator, "parallel_id", None)
     if parallel_id is not None:
         final = f"{final}-{parallel_id.lower().replace(' ', '-')}"
     if input_operator is not None:
         operator_in_dir = input_operator.operator_out_dir
-    gpu_mem_mb = gpu_mem_mb if gpu_support else None
+    gpu_mem_mb = given["gpu_mem_mb"] if gpu_support else None
     if pool is None:
         if gpu_mem_mb and gpu_pool:
             pool, pool_slots = "NODE_GPU_COUNT", 1
         else:
-            pool, pool_slots = "NODE_RAM", ram_mem_mb or 1
+            pool, pool_slots = "NODE_RAM", given["ram_mem_mb"] or 1
     return Derived(
         task_id=final,
         parallel_id=parallel_id,
         operator_in_dir=operator_in_dir,
-        operator_out_dir=operator_out_dir or final,
-        batch_name=batch_name or names.BATCH_NAME,
-        airflow_workflow_dir=airflow_workflow_dir or names.AIRFLOW_WORKFLOW_DIR,
-        manage_cache=manage_cache or "ignore",
-        delete_output_on_start=delete_output_on_start and not allow_federated_learning,
+        operator_out_dir=given["operator_out_dir"] or final,
+        batch_name=given["batch_name"] or names.BATCH_NAME,
+        airflow_workflow_dir=given["airflow_workflow_dir"] or names.AIRFLOW_WORKFLOW_DIR,
+        manage_cache=given["manage_cache"] or "ignore",
+        delete_output_on_start=given["delete_output_on_start"] and not given["allow_federated_learning"],
         pool=pool,
         pool_slots=pool_slots or 1,
         gpu_mem_mb=gpu_mem_mb,
     )
 
 
-def assign(operator: Any, derived: Derived) -> None:
-    """Put the results on an operator, under the names that DAG files and subclasses use."""
+def airflow_keywords(given: Mapping[str, Any], derived: Derived) -> dict[str, Any]:
+    """Return what the constructor of Airflow's class gets of the parameters of every operator."""
+    passed_on = ("dag", "trigger_rule", "retries", "retry_delay", "execution_timeout", "max_active_tis_per_dag")
+    return {
+        **{name: given[name] for name in passed_on},
+        "task_id": derived.task_id,
+        "pool": derived.pool,
+        "pool_slots": derived.pool_slots,
+    }
+
+
+def assign(operator: Any, given: Mapping[str, Any], derived: Derived) -> None:
+    """Put parameters and results on an operator, under the names that DAG files and subclasses use."""
+    for name in _KEPT:
+        setattr(operator, name, given[name])
     for field in dataclasses.fields(derived):
         if field.name in ("task_id", "pool", "pool_slots"):
             continue  # Airflow's own

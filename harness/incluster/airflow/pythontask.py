@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
-from harness.incluster.airflow import outcome, podenv, podrun, podspec, podtask, profile
+from harness.incluster.airflow import callbacks, outcome, podenv, podrun, podspec, podtask, profile
 from harness.incluster.airflow.errors import NotEmulatedError, WorkflowError
 from harness.kube.errors import ApiError
 from harness.wire import names, naming, reasons
@@ -46,6 +46,27 @@ _SECRET: Final = {  # secrets that every project has, too (runtime 12)
     "SYSTEM_USER_PASSWORD": (names.SECRET_SYSTEM_USER, "system-user-password"),
     "KAAPANA_PROJECT_USER_PASSWORD": (names.SECRET_SYSTEM_USER, "system-user-password"),
 }
+
+
+class PythonTaskOperator:
+    """What the operators that call Python have in common, whether or not they branch.
+
+    Attributes:
+        not_emulated: why an operator of the platform imports but cannot run here; empty for all that can.
+    """
+
+    not_emulated = ""
+    running: PythonTask | None = None
+
+    def on_kill(self) -> None:
+        """Delete the pod: the task timed out, or its run was aborted."""
+        if self.running is not None:
+            self.running.kill()
+
+    @staticmethod
+    def on_failure(context: Any) -> None:
+        """Final failure: notify."""
+        callbacks.after_final_failure(context)
 
 
 def take_annotations(operator: str, dag: Any, kwargs: dict[str, Any]) -> None:

@@ -32,7 +32,13 @@ from harness.incluster.airflow import (
     profile,
     resources,
 )
-from harness.incluster.airflow.operator_defaults import assign, derive, executor_config, job_scheduler_enabled
+from harness.incluster.airflow.operator_defaults import (
+    airflow_keywords,
+    assign,
+    derive,
+    executor_config,
+    job_scheduler_enabled,
+)
 from harness.wire import names, naming
 
 # names under which older operators import them (operators 1)
@@ -132,25 +138,10 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
             {"display_name": (display_name, "-"), "launch_application_chart": (launch_application_chart, "")},
             dag,
         )
+        # the parameters by name; the operators share what becomes of them
+        given = locals()
         derived = derive(
-            name=name,
-            task_id=task_id,
-            input_operator=input_operator,
-            operator_in_dir=operator_in_dir,
-            operator_out_dir=operator_out_dir,
-            parallel_id=parallel_id,
-            keep_parallel_id=keep_parallel_id,
-            batch_name=batch_name,
-            airflow_workflow_dir=airflow_workflow_dir,
-            manage_cache=manage_cache,
-            allow_federated_learning=allow_federated_learning,
-            delete_output_on_start=delete_output_on_start,
-            ram_mem_mb=ram_mem_mb,
-            gpu_mem_mb=gpu_mem_mb,
-            gpu_support=GPU_SUPPORT,
-            gpu_pool=bool(gpu_mem_mb) and GPU_SUPPORT and not job_scheduler_enabled(),
-            pool=pool,
-            pool_slots=pool_slots,
+            given, gpu_support=GPU_SUPPORT, gpu_pool=bool(gpu_mem_mb) and GPU_SUPPORT and not job_scheduler_enabled()
         )
         emulated = profile.from_environment()
         own: dict[str, Any] = {
@@ -172,32 +163,16 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
             # fixed for every operator: giving one of these too is a TypeError (runtime 5)
             own |= {"email": None, "depends_on_past": False, "wait_for_downstream": False}
         super().__init__(
-            dag=dag,
-            task_id=derived.task_id,
-            trigger_rule=trigger_rule,
-            retries=retries,
-            retry_delay=retry_delay,
-            execution_timeout=execution_timeout,
-            max_active_tis_per_dag=max_active_tis_per_dag,
+            **airflow_keywords(given, derived),
             priority_weight=priority_weight,
-            pool=derived.pool,
-            pool_slots=derived.pool_slots,
             **own,
             **kwargs,
         )
-        assign(self, derived)
+        assign(self, given, derived)
         self.overridden_keywords = overridden
-        self.name = name
         self.image = image
-        self.input_operator = input_operator
         self.keep_parallel_id = keep_parallel_id
-        self.ram_mem_mb, self.ram_mem_mb_lmt = ram_mem_mb, ram_mem_mb_lmt
-        self.cpu_millicores, self.cpu_millicores_lmt = cpu_millicores, cpu_millicores_lmt
-        self.gpu_mem_mb_lmt = gpu_mem_mb_lmt
         self.gpu_forgotten = bool(gpu_mem_mb) and not derived.gpu_mem_mb
-        self.allow_federated_learning = allow_federated_learning
-        self.whitelist_federated_learning = whitelist_federated_learning
-        self.delete_input_on_success = delete_input_on_success
         self.enable_proxy, self.no_proxy = enable_proxy, no_proxy
         self.cmds, self.arguments = _words(cmds), _words(arguments)
         # raises where a service's URL is missing: the DAG fails to import (runtime 2.5)
@@ -210,7 +185,6 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
             environ=os.environ,
         )
         self.image_pull_secrets = image_pull_secrets or ["registry-secret"]
-        self.priority_class_name = priority_class_name
         # 3600 in 0.6, 120 before (runtime 17)
         self.startup_timeout_seconds = (
             emulated.operator.startup_timeout_s if startup_timeout_seconds is None else startup_timeout_seconds

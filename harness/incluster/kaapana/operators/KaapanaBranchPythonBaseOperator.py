@@ -11,15 +11,12 @@ from typing import Any
 from airflow.operators.python import BranchPythonOperator
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
-from harness.incluster.airflow import callbacks, pythontask
-from harness.incluster.airflow.operator_defaults import assign, derive, executor_config, refuse_fixed
+from harness.incluster.airflow import pythontask
+from harness.incluster.airflow.operator_defaults import airflow_keywords, assign, derive, executor_config, refuse_fixed
 
 
-class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
+class KaapanaBranchPythonBaseOperator(pythontask.PythonTaskOperator, BranchPythonOperator):
     """``python_callable`` returns the task id, or the list of task ids, that go on."""
-
-    # why an operator of the platform imports but cannot run here; empty for all that can
-    not_emulated = ""
 
     def __init__(
         self,
@@ -55,55 +52,20 @@ class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
         pool_slots: int | None = None,
         **kwargs: Any,
     ) -> None:
+        # the parameters by name; the operators share what becomes of them
+        given = locals()
         refuse_fixed(type(self).__name__, kwargs, "provide_context")
-        derived = derive(
-            name=name,
-            task_id=task_id,
-            input_operator=input_operator,
-            operator_in_dir=operator_in_dir,
-            operator_out_dir=operator_out_dir,
-            parallel_id=parallel_id,
-            keep_parallel_id=keep_parallel_id,
-            batch_name=batch_name,
-            airflow_workflow_dir=airflow_workflow_dir,
-            manage_cache=manage_cache,
-            allow_federated_learning=allow_federated_learning,
-            delete_output_on_start=delete_output_on_start,
-            ram_mem_mb=ram_mem_mb,
-            gpu_mem_mb=gpu_mem_mb,
-            gpu_support=False,
-            gpu_pool=False,
-            pool=pool,
-            pool_slots=pool_slots,
-        )
+        derived = derive(given)
         super().__init__(
-            dag=dag,
-            task_id=derived.task_id,
             python_callable=python_callable,
-            trigger_rule=trigger_rule,
-            retries=retries,
-            retry_delay=retry_delay,
-            execution_timeout=execution_timeout,
-            max_active_tis_per_dag=max_active_tis_per_dag,
-            pool=derived.pool,
-            pool_slots=derived.pool_slots,
+            **airflow_keywords(given, derived),
             # fixed: giving one of these too is a TypeError; every other keyword of Airflow is taken (runtime 5.2)
             on_failure_callback=KaapanaBranchPythonBaseOperator.on_failure,
             on_success_callback=None,
             executor_config=executor_config(cpu_millicores, ram_mem_mb, derived.gpu_mem_mb),
             **kwargs,
         )
-        assign(self, derived)
-        self.running: pythontask.PythonTask | None = None
-        self.name = name
-        self.input_operator = input_operator
-        self.ram_mem_mb, self.ram_mem_mb_lmt = ram_mem_mb, ram_mem_mb_lmt
-        self.cpu_millicores, self.cpu_millicores_lmt = cpu_millicores, cpu_millicores_lmt
-        self.gpu_mem_mb_lmt = gpu_mem_mb_lmt
-        self.allow_federated_learning = allow_federated_learning
-        self.whitelist_federated_learning = whitelist_federated_learning
-        self.delete_input_on_success = delete_input_on_success
-        self.priority_class_name = priority_class_name
+        assign(self, given, derived)
 
     def execute(self, context: Any) -> Any:
         """Ask ``python_callable`` for the branch, in the scheduler or where the data of the run is (runtime 3, 7.8)."""
@@ -113,16 +75,6 @@ class KaapanaBranchPythonBaseOperator(BranchPythonOperator):
             return super().execute(context)
         self.running = pythontask.PythonTask(self, context, branch=True)
         return self.do_branch(context, self.running.run())
-
-    def on_kill(self) -> None:
-        """Delete the pod: the task timed out, or its run was aborted."""
-        if self.running is not None:
-            self.running.kill()
-
-    @staticmethod
-    def on_failure(context: Any) -> None:
-        """Final failure: notify."""
-        callbacks.after_final_failure(context)
 
 
 # upstream code imports the other class from here (operators 1)
