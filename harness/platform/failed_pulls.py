@@ -1,11 +1,10 @@
 """Find what the platform's registry has in place of an image that could not be pulled.
 
-The docker cluster says it in the pod's status; a node of Kubernetes only says ``not found``.
+A node only says ``not found``, on every kind of cluster.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from harness.common.references import split_reference
@@ -14,7 +13,7 @@ from harness.errors import EnvironmentError_
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry
 
-_TOLD = re.compile(r"tags of |no repository ")
+_LISTED = 20
 
 
 def explain(registry: PlatformRegistry, image: str, message: str) -> str:
@@ -29,7 +28,7 @@ def explain(registry: PlatformRegistry, image: str, message: str) -> str:
     named, digest, _ = image.partition("@")
     repository, tag = split_reference(named)
     by_digest_alone = bool(digest) and named == repository
-    if by_digest_alone or not registry.serves(image) or _TOLD.search(message):
+    if by_digest_alone or not registry.serves(image):
         return message
     try:
         tags = registry.tags(repository)
@@ -37,8 +36,13 @@ def explain(registry: PlatformRegistry, image: str, message: str) -> str:
             return message
         _, _, name = repository.partition("/")
         if tags:
-            return f"{message.rstrip()}; no tag {tag}; tags of {name}: {', '.join(tags)}"
-        there = ", ".join(registry.repositories(repository)) or "nothing"
+            return f"{message.rstrip()}; no tag {tag}; tags of {name}: {_join(tags)}"
+        there = _join(registry.repositories(repository)) or "nothing"
         return f"{message.rstrip()}; no repository {name}; the registry has: {there}"
     except EnvironmentError_ as error:
         return f"{message.rstrip()}; {error.cause}"
+
+
+def _join(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

@@ -6,7 +6,6 @@ A task record is Airflow's view of a task instance, its outcome what the operato
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +20,6 @@ from harness.wire import edk, reasons
 from harness.wire.outcome import Outcome
 from harness.wire.records import TaskRecord
 
-# what the plain Docker cluster adds to a failed pull
-_REGISTRY_WORDS = re.compile(r"(?:tags of|no repository) [^\n]*")
 # a line of a log may hold a whole document; a cause is read in one glance
 _LONGEST_LINE = 300
 _SIGNALS = {
@@ -123,8 +120,6 @@ def _image(task: TaskRecord, outcome: Outcome, registry_tags: Mapping[str, Seque
             summary += f": the registry has no repository {repository.split('/', 1)[-1]}"
         else:
             summary += f": tag {tag} is not in the registry, which has {', '.join(tags) or 'no tag'}"
-    elif match := _REGISTRY_WORDS.search(message):
-        summary += f": {match[0].strip()}"
     if absent and outcome.always_pulled:
         summary += ". This release always asks the registry, and what only an archive brought is not in it"
         return Cause(

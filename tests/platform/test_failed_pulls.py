@@ -70,16 +70,21 @@ def test_a_missing_repository_is_reported_with_those_there_are(registry: Platfor
     [
         ("{registry}/tool:2", "i/o timeout"),
         ("elsewhere.example/tool:3", "not found"),
-        ("{registry}/tool:3", "no tag 3; tags of tool: 1, 2"),
         ("{registry}/tool@sha256:0", "not found"),
     ],
 )
-def test_nothing_is_added_where_it_would_be_wrong_or_is_there_already(
-    registry: PlatformRegistry, image: str, message: str
-) -> None:
+def test_nothing_is_added_where_it_would_be_wrong(registry: PlatformRegistry, image: str, message: str) -> None:
     assert failed_pulls.explain(registry, image.format(registry=registry.name), message) == message
 
 
 def test_a_registry_that_is_gone_is_named() -> None:
     told = failed_pulls.explain(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
     assert told == "connection refused; the registry 127.0.0.1:9 does not answer"
+
+
+def test_of_many_names_only_the_first_ones_are_listed(
+    registry: PlatformRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_ANSWERS, "/v2/tool/tags/list", {"tags": [f"{number:02}" for number in range(23)]})
+    told = failed_pulls.explain(registry, f"{registry.name}/tool:x", "not found")
+    assert told.endswith("18, 19 and 3 more")

@@ -58,13 +58,6 @@ def test_an_image_that_only_an_archive_brought_is_reported_where_every_pull_asks
     assert cause.fix.startswith("push it")
 
 
-def test_the_words_of_the_cluster_name_the_tags_when_the_registry_is_not_asked() -> None:
-    message = f"failed to pull {IMAGE}: not found; tags of otsus-method: 0.5.2"
-    cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message)), "failed")
-    assert cause is not None
-    assert "tags of otsus-method: 0.5.2" in cause.summary
-
-
 def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_has() -> None:
     refusal = Refusal(IMAGE, (("registry-secret", Verdict.ELSEWHERE, ("registry.example.org",)),))
     message = "failed to authorize: no basic auth credentials"
@@ -89,7 +82,7 @@ def test_a_registry_that_does_not_answer_is_not_told_as_an_image_that_is_missing
 
 @pytest.mark.parametrize(
     ("message", "unreached"),
-    [("connect: connection refused", True), ("no repository mean-value; the registry has: nothing", False)],
+    [("connect: connection refused", True), ("not found", False)],
 )
 def test_an_image_of_the_development_kits_registry_names_the_setting_that_brings_it(
     message: str, unreached: bool

@@ -25,7 +25,6 @@ _REFERENCE = re.compile(
     rf"(?:(?P<domain>{_DOMAIN})/)??(?P<path>{_PATH}(?:/{_PATH})*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_LISTED = 20
 
 
 class PullError(Exception):
@@ -94,7 +93,7 @@ class Images:
     async def _from_registry(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
         reply = await self._ask(pull, f"/v2/{repository}/manifests/{tag}")
         if reply.status == 404:
-            raise pull.error(await self._missing(pull, served, repository, tag))
+            raise pull.error("not found")
         if reply.status == 401:
             raise pull.unauthorized()
         if reply.status != 200:
@@ -108,18 +107,6 @@ class Images:
                 return image
         mark = "@" if tag.startswith("sha256:") else ":"
         return await self._pull(f"{self.registry.address}/{repository}{mark}{tag}", pull)
-
-    async def _missing(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
-        """Return what an author has to know: what the registry has instead."""
-        name = repository.removeprefix(f"{served.prefix}/")
-        tags = await self._ask(pull, f"/v2/{repository}/tags/list")
-        there = (tags.json().get("tags") or []) if tags.status == 200 else []
-        if there:
-            return f"not found: no tag {tag}; tags of {name}: {_join(sorted(there))}"
-        catalogue = await self._ask(pull, "/v2/_catalog?n=1000")
-        found = (catalogue.json().get("repositories") or []) if catalogue.status == 200 else []
-        there = self.registry.repositories_of(found, served)
-        return f"not found: no repository {name}; the registry has: {_join(there) if there else 'nothing'}"
 
     async def _ask(self, pull: _Pull, path: str) -> Reply:
         try:
@@ -193,8 +180,3 @@ class _Pull:
 def _for_engine(login: Login) -> str:
     document = json.dumps({"username": login.username, "password": login.password})
     return base64.urlsafe_b64encode(document.encode()).decode("ascii")
-
-
-def _join(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

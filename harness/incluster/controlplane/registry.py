@@ -50,14 +50,6 @@ class Registry:
         self.internal = ""
         self.served: dict[str, ServedName] = {}
 
-    def repositories_of(self, repositories: Sequence[str], served: ServedName) -> list[str]:
-        """Return those repositories that are under a name, as references have them, sorted."""
-        if served.prefix:
-            start = f"{served.prefix}/"
-            return sorted(name.removeprefix(start) for name in repositories if name.startswith(start))
-        others = tuple(f"{other.prefix}/" for other in self.served.values())
-        return sorted(name for name in repositories if not name.startswith(others))
-
     def find(self, reference: str) -> ServedName | None:
         """Under which name this registry has an image; ``None`` for an image of another registry."""
         if not self.address:
