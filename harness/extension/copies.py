@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from harness.common.references import last_part
 from harness.extension import trees, wildcards
 from harness.images.dockerfile import Dockerfile, Instruction, substitute
 
@@ -91,7 +92,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
     for number, described in enumerate(parsed.stages({})):
         earlier = stages.get(described.base.lower())
         stage = earlier.child() if earlier else _Stage()
-        if earlier is None and posixpath.basename(described.base).partition(":")[0] != base:
+        if earlier is None and last_part(described.base) != base:
             stage.unread.append(_shown(described.instructions[0]))
         follower = _Follower(root, dockerfile.parent, below, stages, stage)
         for instruction in described.instructions[1:]:

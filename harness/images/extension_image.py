@@ -12,6 +12,7 @@ from harness import engine
 from harness.common import documents
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
+from harness.common.references import is_digest, split_reference
 from harness.errors import BuildError
 from harness.images import features
 from harness.images.build import build_image
@@ -102,8 +103,7 @@ def build_extension_image(
             else:
                 on_line(f"{tag}: nothing has changed")
             if tag not in (found.get("RepoTags") or []):
-                repository, _, version = tag.rpartition(":")
-                api.tag(found["Id"], repository, version)
+                api.tag(found["Id"], *split_reference(tag))
             return str(found["Id"])
     finally:
         api.close()
@@ -159,10 +159,10 @@ def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
 def _local_name(reference: str) -> str:
     """Return the ``local-only`` name of a base in the kit's registry; empty for any other image."""
     registry, _, name = reference.partition("/")
-    repository, _, tag = name.partition(":")
-    if registry not in REGISTRIES or (tag not in ("", "latest") and repository not in LOCAL_BASES):
+    repository, tag = split_reference(name)
+    if registry not in REGISTRIES or is_digest(tag) or (tag != "latest" and repository not in LOCAL_BASES):
         return ""
-    return f"local-only/{repository}:{tag or 'latest'}"
+    return f"local-only/{repository}:{tag}"
 
 
 def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -177,13 +177,14 @@ def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str,
 def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnProgress) -> str:
     """Return the image id of a base, which is made or pulled first."""
     local, _, name = reference.partition("local-only/")
-    if not local and name.partition(":")[0] in LOCAL_BASES:
+    base, _ = split_reference(name)
+    if not local and base in LOCAL_BASES:
         if not name.endswith(":latest"):
             raise BuildError(
                 f"{dockerfile}: FROM {reference}: local-only images have the tag latest",
-                fix=f"write FROM local-only/{name.partition(':')[0]}:latest",
+                fix=f"write FROM local-only/{base}:latest",
             )
-        ensure(name.partition(":")[0], settings=settings, on_progress=on_line)
+        ensure(base, settings=settings, on_progress=on_line)
     api = engine.client()
     try:
         image = engine.find_image(api, reference)

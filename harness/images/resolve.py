@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness import engine
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
+from harness.common.references import split_reference
 from harness.doctor import preflight
 from harness.errors import ImageError
 from harness.images import build, seeds
@@ -241,8 +242,7 @@ def _name_locally(image: Spec, made: Made, api: APIClient) -> None:
     for name in image.local:
         current = engine.find_image(api, name)
         if current is None or current["Id"] != made.id:
-            repository_name, _, version = name.rpartition(":")
-            api.tag(made.id, repository_name, version)
+            api.tag(made.id, *split_reference(name))
 
 
 def _create(
@@ -305,7 +305,6 @@ def _pull(image: Spec, on_line: OnProgress) -> str:
 def _retag(source: str, tag: str) -> None:
     api: APIClient = engine.client()
     try:
-        target, _, version = tag.rpartition(":")
-        api.tag(source, target, version)
+        api.tag(source, *split_reference(tag))
     finally:
         api.close()

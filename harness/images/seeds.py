@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.common.progress import OnProgress
+from harness.common.references import split_reference
 from harness.errors import ImageError
 from harness.images.context import Entry
 from harness.images.site import SiteSettings
@@ -104,7 +105,7 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
         _run(command, settings.build_timeout, on_line, "the base system cannot be made from packages")
         api = engine.client(timeout_s=settings.build_timeout)
         try:
-            repository, _, version = tag.rpartition(":")
+            repository, version = split_reference(tag)
             answer: object = api.import_image_from_file(
                 str(archive),
                 repository=repository,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from harness.common.references import split_reference
 from harness.profiles import Profile
 from harness.wire import edk, names
 
@@ -34,6 +35,6 @@ class PlatformNames:
 
     def provides(self, reference: str) -> bool:
         """Return whether it is one of the platform's own images."""
-        registry, _, rest = reference.rpartition("/")
-        name, _, tag = rest.partition(":")
+        repository, tag = split_reference(reference)
+        registry, _, name = repository.rpartition("/")
         return registry == self.registry and tag == self.version and name in names.PLATFORM_IMAGES

@@ -20,6 +20,7 @@ from harness import engine as engines
 from harness.common.locking import making_image
 from harness.common.polling import Polling
 from harness.common.progress import OnProgress
+from harness.common.references import split_reference
 from harness.errors import EnvironmentError_
 from harness.images import RegistryClient
 from harness.images.registry import MANIFEST_TYPES
@@ -130,7 +131,7 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
             for seed in SEEDS:
                 registry.push(tags[seed], f"{_SEED_PREFIX}/{seed}:latest")
         changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'
-        api.commit(container, _REPOSITORY, tag.rpartition(":")[2], changes=changes)
+        api.commit(container, *split_reference(tag), changes=changes)
     finally:
         connection.close()
         with suppress(Exception):

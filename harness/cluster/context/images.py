@@ -103,7 +103,7 @@ class RegistryImages:
     def _push(self, image: str) -> str:
         name = f"{_SHARED}:{_tag(image)}"
         with RegistryClient(self._address) as registry:
-            digest = registry.digest(*name.split(":")) or registry.push(image, name)
+            digest = registry.digest(*split_reference(name)) or registry.push(image, name)
         return f"{self._address}/{name}@{digest}"
 
 

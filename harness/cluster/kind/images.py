@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness import engine
 from harness.artefacts import engine_archives
 from harness.cluster.kind.nodes import Node, on_all, piped, saved
-from harness.common.references import canonical, familiar
+from harness.common.references import canonical, familiar, split_reference
 from harness.errors import EnvironmentError_, ImageError
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def transfer(client: docker.DockerClient, node: Node, image_ids: Iterable[str], 
     names = {image: f"{scratch}:{image.removeprefix('sha256:')[:24]}" for image in ids}
     try:
         for image, name in names.items():
-            repository, _, tag = name.rpartition(":")
-            client.api.tag(image, repository, tag)
+            client.api.tag(image, *split_reference(name))
         with saved(list(names.values())) as archive:
             node.import_images(archive)
     finally:

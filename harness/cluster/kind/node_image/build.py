@@ -12,6 +12,7 @@ from harness.cluster.kind.node_image.preload import preload
 from harness.cluster.kind.node_image.programs import Program
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
+from harness.common.references import split_reference
 from harness.errors import ImageError
 from harness.images import ensure as ensure_base
 from harness.images.pull import pull
@@ -81,15 +82,14 @@ def _pull(reference: str, tag: str, api: APIClient, on_progress: OnProgress) -> 
     if reason:
         on_progress(f"[node] cannot be pulled ({reason}); it is built from packages")
         return False
-    repository, _, version = tag.rpartition(":")
-    api.tag(reference, repository, version)
+    api.tag(reference, *split_reference(tag))
     return True
 
 
 def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress: OnProgress) -> None:
     started = time.monotonic()
     made = {program: programs.ensure_program(program, settings, on_progress) for program in programs.OF_THE_NODE}
-    version = tag.rpartition(":")[2]
+    _, version = split_reference(tag)
     file_system = f"kaapana-harness/kind-system:{version}"
     if not engine.find_image(api, file_system):
         system.build_system(file_system, base, made, settings, on_progress)

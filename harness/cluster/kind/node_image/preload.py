@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from harness import engine
 from harness.cluster.kind import privileges
 from harness.common.progress import OnProgress
+from harness.common.references import split_reference
 from harness.errors import ImageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def loading(system: str, tag: str, labels: Mapping[str, str], api: APIClient) ->
         _run(api, container, "containerd does not start in the node", _START)
         yield container
         _run(api, container, "containerd does not stop in the node", _STOP)
-        repository, _, version = tag.rpartition(":")
+        repository, version = split_reference(tag)
         changes = [
             'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
             "CMD []",

@@ -36,6 +36,10 @@ CANNOT_UNDERSTAND: Final = 0xC000
 _UTC = datetime.timezone.utc
 
 
+class _MismatchError(DicomError):
+    """The dataset is not the object that the request names."""
+
+
 class Receiver:
     """The DIMSE listener. Every failure of an object becomes a status; a stalled peer is cut off.
 
@@ -128,7 +132,7 @@ class Receiver:
             self._receipts.add(receipt)
         except DicomError as problem:
             log.warning("peer %s: object refused: %s", _peer(event), problem)
-            status = DOES_NOT_MATCH if "does not match" in str(problem) else CANNOT_UNDERSTAND
+            status = DOES_NOT_MATCH if isinstance(problem, _MismatchError) else CANNOT_UNDERSTAND
             return self._note_refusal(event, status, problem)
         except (OSError, StorageError) as problem:
             log.error("peer %s: object cannot be kept: %s", _peer(event), problem)
@@ -165,7 +169,7 @@ class Receiver:
         layout = dicomfile.scan(source)
         ids = dicomfile.identifiers(source, layout)
         if ids.sop_instance != request.AffectedSOPInstanceUID or ids.sop_class != request.AffectedSOPClassUID:
-            raise DicomError(f"the dataset does not match the request: {ids.sop_class} {ids.sop_instance}")
+            raise _MismatchError(f"the dataset does not match the request: {ids.sop_class} {ids.sop_instance}")
         return keep(
             source, target, layout, ids, receipt_id=receipt_id, received_at=received_at, peer=_peer(event),
             calling=calling, called=called,
