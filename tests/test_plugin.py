@@ -130,6 +130,47 @@ def test_a_failed_assertion_about_something_else_keeps_its_own_text(inner: pytes
     result.stdout.fnmatch_lines(["E*assert (1 + 1) == 3"])
 
 
+@pytest.mark.parametrize(
+    "assertion",
+    ["assert run.succeeded == True", "assert (run.sent is None or\n        run.succeeded), 'it did not'", "check(run)"],
+)
+def test_the_cause_comes_first_however_the_assertion_is_written(inner: pytest.Pytester, assertion: str) -> None:
+    write(
+        inner,
+        f"""
+        def check(run):
+            good = run.succeeded
+            assert good
+
+        def test_otsu(kaapana):
+            run = kaapana.install("ext").run()
+            {assertion}
+        """,
+        tasks="[task('otsus-method', 'failed')]",
+        state="failed",
+    )
+    result = run(inner)
+    result.assert_outcomes(failed=1)
+    title = next(index for index, line in enumerate(result.outlines) if "__ test_otsu __" in line)
+    assert result.outlines[title + 1].startswith("task otsus-method:")
+
+
+def test_a_run_that_failed_is_not_the_cause_of_an_assertion_that_only_quotes_it(inner: pytest.Pytester) -> None:
+    write(
+        inner,
+        """
+        def test_otsu(kaapana):
+            run = kaapana.install("ext").run()
+            assert 1 + 1 == 3, repr(run.succeeded)
+        """,
+        tasks="[task('otsus-method', 'failed')]",
+        state="failed",
+    )
+    result = run(inner)
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("task otsus-method:*")
+
+
 def test_a_failed_check_is_reported_in_its_own_words_with_the_line_of_the_test(inner: pytest.Pytester) -> None:
     write(
         inner,

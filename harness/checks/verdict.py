@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import threading
+from types import CodeType, FrameType
 
 # pytest shortens the representation of a value in an assertion to 240 characters
 _REPR_LIMIT = 220
@@ -36,12 +39,16 @@ class Verdict:
         return cls(False, subject, summary, tuple(problems))
 
     def __bool__(self) -> bool:
+        if not self.ok:
+            _note(self, sys._getframe(1))
         return self.ok
 
     def __eq__(self, other: object) -> bool:
         """``== True`` and ``is_valid == other.is_valid`` mean the answer, not the words."""
         if isinstance(other, (bool, Verdict)):
-            return self.ok == bool(other)
+            if not self.ok:
+                _note(self, sys._getframe(1))
+            return self.ok == (other.ok if isinstance(other, Verdict) else other)
         return NotImplemented
 
     def __hash__(self) -> int:
@@ -57,3 +64,24 @@ class Verdict:
         lines = [self.summary or repr(self)]
         lines.extend(f"  - {line}" for line in self.details if line != self.summary)
         return "\n".join(lines)
+
+
+class _LastRefusals(threading.local):
+    """The verdicts of this thread that have said no last, one after the other on the same line."""
+
+    code: CodeType | None = None
+    line = 0
+    verdicts: tuple[Verdict, ...] = ()
+
+
+_last = _LastRefusals()
+
+
+def _note(verdict: Verdict, frame: FrameType) -> None:
+    earlier = refusals_at(frame.f_code, frame.f_lineno)
+    _last.code, _last.line, _last.verdicts = frame.f_code, frame.f_lineno, (*earlier, verdict)
+
+
+def refusals_at(code: CodeType, line: int) -> tuple[Verdict, ...]:
+    """Return the verdicts that have said no last, where they were asked on this line."""
+    return _last.verdicts if (_last.code, _last.line) == (code, line) else ()

@@ -10,6 +10,7 @@ from harness.common import crash
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.checks import Verdict
     from harness.run.results import Run
 
 
@@ -32,12 +33,19 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | N
         where = _line_of_test(original)
         return f"{error}\n{where}" if where else str(error)
     if isinstance(error, AssertionError):
+        refusals = _refusals(error)
         for run in runs:
-            verdict = run.succeeded
-            # the representation of the verdict is in the assertion that was made about this run
-            if not verdict and repr(verdict) in str(error):
+            if any(verdict is run.succeeded for verdict in refusals):
                 return f"{_explain_run(run)}\n\n{original}"
     return None
+
+
+def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
+    """Return the verdicts that have said no in the assertion that failed."""
+    from harness.checks import verdict
+
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return verdict.refusals_at(frames[-1][0].f_code, frames[-1][1]) if frames else ()
 
 
 def _is_unforeseen(error: BaseException) -> bool:

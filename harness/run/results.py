@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ class Run:
     started_by: str = "form"
     on_other_releases: tuple[Finding, ...] = ()
 
-    @property
+    @functools.cached_property
     def succeeded(self) -> Verdict:
         """Whether the DAG run ended well; a no says which task failed and why."""
         if self.state == "success":
