@@ -222,7 +222,7 @@ def _collect(
                 *findings.of_sent(sent),
                 *findings.ignored_arguments(request.given_arguments, named),
                 *releases.archive_only(_in_registry(request.images, tasks, registry_tags), platform=request.platform),
-                *source_geometry.findings(series, notices.findings(logs, profiles.load(request.platform).version)),
+                *source_geometry.findings(series, notices.read(logs, profiles.load(request.platform).version)),
                 *evidence.credential_findings(with_credentials),
                 *lost,
                 *scrapes.collect(environment, project, triggered.run_ids, folder),

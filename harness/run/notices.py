@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
 from harness.findings import Finding, input_series, programs, rules_of
-from harness.wire.names import NOTICE
+from harness.wire.notices import find_all
 
-_LINE: Final = re.compile(rf"(?:^|[ \t]){NOTICE} (?P<rule>[a-z-]+): (?P<text>[^\r\n]+)", re.MULTILINE)
 # of one rule in one task: more of the same tell nothing new
 _MOST: Final = 5
 
@@ -17,24 +16,32 @@ _MOST: Final = 5
 _RULES: Final = rules_of(programs) | rules_of(input_series)
 
 
-def findings(logs: Mapping[str, str], release: str = "") -> list[Finding]:
-    """Return what the logs of a run's tasks say in lines ``notice <rule>: <text>``, each once.
+@dataclasses.dataclass(frozen=True)
+class Noticed:
+    """A finding that a program's notice has led to, and the UID of the series that it is about, if it is about one."""
+
+    finding: Finding
+    series: str = ""
+
+
+def read(logs: Mapping[str, str], release: str = "") -> list[Noticed]:
+    """Return what the logs of a run's tasks say in notices, each once.
 
     Args:
         logs: text by task id.
         release: the version that the run was made on; programs do not know it and say "this release".
     """
-    found: dict[Finding, None] = {}
+    found: dict[Noticed, None] = {}
     for task_id, text in logs.items():
         count: dict[str, int] = {}
-        for line in _LINE.finditer(text):
-            rule = _RULES.get(line["rule"])
+        for notice in find_all(text):
+            rule = _RULES.get(notice.rule)
             if rule is None or count.get(rule.id, 0) == _MOST:
                 continue
-            finding = rule.report(task_id, _naming(release, line["text"].strip()))
-            if finding not in found:
+            noticed = Noticed(rule.report(task_id, _naming(release, notice.message)), notice.series)
+            if noticed not in found:
                 count[rule.id] = count.get(rule.id, 0) + 1
-                found[finding] = None
+                found[noticed] = None
     return list(found)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from harness.findings import RULES, Finding
+from harness.run.notices import Noticed
 from harness.run.results import Cause
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _INSTANCE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm\b")
 
 
-def findings(series: Sequence[Series], noticed: Sequence[Finding]) -> list[Finding]:
+def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Finding]:
     """Return what is wrong with the input, and what the programs noticed beyond that.
 
     Args:
@@ -30,7 +31,7 @@ def findings(series: Sequence[Series], noticed: Sequence[Finding]) -> list[Findi
         for problem in item.problems
     ]
     known = {(uid, finding.rule) for uid, finding in own}
-    rest = [finding for finding in noticed if (finding.message.partition(": ")[0], finding.rule) not in known]
+    rest = [item.finding for item in noticed if (item.series, item.finding.rule) not in known]
     return [*(finding for _, finding in own), *rest]
 
 

@@ -58,9 +58,6 @@ MOUNTED_SCRIPTS_DIR: Final = f"{WORKFLOWS_HOME}/mounted_scripts"
 # exit code that makes Kaapana skip a task (runtime 7.2)
 SKIP_EXIT_CODE: Final = 126
 
-# how a line of a built-in program begins that becomes a finding of the run: "notice <rule>: <text>"
-NOTICE: Final = "notice"
-
 # labels of processing pods (runtime 6.1) and network labels (runtime 12)
 LABEL_TYPE: Final = "kaapana.ai/type"
 LABEL_TYPE_PROCESSING: Final = "processing-container"

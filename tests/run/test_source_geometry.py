@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.data.series import Instance, Series
-from harness.findings import Finding, input_series, rules_of
+from harness.findings import input_series, rules_of
 from harness.geometry import Problem, Rule
+from harness.run.notices import Noticed
 from harness.run.results import Cause
 from harness.run.source_geometry import findings, with_given_names
 
@@ -23,8 +24,8 @@ def series(small_series: Series) -> Series:
     return dataclasses.replace(small_series, series_instance_uid="1.2.840", instances=instances, problems=(GAP,))
 
 
-def noticed(rule: str, message: str) -> Finding:
-    return rules_of(input_series)[rule].report("convert", message)
+def noticed(rule: str, series: str, text: str) -> Noticed:
+    return Noticed(rules_of(input_series)[rule].report("convert", f"{series}: {text}"), series)
 
 
 def test_a_problem_of_the_input_is_a_finding_with_the_next_step(series: Series) -> None:
@@ -43,19 +44,19 @@ def test_everything_that_can_be_wrong_with_a_series_has_a_next_step(series: Seri
 
 
 def test_what_a_program_noticed_of_the_same_series_is_not_repeated(series: Series) -> None:
-    same = noticed("slice-missing", "1.2.840: a slice is missing between 1.2.840.3.dcm and 1.2.840.4.dcm")
+    same = noticed("slice-missing", "1.2.840", "a slice is missing between 1.2.840.3.dcm and 1.2.840.4.dcm")
     assert [item.where for item in findings([series], [same])] == [series.name]
 
 
 def test_what_a_program_noticed_of_another_series_or_beyond_that_stays(series: Series) -> None:
-    other = noticed("slice-missing", "1.2.999: a slice is missing")
-    beyond = noticed("gantry-tilt", "1.2.840: its slices are shifted against each other")
-    assert findings([series], [other, beyond])[1:] == [other, beyond]
+    other = noticed("slice-missing", "1.2.999", "a slice is missing")
+    beyond = noticed("gantry-tilt", "1.2.840", "its slices are shifted against each other")
+    assert findings([series], [other, beyond])[1:] == [other.finding, beyond.finding]
 
 
 def test_a_series_without_problems_leaves_what_the_programs_noticed(small_series: Series) -> None:
-    said = noticed("colour-images", "1.2.3: 1.2.3.1.dcm is in colour")
-    assert findings([small_series], [said]) == [said]
+    said = noticed("colour-images", "1.2.3", "1.2.3.1.dcm is in colour")
+    assert findings([small_series], [said]) == [said.finding]
 
 
 def test_the_cause_names_the_files_as_the_author_does(series: Series) -> None:

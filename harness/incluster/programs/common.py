@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.wire.names import NOTICE, SKIP_EXIT_CODE
+from harness.wire.names import SKIP_EXIT_CODE
+from harness.wire.notices import Notice
 
 _MAX_CONF_BYTES = 64 * 2**20
 _PATH_COMPONENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
@@ -36,14 +37,9 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def notice(rule: str, text: str) -> None:
-    """A line that the harness makes a finding of the run, although it may not fail the task.
-
-    Args:
-        rule: id of the rule, one of the module ``programs`` or ``input_series`` of ``harness.findings``.
-        text: what is the matter, in the author's terms; ``this release`` is named in the finding.
-    """
-    say(f"{NOTICE} {rule}: {text}")
+def notice(rule: str, text: str, *, series: str = "") -> None:
+    """Print a notice, see :class:`harness.wire.notices.Notice`."""
+    say(str(Notice(rule, text, series)))
 
 
 def required(name: str) -> str:

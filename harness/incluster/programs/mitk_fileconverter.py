@@ -90,7 +90,7 @@ def _volume(element: str, uid: str, files: list[str], target: Path) -> Any:
         )
     image = _read(files)
     for problem in judged.problems:
-        notice(problem.rule.value, f"{element}: {problem.text}")
+        notice(problem.rule.value, problem.text, series=str(element))
     if judged.grid is None or image.GetDimension() != 3:
         return image
     if any(problem.rule is Rule.FRAMES for problem in judged.problems):
