@@ -137,9 +137,7 @@ class Kaapana:
         Raises:
             UsageError: it is not a URL of a registry.
         """
-        from harness.platform import registries
-
-        added = registries.add(self.environment, url, username, password, name=name)
+        added = self.environment.custom_registries.add(url, username, password, name=name)
         self._registries.append(added)
         return added
 

@@ -26,13 +26,13 @@ from harness.platform import (
     platform_globals,
     projects,
     readiness,
-    registries,
     registry_seed,
 )
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.background import run_in_background
 from harness.platform.credentials import Credentials
 from harness.platform.projects import Project
+from harness.platform.registries import CustomRegistries
 from harness.platform.registry import PlatformRegistry
 from harness.platform.services_client import ServicesClient
 from harness.wire import names
@@ -58,6 +58,7 @@ class Environment:
         profile: the emulated release.
         registry: ``DEFAULT_REGISTRY`` of the platform, in image references.
         platform_registry: the registry behind that name: pushing, and what it has.
+        custom_registries: registries that were added to the platform.
         services: client of the stand-ins.
         airflow: client of Airflow.
     """
@@ -75,6 +76,9 @@ class Environment:
         pull, push = (credentials.pull, credentials.push) if self.provider.owns_registry else (None, None)
         self.platform_registry = PlatformRegistry(cluster, name=settings.platform_registry, pull=pull, push=push)
         self.registry = self.platform_registry.name
+        self.custom_registries = CustomRegistries(
+            cluster.api, self.platform_registry, credentials, owned=self.provider.owns_registry
+        )
         self.services = ServicesClient(
             functools.partial(cluster.address, names.SERVICES_NAMESPACE, names.HARNESS_SERVICES[0]),
             token=credentials.token,
@@ -227,7 +231,7 @@ class Environment:
                 with ThreadPoolExecutor(2) as pool:
                     for check in (environment.services.health, environment.airflow.health):
                         pool.submit(check).result()
-                registries.hide_logins(environment)
+                environment.custom_registries.hide_logins()
             except (EnvironmentError_, ApiError, KeyError) as error:
                 say(f"environment {entry.id} cannot be adopted: {error}")
                 continue

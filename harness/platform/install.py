@@ -33,7 +33,6 @@ from harness.platform import (
     packaging,
     parameters,
     planning,
-    registries,
     releases,
     upload,
 )
@@ -171,7 +170,7 @@ def deploy(
     tag = dag_image_tag or tag
 
     def reference(container: Container) -> str:
-        registry = edk.REGISTRY if by_edk else registries.registry_of(environment, source, container)
+        registry = edk.REGISTRY if by_edk else environment.custom_registries.registry_of(source, container)
         return f"{registry}/{container.image}:{tag if container is source.dag_image else version}"
 
     containers = (*source.processing_images, source.dag_image)
@@ -183,7 +182,7 @@ def deploy(
     else:
         if by_edk:
             kit.serve(environment.platform_registry)
-        registries.serve(environment, (image.reference for image in images))
+        environment.custom_registries.serve(image.reference for image in images)
         delivery.push(images, environment.platform_registry, on_progress)
         environment.cluster.withdraw_images(image.reference for image in images)
     contents = source.contents
@@ -270,7 +269,7 @@ def deploy_built(
     done: list[Deployment] = []
     try:
         for number, plan in enumerate(plans):
-            registries.serve(environment, (image.reference for image in plan.images))
+            environment.custom_registries.serve(image.reference for image in plan.images)
             images = delivery.deliver_found(
                 environment.cluster,
                 environment.platform_registry,

@@ -10,7 +10,6 @@ import pytest
 from harness.errors import UsageError
 from harness.kube import NotFound
 from harness.kube.pullsecrets import Login, logins_in
-from harness.platform import registries
 
 URL = "registry.example.org/group/project"
 
@@ -104,4 +103,4 @@ def test_what_is_no_registry_cannot_be_added(kaapana: Any, url: str) -> None:
 def test_one_user_with_two_passwords_is_refused(kaapana: Any, added: Any) -> None:
     with pytest.raises(UsageError, match=f"another password for {URL}"):
         kaapana.add_registry("other.example.org", "somebody", "other-word")
-    assert [secret.url for secret in registries.find_all(kaapana.environment)] == [URL]
+    assert [secret.url for secret in kaapana.environment.custom_registries.find_all()] == [URL]

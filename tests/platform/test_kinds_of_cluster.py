@@ -237,6 +237,7 @@ def test_the_registry_is_used_with_the_users_login_where_the_kind_does_not_own_o
     served: list[Any] = []
     cluster: Any = SimpleNamespace(
         environment_id="e1",
+        api=None,
         registry="registry.site",
         push_address="registry.site",
         address=lambda *_: ("127.0.0.1", 1),
