@@ -31,6 +31,7 @@ def install(folder: Path, rounds: int) -> list[Figure]:
         made = bundle.make(
             source,
             kaapana.environment.settings,
+            version=kaapana.environment.platform_version,
             registry=kaapana.platform_registry,
             archive=folder / "images.tar",
             chart_dir=folder,

@@ -134,6 +134,7 @@ def build(settings: Settings, extension: Path, images_tar: Path | None, chart_di
     The files and the names of the images go to standard output; standard error says what to do with
     them on a platform.
     """
+    from harness import profiles
     from harness.extension import read
     from harness.platform import bundle
 
@@ -142,7 +143,13 @@ def build(settings: Settings, extension: Path, images_tar: Path | None, chart_di
         prepare_target(images_tar)
     with folder_or_temporary(chart_dir) as folder:
         made = bundle.make(
-            source, settings, registry=settings.platform_registry, archive=images_tar, chart_dir=folder, say=say
+            source,
+            settings,
+            version=settings.platform_version or profiles.load(settings.platform).version,
+            registry=settings.platform_registry,
+            archive=images_tar,
+            chart_dir=folder,
+            say=say,
         )
     if images_tar is not None:
         click.echo(f"{images_tar}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.cluster.base import Cluster
     from harness.cluster.ledger import Entry
     from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 _BUILT_IN = ("harness.cluster.docker.provider", "harness.cluster.kind.provider", "harness.cluster.context.provider")
 """Modules with a ``PROVIDER``. Of what is found on the engine a later one knows more than an earlier one."""
@@ -104,11 +105,11 @@ class Provider(abc.ABC):
         """
         return {}
 
-    def prune_contents(self, settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+    def prune_contents(self, settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
         """Remove superseded contents of nodes, and what is left of those that were never completed.
 
         Args:
-            settings: where the ledger is.
+            settings: where the locks are.
             say: receives a line when another process has to be waited for.
             everything: also the one before the newest, which another state of the code may use.
 

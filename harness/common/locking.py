@@ -14,7 +14,7 @@ from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 _POLL_S = 0.05
 
@@ -63,7 +63,7 @@ def locked(
 
 
 @contextlib.contextmanager
-def making_image(name: str, settings: Settings, on_line: OnProgress | None = None) -> Iterator[None]:
+def making_image(name: str, settings: BuildSettings, on_line: OnProgress | None = None) -> Iterator[None]:
     """Hold the lock of an image that is made: one builder at a time, of all processes and threads of this user.
 
     The engine is shared by all that this user runs, so the files are in the state folder and not in a cache that

@@ -24,7 +24,9 @@ from harness.images.site import PROXY_VARIABLES, SiteSettings, has_password
 from harness.settings import how_to_set
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from pathlib import Path
+
+    from harness.settings.builds import BuildSettings
 
 
 _TAIL_LINES = 40
@@ -36,7 +38,7 @@ def build_image(
     context: Context,
     *,
     tag: str,
-    settings: Settings,
+    settings: BuildSettings,
     buildargs: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     dockerfile: str = "Dockerfile",
@@ -76,11 +78,11 @@ def build_image(
         tail.append(line)
         (on_notice or on_line)(line)
 
-    request = _request(context, tag, settings, buildargs or {}, labels or {}, dockerfile, site)
+    request = _request(context, tag, settings.build_timeout, buildargs or {}, labels or {}, dockerfile, site)
     request = _prepare(request, builder, found, shown or dockerfile, notice)
     begun = Line("")
     try:
-        for line in _lines(request, builder, found, settings):
+        for line in _lines(request, builder, found, settings.state):
             if line.step:
                 begun = line
             tail.append(line.text)
@@ -106,7 +108,7 @@ def build_image(
 def _request(
     context: Context,
     tag: str,
-    settings: Settings,
+    timeout_s: float,
     buildargs: Mapping[str, str],
     labels: Mapping[str, str],
     name: str,
@@ -123,7 +125,7 @@ def _request(
         secrets={},
         labels=labels,
         network=site.network_mode,
-        timeout_s=settings.build_timeout,
+        timeout_s=timeout_s,
     )
 
 
@@ -161,10 +163,10 @@ def _prepare(request: Request, builder: Builder, found: Engine, shown: str, noti
     return dataclasses.replace(request, context=Context(entries.values()), dockerfile=dockerfile)
 
 
-def _lines(request: Request, builder: Builder, found: Engine, settings: Settings) -> Iterator[Line]:
+def _lines(request: Request, builder: Builder, found: Engine, state: Path) -> Iterator[Line]:
     if not builder.buildkit:
         return legacy.build(request)
-    return buildkit.build(request, builder, found.address, settings.state / "buildx")
+    return buildkit.build(request, builder, found.address, state / "buildx")
 
 
 def _place(line: Line, request: Request) -> str:

@@ -15,7 +15,7 @@ from harness.images.resolve import current_tags
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 PREFIX: Final = "kaapana-harness/"
 RECENT_S: Final = 7 * 24 * 3600.0
@@ -33,7 +33,7 @@ class LocalImage:
     current: bool
 
 
-def list_images(settings: Settings) -> list[LocalImage]:
+def list_images(settings: BuildSettings) -> list[LocalImage]:
     """Return all tags below ``kaapana-harness/``, and whether the installed version of the harness asks for them."""
     current = set(current_tags(settings).values())
     api = engine.client()
@@ -52,7 +52,7 @@ def list_images(settings: Settings) -> list[LocalImage]:
 
 
 def prune(
-    settings: Settings, *, keep: Collection[str] = (), in_use: Collection[str] = (), everything: bool = False
+    settings: BuildSettings, *, keep: Collection[str] = (), in_use: Collection[str] = (), everything: bool = False
 ) -> list[LocalImage]:
     """Remove the tags that nothing asks for any more; layers go when no other image or container needs them.
 

@@ -25,7 +25,7 @@ from harness.images.site import SiteSettings
 from harness.wire.edk import REGISTRIES
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 LOCAL_BASES = ("base-python-cpu", "base-python-gpu", "base-installer")
 """What ``FROM local-only/<name>:latest`` can name without the author having built it."""
@@ -38,7 +38,7 @@ def build_extension_image(
     folder: Path,
     tag: str,
     *,
-    settings: Settings,
+    settings: BuildSettings,
     on_line: OnProgress = quiet,
     on_notice: OnProgress | None = None,
     dockerfile: str = "Dockerfile",
@@ -74,7 +74,7 @@ def build_extension_image(
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
     asked = _read_asked(entry.path, buildargs or {})
     # before the bases, which take minutes the first time
-    _check_builder(asked, entry.path, settings)
+    _check_builder(asked, entry.path, settings.ca_bundle)
     context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
     bases = base_references(asked.text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
@@ -109,20 +109,20 @@ def build_extension_image(
         api.close()
 
 
-def require_builder(dockerfile: Path, *, settings: Settings) -> None:
+def require_builder(dockerfile: Path, *, ca_bundle: Path | None) -> None:
     """Return if the builder that is used here knows all that an author's Dockerfile asks for; nothing is built.
 
     Raises:
         BuildError: it cannot be read.
         EngineError: it needs BuildKit, or a newer one, and that is not there.
     """
-    _check_builder(_read_asked(dockerfile, {}), dockerfile, settings)
+    _check_builder(_read_asked(dockerfile, {}), dockerfile, ca_bundle)
 
 
-def _check_builder(asked: Dockerfile, path: Path, settings: Settings) -> None:
+def _check_builder(asked: Dockerfile, path: Path, ca_bundle: Path | None) -> None:
     # every builder knows what most Dockerfiles ask for: then the site's settings need not be read
     if any(features.needs(asked.instructions)):
-        check_features(asked, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(path))
+        check_features(asked, SiteSettings.detect(ca_bundle=ca_bundle), str(path))
 
 
 def _read_asked(dockerfile: Path, buildargs: Mapping[str, str]) -> Dockerfile:
@@ -174,7 +174,7 @@ def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str,
         earlier.add(stage.name)
 
 
-def _ensure_base(reference: str, dockerfile: Path, settings: Settings, on_line: OnProgress) -> str:
+def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_line: OnProgress) -> str:
     """Return the image id of a base, which is made or pulled first."""
     local, _, name = reference.partition("local-only/")
     base, _ = split_reference(name)

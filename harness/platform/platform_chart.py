@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster import providers
 from harness.common.progress import OnProgress
 from harness.errors import EnvironmentError_
 from harness.kube import ApiError
@@ -17,10 +16,10 @@ from harness.wire import names
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+    from harness.cluster.providers import Provider
     from harness.kube.pullsecrets import Login
     from harness.platform.credentials import Credentials
     from harness.profiles import Profile
-    from harness.settings import Settings
 
 CHART = Path(__file__).parent / "chart"
 IMAGES = ("registry", "minio", "services", "airflow")
@@ -33,22 +32,33 @@ _ROUNDS = 4
 
 
 def values_of(
-    cluster: Cluster, profile: Profile, credentials: Credentials, tags: Mapping[str, str], settings: Settings
+    cluster: Cluster,
+    profile: Profile,
+    credentials: Credentials,
+    tags: Mapping[str, str],
+    *,
+    kind: Provider,
+    registry: str = "",
+    version: str = "",
+    gpu: bool = False,
 ) -> dict[str, Any]:
     """Return the chart's values, without the registry's address.
 
     Args:
         tags: of the engine's images, by their names.
+        kind: of the cluster.
+        registry: ``DEFAULT_REGISTRY`` where it is not the environment's own.
+        version: ``KAAPANA_BUILD_VERSION`` where it is not that of the profile.
+        gpu: whether the platform has GPU support.
     """
-    provider = providers.of(settings.cluster)
     return {
         "volume_node": cluster.volume_node,
-        "gpu_support": settings.gpu,
-        "owns_cluster": provider.owns_cluster,
-        "owns_registry": provider.owns_registry,
+        "gpu_support": gpu,
+        "owns_cluster": kind.owns_cluster,
+        "owns_registry": kind.owns_registry,
         "global": {
-            "registry_url": settings.platform_registry or _PENDING_REGISTRY,
-            "kaapana_build_version": settings.platform_version or profile.version,
+            "registry_url": registry or _PENDING_REGISTRY,
+            "kaapana_build_version": version or profile.version,
         },
         "environment": cluster.environment_id,
         "profile": profile.as_json(),

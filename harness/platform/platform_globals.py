@@ -10,7 +10,6 @@ from harness.wire import names
 if TYPE_CHECKING:
     from harness.platform.credentials import Credentials
     from harness.profiles import Profile
-    from harness.settings import Settings
 
 _PENDING: Final = "not-known-yet"
 _OF_CREDENTIALS: Final = {
@@ -39,11 +38,11 @@ def _memory() -> Mapping[str, str]:
 
 
 def of(
-    settings: Settings,
     profile: Profile,
     registry: str,
     version: str,
     *,
+    gpu: bool = False,
     credentials: Credentials | None = None,
     main_node: str = "",
 ) -> Mapping[str, Any]:
@@ -53,10 +52,10 @@ def of(
     times, limits and address ranges. Storage classes are empty, which is the cluster's own, and so are the proxies.
 
     Args:
-        settings: say whether it has GPU support.
         profile: the release.
         registry: ``DEFAULT_REGISTRY``.
         version: ``KAAPANA_BUILD_VERSION``.
+        gpu: whether it has GPU support.
         credentials: of the environment; without one each secret is a placeholder, since templates may require it.
         main_node: the node whose disk holds the platform's volumes; empty where the storage class has them.
     """
@@ -81,7 +80,7 @@ def of(
         "pull_policy_pods": "IfNotPresent",
         "dev_mode": False,
         "offline_mode": False,
-        "gpu_support": settings.gpu,
+        "gpu_support": gpu,
         "prefetch_extensions": False,
         "instance_name": "central",
         # text here means an installation of several instances

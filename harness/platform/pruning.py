@@ -13,10 +13,10 @@ from harness.common.progress import OnProgress
 from harness.platform import registry_seed
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 
-def prune_images(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+def prune_images(settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
     """Remove superseded images.
 
     Nothing is removed while an environment runs that cannot be asked for its images, e.g. another user's.
@@ -44,7 +44,7 @@ def prune_images(settings: Settings, say: OnProgress, *, everything: bool = Fals
     return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
 
 
-def prune_contents(settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+def prune_contents(settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
     """Remove superseded contents of nodes, see :meth:`harness.cluster.providers.Provider.prune_contents`.
 
     Returns:

@@ -28,7 +28,7 @@ from harness.images.registry import MANIFEST_TYPES
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 # images of the catalogue whose layers are kept; code layers are above them and change often
 SEEDS = ("python-data", "python")
@@ -53,7 +53,7 @@ def tag_of(tags: Mapping[str, str]) -> str:
     return f"{_REPOSITORY}:{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
 
 
-def ensure(settings: Settings, tags: Mapping[str, str], say: OnProgress) -> str:
+def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) -> str:
     """Return the tag of the registry image with the base layers, which is made when it is missing.
 
     Args:

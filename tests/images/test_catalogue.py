@@ -241,5 +241,5 @@ def test_without_mmdebstrap_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(seeds.shutil, "which", lambda _name: None)
     with pytest.raises(ImageError, match="mmdebstrap is not installed") as caught:
-        seeds.debian("x:1", settings=isolated_settings, site=SITE, on_line=print)
+        seeds.debian("x:1", timeout_s=60, site=SITE, on_line=print)
     assert "apt install mmdebstrap" in caught.value.fix

@@ -50,4 +50,6 @@ def test_an_image_that_nothing_pulls_may_be_left_out(tmp_path: Path) -> None:
 def test_what_is_built_for_an_upload_does_not_lack_an_image_in_silence(tmp_path: Path) -> None:
     source = extension.read(write(tmp_path / "x", {MEAN: IGNORED}))
     with pytest.raises(ExtensionError, match="does not build mean-value"):
-        bundle.make(source, Settings(), registry="r.site:5000", archive=None, chart_dir=tmp_path, say=quiet)
+        bundle.make(
+            source, Settings(), version="0.6.0", registry="r.site:5000", archive=None, chart_dir=tmp_path, say=quiet
+        )

@@ -39,7 +39,9 @@ def bundled(tree: Path, registry: str, folder: Path) -> Bundle:
     """Build the tree as ``kaapana-harness build`` does."""
     source = extension.read(tree)
     archive = folder / "images.tar"
-    return bundle.make(source, Settings(), registry=registry, archive=archive, chart_dir=folder, say=quiet)
+    return bundle.make(
+        source, Settings(), version="0.6.0", registry=registry, archive=archive, chart_dir=folder, say=quiet
+    )
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from harness.platform import dependencies, packaging, platform_globals, upload
 from harness.platform.helm import Helm
 from harness.platform.manifests import Manifest
 from harness.profiles import load
-from harness.settings import Settings
 from tests.extension.trees_for_tests import FILES, write
 
 CHART = "extension/mean-workflow"
@@ -23,7 +22,7 @@ REQUIREMENTS = f"{CHART}/requirements.yaml"
 UP = "file://../../../../.."
 IN_A_CLONE = f"{UP}/services/utils/dag-installer-chart"
 INSTALLER = f"dependencies:\n- name: dag-installer-chart\n  version: 0.0.0\n  repository: {IN_A_CLONE}\n"
-GLOBALS = platform_globals.of(Settings(), load("0.6.0"), "localhost:40123", "0.6.0")
+GLOBALS = platform_globals.of(load("0.6.0"), "localhost:40123", "0.6.0")
 
 
 def chart_of(root: Path, requirements: str, changes: dict[str, str | None] | None = None) -> Chart:

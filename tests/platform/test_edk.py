@@ -96,7 +96,7 @@ def test_only_the_line_of_the_charts_own_version_is_changed() -> None:
 
 def names(release: str, *, has_edk: bool = True) -> PlatformNames:
     profile = profiles.load(release)
-    known = platform_globals.of(Settings(), profile, REGISTRY, profile.version)
+    known = platform_globals.of(profile, REGISTRY, profile.version)
     return PlatformNames(REGISTRY, profile.version, profile, known, has_edk)
 
 

@@ -21,6 +21,7 @@ from harness.platform.credentials import Credentials
 from harness.platform.environment import Environment
 from harness.platform.manifests import arrange
 from harness.settings import Settings
+from harness.settings.builds import BuildSettings
 
 
 class Cloud(providers.Provider):
@@ -69,7 +70,7 @@ class Cloud(providers.Provider):
     def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:
         return {name: {f"sha256:{name}"} if name in self.alive else None for name in self.made}
 
-    def prune_contents(self, settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+    def prune_contents(self, settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
         return ["disk-of-cloud"] if everything else []
 
     def try_machine(self, image: str) -> None:
@@ -219,12 +220,12 @@ def test_the_platforms_chart_has_what_the_kind_leaves_to_the_environment(cloud: 
     cluster = open_cluster("cloud:north", settings, environment_id="e1")
     profile, credentials = profiles.load("documented"), Credentials.random()
 
-    def kinds(settings: Settings) -> set[str]:
-        values = platform_chart.values_of(cluster, profile, credentials, {}, settings)
+    def kinds(kind: providers.Provider) -> set[str]:
+        values = platform_chart.values_of(cluster, profile, credentials, {}, kind=kind)
         rendered = helm.find().render(platform_chart.CHART, values, release="p", namespace="admin")
         return {f"{entry['kind']}/{entry['metadata']['name']}" for entry in arrange(rendered).objects}
 
-    own, shared = kinds(Settings()), kinds(settings)
+    own, shared = kinds(providers.of("docker")), kinds(cloud)
     assert shared < own
     left_out = {name.partition("/")[0] for name in own - shared}
     assert {"PriorityClass", "ClusterRoleBinding"} <= left_out

@@ -70,7 +70,7 @@ def _dag_image(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def names(release: str = "documented", version: str = "0.6.0") -> PlatformNames:
     profile = profiles.load(release)
-    known = platform_globals.of(Settings(), profile, REGISTRY, version)
+    known = platform_globals.of(profile, REGISTRY, version)
     return PlatformNames(REGISTRY, version, profile, known)
 
 

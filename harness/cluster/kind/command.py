@@ -16,14 +16,14 @@ from harness.common.locking import making_image
 from harness.common.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 OLDEST = (0, 27)
 """The oldest kind that makes nodes of this image: from there on its configuration of containerd is the one we use."""
 _TIMEOUT_S = 20.0
 
 
-def ensure(settings: Settings, on_progress: OnProgress = quiet) -> Path:
+def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
     """Return the command.
 
     Args:

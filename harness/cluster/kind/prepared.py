@@ -23,7 +23,7 @@ from harness.common.locking import making_image
 from harness.common.progress import OnProgress
 from harness.engine import connect
 from harness.errors import EnvironmentError_
-from harness.settings import Settings
+from harness.settings.builds import BuildSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ exit 1
 """
 
 
-def ensure(settings: Settings, node_image: str, images: Iterable[str], on_progress: OnProgress) -> str:
+def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_progress: OnProgress) -> str:
     """Return the name of the volume with the content of a node that has these images; it is made when it is missing.
 
     Args:

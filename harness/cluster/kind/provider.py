@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.cluster.base import Cluster
     from harness.cluster.kind.leftovers import Found
     from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 # of one volume with tens of thousands of files
 _REMOVAL_S = 600
@@ -70,7 +71,7 @@ class KindProvider(Provider):
             for name, found in clusters.items()
         ]
 
-    def prune_contents(self, settings: Settings, say: OnProgress, *, everything: bool = False) -> list[str]:
+    def prune_contents(self, settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
         """Remove volumes that the content of nodes was copied from."""
         from harness.cluster.kind import bases
         from harness.common.locking import making_image

@@ -21,7 +21,7 @@ from harness.settings.variables import image_variable
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 KUBERNETES_VERSION = programs.KUBERNETES.version
 REPOSITORY = "kaapana-harness/kind-node"
@@ -32,7 +32,7 @@ VARIABLE = image_variable("kind-node")
 """Another reference to pull; empty: never pull."""
 
 
-def ensure(settings: Settings, on_progress: OnProgress = quiet) -> str:
+def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
     """Make sure that an image of a node is in the engine.
 
     kind's default configuration fits it, its network included, whether it was pulled or built.
@@ -86,7 +86,7 @@ def _pull(reference: str, tag: str, api: APIClient, on_progress: OnProgress) -> 
     return True
 
 
-def _build(tag: str, base: str, settings: Settings, api: APIClient, on_progress: OnProgress) -> None:
+def _build(tag: str, base: str, settings: BuildSettings, api: APIClient, on_progress: OnProgress) -> None:
     started = time.monotonic()
     made = {program: programs.ensure_program(program, settings, on_progress) for program in programs.OF_THE_NODE}
     _, version = split_reference(tag)

@@ -27,7 +27,7 @@ from harness.images.site import SiteSettings
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 FILES = Path(__file__).parent / "files"
 LABEL_STAGE = "kaapana-harness.stage"
@@ -84,7 +84,7 @@ def tag_of(program: Program) -> str:
     return f"{program.repository}:{inputs[:12]}"
 
 
-def ensure_program(program: Program, settings: Settings, on_progress: OnProgress) -> str:
+def ensure_program(program: Program, settings: BuildSettings, on_progress: OnProgress) -> str:
     """Make sure that a program's image is in the engine.
 
     Args:
@@ -115,7 +115,7 @@ def ensure_program(program: Program, settings: Settings, on_progress: OnProgress
 def _compile(
     program: Program,
     tag: str,
-    settings: Settings,
+    settings: BuildSettings,
     on_progress: OnProgress,
     api: APIClient,
 ) -> None:

@@ -15,7 +15,7 @@ from harness.images.context import Context, Entry, package_entries
 from harness.images.site import SiteSettings
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 PACKAGES = (
     "busybox-static",
@@ -143,7 +143,7 @@ def build_system(
     tag: str,
     base: str,
     made: Mapping[programs.Program, str],
-    settings: Settings,
+    settings: BuildSettings,
     on_progress: OnProgress,
 ) -> None:
     """Build the node's file system and name it ``tag``.
@@ -174,7 +174,7 @@ def build_part(
     tag: str,
     system: str,
     made: Mapping[programs.Program, str],
-    settings: Settings,
+    settings: BuildSettings,
     on_progress: OnProgress,
 ) -> None:
     """Build the image of one part and name it ``tag``.
