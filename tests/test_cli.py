@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).parent / "run"))
 from fake_platform import FakeEnvironment, fake_deploy, fake_source, outcome, task
 
-from harness.cli.form_options import form_values
+from harness.cli.form_options import read_form_values
 from harness.cli.verbs import cli
 from harness.errors import EngineError, HarnessError, InstallError, UsageError
 from harness.extension.params import Parameter
@@ -123,7 +123,7 @@ def test_what_goes_wrong_decides_the_exit_status_and_everything_is_removed(
         (["--form", "missing.yaml"], "missing.yaml cannot be read"),
         (["--form", "treshold_bins=64"], "treshold_bins"),
         (["--conf", "missing.json"], "--conf missing.json cannot be read"),
-        (["--conf", "{"], "--conf is no JSON"),
+        (["--conf", "{"], "--conf is not JSON"),
         (["--conf", '{"workflow_form": 1}'], "--conf: workflow_form must be an object"),
         (["--conf", "{}", "--form", "threshold_bins=64"], "--form and --conf exclude each other"),
         (["--conf", '{"dag_id": "a"}', "--dag", "b"], "--conf names the DAG 'a', --dag 'b'"),
@@ -265,14 +265,14 @@ def test_an_archive_that_cannot_be_written_is_reported_before_anything_is_built(
         assert f"error: {target} cannot be written: " in result.stderr
 
 
-def test_form_values_come_from_files_and_words_and_the_later_one_wins(tmp_path: Path) -> None:
+def test_read_form_values_come_from_files_and_words_and_the_later_one_wins(tmp_path: Path) -> None:
     file = tmp_path / "form.yaml"
     file.write_text("bins: 64\nnames: [a, b]\n")
-    assert form_values((str(file), "bins=32", "note=a=b")) == (
+    assert read_form_values((str(file), "bins=32", "note=a=b")) == (
         {"bins": 64, "names": ["a", "b"]},
         {"bins": "32", "note": "a=b"},
     )
-    assert form_values(("bins=32", str(file)))[1] == {}
+    assert read_form_values(("bins=32", str(file)))[1] == {}
 
 
 @pytest.mark.parametrize("content", ["- a\n", "a: [", "text", "1: 2"])
@@ -280,7 +280,7 @@ def test_a_form_file_that_is_no_mapping_is_wrong_input(tmp_path: Path, content: 
     file = tmp_path / "form.yaml"
     file.write_text(content)
     with pytest.raises(HarnessError) as failure:
-        form_values((str(file),))
+        read_form_values((str(file),))
     assert failure.value.exit_status == 2
 
 

@@ -1,4 +1,4 @@
-"""The command ``kaapana-harness``: its verbs, what their ends mean, and how values of a command line are read."""
+"""The command ``kaapana-harness``: its verbs, their exit statuses, and the values of a command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kaapana-harness context``: what it takes to use a cluster that exists, ``--cluster context:NAME``."""
+"""``kaapana-harness context``: prepare a cluster that exists for ``--cluster context:NAME``, and check it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.settings import Settings
 
 @click.group()
 def context() -> None:
-    """Use a cluster that exists: its rights, and whether it has all that is needed."""
+    """Prepare a cluster that exists, and check it."""
 
 
 @context.command()
@@ -34,7 +34,7 @@ def rights(user: str, group: str) -> None:
 @click.argument("name")
 @with_settings()
 def check(settings: Settings, name: str) -> None:
-    """Say all that the cluster of a context lacks for an environment."""
+    """Report all that the cluster of a context lacks for an environment."""
     from harness.cluster.context import access, preflight
     from harness.kube import KubeApi
 

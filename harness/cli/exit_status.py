@@ -1,4 +1,4 @@
-"""What the end of a verb means: the text on standard error, and the exit status (see :mod:`harness.cli.verbs`)."""
+"""Turn the end of a verb into a text on standard error and an exit status (see :mod:`harness.cli.verbs`)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ INTERRUPTED = 130
 
 
 class Verbs(click.Group):
-    """A group whose errors are those of the harness: their text on standard error, their exit status."""
+    """A group of verbs that reports errors of the harness by their text on standard error and their exit status."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run the command line; ends the process when ``standalone_mode`` is on, as click does."""
+        """Run the command line; end the process when ``standalone_mode`` is on, as click does."""
         inner: Callable[..., Any] = super().main
         if not standalone_mode:
             return inner(*args, standalone_mode=False, **extra)
@@ -32,22 +32,22 @@ class Verbs(click.Group):
             contextlib.redirect_stdout(sys.stdout and _Redacted(sys.stdout)),
             contextlib.redirect_stderr(sys.stderr and _Redacted(sys.stderr)),
         ):
-            status = _status_of(lambda: inner(*args, standalone_mode=False, **extra))
+            status = _run(lambda: inner(*args, standalone_mode=False, **extra))
         sys.exit(status)
 
 
 class _Redacted:
-    """A text stream on which no credential shows, whoever writes.
+    """A text stream that redacts credentials.
 
     Args:
-        stream: gets the texts, and is asked for everything else.
+        stream: gets the texts, and has all other attributes.
     """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text; the number of its characters as it was given."""
+        """Write a text, and return its length before redaction."""
         self._stream.write(redact(text))
         return len(text)
 
@@ -64,9 +64,9 @@ class _Redacted:
 
 
 def prepare_streams() -> None:
-    """Make the standard streams such that writing to them neither fails for a character nor hits another file.
+    """Make writing to the standard streams safe: no character fails, and no output ends up in another file.
 
-    A closed descriptor would be taken by the next file that is opened, a ledger for instance.
+    The next file that is opened, such as a ledger, would take the descriptor of a closed stream.
     """
     for number in (0, 1, 2):
         try:
@@ -79,11 +79,11 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _status_of(command: Callable[[], Any]) -> int:
-    """Run a command and turn its end into an exit status."""
+def _run(command: Callable[[], Any]) -> int:
+    """Run a command and return its exit status."""
     streams = (sys.stdout, sys.stderr)
     try:
-        with _termination_is_interruption():
+        with _interrupt_on_termination():
             result = command()
             _flush()
     except click.ClickException as error:
@@ -130,13 +130,13 @@ def _flush() -> None:
 
 
 def _is_of_the_output(error: OSError) -> bool:
-    """Return whether it was our own text that could not be written."""
+    """Return whether the error came from writing our own output."""
     frames = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
     return error.filename is None and frames[-1] in {"click.utils", __name__}
 
 
 def _abandon_output() -> None:
-    """Let nothing be written when the interpreter ends: it would fail again, with a text of its own."""
+    """Discard what is buffered: the interpreter would try to write it at its end, and report another error."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
@@ -150,8 +150,8 @@ def _abandon_output() -> None:
 
 
 @contextlib.contextmanager
-def _termination_is_interruption() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C, so that what was started is removed in an orderly way."""
+def _interrupt_on_termination() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C within the block, so that what was started is removed."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -159,7 +159,7 @@ def _termination_is_interruption() -> Iterator[None]:
     try:
         previous = signal.signal(signal.SIGTERM, interrupt)
     except ValueError:
-        # not the main thread: whoever runs us there handles signals
+        # only the main thread may handle signals
         yield
         return
     try:

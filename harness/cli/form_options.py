@@ -1,4 +1,4 @@
-"""Values of a command line: ``--form FILE`` and ``--form key=value``, the same for ``--param``, and ``--conf``."""
+"""Read values of a command line: ``--form FILE``, ``--form key=value``, the same for ``--param``, and ``--conf``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from harness.common import documents
 from harness.errors import UsageError
 
 
-def form_values(given: tuple[str, ...], option: str = "--form") -> tuple[dict[str, Any], dict[str, str]]:
-    """Values of an option: those from files, and those given as ``key=value`` text.
+def read_form_values(given: tuple[str, ...], option: str = "--form") -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of an option: those from files, and those given as ``key=value`` text.
 
     A word with ``=`` before any ``/`` is a value, everything else is a YAML or JSON file. Later options win.
 
     Args:
-        given: the words behind every occurrence of the option.
+        given: the argument of each occurrence of the option.
         option: its name, for messages.
 
     Raises:
@@ -28,31 +28,31 @@ def form_values(given: tuple[str, ...], option: str = "--form") -> tuple[dict[st
         if equals and key and "/" not in key:
             text[key] = value
             continue
-        loaded = _file_values(Path(word), option)
+        loaded = _read_file(Path(word), option)
         # a file after a value of the same name replaces it
         text = {name: old for name, old in text.items() if name not in loaded}
         values.update(loaded)
     return values, text
 
 
-def conf_document(word: str, option: str = "--conf") -> dict[str, Any]:
+def read_conf(word: str, option: str = "--conf") -> dict[str, Any]:
     """Return the document of ``--conf FILE|JSON``: text that begins with ``{`` is the document itself.
 
     Raises:
-        UsageError: a file is missing, or there is no object in it.
+        UsageError: a file is missing, or does not hold an object.
     """
     if not word.lstrip().startswith("{"):
-        return _file_values(Path(word), option)
+        return _read_file(Path(word), option)
     try:
         document = documents.json_document(word)
     except documents.DocumentError as error:
-        raise UsageError(f"{option} is no JSON: {error}") from None
+        raise UsageError(f"{option} is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{option} holds no object")
     return document
 
 
-def _file_values(path: Path, option: str) -> dict[str, Any]:
+def _read_file(path: Path, option: str) -> dict[str, Any]:
     try:
         text = documents.read_text(path)
     except documents.DocumentError as error:

@@ -1,4 +1,4 @@
-"""``kaapana-harness images``: what is made once on a machine, ahead of the first test that needs it."""
+"""``kaapana-harness images``: make images ahead of the first test that needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flags of verbs that are settings, made from their declaration."""
+"""Make flags of verbs from the declarations of settings."""
 
 from __future__ import annotations
 

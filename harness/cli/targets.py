@@ -1,4 +1,4 @@
-"""Where a verb writes: refuse a place that cannot be written before minutes of work are spent."""
+"""Check the files and folders that a verb will write, before it spends minutes of work."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.errors import UsageError
 
 
 def prepare_target(file: Path) -> None:
-    """Make the folder of a file that will be written after minutes of work.
+    """Make the folder of a file, and check that the file can be written.
 
     Raises:
-        UsageError: the file could not be written.
+        UsageError: the file cannot be written.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -32,10 +32,10 @@ def prepare_target(file: Path) -> None:
 
 
 def check_out(folder: Path) -> None:
-    """Refuse a folder for evidence that could not be written, or that has something in it.
+    """Check that a folder for evidence can be written, and is empty or does not exist.
 
     Raises:
-        UsageError: says why.
+        UsageError: it cannot be used.
     """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

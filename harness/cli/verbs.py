@@ -16,7 +16,7 @@ import click
 from harness import __version__
 from harness.cli.context import context
 from harness.cli.exit_status import Verbs, prepare_streams
-from harness.cli.form_options import conf_document, form_values
+from harness.cli.form_options import read_conf, read_form_values
 from harness.cli.images import images
 from harness.cli.options import with_settings
 from harness.cli.targets import check_out, folder_or_temporary, prepare_target
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line of this process."""
     prepare_streams()
     cli.main(prog_name="kaapana-harness")
 
 
 def say(line: str) -> None:
-    """Progress, on standard error so that output can be piped."""
+    """Report progress, on standard error so that output can be piped."""
     click.echo(line, err=True)
 
 
@@ -189,16 +189,16 @@ def run(
     project: str | None,
     out: Path | None,
 ) -> int:
-    """Build, install and run an extension, or one that was built; the run's evidence goes to a folder."""
+    """Build, install and run an extension, or run one that was built, and keep the evidence of the run in a folder."""
     from harness.api import check_artefacts, open_artefacts
     from harness.extension import params, read
     from harness.platform import projects
     from harness.run.paths import find_unused
     from harness.run.trigger import series_of
 
-    values, text = form_values(form)
+    values, text = read_form_values(form)
     document = None if conf is None else _conf(conf, form, dag, dataset)
-    param_values, param_text = form_values(param, "--param")
+    param_values, param_text = read_form_values(param, "--param")
     # report wrong input before an environment takes minutes
     if project is not None:
         projects.check_name(project)
@@ -251,7 +251,7 @@ def _run(
 
 
 def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | None) -> dict[str, Any]:
-    """The document of ``--conf``; errors in it are reported before anything is started.
+    """Return the document of ``--conf``, checked before anything is started.
 
     Raises:
         UsageError: it is no document to post, or contradicts the other options.
@@ -260,7 +260,7 @@ def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | Non
 
     if form:
         raise UsageError("--form and --conf exclude each other", fix="write the values into the document of --conf")
-    document = conf_document(word)
+    document = read_conf(word)
     post = read_posted(document, "--conf")
     if post.dag_id is not None and dag not in (None, post.dag_id):
         raise UsageError(f"--conf names the DAG {post.dag_id!r}, --dag {dag!r}")
@@ -270,7 +270,7 @@ def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | Non
 
 
 def _check_extension(extension: Path | None, settings: Settings) -> None:
-    """Refuse what is neither a tree nor a package, or both.
+    """Check that either a tree or a package was given.
 
     Raises:
         UsageError: says which of the two to give.

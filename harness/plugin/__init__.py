@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _dest(name: str) -> str:
-    """Return under which name pytest keeps the value of an option."""
+    """Return the name under which pytest keeps the value of an option."""
     return f"kaapana_{name}"
 
 
@@ -85,7 +85,7 @@ def _load_settings(config: pytest.Config) -> Settings:
 
 
 def _session(config: pytest.Config) -> Session:
-    """Return the one session object of this process, made at first use; every xdist worker has its own."""
+    """Return the session of this process, made at first use; each xdist worker has its own."""
     if _SESSION not in config.stash:
         from harness.plugin.fixtures import Session
 
@@ -102,7 +102,7 @@ def _session(config: pytest.Config) -> Session:
 
 
 def _listener(config: pytest.Config) -> Any:
-    """Lines about runs that are seen while the test runs; ``None``, so captured, with -q and on xdist workers."""
+    """Return a listener whose lines are seen while a test runs; ``None`` with -q and on xdist workers."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
     if reporter is None or capture is None or config.get_verbosity() < 0 or "PYTEST_XDIST_WORKER" in os.environ:
@@ -139,7 +139,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _is_given(config: pytest.Config, file: Path) -> bool:
-    """Whether the command line names a file, or the folder that it lies in."""
+    """Return whether the command line names a file, or the folder that it lies in."""
     words = (str(word).split("::", 1)[0] for word in config.args)
     given = {(config.invocation_params.dir / word).resolve() for word in words}
     return not given.isdisjoint({file.resolve(), file.parent.resolve()})
@@ -147,7 +147,7 @@ def _is_given(config: pytest.Config, file: Path) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the documents of a ``ci-config`` file in their order, whoever else shuffles tests."""
+    """Keep the documents of a ``ci-config`` file in their order when another plugin shuffles tests."""
     if (ci_config := sys.modules.get("harness.plugin.ci_config")) is not None:
         ci_config.restore_order(items)
 
@@ -217,7 +217,7 @@ def small_ct(request: pytest.FixtureRequest) -> Series:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the cause of a failure into its first line, and show no credential in what the test has left."""
+    """Put the cause of a failure into its first line, and redact credentials in the report of the test."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
@@ -276,5 +276,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
             explained = crash.explain(error)
             sys.stderr.write(f"\nerror: {explained}\n")
-            # pytest would print a traceback, and has said already how its tests ended
+            # pytest would print a traceback; the outcome of its tests is on the terminal already
             raise SystemExit(explained.exit_status) from None

@@ -1,4 +1,4 @@
-"""The text of a failed test: the cause first, then what led to it."""
+"""Write the text of a failed test: the cause first, then what led to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | N
 
     Returns:
         for an error of the harness: its own text and the line of the test, without the harness's frames.
-        For one that nobody has foreseen in the harness: the same, with a crash report as its evidence.
+        For an unexpected error of the harness: the same, with a crash report as its evidence.
         For an assertion that a run has succeeded: cause, log tail, next step and evidence, then pytest's text.
     """
     if not isinstance(error, HarnessError) and _is_unforeseen(error):
@@ -49,7 +49,7 @@ def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
 
 
 def _is_unforeseen(error: BaseException) -> bool:
-    """Return whether it came out of the harness, and not out of the test's own code or an outcome of pytest's."""
+    """Return whether an error is an unexpected one of the harness, not one of the test or of pytest."""
     if not isinstance(error, Exception) or type(error).__module__.startswith(("_pytest.", "pluggy.")):
         return False
     frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -64,7 +64,7 @@ def _explain_run(run: Run) -> str:
 
 
 def _line_of_test(original: Any) -> str:
-    """``file:line`` and the source line in the test at which it failed, as pytest found it."""
+    """Return ``file:line`` and the source line at which a test failed, as pytest found it."""
     entries = getattr(getattr(original, "reprtraceback", None), "reprentries", ())
     for entry in entries:
         location = getattr(entry, "reprfileloc", None)

@@ -87,7 +87,7 @@ class Session:
                 environment.remove_project(project)
 
     def notes(self) -> list[str]:
-        """Lines for the end of the test session."""
+        """Return lines for the end of the test session."""
         lines = []
         if self.report is not None and self.report.exists() and any(self.report.iterdir()):
             lines.append(f"kaapana: evidence in {self.report}")
@@ -115,11 +115,11 @@ class _Uncaptured:
         self._begun = False
 
     def isatty(self) -> bool:
-        """Return the live line would fight with pytest's own progress."""
+        """Return false: a line that is rewritten would disturb pytest's own progress."""
         return False
 
     def write(self, text: str) -> int:
-        """Write around the capture; the first text starts on a line of its own, behind pytest's progress."""
+        """Write past the capture; the first text starts on a line of its own, after pytest's progress."""
         with self._capture.global_and_fixture_disabled():
             sys.stderr.write(text if self._begun else f"\n{text}")
             sys.stderr.flush()
@@ -127,7 +127,7 @@ class _Uncaptured:
         return len(text)
 
     def flush(self) -> None:
-        """Every write is flushed."""
+        """Do nothing: each write is flushed."""
 
 
 def uncaptured_lines(capture: Any) -> Lines:
@@ -147,7 +147,7 @@ class Pacs:
         self._project = project
 
     def add(self, dataset: Any) -> str:
-        """Bring series in, as if they had been sent to the platform; the name of the dataset.
+        """Bring series in, as if they had been sent to the platform, and return the name of the dataset.
 
         Args:
             dataset: a series, a folder or a list of series.
@@ -156,7 +156,7 @@ class Pacs:
 
     @property
     def datasets(self) -> Any:
-        """The project's datasets."""
+        """Return the project's datasets."""
         return self._environment.services.datasets(self._project)
 
 
@@ -173,11 +173,11 @@ class ObjectStore:
         self.bucket = bucket
 
     def keys(self, prefix: str = "") -> list[str]:
-        """Keys of the objects below a prefix, sorted."""
+        """Return the keys of the objects below a prefix, sorted."""
         return sorted(item.object_name for item in self.client.list_objects(self.bucket, prefix=prefix, recursive=True))
 
     def read(self, key: str) -> bytes:
-        """Content of an object."""
+        """Return the content of an object."""
         response = self.client.get_object(self.bucket, key)
         try:
             return bytes(response.read())
@@ -190,6 +190,6 @@ class ObjectStore:
         self.client.put_object(self.bucket, key, io.BytesIO(content), len(content), content_type=content_type)
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove objects; absent ones are fine."""
+        """Remove objects; missing ones are skipped."""
         for key in keys:
             self.client.remove_object(self.bucket, key)

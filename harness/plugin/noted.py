@@ -1,4 +1,4 @@
-"""Findings of a test session: from each test's report to the end of the session, where each is told once."""
+"""Findings of a test session: from each test's report to the end of the session, where each is reported once."""
 
 from __future__ import annotations
 

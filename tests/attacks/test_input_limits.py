@@ -17,7 +17,7 @@ import pytest
 from harness import extension
 from harness.artefacts import package as packages
 from harness.checks.reports import Report
-from harness.cli.form_options import form_values
+from harness.cli.form_options import read_form_values
 from harness.common import documents
 from harness.errors import BuildError, ExtensionError, FormError, UsageError
 from harness.extension import forms, wildcards
@@ -120,7 +120,7 @@ def test_a_document_that_grows_recurses_or_cannot_exist_is_refused_with_its_plac
     assert len(str(caught.value)) < 5000
     (tmp_path / "form.yaml").write_text(text)
     with pytest.raises(UsageError, match=r"form\.yaml"):
-        form_values((str(tmp_path / "form.yaml"),))
+        read_form_values((str(tmp_path / "form.yaml"),))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_what_is_no_regular_file_keeps_nobody_waiting(
     with pytest.raises(documents.UnreadableError):
         documents.read_bytes(Path("x"))
     with pytest.raises(UsageError, match="--form x"):
-        form_values(("x",))
+        read_form_values(("x",))
     make(Path("run.json"))
     with pytest.raises(UsageError, match=r"run\.json"):
         evidence.read(Path())

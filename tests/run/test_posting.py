@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_platform import FakeEnvironment, FakeProject
 
-from harness.cli.form_options import conf_document
+from harness.cli.form_options import read_conf
 from harness.errors import RunError, UsageError
 from harness.extension.form_rules import AS_BUILT
 from harness.run import evidence
@@ -189,8 +189,8 @@ def test_the_series_of_a_dataset_of_the_project_are_counted(tmp_path: Path) -> N
 
 def test_a_document_of_the_command_line_is_a_file_or_json(tmp_path: Path) -> None:
     (tmp_path / "conf.yaml").write_text("workflow_form: {a: 1}\n")
-    assert conf_document(str(tmp_path / "conf.yaml")) == {"workflow_form": {"a": 1}}
-    assert conf_document('{"workflow_form": {"a": 1}}') == {"workflow_form": {"a": 1}}
-    for word, message in (("{", "is no JSON"), (str(tmp_path / "absent"), "cannot be read")):
+    assert read_conf(str(tmp_path / "conf.yaml")) == {"workflow_form": {"a": 1}}
+    assert read_conf('{"workflow_form": {"a": 1}}') == {"workflow_form": {"a": 1}}
+    for word, message in (("{", "is not JSON"), (str(tmp_path / "absent"), "cannot be read")):
         with pytest.raises(UsageError, match=message):
-            conf_document(word)
+            read_conf(word)
