@@ -215,9 +215,9 @@ def test_conf_form_data_is_where_the_variables_come_from(dag: DAG, kube: FakeKub
     ("tags", "branch", "in_scheduler"),
     [
         (["mine"], False, ()),
-        (["service"], False, ("0.6.0", "0.6.1", "documented")),
+        pytest.param(["service"], False, ("0.6.0", "0.6.1", "documented"), id="service_dags_in_scheduler"),
         (["import"], False, ("0.6.0", "0.6.1", "documented")),
-        ([], True, ("0.6.0", "0.6.1")),
+        pytest.param([], True, ("0.6.0", "0.6.1"), id="branch_sees_project"),
         (["service"], True, ("0.6.0", "0.6.1", "documented")),
     ],
 )
