@@ -59,7 +59,7 @@ class Kaapana:
         self.environment = environment
         self.project = project
         self.evidence = evidence
-        self._listener = listener
+        self.listener = listener
         self._artefacts = artefacts
         self._registries: list[CustomRegistry] = []
         self._given: set[Path] = set()
@@ -141,8 +141,8 @@ class Kaapana:
         self._registries.append(added)
         return added
 
-    def _run_folder(self, dag_id: str) -> Path:
-        """Return a folder for the evidence of one run; runs may be started in several threads at once."""
+    def new_run_folder(self, dag_id: str) -> Path:
+        """Return a folder for the evidence of one run, which no other gets; runs may start in several threads."""
         with self._giving:
             folder = find_unused(self.evidence, dag_id, self._given)
             self._given.add(folder)
@@ -172,7 +172,7 @@ class Kaapana:
                 self.environment,
                 created,
                 evidence=self.evidence / created.name,
-                listener=self._listener,
+                listener=self.listener,
                 artefacts=self._artefacts,
             )
             # a test's report shows the runs of all its projects
@@ -217,7 +217,7 @@ class Kaapana:
             return self._install_built(self._artefacts, packages, add_to_project, deliver, params)
         if path is None:
             raise UsageError("no extension was given", fix="give its folder, or packaged charts in the settings")
-        with reporting_to(self._listener) as listener, explain_lost_cluster(self.environment.cluster):
+        with reporting_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
             project = self.project if add_to_project else None
             deployment = deploy(
                 self.environment, path, project, deliver=deliver, params=params, on_progress=listener.say
@@ -272,7 +272,7 @@ class Kaapana:
         settings = self.environment.settings
         if deliver is None and settings.sources.get("deliver", "default") != "default":
             deliver = settings.deliver
-        with reporting_to(self._listener) as listener, explain_lost_cluster(self.environment.cluster):
+        with reporting_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
             deployments = deploy_built(
                 self.environment,
                 packages,

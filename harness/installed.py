@@ -6,26 +6,38 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UsageError
 from harness.run.follow import Lines, Listener, Redacting
 
 if TYPE_CHECKING:
-    from harness.api import Kaapana
     from harness.extension import Contents
     from harness.findings import Finding
+    from harness.platform.environment import Environment
     from harness.platform.install import Deployment
     from harness.platform.projects import Project
     from harness.run.findings import GivenArgument
     from harness.run.results import Run
 
 
+class BoundPlatform(Protocol):
+    """What an installed extension needs of a platform that is bound to a project: :class:`harness.Kaapana` is one."""
+
+    environment: Environment
+    project: Project
+    listener: Listener | None
+    runs: list[Run]
+
+    def new_run_folder(self, dag_id: str) -> Path:
+        """Return a folder for the evidence of one run, which no other run gets."""
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class InstalledExtension:
     """An extension on the platform. As a context manager it is uninstalled at the end of the block."""
 
-    kaapana: Kaapana = dataclasses.field(repr=False)
+    kaapana: BoundPlatform = dataclasses.field(repr=False)
     deployments: tuple[Deployment, ...] = dataclasses.field(repr=False)
 
     def __repr__(self) -> str:
@@ -57,11 +69,11 @@ class InstalledExtension:
         """What its author should know although it is installed."""
         return tuple(finding for deployment in self.deployments for finding in deployment.findings)
 
-    def in_project(self, kaapana: Kaapana) -> InstalledExtension:
-        """Return the same extension, to be run in the project of another :class:`Kaapana`."""
+    def in_project(self, kaapana: BoundPlatform) -> InstalledExtension:
+        """Return the same extension, to be run in the project of another :class:`harness.Kaapana`."""
         return dataclasses.replace(self, kaapana=kaapana)
 
-    def add_to(self, target: Kaapana | Project, *, acting: Kaapana | Project | None = None) -> None:
+    def add_to(self, target: BoundPlatform | Project, *, acting: BoundPlatform | Project | None = None) -> None:
         """ "Add Software to Project": its DAGs are offered and can be started there.
 
         Args:
@@ -74,7 +86,7 @@ class InstalledExtension:
         for deployment in self.deployments:
             deployment.add_to(_project_of(target), acting=_project_of(acting or target))
 
-    def remove_from(self, target: Kaapana | Project, *, acting: Kaapana | Project | None = None) -> None:
+    def remove_from(self, target: BoundPlatform | Project, *, acting: BoundPlatform | Project | None = None) -> None:
         """Take its DAGs out of a project's software: they are no longer offered there, and cannot be started.
 
         Args:
@@ -99,7 +111,7 @@ class InstalledExtension:
         Raises:
             InstallError: the removing pod failed; the release is stuck until it is forced.
         """
-        with reporting_to(self.kaapana._listener) as listener:
+        with reporting_to(self.kaapana.listener) as listener:
             return tuple(
                 finding
                 for deployment in reversed(self.deployments)
@@ -157,7 +169,7 @@ class InstalledExtension:
         deployment = next(entry for entry in self.deployments if dag_id in entry.dag_ids)
         request = Request(
             dag_id=dag_id,
-            directory=directory or self.kaapana._run_folder(dag_id),
+            directory=directory or self.kaapana.new_run_folder(dag_id),
             dataset=dataset,
             form=form or {},
             form_text=form_text or {},
@@ -171,7 +183,7 @@ class InstalledExtension:
             images=deployment.images,
             input_readers=deployment.input_readers,
         )
-        with reporting_to(self.kaapana._listener) as listener, explain_lost_cluster(environment.cluster):
+        with reporting_to(self.kaapana.listener) as listener, explain_lost_cluster(environment.cluster):
             run = execute(
                 environment,
                 self.kaapana.project,
@@ -192,7 +204,7 @@ def _given_arguments(contents: Contents) -> list[GivenArgument]:
     return [found for file in files for found in given_arguments(file.readable(), file.shown)]
 
 
-def _project_of(target: Kaapana | Project) -> Project:
+def _project_of(target: BoundPlatform | Project) -> Project:
     from harness.platform.projects import Project
 
     return target if isinstance(target, Project) else target.project

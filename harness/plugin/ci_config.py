@@ -21,6 +21,7 @@ from harness.ciconfig.case import is_ignored
 from harness.errors import FormError, HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from harness.api import Kaapana
     from harness.installed import InstalledExtension
 
 
@@ -30,6 +31,7 @@ class CiConfigFile(pytest.File):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._open = contextlib.ExitStack()
+        self.kaapana: Kaapana | None = None
         self._extension: InstalledExtension | None = None
         self._refusal: HarnessError | None = None
         self._data: ciconfig.LocalData | None = None
@@ -74,8 +76,8 @@ class CiConfigFile(pytest.File):
             session = plugin._report(self.config, self._folder)
             facade = session.facade(self.nodeid, self._failed, plugin._listener(self.config))
             try:
-                kaapana = self._open.enter_context(facade)
-                self._extension = kaapana.install(ciconfig.tree_of(self.path))
+                self.kaapana = self._open.enter_context(facade)
+                self._extension = self.kaapana.install(ciconfig.tree_of(self.path))
             except HarnessError as error:
                 self._refusal = error
                 raise
@@ -83,7 +85,7 @@ class CiConfigFile(pytest.File):
 
     def teardown(self) -> None:
         """Remove the project of the file."""
-        self._extension = self._data = None
+        self._extension = self._data = self.kaapana = None
         self._open.close()
 
     def _failed(self) -> bool:
@@ -123,13 +125,14 @@ class CiConfigDocument(pytest.Item):
         case = ciconfig.read_case(self.document, name)
         file.data.check(case)
         extension = file.extension()
-        self.stash[plugin._FACADE] = extension.kaapana
+        kaapana = file.kaapana
+        assert kaapana is not None
+        self.stash[plugin._FACADE] = kaapana
         if case.dag_id not in extension.dag_ids:
             raise UsageError(
                 f"{name}: the extension has no DAG {case.dag_id!r}; it has {', '.join(extension.dag_ids) or 'none'}",
                 fix="the platform's runner passes such a document unseen; correct its dag_id, or set ci_ignore: true",
             )
-        kaapana = extension.kaapana
         if case.started_by == "form":
             _refuse_what_the_page_refuses(name, case, kaapana)
         post = file.data.bring(kaapana.environment, kaapana.project, case)
