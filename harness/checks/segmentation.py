@@ -113,6 +113,29 @@ class Segmentation:
             found.append(f"its {len(taken)} planes are not the {planes.shape[0]} slices of the series")
         return found
 
+    @property
+    def beside_source(self) -> str:
+        """Why frames are not where slices of the referenced source are; empty where they are, or it is not known."""
+        uids, _ = _read_references(self.dataset)
+        known = (item.planes for item in self._sources if item.series_instance_uid in uids)
+        planes = next((found for found in known if found is not None), None)
+        if planes is None:
+            return ""
+        try:
+            places = [placement(origin, self.own_planes, planes)[0] for origin in self._own[1]]
+        except CheckError as error:
+            return error.cause
+        outside = [place for place in places if not 0 <= place < planes.shape[0]]
+        if len(outside) == len(places):
+            return "no frame is where a slice of its source is"
+        return f"{len(outside)} of {len(places)} frames lie beyond the slices of its source" if outside else ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no voxel belongs to a segment; compressed pixels are not looked at."""
+        pixels = self.dataset.PixelData
+        return bool(pixels.count(0) == len(pixels))
+
     @functools.cached_property
     def own_geometry(self) -> Geometry:
         """The grid of the frames that are stored in the SEG; those that it leaves out count."""

@@ -34,13 +34,16 @@ _ALGORITHMS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"})
 
 def problems_of(dataset: pydicom.Dataset) -> list[str]:
     """Everything that is wrong with a SEG, most basic first; empty when it is well formed."""
+    return basic_problems_of(dataset) or list(_as_highdicom_reads_it(dataset))
+
+
+def basic_problems_of(dataset: pydicom.Dataset) -> list[str]:
+    """What is wrong with a SEG without the judgement of the reference reader, which takes a second to load."""
     missing = [name for name in _REQUIRED if name not in dataset or dataset[name].value in (None, "")]
     if missing:
         return [f"{', '.join(missing)} missing or empty"]
     problems = [*_identity(dataset), *_segments(dataset), *_frames(dataset), *_references(dataset)]
     problems.extend(_pixels(dataset))
-    if not problems:
-        problems.extend(_as_highdicom_reads_it(dataset))
     return problems
 
 

@@ -51,8 +51,33 @@ OLD_METADATA_USED: Final = Rule(
 MASK_BESIDE_SOURCE: Final = Rule(
     "mask-beside-source",
     "warning",
-    "Itk2DcmSegOperator: the mask does not lie where the source series lies",
+    "Itk2DcmSegOperator: the mask does not lie on the voxels of its source series",
     "the mask needs origin, spacing and direction of the image it was made from",
+)
+MASK_FRACTIONAL: Final = Rule(
+    "mask-fractional",
+    "warning",
+    "Itk2DcmSegOperator: a mask has values that are not whole numbers, such as probabilities, and they are cut",
+    "threshold it, and write whole numbers: 0, and the value of the label",
+)
+LABEL_WITHOUT_VOXELS: Final = Rule(
+    "label-without-voxels",
+    "info",
+    "Itk2DcmSegOperator: a label of seg_info has no voxel in the mask, and there is no segment of it",
+    "nothing, where that organ is not in the image; otherwise compare label_int with the values of the mask",
+)
+SEGMENTS_RENUMBERED: Final = Rule(
+    "segments-renumbered",
+    "info",
+    "Itk2DcmSegOperator: the values of a mask have gaps, and segments are numbered without: masks that are made of the "
+    "SEG have other values",
+    "find a segment by its label and not by its number, or give labels the values 1, 2, 3, ...",
+)
+FRACTIONAL_SEGMENTATION: Final = Rule(
+    "fractional-segmentation",
+    "warning",
+    "Mask2nifitiOperator, DcmSeg2ItkOperator: a SEG holds probabilities, and its masks have values up to 255",
+    "threshold the masks, or write BINARY segmentations",
 )
 SEVERAL_VOLUMES: Final = Rule(
     "several-volumes",

@@ -71,6 +71,24 @@ LABEL_MAP_SEGMENTATION: Final = Rule(
     "write BINARY (highdicom: SegmentationTypeValues.BINARY) where a workflow of the platform reads it again",
     releases=lambda release: release.name != "documented",
 )
+INVALID_SEGMENTATION: Final = Rule(
+    "invalid-segmentation",
+    "warning",
+    "a segmentation was sent that is not well formed: viewers and the platform's tools may refuse it",
+    "assert run.sent.segmentation().is_valid lists everything that is wrong with it",
+)
+EMPTY_SEGMENTATION: Final = Rule(
+    "empty-segmentation",
+    "warning",
+    "a segmentation was sent in which no voxel is set",
+    "send none where nothing was found",
+)
+SEGMENTATION_BESIDE_SOURCE: Final = Rule(
+    "segmentation-beside-source",
+    "warning",
+    "a segmentation was sent whose frames are not on the slices of the series that it references",
+    "write the masks on the voxels of the image they were made from, each frame with the position of its slice",
+)
 REPORT_NOT_SHOWN: Final = Rule(
     "report-not-shown",
     "warning",

@@ -26,6 +26,7 @@ from harness.run import (
     refused,
     releases,
     scrapes,
+    sent_segmentations,
     source_geometry,
 )
 from harness.run.follow import Listener, Silent, follow
@@ -219,7 +220,7 @@ def _collect(
             (
                 *([triggered.finding] if triggered.finding else []),
                 *findings.of_run(named, state, objects, len(sent)),
-                *findings.of_sent(sent),
+                *sent_segmentations.findings(sent, series),
                 *findings.ignored_arguments(request.given_arguments, named),
                 *releases.archive_only(_in_registry(request.images, tasks, registry_tags), platform=request.platform),
                 *source_geometry.findings(series, notices.read(logs, profiles.load(request.platform).version)),

@@ -10,8 +10,7 @@ from harness.common.references import last_part
 from harness.findings import Finding, running
 from harness.findings import releases as release_rules
 from harness.run import releases
-from harness.run.outputs import SentObject, StoredObject
-from harness.wire.dicom import LABEL_MAP_STORAGE
+from harness.run.outputs import StoredObject
 from harness.wire.names import SKIP_EXIT_CODE
 from harness.wire.outcome import Outcome
 from harness.wire.records import TaskRecord
@@ -139,21 +138,6 @@ def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
     message = f"{', '.join(ignoring)} {verb} `{argument}` of `{task_id}`{where}"
     report = release_rules.IGNORED_ARGUMENT.report
     return [report(task_id, message, fix=difference.fix, platforms=ignoring, severity=difference.severity)]
-
-
-def of_sent(sent: Sequence[SentObject]) -> list[Finding]:
-    """Return what is worth knowing of the objects that were sent."""
-    rule = running.LABEL_MAP_SEGMENTATION
-    built = rule.platforms()
-    return [
-        rule.report(
-            item.path,
-            "is a label map (Label Map Segmentation Storage): Mask2nifitiOperator and DcmSeg2ItkOperator of "
-            f"{built[0]} to {built[-1]} do not read it, their dcmqi 1.2.5 is older than the class",
-        )
-        for item in sent
-        if item.sop_class == LABEL_MAP_STORAGE
-    ]
 
 
 def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:

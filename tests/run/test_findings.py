@@ -6,9 +6,8 @@ from pathlib import Path
 
 from fake_platform import outcome, task
 
-from harness.run.findings import given_arguments, ignored_arguments, of_run, of_sent, without_input
-from harness.run.outputs import SentObject, StoredObject
-from harness.wire.dicom import LABEL_MAP_STORAGE, SEGMENTATION_CLASSES
+from harness.run.findings import given_arguments, ignored_arguments, of_run, without_input
+from harness.run.outputs import StoredObject
 
 SOURCE = """
 class ReportOperator(KaapanaBaseOperator):
@@ -83,15 +82,3 @@ def test_a_container_that_reads_the_input_of_an_operator_without_one_is_pointed_
         task("never-ran", "upstream_failed"),
     ]
     assert [item.where for item in without_input(tasks, ["otsus-method"])] == ["without"]
-
-
-def test_a_label_map_that_was_sent_is_pointed_out_with_the_releases_whose_tools_do_not_read_it() -> None:
-    sent = [
-        SentObject(f"sent/{number}.dcm", sop_class, f"1.{number}", "1", "kp-a", "kp-b")
-        for number, sop_class in enumerate(sorted({*SEGMENTATION_CLASSES, "1.2.840.10008.5.1.4.1.1.2"}))
-    ]
-    (found,) = of_sent(sent)
-    (label_map,) = [item for item in sent if item.sop_class == LABEL_MAP_STORAGE]
-    assert (found.rule, found.severity, found.where) == ("label-map-segmentation", "warning", label_map.path)
-    assert found.platforms == ("0.4", "0.5.0", "0.5.3", "0.6.0", "0.6.1")
-    assert "BINARY" in found.fix

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.programs import mask_problems
+from harness.geometry.reading import judge_files
+from harness.incluster.programs import mask_findings, mask_problems
 from harness.incluster.programs.common import ProgramError, RunFolder, flag, notice, required, say
 from harness.incluster.programs.dcmqi_tools import cause_of, executable
 from harness.incluster.programs.segment_metadata import (
@@ -154,14 +155,20 @@ class Converter:
                 raise ProgramError(f"dcmqi refuses the source series in {self.run.relative(source)}: {cause}")
             cause = mask_problems.find_mask_problem(masks, segments) or cause_of(output, process.returncode)
             raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
-        described = amend(target, source, self.body_part)
-        seconds = time.monotonic() - start
+        judged = judge_files(sorted(source.glob("*.dcm*")))
         names = ", ".join(mask.name for mask in masks)
+        described, beside = amend(target, source, self.body_part)
+        if mask_findings.report(masks, segments, judged.grid if judged else None) and beside:
+            notice("mask-beside-source", f"{names}: {beside}")
+        seconds = time.monotonic() - start
         say(f"{target.parent.parent.name}: {names} -> {self.run.relative(target)}: {described} ({seconds:.1f} s)")
 
 
-def amend(result: Path, source: Path, body_part: str) -> str:
-    """Set the tags of the result that the platform's container sets, return the segments' labels as text.
+def amend(result: Path, source: Path, body_part: str) -> tuple[str, str]:
+    """Set the tags of the result that the platform's container sets.
+
+    Returns:
+        The segments' labels as text, and what is odd about the place of the frames: empty for nothing.
 
     ClinicalTrialProtocolID is that of the first source file, otherwise ``internal``; BodyPartExamined is the task's
     or otherwise the source's.
@@ -180,14 +187,14 @@ def amend(result: Path, source: Path, body_part: str) -> str:
     dataset.save_as(result)
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     beside = [frame for frame in frames if not frame.get("DerivationImageSequence")]
+    odd = ""
     if beside and len(beside) == len(frames):
-        notice("mask-beside-source", f"{result.name}: no slice of the mask is where a slice of the source series is")
+        odd = "no slice of the mask is where a slice of the source series is"
     elif beside:
         where = ", ".join(f"{float(value):.4g}" for value in beside[0].PlanePositionSequence[0].ImagePositionPatient)
-        text = f"{len(beside)} of {len(frames)} frames lie where the source series has no slice, the first at ({where})"
-        notice("mask-beside-source", f"{result.name}: {text}")
+        odd = f"{len(beside)} of {len(frames)} frames lie where the source series has no slice, the first at ({where})"
     labels = [str(item.SegmentLabel) for item in dataset.SegmentSequence]
-    return f"{len(labels)} segment(s): {', '.join(labels)}"
+    return f"{len(labels)} segment(s): {', '.join(labels)}", odd
 
 
 def main() -> None:

@@ -6,10 +6,13 @@ Called after a refusal.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.geometry import Rule
 from harness.geometry.reading import judge_files
+
+# dcmqi reads the values of masks as 16-bit numbers with a sign
+_SHORT: Final = 1 << 15
 
 
 def find_mask_problem(masks: list[Path], segments: list[list[dict[str, Any]]]) -> str:
@@ -30,10 +33,20 @@ def find_mask_problem(masks: list[Path], segments: list[list[dict[str, Any]]]) -
             image = sitk.ReadImage(str(mask))
         except RuntimeError:
             return f"{mask.name} is not an image that can be read"
-        values = {int(value) for value in np.unique(sitk.GetArrayViewFromImage(image))} - {0}
+        if image.GetDimension() != 3:
+            return f"{mask.name} has {image.GetDimension()} dimensions, a mask has 3"
+        there = np.unique(sitk.GetArrayViewFromImage(image))
+        values = {int(value) for value in there} - {0}
         known = {int(entry["labelID"]) for entry in described}
+        if not values and there.any():
+            return (
+                f"{mask.name} has no value from 1 on, they go from {there[0]:.4g} to {there[-1]:.4g}, and dcmqi cuts "
+                "them to whole numbers: threshold the mask"
+            )
         if not values:
             return f"{mask.name} is empty, no voxel has a label"
+        if beyond := sorted(value for value in values if not -_SHORT <= value < _SHORT):
+            return f"{mask.name} has the value {beyond[0]}: dcmqi reads masks as numbers up to {_SHORT - 1}"
         if unknown := sorted(values - known):
             listed = ", ".join(map(str, unknown[:10]))
             wanted = ", ".join(map(str, sorted(known))) or "none"

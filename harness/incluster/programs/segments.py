@@ -7,11 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.incluster.programs import mask_names
-from harness.incluster.programs.common import ProgramError, read_json, say
+from harness.incluster.programs.common import ProgramError, notice, read_json, say
 from harness.incluster.programs.dcmqi_tools import cause_of, executable
 from harness.wire.dicom import LABEL_MAP_STORAGE
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 # the types that dcmqi knows, by the platform's name of the format
 TYPES = {"nrrd": "nrrd", "mhd": "mhd", "mha": "mha", "nii": "nii", "nii.gz": "nii", "nifti": "nii"}
@@ -37,7 +41,8 @@ def convert(
         ProgramError: dcmqi fails, or writes other names than expected; the SEG is a label map.
     """
     start = time.monotonic()
-    _refuse_label_map(file)
+    header = _header(file)
+    _refuse_label_map(file, header)
     stem = file.name.removesuffix(".dcm")
     command = [executable("segimage2itkimage"), "--outputType", TYPES[output_type], "-p", stem]
     command += ["--outputDirectory", str(output), "--inputDICOM", str(file)]
@@ -51,7 +56,9 @@ def convert(
     meta_path = output / f"{stem}-meta.json"
     if done.returncode != 0 or not meta_path.is_file():
         print(text, end="", flush=True)
-        raise ProgramError(f"dcmqi refuses {file.name}: {cause_of(text, done.returncode)}")
+        raise ProgramError(f"dcmqi refuses {file.name}: {_numbering(header) or cause_of(text, done.returncode)}")
+    if str(header.get("SegmentationType", "")) == "FRACTIONAL":
+        notice("fractional-segmentation", f"{file.name} is FRACTIONAL: its masks have values up to 255, not 0 and 1")
     meta = read_json(meta_path)
     kept, labels = [], []
     for group in meta.get("segmentAttributes", []):
@@ -79,15 +86,30 @@ def convert(
     return labels
 
 
-def _refuse_label_map(file: Path) -> None:
-    """Refuse what a later dcmqi than the platform's may read: its 1.2.5 is older than label maps."""
+def _header(file: Path) -> Dataset:
+    """Return what decides how dcmqi reads a SEG; nothing of a file that is not DICOM, of which dcmqi says so."""
     import pydicom
 
+    wanted = ["SOPClassUID", "SegmentationType", "SegmentSequence"]
     try:
-        kind = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID"]).get("SOPClassUID", "")
-    except Exception:  # not DICOM: dcmqi says so
-        return
-    if kind == LABEL_MAP_STORAGE:
+        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=wanted)
+    except Exception:  # a parser on foreign bytes raises nearly anything
+        return pydicom.Dataset()
+
+
+def _numbering(header: Dataset) -> str:
+    """Return what is wrong with the numbers of the segments, of which dcmqi only says that it fails."""
+    numbers = [int(item.get("SegmentNumber", -1)) for item in header.get("SegmentSequence", ())]
+    if numbers == list(range(1, len(numbers) + 1)):
+        return ""
+    return (
+        f"its segments are numbered {', '.join(map(str, numbers)) or 'not at all'}, they must count from 1 without gaps"
+    )
+
+
+def _refuse_label_map(file: Path, header: Dataset) -> None:
+    """Refuse what a later dcmqi than the platform's may read: its 1.2.5 is older than label maps."""
+    if header.get("SOPClassUID", "") == LABEL_MAP_STORAGE:
         raise ProgramError(
             f"{file.name} is a label map (Label Map Segmentation Storage): the platform's dcmqi 1.2.5 reads only "
             "Segmentation Storage, BINARY or FRACTIONAL"

@@ -26,11 +26,16 @@ MULTI = {**DIRS, "INPUT_TYPE": "multi_label_seg", "SINGLE_LABEL_SEG_INFO": ""}
 def mask(path, labels=None):
     """Write a mask on the grid of the series: 1 in the block, or what ``labels`` says in (slice, row, column)."""
     values = (volume() > 100).astype(np.uint8) if labels is None else labels.astype(np.uint8)
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing((1.5, 1.0, 2.0))
-    image.SetOrigin((-10, -20, 0))
-    sitk.WriteImage(image, str(path))
+    write_mask(path, values)
     return values
+
+
+def write_mask(path, values, spacing=(1.5, 1.0, 2.0), origin=(-10, -20, 0)):
+    """Write any values on a grid, by default that of the series."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values))
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    sitk.WriteImage(image, str(path))
 
 
 @pytest.fixture
@@ -179,13 +184,14 @@ def test_a_metadata_file_that_is_there_already_is_used_unchanged(execute_tool, r
     [
         ("other value", "otsu.nrrd has voxels of the value(s) 3, which no label describes (described: 1;"),
         ("no voxel", "otsu.nrrd is empty, no voxel has a label"),
+        ("large", "otsu.nrrd has the value 40000: dcmqi reads masks as numbers up to 32767"),
+        ("probability", "otsu.nrrd has no value from 1 on, they go from 0 to 0.5, and dcmqi cuts them"),
     ],
 )
 @pytest.mark.usefixtures("source")
 def test_a_mask_that_dcmqi_refuses_is_named_with_what_is_wrong_in_it(execute_tool, run_folder, problem, cause):
-    labels = (volume() > 100).astype(np.uint8) * {"other value": 3, "no voxel": 0}.get(problem, 1)
-    path = run_folder.element("algo") / "otsu.nrrd"
-    mask(path, labels)
+    value = {"other value": np.uint8(3), "no voxel": np.uint8(0), "large": np.uint16(40000)}.get(problem, 0.5)
+    write_mask(run_folder.element("algo") / "otsu.nrrd", (volume() > 100) * value)
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 1
     assert f"dcmqi refuses otsu.nrrd: {cause}" in ended.cause
@@ -202,7 +208,7 @@ def test_a_mask_beside_the_slices_of_its_source_is_pointed_out(execute_tool, run
     sitk.WriteImage(image, str(path))
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 0
-    assert "notice mask-beside-source: otsu.dcm" in ended.output
+    assert "notice mask-beside-source: otsu.nrrd" in ended.output
 
 
 @pytest.mark.usefixtures("source")
@@ -212,8 +218,92 @@ def test_frames_where_the_source_has_no_slice_are_counted(execute_tool, run_fold
         (run_folder.element("get-input-data") / f"{SERIES}.{number}.dcm").unlink()
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 0, ended.errors
-    assert "notice mask-beside-source: otsu.dcm: 2 of 6 frames lie where the source series has no slice" in ended.output
+    assert (
+        "notice mask-beside-source: otsu.nrrd: 2 of 6 frames lie where the source series has no slice" in ended.output
+    )
     assert "the first at (-10, -20, 4)" in ended.output
+
+
+BLOCK = volume() > 100
+# two values in turns of columns, the others are not described
+STRIPES = BLOCK * (2 + 3 * (np.arange(BLOCK.shape[2]) % 2))
+
+
+@pytest.mark.parametrize(
+    ("values", "grid", "said"),
+    [
+        (
+            BLOCK * np.float32(1.5),
+            {},
+            "mask-fractional: otsu.nrrd has 480 voxels with values that are not whole numbers",
+        ),
+        (
+            BLOCK.astype(np.uint8).transpose(2, 1, 0),
+            {},
+            "mask-beside-source: otsu.nrrd has 20 x 16 x 6 voxels (slices, rows, columns), its source 6 x 16 x 20: its "
+            "axes are in reverse order",
+        ),
+        (
+            BLOCK.astype(np.uint8),
+            {"spacing": (2.0, 2.0, 2.0)},
+            "mask-beside-source: otsu.nrrd has pixels of 2 x 2 mm, its source of 1 x 1.5 mm",
+        ),
+        (
+            BLOCK.astype(np.uint8),
+            {"origin": (-10, -20, 500)},
+            "mask-beside-source: otsu.nrrd: no slice of the mask is where a slice of the source series is",
+        ),
+    ],
+    ids=["fractional", "axes", "spacing", "elsewhere"],
+)
+@pytest.mark.usefixtures("source")
+def test_what_dcmqi_makes_of_a_mask_without_a_word_is_pointed_out(execute_tool, run_folder, values, grid, said):
+    write_mask(run_folder.element("algo") / "otsu.nrrd", values, **grid)
+    ended = execute_tool("dcmqi", **SINGLE)
+    assert ended.status == 0, ended.errors
+    (line,) = [line for line in ended.output.splitlines() if line.startswith("notice ")]
+    assert line.startswith(f"notice {said}")
+
+
+@pytest.mark.usefixtures("source")
+def test_a_part_of_the_sources_grid_is_nothing_odd(execute_tool, run_folder):
+    write_mask(run_folder.element("algo") / "otsu.nrrd", BLOCK[1:4].astype(np.uint8), origin=(-10, -20, 2))
+    assert "notice" not in execute_tool("dcmqi", **SINGLE).output
+
+
+def seg_info(folder, *values):
+    entries = [{"label_name": f"region {value}", "label_int": value} for value in values]
+    (folder / "seg_info.json").write_text(json.dumps({"seg_info": entries}))
+
+
+@pytest.mark.usefixtures("source")
+def test_gaps_in_the_values_renumber_segments_and_labels_without_voxels_have_none(execute_tool, run_folder):
+    folder = run_folder.element("algo")
+    mask(folder / "all.nrrd", STRIPES)
+    seg_info(folder, 2, 3, 5, 9)
+    ended = execute_tool("dcmqi", **MULTI)
+    assert ended.status == 0, ended.errors
+    seg = result(run_folder, "multi-label.dcm")
+    assert [(s.SegmentNumber, s.SegmentLabel) for s in seg.SegmentSequence] == [(1, "region 2"), (2, "region 5")]
+    assert (
+        "notice segments-renumbered: all.nrrd: segments count from 1 without gaps, the value 2 is segment 1, 5 is "
+        "segment 2\n" in ended.output
+    )
+    assert "notice label-without-voxels: all.nrrd has no voxel of region 3 (3), region 9 (9): the SEG" in ended.output
+
+
+@pytest.mark.usefixtures("source")
+def test_more_than_255_labels_are_as_many_segments(execute_tool, run_folder):
+    folder = run_folder.element("algo")
+    labels = np.zeros(BLOCK.shape, np.uint16)
+    labels.ravel()[: 300 * 6 : 6] = np.arange(1, 301)
+    write_mask(folder / "all.nrrd", labels)
+    seg_info(folder, *range(1, 301))
+    ended = execute_tool("dcmqi", **MULTI, SKIP_EMPTY_SLICES="True")
+    assert ended.status == 0, ended.errors
+    seg = result(run_folder, "multi-label.dcm")
+    assert [s.SegmentNumber for s in seg.SegmentSequence] == list(range(1, 301))
+    assert not {"segments-renumbered", "label-without-voxels"} & set(ended.output.replace(":", " ").split())
 
 
 def test_an_enhanced_source_is_the_cause_and_not_a_line_of_dcmqis_code(execute_tool, run_folder):

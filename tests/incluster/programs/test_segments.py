@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import FileMetaDataset
+from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from tests.incluster.programs.program_runs import series, volume
@@ -199,3 +201,56 @@ def test_a_label_map_is_refused_as_the_platforms_tools_do(execute_tool, run_fold
     ended = execute_tool(program, **SEG, DCMQI_COMMAND="segimage2itkimage")
     assert ended.status == 1
     assert "organs.dcm is a label map (Label Map Segmentation Storage): the platform's dcmqi 1.2.5" in ended.cause
+
+
+def seg_of_others(run_folder, kind="BINARY", numbers=(1, 2)):
+    """A SEG that was written by another library, with these numbers of its segments."""
+    series(run_folder.element("get-input-data"))
+    images = [pydicom.dcmread(path) for path in run_folder.element("get-input-data").glob("*.dcm")]
+    images.sort(key=lambda image: image.ImagePositionPatient[2])
+    for image in images:
+        image.Manufacturer = "somebody"
+    algorithm = highdicom.AlgorithmIdentificationSequence("a", codes.DCM.ArtificialIntelligence, "1")
+    described = [
+        highdicom.seg.SegmentDescription(
+            number, f"part {number}", codes.SCT.Organ, codes.SCT.Liver,
+            highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC, algorithm,
+        )
+        for number in (1, 2)
+    ]  # fmt: skip
+    block, share = volume() > 100, 0.5 if kind == "FRACTIONAL" else np.uint8(1)
+    dataset = highdicom.seg.Segmentation(
+        images, np.stack([block * share, ~block * share], axis=-1), kind, described,
+        "1.2.3.5", 300, "1.2.3.5.1", 1, "h", "t", "1", "0",
+    )  # fmt: skip
+    for item, number in zip(dataset.SegmentSequence, numbers, strict=True):
+        item.SegmentNumber = number
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        identification = frame.SegmentIdentificationSequence[0]
+        identification.ReferencedSegmentNumber = numbers[identification.ReferencedSegmentNumber - 1]
+    dataset.save_as(run_folder.element("nrrd2dcmseg") / "organs.dcm")
+
+
+def test_the_masks_of_a_fractional_seg_have_its_fractions_and_that_is_pointed_out(execute_tool, run_folder):
+    seg_of_others(run_folder, "FRACTIONAL")
+    ended = execute_tool("mask2nifti", **SEG)
+    assert ended.status == 0, ended.errors
+    first = sitk.GetArrayFromImage(sitk.ReadImage(str(run_folder.element("masks") / "organs--1--part1.nii.gz")))
+    assert set(np.unique(first)) == {0, 128}
+    assert "notice fractional-segmentation: organs.dcm is FRACTIONAL" in ended.output
+
+
+def test_segments_whose_numbers_have_gaps_are_named_where_dcmqi_only_fails(execute_tool, run_folder):
+    seg_of_others(run_folder, numbers=(1, 5))
+    ended = execute_tool("mask2nifti", **SEG)
+    assert ended.status == 1
+    assert (
+        "dcmqi refuses organs.dcm: its segments are numbered 1, 5, they must count from 1 without gaps" in ended.cause
+    )
+
+
+def test_an_ordinary_seg_of_another_library_is_nothing_odd(execute_tool, run_folder):
+    seg_of_others(run_folder)
+    ended = execute_tool("mask2nifti", **SEG)
+    assert ended.status == 0, ended.errors
+    assert "notice" not in ended.output

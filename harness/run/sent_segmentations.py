@@ -1,0 +1,64 @@
+"""Find what is odd about the segmentations that a run sent, whoever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import CheckError
+from harness.findings import Finding, running
+from harness.run.outputs import SentObject
+from harness.wire.dicom import LABEL_MAP_STORAGE, SEGMENTATION_CLASSES
+
+if TYPE_CHECKING:
+    from harness.data.series import Series
+
+
+def findings(sent: Sequence[SentObject], series: Sequence[Series]) -> list[Finding]:
+    """Return what is odd about each segmentation among the objects that were sent.
+
+    Args:
+        series: what the run got.
+    """
+    return [
+        finding
+        for item in sent
+        if item.sop_class in SEGMENTATION_CLASSES
+        for finding in (*_of_class(item), *_of_content(item, series))
+    ]
+
+
+def _of_class(item: SentObject) -> Iterator[Finding]:
+    if item.sop_class != LABEL_MAP_STORAGE:
+        return
+    rule = running.LABEL_MAP_SEGMENTATION
+    built = rule.platforms()
+    yield rule.report(
+        item.path,
+        "is a label map (Label Map Segmentation Storage): Mask2nifitiOperator and DcmSeg2ItkOperator of "
+        f"{built[0]} to {built[-1]} do not read it, their dcmqi 1.2.5 is older than the class",
+    )
+
+
+def _of_content(item: SentObject, series: Sequence[Series]) -> Iterator[Finding]:
+    from harness.checks.segmentation import Segmentation
+    from harness.checks.segmentation_rules import basic_problems_of
+
+    try:
+        segmentation = Segmentation(item.file, sources=series)
+        problems = basic_problems_of(segmentation.dataset)
+        beside = "" if problems else segmentation.beside_source
+        empty = not problems and segmentation.is_empty
+    except CheckError as error:
+        yield running.INVALID_SEGMENTATION.report(item.path, error.cause)
+        return
+    except Exception as error:  # a parser on foreign bytes raises nearly anything
+        yield running.INVALID_SEGMENTATION.report(item.path, f"cannot be read: {type(error).__name__}: {error}")
+        return
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        yield running.INVALID_SEGMENTATION.report(item.path, f"{problems[0]}{more}")
+    if beside:
+        yield running.SEGMENTATION_BESIDE_SOURCE.report(item.path, beside)
+    if empty:
+        yield running.EMPTY_SEGMENTATION.report(item.path, "no voxel belongs to a segment")
