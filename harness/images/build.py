@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness import engine
@@ -16,7 +16,7 @@ from harness.doctor import require_engine
 from harness.doctor.builder import Builder
 from harness.doctor.facts import Engine
 from harness.errors import HarnessError, ImageError
-from harness.images import builders, buildkit, legacy
+from harness.images import builders, buildkit, legacy, unreached
 from harness.images.building import BuilderError, Line, Request
 from harness.images.context import Context
 from harness.images.dockerfile import Dockerfile
@@ -47,6 +47,7 @@ def build_image(
     site: SiteSettings | None = None,
     error: type[HarnessError] = ImageError,
     shown: str = "",
+    added: Sequence[int] = (),
 ) -> str:
     """Build ``context`` and name the result ``tag``.
 
@@ -62,6 +63,7 @@ def build_image(
         site: settings of the site, detected by default.
         error: the exception for a build that fails, ``ImageError`` or ``BuildError``.
         shown: how messages name what is built, its Dockerfile best; the tag by default.
+        added: numbers of the Dockerfile's lines that its author does not have: messages count without them.
 
     Returns:
         The image id.
@@ -96,10 +98,21 @@ def build_image(
             raise BuilderError("the engine reported no error, but there is no image")
     except BuilderError as problem:
         failed = Line(problem.step, problem.step) if problem.step else begun
+        number = _line_number(failed, request)
+        author_line = number - sum(1 for other in added if other < number)
+        said = "\n".join([*tail, str(problem).strip()])
+        if not _refuses_certificate(said) and (url := unreached.find(request.dockerfile, number, failed.step, said)):
+            needs = f"line {author_line} needs " if number else ""
+            raise error(
+                f"{shown or tag} does not build: {needs}{url}, which the build does not reach",
+                last_seen=said,
+                fix=f"name a file or a mirror of this site: {how_to_set('build_urls', f'{url}=FILE')}",
+            ) from None
+        place = f"line {author_line}: {failed.step}" if number else failed.step
         raise error(
             # a Dockerfile that the builder cannot read has no steps yet
-            f"{shown or tag} does not build: {one_line(_place(failed, request) or ' '.join(str(problem).split()))}",
-            last_seen="\n".join([*tail, str(problem).strip()]),
+            f"{shown or tag} does not build: {one_line(place or ' '.join(str(problem).split()))}",
+            last_seen=said,
             fix=_advice(f"{problem} {' '.join(tail)}"),
         ) from None
     return str(image["Id"])
@@ -169,13 +182,12 @@ def _lines(request: Request, builder: Builder, found: Engine, state: Path) -> It
     return buildkit.build(request, builder, found.address, state / "buildx")
 
 
-def _place(line: Line, request: Request) -> str:
-    """Return an instruction with its line, as far as that is known."""
+def _line_number(step: Line, request: Request) -> int:
+    """Return the line of an instruction; 0 where that is not known."""
     instructions = request.dockerfile.instructions
-    if 0 < line.number <= len(instructions):
-        return f"line {instructions[line.number - 1].line}: {line.step}"
-    number = request.dockerfile.line_of(line.step) if line.step else 0
-    return f"line {number}: {line.step}" if number else line.step
+    if 0 < step.number <= len(instructions):
+        return instructions[step.number - 1].line
+    return request.dockerfile.line_of(step.step) if step.step else 0
 
 
 def one_line(text: str) -> str:
@@ -183,8 +195,12 @@ def one_line(text: str) -> str:
     return text if len(text) <= 160 else text[:157] + "..."
 
 
+def _refuses_certificate(text: str) -> bool:
+    return "CERTIFICATE_VERIFY_FAILED" in text or "self-signed certificate" in text or "unknown authority" in text
+
+
 def _advice(text: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in text or "self-signed certificate" in text or "unknown authority" in text:
+    if _refuses_certificate(text):
         return f"name the site's CA bundle with {how_to_set('ca_bundle')}"
     if "No space left on device" in text:
         return "make room: `kaapana-harness prune` removes superseded images"

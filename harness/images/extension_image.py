@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,13 @@ from harness.errors import BuildError
 from harness.images import features
 from harness.images.build import build_image
 from harness.images.builders import check_features
-from harness.images.context import author_context
+from harness.images.context import Context, author_context
 from harness.images.dockerfile import Dockerfile
 from harness.images.pull import pull
 from harness.images.resolve import ensure
 from harness.images.site import SiteSettings
+from harness.images.substitutes import Substitute, Substituted, base_of, with_urls
+from harness.settings import how_to_set
 from harness.wire.edk import REGISTRIES
 
 if TYPE_CHECKING:
@@ -46,9 +48,9 @@ def build_extension_image(
 ) -> str:
     """Build a container of an extension as its author wrote it.
 
-    The Dockerfile is used untouched, but for bases that have the name which the development kit gives them, and for
-    stages that the last one does not need: certificates and package indexes come with the ``local-only`` bases, proxies
-    as predefined build arguments.
+    The Dockerfile is used untouched, but for bases that have the name which the development kit gives them, for what
+    the site replaces (:func:`substitutes_of`), and for stages that the last one does not need: certificates and package
+    indexes come with the ``local-only`` bases, proxies as predefined build arguments.
     Nothing is sent to the engine when an image with the same inputs exists.
 
     Args:
@@ -72,10 +74,11 @@ def build_extension_image(
     entry = context.entries[dockerfile]
     if entry.path is None:
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
-    asked = _read_asked(entry.path, buildargs or {})
+    asked = _read_asked(entry.path, buildargs or {}, settings)
     # before the bases, which take minutes the first time
-    _check_builder(asked, entry.path, settings.ca_bundle)
-    context.entries[dockerfile] = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
+    _check_builder(asked, entry.path, settings)
+    changed = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
+    context = Context([*context.entries.values(), *asked.entries, changed])
     bases = base_references(asked.text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
@@ -97,6 +100,7 @@ def build_extension_image(
                     on_notice=on_notice,
                     error=BuildError,
                     shown=str(folder / dockerfile),
+                    added=asked.added,
                 )
                 found = engine.find_image(api, kept)
                 assert found is not None, kept
@@ -109,29 +113,47 @@ def build_extension_image(
         api.close()
 
 
-def require_builder(dockerfile: Path, *, ca_bundle: Path | None) -> None:
+def require_builder(dockerfile: Path, *, settings: BuildSettings) -> None:
     """Return if the builder that is used here knows all that an author's Dockerfile asks for; nothing is built.
 
     Raises:
         BuildError: it cannot be read.
         EngineError: it needs BuildKit, or a newer one, and that is not there.
     """
-    _check_builder(_read_asked(dockerfile, {}), dockerfile, ca_bundle)
+    _check_builder(_read_asked(dockerfile, {}, settings), dockerfile, settings)
 
 
-def _check_builder(asked: Dockerfile, path: Path, ca_bundle: Path | None) -> None:
+def substitutes_of(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substitute, ...]:
+    """Return what the site's settings replace in an author's Dockerfile; nothing is built.
+
+    Raises:
+        BuildError: it cannot be read, or what the settings name is not there.
+    """
+    return _read_asked(dockerfile, {}, settings).replaced
+
+
+def _check_builder(asked: Substituted, path: Path, settings: BuildSettings) -> None:
+    dockerfile = Dockerfile(asked.text)
     # every builder knows what most Dockerfiles ask for: then the site's settings need not be read
-    if any(features.needs(asked.instructions)):
-        check_features(asked, SiteSettings.detect(ca_bundle=ca_bundle), str(path))
+    if any(features.needs(dockerfile.instructions)):
+        check_features(dockerfile, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(path))
 
 
-def _read_asked(dockerfile: Path, buildargs: Mapping[str, str]) -> Dockerfile:
-    """Return an author's Dockerfile with our bases, and without the stages that nothing needs."""
+def _read_asked(dockerfile: Path, buildargs: Mapping[str, str], settings: BuildSettings) -> Substituted:
+    """Return an author's Dockerfile with our bases and the site's, and without the stages that nothing needs."""
     try:
         text = documents.read_text(dockerfile)
     except documents.DocumentError as error:
         raise BuildError(f"{dockerfile} cannot be read: {error}") from None
-    return Dockerfile(with_local_bases(text, buildargs)).needed_only(buildargs)
+    needed = Dockerfile(with_local_bases(text, buildargs)).needed_only(buildargs)
+    replaced = [
+        Substitute(stage.instructions[0].line, stage.base, taken)
+        for stage in needed.stages(buildargs)
+        if (taken := base_of(stage.base, settings.base_images))
+    ]
+    of_site = _with_bases(needed.text, buildargs, lambda base: base_of(base, settings.base_images) or "")
+    result = with_urls(Dockerfile(of_site), dockerfile, settings.build_urls)
+    return dataclasses.replace(result, replaced=(*replaced, *result.replaced))
 
 
 def base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
@@ -149,10 +171,15 @@ def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
         dockerfile: its text.
         buildargs: values of ARG that may be part of a base's name.
     """
+    return _with_bases(dockerfile, buildargs, _local_name)
+
+
+def _with_bases(dockerfile: str, buildargs: Mapping[str, str], name_of: Callable[[str], str]) -> str:
+    """Return a Dockerfile with another base where there is another name for it."""
     for token, reference in _bases(dockerfile, buildargs):
-        if local := _local_name(reference):
+        if other := name_of(reference):
             written = re.compile(rf"^(\s*FROM\s+(?:\\\s*\n\s*|--\S+\s+)*){re.escape(token)}(?=\s|$)", re.I | re.M)
-            dockerfile = written.sub(lambda match, name=local: match[1] + name, dockerfile)  # type: ignore[misc]
+            dockerfile = written.sub(lambda match, name=other: match[1] + name, dockerfile)  # type: ignore[misc]
     return dockerfile
 
 
@@ -199,7 +226,7 @@ def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_l
                 last_seen=reason,
                 fix="use one of "
                 + ", ".join(f"local-only/{base}:latest" for base in LOCAL_BASES)
-                + ", or load the image into the engine first",
+                + f", load the image into the engine first, or name one of this site: {how_to_set('base_images')}",
             )
         return str(image["Id"])
     finally:

@@ -18,7 +18,7 @@ from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, lending
 from harness.images.build import one_line
-from harness.images.extension_image import require_builder
+from harness.images.extension_image import require_builder, substitutes_of
 from harness.platform.registry import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class PodImage:
         origin: where its bytes come from, for the evidence.
         config_digest: ``sha256:...`` of its configuration.
         layers: digests of its uncompressed layers, the lowest first.
+        replaced: what the site's settings have put in place of bases and URLs of its Dockerfile, one text each.
     """
 
     image: str
@@ -52,6 +53,7 @@ class PodImage:
     origin: str = "built"
     config_digest: str = ""
     layers: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 def build(
@@ -73,16 +75,18 @@ def build(
         )
         lines = _Lines(container.image, say)
         dockerfile = container.dockerfile.name
+        replaced = tuple(map(str, substitutes_of(container.dockerfile, settings=settings)))
+        for text in replaced:
+            lines.notice(text)
         image_id = build_extension_image(
             container.directory, tag, settings=settings, on_line=lines, on_notice=lines.notice, dockerfile=dockerfile
         )
-        return PodImage(
-            container.image, image_id, reference_of(container), "built", image_id, engine.layers_of(image_id)
-        )
+        layers = engine.layers_of(image_id)
+        return PodImage(container.image, image_id, reference_of(container), "built", image_id, layers, replaced)
 
     wanted = [container for container in containers if not container.ignored]
     for container in wanted:
-        require_builder(container.dockerfile, ca_bundle=settings.ca_bundle)
+        require_builder(container.dockerfile, settings=settings)
     for base in (container for container in wanted if container.local):
         one(base)
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -197,7 +197,8 @@ def _document(run: Run) -> Json:
         "findings": [finding.as_json() for finding in run.findings],
         "on_other_releases": [finding.as_json() for finding in run.on_other_releases],
         "images": [
-            {**_fields(image), "layers": list(image.layers), "tasks": list(image.tasks)} for image in run.images
+            {key: list(value) if isinstance(value, tuple) else value for key, value in _fields(image).items()}
+            for image in run.images
         ],
         "cause": _fields(run.cause) if run.cause else None,
     }
@@ -242,15 +243,16 @@ def read(directory: Path) -> Run:
             # written since there is an API mode
             started_by=str(document.get("started_by", "form")),
             # written since built extensions can be installed
-            images=tuple(
-                RunImage(**{**item, "layers": tuple(item["layers"]), "tasks": tuple(item["tasks"])})
-                for item in document.get("images", ())
-            ),
+            images=tuple(RunImage(**_with_tuples(item)) for item in document.get("images", ())),
         )
     except documents.DocumentError as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not evidence of a run: {type(error).__name__}: {error}") from None
+
+
+def _with_tuples(item: Json) -> Json:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
 
 
 def _without_log(task: Json) -> tuple[str | None, Json]:

@@ -273,6 +273,7 @@ def _images(images: Sequence[ImagePort], tasks: Sequence[TaskResult]) -> tuple[R
             image.config_digest,
             tuple(image.layers),
             tuple(task.task_id for task in tasks if task.image == image.reference),
+            tuple(image.replaced),
         )
         for image in images
     )

@@ -151,3 +151,7 @@ class ImagePort(Protocol):
     @property
     def layers(self) -> Sequence[str]:
         """Digests of its uncompressed layers."""
+
+    @property
+    def replaced(self) -> Sequence[str]:
+        """What was put in place of bases and URLs of its Dockerfile."""

@@ -97,6 +97,7 @@ class RunImage:
             keeps the engine's images.
         layers: digests of its uncompressed layers, the lowest first.
         tasks: the tasks whose container was made from it; empty for the DAG image.
+        replaced: what settings of the site put in place of bases and URLs of its Dockerfile, with its line.
     """
 
     reference: str
@@ -104,6 +105,7 @@ class RunImage:
     config_digest: str
     layers: tuple[str, ...]
     tasks: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

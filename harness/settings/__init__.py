@@ -144,6 +144,18 @@ class Settings:
     context_storage_class: str = option(
         "", values.storage_class, "CLASS", "storage class for context:NAME; by default that of the cluster"
     )
+    base_images: tuple[tuple[str, str], ...] = option(
+        (),
+        values.image_pairs,
+        "IMAGE=REFERENCE",
+        "images of this site in place of bases that Dockerfiles name, such as base-mitk=registry.site/base-mitk:1",
+    )
+    build_urls: tuple[tuple[str, str], ...] = option(
+        (),
+        values.url_pairs,
+        "URL=FILE or URL",
+        "files, folders or mirrors of this site in place of URLs, or of what begins with them, in RUN and ADD lines",
+    )
     cache_dir: Path | None = option(
         None, values.optional_path, "DIR", "folder for downloads and prepared data; by default the user's cache"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,14 @@ class BuildSettings(Protocol):
     @property
     def ca_bundle(self) -> Path | None:
         """The CA bundle for builds; ``None`` for the one of this machine."""
+
+    @property
+    def base_images(self) -> Sequence[tuple[str, str]]:
+        """Bases that Dockerfiles name, with the images that are taken."""
+
+    @property
+    def build_urls(self) -> Sequence[tuple[str, str]]:
+        """URLs that Dockerfiles name, with the files and addresses that are taken."""
 
     @property
     def cache(self) -> Path:

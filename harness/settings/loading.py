@@ -10,6 +10,7 @@ from typing import Any
 from harness.common import documents
 from harness.errors import UsageError
 from harness.settings.option import TABLE, Option
+from harness.settings.values import image_pairs, is_url, url_pairs
 
 
 def collect(
@@ -59,7 +60,7 @@ def _parse(option: Option, raw: Any, where: str, table: Path | None) -> Any:
     """Return a value; paths in a table are relative to its file."""
     try:
         if table is not None and option.is_mapping and isinstance(raw, Mapping):
-            return _pairs(raw, table)
+            return _pairs(option, raw, table)
         value = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
     except ValueError as error:
         got = documents.shown(raw if isinstance(raw, str) else str(raw))
@@ -67,11 +68,17 @@ def _parse(option: Option, raw: Any, where: str, table: Path | None) -> Any:
     return tuple(_beside(table, word) for word in value) if table is not None and option.is_list else value
 
 
-def _pairs(pairs: Mapping[str, Any], table: Path) -> tuple[tuple[str, str], ...]:
+def _pairs(option: Option, pairs: Mapping[str, Any], table: Path) -> tuple[tuple[str, str], ...]:
+    expected = option.metavar.partition("=")[2].lower()
+    found = []
     for name, value in pairs.items():
         if not isinstance(value, str) or not value:
-            raise ValueError(f"expected a folder for {name!r}")
-    return tuple((name, str(table.parent / os.path.expanduser(value))) for name, value in pairs.items())
+            raise ValueError(f"expected a {expected} for {name!r}")
+        if option.parse is url_pairs and not is_url(name):
+            raise ValueError(f"expected an address that begins with http:// or https://, not {name!r}")
+        is_path = option.parse is not image_pairs and not is_url(value)
+        found.append((name, str(table.parent / os.path.expanduser(value)) if is_path else value))
+    return tuple(found)
 
 
 def _working_directory() -> Path:

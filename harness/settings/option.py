@@ -66,7 +66,7 @@ class Option:
     @property
     def is_mapping(self) -> bool:
         """Whether it is a table of names and values in a project file."""
-        return self.parse is values.pairs
+        return self.parse in (values.pairs, values.image_pairs, values.url_pairs)
 
     def ways(self, value: str = "") -> str:
         """Return how to set it, for a message: the flags, or where it has none variable and key.

@@ -128,13 +128,33 @@ def words(text: str) -> tuple[str, ...]:
 
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
     """Return names with folders."""
-    found = []
-    for word in words(text):
-        name, equals, value = (part.strip() for part in word.partition("="))
-        if not (name and equals and value):
-            raise ValueError("expected NAME=FOLDER, separated by commas")
-        found.append((name, value))
-    return tuple(found)
+    return tuple(_pair(word, "NAME=FOLDER") for word in words(text))
+
+
+def image_pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Return names of images with references of others."""
+    return tuple(_pair(word, "IMAGE=REFERENCE") for word in words(text))
+
+
+def url_pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Return URLs with what is taken in their place."""
+    found = tuple(_pair(word, "URL=FILE or URL") for word in words(text))
+    for url, _ in found:
+        if not is_url(url):
+            raise ValueError("expected URL=FILE or URL, separated by commas; a URL begins with http:// or https://")
+    return found
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is an address of the web."""
+    return text.startswith(("http://", "https://"))
+
+
+def _pair(word: str, expected: str) -> tuple[str, str]:
+    name, equals, value = (part.strip() for part in word.partition("="))
+    if not (name and equals and value):
+        raise ValueError(f"expected {expected}, separated by commas")
+    return name, value
 
 
 def optional_path(text: str) -> Path | None:

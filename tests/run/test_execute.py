@@ -349,3 +349,12 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
     result = execute(FakeEnvironment(tasks), FakeProject(), request, registry_tags=lambda repository: None)
     others = [(item.rule, item.where) for item in result.on_other_releases if item.rule == "always-pulled"]
     assert others == [("always-pulled", IMAGE)]
+
+
+def test_what_a_site_replaced_in_a_dockerfile_is_in_the_evidence(tmp_path: Path) -> None:
+    replaced = ("line 4: https://codes.example/c.txt -> site/c.txt",)
+    images = [RunImage(IMAGE, "built", "sha256:1", ("sha256:2",), replaced=replaced)]
+    run = execute(FakeEnvironment(), FakeProject(), Request("otsus-method", tmp_path / "run", images=images))
+    assert [image.replaced for image in run.images] == [replaced]
+    assert [image.replaced for image in evidence.read(run.directory).images] == [replaced]
+    assert replaced[0].replace(">", "&gt;") in (run.directory / "report.html").read_text("utf-8")
