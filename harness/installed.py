@@ -178,7 +178,6 @@ class InstalledExtension:
             platform=settings.platform,
             cluster=settings.cluster,
             given_arguments=_given_arguments(deployment.contents),
-            notes=deployment.notes,
             findings=deployment.findings,
             images=deployment.images,
             input_readers=deployment.input_readers,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.common.references import split_reference
 from harness.errors import DagFileError
+from harness.findings import Finding
+from harness.findings.installing import EXTENSION_NOTE
 from harness.platform.import_advice import advice_for_import
 from harness.wire import edk
 from harness.wire.names import DAGS_DIR, FIELD_FORMS_PROBLEM
@@ -29,12 +31,12 @@ class Dags:
     Attributes:
         ids: all of them, sorted.
         visible: those that the platform offers to users (``ui_visible`` is True).
-        notes: what a user would miss, one sentence each.
+        findings: what a user would miss.
     """
 
     ids: tuple[str, ...]
     visible: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def collect(
@@ -76,16 +78,17 @@ def collect(
                 fix="ui_forms of default_args is a dictionary of forms, of what JSON has: text, numbers that are "
                 "finite, true and false, lists, dictionaries",
             )
-    notes = [note for dag_id in visible for note in _notes(dag_id, shown[dag_id])]
+    findings = [finding for dag_id in visible for finding in _find_in_forms(dag_id, shown[dag_id])]
     if not visible:
-        notes += [_never_offered(dag_id, shown.get(dag_id, {}).get("ui_visible")) for dag_id in ids]
-    return Dags(ids, visible, (*notes, *image_notes(contents, edk_images)))
+        findings += [_never_offered(dag_id, shown.get(dag_id, {}).get("ui_visible")) for dag_id in ids]
+    return Dags(ids, visible, (*findings, *find_in_images(contents, edk_images)))
 
 
-def _never_offered(dag_id: str, value: Any) -> str:
-    return (
-        f"{dag_id} is never offered to users: ui_visible of its default_args is {value!r}, not True. It starts by the "
-        "API, by another DAG or by its schedule"
+def _never_offered(dag_id: str, value: Any) -> Finding:
+    return EXTENSION_NOTE.report(
+        dag_id,
+        f"is never offered to users: ui_visible of its default_args is {value!r}, not True. It starts by the API, by "
+        "another DAG or by its schedule",
     )
 
 
@@ -151,42 +154,44 @@ def _exception(trace: str) -> str:
     return lines[-1].strip() if lines else "unknown error"
 
 
-def image_notes(contents: Contents, edk_images: Collection[str] = ()) -> list[str]:
-    """References in DAG code that only happen to fit one installation, each with its line (build 2, 4.4).
+def find_in_images(contents: Contents, edk_images: Collection[str] = ()) -> list[Finding]:
+    """Return findings about images in DAG code whose names fit one installation only (build 2, 4.4).
 
     Args:
         contents: what the DAG image has installed.
         edk_images: names of those images that are in the registry of the development kit.
     """
-    notes = []
+    found = []
     for image in contents.operator_images:
-        where = f"{image.file}:{image.line}"
+        problems = []
         if image.name in edk_images:
-            notes.append(f"{where} pulls {image.name} from DEFAULT_REGISTRY, but the kit pushes it to {edk.REGISTRY}")
+            problems.append(f"pulls {image.name} from DEFAULT_REGISTRY, but the kit pushes it to {edk.REGISTRY}")
         elsewhere = image.name is None and not image.reference.startswith("{?}")
         if elsewhere and not (edk_images and edk.holds(image.reference)):
-            notes.append(f"{where} pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
+            problems.append(f"pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
         tag = split_reference(image.reference)[1]
         if image.name is not None and "{" not in tag:
-            notes.append(f"{where}: the tag {tag} of {image.name} is not KAAPANA_BUILD_VERSION, as which it is pushed")
-    return notes
+            problems.append(f"the tag {tag} of {image.name} is not KAAPANA_BUILD_VERSION, as which it is pushed")
+        found += [EXTENSION_NOTE.report(f"{image.file}:{image.line}", problem) for problem in problems]
+    return found
 
 
-def _notes(dag_id: str, shown: Mapping[str, Any]) -> list[str]:
+def _find_in_forms(dag_id: str, shown: Mapping[str, Any]) -> list[Finding]:
+    """Return findings about the forms of a DAG (runtime 10.2, 11.3)."""
     forms = shown.get("ui_forms")
     if not forms:
-        return [f"{dag_id} has no ui_forms: users cannot choose a dataset"]
-    notes = []
+        return [EXTENSION_NOTE.report(dag_id, "has no ui_forms: users cannot choose a dataset")]
+    problems = []
     data = forms.get("data_form")
     chosen = data.get("properties") if isinstance(data, Mapping) else None
     if not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
-        notes.append(f"{dag_id} has no data_form: users cannot choose a dataset")
+        problems.append("has no data_form: users cannot choose a dataset")
     for form, schema in forms.items():
         properties = schema.get("properties") if isinstance(schema, Mapping) else None
         for name, value in (properties if isinstance(properties, Mapping) else {}).items():
             if isinstance(value, Mapping):
-                notes += [f"{dag_id}: {form}.{name} {problem}" for problem in _problems_of(form, name, value)]
-    return notes
+                problems += [f"{form}.{name} {problem}" for problem in _problems_of(form, name, value)]
+    return [EXTENSION_NOTE.report(dag_id, problem) for problem in problems]
 
 
 def _problems_of(form: str, name: str, schema: Mapping[str, Any]) -> list[str]:

@@ -68,7 +68,6 @@ class Deployment:
         chart: file name of the package.
         params: the ``extension_params`` as they were posted.
         findings: what an author should know.
-        notes: what a user would miss, one sentence each.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR, where there is a source tree.
         installed: False when nothing had to be installed because it was there unchanged.
     """
@@ -82,7 +81,6 @@ class Deployment:
     chart: str
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
-    notes: tuple[str, ...] = ()
     input_readers: tuple[str, ...] = ()
     installed: bool = True
 
@@ -328,8 +326,7 @@ def _deploy(
         release=wanted.release,
         chart=wanted.package.path.name,
         params=wanted.params,
-        findings=(*findings, *upload.findings_of(wanted.package), *done.findings),
-        notes=done.dags.notes,
+        findings=(*findings, *upload.findings_of(wanted.package), *done.findings, *done.dags.findings),
         input_readers=input_readers,
         installed=done.moved,
     )

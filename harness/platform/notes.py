@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
+from harness.findings import Finding
 from harness.platform.dags import Dags
 from harness.platform.releases import Release
 
@@ -36,7 +37,9 @@ class Note:
         """Return the note of a release; ``None`` where it never got to the end, or another program wrote it."""
         try:
             note = json.loads(release.note)
-            found = Dags(**{key: tuple(value) for key, value in note["dags"].items()})
+            dags = note["dags"]
+            findings = tuple(map(Finding.from_json, dags["findings"]))
+            found = Dags(tuple(dags["ids"]), tuple(dags["visible"]), findings)
             return cls(note["fingerprint"], found, dict(note["files"]), tuple(note["left"]))
         except (ValueError, KeyError, TypeError, AttributeError):
             return None

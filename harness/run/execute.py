@@ -14,7 +14,7 @@ from harness import profiles, report
 from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
 from harness.errors import HarnessError
-from harness.findings import RULES, Finding, installing, running
+from harness.findings import RULES, Finding, running
 from harness.run import (
     course,
     diagnosis,
@@ -69,7 +69,6 @@ class Request:
         platform: name of the profile, for the evidence.
         cluster: name of the cluster, for the evidence.
         given_arguments: arguments that releases treat differently, from the extension's source.
-        notes: what a user of the extension would miss, one sentence each.
         findings: what is known of the extension before it runs.
         images: the extension's own images.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR.
@@ -86,7 +85,6 @@ class Request:
     platform: str = "documented"
     cluster: str = "docker"
     given_arguments: Sequence[findings.GivenArgument] = ()
-    notes: Sequence[str] = ()
     findings: Sequence[Finding] = ()
     images: Sequence[ImagePort] = ()
     input_readers: Sequence[str] = ()
@@ -231,7 +229,6 @@ def _collect(
                 *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids, pod_tasks=pod_tasks),
                 *request.findings,
                 *([_RESTARTED] if restarted else []),
-                *(installing.EXTENSION_NOTE.report(request.dag_id, note) for note in request.notes),
             )
         )
     )

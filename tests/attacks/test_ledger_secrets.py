@@ -27,6 +27,7 @@ from harness.cli.verbs import cli
 from harness.common.redaction import REDACTOR, Redactor, redact
 from harness.errors import EngineError
 from harness.findings import Finding
+from harness.findings.installing import EXTENSION_NOTE
 from harness.incluster.services.identity.jwt import Signer
 from harness.platform.credentials import Credentials
 from harness.run.execute import Request, execute
@@ -153,8 +154,7 @@ def test_no_credential_is_in_the_evidence_of_a_run_nor_in_what_is_printed_about_
     request = Request(
         "otsus-method",
         directory,
-        notes=[f"a note with {text}"],
-        findings=[Finding("x", "warning", "here", f"found {text}", f"use {text}")],
+        findings=[EXTENSION_NOTE.report(f"at {text}", f"found {text}", fix=f"use {text}")],
     )
     # what was received counts from after the beginning
     environment.services.settle = lambda _: environment.services.received.extend(received)  # type: ignore[method-assign]

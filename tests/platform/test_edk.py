@@ -171,15 +171,15 @@ def test_the_kits_registry_is_not_taken_for_the_platforms(
 
 def test_an_operator_that_names_the_kits_registry_needs_a_note_only_without_the_kit(tmp_path: Path) -> None:
     contents = extension.read(write(tmp_path), edk=True).contents
-    assert dags.image_notes(contents, ("dag-mean", "mean-value")) == []
-    (note,) = dags.image_notes(contents)
-    assert "from another registry than the platform's" in note
+    assert dags.find_in_images(contents, ("dag-mean", "mean-value")) == []
+    (found,) = dags.find_in_images(contents)
+    assert "from another registry than the platform's" in found.message
 
 
 def test_an_operator_of_the_kit_that_names_the_platforms_registry_is_noted(tmp_path: Path) -> None:
     contents = extension.read(write(tmp_path, {OPERATOR: FILES[OPERATOR]}), edk=True).contents
-    (note,) = dags.image_notes(contents, ("dag-mean", "mean-value"))
-    assert f"mean-value from DEFAULT_REGISTRY, but the kit pushes it to {KIT}" in note
+    (found,) = dags.find_in_images(contents, ("dag-mean", "mean-value"))
+    assert f"mean-value from DEFAULT_REGISTRY, but the kit pushes it to {KIT}" in found.message
 
 
 def test_both_names_of_the_kits_registry_mean_the_same_images_and_are_open() -> None:

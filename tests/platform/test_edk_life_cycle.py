@@ -51,8 +51,8 @@ def test_the_guides_values_are_installed_and_run(platform: Kaapana, tmp_path: Pa
         assert installed.images == {name: f"{KIT}/{name}:{version}" for name in ("dag-mean", "mean-value")}
         (deployment,) = installed.deployments
         assert deployment.chart == f"mean-workflow-{version}.tgz"
-        assert deployment.findings == ()
-        assert [note for note in deployment.notes if "registry" in note] == []
+        (finding,) = deployment.findings
+        assert finding.message == "has no ui_forms: users cannot choose a dataset"
         run = installed.run()
         assert run.succeeded, run.cause
     assert platform.environment.platform_registry.tags(f"{KIT}/mean-value") == [version]
@@ -89,7 +89,7 @@ def test_an_installer_chart_of_a_release_gets_the_image_that_the_kit_pushed_with
     tree = write(tmp_path / "tree", {f"{CHART}/requirements.yaml": requirements}, name="alias")
     with platform.install(tree, deliver="edk") as installed:
         assert installed.images["dag-alias"] == f"{KIT}/dag-alias:0.0.0"
-        (finding,) = installed.deployments[0].findings
+        (finding, _) = installed.deployments[0].findings
     assert finding.rule == "dag-image-tag"
     assert f"{KIT}/dag-alias:0.6.0 was taken" in finding.message
 

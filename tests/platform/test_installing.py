@@ -338,8 +338,9 @@ def test_forms_that_no_page_can_show_are_named_with_file_and_dag(tmp_path: Path)
 
 @pytest.mark.parametrize("data_form", [3, "x", [1], {"properties": 3}, {"properties": None}, True])
 def test_a_data_form_that_is_not_a_form_is_noted_as_missing(tmp_path: Path, data_form: Any) -> None:
-    (note,) = collect(tmp_path, FakeAirflow(["a"], ui_forms={"data_form": data_form})).notes
-    assert note == "a has no data_form: users cannot choose a dataset"
+    (found,) = collect(tmp_path, FakeAirflow(["a"], ui_forms={"data_form": data_form})).findings
+    assert (found.rule, found.where) == ("extension-note", "a")
+    assert found.message == "has no data_form: users cannot choose a dataset"
 
 
 def test_a_file_without_a_dag_is_named(tmp_path: Path) -> None:
@@ -352,14 +353,17 @@ def test_a_file_without_a_dag_is_named(tmp_path: Path) -> None:
 def test_dags_that_no_user_can_see_are_installed_with_a_note(tmp_path: Path, visible: Any) -> None:
     found = collect(tmp_path, FakeAirflow(["a"], ui_visible=visible))
     assert (found.ids, found.visible) == (("a",), ())
-    (note,) = found.notes
-    assert note.startswith(f"a is never offered to users: ui_visible of its default_args is {visible!r}, not True")
+    (finding,) = found.findings
+    assert finding.where == "a"
+    assert finding.message.startswith(f"is never offered to users: ui_visible of its default_args is {visible!r}, not")
 
 
 def test_a_dag_without_forms_is_installed_with_a_note(tmp_path: Path) -> None:
-    assert collect(tmp_path, FakeAirflow(["a"])).notes == ("a has no ui_forms: users cannot choose a dataset",)
+    (found,) = collect(tmp_path, FakeAirflow(["a"])).findings
+    assert found.message == "has no ui_forms: users cannot choose a dataset"
     without = FakeAirflow(["a"], ui_forms={"workflow_form": {}})
-    assert collect(tmp_path, without).notes == ("a has no data_form: users cannot choose a dataset",)
+    (found,) = collect(tmp_path, without).findings
+    assert found.message == "has no data_form: users cannot choose a dataset"
 
 
 @pytest.mark.parametrize(
@@ -376,9 +380,10 @@ def test_a_property_of_a_form_that_will_not_do_what_it_seems_is_noted(
 ) -> None:
     data_form = {"properties": {"dataset_name": {"type": "string"}}}
     forms = {"data_form": data_form, "workflow_form": {"properties": {name: schema}}}
-    (note,) = collect(tmp_path, FakeAirflow(["a"], ui_forms=forms)).notes
-    assert note.startswith(f"a: workflow_form.{name} ")
-    assert said in note
+    (found,) = collect(tmp_path, FakeAirflow(["a"], ui_forms=forms)).findings
+    assert found.where == "a"
+    assert found.message.startswith(f"workflow_form.{name} ")
+    assert said in found.message
 
 
 def test_an_ordinary_form_needs_no_note(tmp_path: Path) -> None:
@@ -389,7 +394,7 @@ def test_an_ordinary_form_needs_no_note(tmp_path: Path) -> None:
     }
     data_form = {"properties": {"dataset_name": {"type": "string"}}}
     forms = {"data_form": data_form, "workflow_form": {"properties": properties}}
-    assert collect(tmp_path, FakeAirflow(["a"], ui_forms=forms)).notes == ()
+    assert collect(tmp_path, FakeAirflow(["a"], ui_forms=forms)).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -403,9 +408,10 @@ def test_an_image_that_the_platform_will_not_find_is_noted_with_its_line(tmp_pat
     path = "extension/docker/files/mean-value/MeanOperator.py"
     changed = re.sub(r'f".DEFAULT_REGISTRY.*"', image, FILES[path])
     source = extension.read(write(tmp_path, {path: changed}))
-    notes = dags.image_notes(source.contents)
-    assert [note for note in notes if said in note and "MeanOperator.py:10" in note], notes
+    (found,) = dags.find_in_images(source.contents)
+    assert found.where == f"{path}:10"
+    assert said in found.message
 
 
 def test_images_as_the_platform_names_them_need_no_note(tmp_path: Path) -> None:
-    assert dags.image_notes(extension.read(write(tmp_path)).contents) == []
+    assert dags.find_in_images(extension.read(write(tmp_path)).contents) == []

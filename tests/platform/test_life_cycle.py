@@ -115,7 +115,9 @@ def test_an_invisible_dag_is_installed_and_only_never_offered(kaapana: Kaapana, 
     (tree / DAG_FILE).write_text(FILES[DAG_FILE].replace('"ui_visible": True', '"ui_visible": False'), "utf-8")
     deployment = install(kaapana, tree)
     assert (deployment.dag_ids, deployment.visible_dag_ids) == (("mean-value",), ())
-    assert "never offered to users" in deployment.notes[0]
+    (finding,) = deployment.findings
+    assert (finding.rule, finding.where) == ("extension-note", "mean-value")
+    assert "never offered to users" in finding.message
     assert "mean-value" not in kaapana.offered_dags
 
 

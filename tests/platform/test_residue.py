@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.findings.installing import EXTENSION_NOTE
 from harness.platform import residue
 from harness.platform.airflow_client import DagBag
 from harness.platform.dags import Dags
@@ -11,18 +12,19 @@ from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
 from harness.platform.releases import Release
 
+NO_FORMS = EXTENSION_NOTE.report("a", "has no ui_forms: users cannot choose a dataset")
 SHARED = "dags/pyradiomics/PyRadiomicsOperator.py"
 
 
 def release(name: str, files: dict[str, str], left: tuple[str, ...] = ()) -> Release:
-    note = Note("same", Dags((name,), (name,), ("a note",)), files, left)
+    note = Note("same", Dags((name,), (name,), (NO_FORMS,)), files, left)
     return Release(name, name, "1.0.0", "deployed", Rendered((), ()), {}, note.text())
 
 
 def test_a_note_is_read_as_it_was_written_and_anything_else_is_no_note() -> None:
     noted = release("a", {"dags/a.py": "1"}, ("dags/old.py",))
     note = Note.of(noted)
-    assert note == Note("same", Dags(("a",), ("a",), ("a note",)), {"dags/a.py": "1"}, ("dags/old.py",))
+    assert note == Note("same", Dags(("a",), ("a",), (NO_FORMS,)), {"dags/a.py": "1"}, ("dags/old.py",))
     for text in ("Install complete", "[]", "{}", '{"dags": 1}'):
         assert Note.of(dataclasses.replace(noted, note=text)) is None
 

@@ -261,7 +261,6 @@ def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
         dag_ids=("otsus-method",),
         visible_dag_ids=("otsus-method",),
         images=(),
-        notes=(),
         findings=(),
         params={},
         contents=Contents(()),
