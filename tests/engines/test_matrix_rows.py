@@ -46,11 +46,12 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_list_has_a_row_for_each_engine_that_is_promised() -> None:
     found = {row.name: row for row in rows.read_rows()}
-    assert {row.version for row in found.values()} == {"20.10", "26.1", "28.5", "5."}
+    assert {row.version for row in found.values()} == {"20.10", "26.1", "28.5", "29.8.1", "5."}
     built = [row.version for row in found.values() if row.images == "build"]
     assert sorted(built) == ["20.10", "28.5"]
     assert [row.name for row in found.values() if row.environment] == ["docker-28.5-containerd-api-1.44"]
     assert [row.product for row in found.values() if row.refusal] == ["podman"]
+    assert [row.name for row in found.values() if row.module] == ["docker-29"]
 
 
 def test_a_row_builds_before_any_row_loads_what_it_has_built() -> None:
@@ -67,7 +68,10 @@ def test_a_row_builds_before_any_row_loads_what_it_has_built() -> None:
         (('["docker.io"]', "[]"), "row a: packages has to be a list of names"),
         (('"28"', "28"), "row a: every value but packages"),
         (('"a"', '"../a"'), "row ../a: a name has small letters"),
-        (('"load"', '"load"\nproduct = "podman"\ndaemon = { debug = true }'), "row a: daemon is for docker"),
+        (('"load"', '"load"\nproduct = "podman"\ndaemon = { debug = true }'), "row a: daemon and module are"),
+        (('"load"', '"load"\nproduct = "podman"\nmodule = "example.org/d@v1"'), "row a: daemon and module are"),
+        (('"load"', '"load"\nmodule = "example.org/d"'), "row a: module is 'example.org/d'"),
+        (('"load"', '"load"\nmodule = "--help@v1"'), "row a: module is '--help@v1'"),
         (('"load"', '"load"\ndaemon = 1'), "row a: daemon has to be a table"),
         (('"load"', '"load"\nenvironment = { A = 1 }'), "row a: the values of environment have to be texts"),
         (("[[row]]", "[[engine]]"), "expected tables"),

@@ -6,7 +6,7 @@ removed by a process that outlives the runner (:mod:`tests.engines.matrix.keeper
 
     rows        what is asked for                     rows.toml
     machine     what this machine lacks for it
-    rootfs      a distribution's suite in a folder
+    rootfs      a distribution's suite in a folder    compiled: a daemon that no suite has
     namespace   where an engine and its user live     init: its first process; enter: into another root
     traces      what of it is on the machine          keeper: removes that when the runner is gone
     engine      the daemon, and what it says of itself

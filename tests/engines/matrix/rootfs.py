@@ -1,4 +1,4 @@
-"""A suite of Debian in a folder, made once for all rows with the same packages."""
+"""A suite of Debian in a folder, made once for all rows with the same packages and the same daemon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARK = "made-by-the-matrix"
 
 def root_of(work: Path, row: Row) -> Path:
     """Return the folder of a row's root file system."""
-    inputs = "\n".join((row.suite, *row.packages))
+    inputs = "\n".join((row.suite, *row.packages, *filter(None, [row.module])))
     return work / "roots" / f"{row.suite}-{hashlib.sha256(inputs.encode()).hexdigest()[:8]}"
 
 

@@ -21,6 +21,7 @@ PRODUCTS: Final = ("docker", "podman")
 WAYS: Final = ("build", "load")
 # it becomes a part of paths, among them that of a socket, which may have 107 bytes
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
+_MODULE: Final = re.compile(r"[a-z0-9][a-z0-9._~/-]*@v[0-9A-Za-z.+-]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Row:
     Attributes:
         name: of the row.
         suite, packages: of Debian.
-        version: how the version that is meant begins.
+        version: how the version that is meant begins; the whole of it where it is compiled in.
         images: one of :data:`WAYS`.
         product: one of :data:`PRODUCTS`.
         daemon: the engine's ``daemon.json``.
         environment: of the engine.
         refusal: what the harness has to say first; empty where it has to work.
+        module: the Go module, ``path@version``, that the daemon is compiled from; empty where a package has it.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Row:
     daemon: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     refusal: str = ""
+    module: str = ""
 
 
 def read_rows(path: Path = LIST) -> list[Row]:
@@ -105,8 +108,10 @@ def _row(path: Path, number: int, table: Mapping[str, Any]) -> Row:
     for name, value, allowed in (("images", row.images, WAYS), ("product", row.product, PRODUCTS)):
         if value not in allowed:
             raise UsageError(f"{where}: {name} is {value!r}", fix=f"one of: {', '.join(allowed)}")
-    if row.product != "docker" and row.daemon:
-        raise UsageError(f"{where}: daemon is for docker")
+    if row.product != "docker" and (row.daemon or row.module):
+        raise UsageError(f"{where}: daemon and module are for docker")
+    if row.module and not _MODULE.fullmatch(row.module):
+        raise UsageError(f"{where}: module is {row.module!r}", fix="path@version, as `go install` takes it")
     return row
 
 

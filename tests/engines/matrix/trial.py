@@ -17,7 +17,7 @@ from benchmarks.common import harness
 from harness.doctor.builder import find_builder
 from harness.doctor.facts import Engine
 from harness.errors import EnvironmentError_, HarnessError, NotRemovedError
-from tests.engines.matrix import engine, keeper, machine, namespace, outcome, rootfs
+from tests.engines.matrix import compiled, engine, keeper, machine, namespace, outcome, rootfs
 from tests.engines.matrix.engine import Places
 from tests.engines.matrix.namespace import Namespace, signal_inside
 from tests.engines.matrix.outcome import Outcome, Suite
@@ -80,6 +80,9 @@ def run_row(row: Row, plan: Plan, say: Say) -> Outcome:
         root = rootfs.root_of(plan.work, row)
         say(f"root file system of {row.suite}")
         rootfs.make_root(root, row, machine.mirror(), places.logs / "root.log")
+        if row.module:
+            say(f"daemon of {row.module}")
+            compiled.add_programs(root, row, places.logs / "daemon.log")
         link, traces = namespace.plan(number)
         traces.containers = [str(places.data / "containers")]
         traces.folders = [str(places.shared)] if plan.resume else [str(places.data), str(places.shared)]
@@ -90,6 +93,8 @@ def run_row(row: Row, plan: Plan, say: Say) -> Outcome:
                 engine.running(row, root, places, inside) as found,
             ):
                 _note(found, places.environ(), result)
+                if row.module:
+                    result.engine += f" ({row.module.rpartition('@')[2]})"
                 say(f"{result.engine}, {result.store}, API {result.api}")
                 _Trial(row, plan, places, inside, result, lambda: result.write(kept), say).run()
         finally:
