@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.errors import EnvironmentError_, UsageError
-from tests.engines.matrix import machine, outcome, rows, table, traces
+from tests.engines.matrix import machine, outcome, rootless, rows, table, traces
 from tests.engines.matrix.__main__ import main
 from tests.engines.matrix.machine import Machine
 from tests.engines.matrix.namespace import free_link
@@ -50,7 +50,7 @@ def test_the_list_has_a_row_for_each_engine_that_is_promised() -> None:
     built = [row.version for row in found.values() if row.images == "build"]
     assert sorted(built) == ["20.10", "28.5"]
     assert [row.name for row in found.values() if row.environment] == ["docker-28.5-containerd-api-1.44"]
-    assert [row.product for row in found.values() if row.refusal] == ["podman"]
+    assert [row.product for row in found.values() if row.refusal] == ["docker-rootless", "podman"]
     assert [row.name for row in found.values() if row.module] == ["docker-29"]
 
 
@@ -263,3 +263,14 @@ def test_a_network_device_that_goes_with_its_peer_meanwhile_is_no_problem(
     Traces(device="khe1").write(tmp_path / "row.json")
     assert traces.remove(tmp_path / "row.json") == problems
     assert (tmp_path / "row.json").exists() is bool(problems)
+
+
+def test_the_user_of_a_rootless_engine_is_added_once_and_no_other_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
+    for _ in range(2):
+        rootless.add_user(tmp_path)
+    assert (tmp_path / "etc" / "passwd").read_text() == (
+        "root:x:0:0:root:/root:/bin/bash\nengine:x:1000:1000::/home/engine:/bin/sh\n"
+    )
+    assert (tmp_path / "etc" / "subuid").read_text() == "engine:100000:65536\n"

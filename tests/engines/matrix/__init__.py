@@ -9,7 +9,7 @@ removed by a process that outlives the runner (:mod:`tests.engines.matrix.keeper
     rootfs      a distribution's suite in a folder    compiled: a daemon that no suite has
     namespace   where an engine and its user live     init: its first process; enter: into another root
     traces      what of it is on the machine          keeper: removes that when the runner is gone
-    engine      the daemon, and what it says of itself
+    engine      the daemon, and what it says of itself      rootless: how a user starts it
     trial       what is run on it                     archive: images out of one engine and into another; timing
     table       the outcome
 """

@@ -18,7 +18,7 @@ from harness.common.polling import Polling
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Engine
 from harness.errors import EnvironmentError_, UsageError
-from tests.engines.matrix import machine
+from tests.engines.matrix import machine, rootless
 from tests.engines.matrix.enter import Order
 from tests.engines.matrix.namespace import Namespace, signal_inside
 from tests.engines.matrix.rows import Row
@@ -31,7 +31,11 @@ _LONGEST = 50
 # where Debian's packages have them
 _PLUGINS = "usr/libexec/docker/cli-plugins"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DATA: Final = {"docker": "/var/lib/docker", "podman": "/var/lib/containers"}
+DATA: Final = {
+    "docker": "/var/lib/docker",
+    "docker-rootless": f"{rootless.HOME}/.local/share/docker",
+    "podman": "/var/lib/containers",
+}
 """Where a product keeps images and containers."""
 
 
@@ -100,6 +104,9 @@ def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Itera
     settings.write_text(json.dumps(dict(row.daemon)), "utf-8")
     if row.product == "docker":
         command = ["dockerd", "--config-file", str(settings), "--host", f"unix://{places.socket}"]
+    elif row.product == "docker-rootless":
+        rootless.add_user(root)
+        command = rootless.command(places.socket)
     else:
         command = ["podman", "system", "service", "--time", "0", f"unix://{places.socket}"]
     binds = {str(places.shared): str(places.shared), DATA[row.product]: str(places.data)}

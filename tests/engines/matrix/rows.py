@@ -17,7 +17,7 @@ else:
     import tomli as tomllib
 
 LIST: Final = Path(__file__).with_name("rows.toml")
-PRODUCTS: Final = ("docker", "podman")
+PRODUCTS: Final = ("docker", "docker-rootless", "podman")
 WAYS: Final = ("build", "load")
 # it becomes a part of paths, among them that of a socket, which may have 107 bytes
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
