@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.common.references import last_part
@@ -18,6 +18,8 @@ _LONGEST_NAME = 255
 _ARCHIVE = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
 _URL = re.compile(r"^(https?|ftp|git|ssh)://|^git@|\.git(#|$)")
 _OPERATORS = frozenset({"&&", "||", ";", "|", "&"})
+# what a shell makes more of than is written
+_SHELL = re.compile(r"[&|;$`{}*?<>(]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +89,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
         ExtensionError: a file cannot be read, or a link leads out of the tree.
     """
     parsed = Dockerfile(trees.read_text(root, dockerfile))
+    declared = dict(pair for instruction in _before_stages(parsed) for pair in _assignments(instruction))
     stages: dict[str, _Stage] = {}
     stage = _Stage()
     for number, described in enumerate(parsed.stages({})):
@@ -94,7 +97,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
         stage = earlier.child() if earlier else _Stage()
         if earlier is None and last_part(described.base) != base:
             stage.unread.append(_shown(described.instructions[0]))
-        follower = _Follower(root, dockerfile.parent, below, stages, stage)
+        follower = _Follower(root, dockerfile.parent, below, stages, stage, declared)
         for instruction in described.instructions[1:]:
             if not instruction.onbuild:
                 follower.follow(instruction)
@@ -114,6 +117,7 @@ class _Follower:
 
     Attributes:
         stages: the earlier ones by name and number.
+        declared: values of ARG before the first stage, which a stage has once it declares them, too.
     """
 
     root: Path
@@ -121,11 +125,14 @@ class _Follower:
     below: PurePosixPath
     stages: dict[str, _Stage]
     stage: _Stage
+    declared: Mapping[str, str]
 
     def follow(self, instruction: Instruction) -> None:
         """Do what an instruction does, as far as it counts for files."""
         stage, keyword = self.stage, instruction.keyword
         if keyword in {"ARG", "ENV"}:
+            if keyword == "ARG":
+                stage.variables.update((n, self.declared[n]) for n in instruction.words if n in self.declared)
             stage.variables.update(_assignments(instruction))
         elif keyword == "WORKDIR":
             text = substitute(instruction.arguments, stage.variables)
@@ -208,7 +215,7 @@ class _Follower:
         words = _words(instruction.arguments)
         for folder in _made_folders(words):
             stage.add_folder(stage.path(substitute(folder, stage.variables)))
-        only_makes = bool(words) and words[0] == "mkdir" and not _OPERATORS.intersection(words)
+        only_makes = bool(words) and words[0] == "mkdir" and not _SHELL.search(instruction.arguments)
         inside = PurePosixPath(stage.workdir).is_relative_to(self.below)
         if (inside or str(self.below) in instruction.arguments or instruction.heredocs) and not only_makes:
             stage.unread.append(_shown(instruction))
@@ -218,6 +225,13 @@ class _Follower:
         at = PurePosixPath(into)
         if "$" in into or at.is_relative_to(self.below) or self.below.is_relative_to(at):
             self.stage.unread.append(_shown(instruction))
+
+
+def _before_stages(dockerfile: Dockerfile) -> Iterator[Instruction]:
+    for instruction in dockerfile.instructions:
+        if instruction.keyword == "FROM":
+            return
+        yield instruction
 
 
 def _made_folders(words: list[str]) -> Iterator[str]:

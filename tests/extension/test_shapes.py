@@ -36,6 +36,7 @@ def installed(source: extension.ExtensionSource) -> list[str]:
         "WORKDIR /kaapana/tmp/dags/\nCOPY files/mean-value mean_value",
         "ENV TARGET=/kaapana/tmp/dags\nCOPY files/mean-value ${TARGET}/mean_value",
         "ARG TARGET=/kaapana/tmp/dags\nCOPY files/mean-value $TARGET/mean_value",
+        'RUN ["mkdir", "-p", "/kaapana/tmp/dags"]\nCOPY files/mean-value /kaapana/tmp/dags/mean_value',
     ],
 )
 def test_a_file_goes_into_a_folder_that_an_earlier_line_has_made(tmp_path: Path, before: str) -> None:
@@ -72,6 +73,21 @@ def test_globs_folders_and_operators_beside_the_dag_are_installed_where_builders
     tmp_path: Path, lines: str, expected: list[str]
 ) -> None:
     assert installed(read(tmp_path, lines)) == expected
+
+
+def test_a_value_from_before_the_first_stage_counts_where_the_stage_declares_it(tmp_path: Path) -> None:
+    copy = "COPY files/dag_mean.py ${TARGET}/"
+    declared = f"ARG TARGET=/kaapana/tmp/dags\n{HEAD}ARG TARGET\n{copy}\n"
+    assert installed(extension.read(write(tmp_path / "a", {DOCKERFILE: declared}))) == [DAG]
+    # without that the value is empty, which the builder makes something else of
+    (unread,) = extension.read(write(tmp_path / "b", {DOCKERFILE: declared.replace("ARG TARGET\n", "")})).unread
+    assert copy in unread
+
+
+def test_a_folder_that_a_shell_may_have_made_is_left_to_the_built_image(tmp_path: Path) -> None:
+    source = read(tmp_path, f'SHELL ["bash", "-c"]\nRUN mkdir -p /kaapana/tmp/{{dags,plugins}}\n{INTO_DAGS}')
+    assert len(source.unread) == 1
+    assert installed(source) == []
 
 
 def test_operators_beside_the_dag_are_followed_as_top_modules(tmp_path: Path) -> None:
