@@ -11,7 +11,7 @@ from urllib.parse import quote
 from harness.errors import EnvironmentError_
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
-from harness.wire.records import RunRecord
+from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
 
 Json = dict[str, Any]
 _API = "/flow/kaapana/api"
@@ -102,8 +102,8 @@ class AirflowClient:
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
         return RunRecord.from_json(self._ask(lambda: self._endpoint.json("GET", path)))
 
-    def events(self, dag_id: str, run_id: str) -> Iterator[Json]:
-        """Yield every change of a task's state as it happens, at last ``{"run": state}``; ends with the run.
+    def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
+        """Yield every change of a task's state as it happens, at last the end of the run.
 
         Raises:
             EnvironmentError_: the stream broke.
@@ -113,7 +113,7 @@ class AirflowClient:
             with self._endpoint.lines(path) as lines:
                 for line in lines:
                     if line.strip():
-                        yield json.loads(line)
+                        yield change_from_json(json.loads(line))
         except RefusedError as refused:
             raise _convert_refusal(refused) from None
 

@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.common.redaction import redact
 from harness.errors import EnvironmentError_
 from harness.run.diagnosis import seconds_between
 from harness.run.ports import AirflowPort
+from harness.wire.records import RunEnd, TaskChange
 
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _FINAL = frozenset({"success", "failed"})
@@ -167,25 +168,23 @@ def follow(
         if event is None:
             listener.tick([name for name, (state, _) in states.items() if state == "running"])
             continue
-        if "run" in event:
-            if event["run"] in _FINAL:
-                return Followed(str(event["run"]), time.monotonic() - started)
+        if isinstance(event, RunEnd):
+            if event.state in _FINAL:
+                return Followed(event.state, time.monotonic() - started)
             continue
-        name, state = str(event["task_id"]), str(event["state"] or "none")
-        attempt = int(event.get("try_number") or 0)
-        if states.get(name) == (state, attempt):
+        name, state = event.task_id, event.state or "none"
+        if states.get(name) == (state, event.try_number):
             continue
-        states[name] = (state, attempt)
-        at = str(event.get("at") or "")
+        states[name] = (state, event.try_number)
         if state == "running":
-            since[name] = at
-        listener.task(name, state, seconds_between(since.get(name), at), attempt)
+            since[name] = event.at
+        listener.task(name, state, seconds_between(since.get(name), event.at), event.try_number)
     return Followed(None, time.monotonic() - started)
 
 
 def _events(
     airflow: AirflowPort, dag_id: str, run_id: str, *, deadline: Callable[[], float]
-) -> Iterator[dict[str, Any] | None]:
+) -> Iterator[TaskChange | RunEnd | None]:
     """Yield the run's events; ``None`` for every second without one; ends at the deadline."""
     breaks = 0
     reader = _Reader(airflow, dag_id, run_id)
@@ -196,7 +195,7 @@ def _events(
             except queue.Empty:
                 yield None
                 continue
-            if isinstance(item, dict):
+            if isinstance(item, TaskChange | RunEnd):
                 breaks = 0
                 yield item
                 continue
@@ -216,11 +215,11 @@ def _events(
 class _Reader:
     """Reads the event stream in a thread, so that waiting for it can have a deadline and be interrupted.
 
-    The queue gets events (dicts), then the exception that ended the stream, or ``None`` for a plain end.
+    The queue gets events, then the exception that ended the stream, or ``None`` for a plain end.
     """
 
     def __init__(self, airflow: AirflowPort, dag_id: str, run_id: str) -> None:
-        self.queue: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
+        self.queue: queue.Queue[TaskChange | RunEnd | Exception | None] = queue.Queue()
         self.ended = threading.Event()
         self._events = airflow.events(dag_id, run_id)
         # a daemon: a server that never answers must not keep the process alive

@@ -10,7 +10,7 @@ from harness.wire.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from harness.kube import KubeApi
-    from harness.wire.records import RunRecord
+    from harness.wire.records import RunEnd, RunRecord, TaskChange
 
 Json = dict[str, Any]
 
@@ -87,7 +87,7 @@ class AirflowPort(Protocol):
 
     def run(self, dag_id: str, run_id: str) -> RunRecord: ...
 
-    def events(self, dag_id: str, run_id: str) -> Iterator[Json]: ...
+    def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]: ...
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None: ...
 

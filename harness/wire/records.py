@@ -75,3 +75,33 @@ class RunRecord:
     def from_json(cls, document: Mapping[str, Any]) -> RunRecord:
         """Read what :meth:`as_json` returned."""
         return cls(**fitting(cls, document), tasks=tuple(TaskRecord.from_json(task) for task in document["tasks"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskChange:
+    """A task has changed its state; ``at`` is ISO 8601 in UTC."""
+
+    task_id: str
+    state: str = ""
+    try_number: int = 0
+    at: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunEnd:
+    """The run has ended; ``None``: it is gone."""
+
+    state: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"run": self.state}
+
+
+def change_from_json(document: Mapping[str, Any]) -> TaskChange | RunEnd:
+    """Read one line of the events of a run."""
+    return RunEnd(document["run"]) if "run" in document else TaskChange(**fitting(TaskChange, document))

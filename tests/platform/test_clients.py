@@ -15,6 +15,7 @@ from harness.platform import services_client
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.projects import Project, check_name
 from harness.platform.services_client import ServicesClient
+from harness.wire.records import RunEnd, TaskChange
 
 RECORD = {"id": "u-1", "name": "abc", "kubernetes_namespace": "project-abc", "s3_bucket": "project-abc"}
 PROJECT = Project("abc", RECORD, "the-password")
@@ -232,7 +233,7 @@ def test_airflows_events_are_read_line_by_line(server: Server) -> None:
     lines = b'{"task_id": "a", "state": "running"}\n\n{"run": "success"}\n'
     server.answers["GET /flow/harness/runs/d/manual__1%2B00/events"] = (200, lines)
     client = AirflowClient(server.address, token="token")
-    assert list(client.events("d", "manual__1+00")) == [{"task_id": "a", "state": "running"}, {"run": "success"}]
+    assert list(client.events("d", "manual__1+00")) == [TaskChange("a", "running"), RunEnd("success")]
     client.close()
 
 

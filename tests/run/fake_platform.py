@@ -13,7 +13,7 @@ from typing import Any
 from harness.extension import Contents
 from harness.settings import Settings
 from harness.wire.outcome import Outcome
-from harness.wire.records import RunRecord, TaskRecord
+from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 from harness.wire.refused import RefusedRequest
 
 IMAGE = "localhost:5000/otsus-method:0.6.0"
@@ -132,14 +132,14 @@ class FakeAirflow:
         running = self.hang and not self._ended.is_set()
         return RunRecord(dag_id, run_id, "running" if running else self.state, tasks=tuple(self.tasks))
 
-    def events(self, dag_id: str, run_id: str) -> Iterator[dict[str, Any]]:
+    def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
         for item in self.tasks:
-            yield {"task_id": item.task_id, "state": "running", "try_number": 1, "at": item.start}
+            yield TaskChange(item.task_id, "running", 1, item.start or "")
             if not self.hang:
-                yield {"task_id": item.task_id, "state": item.state, "try_number": 1, "at": item.end}
+                yield TaskChange(item.task_id, item.state or "", 1, item.end or "")
         if self.hang:
             self._ended.wait()
-        yield {"run": self.state}
+        yield RunEnd(self.state)
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
         return self.logs.get(task_id, f"log of {task_id}\n")

@@ -10,10 +10,11 @@ import pytest
 
 from harness.errors import EnvironmentError_
 from harness.run.follow import Lines, Silent, follow
+from harness.wire.records import RunEnd, TaskChange
 
 
-def event(task: str, state: str, second: int, attempt: int = 1) -> dict[str, Any]:
-    return {"task_id": task, "state": state, "try_number": attempt, "at": f"2026-11-24T20:00:{second:02d}+00:00"}
+def event(task: str, state: str, second: int, attempt: int = 1) -> TaskChange:
+    return TaskChange(task, state, attempt, f"2026-11-24T20:00:{second:02d}+00:00")
 
 
 class Streams:
@@ -23,7 +24,7 @@ class Streams:
         self.streams = list(streams)
         self.opened = 0
 
-    def events(self, dag_id: str, run_id: str) -> Iterator[dict[str, Any]]:
+    def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
         self.opened += 1
         for item in self.streams.pop(0) if self.streams else []:
             if isinstance(item, Exception):
@@ -47,7 +48,7 @@ def test_every_task_that_ends_gets_one_line_with_its_duration() -> None:
             event("otsus-method", "running", 3),
             event("otsus-method", "failed", 7),
             event("clean", "upstream_failed", 7),
-            {"run": "failed"},
+            RunEnd("failed"),
         ]
     )
     state, lines = followed(airflow)
@@ -66,7 +67,7 @@ def test_a_retry_is_shown_with_its_attempt() -> None:
             event("a", "up_for_retry", 2),
             event("a", "running", 3, attempt=2),
             event("a", "success", 4, attempt=2),
-            {"run": "success"},
+            RunEnd("success"),
         ]
     )
     _, lines = followed(airflow)
@@ -76,7 +77,7 @@ def test_a_retry_is_shown_with_its_attempt() -> None:
 
 def test_a_broken_stream_is_opened_again_and_nothing_is_reported_twice() -> None:
     first = [event("a", "running", 1), event("a", "success", 2), OSError("reset")]
-    airflow = Streams(first, [event("a", "success", 2), event("b", "success", 3), {"run": "success"}])
+    airflow = Streams(first, [event("a", "success", 2), event("b", "success", 3), RunEnd("success")])
     state, lines = followed(airflow)
     assert (state, airflow.opened, len(lines)) == ("success", 2, 2)
 
@@ -90,7 +91,7 @@ def test_a_stream_that_breaks_again_and_again_means_that_airflow_is_lost(monkeyp
 
 def test_the_deadline_ends_following_without_a_state() -> None:
     class Hanging:
-        def events(self, dag_id: str, run_id: str) -> Iterator[dict[str, Any]]:
+        def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
             yield event("a", "running", 1)
             import threading
 

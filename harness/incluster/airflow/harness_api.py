@@ -30,7 +30,7 @@ from harness.incluster.airflow import filelist, unstarted
 from harness.incluster.airflow.jsonify import answer
 from harness.wire import names
 from harness.wire.outcome import XCOM_KEY, published
-from harness.wire.records import RunRecord, TaskRecord
+from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 
 blueprint: Final = Blueprint("harness", __name__, url_prefix=names.AIRFLOW_HARNESS_API)
 probes: Final = Blueprint("probes", __name__, url_prefix="/flow")
@@ -184,12 +184,10 @@ def _events(dag_id: str, run_id: str) -> Iterator[str]:
                 task_state, ended if task_state in State.finished else None
             )
             moment = moment or datetime.now(timezone.utc)
-            changes.append(
-                (moment, {"task_id": task_id, "state": task_state, "try_number": attempt, "at": iso(moment)})
-            )
-        for _, line in sorted(changes, key=lambda change: change[0]):
-            yield json.dumps(line) + "\n"
+            changes.append((moment, TaskChange(task_id, task_state, attempt or 0, iso(moment) or "")))
+        for _, change in sorted(changes, key=lambda entry: entry[0]):
+            yield json.dumps(change.as_json()) + "\n"
         if state is None or state in State.finished_dr_states:
-            yield json.dumps({"run": state}) + "\n"
+            yield json.dumps(RunEnd(state).as_json()) + "\n"
             return
         time.sleep(_EVENT_INTERVAL_S)
