@@ -12,6 +12,7 @@ from harness.common.polling import Polling
 from harness.errors import EnvironmentError_, RunError
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
+from harness.wire.received import ReceivedObject
 from harness.wire.refused import RefusedRequest
 
 Json = dict[str, Any]
@@ -117,11 +118,11 @@ class ServicesClient:
         )
         return {str(uid): int(count) for uid, count in answer["series"].items()}
 
-    def receipts(self, project: str, since: str | None = None) -> list[Json]:
+    def receipts(self, project: str, since: str | None = None) -> list[ReceivedObject]:
         """Return what came by DIMSE for the project, oldest first, also over a restart; ``since`` is ISO 8601."""
         params = {"project": project} | ({"since": since} if since else {})
-        found: list[Json] = self._after_restart(lambda: self._control.json("GET", "/receipts", params=params))
-        return found
+        found = self._after_restart(lambda: self._control.json("GET", "/receipts", params=params))
+        return [ReceivedObject.from_json(receipt) for receipt in found]
 
     def receipt_file(self, receipt_id: str) -> bytes:
         """Return the DICOM file of a receipt."""

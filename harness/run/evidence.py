@@ -24,6 +24,7 @@ from harness.run.outputs import SentObject, SentObjects, StoredObject
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
+from harness.wire.received import ReceivedObject
 from harness.wire.records import TaskRecord
 
 SCHEMA = 1
@@ -89,20 +90,19 @@ def collect_sent(
         found_in: gets the paths of copies in which a credential was overwritten.
     """
     before, found = set(known), []
-    receipts = [receipt for receipt in environment.services.receipts(project.name) if receipt["id"] not in before]
+    receipts = [receipt for receipt in environment.services.receipts(project.name) if receipt.id not in before]
     for receipt in attribute(receipts, pod_ips):
-        shown = REDACTOR.value(receipt)
-        uid = str(shown["sop_instance_uid"])
-        relative, path = folder.place("sent", f"{uid}.dcm")
-        _write_content(path, relative, [environment.services.receipt_file(receipt["id"])], found_in)
+        shown = ReceivedObject.from_json(REDACTOR.value(receipt.as_json()))
+        relative, path = folder.place("sent", f"{shown.sop_instance_uid}.dcm")
+        _write_content(path, relative, [environment.services.receipt_file(receipt.id)], found_in)
         found.append(
             SentObject(
                 path=relative,
-                sop_class=str(shown["sop_class"]),
-                sop_instance_uid=uid,
-                series_instance_uid=str(shown["series_instance_uid"]),
-                calling_ae=str(shown["calling_ae"]),
-                called_ae=str(shown["called_ae"]),
+                sop_class=shown.sop_class,
+                sop_instance_uid=shown.sop_instance_uid,
+                series_instance_uid=shown.series_instance_uid,
+                calling_ae=shown.calling_ae,
+                called_ae=shown.called_ae,
                 directory=folder.root,
             )
         )
@@ -123,14 +123,14 @@ def _write_content(path: Path, shown: str, chunks: Iterable[bytes], found_in: li
     found_in.extend(found)
 
 
-def attribute(receipts: Sequence[Json], pod_ips: Iterable[str]) -> list[Json]:
+def attribute(receipts: Sequence[ReceivedObject], pod_ips: Iterable[str]) -> list[ReceivedObject]:
     """Return the receipts that belong to a run, by the address of its pods where that says anything.
 
     A pod that also has a network for the receiver sends from an address other than the one in its status, and
     operators without a pod send from the scheduler: when no address matches, the project and the time decide.
     """
     own = {ip for ip in pod_ips if ip}
-    matching = [receipt for receipt in receipts if str(receipt.get("peer", "")).rsplit(":", 1)[0] in own]
+    matching = [receipt for receipt in receipts if receipt.address in own]
     return matching or list(receipts)
 
 

@@ -122,7 +122,7 @@ def execute(
     series = series_of(request.dataset)
     before = _Before(
         evidence.object_versions(environment, project.bucket),
-        frozenset(str(receipt["id"]) for receipt in environment.services.receipts(project.name)),
+        frozenset(receipt.id for receipt in environment.services.receipts(project.name)),
     )
     started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
     triggered = trigger(

@@ -10,6 +10,7 @@ from harness.wire.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from harness.kube import KubeApi
+    from harness.wire.received import ReceivedObject
     from harness.wire.records import RunEnd, RunRecord, TaskChange
 
 Json = dict[str, Any]
@@ -45,7 +46,7 @@ class ServicesPort(Protocol):
         """Wait until nobody sends and all that was received is ingested; whether the services were restarted."""
         ...
 
-    def receipts(self, project: str, since: str | None = None) -> list[Json]:
+    def receipts(self, project: str, since: str | None = None) -> list[ReceivedObject]:
         """Return what was received for the project by DIMSE, oldest first."""
         ...
 

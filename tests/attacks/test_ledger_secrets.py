@@ -18,6 +18,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.wire.received import ReceivedObject
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source, outcome, task
 
@@ -111,15 +113,15 @@ def _planted(text: str) -> FakeEnvironment:
     )
     environment.airflow.logs["broken"] = f"[2026-01-01T00:00:00] INFO - {text}\nnotice no-effect: {text}\n"
     environment.services.received = [
-        {
-            "id": "1",
-            "sop_class": f"1.2.{text}",
-            "sop_instance_uid": f"1.3.{text}",
-            "series_instance_uid": f"1.4.{text}",
-            "calling_ae": text,
-            "called_ae": f"kp-{text}",
-            "peer": "10.1.0.7:1",
-        }
+        ReceivedObject(
+            "1",
+            sop_class=f"1.2.{text}",
+            sop_instance_uid=f"1.3.{text}",
+            series_instance_uid=f"1.4.{text}",
+            calling_ae=text,
+            called_ae=f"kp-{text}",
+            peer="10.1.0.7:1",
+        )
     ]
     environment.services.files["1"] = b"\0" * 128 + b"DICM" + text.encode()
     environment.object_store.later = {

@@ -139,9 +139,9 @@ def test_ten_kills_of_the_services_container_lose_nothing_that_was_acknowledged(
     assert projects.items() <= {item["name"]: item["id"] for item in services.projects()}.items()
     for what, owner in (("store", project.name), ("stow", "admin")):
         receipts = services.receipts(owner)
-        assert set(acknowledged[what]) <= {item["sop_instance_uid"] for item in receipts}
-        assert [item["error"] for item in receipts if not item["ingested"]] == []
+        assert set(acknowledged[what]) <= {item.sop_instance_uid for item in receipts}
+        assert [item.error for item in receipts if not item.ingested] == []
         for item in receipts[:: max(1, len(receipts) // 5)]:
-            assert len(services.receipt_file(item["id"])) == item["size"]
+            assert len(services.receipt_file(item.id)) == item.size
     found = objects.output({**container, "env": [*container["env"], {"name": "LIST", "value": "1"}]}, labels=_SEARCHES)
     assert set(acknowledged["document"]) <= {line.partition(" ")[2] for line in found.splitlines()}

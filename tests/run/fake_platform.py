@@ -13,6 +13,7 @@ from typing import Any
 from harness.extension import Contents
 from harness.settings import Settings
 from harness.wire.outcome import Outcome
+from harness.wire.received import ReceivedObject
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 from harness.wire.refused import RefusedRequest
 
@@ -67,7 +68,7 @@ class FakeServices:
         self.uploads: list[tuple[str, str, int]] = []
         self.started: list[dict[str, Any]] = []
         self.answers: list[list[dict[str, Any]]] = []
-        self.received: list[dict[str, Any]] = []
+        self.received: list[ReceivedObject] = []
         self.files: dict[str, bytes] = {}
         self.refusal: Exception | None = None
         self.settled = 0
@@ -87,7 +88,7 @@ class FakeServices:
         self.settled += 1
         return self.restarted
 
-    def receipts(self, project: str, since: str | None = None) -> list[dict[str, Any]]:
+    def receipts(self, project: str, since: str | None = None) -> list[ReceivedObject]:
         return list(self.received)
 
     def receipt_file(self, receipt_id: str) -> bytes:

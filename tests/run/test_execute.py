@@ -15,6 +15,7 @@ from harness.errors import CheckError, FormError, RunError, UsageError
 from harness.run import evidence
 from harness.run.execute import Request, execute
 from harness.run.results import Finding, Run, RunImage
+from harness.wire.received import ReceivedObject
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 TEXT, TEXT_OR_NULL, NUMBER_OR_NULL = {"type": "string"}, {"type": ["string", "null"]}, {"type": ["number", "null"]}
@@ -89,33 +90,33 @@ SCHEMA = record(
 )
 
 
-def receipt(number: int, peer: str = "10.1.0.7", sop_class: str = SEG) -> dict[str, Any]:
-    return {
-        "id": str(number),
-        "received_at": "2026-11-24T20:00:04+00:00",
-        "peer": peer,
-        "calling_ae": "kp-otsus",
-        "called_ae": "kp-t1",
-        "sop_class": sop_class,
-        "sop_instance_uid": f"1.2.{number}",
-        "series_instance_uid": "1.2",
-        "project": "t1",
-        "dataset": "otsus",
-        "ingested": True,
-    }
+def receipt(number: int, peer: str = "10.1.0.7", sop_class: str = SEG) -> ReceivedObject:
+    return ReceivedObject(
+        str(number),
+        "2026-11-24T20:00:04+00:00",
+        peer,
+        calling_ae="kp-otsus",
+        called_ae="kp-t1",
+        sop_class=sop_class,
+        sop_instance_uid=f"1.2.{number}",
+        series_instance_uid="1.2",
+        project="t1",
+        dataset="otsus",
+        ingested=True,
+    )
 
 
 def run(environment: FakeEnvironment, folder: Path, **request: Any) -> Run:
     return execute(environment, FakeProject(), Request("otsus-method", folder / "run", **request))
 
 
-def sends(environment: FakeEnvironment, *receipts: dict[str, Any]) -> None:
+def sends(environment: FakeEnvironment, *receipts: ReceivedObject) -> None:
     """The receipts appear while the run is running."""
     original = environment.services.start_workflow
 
     def start(project: Any, body: dict[str, Any]) -> dict[str, Any]:
         environment.services.received.extend(receipts)
-        environment.services.files.update({item["id"]: b"DICM" + item["id"].encode() for item in receipts})
+        environment.services.files.update({item.id: b"DICM" + item.id.encode() for item in receipts})
         return original(project, body)
 
     environment.services.start_workflow = start  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from typing import Any
 from harness.incluster.services.dicom.dicomfile import Identifiers
 from harness.incluster.services.durable import syncing
 from harness.incluster.services.records import Records, StorageError, Table
+from harness.wire.received import ReceivedObject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +36,24 @@ class Receipt:
 
     def as_json(self) -> dict[str, Any]:
         """Return the receipt of the control interface."""
-        return {
-            "id": self.id,
-            "received_at": self.received_at.isoformat(),
-            "peer": self.peer,
-            "calling_ae": self.calling_ae,
-            "called_ae": self.called_ae,
-            "sop_class": self.ids.sop_class,
-            "sop_instance_uid": self.ids.sop_instance,
-            "series_instance_uid": self.ids.series,
-            "study_instance_uid": self.ids.study,
-            "transfer_syntax": self.transfer_syntax,
-            "size": self.size,
-            "project": self.project,
-            "dataset": self.dataset,
-            "ingested": self.ingested,
-            "error": self.error,
-        }
+        received = ReceivedObject(
+            id=self.id,
+            received_at=self.received_at.isoformat(),
+            peer=self.peer,
+            calling_ae=self.calling_ae,
+            called_ae=self.called_ae,
+            sop_class=self.ids.sop_class,
+            sop_instance_uid=self.ids.sop_instance,
+            series_instance_uid=self.ids.series,
+            study_instance_uid=self.ids.study,
+            transfer_syntax=self.transfer_syntax,
+            size=self.size,
+            project=self.project,
+            dataset=self.dataset,
+            ingested=self.ingested,
+            error=self.error,
+        )
+        return received.as_json()
 
 
 class Receipts:

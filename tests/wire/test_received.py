@@ -1,0 +1,20 @@
+"""A receipt arrives at the host as the receiver noted it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.wire.received import ReceivedObject
+
+RECEIVED = ReceivedObject("a1", "2026-11-24T20:00:04+00:00", "10.1.0.7:40312", "kp-a", "kp-b", size=512, ingested=True)
+
+
+def test_a_receipt_arrives_as_it_was_noted() -> None:
+    assert ReceivedObject.from_json(json.loads(json.dumps(RECEIVED.as_json()))) == RECEIVED
+
+
+@pytest.mark.parametrize(("peer", "address"), [("10.1.0.7:40312", "10.1.0.7"), ("10.1.0.7", "10.1.0.7"), ("", "")])
+def test_the_address_of_the_sender_is_known_without_its_port(peer: str, address: str) -> None:
+    assert ReceivedObject("a1", peer=peer).address == address
