@@ -1,4 +1,4 @@
-"""Rules about the geometry of the input; the ids are the values of :class:`harness.geometry.Rule`."""
+"""Rules about the geometry of the input; the ids are the values of :class:`harness.geometry.ProblemKind`."""
 
 from __future__ import annotations
 

@@ -5,6 +5,6 @@ Reading is :mod:`harness.geometry.facts`, judging :mod:`harness.geometry.judgeme
 
 from harness.geometry.facts import ImageFacts, Plane, facts_of
 from harness.geometry.grid import Grid, Vector
-from harness.geometry.judgement import Judgement, Problem, Rule, judge
+from harness.geometry.judgement import Judgement, Problem, ProblemKind, judge
 
-__all__ = ["Grid", "ImageFacts", "Judgement", "Plane", "Problem", "Rule", "Vector", "facts_of", "judge"]
+__all__ = ["Grid", "ImageFacts", "Judgement", "Plane", "Problem", "ProblemKind", "Vector", "facts_of", "judge"]

@@ -17,7 +17,7 @@ _PIXEL: Final = 1e-3
 _NAMED: Final = 3
 
 
-class Rule(enum.Enum):
+class ProblemKind(enum.Enum):
     """What can be wrong with a series; the value is the name of the finding."""
 
     SIZE = "images-of-several-sizes"
@@ -35,7 +35,15 @@ class Rule(enum.Enum):
 
 
 NO_VOLUME: Final = frozenset(
-    {Rule.SIZE, Rule.ORIENTATION, Rule.PIXEL_SPACING, Rule.SAME_POSITION, Rule.MISSING, Rule.UNEVEN, Rule.KINDS}
+    {
+        ProblemKind.SIZE,
+        ProblemKind.ORIENTATION,
+        ProblemKind.PIXEL_SPACING,
+        ProblemKind.SAME_POSITION,
+        ProblemKind.MISSING,
+        ProblemKind.UNEVEN,
+        ProblemKind.KINDS,
+    }
 )
 """What keeps a series from being one volume: a reader that makes one nevertheless puts voxels where no image was."""
 
@@ -44,14 +52,14 @@ NO_VOLUME: Final = frozenset(
 class Problem:
     """One thing that is wrong; ``files`` are the names of the files that show it, the text names them too."""
 
-    rule: Rule
+    kind: ProblemKind
     text: str
     files: tuple[str, ...]
 
     @property
     def no_volume(self) -> bool:
-        """Whether the series is not one volume."""
-        return self.rule in NO_VOLUME
+        """Return whether the series is not one volume."""
+        return self.kind in NO_VOLUME
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Judgement:
     def is_regular(self) -> bool:
         """Whether the planes lie on one regular grid, so that a spacing tells all."""
         return self.grid is not None and not any(
-            problem.no_volume or problem.rule is Rule.SHEARED for problem in self.problems
+            problem.no_volume or problem.kind is ProblemKind.SHEARED for problem in self.problems
         )
 
     @property
@@ -99,7 +107,10 @@ def judge(images: Sequence[ImageFacts]) -> Judgement:
             problems.append(_without_position(lacking, ordered))
     else:
         problems += _planes(ordered)
-        if not any(problem.rule in (Rule.SIZE, Rule.ORIENTATION, Rule.PIXEL_SPACING) for problem in problems):
+        if not any(
+            problem.kind in (ProblemKind.SIZE, ProblemKind.ORIENTATION, ProblemKind.PIXEL_SPACING)
+            for problem in problems
+        ):
             grid, more = _stack(ordered)
             problems += more
     return Judgement(tuple(ordered), grid, tuple(problems))
@@ -121,25 +132,25 @@ def _kinds(images: Sequence[ImageFacts]) -> list[Problem]:
         return image.columns, image.rows
 
     if odd := _odd(images, size):
-        found.append(_differs(Rule.SIZE, odd, images, "{0[0]} x {0[1]} pixels (columns x rows)", size))
+        found.append(_differs(ProblemKind.SIZE, odd, images, "{0[0]} x {0[1]} pixels (columns x rows)", size))
     if odd := _odd(images, lambda image: (image.sop_class, image.samples > 1)):
         kind = _class_name(odd[0][0].sop_class)
         files = tuple(image.file for image in odd[0])
         text = f"{_names(files)} is of another kind ({kind}) than the other {len(images) - len(files)} images"
-        found.append(Problem(Rule.KINDS, text, files))
+        found.append(Problem(ProblemKind.KINDS, text, files))
     coloured = tuple(image.file for image in images if image.samples > 1)
     if coloured:
         photometric = next(image.photometric for image in images if image.samples > 1)
         text = f"{_names(coloured)} {_has(coloured)} colours ({photometric}): a voxel has several values"
-        found.append(Problem(Rule.COLOUR, text, coloured))
+        found.append(Problem(ProblemKind.COLOUR, text, coloured))
     frames = [image for image in images if image.frames > 1]
     if frames:
         files = tuple(image.file for image in frames)
         text = f"{files[0]} holds {frames[0].frames} frames ({_class_name(frames[0].sop_class)})"
-        found.append(Problem(Rule.FRAMES, text, files))
+        found.append(Problem(ProblemKind.FRAMES, text, files))
     if inverted := tuple(image.file for image in images if image.photometric == "MONOCHROME1"):
         text = f"{_names(inverted)} {_has(inverted)} inverted greys (MONOCHROME1): high values are dark"
-        found.append(Problem(Rule.INVERTED, text, inverted))
+        found.append(Problem(ProblemKind.INVERTED, text, inverted))
     return found
 
 
@@ -157,7 +168,7 @@ def _without_position(lacking: Sequence[ImageFacts], images: Sequence[ImageFacts
     text = f"{_names(files)} {_has(files)} no {' and no '.join(missing)}: nothing says where its voxels lie"
     if len(lacking) < len(images):
         text += f" (the other {len(images) - len(lacking)} images say it)"
-    return Problem(Rule.NO_POSITION, text, files)
+    return Problem(ProblemKind.NO_POSITION, text, files)
 
 
 def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
@@ -171,9 +182,9 @@ def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
         return image.planes[0].pixel_spacing or ()
 
     if odd := _odd(images, orientation, lambda a, b: _close(a, b, _DIRECTION)):
-        found.append(_differs(Rule.ORIENTATION, odd, images, "the orientation {0}", orientation))
+        found.append(_differs(ProblemKind.ORIENTATION, odd, images, "the orientation {0}", orientation))
     if odd := _odd(images, spacing, lambda a, b: _close(a, b, _PIXEL)):
-        found.append(_differs(Rule.PIXEL_SPACING, odd, images, "pixels of {0} mm (rows, columns)", spacing))
+        found.append(_differs(ProblemKind.PIXEL_SPACING, odd, images, "pixels of {0} mm (rows, columns)", spacing))
     return found
 
 
@@ -189,7 +200,7 @@ def _stack(images: Sequence[ImageFacts]) -> tuple[Grid | None, list[Problem]]:
     orientation, spacing = first.orientation or (), first.pixel_spacing or (1.0, 1.0)
     if any(not _close(plane.orientation or (), orientation, _DIRECTION) for plane, _ in planes):
         files = tuple(sorted({name for _, name in planes}))
-        return None, [Problem(Rule.ORIENTATION, f"{_names(files)} has frames in several orientations", files)]
+        return None, [Problem(ProblemKind.ORIENTATION, f"{_names(files)} has frames in several orientations", files)]
     grid = Grid(
         rows=images[0].rows,
         columns=images[0].columns,
@@ -207,7 +218,7 @@ def _stack(images: Sequence[ImageFacts]) -> tuple[Grid | None, list[Problem]]:
         shift = sum(part * part for part in grid.drift) ** 0.5
         problems.append(
             Problem(
-                Rule.SHEARED,
+                ProblemKind.SHEARED,
                 f"its slices are shifted against each other, {_mm(shift)} from {names[0]} to {names[-1]} (gantry tilt)",
                 (names[0], names[-1]),
             )
@@ -236,7 +247,7 @@ def _same_position(grid: Grid, names: Sequence[str], images: Sequence[ImageFacts
     )
     by_name = {image.file: image for image in images}
     apart = _told_apart([by_name[name] for name in files if name in by_name])
-    return Problem(Rule.SAME_POSITION, f"{where}, e.g. {_names(files)}{apart}", files)
+    return Problem(ProblemKind.SAME_POSITION, f"{where}, e.g. {_names(files)}{apart}", files)
 
 
 def _told_apart(images: Sequence[ImageFacts]) -> str:
@@ -261,14 +272,14 @@ def _uneven(gaps: Sequence[float], names: Sequence[str]) -> Problem:
             f"{count} missing{where} between {names[first]} and {names[first + 1]}: they are {_mm(gaps[first])} apart, "
             f"its other slices {_mm(usual)}"
         )
-        return Problem(Rule.MISSING, text, (names[first], names[first + 1]))
+        return Problem(ProblemKind.MISSING, text, (names[first], names[first + 1]))
     odd = max(range(len(gaps)), key=lambda index: abs(gaps[index] - usual))
     usually = min(range(len(gaps)), key=lambda index: abs(gaps[index] - usual))
     text = (
         f"its slices are not evenly spaced: {_mm(gaps[usually])} from {names[usually]} to {names[usually + 1]}, "
         f"{_mm(gaps[odd])} from {names[odd]} to {names[odd + 1]}"
     )
-    return Problem(Rule.UNEVEN, text, (names[odd], names[odd + 1]))
+    return Problem(ProblemKind.UNEVEN, text, (names[odd], names[odd + 1]))
 
 
 def _odd(
@@ -288,7 +299,7 @@ def _odd(
 
 
 def _differs(
-    rule: Rule,
+    kind: ProblemKind,
     groups: Sequence[list[ImageFacts]],
     images: Sequence[ImageFacts],
     what: str,
@@ -299,7 +310,7 @@ def _differs(
     mine, theirs = (what.format(_shown(value(group[0]))) for group in (odd, usual))
     others = len(images) - len(odd)
     rest = f"the other {others} images" if others > 1 else usual[0].file
-    return Problem(rule, f"{_names(files)} {_has(files)} {mine}, {rest} {theirs}", files)
+    return Problem(kind, f"{_names(files)} {_has(files)} {mine}, {rest} {theirs}", files)
 
 
 def _shown(value: Any) -> Any:

@@ -26,7 +26,7 @@ def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Findi
             names that the files have on the platform.
     """
     own = [
-        (item.series_instance_uid, RULES[problem.rule.value].report(item.name, problem.text))
+        (item.series_instance_uid, RULES[problem.kind.value].report(item.name, problem.text))
         for item in series
         for problem in item.problems
     ]

@@ -491,7 +491,9 @@ def test_only_the_platforms_own_objects_choose_networks(store: Store, key: str) 
 _HOST = outlets.Host(frozenset({"192.0.2.7", "172.17.0.1"}), frozenset({"169.254.169.254"}))
 
 
-def _verdict(found: list[guard.Rule], to: str, protocol: str = "tcp", source_port: int = 4000, port: int = 80) -> bool:
+def _verdict(
+    found: list[guard.RoutingRule], to: str, protocol: str = "tcp", source_port: int = 4000, port: int = 80
+) -> bool:
     """Whether a packet passes, judged as the kernel does: the first rule that fits decides."""
     for rule in found:
         network = ipaddress.ip_network(rule.to)

@@ -14,7 +14,7 @@ from made_series import SHAPE, write_series
 from harness.checks import Segmentation
 from harness.data import Series, read_input
 from harness.errors import CheckError
-from harness.geometry import Rule
+from harness.geometry import ProblemKind
 
 WriteSeg = Callable[..., Path]
 
@@ -241,7 +241,7 @@ def gap(tmp_path: Path) -> Series:
 
 
 def test_a_series_with_a_missing_slice_says_so_and_keeps_its_true_positions(gap: Series) -> None:
-    assert [problem.rule for problem in gap.problems] == [Rule.MISSING]
+    assert [problem.kind for problem in gap.problems] == [ProblemKind.MISSING]
     assert gap.geometry is None
     assert gap.planes is not None
     assert np.diff(gap.planes.distances) == pytest.approx([3, 3, 6, 3, 3], abs=1e-3)

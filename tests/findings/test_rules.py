@@ -65,7 +65,7 @@ def test_every_notice_of_a_built_in_program_is_a_rule() -> None:
 
 
 def test_whatever_can_be_wrong_with_a_series_is_a_rule() -> None:
-    assert {rule.value for rule in geometry.Rule} == set(rules_of(input_series))
+    assert {rule.value for rule in geometry.ProblemKind} == set(rules_of(input_series))
 
 
 def test_two_rules_of_one_id_are_refused() -> None:

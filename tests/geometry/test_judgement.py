@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 
-from harness.geometry import Judgement, Rule, facts_of, judge
+from harness.geometry import Judgement, ProblemKind, facts_of, judge
 
 ROW, COLUMN = np.array([0.8, 0.6, 0.0]), np.array([-0.6, 0.8, 0.0])
 NORMAL = np.cross(ROW, COLUMN)
@@ -71,7 +71,7 @@ def only(result: Judgement) -> Any:
 def test_a_missing_slice_is_named_between_its_neighbours_and_the_others_stay_where_they_are() -> None:
     result = judged(*[entry for index, entry in enumerate(stack(EVEN)) if index != 5])
     problem = only(result)
-    assert problem.rule is Rule.MISSING
+    assert problem.kind is ProblemKind.MISSING
     assert problem.text == (
         "a slice is missing between im05.dcm and im07.dcm: they are 6 mm apart, its other slices 3 mm"
     )
@@ -90,7 +90,7 @@ def test_several_missing_slices_are_counted() -> None:
 def test_uneven_spacing_names_the_usual_and_the_odd_step() -> None:
     result = judged(*stack([0, 3, 6, 9, 13, 16, 19]))
     problem = only(result)
-    assert problem.rule is Rule.UNEVEN
+    assert problem.kind is ProblemKind.UNEVEN
     assert problem.text == (
         "its slices are not evenly spaced: 3 mm from im01.dcm to im02.dcm, 4 mm from im04.dcm to im05.dcm"
     )
@@ -100,7 +100,7 @@ def test_two_time_points_at_the_same_positions_are_distinguished_by_their_attrib
     first = [image(index, 3.0 * index, TemporalPositionIdentifier=1) for index in range(6)]
     second = [image(index + 6, 3.0 * index, TemporalPositionIdentifier=2) for index in range(6)]
     result = judged(*first, *second)
-    assert only(result).rule is Rule.SAME_POSITION
+    assert only(result).kind is ProblemKind.SAME_POSITION
     assert only(result).text == (
         "2 images lie at each of its 6 positions, e.g. im01.dcm, im07.dcm: TemporalPositionIdentifier 1, 2"
     )
@@ -113,25 +113,25 @@ def test_one_position_that_comes_twice_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tags", "rule", "text"),
+    ("tags", "kind", "text"),
     [
-        ({"Rows": 64, "Columns": 80}, Rule.SIZE,
+        ({"Rows": 64, "Columns": 80}, ProblemKind.SIZE,
          "im13.dcm has 80 x 64 pixels (columns x rows), the other 12 images 7 x 9 pixels (columns x rows)"),
-        ({"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}, Rule.ORIENTATION,
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}, ProblemKind.ORIENTATION,
          "im13.dcm has the orientation (1, 0, 0, 0, 1, 0), the other 12 images the orientation "
          "(0.8, 0.6, 0, -0.6, 0.8, 0)"),
-        ({"PixelSpacing": [1.5, 2.5]}, Rule.PIXEL_SPACING,
+        ({"PixelSpacing": [1.5, 2.5]}, ProblemKind.PIXEL_SPACING,
          "im13.dcm has pixels of (1.5, 2.5) mm (rows, columns), the other 12 images pixels of (1.5, 2) mm "
          "(rows, columns)"),
-        ({"ImagePositionPatient": None}, Rule.NO_POSITION,
+        ({"ImagePositionPatient": None}, ProblemKind.NO_POSITION,
          "im13.dcm has no ImagePositionPatient: nothing says where its voxels lie (the other 12 images say it)"),
-        ({"PhotometricInterpretation": "MONOCHROME1"}, Rule.INVERTED,
+        ({"PhotometricInterpretation": "MONOCHROME1"}, ProblemKind.INVERTED,
          "im13.dcm has inverted greys (MONOCHROME1): high values are dark"),
     ],
 )  # fmt: skip
-def test_one_odd_image_is_named_with_how_it_differs(tags: dict[str, Any], rule: Rule, text: str) -> None:
+def test_one_odd_image_is_named_with_how_it_differs(tags: dict[str, Any], kind: ProblemKind, text: str) -> None:
     result = judged(*stack(EVEN), image(12, 36.0, **tags))
-    assert (only(result).rule, only(result).text, only(result).files) == (rule, text, ("im13.dcm",))
+    assert (only(result).kind, only(result).text, only(result).files) == (kind, text, ("im13.dcm",))
 
 
 def test_colours_are_reported_with_their_interpretation() -> None:
@@ -147,7 +147,7 @@ def test_slices_that_are_shifted_against_each_other_are_a_tilt() -> None:
         shifted = np.array([float(value) for value in dataset.ImagePositionPatient]) + index * 0.8 * COLUMN
         dataset.ImagePositionPatient = [round(float(value), 4) for value in shifted]
     result = judged(*images)
-    assert only(result).rule is Rule.SHEARED
+    assert only(result).kind is ProblemKind.SHEARED
     assert only(result).text == (
         "its slices are shifted against each other, 8.8 mm from im01.dcm to im12.dcm (gantry tilt)"
     )
@@ -175,7 +175,7 @@ def enhanced(distances: list[float]) -> Dataset:
 
 def test_an_enhanced_multi_frame_image_is_named_and_its_frames_are_where_it_says() -> None:
     result = judged((enhanced(EVEN), "enhanced.dcm"))
-    assert only(result).rule is Rule.FRAMES
+    assert only(result).kind is ProblemKind.FRAMES
     assert only(result).text == "enhanced.dcm holds 12 frames (Enhanced MR Image Storage)"
     assert result.grid is not None
     assert result.grid.shape == (12, 9, 7)
@@ -184,7 +184,7 @@ def test_an_enhanced_multi_frame_image_is_named_and_its_frames_are_where_it_says
 
 def test_a_frame_that_is_missing_in_a_multi_frame_image_is_named_by_its_number() -> None:
     result = judged((enhanced([0, 3, 9, 12]), "enhanced.dcm"))
-    assert [problem.rule for problem in result.problems] == [Rule.FRAMES, Rule.MISSING]
+    assert [problem.kind for problem in result.problems] == [ProblemKind.FRAMES, ProblemKind.MISSING]
     assert "between frame 2 of enhanced.dcm and frame 3 of enhanced.dcm" in result.problems[1].text
 
 

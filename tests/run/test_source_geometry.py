@@ -9,12 +9,12 @@ import pytest
 
 from harness.data.series import Instance, Series
 from harness.findings import input_series, rules_of
-from harness.geometry import Problem, Rule
+from harness.geometry import Problem, ProblemKind
 from harness.run.notices import Noticed
 from harness.run.results import Cause
 from harness.run.source_geometry import findings, with_given_names
 
-GAP = Problem(Rule.MISSING, "a slice is missing between im03.dcm and im04.dcm", ("im03.dcm", "im04.dcm"))
+GAP = Problem(ProblemKind.MISSING, "a slice is missing between im03.dcm and im04.dcm", ("im03.dcm", "im04.dcm"))
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def test_a_problem_of_the_input_is_a_finding_with_the_next_step(series: Series) 
     assert found.fix == "export the series again with all of its slices"
 
 
-@pytest.mark.parametrize("rule", Rule)
-def test_everything_that_can_be_wrong_with_a_series_has_a_next_step(series: Series, rule: Rule) -> None:
-    odd = dataclasses.replace(series, problems=(Problem(rule, "it is odd", ()),))
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_everything_that_can_be_wrong_with_a_series_has_a_next_step(series: Series, kind: ProblemKind) -> None:
+    odd = dataclasses.replace(series, problems=(Problem(kind, "it is odd", ()),))
     (found,) = findings([odd], [])
-    assert found.rule == rule.value
+    assert found.rule == kind.value
     assert found.fix
 
 

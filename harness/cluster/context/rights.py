@@ -46,7 +46,7 @@ class Right:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """A line of a role."""
 
     group: str
@@ -66,28 +66,28 @@ class Rule:
         return {"apiGroups": [self.group], "resources": [*self.resources], "verbs": [*self.verbs], **names}
 
 
-IN_CLUSTER: tuple[Rule, ...] = (
-    Rule("", ("namespaces",), (*_READ, "create", "patch", "delete")),
+IN_CLUSTER: tuple[PolicyRule, ...] = (
+    PolicyRule("", ("namespaces",), (*_READ, "create", "patch", "delete")),
     # capacity, and that volumes are gone after a removal
-    Rule("", ("nodes", "persistentvolumes"), ("get", "list")),
-    Rule("storage.k8s.io", ("storageclasses",), ("get", "list")),
-    Rule(_RBAC, ("rolebindings",), ("get", "create", "patch")),
-    Rule(_RBAC, ("clusterroles",), ("get", "bind"), NAMESPACE_ROLE),
+    PolicyRule("", ("nodes", "persistentvolumes"), ("get", "list")),
+    PolicyRule("storage.k8s.io", ("storageclasses",), ("get", "list")),
+    PolicyRule(_RBAC, ("rolebindings",), ("get", "create", "patch")),
+    PolicyRule(_RBAC, ("clusterroles",), ("get", "bind"), NAMESPACE_ROLE),
 )
-IN_NAMESPACE: tuple[Rule, ...] = (
-    Rule(
+IN_NAMESPACE: tuple[PolicyRule, ...] = (
+    PolicyRule(
         "",
         ("pods", "services", "configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims", "limitranges"),
         _ALL,
     ),
-    Rule("", ("pods/log", "events"), _READ),
+    PolicyRule("", ("pods/log", "events"), _READ),
     # get: by WebSocket, as the harness does; create: as older clients of kubectl do
-    Rule("", ("pods/portforward", "pods/exec"), ("get", "create")),
-    Rule("apps", ("deployments", "statefulsets", "daemonsets"), _ALL),
-    Rule("apps", ("replicasets",), _READ),
-    Rule("batch", ("jobs", "cronjobs"), _ALL),
-    Rule("networking.k8s.io", ("networkpolicies", "ingresses"), _ALL),
-    Rule("policy", ("poddisruptionbudgets",), _ALL),
+    PolicyRule("", ("pods/portforward", "pods/exec"), ("get", "create")),
+    PolicyRule("apps", ("deployments", "statefulsets", "daemonsets"), _ALL),
+    PolicyRule("apps", ("replicasets",), _READ),
+    PolicyRule("batch", ("jobs", "cronjobs"), _ALL),
+    PolicyRule("networking.k8s.io", ("networkpolicies", "ingresses"), _ALL),
+    PolicyRule("policy", ("poddisruptionbudgets",), _ALL),
 )
 
 
@@ -160,7 +160,7 @@ def manifests(*, user: str = "", group: str = "") -> list[Manifest]:
     ]
 
 
-def _role(name: str, rules: Sequence[Rule]) -> Manifest:
+def _role(name: str, rules: Sequence[PolicyRule]) -> Manifest:
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRole",

@@ -30,7 +30,7 @@ _FIRST_PRIORITY: Final = 100
 PROTOCOLS: Final = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 
 
-class Rule(NamedTuple):
+class RoutingRule(NamedTuple):
     """What becomes of packets to a network; the first rule that fits decides.
 
     Attributes:
@@ -48,7 +48,7 @@ class Rule(NamedTuple):
     port: int = 0
 
 
-def message(rule: Rule, priority: int) -> bytes:
+def message(rule: RoutingRule, priority: int) -> bytes:
     """Return the request by which the kernel adds a rule."""
     network = ipaddress.ip_network(rule.to)
     family = socket.AF_INET if network.version == 4 else socket.AF_INET6
@@ -69,7 +69,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
-def put_up(rules: Iterable[Rule]) -> None:
+def put_up(rules: Iterable[RoutingRule]) -> None:
     """Add rules to the network that this process is in.
 
     Raises:
@@ -90,7 +90,7 @@ def put_up(rules: Iterable[Rule]) -> None:
 def main(arguments: list[str]) -> int:
     """Put the rules up; exit status 1 says that the kernel refuses one."""
     try:
-        put_up(Rule(*entry) for entry in json.loads(arguments[0]))
+        put_up(RoutingRule(*entry) for entry in json.loads(arguments[0]))
     except OSError as error:
         print(error, file=sys.stderr)
         return 1

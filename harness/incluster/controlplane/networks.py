@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.incluster.controlplane.config import API_HOST, Config
 from harness.incluster.controlplane.engine import Engine, EngineCallError
-from harness.incluster.controlplane.guard import PROTOCOLS, Rule
+from harness.incluster.controlplane.guard import PROTOCOLS, RoutingRule
 from harness.incluster.controlplane.outlets import Host, Outlet, networks_of, rules
 from harness.incluster.controlplane.problems import UntranslatableError
 from harness.incluster.controlplane.selectors import matches
@@ -150,7 +150,7 @@ class Networks:
                 await self._create(OUT)
                 self._is_open = True
 
-    async def guard(self, plan: Plan, host: Host) -> list[Rule]:
+    async def guard(self, plan: Plan, host: Host) -> list[RoutingRule]:
         """Return the rules for a pod that is on the network that leads out."""
         inside = [name for name in plan.endpoints if name in _INSIDE]
         records = {record["Name"]: networks_of(record) for record in await self._engine.call("GET", "/networks")}

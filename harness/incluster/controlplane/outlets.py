@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
-from harness.incluster.controlplane.guard import Rule
+from harness.incluster.controlplane.guard import RoutingRule
 
 # this network, link-local addresses (where clouds keep credentials), multicast and broadcast: neighbours of the host
 _NEVER: Final = ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
@@ -69,7 +69,7 @@ class Outlet(NamedTuple):
 
 def rules(
     outlet: Outlet, host: Host, *, joined: Collection[Network], others: Iterable[Network], site: bool
-) -> list[Rule]:
+) -> list[RoutingRule]:
     """Return what the pod's network is guarded by.
 
     Args:
@@ -79,13 +79,13 @@ def rules(
         others: all networks of the engine.
         site: whether private addresses of the site may be reached.
     """
-    found = [Rule(f"{network.gateway}/32") for network in joined if network.gateway]
-    found += [Rule(network.prefix, allowed=True) for network in joined]
+    found = [RoutingRule(f"{network.gateway}/32") for network in joined if network.gateway]
+    found += [RoutingRule(network.prefix, allowed=True) for network in joined]
     # the host's end of a connection to a published port
-    found += [Rule(f"{outlet.gateway}/32", True, protocol, source_port=port) for protocol, port in outlet.ports]
+    found += [RoutingRule(f"{outlet.gateway}/32", True, protocol, source_port=port) for protocol, port in outlet.ports]
     if outlet.way_out:
         found += [
-            Rule(f"{server}/32", True, protocol, port=_DNS)
+            RoutingRule(f"{server}/32", True, protocol, port=_DNS)
             for server in sorted(host.resolvers)
             for protocol in ("udp", "tcp")
         ]
@@ -94,10 +94,10 @@ def rules(
             *sorted(f"{address}/32" for address in host.addresses),
             *sorted({network.prefix for network in others}),
         ]
-        found += [Rule(prefix) for prefix in (*closed, *(() if site else _SITE))]
+        found += [RoutingRule(prefix) for prefix in (*closed, *(() if site else _SITE))]
     else:
-        found.append(Rule(_EVERYTHING))
-    return [*found, Rule(_EVERYTHING_V6)]
+        found.append(RoutingRule(_EVERYTHING))
+    return [*found, RoutingRule(_EVERYTHING_V6)]
 
 
 def networks_of(record: dict[str, Any]) -> list[Network]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from harness.geometry import Rule
+from harness.geometry import ProblemKind
 from harness.geometry.reading import judge_files
 
 # dcmqi reads the values of masks as 16-bit numbers with a sign
@@ -61,8 +61,8 @@ def find_source_problem(folder: Path) -> str:
     """Return what keeps dcmqi from taking the images of a folder as the source; empty when nothing is found."""
     judged = judge_files(sorted(folder.glob("*.dcm*")))
     for problem in judged.problems if judged else ():
-        if problem.rule is Rule.FRAMES:
+        if problem.kind is ProblemKind.FRAMES:
             return f"{problem.text}: dcmqi takes source images with one frame a file"
-        if problem.rule in (Rule.NO_POSITION, Rule.SIZE):
+        if problem.kind in (ProblemKind.NO_POSITION, ProblemKind.SIZE):
             return f"in the source series {problem.text}"
     return ""

@@ -17,7 +17,7 @@ from typing import Any
 
 import SimpleITK
 
-from harness.geometry import Grid, Judgement, Rule
+from harness.geometry import Grid, Judgement, ProblemKind
 from harness.geometry.reading import judge_files
 from harness.incluster.programs.common import ProgramError, RunFolder, notice, number, path_component, required, say
 
@@ -90,12 +90,12 @@ def _volume(element: str, uid: str, files: list[str], target: Path) -> Any:
         )
     image = _read(files)
     for problem in judged.problems:
-        notice(problem.rule.value, problem.text, series=str(element))
+        notice(problem.kind.value, problem.text, series=str(element))
     if judged.grid is None or image.GetDimension() != 3:
         return image
-    if any(problem.rule is Rule.FRAMES for problem in judged.problems):
+    if any(problem.kind is ProblemKind.FRAMES for problem in judged.problems):
         _place_frames(image, judged)
-    elif any(problem.rule is Rule.SHEARED for problem in judged.problems):
+    elif any(problem.kind is ProblemKind.SHEARED for problem in judged.problems):
         image = _upright(image, judged.grid)
     elif difference := _beside(image, judged.grid):
         raise ProgramError(f"series {uid}: {difference}")
