@@ -8,7 +8,7 @@ from typing import Final
 OLDEST: Final = (1, 41)
 """Docker 20.10."""
 NEWEST: Final = (1, 51)
-"""Docker 28.5, the newest that the harness was tried with; newer engines still understand it."""
+"""Docker 28.5; newer engines, tried up to 29.8, still understand it."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
