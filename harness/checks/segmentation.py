@@ -63,7 +63,7 @@ class Segmentation:
         """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
         series = as_series(series)
         problems = []
-        uids, images = _read_references(self.dataset)
+        uids, images = read_references(self.dataset)
         if not uids:
             problems.append("the segmentation references no series at all")
         elif series.series_instance_uid not in uids:
@@ -116,7 +116,7 @@ class Segmentation:
     @property
     def beside_source(self) -> str:
         """Why frames are not where slices of the referenced source are; empty where they are, or it is not known."""
-        uids, _ = _read_references(self.dataset)
+        uids, _ = read_references(self.dataset)
         known = (item.planes for item in self._sources if item.series_instance_uid in uids)
         planes = next((found for found in known if found is not None), None)
         if planes is None:
@@ -150,12 +150,12 @@ class Segmentation:
     @functools.cached_property
     def _own(self) -> tuple[Geometry, list[Any]]:
         """The regular grid of the frames, and the position of each."""
-        shared, frames = _groups(self.dataset)
-        measures = _item(frames[0], shared, "PixelMeasuresSequence")
-        orientation = _item(frames[0], shared, "PlaneOrientationSequence").ImageOrientationPatient
+        shared, frames = frame_groups(self.dataset)
+        measures = group_item(frames[0], shared, "PixelMeasuresSequence")
+        orientation = group_item(frames[0], shared, "PlaneOrientationSequence").ImageOrientationPatient
         spacing = [float(value) for value in measures.PixelSpacing]
         thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0)
-        origins = [_item(frame, shared, "PlanePositionSequence").ImagePositionPatient for frame in frames]
+        origins = [group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient for frame in frames]
         geometry = stack_geometry(
             origins,
             orientation,
@@ -168,7 +168,7 @@ class Segmentation:
     @functools.cached_property
     def planes(self) -> Grid:
         """The true position of each slice of the masks: of the referenced source, else :attr:`own_planes`."""
-        uids, _ = _read_references(self.dataset)
+        uids, _ = read_references(self.dataset)
         for series in self._sources:
             if series.series_instance_uid in uids and series.planes is not None:
                 return series.planes
@@ -195,16 +195,16 @@ class Segmentation:
             CheckError: there is no such label, or the SEG does not lie on the voxels of its source.
         """
         number = self._number(label)
-        shared, frames = _groups(self.dataset)
+        shared, frames = frame_groups(self.dataset)
         target = self.planes
         result: Mask = np.zeros(target.shape, dtype=np.bool_)
         pixels = self._pixels
         for index, frame in enumerate(frames):
-            if not self.is_label_map and _segment_number(frame, shared) != number:
+            if not self.is_label_map and segment_number(frame, shared) != number:
                 continue
             plane = pixels[index] == number if self.is_label_map else pixels[index]
             if plane.any():
-                origin = _item(frame, shared, "PlanePositionSequence").ImagePositionPatient
+                origin = group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient
                 _paste(result, plane, placement(origin, self.own_planes, target))
         return result
 
@@ -293,8 +293,12 @@ def _paste(target: Mask, plane: Mask, at: tuple[int, int, int]) -> None:
     target[tuple(index)] = True
 
 
-def _groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
-    """Shared functional groups (an empty dataset when absent) and those of each frame."""
+def frame_groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
+    """Return the shared functional groups (an empty dataset when absent) and those of each frame.
+
+    Raises:
+        CheckError: there is no frame.
+    """
     frames = list(dataset.get("PerFrameFunctionalGroupsSequence", []))
     if not frames:
         raise CheckError("the segmentation has no frame")
@@ -302,7 +306,12 @@ def _groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
     return (shared[0] if shared else pydicom.Dataset()), frames
 
 
-def _item(frame: Any, shared: Any, name: str) -> Any:
+def group_item(frame: Any, shared: Any, name: str) -> Any:
+    """Return the first item of a functional group, of the frame or of all.
+
+    Raises:
+        CheckError: the frame has none.
+    """
     for group in (frame, shared):
         sequence = group.get(name)
         if sequence:
@@ -310,12 +319,13 @@ def _item(frame: Any, shared: Any, name: str) -> Any:
     raise CheckError(f"the segmentation has a frame without {name}")
 
 
-def _segment_number(frame: Any, shared: Any) -> int:
-    return int(_item(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+def segment_number(frame: Any, shared: Any) -> int:
+    """Return the number of the segment that a frame belongs to."""
+    return int(group_item(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
 
 
-def _read_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
-    """Series UIDs and SOP instance UIDs that the SEG says it was made from."""
+def read_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
+    """Return the series UIDs and SOP instance UIDs that a SEG says it was made from."""
     series, instances = set(), set()
     for item in dataset.get("ReferencedSeriesSequence", []):
         series.add(str(item.get("SeriesInstanceUID", "")))

@@ -60,10 +60,11 @@ def _figures(
     run: Run, went: course.Course, tests: Sequence[asked.TestOutcome], pictures: bool
 ) -> tuple[list[Figure], Mapping[str, Any]]:
     """Return what was sent, and the data of the viewers by their ids."""
-    import pydicom
+    if not pictures or not len(run.sent):
+        return [
+            Figure(f"sent{number}", item, item.sop_instance_uid, "DICOM") for number, item in enumerate(run.sent, 1)
+        ], {}
+    from harness.report.objects import Gallery
 
-    del went, tests, pictures
-    return [
-        Figure(f"sent{index}", item, item.sop_instance_uid, pydicom.uid.UID(item.sop_class).name)
-        for index, item in enumerate(run.sent, 1)
-    ], {}
+    gallery = Gallery(run, went, tests)
+    return gallery.figures(), gallery.data

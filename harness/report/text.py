@@ -48,6 +48,11 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def inside(directory: Path, relative: str) -> Path | None:
     """Return a file of the evidence; ``None`` where it is not there, not a regular file, or leads out of the folder."""
     root, path = os.path.realpath(directory), os.path.realpath(directory / relative)

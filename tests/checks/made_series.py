@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import highdicom as hd
 import numpy as np
 import pydicom
+from pydicom.sr.codedict import codes
+
+from harness.data.series import Series
 
 SHAPE = (6, 9, 7)
 SPACING = (3.0, 1.5, 2.0)
@@ -45,3 +50,42 @@ def write_series(
         dataset.PixelData = np.full(SHAPE[1:], index, np.uint16).tobytes()
         dataset.save_as(folder / f"{len(places) - index}.dcm", enforce_file_format=True)
     return folder
+
+
+def write_segmentation(
+    path: Path,
+    series: Series,
+    masks: dict[str, Any],
+    *,
+    change: Callable[[Any], None] = lambda dataset: None,
+    kind: hd.seg.SegmentationTypeValues = hd.seg.SegmentationTypeValues.BINARY,
+) -> Path:
+    """A segmentation of a series; ``change`` may damage the dataset before it is saved.
+
+    The masks of a label map must not overlap.
+    """
+    images = [pydicom.dcmread(file) for file in series.files]
+    algorithm = hd.AlgorithmIdentificationSequence("test", codes.DCM.ArtificialIntelligence, "1")
+    segments = [
+        hd.seg.SegmentDescription(
+            number, label, codes.SCT.Organ, codes.SCT.Liver, hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC, algorithm
+        )
+        for number, label in enumerate(masks, 1)
+    ]
+    dataset = hd.seg.Segmentation(
+        images,
+        np.stack([mask.astype(np.uint8) for mask in masks.values()], axis=-1),
+        kind,
+        segments,
+        "1.2.3.5",
+        300,
+        "1.2.3.5.1",
+        1,
+        "harness",
+        "test",
+        "1",
+        "0",
+    )
+    change(dataset)
+    dataset.save_as(path)
+    return path

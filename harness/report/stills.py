@@ -1,0 +1,161 @@
+"""Pictures that stand on the page without script: three planes with what lies on them, or a comparison with a truth."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.report.overlay import Overlay
+from harness.report.volume import Grey, Volume
+
+ONLY_RESULT, ONLY_TRUTH, BOTH = "#D55E00", "#56B4E9", "#009E73"
+"""Colours of a comparison: told apart with each kind of colour vision."""
+
+_OPACITY: Final = 0.5
+_HEIGHT: Final = 440
+_WIDEST: Final = 1400
+_GAP: Final = 4
+_QUALITY: Final = 90
+_THUMBNAIL: Final = (320, 224)
+
+Colours = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+def planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, int]) -> Image.Image:
+    """Return the three planes through a voxel, in the proportions of the patient."""
+    index, row, column = focus
+    across = volume.grid.spacing * volume.step
+    rows_apart, columns_apart = volume.grid.pixel_spacing
+    return _beside(
+        [
+            _scaled(_painted(volume, overlay, index), rows_apart, columns_apart),
+            _scaled(_across(volume, overlay, (slice(None), row)), across, columns_apart),
+            _scaled(_across(volume, overlay, (slice(None), slice(None), column)), across, rows_apart),
+        ]
+    )
+
+
+def comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Image:
+    """Return one slice three times: the result, the truth, and where they differ."""
+    grey = _colours(volume.slice(index))
+    result = _tinted(grey, [(mine, BOTH)])
+    expected = _tinted(grey, [(truth, BOTH)])
+    differing = _tinted(grey, [(mine & truth, BOTH), (mine & ~truth, ONLY_RESULT), (truth & ~mine, ONLY_TRUTH)], 0.75)
+    rows_apart, columns_apart = volume.grid.pixel_spacing
+    return _beside([_scaled(part, rows_apart, columns_apart) for part in (result, expected, differing)])
+
+
+def montage(frames: Sequence[Grey | Colours]) -> Image.Image:
+    """Return pictures side by side, at most three in a row."""
+    parts = [Image.fromarray(frame).convert("RGB") for frame in frames]
+    for part in parts:
+        part.thumbnail((_HEIGHT * 2 // min(len(parts), 2), _HEIGHT * 2 // min(len(parts), 2)))
+    rows = [_beside(parts[begin : begin + 3]) for begin in range(0, len(parts), 3)]
+    width, height = max(row.width for row in rows), sum(row.height + _GAP for row in rows) - _GAP
+    whole, top = Image.new("RGB", (width, height)), 0
+    for row in rows:
+        whole.paste(row, (0, top))
+        top += row.height + _GAP
+    return whole
+
+
+def is_upright(volume: Volume) -> bool:
+    """Return whether slices ascend to the head, so that planes across them are turned to show it on top."""
+    return bool(volume.grid.normal[2] > 0.5)
+
+
+def address(image: Image.Image) -> str:
+    """Return a picture as an address that holds it; fine enough that a single voxel keeps its colour."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def thumbnail(image: Image.Image) -> str:
+    """Return a small picture as an address that holds it."""
+    small = image.copy()
+    small.thumbnail(_THUMBNAIL)
+    return address(small)
+
+
+def _painted(volume: Volume, overlay: Overlay | None, index: int) -> Colours:
+    grey = _colours(volume.slice(index))
+    layers = overlay.slices.get(index, []) if overlay else []
+    return _tinted(grey, _masks(overlay, layers))
+
+
+def _across(volume: Volume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Colours:
+    """Return a plane across the slices: ``cut`` is what it takes of ``(slice, row, column)``."""
+    grey = volume.pixels[cut]
+    depth = max((len(layers) for layers in overlay.slices.values()), default=0) if overlay else 0
+    flat = [np.zeros_like(grey) for _ in range(depth)]
+    if overlay:
+        for at, index in enumerate(volume.shown):
+            for plane, layer in zip(flat, overlay.slices.get(index, []), strict=False):
+                plane[at] = layer[cut[1:]]
+    painted = _tinted(_colours(grey), _masks(overlay, flat))
+    return painted[::-1] if is_upright(volume) else painted
+
+
+def _masks(overlay: Overlay | None, layers: Sequence[Any]) -> list[tuple[Mask, str]]:
+    if overlay is None:
+        return []
+    # values are indices plus one, the background is none
+    return [
+        (layer == value, overlay.segments[value - 1].colour)
+        for layer in layers
+        for value in np.unique(layer).tolist()
+        if value
+    ]
+
+
+def _colours(grey: Grey) -> Colours:
+    return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+
+
+def _tinted(grey: Colours, masks: Sequence[tuple[Mask, str]], opacity: float = _OPACITY) -> Colours:
+    """Return colours over a picture; an outline is opaque, so that a single voxel is seen."""
+    found = grey.astype(np.float32)
+    for mask, shade in masks:
+        if not mask.any():
+            continue
+        tint = np.array([int(shade[at : at + 2], 16) for at in (1, 3, 5)], np.float32)
+        found[mask] = found[mask] * (1 - opacity) + tint * opacity
+        found[_edge(mask)] = tint
+    return found.astype(np.uint8)
+
+
+def _edge(mask: Mask) -> Mask:
+    inner = mask.copy()
+    for axis in (0, 1):
+        for step in (1, -1):
+            moved = np.roll(mask, step, axis)
+            moved[(0 if step == 1 else -1,) if axis == 0 else (slice(None), 0 if step == 1 else -1)] = False
+            inner &= moved
+    outline: Mask = mask & ~inner
+    return outline
+
+
+def _scaled(picture: Any, down: float, across: float) -> Image.Image:
+    height, width = picture.shape[0] * down, picture.shape[1] * across
+    factor = min(_HEIGHT / height, _WIDEST / 2 / width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    # a voxel that is enlarged keeps its edges; of several that become one none is lost
+    method = Image.Resampling.NEAREST if size[0] >= picture.shape[1] else Image.Resampling.BOX
+    return Image.fromarray(np.ascontiguousarray(picture)).resize(size, method)
+
+
+def _beside(parts: Sequence[Image.Image]) -> Image.Image:
+    width, height = sum(part.width + _GAP for part in parts) - _GAP, max(part.height for part in parts)
+    whole, left = Image.new("RGB", (width, height)), 0
+    for part in parts:
+        whole.paste(part, (left, (height - part.height) // 2))
+        left += part.width + _GAP
+    return whole

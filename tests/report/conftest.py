@@ -1,0 +1,41 @@
+"""A small oblique series, two segments without any symmetry, and runs that sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.data import Series, read_input
+from harness.run.results import Run
+from tests.checks.made_series import SHAPE, write_segmentation, write_series
+from tests.report.made_runs import SEG, make_run
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Series:
+    return read_input(write_series(tmp_path / "series", uid="1.2.3.4"))[0]
+
+
+@pytest.fixture
+def masks() -> dict[str, Any]:
+    liver = np.zeros(SHAPE, bool)
+    liver[1:4, 2:8, 1:3] = True
+    liver[3, 8, 6] = True
+    tumour = np.zeros(SHAPE, bool)
+    tumour[2, 3, 5] = True
+    return {"Liver": liver, "Tumour": tumour}
+
+
+@pytest.fixture
+def sending(tmp_path: Path, series: Series) -> Callable[..., Run]:
+    """Makes a run that sent a segmentation of the series."""
+
+    def send(masks: dict[str, Any], **how: Any) -> Run:
+        path = write_segmentation(tmp_path / "seg.dcm", series, masks, **how)
+        return make_run(tmp_path / "run", sent=[(SEG, path)], sources=[series])
+
+    return send
