@@ -45,6 +45,8 @@ class Kaapana:
         evidence: folder below which each run gets a folder of its own.
         listener: receives the events of a run; by default they are lines on standard error.
         artefacts: charts and images that :meth:`install` takes in place of a source tree.
+        concluded: whether somebody writes the reports of the runs again when all of them have ended, so that pictures
+            can wait until then.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Kaapana:
         evidence: Path,
         listener: Listener | None = None,
         artefacts: Artefacts | None = None,
+        concluded: bool = False,
     ) -> None:
         self.environment = environment
         self.project = project
         self.evidence = evidence
         self.listener = listener
         self._artefacts = artefacts
+        self._concluded = concluded
         self._registries: list[CustomRegistry] = []
         self._given: set[Path] = set()
         self._giving = threading.Lock()
@@ -174,6 +178,7 @@ class Kaapana:
                 evidence=self.evidence / created.name,
                 listener=self.listener,
                 artefacts=self._artefacts,
+                concluded=self._concluded,
             )
             # a test's report shows the runs of all its projects
             other.runs = self.runs

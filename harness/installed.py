@@ -181,6 +181,7 @@ class InstalledExtension:
             findings=deployment.findings,
             images=deployment.images,
             input_readers=deployment.input_readers,
+            pictures=not self.kaapana._concluded,
         )
         with reporting_to(self.kaapana.listener) as listener, explain_lost_cluster(environment.cluster):
             run = execute(

@@ -18,6 +18,8 @@ import harness.platform.install
 import harness.plugin.ci_config
 import harness.plugin.failures
 import harness.plugin.fixtures
+import harness.report.objects
+import harness.report.rendering
 
 ROOT = Path(__file__).parents[1]
 INSTALLED = any(entry.value == "harness.plugin" for entry in entry_points(group="pytest11"))

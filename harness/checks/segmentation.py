@@ -11,7 +11,9 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from harness.checks import looks
 from harness.checks.dicom import as_series, differences, placement, stack_geometry, stack_planes
+from harness.checks.overlap import Dice
 from harness.checks.segmentation_rules import is_label_map, problems_of
 from harness.checks.verdict import Verdict
 from harness.data.series import Geometry, Series
@@ -47,17 +49,28 @@ class Segmentation:
             raise CheckError(f"{self.path.name} is not a segmentation but {name}", evidence=str(path))
 
     def __repr__(self) -> str:
-        return f"<Segmentation {self.path.name} with {', '.join(self.labels) or 'no label'}>"
+        return f"<Segmentation {self.path.name} with {', '.join(self._labels) or 'no label'}>"
 
     @property
     def is_valid(self) -> Verdict:
         """Whether the object is a well-formed DICOM SEG; a no lists everything that is wrong."""
-        return Verdict.of_problems(f"valid segmentation {self.path.name}", problems_of(self.dataset), good="no problem")
+        subject = f"valid segmentation {self.path.name}"
+        return self._noted("is_valid", Verdict.of_problems(subject, problems_of(self.dataset), good="no problem"))
 
     @property
     def labels(self) -> list[str]:
         """Segment Label of each segment, in the order of the segment numbers; without a described background."""
+        labels = self._labels
+        looks.note(looks.Look(self.path, "labels", ", ".join(labels) or "none"))
+        return labels
+
+    @property
+    def _labels(self) -> list[str]:
         return [label for label, _ in sorted(self._segments, key=lambda segment: segment[1])]
+
+    def _noted(self, question: str, verdict: Verdict) -> Verdict:
+        looks.note(looks.Look(self.path, question, ("yes: " if verdict else "NO: ") + verdict.summary))
+        return verdict
 
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
@@ -83,14 +96,17 @@ class Segmentation:
             found = str(self.dataset.get(name, "")) or "absent"
             if expected and found != expected:
                 problems.append(f"its {title} is {found}, the series has {expected}")
-        return Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images referenced")
+        verdict = Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images referenced")
+        return self._noted("references", verdict)
 
     def lies_on(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG's own grid is the series' grid: spacing, origin, orientation and shape.
 
         A SEG that leaves empty slices out has another shape; its masks are on the series' grid nevertheless.
         """
-        series = as_series(series)
+        return self._noted("lies_on", self._lies_on(as_series(series)))
+
+    def _lies_on(self, series: Series) -> Verdict:
         if series.geometry is not None:
             return Verdict.of_problems(f"lies on {series.name}", differences(self.own_geometry, series.geometry))
         if series.planes is None:
@@ -215,16 +231,22 @@ class Segmentation:
 
     def voxels(self, label: str) -> int:
         """Number of voxels of the label."""
-        return int(np.count_nonzero(self.mask(label)))
+        count = int(np.count_nonzero(self.mask(label)))
+        looks.note(looks.Look(self.path, "voxels", str(count), label))
+        return count
 
     def volume_ml(self, label: str) -> float:
         """Volume of the label in millilitres; a slice stands for the space half way to its neighbours."""
         area = self.planes.pixel_spacing[0] * self.planes.pixel_spacing[1]
         counts = np.count_nonzero(self.mask(label), axis=(1, 2))
-        return float(np.dot(counts, self.planes.widths)) * area / 1000.0
+        volume = float(np.dot(counts, self.planes.widths)) * area / 1000.0
+        looks.note(looks.Look(self.path, "volume_ml", f"{volume:.2f} ml", label))
+        return volume
 
-    def dice(self, label: str, truth: NDArray[Any]) -> float:
+    def dice(self, label: str, truth: NDArray[Any]) -> Dice:
         """Dice coefficient, 0 to 1, of the label and a mask in the source's ``(slice, row, column)`` order.
+
+        It is a float; an assertion about it that fails says where the masks differ.
 
         Raises:
             CheckError: the label is missing, or the masks differ in shape, or both are empty.
@@ -236,10 +258,11 @@ class Segmentation:
                 f"mask {label!r} has {mine.shape} voxels (slice, row, column), the truth {other.shape}",
                 fix="compare with a mask on the grid of the series that was segmented",
             )
-        total = int(mine.sum()) + int(other.sum())
-        if total == 0:
+        if not mine.any() and not other.any():
             raise CheckError(f"mask {label!r} and the truth are both empty: a dice coefficient says nothing")
-        return 2.0 * int(np.count_nonzero(mine & other)) / total
+        found = Dice.of(label, mine, other, self.planes)
+        looks.note(looks.Look(self.path, "dice", f"{found:.4f}", label, other))
+        return found
 
     @functools.cached_property
     def _pixels(self) -> NDArray[Any]:
@@ -274,7 +297,7 @@ class Segmentation:
         if found:
             raise CheckError(f"{len(found)} segments of {self.path.name} are labelled {label!r}")
         raise CheckError(
-            f"{self.path.name} has no segment {label!r}; it has {', '.join(map(repr, self.labels)) or 'none'}",
+            f"{self.path.name} has no segment {label!r}; it has {', '.join(map(repr, self._labels)) or 'none'}",
             evidence=str(self.path),
         )
 

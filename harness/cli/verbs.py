@@ -293,7 +293,7 @@ def report(run_dir: Path) -> None:
     from harness import report
     from harness.run import evidence
 
-    click.echo(str(report.write(evidence.read(run_dir))))
+    click.echo(str(report.write(evidence.read(run_dir)).path))
 
 
 def _environment(settings: Settings) -> Environment:

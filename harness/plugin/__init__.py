@@ -7,6 +7,7 @@ which is cheap, and what pytest has loaded already; everything else is imported 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -21,14 +22,19 @@ if TYPE_CHECKING:
     from harness.api import Kaapana
     from harness.data import Series
     from harness.installed import InstalledExtension
-    from harness.plugin.fixtures import ObjectStore, Pacs, Session
+    from harness.plugin.failures import Compared
+    from harness.plugin.fixtures import Ended, ObjectStore, Pacs, Session
+    from harness.report.testing import Looks
 
 _FIXTURES = frozenset({"kaapana", "extension", "pacs", "object_store", "brain_mr", "small_ct"})
 _SESSION = pytest.StashKey["Session"]()
-_FAILED = pytest.StashKey[bool]()
+_ENDED: pytest.StashKey[Ended] = pytest.StashKey()
+_LOOKS: pytest.StashKey[Looks] = pytest.StashKey()
+_COMPARED: pytest.StashKey[Compared] = pytest.StashKey()
 _FACADE = pytest.StashKey["Kaapana"]()
 # attribute of a test's report: what JSON can say, as xdist sends reports between processes
 _FINDINGS = "kaapana_findings"
+_EVIDENCE = "kaapana_evidence"
 
 
 class HookSpecs:
@@ -166,7 +172,12 @@ def kaapana(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     # pytest removes such folders of all but its last three sessions
     session = _report(request.config, lambda: tmp_path_factory.mktemp("kaapana", numbered=False))
     listener = _listener(request.config)
-    with session.facade(request.node.nodeid, lambda: request.node.stash.get(_FAILED, False), listener) as facade:
+    from harness.plugin.fixtures import Ended
+    from harness.report.testing import Looks
+
+    looks = request.node.stash[_LOOKS] = Looks()
+    ended = functools.partial(request.node.stash.get, _ENDED, Ended())
+    with session.facade(request.node.nodeid, ended, listener, looks) as facade:
         request.node.stash[_FACADE] = facade
         yield facade
 
@@ -219,27 +230,53 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put the cause of a failure into its first line, and redact credentials in the report of the test."""
     report = yield
-    if report.failed:
-        item.stash[_FAILED] = True
-        if call.excinfo is not None and (
-            _SESSION in item.config.stash or _is_ours(call.excinfo.value) or _uses_us(item)
-        ):
-            from harness.plugin import failures
+    facade = item.stash.get(_FACADE, None)
+    if report.failed and call.excinfo is not None and _concerns_us(item, call.excinfo.value):
+        from harness.plugin import failures
 
-            facade = item.stash.get(_FACADE, None)
-            text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else ())
-            if text is not None:
-                report.longrepr = text
-    if call.when == "teardown" and (finished := item.stash.get(_FACADE, None)) is not None and finished.runs:
-        from harness.plugin import noted
+        compared = item.config.stash.get(_COMPARED, None)
+        text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else (), compared)
+        if facade is not None and (page := failures.page_of(facade.runs, item.stash.get(_LOOKS, None))):
+            if text is None:
+                # a text of pytest's own keeps its form: the line stands below it
+                report.sections.append(("kaapana", f"report: {page}"))
+            else:
+                text += f"\n  report: {page}"
+        if text is not None:
+            report.longrepr = text
+    if facade is not None and (call.when == "call" or not report.passed):
+        from harness.plugin.fixtures import Ended
 
-        setattr(report, _FINDINGS, noted.documents(finished.runs))
+        item.stash[_ENDED] = Ended(report.outcome, str(report.longrepr) if report.failed else "")
+    if call.when == "teardown" and facade is not None:
+        setattr(report, _EVIDENCE, str(facade.evidence))
+        if facade.runs:
+            from harness.plugin import noted
+
+            setattr(report, _FINDINGS, noted.documents(facade.runs))
     # without the platform's parts there are no credentials
     if (redaction := sys.modules.get("harness.common.redaction")) is not None:
         report.sections = [(title, redaction.redact(text)) for title, text in report.sections]
         if report.failed and redaction.redact(shown := str(report.longrepr)) != shown:
             report.longrepr = redaction.redact(shown)
     return report
+
+
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    """Say where two masks differ, when what was asserted about their Dice coefficient does not hold."""
+    if (overlap := sys.modules.get("harness.checks.overlap")) is None:
+        return None
+    found = next((value for value in (left, right) if isinstance(value, overlap.Dice)), None)
+    if found is None:
+        return None
+    from harness.plugin.failures import Compared
+
+    config.stash[_COMPARED] = compared = Compared(found, op, left, right)
+    return compared.lines
+
+
+def _concerns_us(item: pytest.Item, error: BaseException) -> bool:
+    return _SESSION in item.config.stash or _is_ours(error) or _uses_us(item) or _COMPARED in item.config.stash
 
 
 def _uses_us(item: pytest.Item) -> bool:
@@ -261,6 +298,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash.get(_SESSION, None)
     if session is not None:
         for line in session.notes():
+            terminalreporter.write_line(line)
+    folders = {getattr(report, _EVIDENCE) for report in reports if hasattr(report, _EVIDENCE)}
+    # a worker of xdist knows its own tests only
+    if folders and not hasattr(config, "workerinput"):
+        from harness.plugin import failures
+
+        for line in failures.index_of(folders):
             terminalreporter.write_line(line)
 
 

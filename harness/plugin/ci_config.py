@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import harness.plugin as plugin
 from harness import ciconfig
 from harness.ciconfig.case import is_ignored
 from harness.errors import FormError, HarnessError, UsageError
+from harness.plugin.fixtures import Ended
 
 if TYPE_CHECKING:
     from harness.api import Kaapana
@@ -74,7 +76,7 @@ class CiConfigFile(pytest.File):
             raise type(self._refusal)(f"{self._refusal.cause} (as the first document of {self.path.name} found)")
         if self._extension is None:
             session = plugin._report(self.config, self._folder)
-            facade = session.facade(self.nodeid, self._failed, plugin._listener(self.config))
+            facade = session.facade(self.nodeid, self._ended, plugin._listener(self.config))
             try:
                 self.kaapana = self._open.enter_context(facade)
                 self._extension = self.kaapana.install(ciconfig.tree_of(self.path))
@@ -88,8 +90,11 @@ class CiConfigFile(pytest.File):
         self._extension = self._data = self.kaapana = None
         self._open.close()
 
-    def _failed(self) -> bool:
-        return any(item.stash.get(plugin._FAILED, False) for item in self.documents)
+    def _ended(self) -> Ended:
+        """Return how the documents ended, as one test: they share a project."""
+        found = [item.stash[plugin._ENDED] for item in self.documents if plugin._ENDED in item.stash]
+        failed = [ended for ended in found if ended.outcome == "failed"]
+        return dataclasses.replace(failed[0], failure="\n\n".join(one.failure for one in failed)) if failed else Ended()
 
     def _folder(self) -> Path:
         # a collector has no fixtures, and pytest keeps its temporary folders nowhere else

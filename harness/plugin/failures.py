@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.common import crash
@@ -11,21 +13,42 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.checks import Verdict
+    from harness.checks.overlap import Dice
+    from harness.report.testing import Looks
     from harness.run.results import Run
 
 
-def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | None:
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """A comparison that did not hold: ``left op right``, one of which is a Dice coefficient."""
+
+    dice: Dice
+    op: str
+    left: object
+    right: object
+
+    @property
+    def lines(self) -> list[str]:
+        """The comparison, and where the masks differ."""
+        sides = [f"{side:.4f}" if isinstance(side, float) else repr(side) for side in (self.left, self.right)]
+        asserted = f"asserted {sides[0]} {self.op} {sides[1]}"
+        return [f"dice of {self.dice.label!r} is {self.dice:.4f}: {asserted}", *self.dice.difference.lines]
+
+
+def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: Compared | None = None) -> str | None:
     """Return what pytest shows for a failed test, or ``None`` to leave it as it is.
 
     Args:
         error: what the test ended with.
         original: pytest's own representation.
         runs: the runs of the test.
+        compared: the comparison with a Dice coefficient that was explained last.
 
     Returns:
         for an error of the harness: its own text and the line of the test, without the harness's frames.
         For an unexpected error of the harness: the same, with a crash report as its evidence.
         For an assertion that a run has succeeded: cause, log tail, next step and evidence, then pytest's text.
+        For one about a Dice coefficient: where the masks differ, in place of arrays.
     """
     if not isinstance(error, HarnessError) and _is_unforeseen(error):
         error = crash.explain(error)
@@ -37,6 +60,9 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run]) -> str | N
         for run in runs:
             if any(verdict is run.succeeded for verdict in refusals):
                 return f"{_explain_run(run)}\n\n{original}"
+        # its explanation is in the assertion that was made about this coefficient
+        if compared is not None and compared.lines[0] in str(error):
+            return "\n  ".join([*compared.lines, _line_of_test(original).strip()])
     return None
 
 
@@ -46,6 +72,28 @@ def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
 
     frames = list(traceback.walk_tb(error.__traceback__))
     return verdict.refusals_at(frames[-1][0].f_code, frames[-1][1]) if frames else ()
+
+
+def page_of(runs: Sequence[Run], looks: Looks | None) -> Path | None:
+    """Return the report that shows a failure of a test; ``None`` where it made no run."""
+    from harness.report.testing import Looks
+
+    return (looks or Looks()).report_of(runs)
+
+
+def index_of(folders: Iterable[str]) -> list[str]:
+    """Write the index of the tests whose evidence lies in these folders; return the line that says where it is."""
+    from harness.report import index
+
+    tests = sorted(path for path in map(Path, folders) if (path / index.FILE).is_file())
+    if not tests:
+        return []
+    # each worker of xdist has a folder of its own, below one for all
+    common = index.common([path.parent for path in tests])
+    try:
+        return [f"index of all tests: {index.write(common, tests)}"]
+    except HarnessError as error:
+        return [f"no index of all tests: {error.cause}"]
 
 
 def _is_unforeseen(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import shutil
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.api import Kaapana, check_artefacts, open_artefacts
+from harness.checks.looks import watching
 from harness.errors import EnvironmentError_
+from harness.report.testing import Looks, conclude
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
 from harness.run.trigger import series_of, upload
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
     from harness.platform.environment import Environment
     from harness.platform.projects import Project
     from harness.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a test ended: ``passed``, ``failed`` or ``skipped``, and what pytest shows of a failure."""
+
+    outcome: str = "passed"
+    failure: str = ""
 
 
 class Session:
@@ -61,13 +72,16 @@ class Session:
         return self._environment
 
     @contextlib.contextmanager
-    def facade(self, test: str, failed: Callable[[], bool], listener: Listener | None = None) -> Iterator[Kaapana]:
-        """Yield the platform with a fresh project, for one test.
+    def facade(
+        self, test: str, ended: Callable[[], Ended], listener: Listener | None = None, looks: Looks | None = None
+    ) -> Iterator[Kaapana]:
+        """Yield the platform with a fresh project, for one test; its end writes the reports of its runs.
 
         Args:
             test: the test's id; names the folder of its evidence.
-            failed: asked at the end whether the test has failed.
+            ended: asked at the end how the test has ended.
             listener: receives the events of runs.
+            looks: collects what the test asks about results.
         """
         assert self.report is not None
         environment = self.environment()
@@ -76,15 +90,23 @@ class Session:
         if folder.exists():
             # evidence of an earlier pytest run would be mistaken for this one's
             shutil.rmtree(folder)
-        facade = Kaapana(environment, project, evidence=folder, listener=listener, artefacts=self._artefacts)
+        facade = Kaapana(
+            environment, project, evidence=folder, listener=listener, artefacts=self._artefacts, concluded=True
+        )
+        looks = looks or Looks()
         try:
-            yield facade
+            with watching(looks):
+                yield facade
         finally:
-            if self.settings.keep_on_failure and failed():
-                self._kept.append(f"{project.name} of {test}")
-            else:
-                facade.close()
-                environment.remove_project(project)
+            end = ended()
+            try:
+                if self.settings.keep_on_failure and end.outcome == "failed":
+                    self._kept.append(f"{project.name} of {test}")
+                else:
+                    facade.close()
+                    environment.remove_project(project)
+            finally:
+                conclude(folder, test, end.outcome, end.failure, runs=facade.runs, looks=looks.seen)
 
     def notes(self) -> list[str]:
         """Return lines for the end of the test session."""

@@ -7,6 +7,7 @@ pictures are decoded within bounds and encoded again. What is left out is said.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,21 @@ if TYPE_CHECKING:
 FILE: Final = "report.html"
 
 
-def write(run: Run, *, pictures: bool = True) -> Path:
-    """Write ``report.html`` beside ``run.json``, and return its path.
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A report on disk.
+
+    Args:
+        path: the file.
+        thumbnail: a picture of what the run sent, as an address that holds it; empty where there is none.
+    """
+
+    path: Path
+    thumbnail: str = ""
+
+
+def write(run: Run, *, pictures: bool = True) -> Written:
+    """Write ``report.html`` beside ``run.json``.
 
     Args:
         run: the run.
@@ -34,10 +48,10 @@ def write(run: Run, *, pictures: bool = True) -> Path:
 
     path = run.directory / FILE
     try:
-        text = page.render(run, pictures=pictures)
+        text, thumbnail = page.render(run, pictures=pictures)
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{run.directory / 'run.json'} has content that no run writes: {type(error).__name__}: {error}"
         ) from None
     evidence.write_text(path, text)
-    return path
+    return Written(path, thumbnail)

@@ -23,8 +23,8 @@ _SECTIONS: Final = (
 )
 
 
-def render(run: Run, *, pictures: bool) -> str:
-    """Return the page of a run."""
+def render(run: Run, *, pictures: bool) -> tuple[str, str]:
+    """Return the page of a run, and a small picture of what it sent."""
     went = course.read(run.directory)
     tests = asked.read(run.directory)
     figures, viewers = _figures(run, went, tests, pictures)
@@ -34,7 +34,10 @@ def render(run: Run, *, pictures: bool) -> str:
     rows = timeline.rows(run.tasks, went.tasks)
     first = [("cause", "Cause")] if run.cause else []
     first += [(f"test{index}", "Test") for index, _ in enumerate(tests, 1)]
-    return rendering.render(
+    stored = results.read(run.directory, run.objects)
+    anchors = {figure.item.path: f"#{figure.id}" for figure in figures}
+    anchors |= {result.item.path: f"#object{number}" for number, result in enumerate(stored, 1)}
+    page = rendering.render(
         "report.html",
         scripted=bool(read or viewers),
         run=run,
@@ -42,18 +45,20 @@ def render(run: Run, *, pictures: bool) -> str:
         course=went,
         tests=tests,
         figures=figures,
-        anchors={figure.item.path: f"#{figure.id}" for figure in figures},
+        anchors=anchors,
+        thumbnails={figure.item.path: figure.thumbnail for figure in figures if figure.thumbnail},
         viewers=viewers,
         drawing=timeline.draw(rows),
         rows=rows,
         phases=timeline.PHASES,
         graph=graph.layout(run.tasks, went.tasks, timeline.critical_path(went.tasks)),
-        results=results.read(run.directory, run.objects),
+        results=stored,
         logs=read,
         marked=marked,
         first_marked=marked[0] if marked else None,
         form=json.dumps(run.form, indent=2, ensure_ascii=False),
     )
+    return page, next((figure.thumbnail for figure in figures if figure.thumbnail), "")
 
 
 def _figures(

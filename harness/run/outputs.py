@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from harness.checks import looks
 from harness.checks.reports import Report
 from harness.errors import CheckError
 from harness.wire.dicom import SEGMENTATION_CLASSES
@@ -161,11 +162,13 @@ class Reports:
         matching = [item for item in self._objects if _ends(item.key, name)]
         shown = [item for item in matching if item.visible_in_results]
         if len(shown) == 1:
+            looks.note(looks.Look(shown[0].file, "reports", f"a document of {shown[0].size} bytes"))
             return shown[0].report()
         keys = "\n".join(f"{item.key} ({item.size} bytes)" for item in self._objects) or "no object was stored"
         if shown:
             raise CheckError(f"{len(shown)} reports end in {name!r}", last_seen=keys, fix="name more of the path")
         if matching:
+            looks.note(looks.Look(matching[0].file, "reports", "NO: the results page does not show it"))
             raise CheckError(
                 f"{matching[0].key} was stored, but the platform's results page does not show it",
                 last_seen=keys,

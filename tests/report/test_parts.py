@@ -28,7 +28,7 @@ HOSTILE = [
 
 
 def _page(folder: Path, **parts: object) -> tuple[str, html.HtmlElement]:
-    text = report.write(make_run(folder / "run", **parts)).read_text()  # type: ignore[arg-type]
+    text = report.write(make_run(folder / "run", **parts)).path.read_text()  # type: ignore[arg-type]
     return text, html.document_fromstring(text)
 
 
@@ -66,7 +66,7 @@ def test_a_log_outside_of_the_evidence_is_not_read(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", logs={"otsus-method": "x"})
     (tmp_path / "run/logs/otsus-method.log").unlink()
     (tmp_path / "run/logs/otsus-method.log").symlink_to(tmp_path / "secret")
-    assert "private words" not in report.write(run).read_text()
+    assert "private words" not in report.write(run).path.read_text()
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
@@ -188,8 +188,8 @@ def test_the_page_allows_its_own_script_only_and_no_network(tmp_path: Path) -> N
 
 def test_a_report_is_made_again_from_the_evidence(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", logs={"otsus-method": "x"}, objects={"a.csv": b"a,b\n1,2\n"})
-    first = report.write(run).read_text()
-    assert report.write(evidence.read(tmp_path / "run")).read_text() == first
+    first = report.write(run).path.read_text()
+    assert report.write(evidence.read(tmp_path / "run")).path.read_text() == first
 
 
 @pytest.mark.parametrize("name", ["course.json", "checks.json"])

@@ -119,7 +119,7 @@ def test_the_truth_stands_beside_the_result_on_the_slice_where_most_differs(
     assert [entry.detail for entry in figure.legend[1:]] == ["6 voxels in all slices", "1 voxel in all slices"]
     masks_of_truth = data["viewer-sent1"]["truths"]["0"]
     assert sorted(masks_of_truth) == ["1", "2", "3", "4"]
-    page = html.document_fromstring(report.write(run).read_text())
+    page = html.document_fromstring(report.write(run).path.read_text())
     assert page.xpath("string(//section[@id='test1']/h2/bdi)") == "test_it"
     assert page.xpath("string(//section[@id='test1']//td/a/@href)") == "#sent1"
 
@@ -129,11 +129,11 @@ def test_a_report_that_is_written_again_finds_the_source_where_it_was(
 ) -> None:
     run = sending(masks)
     course.write(run.directory, course.course_of([], [series], None, {}))
-    first = report.write(run).read_text()
-    assert report.write(evidence.read(run.directory)).read_text() == first
+    first = report.write(run).path.read_text()
+    assert report.write(evidence.read(run.directory)).path.read_text() == first
     for file in series.files:
         file.unlink()
-    page = report.write(evidence.read(run.directory)).read_text()
+    page = report.write(evidence.read(run.directory)).path.read_text()
     assert "the series that it was made from is not among the input" in page
     assert "<img" in page
 
@@ -197,7 +197,7 @@ def test_a_hostile_segmentation_costs_its_picture_at_most(
 ) -> None:
     run = sending(masks, change=DAMAGE[damage])
     clock = time.monotonic()
-    text = report.write(run).read_text()
+    text = report.write(run).path.read_text()
     assert time.monotonic() - clock < 20
     page = html.document_fromstring(text)
     (article,) = page.xpath("//section[@id='sent']/article")

@@ -54,7 +54,7 @@ def test_a_clock_that_ticks_in_whole_seconds_makes_no_negative_times() -> None:
 
 def test_the_page_says_in_a_table_what_the_drawing_shows(tmp_path: Path) -> None:
     states = {entry.task_id: "success" for entry in COURSE}
-    page = report.write(make_run(tmp_path / "run", tasks=states, went=Course(COURSE))).read_text()
+    page = report.write(make_run(tmp_path / "run", tasks=states, went=Course(COURSE))).path.read_text()
     assert "<title>slow, running: 14.0 s</title>" in page
     row = page.partition('<th scope="row"><bdi>slow</bdi></th>')[2].partition("</tr>")[0]
     assert ("◆ yes" in row, '<td class="number">14.0</td>' in row) == (True, True)
@@ -65,7 +65,7 @@ def test_the_page_says_in_a_table_what_the_drawing_shows(tmp_path: Path) -> None
 def test_a_run_of_an_earlier_version_has_the_table_and_says_that_times_are_unknown(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (tmp_path / "run/course.json").unlink()
-    page = report.write(run).read_text()
+    page = report.write(run).path.read_text()
     assert "kept no times" in page
     assert '<th scope="row"><bdi>otsus-method</bdi></th>' in page
 
