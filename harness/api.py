@@ -64,7 +64,7 @@ class Kaapana:
         self.evidence = evidence
         self.listener = listener
         self._artefacts = artefacts
-        self._concluded = concluded
+        self.concluded = concluded
         self._registries: list[CustomRegistry] = []
         self._given: set[Path] = set()
         self._giving = threading.Lock()
@@ -178,7 +178,7 @@ class Kaapana:
                 evidence=self.evidence / created.name,
                 listener=self.listener,
                 artefacts=self._artefacts,
-                concluded=self._concluded,
+                concluded=self.concluded,
             )
             # a test's report shows the runs of all its projects
             other.runs = self.runs

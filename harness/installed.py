@@ -28,6 +28,7 @@ class BoundPlatform(Protocol):
     project: Project
     listener: Listener | None
     runs: list[Run]
+    concluded: bool
 
     def new_run_folder(self, dag_id: str) -> Path:
         """Return a folder for the evidence of one run, which no other run gets."""
@@ -181,7 +182,7 @@ class InstalledExtension:
             findings=deployment.findings,
             images=deployment.images,
             input_readers=deployment.input_readers,
-            pictures=not self.kaapana._concluded,
+            pictures=not self.kaapana.concluded,
         )
         with reporting_to(self.kaapana.listener) as listener, explain_lost_cluster(environment.cluster):
             run = execute(
