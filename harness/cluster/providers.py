@@ -49,6 +49,7 @@ class Provider(abc.ABC):
     Attributes:
         form: how the setting ``cluster`` names one: ``docker``, ``context:NAME``.
         several_nodes: it can have more nodes than one.
+        only_node: name of the node of all clusters of this kind; empty: each has nodes of its own.
         owns_cluster: the cluster is the environment's alone. Otherwise only objects in namespaces are made.
         owns_registry: the platform's registry runs in the cluster, with logins of its own. Otherwise the user has
             named a registry, and it is used with the user's login.
@@ -56,6 +57,7 @@ class Provider(abc.ABC):
 
     form: ClassVar[str]
     several_nodes: ClassVar[bool] = False
+    only_node: ClassVar[str] = ""
     owns_cluster: ClassVar[bool] = True
     owns_registry: ClassVar[bool] = True
 

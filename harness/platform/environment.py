@@ -139,7 +139,7 @@ class Environment:
             self.platform_version,
             gpu=self.settings.gpu,
             credentials=self.credentials,
-            main_node=self.cluster.volume_node or (names.DOCKER_NODE if self.settings.cluster == "docker" else ""),
+            main_node=self.cluster.volume_node or self.provider.only_node,
         )
 
     @classmethod

@@ -12,6 +12,7 @@ from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import failed_pulls
+from harness.wire import reasons
 from harness.wire.names import ADMIN_NAMESPACE
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _explain_failure(api: KubeApi, pod: Manifest, what: str) -> InstallError:
     except ApiError as error:
         log = [f"(no log: {error})"]
     fix = ""
-    if reason == "OOMKilled":
+    if reason == reasons.OUT_OF_MEMORY:
         fix = "without a limit of its own a container has the default of 50 MiB: copy fewer or smaller files"
     elif any("Unknown relative directory" in line for line in log):
         fix = "below /kaapana/tmp/ only dags/, plugins/, mounted_scripts/ and extensions/ are accepted"

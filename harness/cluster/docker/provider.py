@@ -11,6 +11,7 @@ from harness.cluster import ledger
 from harness.cluster.providers import FoundEnvironment, Provider
 from harness.common.progress import OnProgress, quiet
 from harness.kube import ApiError, KubeApi
+from harness.wire.names import DOCKER_NODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ class DockerProvider(Provider):
     """See :class:`harness.cluster.providers.Provider`."""
 
     form = "docker"
+    only_node = DOCKER_NODE
 
     def create(
         self,

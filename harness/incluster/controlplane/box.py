@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.incluster.controlplane.store import Manifest, now
+from harness.wire import reasons
 
 State = dict[str, Any]
 
@@ -55,7 +56,7 @@ class Box:
         facts = (record or {}).get("State") or {}
         # the engine's note of an OOM kill also stands when only a child was killed: then the exit code decides
         oom = bool(facts.get("OOMKilled")) and code != 0
-        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+        reason = reasons.OUT_OF_MEMORY if oom else reasons.COMPLETED if code == 0 else reasons.ERROR
         running = self.state.get("running") or {}
         finished = _time(facts.get("FinishedAt")) or now()
         started = _time(facts.get("StartedAt")) or running.get("startedAt") or finished

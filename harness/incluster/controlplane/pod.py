@@ -25,6 +25,7 @@ from harness.incluster.controlplane.store import Key, Manifest, key_of, now
 from harness.incluster.controlplane.translate import container_body, devices, memory_limit
 from harness.incluster.controlplane.variables import needs_address
 from harness.incluster.controlplane.volumes import Source
+from harness.wire import reasons
 from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, ANNOTATION_WRITTEN_FILES
 
 # a container that ran for so long begins with the shortest back-off again
@@ -280,7 +281,7 @@ class PodWorker:
     async def evict(self, why: str) -> None:
         """End the pod because the node runs out of something; it stays, failed, as on Kubernetes."""
         self._evicted = why
-        self._warn("Evicted", why)
+        self._warn(reasons.EVICTED, why)
         await self._stop_all(0)
 
     @property
@@ -318,7 +319,7 @@ class PodWorker:
 
     def _finish(self, phase: str, reason: str = "", message: str = "") -> None:
         if self._evicted and phase == "Failed":
-            reason, message = "Evicted", self._evicted
+            reason, message = reasons.EVICTED, self._evicted
         self._facts.update(phase=phase, reason=reason, message=message)
         self._publish()
         self._node.spawn(self._network.remove_sandbox(), "removal of a pod's network")
