@@ -198,7 +198,7 @@ def _rootless(facts: Facts) -> list[Check]:
         found.append(Check("rootless engine", WARNING, detail, "use an engine that root runs if something fails there"))
     if inside.unlimited:
         # it ignores these limits without an error
-        detail = f"containers get more {', '.join(inside.unlimited)} than pods may have: the engine sets no limit"
+        detail = f"the engine sets none for {' and '.join(inside.unlimited)}: containers get more than pods may have"
         found.append(Check("limits", WARNING, detail, DELEGATE if inside.rootless else _SWITCH_ON))
     return found
 

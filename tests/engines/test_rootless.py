@@ -81,7 +81,7 @@ def test_a_rootless_engine_with_control_groups_works_with_warnings(play: Play) -
     assert said[0].endswith("cgroup v2, rootless")
     warnings = {line.partition(":")[0]: line for line in said}
     assert "not tried" in warnings["rootless engine"]
-    assert "containers get more processors than pods may have" in warnings["limits"]
+    assert "the engine sets none for processors: containers get more" in warnings["limits"]
     assert "Delegate=cpu cpuset io memory pids" in warnings["limits"]
 
 
@@ -99,7 +99,7 @@ def _warnings(inside: Inside) -> dict[str, Check]:
 def test_limits_that_the_kernel_has_switched_off_are_a_warning() -> None:
     assert _warnings(Inside(driver="overlay2", cgroups="2")) == {}
     found = _warnings(Inside(driver="overlay2", unlimited=("memory", "processes")))["limits"]
-    assert found.detail == ("containers get more memory, processes than pods may have: the engine sets no limit")
+    assert found.detail == ("the engine sets none for memory and processes: containers get more than pods may have")
     assert "cgroup_enable=memory" in found.command
 
 

@@ -45,7 +45,8 @@ def main(
         chosen = rows.choose(rows.read_rows(file), names)
         if listed:
             for row in chosen:
-                click.echo(f"{row.name}: {row.suite}, {', '.join(row.packages)}; images: {row.images}")
+                what = ", ".join([row.suite, *filter(None, [row.module]), *row.packages])
+                click.echo(f"{row.name}: {what}; images: {row.images}")
             return
         work = work.absolute()
         if missing := machine.lacks(machine.look(work), work):
