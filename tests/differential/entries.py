@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent / "table"
-_KINDS = ("dag", "form", "posted", "shown_by", "no_counterpart")
+_KINDS = ("dag", "form", "posted", "shown_by")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Entry:
         section: of the sheet, as it is cited.
         rows: how the rows of the sheet begin that it answers for; none for what the sheet says in prose.
         kind: what runs it: ``dag`` in Airflow's image, ``form`` and ``posted`` on the host; ``shown_by`` names tests
-            that show it; ``no_counterpart`` says why there is nothing to run.
+            that show it.
         given: the input, as its kind needs it.
         answer: expression to value, as on the platform; a text where other tests show it.
         here: expression to value, where it is otherwise here.
