@@ -50,6 +50,7 @@ class CiConfigFile(pytest.File):
             raise self.CollectError(str(error)) from None
         titles = [ciconfig.title_of(document, number) for number, document in enumerate(found, 1)]
         times: collections.Counter[str] = collections.Counter()
+        self.documents = []
         for number, (document, title) in enumerate(zip(found, titles, strict=True)):
             times[title] += 1
             name = f"{title}[{times[title]}]" if titles.count(title) > 1 else title
