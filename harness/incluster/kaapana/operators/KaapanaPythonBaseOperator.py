@@ -73,12 +73,14 @@ class KaapanaPythonBaseOperator(pythontask.PythonTaskOperator, PythonOperator):
         )
         assign(self, given, derived)
         self.display_name = display_name
+        # by the tags at this moment: without a DAG the import fails (runtime 3, 5.2)
+        self.in_scheduler = pythontask.runs_in_scheduler(dag, branch=False)
 
     def execute(self, context: Any) -> Any:
         """Call ``python_callable`` in a pod of the project, or here for the platform's own DAGs."""
         if self.not_emulated:
             pythontask.refuse(self, context)
-        if pythontask.runs_in_scheduler(self.dag, branch=False):
+        if self.in_scheduler:
             return super().execute(context)
         self.running = pythontask.PythonTask(self, context)
         return self.running.run()
