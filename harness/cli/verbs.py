@@ -7,7 +7,7 @@ Exit status: 0 passed, 1 the run or a check failed, 2 wrong use or wrong input, 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-_PLATFORM = ("cluster", "nodes", "platform_version", "platform_registry", "platform")
+_PLATFORM = ("platform", "platform_registry", "platform_version", "cluster", "nodes")
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -164,7 +164,6 @@ def build(settings: Settings, extension: Path, images_tar: Path | None, chart_di
 
 @cli.command()
 @click.argument("extension", type=click.Path(path_type=Path), required=False)
-@with_settings(*_PLATFORM, "deliver", "chart", "images", "run_timeout", "reuse")
 @click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
 @click.option("--dag", help="DAG to run, when the extension brings several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
@@ -178,6 +177,7 @@ def build(settings: Settings, extension: Path, images_tar: Path | None, chart_di
 )
 @click.option("--project", help="Name of the project to run in; by default a new one.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the evidence of the run.")
+@with_settings("chart", "images", *_PLATFORM, "deliver", "run_timeout", "reuse")
 def run(
     settings: Settings,
     extension: Path | None,
@@ -204,7 +204,7 @@ def run(
         projects.check_name(project)
     if out is not None:
         check_out(out)
-    _check_extension(extension, settings)
+    _check_extension(extension, settings.chart)
     series = series_of(dataset)
     artefacts = open_artefacts(settings)
     if artefacts is not None:
@@ -269,13 +269,13 @@ def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | Non
     return document
 
 
-def _check_extension(extension: Path | None, settings: Settings) -> None:
+def _check_extension(extension: Path | None, charts: Sequence[str]) -> None:
     """Check that either a tree or a package was given.
 
     Raises:
         UsageError: says which of the two to give.
     """
-    if extension is None and not settings.chart:
+    if extension is None and not charts:
         raise UsageError(
             "no extension was given", fix="give the folder of an extension, or a packaged chart with --chart X.tgz"
         )

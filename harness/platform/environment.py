@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from harness.cluster import Cluster
     from harness.profiles import Profile
     from harness.settings import Settings
+    from harness.settings.builds import BuildSettings
 
 
 _DEVICE = "nvidia.com/gpu"
@@ -270,7 +271,7 @@ class Environment:
         self.cluster.close(keep=keep)
 
 
-def _seeded_registry(settings: Settings, say: OnProgress) -> str:
+def _seeded_registry(settings: BuildSettings, say: OnProgress) -> str:
     from harness import images
 
     tags = images.ensure_all(["registry", *registry_seed.SEEDS], settings=settings, on_progress=say)
@@ -278,7 +279,7 @@ def _seeded_registry(settings: Settings, say: OnProgress) -> str:
 
 
 def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
-    """What must be equal for an environment to be adopted: cluster, engine, release, names, and the images' code."""
+    """Return a digest of what must be equal for an adoption: cluster, engine, release, names, and the images' code."""
     where = [settings.cluster, settings.nodes, settings.context_registry, settings.context_storage_class]
     # the same images may be in another engine of this machine
     where += [settings.site_network, require_engine().address]

@@ -112,7 +112,7 @@ class KindCluster:
                 contents = prepared.Contents()
                 if base:
                     contents = prepared.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
-                order = _order(settings, entry, program, image, contents)
+                order = _order(settings.state, entry, program, image, contents, settings.nodes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
                 cluster = cls(
@@ -282,21 +282,20 @@ def answers(state: Path, environment_id: str) -> bool:
 
 
 def _order(
-    settings: Settings,
+    state: Path,
     entry: ledger.Entry,
     program: Path,
     image: str,
     contents: prepared.Contents = prepared.Contents(),  # noqa: B008 - cannot be changed
+    nodes: int = 1,
 ) -> Order:
     """Return what the keeper is to do; writes kind's configuration."""
-    folder = names.folder(settings.state, entry.id)
+    folder = names.folder(state, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
-    document = config.document(
-        name, nodes=settings.nodes, content=list(contents.volumes.values()), base=contents.base_folder
-    )
+    document = config.document(name, nodes=nodes, content=list(contents.volumes.values()), base=contents.base_folder)
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
-    path = names.kubeconfig(settings.state, entry.id)
+    path = names.kubeconfig(state, entry.id)
     # kind writes it with 0600; made beforehand so that there is no moment with other rights
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -305,11 +304,11 @@ def _order(
         environment=entry.id,
         command=[str(program), *arguments, "--kubeconfig", str(path)],
         variables={
-            **command.environment(settings.state),
+            **command.environment(state),
             "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
             "KUBECONFIG": str(path),
         },
-        labels={**engine_leftovers.labels(entry), names.LABEL_LEDGER: str(settings.state)},
+        labels={**engine_leftovers.labels(entry), names.LABEL_LEDGER: str(state)},
         network=name,
         content=contents.base,
         volumes=list(contents.volumes),
