@@ -14,6 +14,7 @@ from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
 from harness.wire.received import ReceivedObject
 from harness.wire.refused import RefusedRequest
+from harness.wire.scraped import ScrapedTarget
 
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
@@ -165,10 +166,10 @@ class ServicesClient:
         found = self._ask(lambda: self._control.json("GET", "/refusals", params={"peer": ",".join(peers)}))
         return [RefusedRequest.from_json(item) for item in found]
 
-    def scraped(self, project: str) -> list[Json]:
+    def scraped(self, project: str) -> list[ScrapedTarget]:
         """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
-        found: list[Json] = self._ask(lambda: self._control.json("GET", "/scraped", params={"project": project}))
-        return found
+        found = self._ask(lambda: self._control.json("GET", "/scraped", params={"project": project}))
+        return [ScrapedTarget.from_json(target) for target in found]
 
     def forget_project(self, name: str) -> None:
         """Remove a project with its bucket, index, datasets and users; absent is fine."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.kube import KubeApi
     from harness.wire.received import ReceivedObject
     from harness.wire.records import RunEnd, RunRecord, TaskChange
+    from harness.wire.scraped import ScrapedTarget
 
 Json = dict[str, Any]
 
@@ -58,7 +59,7 @@ class ServicesPort(Protocol):
         """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""
         ...
 
-    def scraped(self, project: str) -> list[Json]:
+    def scraped(self, project: str) -> list[ScrapedTarget]:
         """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
         ...
 

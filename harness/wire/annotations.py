@@ -9,7 +9,7 @@ ANNOTATION_NETWORKS: Final = "kaapana-harness/networks"
 ANNOTATION_REACHABLE: Final = "kaapana-harness/reachable-from"
 
 ANNOTATION_TASK: Final = "kaapana-harness/task"
-"""On a task's pod: which task it is of, whatever its name."""
+"""On a task's pod: which task it is of, whatever its name; its value is a :func:`task_mark`."""
 
 # what the docker cluster has measured of a pod that has ended
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
@@ -19,3 +19,14 @@ ANNOTATION_WRITTEN_FILES: Final = "kaapana-harness/written-files"
 # on namespaces of a shared cluster: whose they are
 ANNOTATION_OWNER: Final = "kaapana-harness/owner"
 ANNOTATION_STARTED: Final = "kaapana-harness/started"
+
+
+def task_mark(run_id: str, task_id: str) -> str:
+    """Return what distinguishes the pod of a task from those of other tasks."""
+    return f"{run_id}/{task_id}"
+
+
+def split_mark(mark: str) -> tuple[str, str]:
+    """Return run id and task id of a :func:`task_mark`; both are empty where there is no mark."""
+    run_id, _, task_id = mark.partition("/")
+    return run_id, task_id

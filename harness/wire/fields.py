@@ -24,13 +24,14 @@ _FITS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "float": _is_number,
     "list[str]": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
     "dict[str, Any]": lambda value: isinstance(value, dict),
+    "list[dict[str, Any]]": lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
 }
 
 
 def fitting(kind: type[DataclassInstance], document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a document for those fields of a dataclass that they fit.
 
-    Fields of other types than texts, numbers, truth values, lists of texts and objects are left to the caller.
+    Fields of other types than texts, numbers, truth values, objects and lists of them are left to the caller.
     """
     found = {}
     for field in dataclasses.fields(kind):

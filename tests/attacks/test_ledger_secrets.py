@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.wire.received import ReceivedObject
+from harness.wire.scraped import ScrapedTarget
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source, outcome, task
@@ -129,15 +130,14 @@ def _planted(text: str) -> FakeEnvironment:
         "notes.txt": (b"\xff\0" + text.encode(), f"text/plain; name={text}"),
     }
     environment.services.metrics = [
-        {
-            "task": "otsus-method-241124/first",
-            "labels": {"kubernetes_pod_uid": "u", "note": text},
-            "answers": 0,
-            "answered_otherwise": 1,
-            "attempts": 3,
-            "error": f"HTTP 500 {text}",
-            "series": [{"metric": {"__name__": "loss", "note": text}, "values": [[1, "2"]]}],
-        }
+        ScrapedTarget(
+            task="otsus-method-241124/first",
+            labels={"kubernetes_pod_uid": "u", "note": text},
+            answered_otherwise=True,
+            attempts=3,
+            error=f"HTTP 500 {text}",
+            series=[{"metric": {"__name__": "loss", "note": text}, "values": [[1, "2"]]}],
+        )
     ]
     return environment
 

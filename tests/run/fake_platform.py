@@ -16,6 +16,7 @@ from harness.wire.outcome import Outcome
 from harness.wire.received import ReceivedObject
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 from harness.wire.refused import RefusedRequest
+from harness.wire.scraped import ScrapedTarget
 
 IMAGE = "localhost:5000/otsus-method:0.6.0"
 START = "2026-11-24T20:00:0{}+00:00"
@@ -73,7 +74,7 @@ class FakeServices:
         self.refusal: Exception | None = None
         self.settled = 0
         self.restarted = False
-        self.metrics: list[dict[str, Any]] = []
+        self.metrics: list[ScrapedTarget] = []
         self.known: list[dict[str, Any]] = []
         self.refused: list[RefusedRequest] = []
 
@@ -97,7 +98,7 @@ class FakeServices:
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
         return [request for request in self.refused if request.peer in peers]
 
-    def scraped(self, project: str) -> list[dict[str, Any]]:
+    def scraped(self, project: str) -> list[ScrapedTarget]:
         return self.metrics
 
     def dags(self, project: Any) -> list[str]:

@@ -13,32 +13,23 @@ from fake_platform import FakeEnvironment, FakeProject
 from harness.errors import CheckError
 from harness.run.execute import Request, execute
 from harness.run.results import Run
+from harness.wire.scraped import ScrapedTarget
 
 RUN = "otsus-method-241124"
 
 
-def target(task: str = f"{RUN}/otsus-method", **values: Any) -> dict[str, Any]:
-    """A target as the services tell it, which answered once unless told otherwise."""
+def target(task: str = f"{RUN}/otsus-method", **values: Any) -> ScrapedTarget:
+    """A target as the services note it, which answered once unless told otherwise."""
     labels = {"kubernetes_pod_uid": values.pop("uid", "u1"), "instance": "10.1.0.7:9000"}
     series = [
         {"metric": {"__name__": "loss", "fold": "0", **labels}, "values": [[1.0, "4.0"], [2.0, "NaN"]]},
         {"metric": {"__name__": "loss", "fold": "1", **labels}, "values": [[1.0, "3.5"]]},
     ]
-    return {
-        "url": "http://10.1.0.7:9000/metrics",
-        "task": task,
-        "labels": labels,
-        "attempts": 1,
-        "answers": 1,
-        "answered_otherwise": False,
-        "error": "",
-        "dropped": 0,
-        "series": series,
-        **values,
-    }
+    given = {"attempts": 1, "answers": 1, "series": series, **values}
+    return ScrapedTarget("http://10.1.0.7:9000/metrics", task, labels, **given)
 
 
-def run_with(folder: Path, *targets: dict[str, Any]) -> Run:
+def run_with(folder: Path, *targets: ScrapedTarget) -> Run:
     environment = FakeEnvironment()
     environment.services.metrics = list(targets)
     return execute(environment, FakeProject(), Request("otsus-method", folder))

@@ -48,7 +48,7 @@ def delete_pods_of(api: KubeApi, namespace: str, run_label: str, mark: str) -> N
 
     Args:
         run_label: value of the label ``run_id`` (:func:`podspec.run_label`).
-        mark: value of the annotation (:func:`podspec.task_mark`).
+        mark: value of the annotation (:func:`harness.wire.annotations.task_mark`).
     """
     for pod in api.list("Pod", namespace, labels={names.LABEL_RUN_ID: run_label}):
         if (pod["metadata"].get("annotations") or {}).get(ANNOTATION_TASK) == mark:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from harness.incluster.airflow.errors import InvalidPodError
 from harness.incluster.airflow.profile import PodProfile
 from harness.wire import names, naming
-from harness.wire.annotations import ANNOTATION_TASK
+from harness.wire.annotations import ANNOTATION_TASK, task_mark
 
 Manifest = dict[str, Any]
 
@@ -139,11 +139,6 @@ def run_label(run_id: str, release: PodProfile) -> str:
     """Value of the pod's label ``run_id``."""
     label = naming.run_id_label(run_id)
     return naming.cured_run_id(run_id) if release.conf == "file" and len(label) > 63 else label
-
-
-def task_mark(run_id: str, task_id: str) -> str:
-    """Return what tells the pod of a task from those of other tasks, whatever its name."""
-    return f"{run_id}/{task_id}"
 
 
 def pod(

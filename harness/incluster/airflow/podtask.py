@@ -23,6 +23,7 @@ from harness.incluster.airflow.operatorpod import OperatorPod, folders_read, nam
 from harness.kube import KubeApi, in_cluster
 from harness.kube.errors import ApiError
 from harness.wire import reasons
+from harness.wire.annotations import task_mark
 from harness.wire.outcome import XCOM_KEY, Outcome
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
@@ -40,7 +41,7 @@ def delete_pod_of(context: Any) -> None:
     """Delete the pod of a task that failed; a cluster that does not answer is only logged (runtime 7.3)."""
     ti, release = context["ti"], profile.from_environment().pod
     namespace = namespace_for(ti.task, context)
-    label, mark = podspec.run_label(ti.run_id, release), podspec.task_mark(ti.run_id, ti.task_id)
+    label, mark = podspec.run_label(ti.run_id, release), task_mark(ti.run_id, ti.task_id)
     try:
         podrun.delete_pods_of(connect(), namespace, label, mark)
     except ApiError as error:

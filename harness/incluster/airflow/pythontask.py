@@ -19,7 +19,7 @@ from harness.incluster.airflow import callbacks, outcome, podenv, podrun, podspe
 from harness.incluster.airflow.errors import NotEmulatedError, WorkflowError
 from harness.kube.errors import ApiError
 from harness.wire import names, naming, reasons
-from harness.wire.annotations import ANNOTATION_TASK
+from harness.wire.annotations import ANNOTATION_TASK, task_mark
 from harness.wire.outcome import XCOM_KEY, Outcome
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
@@ -179,7 +179,7 @@ class PythonTask:
                     "kaapana.ai/project-namespace": self.namespace,
                     names.LABEL_RUN_ID: naming.run_id_label(ti.run_id)[:63],
                 },
-                "annotations": {ANNOTATION_TASK: podspec.task_mark(ti.run_id, ti.task_id)},
+                "annotations": {ANNOTATION_TASK: task_mark(ti.run_id, ti.task_id)},
             },
             "spec": {
                 "restartPolicy": "Never",

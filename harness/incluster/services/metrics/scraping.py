@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.wire.annotations import ANNOTATION_TASK
+from harness.wire.scraped import ScrapedTarget
 
 ANNOTATION: Final = "prometheus.io"
 # annotation suffix of each of the platform's pod jobs
@@ -78,20 +79,21 @@ class Target:
     def as_json(self) -> dict[str, Any]:
         """Return the target, with its series as Prometheus' own API writes a range: ``metric`` and ``values``."""
         with self.lock:
-            return {
-                "url": self.url,
-                "task": self.task,
-                "labels": dict(self.labels),
-                "attempts": self.attempts,
-                "answers": self.answers,
-                "answered_otherwise": self.answered_otherwise,
-                "error": self.error,
-                "dropped": self.dropped,
-                "series": [
+            scraped = ScrapedTarget(
+                self.url,
+                self.task,
+                dict(self.labels),
+                self.attempts,
+                self.answers,
+                self.answered_otherwise,
+                self.error,
+                self.dropped,
+                [
                     {"metric": dict(labels), "values": [list(point) for point in points]}
                     for labels, points in self.series.items()
                 ],
-            }
+            )
+            return scraped.as_json()
 
 
 def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
