@@ -69,10 +69,11 @@ class Instruction:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """What begins with a ``FROM``: its name in small letters or empty, its base with values of ARG put in."""
+    """What begins with a ``FROM``: its name in small letters or empty; base and platform with values of ARG put in."""
 
     name: str
     base: str
+    platform: str
     instructions: tuple[Instruction, ...]
 
 
@@ -107,9 +108,10 @@ class Dockerfile:
                         values.setdefault(name, value.strip("\"'"))
         result = []
         for opening, instructions in begun:
-            words = [substitute(word, {**AUTOMATIC, **values}).strip("\"'") for word in opening.words]
+            texts = [opening.flags.get("platform", ""), *opening.words]
+            platform, *words = (substitute(word, {**AUTOMATIC, **values}).strip("\"'") for word in texts)
             name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
-            result.append(Stage(name, words[0] if words else "", tuple(instructions)))
+            result.append(Stage(name, words[0] if words else "", platform, tuple(instructions)))
         return result
 
     def needed_only(self, buildargs: Mapping[str, str]) -> Dockerfile:

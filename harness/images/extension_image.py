@@ -76,7 +76,7 @@ def build_extension_image(
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
     asked = _read_asked(entry.path, buildargs or {}, settings)
     # before the bases, which take minutes the first time
-    _check_builder(asked, entry.path, settings)
+    _check_builder(asked, entry.path, settings, buildargs or {})
     changed = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
     context = Context([*context.entries.values(), *asked.entries, changed])
     bases = base_references(asked.text, buildargs or {})
@@ -117,10 +117,10 @@ def require_builder(dockerfile: Path, *, settings: BuildSettings) -> None:
     """Return if the builder that is used here knows all that an author's Dockerfile asks for; nothing is built.
 
     Raises:
-        BuildError: it cannot be read.
+        BuildError: it cannot be read, or makes an image for other machines than the platform's.
         EngineError: it needs BuildKit, or a newer one, and that is not there.
     """
-    _check_builder(_read_asked(dockerfile, {}, settings), dockerfile, settings)
+    _check_builder(_read_asked(dockerfile, {}, settings), dockerfile, settings, {})
 
 
 def substitutes_of(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substitute, ...]:
@@ -132,8 +132,14 @@ def substitutes_of(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substi
     return _read_asked(dockerfile, {}, settings).replaced
 
 
-def _check_builder(asked: Substituted, path: Path, settings: BuildSettings) -> None:
+def _check_builder(asked: Substituted, path: Path, settings: BuildSettings, buildargs: Mapping[str, str]) -> None:
     dockerfile = Dockerfile(asked.text)
+    if foreign := features.foreign_platform(dockerfile.stages(buildargs)):
+        raise BuildError(
+            f"{path}:{foreign[1]}: FROM --platform={foreign[0]} makes an image that cannot run: "
+            "the platform's machines are linux/amd64",
+            fix="leave --platform out, or write --platform=linux/amd64",
+        )
     # every builder knows what most Dockerfiles ask for: then the site's settings need not be read
     if any(features.needs(dockerfile.instructions)):
         check_features(dockerfile, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(path))

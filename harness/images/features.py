@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from harness.doctor import api_range
-from harness.images.dockerfile import Instruction
+from harness.images.dockerfile import Instruction, Stage
 
 Syntax = tuple[int, int]
 
@@ -36,6 +36,8 @@ _SYMBOLIC: Final[Syntax] = (1, 14)
 _PLATFORM: Final = re.compile(r"\$\{?((?:BUILD|TARGET)(?:PLATFORM|OS|ARCH|VARIANT))\b")
 _PATTERN: Final = re.compile(r"\$\{\w+(?:##?|%%?|//?)[^}]{0,200}\}")
 _OCTAL: Final = re.compile(r"[0-7]+|.*\$.*")
+_OF_THE_PLATFORM: Final = frozenset({"amd64", "x86_64", "x86-64", "386", "i386"})
+"""Processors whose programs run where the platform runs."""
 _UNEXPANDED: Final = frozenset({"RUN", "CMD", "ENTRYPOINT"})
 
 
@@ -91,6 +93,29 @@ def needs(instructions: Iterable[Instruction]) -> Iterator[Need]:
             yield Need(f"{keyword} with a here-document", line, _HEREDOCS)
         if keyword not in _UNEXPANDED and (pattern := _PATTERN.search(instruction.arguments)):
             yield Need(f"{keyword} with {pattern[0]}", line, _PATTERNS)
+
+
+def foreign_platform(stages: Sequence[Stage]) -> tuple[str, int] | None:
+    """Return the platform that makes an image one that cannot run on the platform, and the line of its ``FROM``.
+
+    Stages that are only copied from may be for any machine.
+    """
+    earlier = list(stages)
+    while earlier:
+        stage = earlier.pop()
+        if stage.platform:
+            return None if _runs(stage.platform) else (stage.platform, stage.instructions[0].line)
+        # a stage on another one is for the same machine
+        while earlier and earlier[-1].name != stage.base.lower():
+            earlier.pop()
+    return None
+
+
+def _runs(platform: str) -> bool:
+    system, _, rest = platform.lower().partition("/")
+    if not rest:
+        return "$" in system or system in {"linux", *_OF_THE_PLATFORM}
+    return "$" in platform or (system == "linux" and rest.partition("/")[0] in _OF_THE_PLATFORM)
 
 
 def syntax_of(api: str) -> Syntax:

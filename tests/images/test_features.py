@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from harness.doctor import Engine
 from harness.doctor.builder import Builder
-from harness.errors import EngineError
+from harness.errors import BuildError, EngineError
 from harness.images import builders, features
 from harness.images.dockerfile import Dockerfile
+from harness.images.extension_image import require_builder
 from harness.images.site import SiteSettings
+from harness.settings import Settings
 
 BUILDKIT = Builder("/x/docker-buildx", (0, 29))
 NONE = Builder(reason="docker buildx is not installed", remedy="install it")
@@ -59,6 +62,43 @@ def test_what_every_builder_knows_is_none(instruction: str) -> None:
 def test_a_platform_that_the_dockerfile_gives_itself_is_known_to_every_builder() -> None:
     text = "ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM x\n"
     assert list(features.needs(Dockerfile(text).instructions)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("FROM --platform=linux/arm64 x\n", ("linux/arm64", 1)),
+        ("FROM --platform=arm64 x\n", ("arm64", 1)),
+        ("FROM --platform=windows/amd64 x\n", ("windows/amd64", 1)),
+        ("ARG P=linux/arm64/v8\nFROM --platform=$P x\n", ("linux/arm64/v8", 2)),
+        ("FROM --platform=linux/arm64 x AS Own\nRUN true\nFROM own\nRUN true\n", ("linux/arm64", 1)),
+        ("FROM --platform=linux/arm64 x AS tools\nFROM y\nCOPY --from=tools /t /t\n", None),
+        ("FROM --platform=linux/arm64 x AS own\nFROM --platform=linux/amd64 own\n", None),
+        ("FROM --platform=linux/amd64 x\n", None),
+        ("FROM --platform=linux/x86_64 x\n", None),
+        ("FROM --platform=linux/amd64/v2 x\n", None),
+        ("FROM --platform=linux x\n", None),
+        ("FROM --platform=$TARGETPLATFORM x\n", None),
+        ("FROM --platform=linux/$TARGETARCH x\n", None),
+        ("FROM --platform=$UNKNOWN x\n", None),
+        ("FROM x\n", None),
+        ("FROM\n", None),
+        ("", None),
+    ],
+)
+def test_an_image_for_other_machines_is_known_by_its_last_stage(text: str, found: tuple[str, int] | None) -> None:
+    assert features.foreign_platform(Dockerfile(text).stages({})) == found
+
+
+def test_an_image_for_other_machines_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("# a\nFROM --platform=linux/arm64 x\n")
+    with pytest.raises(BuildError) as caught:
+        require_builder(tmp_path / "Dockerfile", settings=Settings())
+    assert caught.value.cause == (
+        f"{tmp_path}/Dockerfile:2: FROM --platform=linux/arm64 makes an image that cannot run: "
+        "the platform's machines are linux/amd64"
+    )
+    assert (caught.value.exit_status, caught.value.fix) == (2, "leave --platform out, or write --platform=linux/amd64")
 
 
 @pytest.fixture
