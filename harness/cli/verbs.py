@@ -303,7 +303,7 @@ def _environment(settings: Settings) -> Environment:
 
 
 def _print_run(finished: Run) -> None:
-    from harness.findings import telling
+    from harness.findings import summary
 
     if finished.succeeded:
         click.echo(f"{finished.dag_id} succeeded in {finished.seconds:.1f} s")
@@ -313,6 +313,6 @@ def _print_run(finished: Run) -> None:
         click.echo(f"sent    {item.path}")
     for stored in finished.objects:
         click.echo(f"stored  {stored.path}" + ("  (on the results page)" if stored.visible_in_results else ""))
-    for line in telling.lines(finished.findings, finished.on_other_releases):
+    for line in summary.summary_lines(finished.findings, finished.on_other_releases):
         click.echo(line)
     click.echo(f"evidence in {finished.directory}")

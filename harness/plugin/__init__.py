@@ -251,9 +251,9 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and facade is not None:
         setattr(report, _EVIDENCE, str(facade.evidence))
         if facade.runs:
-            from harness.plugin import noted
+            from harness.plugin import session_findings
 
-            setattr(report, _FINDINGS, noted.documents(facade.runs))
+            setattr(report, _FINDINGS, session_findings.to_documents(facade.runs))
     # without the platform's parts there are no credentials
     if (redaction := sys.modules.get("harness.common.redaction")) is not None:
         report.sections = [(title, redaction.redact(text)) for title, text in report.sections]
@@ -291,9 +291,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Report each finding once, where the evidence is, and what was left running."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     if found := [entry for report in reports for entry in getattr(report, _FINDINGS, ())]:
-        from harness.plugin import noted
+        from harness.plugin import session_findings
 
-        for line in noted.summary(found):
+        for line in session_findings.summary_lines(found):
             terminalreporter.write_line(f"kaapana: {line}")
     session = config.stash.get(_SESSION, None)
     if session is not None:

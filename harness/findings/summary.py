@@ -1,4 +1,4 @@
-"""Tell findings on a terminal: those about the chosen platform one by one, those about other releases in one line."""
+"""Sum findings up for a terminal: one line for each about the chosen platform, one for all about other releases."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from harness.findings.rule import Finding
 
 
-def lines(findings: Iterable[Finding], on_other_releases: Iterable[Finding]) -> list[str]:
+def summary_lines(findings: Iterable[Finding], on_other_releases: Iterable[Finding]) -> list[str]:
     """Return a line for each different finding, and one for all about other releases."""
-    told = [str(finding) for finding in dict.fromkeys(findings)]
+    lines = [str(finding) for finding in dict.fromkeys(findings)]
     others = list(dict.fromkeys(on_other_releases))
     if others:
         rules: dict[str, dict[str, None]] = {}
@@ -17,5 +17,5 @@ def lines(findings: Iterable[Finding], on_other_releases: Iterable[Finding]) -> 
             rules.setdefault(finding.rule, {}).update(dict.fromkeys(finding.platforms))
         named = "; ".join(f"{rule} ({', '.join(releases)})" for rule, releases in rules.items())
         count = "1 finding" if len(others) == 1 else f"{len(others)} findings"
-        told.append(f"on other releases: {count}, {named}; whole in report.html and run.json")
-    return told
+        lines.append(f"on other releases: {count}, {named}; whole in report.html and run.json")
+    return lines
