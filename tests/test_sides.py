@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import graphlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,25 @@ def test_the_host_side_imports_nothing_of_what_runs_in_containers() -> None:
         imported = _imports(ast.parse(path.read_bytes()))
         strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if _below(name, "harness.incluster")]
     assert strangers == []
+
+
+def test_no_modules_need_each_other_neither_when_they_run_nor_by_their_types() -> None:
+    modules = {_module(path): path for path in PACKAGE.rglob("*.py") if "images/base-" not in str(path)}
+    # the package itself has the public names of all others
+    del modules["harness"]
+    needs = {name: _needs(name, path, modules) for name, path in modules.items()}
+    # raises CycleError, which names the modules
+    graphlib.TopologicalSorter(needs).prepare()
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _needs(name: str, path: Path, modules: Collection[str]) -> set[str]:
+    imported = {full if full in modules else full.rpartition(".")[0] for full in _imports(ast.parse(path.read_bytes()))}
+    # a part of a package may need what the package itself has
+    return {module for module in imported if module in modules and not _below(name, module)}
 
 
 @pytest.mark.parametrize("image", ["services", "processing", "airflow"])

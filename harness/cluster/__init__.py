@@ -31,7 +31,7 @@ def open_cluster(
     """Make a cluster for an environment, or adopt the one of an environment that was left running.
 
     Args:
-        spec: of a kind of :mod:`harness.cluster.providers`: ``docker``, ``kind`` or ``context:NAME``.
+        spec: of a kind of :mod:`harness.cluster.kinds`: ``docker``, ``kind`` or ``context:NAME``.
         settings: deadlines and the folder of the ledger.
         environment_id: short id of the environment, part of the name of everything that belongs to it.
         reuse: adopt the environment of this id when the ledger says that it was kept; else one is made, and
@@ -45,14 +45,14 @@ def open_cluster(
         EngineError: there is no engine, or it may not be used.
         EnvironmentError_: it did not start; nothing is left of it.
     """
-    from harness.cluster import providers
+    from harness.cluster import kinds, providers
     from harness.errors import UsageError
 
     provider = providers.of(spec)
     if settings.nodes > 1 and not provider.several_nodes:
         raise UsageError(
             f"nodes is {settings.nodes}, but the cluster {spec} has as many as it has",
-            fix=f"use {how_to_set('cluster', providers.forms(lambda able: able.several_nodes))}",
+            fix=f"use {how_to_set('cluster', kinds.forms(lambda kind: kind.several_nodes))}",
         )
     adopted = provider.adopt(settings, environment_id) if reuse else None
     return adopted or provider.create(settings, environment_id, spec, images=images, on_progress=on_progress)

@@ -1,4 +1,4 @@
-"""Kinds of cluster: a provider for each, and the list of them.
+"""Providers: what each kind of cluster can do.
 
 Whoever needs something of a kind of cluster asks its provider; no other module compares names of kinds. A provider's
 own module is cheap to import and loads what the work takes when it is called.
@@ -7,12 +7,11 @@ own module is cheap to import and loads what the work takes when it is called.
 from __future__ import annotations
 
 import abc
-import contextlib
 import dataclasses
-import importlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from harness.cluster import kinds
 from harness.common.progress import OnProgress, quiet
 from harness.errors import UsageError
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from harness.cluster.ledger import Entry
     from harness.settings import Settings
     from harness.settings.builds import BuildSettings
-
-_BUILT_IN = ("harness.cluster.docker.provider", "harness.cluster.kind.provider", "harness.cluster.context.provider")
-"""Modules with a ``PROVIDER``. Of what is found on the engine a later one knows more than an earlier one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,27 +39,19 @@ class FoundEnvironment:
     remove: Callable[[], object]
 
 
-class Provider(abc.ABC):
-    """One kind of cluster.
+class Provider(kinds.ClusterKind, abc.ABC):
+    """One kind of cluster, see also :class:`harness.cluster.kinds.ClusterKind`.
 
     Attributes:
-        form: how the setting ``cluster`` names one: ``docker``, ``context:NAME``.
-        several_nodes: it can have more nodes than one.
         only_node: name of the node of all clusters of this kind; empty: each has nodes of its own.
         owns_cluster: the cluster is the environment's alone. Otherwise only objects in namespaces are made.
         owns_registry: the platform's registry runs in the cluster, with logins of its own. Otherwise the user has
             named a registry, and it is used with the user's login.
     """
 
-    form: ClassVar[str]
-    several_nodes: ClassVar[bool] = False
     only_node: ClassVar[str] = ""
     owns_cluster: ClassVar[bool] = True
     owns_registry: ClassVar[bool] = True
-
-    def accepts(self, spec: str) -> bool:
-        """Return whether a text names a cluster of this kind."""
-        return spec == self.form
 
     @abc.abstractmethod
     def create(
@@ -120,7 +108,7 @@ class Provider(abc.ABC):
         """
         return []
 
-    def try_machine(self, image: str) -> None:  # noqa: B027 - what runs elsewhere has nothing to try here
+    def try_machine(self, image: str) -> None:
         """Find out within seconds whether this machine can have such a cluster, before all images are made.
 
         Args:
@@ -131,12 +119,9 @@ class Provider(abc.ABC):
         """
 
 
-_registered: list[Provider] = []
-
-
 def all_providers() -> list[Provider]:
     """Return the providers of all kinds."""
-    return [*(importlib.import_module(name).PROVIDER for name in _BUILT_IN), *_registered]
+    return [kind for kind in kinds.all_kinds() if isinstance(kind, Provider)]
 
 
 def find(spec: str) -> Provider | None:
@@ -152,21 +137,5 @@ def of(spec: str) -> Provider:
     """
     provider = find(spec)
     if provider is None:
-        raise UsageError(f"unknown cluster {spec!r}", fix=f"use {forms()}")
+        raise UsageError(f"unknown cluster {spec!r}", fix=f"use {kinds.forms()}")
     return provider
-
-
-def forms(choose: Callable[[Provider], bool] = lambda provider: True) -> str:
-    """Return how clusters of the chosen kinds are named: ``docker, kind or context:NAME``."""
-    *first, last = [provider.form for provider in all_providers() if choose(provider)]
-    return f"{', '.join(first)} or {last}" if first else last
-
-
-@contextlib.contextmanager
-def registered(provider: Provider) -> Iterator[None]:
-    """Add a kind of cluster for the time of a block."""
-    _registered.append(provider)
-    try:
-        yield
-    finally:
-        _registered.remove(provider)

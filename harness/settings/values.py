@@ -67,11 +67,11 @@ def nodes(text: str) -> int:
 
 def cluster(text: str) -> str:
     """Return the specification of a cluster."""
-    from harness.cluster import providers
+    from harness.cluster import kinds
 
-    if providers.find(text):
+    if kinds.find(text):
         return text
-    raise ValueError(f"expected {providers.forms()}")
+    raise ValueError(f"expected {kinds.forms()}")
 
 
 def platform(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from harness import engine, images, profiles
-from harness.cluster import Cluster, ledger, open_cluster, providers
+from harness.cluster import Cluster, kinds, ledger, open_cluster, providers
 from harness.common.progress import OnProgress, quiet
 from harness.engine import leftovers
 from harness.errors import NotRemovedError, UsageError
@@ -96,7 +96,7 @@ class EngineWithoutAnything(io.StringIO):
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     provider = Cloud()
-    with providers.registered(provider):
+    with kinds.registered(provider):
         yield provider
 
 
@@ -220,12 +220,12 @@ def test_the_platforms_chart_has_what_the_kind_leaves_to_the_environment(cloud: 
     cluster = open_cluster("cloud:north", settings, environment_id="e1")
     profile, credentials = profiles.load("documented"), Credentials.random()
 
-    def kinds(kind: providers.Provider) -> set[str]:
+    def objects_on(kind: providers.Provider) -> set[str]:
         values = platform_chart.values_of(cluster, profile, credentials, {}, kind=kind)
         rendered = helm.find().render(platform_chart.CHART, values, release="p", namespace="admin")
         return {f"{entry['kind']}/{entry['metadata']['name']}" for entry in arrange(rendered).objects}
 
-    own, shared = kinds(providers.of("docker")), kinds(cloud)
+    own, shared = objects_on(providers.of("docker")), objects_on(cloud)
     assert shared < own
     left_out = {name.partition("/")[0] for name in own - shared}
     assert {"PriorityClass", "ClusterRoleBinding"} <= left_out
