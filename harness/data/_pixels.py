@@ -13,6 +13,8 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 # FloatPixelData, DoubleFloatPixelData, PixelData
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+# transfer syntaxes of MPEG2, MPEG-4 and HEVC, fragmentable or not
+_FILMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 
 
 def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
@@ -39,9 +41,10 @@ def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
     if len(raw_length) < 4:
         return "ends inside the header of its pixel data"
     (length,) = struct.unpack(order + "L", raw_length)
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = _frames(dataset)
     if length == _UNDEFINED:
-        return _fragment_problem(stream, size, frames)
+        # a film is one stream, however many frames it has
+        return _fragment_problem(stream, size, 1 if syntax.startswith(_FILMS) else frames)
     left = size - stream.tell()
     if left < length:
         return f"pixel data is cut off: {left} of {length} bytes"
@@ -49,6 +52,19 @@ def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
     if length < expected:
         return f"pixel data is too short: {length} bytes where the image needs {expected}"
     return None
+
+
+def unpacked_pixel_problem(dataset: FileDataset) -> str | None:
+    """Return what is wrong with pixel data that pydicom has unpacked, as :func:`pixel_problem` does."""
+    tag = next((tag for tag in _PIXEL_TAGS if tag in dataset), None)
+    if tag is None:
+        return "no pixel data"
+    length, expected = len(dataset[tag].value or b""), _expected_bytes(dataset, tag & 0xFFFF, _frames(dataset))
+    return f"pixel data is too short: {length} bytes where the image needs {expected}" if length < expected else None
+
+
+def _frames(dataset: FileDataset) -> int:
+    return int(dataset.get("NumberOfFrames") or 1)
 
 
 def _expected_bytes(dataset: FileDataset, element: int, frames: int) -> int:

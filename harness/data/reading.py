@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data._pixels import pixel_problem
+from harness.data._pixels import pixel_problem, unpacked_pixel_problem
 from harness.data._scan import scan
 from harness.data.series import Geometry, Instance, Series
 from harness.errors import InputDataError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 _NAMED = 5
+# the pixels are at a URL
+_REFERENCED = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205))
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _REQUIRED_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 # what is kept of a file: everything that grouping, geometry and the length of the pixel data need
@@ -103,15 +105,18 @@ def _read(path: Path) -> FileDataset:
     try:
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            _refuse_referenced(path)
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS))
             kind = dataset.file_meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
             if kind == MediaStorageDirectoryStorage:
                 raise _NotDicomError("a DICOMDIR")
             if not dataset.file_meta.get("TransferSyntaxUID"):
                 raise _BrokenError("no transfer syntax in its file header")
+            class_name = getattr(kind, "name", "") or "unknown class"
             if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-                raise _BrokenError("deflated transfer syntax, which is not supported as input")
-            problem = _missing_pixels(stream, dataset, getattr(kind, "name", "") or "unknown class")
+                problem = _missing_pixels(dataset, class_name, lambda: _unpacked_problem(path))
+            else:
+                problem = _missing_pixels(dataset, class_name, lambda: pixel_problem(stream, dataset))
     except InvalidDicomError:
         raise _NotDicomError("no DICOM preamble") from None
     except OSError as error:
@@ -130,13 +135,28 @@ def _read(path: Path) -> FileDataset:
     return dataset
 
 
-def _missing_pixels(stream: object, dataset: FileDataset, class_name: str) -> str | None:
+def _refuse_referenced(path: Path) -> None:
+    """Refuse a file whose pixels are on a server: pydicom does not read those of which the rest is packed."""
+    from pydicom.filereader import read_file_meta_info
+
+    syntax = read_file_meta_info(path).get("TransferSyntaxUID", "")
+    if syntax in _REFERENCED:
+        raise _BrokenError("its pixels are not in the file but on a server (JPIP)")
+
+
+def _unpacked_problem(path: Path) -> str | None:
+    import pydicom
+
+    return unpacked_pixel_problem(pydicom.dcmread(path))
+
+
+def _missing_pixels(dataset: FileDataset, class_name: str, problem_of_pixels: Callable[[], str | None]) -> str | None:
     missing = [keyword for keyword in ("Rows", "Columns") if not dataset.get(keyword)]
     if missing:
         if "Image Storage" not in class_name:
             raise _NotImageError(class_name)
         return f"{class_name} that ends before its image attributes ({', '.join(missing)})"
-    problem = pixel_problem(stream, dataset)  # type: ignore[arg-type]  # opened in binary mode by the caller
+    problem = problem_of_pixels()
     return f"{class_name} without pixel data" if problem == "no pixel data" else problem
 
 

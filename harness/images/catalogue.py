@@ -107,7 +107,8 @@ def _processing() -> list[Entry]:
 
 def _airflow() -> list[Entry]:
     # Python operators share the work of the programs, and the metadata document of the ingestion
-    document = ("__init__.py", "search/__init__.py", "search/document.py", "dicom/__init__.py", "dicom/dicomfile.py")
+    dicom = (f"dicom/{name}" for name in ("__init__.py", "dicomfile.py", "charsets.py"))
+    document = ("__init__.py", "search/__init__.py", "search/document.py", *dicom)
     shared = ["programs", *(f"services/{name}" for name in document)]
     parts = _harness("geometry", "kube", *(f"incluster/{name}" for name in ("airflow", *shared)))
     return [*parts(), *package_entries(PACKAGE / "incluster" / "kaapana", "code/kaapana"), *_kaapanapy()]

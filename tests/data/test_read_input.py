@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import MPEG2MPML, UID, DeflatedExplicitVRLittleEndian
 
 from harness.data import _scan as scanning
 from harness.data import read_input, small_ct
 from harness.errors import InputDataError
+from tests.encoded_objects import REFERENCED, SYNTAXES, file_of
 
 EXAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 
@@ -57,6 +59,36 @@ def test_other_transfer_syntaxes_are_read(name: str, folder: Path) -> None:
     shutil.copy(EXAMPLES / name, folder)
     [series] = read_input(folder)
     assert len(series.files) == 1
+
+
+@pytest.mark.parametrize("syntax", [syntax for syntax in SYNTAXES if syntax not in REFERENCED], ids=str)
+def test_an_image_of_any_transfer_syntax_is_read(syntax: UID, folder: Path) -> None:
+    dataset, file, _ = file_of(syntax)
+    (folder / "image.dcm").write_bytes(file)
+    [series] = read_input(folder)
+    assert series.series_instance_uid == dataset.SeriesInstanceUID
+
+
+@pytest.mark.parametrize("syntax", sorted(REFERENCED))
+def test_an_image_whose_pixels_are_on_a_server_is_refused_by_name(syntax: str, folder: Path) -> None:
+    (folder / "image.dcm").write_bytes(file_of(UID(syntax))[1])
+    with pytest.raises(InputDataError, match=r"image\.dcm \(its pixels are not in the file but on a server"):
+        read_input(folder)
+
+
+def test_a_film_is_one_stream_with_all_of_its_frames(folder: Path) -> None:
+    dataset, _, _ = file_of(MPEG2MPML)
+    dataset.NumberOfFrames = 30
+    dataset.save_as(folder / "film.dcm", enforce_file_format=True)
+    assert len(read_input(folder)) == 1
+
+
+def test_a_deflated_image_without_all_of_its_pixels_is_refused(folder: Path) -> None:
+    dataset, _, _ = file_of(DeflatedExplicitVRLittleEndian)
+    dataset.PixelData = dataset.PixelData[:-2]
+    dataset.save_as(folder / "image.dcm", enforce_file_format=True)
+    with pytest.raises(InputDataError, match="pixel data is too short: 30 bytes where the image needs 32"):
+        read_input(folder)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -153,6 +153,8 @@ class Converter:
             print(output, end="", flush=True)
             if cause := mask_problems.find_source_problem(source):
                 raise ProgramError(f"dcmqi refuses the source series in {self.run.relative(source)}: {cause}")
+            if "Invalid character" in output and (cause := mask_problems.find_label_problem(segments)):
+                raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
             cause = mask_problems.find_mask_problem(masks, segments) or cause_of(output, process.returncode)
             raise ProgramError(f"dcmqi refuses {', '.join(m.name for m in masks)}: {cause}")
         judged = judge_files(sorted(source.glob("*.dcm*")))

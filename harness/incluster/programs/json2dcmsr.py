@@ -113,8 +113,24 @@ def _report(path: Path, source: Path, segmentations: Path, target: Path) -> None
     import pydicom
 
     dataset = pydicom.dcmread(target)
+    _name_character_set(dataset, source)
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = pydicom.uid.UID(_BASIC_TEXT_SR)
     dataset.save_as(target)
+
+
+def _name_character_set(dataset: Any, source: Path) -> None:
+    """Say in which character set the texts are that dcmqi has copied from the source, which it leaves out."""
+    import pydicom
+    from pydicom.charset import convert_encodings
+
+    first = next(iter(sorted(source.glob("*.dcm"))), None)
+    if first is None or "SpecificCharacterSet" in dataset:
+        return
+    given = pydicom.dcmread(first, stop_before_pixels=True, specific_tags=["SpecificCharacterSet"])
+    if names := given.get("SpecificCharacterSet"):
+        # before any text is decoded
+        dataset.set_original_encoding(*dataset.original_encoding, convert_encodings(names))
+        dataset.SpecificCharacterSet = names
 
 
 def main() -> None:

@@ -57,6 +57,15 @@ def find_mask_problem(masks: list[Path], segments: list[list[dict[str, Any]]]) -
     return ""
 
 
+def find_label_problem(segments: list[list[dict[str, Any]]]) -> str:
+    """Return which label dcmqi cannot write; empty when it can write them all."""
+    for entry in (entry for entries in segments for entry in entries):
+        for label in (str(entry.get("SegmentLabel", "")), entry["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"]):
+            if not label.isascii():
+                return f"the label {label!r} has letters that are not ASCII, and dcmqi writes no others"
+    return ""
+
+
 def find_source_problem(folder: Path) -> str:
     """Return what keeps dcmqi from taking the images of a folder as the source; empty when nothing is found."""
     judged = judge_files(sorted(folder.glob("*.dcm*")))

@@ -306,6 +306,39 @@ def test_more_than_255_labels_are_as_many_segments(execute_tool, run_folder):
     assert not {"segments-renumbered", "label-without-voxels"} & set(ended.output.replace(":", " ").split())
 
 
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 100", "Müller^Ada"),
+        ("ISO_IR 144", "Люксембург^Роза"),
+        ("ISO_IR 166", "นามสกุล^ชื่อ"),
+        ("ISO_IR 192", "Wang^XiaoDong=王^小东"),
+        ("GB18030", "Wang^XiaoDong=王^小东"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+    ],
+)
+def test_the_patient_of_a_seg_has_the_name_of_the_source_in_its_letters(execute_tool, run_folder, character_set, name):
+    described = name.partition("=")[0]
+    series(
+        run_folder.element("get-input-data"), SpecificCharacterSet=character_set, PatientName=name,
+        StudyDescription=described,
+    )  # fmt: skip
+    mask(run_folder.element("algo") / "otsu.nrrd")
+    ended = execute_tool("dcmqi", **SINGLE)
+    assert ended.status == 0, ended.errors
+    seg = result(run_folder, "otsu.dcm")
+    assert (seg.SpecificCharacterSet, seg.PatientName, seg.StudyDescription) == (character_set, name, described)
+
+
+@pytest.mark.usefixtures("source")
+def test_a_label_in_other_letters_than_ascii_is_the_cause(execute_tool, run_folder):
+    mask(run_folder.element("algo") / "otsu.nrrd")
+    ended = execute_tool("dcmqi", **{**SINGLE, "SINGLE_LABEL_SEG_INFO": "Gefäß"})
+    assert ended.status == 1
+    assert "dcmqi refuses otsu.nrrd: the label 'gefäß' has letters that are not ASCII" in ended.cause
+
+
 def test_an_enhanced_source_is_the_cause_and_not_a_line_of_dcmqis_code(execute_tool, run_folder):
     write_enhanced(run_folder.element("get-input-data") / "1.1.dcm", [2.0 * index for index in range(6)])
     mask(run_folder.element("algo") / "otsu.nrrd")

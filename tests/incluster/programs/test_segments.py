@@ -23,9 +23,9 @@ SEGMENTS[0] = 0
 
 
 @pytest.fixture
-def seg(execute_tool, run_folder):
+def seg(execute_tool, run_folder, request):
     """A SEG of two segments made from the series; the names are those that dcmqi's program gives."""
-    series(run_folder.element("get-input-data"))
+    series(run_folder.element("get-input-data"), **getattr(request, "param", {}))
     folder = run_folder.element("algo")
     image = sitk.GetImageFromArray(SEGMENTS)
     image.SetSpacing((1.5, 1.0, 2.0))
@@ -162,14 +162,12 @@ def test_contours_without_the_images_fail_with_the_parameter_that_is_missing(exe
     assert "dicom_operator" in ended.cause
 
 
-def test_measurements_become_a_structured_report(execute_tool, run_folder, seg):
-
-    folder = run_folder.element("numbers")
-    shutil.copy(run_folder.element("nrrd2dcmseg") / "organs.dcm", folder / "organs.dcm")
+def measured():
+    """A measurement of the second segment, as an author's container writes it."""
     code = {"CodeValue": "118565006", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Volume"}
     unit = {"CodeValue": "ml", "CodingSchemeDesignator": "UCUM", "CodeMeaning": "milliliter"}
     mean = {"CodeValue": "373098007", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Mean"}
-    group = {
+    return {
         "TrackingIdentifier": "liver 1",
         "ReferencedSegment": 2,
         "SegSeriesFilename": "organs.dcm",
@@ -177,6 +175,13 @@ def test_measurements_become_a_structured_report(execute_tool, run_folder, seg):
         "finding_site_keyword": "liver",
         "Measurement_list": [{"value": "12.5", "quantity": code, "units": unit, "derivationModifier": mean}],
     }
+
+
+def test_measurements_become_a_structured_report(execute_tool, run_folder, seg):
+
+    folder = run_folder.element("numbers")
+    shutil.copy(run_folder.element("nrrd2dcmseg") / "organs.dcm", folder / "organs.dcm")
+    group = measured()
     (folder / "numbers.json").write_text(json.dumps({"measurement_groups": [group]}))
     env = {"DCMQI_COMMAND": "tid1500writer", "OPERATOR_IN_DIR": "numbers", "OPERATOR_OUT_DIR": "sr"}
     ended = execute_tool("dcmqi", **env, SRC_DICOM_OPERATOR="get-input-data")
@@ -189,6 +194,28 @@ def test_measurements_become_a_structured_report(execute_tool, run_folder, seg):
     (folder / "numbers.json").write_text(json.dumps({"measurement_groups": [group]}))
     ended = execute_tool("dcmqi", **env, SRC_DICOM_OPERATOR="get-input-data")
     assert "is not a term of the code table" in ended.cause
+
+
+@pytest.mark.parametrize(
+    "seg",
+    [
+        {"SpecificCharacterSet": "ISO_IR 144", "PatientName": "Люксембург^Роза"},
+        {"SpecificCharacterSet": "GB18030", "PatientName": "Wang^XiaoDong=王^小东"},
+        {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう"},
+    ],
+    ids=["Cyrillic", "GB18030", "Japanese"],
+    indirect=True,
+)
+def test_the_patient_of_a_report_has_the_name_of_the_source_in_its_letters(execute_tool, run_folder, seg, request):
+    group = measured()
+    (run_folder.element("numbers") / "numbers.json").write_text(json.dumps({"measurement_groups": [group]}))
+    env = {"DCMQI_COMMAND": "tid1500writer", "OPERATOR_IN_DIR": "numbers", "OPERATOR_OUT_DIR": "sr"}
+    ended = execute_tool("dcmqi", **env, SRC_DICOM_OPERATOR="get-input-data", SEG_DICOM_OPERATOR="nrrd2dcmseg")
+    assert ended.status == 0, ended.output + ended.errors
+    report = pydicom.dcmread(run_folder.element("sr") / "numbers.dcm")
+    source = pydicom.dcmread(next(run_folder.element("get-input-data").glob("*.dcm")))
+    assert report.PatientName == source.PatientName
+    assert str(report.PatientName) == request.node.callspec.params["seg"]["PatientName"]
 
 
 @pytest.mark.usefixtures("seg")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.incluster.services import durable
-from harness.incluster.services.dicom import dicomedit, dicomfile
+from harness.incluster.services.dicom import charsets, dicomedit, dicomfile
 from harness.incluster.services.dicom.dicomfile import DicomError, Identifiers
 from harness.incluster.services.records import Records, Table
 from harness.kube import jsontext
@@ -191,10 +191,20 @@ def to_json(dataset: Any, *, inline_limit: int) -> Attributes:
         key = f"{int(tag):08X}"
         try:
             attribute = dataset[tag].to_json_dict(_no_bulk, inline_limit)
-            document[key] = jsontext.parse(json.dumps(attribute))
+            document[key] = _without_escapes(jsontext.parse(json.dumps(attribute)))
         except Exception:  # a value that cannot be converted must not hide the other elements
             continue
     return document
+
+
+def _without_escapes(value: Any) -> Any:
+    if isinstance(value, str):
+        return charsets.without_escapes(value)
+    if isinstance(value, list):
+        return [_without_escapes(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_escapes(item) for key, item in value.items()}
+    return value
 
 
 def _no_bulk(element: Any) -> str:

@@ -18,9 +18,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
+from harness.incluster.services.dicom import charsets
+
 _IMPLICIT: Final = "1.2.840.10008.1.2"
 _BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
-_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+# the dataset is packed (DICOM PS3.5 A.5); pydicom knows this of the first one, the others refer to their pixels by URL
+_DEFLATED_EXPLICIT: Final = "1.2.840.10008.1.2.1.99"
+_DEFLATED: Final = frozenset({_DEFLATED_EXPLICIT, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 _LONG_VRS: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -78,7 +82,7 @@ class Layout:
     @property
     def deflated(self) -> bool:
         """Whether the body is packed."""
-        return self.transfer_syntax == _DEFLATED
+        return self.transfer_syntax in _DEFLATED
 
     @property
     def explicit(self) -> bool:
@@ -113,7 +117,7 @@ def scan(path: Path) -> Layout:
             raise DicomError(f"not a DICOM file: no DICM marker at byte 128 ({size} bytes long)")
         syntax = _transfer_syntax(file, size)
         start = file.tell()
-    with open_body(path, start, deflated=syntax == _DEFLATED) as body:
+    with open_body(path, start, deflated=syntax in _DEFLATED) as body:
         base = body.tell()
         end = body.seek(0, os.SEEK_END)
         body.seek(base)
@@ -164,9 +168,16 @@ def read_header(path: Path, tags: Sequence[int] | None = None) -> Any:
     try:
         with path.open("rb") as file:
             file.seek(132)
-            deflated = _transfer_syntax(file, path.stat().st_size) == _DEFLATED
-        with _UNPACKING if deflated else contextlib.nullcontext():
-            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, defer_size=_LONG_VALUE)
+            syntax, start = _transfer_syntax(file, path.stat().st_size), file.tell()
+        if syntax in _DEFLATED - {_DEFLATED_EXPLICIT}:
+            with open_body(path, start, deflated=True) as body:
+                return charsets.correct(
+                    pydicom.dcmread(body, force=True, stop_before_pixels=True, specific_tags=wanted)
+                )
+        with _UNPACKING if syntax == _DEFLATED_EXPLICIT else contextlib.nullcontext():
+            return charsets.correct(
+                pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, defer_size=_LONG_VALUE)
+            )
     except (DicomError, OSError):
         raise
     except Exception as problem:  # pydicom raises many kinds on broken values

@@ -33,6 +33,8 @@ SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
 DOES_NOT_MATCH: Final = 0xA900
 CANNOT_UNDERSTAND: Final = 0xC000
+# transfer syntaxes of mails, of XML, and of a format that was given up
+_NO_OBJECTS: Final = frozenset({"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"})
 _UTC = datetime.timezone.utc
 
 
@@ -66,7 +68,8 @@ class Receiver:
 
     def start(self) -> None:
         """Listen; importing the DICOM network library takes most of the time."""
-        from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+        from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]  # its module has it from a generated one
+        from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
         from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
         # objects go to disk while they come in: a large one must not fill the memory
@@ -78,9 +81,13 @@ class Receiver:
         ae.maximum_pdu_size = 131_072
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = limits.stalled_peer_s
         ae.add_supported_context(Verification)
+        # retired ones too: an object is kept as it comes, whoever can read it
+        syntaxes = [
+            uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax" and uid not in _NO_OBJECTS
+        ]
         for context in AllStoragePresentationContexts:
             if context.abstract_syntax is not None:
-                ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
+                ae.add_supported_context(context.abstract_syntax, syntaxes)
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_CONN_CLOSE, self._closed),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from harness.incluster.services.dicom import dicomfile
+from harness.incluster.services.dicom import charsets, dicomfile
 from harness.incluster.services.dicom.dicomfile import DicomError
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
@@ -148,7 +148,7 @@ def _number(item: Any) -> float | None:
 
 def clean_text(text: str) -> str:
     """Return a text with its half characters replaced: nothing else could be written to any file."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return charsets.without_escapes(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _unwrap(items: list[Any]) -> Any:
