@@ -26,6 +26,7 @@ def table(run):
     return {row["tissue"]: row for row in csv.DictReader(io.StringIO(written.data.decode()))}
 
 
+@pytest.mark.finds("custom-segment-code")
 def test_all_tissues_are_segments_of_one_seg_and_their_volumes_are_in_the_table(multi_organ, brain_mr):
     run = multi_organ.run(dataset=brain_mr)
     assert run.succeeded
@@ -43,6 +44,7 @@ def test_all_tissues_are_segments_of_one_seg_and_their_volumes_are_in_the_table(
         assert row["series"] == brain_mr.series_instance_uid
 
 
+@pytest.mark.finds("custom-segment-code")
 def test_only_the_tissues_of_the_form_are_stored_and_no_report_is_made_when_none_is_wanted(multi_organ, brain_mr):
     run = multi_organ.run(dataset=brain_mr, form={"tissues": ["white matter"], "report_volumes": False})
     assert run.succeeded
@@ -52,6 +54,7 @@ def test_only_the_tissues_of_the_form_are_stored_and_no_report_is_made_when_none
     assert not run.objects
 
 
+@pytest.mark.finds("custom-segment-code", "skipped-by-exit-code")
 def test_the_table_skips_itself_when_no_tissue_is_large_enough(multi_organ, brain_mr):
     run = multi_organ.run(dataset=brain_mr, form={"tissues": ["liquor"], "min_volume_ml": 100_000})
     assert run.succeeded

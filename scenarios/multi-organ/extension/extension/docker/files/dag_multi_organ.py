@@ -82,6 +82,7 @@ segment = OrganSegmentationOperator(dag=dag, input_operator=convert)
 
 merge = MergeMasksOperator(dag=dag, input_operator=segment, name="merge-tissues", mode="combine")
 
+# the platform's code table has no term for these tissues: finding custom-segment-code, viewers show the labels
 seg_to_dcm = Itk2DcmSegOperator(
     dag=dag,
     input_operator=get_input,
