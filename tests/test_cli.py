@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -209,10 +210,12 @@ def test_parameters_of_files_and_words_reach_the_install_with_their_types(
     assert given == [{"organs": ["kidney"], "fast": False, "site": "elsewhere"}]
 
 
-def test_lint_says_that_it_is_not_there_yet() -> None:
+def test_lint_says_that_it_is_not_there_yet_and_the_help_does_not_offer_it() -> None:
     result = invoke("lint", "ext", "--format", "sarif")
     assert result.exit_code == 2
     assert "not exist yet" in result.stderr
+    offered = re.findall(r"^  ([a-z]+) ", invoke("--help").stdout, re.MULTILINE)
+    assert set(offered) == VERBS - {"lint"}
 
 
 def test_a_report_of_no_run_is_wrong_use(tmp_path: Path) -> None:

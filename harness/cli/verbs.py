@@ -111,7 +111,7 @@ def prune(settings: Settings, everything: bool) -> None:
     click.echo("removed: " + "\n         ".join(removed) if removed else "nothing to remove")
 
 
-@cli.command()
+@cli.command(hidden=True)
 @click.argument("extension", type=click.Path(path_type=Path))
 @with_settings("platform")
 @click.option("--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text")
