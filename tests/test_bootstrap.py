@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from harness.bootstrap import environment, main
+from harness.bootstrap import browser, environment, main
 from harness.bootstrap.index import uv_environment
 from harness.errors import EnvironmentError_, UsageError
 
@@ -30,7 +30,9 @@ class FakeHost:
         root: bool = False,
         apt: bool = True,
         failing: tuple[str, ...] = (),
+        offered: tuple[str, ...] = (),
     ) -> None:
+        self.offered = set(offered)
         self.modules = set(modules)
         self.programs = set(programs)
         self.root = root
@@ -56,6 +58,13 @@ class FakeHost:
     def install(self, packages: tuple[str, ...]) -> None:
         self.installed.extend(packages)
         self.modules |= {"venv", "ensurepip"}
+
+    def install_if_offered(self, package: str, say: Callable[[str], None]) -> bool:
+        if package in self.failing:
+            raise EnvironmentError_(f"apt-get install {package}: exit status 100")
+        if package in self.offered:
+            self.installed.append(package)
+        return package in self.offered
 
 
 @pytest.fixture
@@ -147,6 +156,37 @@ def test_what_stands_is_used_again_and_what_is_half_made_is_not(folder: Path) ->
     assert environment.ready(folder)
     (folder / "bootstrap.json").write_text('{"python": "3.1"}')
     assert not environment.ready(folder), "made by another interpreter"
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "programs", "installed"),
+    [
+        ("lint,tests", [], (), ["chromium"]),
+        ("tests", ["--", "tests/report"], (), ["chromium"]),
+        ("tests", ["--", "tests/data"], (), []),
+        ("scenarios", [], (), []),
+        ("tests", [], ("google-chrome",), []),
+    ],
+)
+def test_a_browser_is_installed_where_tests_need_one_and_none_is_there(
+    name: str, extra: list[str], programs: tuple[str, ...], installed: list[str]
+) -> None:
+    host = FakeHost(root=True, programs=programs, offered=("chromium",))
+    browser.provide(name, extra, host, lambda line: None)
+    assert host.installed == installed
+
+
+@pytest.mark.parametrize(
+    "host",
+    [FakeHost(), FakeHost(root=True, apt=False), FakeHost(root=True), FakeHost(root=True, failing=("chromium",))],
+    ids=["not root", "no apt", "not offered", "no network"],
+)
+def test_without_a_browser_the_set_up_goes_on_and_says_what_is_skipped(host: FakeHost) -> None:
+    said: list[str] = []
+    browser.provide("tests", [], host, said.append)
+    assert host.installed == []
+    assert len(said) == 1
+    assert "skipped" in said[0]
 
 
 def test_pips_settings_are_given_to_uv_as_well() -> None:

@@ -41,6 +41,9 @@ class Host(Protocol):
     def install(self, packages: tuple[str, ...]) -> None:
         """Install packages of the distribution."""
 
+    def install_if_offered(self, package: str, say: Callable[[str], None]) -> bool:
+        """Install a package where the distribution has it; return whether it does."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Way:
@@ -198,6 +201,10 @@ class RealHost:
     def install(self, packages: tuple[str, ...]) -> None:
         """Install packages of the distribution."""
         remedies.install(packages, lambda line: None)
+
+    def install_if_offered(self, package: str, say: Callable[[str], None]) -> bool:
+        """Install a package where the distribution has it; return whether it does."""
+        return remedies.install_if_offered(package, say)
 
 
 def tox_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:

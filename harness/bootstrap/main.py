@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import doctor
-from harness.bootstrap import environment
+from harness.bootstrap import browser, environment
 from harness.common.locking import locked
 from harness.doctor import checks, probe
 from harness.errors import EnvironmentError_, HarnessError, UsageError
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         folder = root / ".tox" / "bootstrap"
         _set_up()
         _prepare(folder)
+        facts = probe.look()
+        browser.provide(name, extra, environment.RealHost(root=facts.root, apt=facts.apt), _say)
         environ = environment.tox_environment(folder, os.environ)
     except HarnessError as error:
         print(f"bootstrap: {error}", file=sys.stderr)

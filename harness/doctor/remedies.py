@@ -59,6 +59,15 @@ def install(packages: tuple[str, ...], say: Callable[[str], None], *, if_offered
     _apt("install", "-y", "--no-install-recommends", *packages)
 
 
+def install_if_offered(package: str, say: Callable[[str], None]) -> bool:
+    """Install a package where the distribution has it; return whether it does."""
+    _update()
+    if not _is_offered(package):
+        return False
+    install((package,), say)
+    return True
+
+
 @functools.cache
 def _update() -> None:
     _apt("update")

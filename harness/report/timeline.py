@@ -98,12 +98,14 @@ def rows(tasks: Sequence[TaskResult], course: Sequence[TaskCourse]) -> list[Row]
 def critical_path(course: Sequence[TaskCourse]) -> list[str]:
     """Return the chain of tasks that decided when the run ended, the first one first.
 
-    The last task to end waited for whichever of its upstream tasks ended last, and so on.
+    The last task that ran waited for whichever of its upstream tasks ended last, and so on, also where that one never
+    started because another one had failed.
     """
-    ends = {entry.task_id: end for entry in course if entry.started and (end := _time(entry.ended)) is not None}
+    ends = {entry.task_id: end for entry in course if (end := _time(entry.ended)) is not None}
     upstream = {entry.task_id: entry.upstream for entry in course}
     chain: list[str] = []
-    current = max(ends, key=lambda name: ends[name], default=None)
+    ran = [entry.task_id for entry in course if entry.started and entry.task_id in ends]
+    current = max(ran, key=lambda name: ends[name], default=None)
     while current is not None and current not in chain:
         chain.append(current)
         before = [name for name in upstream[current] if name in ends]

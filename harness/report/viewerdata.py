@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness.report import text
 from harness.report.overlay import Overlay
 from harness.report.stills import is_upright
 from harness.report.volume import Grey, UnshownError, Volume
@@ -162,7 +163,9 @@ def overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, NDArray[n
         if room < 0:
             raise UnshownError("the viewer is left out: what lies on the slices is too large for a page")
         true[str(segment)] = masks
-    segments = [{"label": part.label, "colour": part.colour, "voxels": part.voxels} for part in found.segments]
+    segments = [
+        {"label": text.printable(part.label), "colour": part.colour, "voxels": part.voxels} for part in found.segments
+    ]
     return {"segments": segments, "layers": layers, "truths": true}
 
 

@@ -138,8 +138,9 @@ def test_a_pdf_is_a_link_whatever_its_name_says(tmp_path: Path) -> None:
 
 REPORT = b"""<html><head><script>parent.x = 1</script><link rel=preconnect href=http://evil.example>
 <meta http-equiv=refresh content="0;url=http://evil.example"><base href="http://evil.example/">
-<style>p { color: green }</style></head>
-<body onload="x()"><p>Words</p> after <iframe src="http://evil.example"></iframe>
+<style>@import "http://evil.example/a.css"; p { color: green; background: url( 'http://evil.example/c') }
+i { background: url(data:image/png;base64,AAAA) }</style></head>
+<body onload="x()"><p style="background: URL(http://evil.example/d)">Words</p> after <iframe src="http://evil.example"></iframe>
 <img src="http://evil.example/a.png"><img src="data:image/png;base64,AAAA">
 <a href="javascript:x()">one</a><a href="#two">two</a><form action="http://evil.example"><input></form>
 <svg><image xlink:href="http://evil.example/b.png"/></svg></body></html>"""
@@ -153,6 +154,7 @@ def test_a_stored_report_stands_in_a_frame_without_script_and_network(tmp_path: 
     assert "Words" in inner
     assert "after" in inner
     assert "color: green" in inner
+    assert "url(data:image/png;base64,AAAA)" in inner
     assert "evil" not in inner
     assert "javascript:" not in inner
     content = html.document_fromstring(inner)

@@ -27,6 +27,16 @@ def test_the_critical_path_follows_the_upstream_task_that_ended_last() -> None:
     assert timeline.critical_path(COURSE) == ["get-input", "slow", "clean"]
 
 
+def test_the_critical_path_goes_through_tasks_that_could_not_start() -> None:
+    course = [
+        waited("fails", (), 0, 1, 2, 8, 9),
+        waited("works", (), 0, 1, 2, 3, 4),
+        waited("blocked", ("fails",), None, None, None, None, 9.1),
+        waited("clean", ("blocked", "works"), 9.2, 9.3, None, None, 10),
+    ]
+    assert timeline.critical_path(course) == ["fails", "blocked", "clean"]
+
+
 def test_a_run_in_which_nothing_started_has_no_critical_path() -> None:
     assert timeline.critical_path([waited("never", (), None, None, None, None, 3)]) == []
 

@@ -297,7 +297,7 @@
         if (wanted !== "") log.open = here > 0;
         hits += here;
       }
-      count.textContent = wanted === "" ? "" : `${hits} lines`;
+      count.textContent = wanted === "" ? "" : `${hits} ${hits === 1 ? "line" : "lines"}`;
     };
     search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(find, 120); });
   }

@@ -1,0 +1,38 @@
+"""The browser that the tests of reports look through: the distribution's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from harness.bootstrap.environment import Host
+from harness.errors import EnvironmentError_
+
+PACKAGE: Final = "chromium"
+PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
+"""Names under which distributions and vendors have it."""
+
+_TESTS: Final = "tests"
+_FOLDER: Final = "report"
+
+
+def provide(name: str, extra: Sequence[str], host: Host, say: Callable[[str], None]) -> None:
+    """Install the browser where tests that need it are to run; without it they are skipped, with the reason.
+
+    Args:
+        name: environments of tox, comma-separated.
+        extra: arguments of pytest; those of other tests need no browser.
+        host: this machine.
+        say: receives what is done, or why it is not.
+    """
+    wanted = _TESTS in name.split(",") and (not extra or any(_FOLDER in word for word in extra))
+    if not wanted or any(host.program(program) for program in PROGRAMS):
+        return
+    if not (host.root and host.apt):
+        say(f"no browser: tests that look at reports in one are skipped (apt-get install {PACKAGE})")
+        return
+    try:
+        if not host.install_if_offered(PACKAGE, say):
+            say(f"the distribution has no {PACKAGE}: tests that look at reports in a browser are skipped")
+    except EnvironmentError_ as error:
+        say(f"{error.cause}: tests that look at reports in a browser are skipped")
