@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 import select
 import time
@@ -111,17 +110,20 @@ class Attendant:
             found = self._cluster.api.list("ConfigMap", labels={wire.LABEL_STEP: "true"})
         except ApiError:
             return  # a run shows by itself that its cluster is lost
-        steps = {_key(item): item for item in found if _document(item).get("run_id") in self._run_ids}
+        steps = {}
+        for item in found:
+            step = wire.Step.of(item)
+            if step is not None and step.run_id in self._run_ids:
+                steps[_key(item)] = (step, item["data"])
         for key in list(self._open):
             if key not in steps:
                 self._close(key)
-        for key, item in steps.items():
-            self._look(key, item)
+        for key, (step, data) in steps.items():
+            self._look(key, step, data)
         if not self._open:
             self._listener.tick(running)
 
-    def _look(self, key: tuple[str, str], item: Json) -> None:
-        data: Mapping[str, str] = item["data"]
+    def _look(self, key: tuple[str, str], step: wire.Step, data: Mapping[str, str]) -> None:
         if data.get(wire.ANSWER):
             return
         if not data.get(wire.ATTENDED):
@@ -137,7 +139,7 @@ class Attendant:
             self._told.add(key)
             # what was typed before does not count
             self._author.is_done()
-            self._author.say(self._invitation(_document(item), data[wire.TOOL], self._passwords.get(key, "")))
+            self._author.say(self._invitation(step, data[wire.TOOL], self._passwords.get(key, "")))
         elif self._author is not None and key in self._told and self._author.is_done():
             self._write(key, {wire.ANSWER: wire.COMPLETED})
             self._close(key)
@@ -154,18 +156,18 @@ class Attendant:
         REDACTOR.add(password)
         return password
 
-    def _invitation(self, step: Json, tool: str, password: str) -> str:
-        lines = [f"{step['task_id']} is an interactive step ({step['what']}) and waits for you."]
+    def _invitation(self, step: wire.Step, tool: str, password: str) -> str:
+        lines = [f"{step.task_id} is an interactive step ({step.what}) and waits for you."]
         if tool == wire.CODE_SERVER:
             try:
-                host, port = self._cluster.address(step["namespace"], step["service"], wire.STEP_PORT)
+                host, port = self._cluster.address(step.namespace, step.service, wire.STEP_PORT)
                 lines.append(f"  editor  http://{host}:{port}/?folder={wire.WORKSPACE}  password {password}")
             except EnvironmentError_ as error:
                 lines.append(f"  editor  cannot be reached: {error}")
         else:
             lines.append("  editor  the image has no code-server; here is a shell in it instead")
-        lines.append(f"  shell   {self._cluster.shell(step['namespace'], step['pod'])}")
-        lines.append(f"  data    {step['folder']} ($WORKFLOW_DIR); the image's own command was not run")
+        lines.append(f"  shell   {self._cluster.shell(step.namespace, step.pod)}")
+        lines.append(f"  data    {step.folder} ($WORKFLOW_DIR); the image's own command was not run")
         lines.append("Press Enter here when you are done, and the run goes on; Ctrl-C ends it.")
         return "\n".join(lines)
 
@@ -187,11 +189,3 @@ class Attendant:
 
 def _key(item: Json) -> tuple[str, str]:
     return str(item["metadata"]["namespace"]), str(item["metadata"]["name"])
-
-
-def _document(item: Json) -> Json:
-    try:
-        found = json.loads(item["data"][wire.DOCUMENT])
-    except (KeyError, TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -6,7 +6,12 @@ API only, so it is the same on every cluster. On the platform kube-helm stands b
 
 from __future__ import annotations
 
-from typing import Final
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from harness.wire.fields import fitting
 
 LABEL_STEP: Final = "kaapana-harness/step"
 """On the step's ConfigMap the value ``true``; on its pod, which the step's Service selects, the pod's name."""
@@ -28,3 +33,45 @@ CODE_SERVER: Final = "code-server"
 SHELL: Final = "shell"
 COMPLETED: Final = "completed"
 REFUSED: Final = "refused"
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A step that waits for its author.
+
+    Attributes:
+        what: as the author of the DAG wrote it, e.g. ``dev_server='code-server'``.
+        dag_id: of the DAG.
+        run_id: of the run.
+        task_id: of the task.
+        display_name: of the operator.
+        folder: the run's folder in the container.
+        namespace: of the pod; empty before there is one.
+        pod: its name.
+        service: by which the editor is reached.
+        image: of the pod.
+    """
+
+    what: str = ""
+    dag_id: str = ""
+    run_id: str = ""
+    task_id: str = ""
+    display_name: str = ""
+    folder: str = ""
+    namespace: str = ""
+    pod: str = ""
+    service: str = ""
+    image: str = ""
+
+    def data(self) -> dict[str, str]:
+        """Return the data of the step's ConfigMap."""
+        return {DOCUMENT: json.dumps(dataclasses.asdict(self))}
+
+    @classmethod
+    def of(cls, configmap: Mapping[str, Any]) -> Step | None:
+        """Return the step that a ConfigMap describes; ``None`` where it describes none."""
+        try:
+            document = json.loads(configmap["data"][DOCUMENT])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return cls(**fitting(cls, document)) if isinstance(document, dict) else None

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import copy
 import dataclasses
-import json
 import secrets
 import threading
 import time
@@ -54,23 +53,6 @@ class InteractiveStepError(WorkflowError):
     """Nobody attends to the step; a retry would not help."""
 
     reason = "InteractiveStep"
-
-
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """What is known about a step before it begins.
-
-    Args:
-        what: as the author wrote it, e.g. ``dev_server='code-server'``.
-        folder: the run's folder in the container.
-    """
-
-    what: str
-    dag_id: str
-    run_id: str
-    task_id: str
-    display_name: str
-    folder: str
 
 
 def what(operator: Any) -> str:
@@ -131,7 +113,7 @@ class Session:
         self,
         api: KubeApi,
         manifest: Manifest,
-        step: Step,
+        step: wire.Step,
         *,
         on_line: Callable[[str], None],
         startup_timeout_s: float,
@@ -178,7 +160,7 @@ class Session:
 class _Offer:
     """The step's ConfigMap, Secret and Service, and a thread that waits for the answer and then ends the pod."""
 
-    def __init__(self, api: KubeApi, attempt: podrun.PodRun, step: Step) -> None:
+    def __init__(self, api: KubeApi, attempt: podrun.PodRun, step: wire.Step) -> None:
         self._api = api
         self._attempt = attempt
         self._step = step
@@ -190,17 +172,16 @@ class _Offer:
 
     def make(self) -> None:
         """Create them, and begin to wait."""
-        document = {
-            **dataclasses.asdict(self._step),
-            "namespace": self._attempt.namespace,
-            "pod": self._attempt.name,
-            "service": self._service,
-            "image": self._attempt.image,
-        }
+        step = dataclasses.replace(
+            self._step,
+            namespace=self._attempt.namespace,
+            pod=self._attempt.name,
+            service=self._service,
+            image=self._attempt.image,
+        )
         password = base64.b64encode(secrets.token_urlsafe(18).encode()).decode("ascii")
         self._create("Secret", self._name, {}, type="Opaque", data={wire.PASSWORD: password})
-        data = {wire.DOCUMENT: json.dumps(document)}
-        self._create("ConfigMap", self._name, {wire.LABEL_STEP: "true"}, data=data)
+        self._create("ConfigMap", self._name, {wire.LABEL_STEP: "true"}, data=step.data())
         spec = {
             "type": "NodePort",
             "selector": {wire.LABEL_STEP: self._attempt.name},

@@ -24,6 +24,7 @@ from harness.kube import KubeApi, in_cluster
 from harness.kube.errors import ApiError
 from harness.wire import reasons
 from harness.wire.annotations import task_mark
+from harness.wire.interactive import Step
 from harness.wire.outcome import XCOM_KEY, Outcome
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
@@ -150,7 +151,7 @@ class PodTask:
         operator = self._operator
         if operator.dev_server:
             interactive.check_environment(operator.env_vars)
-        step = interactive.Step(
+        step = Step(
             what=what,
             dag_id=self._names.dag_id,
             run_id=self._names.run_id,

@@ -17,9 +17,10 @@ import pytest
 
 from harness.incluster.airflow import interactive
 from harness.incluster.airflow.errors import InvalidPodError
-from harness.incluster.airflow.interactive import InteractiveStepError, Session, Step
+from harness.incluster.airflow.interactive import InteractiveStepError, Session
 from harness.incluster.airflow.outcome import Outcome
 from harness.kube.errors import NotFound, api_error
+from harness.wire.interactive import Step
 
 STEP = Step("dev_server='code-server'", "d", "d-1", "train", "-", "/kaapana/mounted/data/d-1")
 POD = {
