@@ -120,9 +120,9 @@ def _report(error: BaseException) -> tuple[str, str]:
 
 
 def _state_folder() -> Path:
-    from harness.settings import Settings
+    from harness.settings import folders
 
-    return Settings().state / _FOLDER
+    return folders.state() / _FOLDER
 
 
 def _temporary_folder() -> Path:

@@ -15,7 +15,7 @@ from harness import engine
 from harness.common.locking import locked
 from harness.common.references import canonical, is_digest, split_reference
 from harness.errors import ImageError
-from harness.settings import Settings
+from harness.settings import folders
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -36,7 +36,7 @@ def held(names: Iterable[str]) -> Iterator[None]:
     shares: dict[int, str] = {}
     for name in names:
         shares.setdefault(zlib.crc32(canonical(name).encode()) % _LOCKS, name)
-    folder = Settings().state / "locks"
+    folder = folders.state() / "locks"
     with contextlib.ExitStack() as stack:
         # in one order, so that two who need several of them do not wait for each other
         for number, name in sorted(shares.items()):

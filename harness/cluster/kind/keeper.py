@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.common.polling import Polling
-from harness.settings import Settings
+from harness.settings import folders
 
 # how long the engine may be away when the cluster is to be removed
 _REMOVAL_S = 120.0
@@ -204,7 +204,7 @@ def main() -> None:
     line = sys.stdin.readline()
     if not line:
         return
-    _Keeper(Order(**json.loads(line)), Settings().state).run(sys.stdin)
+    _Keeper(Order(**json.loads(line)), folders.state()).run(sys.stdin)
     # what could not be written to an owner that is gone is not tried again at the interpreter's end
     with contextlib.suppress(OSError):
         sys.stdout.flush()
