@@ -169,6 +169,17 @@ def _beside(image: Any, grid: Grid) -> str:
     return ""
 
 
+def _compression(file: str) -> str:
+    """Return how the pixels of a file are compressed, for a message; empty where they are not."""
+    import pydicom
+
+    try:
+        syntax = pydicom.filereader.read_file_meta_info(file).TransferSyntaxUID
+    except Exception:  # the reader of the volume has said what is wrong with the file
+        return ""
+    return f", compressed as {syntax.name} ({syntax}), which GDCM may not read" if syntax.is_encapsulated else ""
+
+
 def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> list[str]:
     """Convert one element, return what went wrong (nothing: all is well)."""
     source = run.inside(run.batch, element.name, required("OPERATOR_IN_DIR"))
@@ -200,7 +211,7 @@ def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> lis
             problems.append(str(error))
         except (RuntimeError, ValueError) as error:
             cause = str(error).strip().splitlines()[-1]
-            problems.append(f"{element.name}: series {uid} ({len(files)} file(s)): {cause}")
+            problems.append(f"{element.name}: series {uid} ({len(files)} file(s)){_compression(files[0])}: {cause}")
         else:
             size = " x ".join(str(n) for n in image.GetSize())
             seconds = time.monotonic() - start

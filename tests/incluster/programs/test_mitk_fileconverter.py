@@ -6,6 +6,15 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from tests.incluster.programs.program_runs import SERIES, series, slice_file, volume
 
@@ -26,6 +35,64 @@ def test_a_series_becomes_one_volume_named_after_it_with_the_grid_of_the_series(
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), volume())
     # a task that looks for *.nii* finds nothing
     assert ("notice differs-on-platform: output_format nii gives .nrrd files" in ended.output) is (converted == "nii")
+
+
+def _deflated(dataset):
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+
+
+def _big_endian(dataset):
+    values = dataset.pixel_array
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    dataset.PixelData = values.astype(">i2").tobytes()
+
+
+def _implicit(dataset):
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _deflated,
+        _big_endian,
+        _implicit,
+        lambda dataset: dataset.compress(RLELossless),
+        lambda dataset: dataset.compress(JPEGLSLossless),
+    ],
+    ids=["deflated", "big endian", "implicit", "RLE", "JPEG-LS"],
+)
+def test_the_values_are_the_same_in_every_encoding(execute, run_folder, change):
+    folder = run_folder.element("get-input-data")
+    series(folder)
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        change(dataset)
+        big = dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
+        implicit = dataset.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+        pydicom.dcmwrite(path, dataset, implicit_vr=implicit, little_endian=not big, force_encoding=True)
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 0, ended.errors
+    image = sitk.ReadImage(str(run_folder.element("dcm-converter") / f"{SERIES}.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), volume())
+
+
+def test_a_compression_that_nobody_reads_there_is_named(execute, run_folder):
+    folder = run_folder.element("get-input-data")
+    series(folder)
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+        dataset.PixelData = encapsulate([b"a stream "])
+        dataset["PixelData"].VR = "OB"
+        dataset["PixelData"].is_undefined_length = True
+        dataset.save_as(path)
+    ended = execute("mitk-fileconverter", **DIRS)
+    assert ended.status == 1
+    assert (
+        "compressed as High-Throughput JPEG 2000 Image Compression (Lossless Only) (1.2.840.10008.1.2.4.201)"
+        in ended.cause
+    )
 
 
 def test_slices_are_sorted_by_position_and_not_by_name(execute, run_folder):
