@@ -31,9 +31,10 @@ _VARIABLE = re.compile(r"KAAPANA_HARNESS_[A-Z_]*(?:[A-Z]|<NAME>)")
 _CALL = re.compile(r"kaapana-harness ((?:context |images )?[a-z][a-z-]*)([^`\n|#]*)")
 # whatever follows them on a line is theirs
 _OTHER_PROGRAMS = re.compile(
-    r"\b([dD]ocker|dockerd|runArgs|kubectl|pip|tar|build_image\.sh|ctr|mmdebstrap|apt-get|kind|busybox|exec|COPY|RUN|ADD|tox)\b"
+    r"\b(docker (run|build|buildx|builder|exec|image|volume|save)|Docker 20|runArgs|dockerd|kubectl|pip|tar|ctr|"
+    r"build_image\.sh|mmdebstrap|apt-get|kind (create|load)|busybox|exec|COPY|RUN|ADD|tox)\b"
 )
-_FLAGS_OF_OTHERS = {"--chmod", "--dist"}  # of COPY and ADD, of pytest-xdist
+_FLAGS_OF_OTHERS = {"--chmod", "--dist", "--progress"}  # of COPY and ADD, of pytest-xdist, of docker buildx
 
 
 def _verbs(group: click.Command = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -52,7 +52,7 @@ def test_the_guides_values_are_installed_and_run(platform: Kaapana, tmp_path: Pa
         (deployment,) = installed.deployments
         assert deployment.chart == f"mean-workflow-{version}.tgz"
         (finding,) = deployment.findings
-        assert finding.message == "has no ui_forms: users cannot choose a dataset"
+        assert finding.message == "has no data_form: users cannot choose a dataset"
         run = installed.run()
         assert run.succeeded, run.cause
     assert platform.environment.platform_registry.tags(f"{KIT}/mean-value") == [version]
