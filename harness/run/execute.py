@@ -211,7 +211,7 @@ def _collect(
         aborted_after_s=request.timeout_s if snapshot is not None else None,
         dag_id=request.dag_id,
     )
-    cause = refused.explain(cause, named, logs, environment.services.refusals)
+    answered = refused.explain(cause, named, logs, environment.services.refusals)
     lost = lost_files.findings(environment.cluster.api, named)
     found = tuple(
         dict.fromkeys(
@@ -234,7 +234,10 @@ def _collect(
     )
     commands = findings.ignored_arguments(request.given_arguments, named, releases.COMMANDS)
     losing = [*commands, *(finding for finding in found if RULES[finding.rule].loses_output)]
-    cause = earlier.explain(lost_files.with_hint(cause, lost), named, losing, request.platform)
+    # what a service refused is a cause that goes back to no earlier task
+    if cause and answered and answered.summary == cause.summary:
+        answered = earlier.explain(answered, named, losing, request.platform)
+    cause = lost_files.with_hint(answered, lost)
     cause = source_geometry.with_given_names(cause, series)
     run = Run(
         dag_id=request.dag_id,

@@ -53,13 +53,13 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
     if outcome.reason not in _OF_PROGRAM:
         return cause
     lines = outcome.log_tail or logs.get(cause.task_id, "").splitlines()
-    error = "\n".join((*log_lines.last_error(lines), *log_lines.exceptions(lines)))
+    error, before = "\n".join(log_lines.last_error(lines)), "\n".join(log_lines.exceptions(lines))
     names = outcome.unresolved
     requests = _within(asked(outcome.addresses), outcome) if outcome.addresses else []
-    if request := _blamed(requests, error, outcome):
+    if request := _blamed(requests, error, before, outcome):
         fix = advice_for_refusal(request) or cause.fix
         return _put_first(cause, request.summary, fix)
-    if name := _unresolved(names, error):
+    if name := _unresolved(names, f"{error}\n{before}"):
         return _put_first(cause, name.summary, _open(name) or cause.fix)
     seen = [*(name.summary for name in names), *(request.summary for request in requests)]
     return dataclasses.replace(cause, detail="\n".join([*cause.detail.splitlines(), *seen[-_SHOWN:]]))
@@ -79,14 +79,23 @@ def _within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[Refuse
     ]
 
 
-def _blamed(requests: Sequence[RefusedRequest], error: str, outcome: Outcome) -> RefusedRequest | None:
+def _blamed(requests: Sequence[RefusedRequest], error: str, before: str, outcome: Outcome) -> RefusedRequest | None:
+    """Return the request that the program ended over.
+
+    Args:
+        error: what the program said at its end.
+        before: all exceptions that it has written, those that it has handled too.
+    """
     if named := [request for request in requests if _names(error, request)]:
         return named[-1]
+    final = [request for request in requests if not request.went_on]
+    if named := [request for request in final if _names(before, request)]:
+        return named[-1]
     end = seconds_since_epoch(outcome.finished)
-    if not requests or end is None or outcome.reason == reasons.TIMEOUT:
+    final = [request for request in final if request.status not in _PROBES]
+    if not final or end is None or outcome.reason == reasons.TIMEOUT or end - final[-1].at > _AT_ONCE_S:
         return None
-    last = requests[-1]
-    return None if last.went_on or last.status in _PROBES or end - last.at > _AT_ONCE_S else last
+    return final[-1]
 
 
 def _names(error: str, request: RefusedRequest) -> bool:

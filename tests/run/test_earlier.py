@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from fake_platform import FakeEnvironment, FakeProject, outcome, task
 
 from harness.findings import running
 from harness.run import earlier
+from harness.run.diagnosis import seconds_since_epoch
 from harness.run.execute import Request, execute
 from harness.run.findings import GivenArgument
 from harness.run.results import Cause
+from harness.wire.refused import RefusedRequest
 
 NO_FILE = "no file to upload: 0 file(s) found in 1 folder(s), none passes the whitelist .html"
 LOST = running.WRITTEN_OUTSIDE.report("report", "wrote /output/report.html (9 bytes): lost with the container")
@@ -97,3 +100,16 @@ def test_on_another_platform_they_are_only_a_finding_about_other_releases(tmp_pa
     assert run.cause.line == f"task put: exit code 1: {NO_FILE}"
     assert run.findings == ()
     assert {finding.rule for finding in run.on_other_releases} == {"ignored-argument"}
+
+
+def test_what_a_service_refused_goes_back_to_no_earlier_task(tmp_path: Path) -> None:
+    line = "minio.error.S3Error: S3 operation failed; code: NoSuchBucket, message: The bucket does not exist"
+    report = done("report", arguments=["cmds"])
+    put = done("put", "report", state="failed", exit_code=1, log_tail=[line])
+    environment = FakeEnvironment([report, put], "failed")
+    at = seconds_since_epoch("2026-11-24T20:00:04+00:00") or 0.0
+    asked = RefusedRequest("minio-service", 404, "PUT", "/none/x", "The bucket does not exist", "10.1.0.7", at)
+    environment.services.refused = [dataclasses.replace(asked, code="NoSuchBucket")]
+    run = execute(environment, FakeProject(), Request("otsus-method", tmp_path / "run", platform="0.6.0"))
+    assert run.cause is not None
+    assert run.cause.line.startswith("task put: MinIO answered 404: NoSuchBucket: The bucket does not exist")

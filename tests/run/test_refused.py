@@ -73,6 +73,26 @@ def test_a_refusal_that_the_program_lived_with_is_only_something_that_was_seen(c
     assert "the notification service answered" in cause.detail.splitlines()[-1]
 
 
+HANDLED = [
+    "Traceback (most recent call last):",
+    "requests.exceptions.HTTPError: 502 Server Error: Bad Gateway for url: http://notification-service/v1/x",
+    "going on",
+    "Traceback (most recent call last):",
+    "KeyError: 'THRESHOLD'",
+]
+
+
+@pytest.mark.parametrize("went_on", [True, False])
+def test_an_exception_that_was_handled_counts_only_where_nothing_better_came(went_on: bool) -> None:
+    cause = explained(HANDLED, dataclasses.replace(NOTIFICATION, went_on=went_on))
+    assert cause.summary.startswith("the notification service") is not went_on
+
+
+def test_a_question_whether_something_is_there_hides_no_refusal_before_it() -> None:
+    probe = RefusedRequest("aii-service", 404, "GET", "/projects/x", "not there", POD, END)
+    assert explained(WRAPPED, NOTIFICATION, probe).summary.startswith("the notification service answered 502")
+
+
 def test_what_another_pod_was_refused_at_the_same_address_does_not_count() -> None:
     for at in (END - 60, END + 60):
         assert "answered" not in str(explained(WRAPPED, dataclasses.replace(NOTIFICATION, at=at)))
