@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import archives, dags, kind, programs
+from benchmarks import archives, dags, kind, programs, reports
 from benchmarks.common import ALGORITHM, EXTENSION, harness, memory_mb, timed_run
 from benchmarks.figures import Figure, own_state
 from benchmarks.replay import bare_runs
@@ -112,6 +112,7 @@ ALL: dict[str, Callable[[Path, int], list[Figure]]] = {
     "chain": dags.chain,
     "wide": dags.wide,
     "programs": programs.programs,
+    "report": reports.report,
     "archive-install": archives.install,
     "archive-large": archives.large,
     "kind-start": kind.start,

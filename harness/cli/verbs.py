@@ -289,11 +289,13 @@ def _check_extension(extension: Path | None, charts: Sequence[str]) -> None:
 @cli.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 def report(run_dir: Path) -> None:
-    """Write the HTML report of a finished run, and print where it is."""
+    """Write the HTML report of a finished run, or the index of the tests in a folder, and print where it is."""
     from harness import report
+    from harness.report import index
     from harness.run import evidence
 
-    click.echo(str(report.write(evidence.read(run_dir)).path))
+    tests = [] if (run_dir / "run.json").exists() else index.tests_below(run_dir)
+    click.echo(str(index.write(run_dir, tests) if tests else report.write(evidence.read(run_dir)).path))
 
 
 def _environment(settings: Settings) -> Environment:

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from lxml import html
 
 from harness.checks import Segmentation, looks
 from harness.checks.overlap import Dice
+from harness.cli.verbs import cli
 from harness.data import Series
 from harness.errors import UsageError
 from harness.report import index, testing
@@ -113,6 +115,14 @@ def test_the_index_lists_what_failed_first_with_links_that_lead_to_reports(
     targets = page.xpath("//li//a/@href")
     assert len(targets) == 2
     assert page.xpath("count(//li/img)") == 2
+
+
+def test_the_command_writes_the_index_of_a_folder_of_tests(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    testing.conclude(tmp_path / "t", "test_it", "failed", "too low", runs=[], looks=[])
+    result = CliRunner().invoke(cli, ["report", str(tmp_path)])
+    assert (result.exit_code, result.output) == (0, f"{tmp_path / 'index.html'}\n")
+    assert "test_it" in (tmp_path / "index.html").read_text()
 
 
 def test_a_damaged_entry_of_the_index_is_named(tmp_path: Path) -> None:
