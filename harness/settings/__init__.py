@@ -69,6 +69,7 @@ class Settings:
         "packaged chart that is installed in place of a source tree; nothing is built",
         flag="--chart",
         pytest=True,
+        parse_beside=values.words_beside,
     )
     images: tuple[str, ...] = option(
         (),
@@ -77,6 +78,7 @@ class Settings:
         "where its images are: an images.tar, REGISTRY/PREFIX, or the word engine",
         flag="--images",
         pytest=True,
+        parse_beside=values.words_beside,
     )
     deliver: str = option(
         "registry",
@@ -94,7 +96,11 @@ class Settings:
         pytest=True,
     )
     datasets: tuple[tuple[str, str], ...] = option(
-        (), values.pairs, "NAME=FOLDER", "folders for the names and series UIDs of ci-config files"
+        (),
+        values.pairs,
+        "NAME=FOLDER",
+        "folders for the names and series UIDs of ci-config files",
+        parse_beside=values.pairs_beside,
     )
     gpu: bool = option(
         False,
@@ -149,12 +155,14 @@ class Settings:
         values.image_pairs,
         "IMAGE=REFERENCE",
         "images of this site in place of bases that Dockerfiles name, such as base-mitk=registry.site/base-mitk:1",
+        parse_beside=values.image_pairs_beside,
     )
     build_urls: tuple[tuple[str, str], ...] = option(
         (),
         values.url_pairs,
         "URL=FILE or URL",
         "files, folders or mirrors of this site in place of URLs, or of what begins with them, in RUN and ADD lines",
+        parse_beside=values.url_pairs_beside,
     )
     cache_dir: Path | None = option(
         None, values.optional_path, "DIR", "folder for downloads and prepared data; by default the user's cache"

@@ -10,7 +10,7 @@ from typing import Any
 from harness.common import documents
 from harness.errors import UsageError
 from harness.settings.option import TABLE, Option
-from harness.settings.values import image_pairs, is_url, url_pairs
+from harness.settings.values import as_text
 
 
 def collect(
@@ -57,28 +57,14 @@ def _names_in(table: Mapping[str, Any], path: Path | None, options: Mapping[str,
 
 
 def _parse(option: Option, raw: Any, where: str, table: Path | None) -> Any:
-    """Return a value; paths in a table are relative to its file."""
+    """Return a value; ``table`` is the file that has it, if one does."""
     try:
-        if table is not None and option.is_mapping and isinstance(raw, Mapping):
-            return _pairs(option, raw, table)
-        value = option.parse(",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw))
+        if table is not None and option.parse_beside is not None:
+            return option.parse_beside(raw, table.parent)
+        return option.parse(as_text(raw))
     except ValueError as error:
         got = documents.shown(raw if isinstance(raw, str) else str(raw))
         raise UsageError(f"{where}: {error}, got {got}", fix=option.help) from None
-    return tuple(_beside(table, word) for word in value) if table is not None and option.is_list else value
-
-
-def _pairs(option: Option, pairs: Mapping[str, Any], table: Path) -> tuple[tuple[str, str], ...]:
-    expected = option.metavar.partition("=")[2].lower()
-    found = []
-    for name, value in pairs.items():
-        if not isinstance(value, str) or not value:
-            raise ValueError(f"expected a {expected} for {name!r}")
-        if option.parse is url_pairs and not is_url(name):
-            raise ValueError(f"expected an address that begins with http:// or https://, not {name!r}")
-        is_path = option.parse is not image_pairs and not is_url(value)
-        found.append((name, str(table.parent / os.path.expanduser(value)) if is_path else value))
-    return tuple(found)
 
 
 def _working_directory() -> Path:
@@ -86,12 +72,6 @@ def _working_directory() -> Path:
         return Path.cwd()
     except OSError as error:
         raise UsageError(f"the working directory cannot be used: {error.strerror}", fix="cd to another one") from None
-
-
-def _beside(table: Path, word: str) -> str:
-    """Return a path of the table, which is relative to the file; what is not a path there stays as it is."""
-    path = table.parent / os.path.expanduser(word)
-    return str(path) if os.path.exists(path) else word
 
 
 def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from harness.settings import values
@@ -28,6 +29,8 @@ class Option:
         help: what it is, without a full stop.
         flag: on the command line, where most verbs have it by this name; empty for none.
         pytest: whether pytest has an option for it.
+        parse_beside: returns the value of what a project file has, a list or a table, with paths that are relative to
+            the file's folder; by default it is parsed as a text.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Option:
     help: str
     flag: str = ""
     pytest: bool = False
+    parse_beside: Callable[[Any, Path], Any] | None = None
 
     @property
     def key(self) -> str:
@@ -63,11 +67,6 @@ class Option:
         """Whether its flags may be repeated."""
         return self.parse is values.words
 
-    @property
-    def is_mapping(self) -> bool:
-        """Whether it is a table of names and values in a project file."""
-        return self.parse in (values.pairs, values.image_pairs, values.url_pairs)
-
     def ways(self, value: str = "") -> str:
         """Return how to set it, for a message: the flags, or where it has none variable and key.
 
@@ -82,7 +81,14 @@ class Option:
 
 
 def option(
-    default: _Value, parse: Callable[[str], _Value], metavar: str, help: str, *, flag: str = "", pytest: bool = False
+    default: _Value,
+    parse: Callable[[str], _Value],
+    metavar: str,
+    help: str,
+    *,
+    flag: str = "",
+    pytest: bool = False,
+    parse_beside: Callable[[Any, Path], _Value] | None = None,
 ) -> _Value:
     """Declare an option; for the arguments see :class:`Option`.
 
@@ -90,7 +96,7 @@ def option(
         A field of a dataclass, as :func:`dataclasses.field` does.
     """
     declared = {"parse": parse, "metavar": metavar, "help": help, "flag": flag, "pytest": pytest}
-    return dataclasses.field(default=default, metadata=declared)
+    return dataclasses.field(default=default, metadata={**declared, "parse_beside": parse_beside})
 
 
 def options_of(settings: type) -> dict[str, Option]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 # a month: beyond some bound the system's own clocks refuse
 _MOST_SECONDS: Final = 30 * 24 * 3600
@@ -126,14 +128,38 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def as_text(raw: Any) -> str:
+    """Return the text of a value that a flag or a file has; a list is separated by commas."""
+    return ",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw)
+
+
+def words_beside(raw: Any, folder: Path) -> tuple[str, ...]:
+    """Return the words of a list in a file of a folder; those that are paths there are made absolute."""
+    found = words(as_text(raw))
+    beside = ((word, folder / os.path.expanduser(word)) for word in found)
+    return tuple(str(path) if os.path.exists(path) else word for word, path in beside)
+
+
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
     """Return names with folders."""
     return tuple(_pair(word, "NAME=FOLDER") for word in words(text))
 
 
+def pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return names with folders, which are relative to the file that names them."""
+    if not isinstance(raw, Mapping):
+        return pairs(as_text(raw))
+    return tuple((name, _beside(value, folder)) for name, value in _entries(raw, "folder"))
+
+
 def image_pairs(text: str) -> tuple[tuple[str, str], ...]:
     """Return names of images with references of others."""
     return tuple(_pair(word, "IMAGE=REFERENCE") for word in words(text))
+
+
+def image_pairs_beside(raw: Any, _: Path) -> tuple[tuple[str, str], ...]:
+    """Return names of images with references of others, from a file."""
+    return tuple(_entries(raw, "reference")) if isinstance(raw, Mapping) else image_pairs(as_text(raw))
 
 
 def url_pairs(text: str) -> tuple[tuple[str, str], ...]:
@@ -145,9 +171,31 @@ def url_pairs(text: str) -> tuple[tuple[str, str], ...]:
     return found
 
 
+def url_pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return URLs with what is taken in their place; files are relative to the file that names them."""
+    if not isinstance(raw, Mapping):
+        return url_pairs(as_text(raw))
+    found = tuple(_entries(raw, "file or URL"))
+    for url, _ in found:
+        if not is_url(url):
+            raise ValueError(f"expected an address that begins with http:// or https://, not {url!r}")
+    return tuple((url, value if is_url(value) else _beside(value, folder)) for url, value in found)
+
+
 def is_url(text: str) -> bool:
     """Return whether a text is an address of the web."""
     return text.startswith(("http://", "https://"))
+
+
+def _beside(path: str, folder: Path) -> str:
+    return str(folder / os.path.expanduser(path))
+
+
+def _entries(table: Mapping[str, Any], expected: str) -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"expected a {expected} for {name!r}")
+        yield name, value
 
 
 def _pair(word: str, expected: str) -> tuple[str, str]:
