@@ -190,7 +190,7 @@ class InstalledExtension:
                 self.kaapana.project,
                 request,
                 listener=listener,
-                registry_tags=environment.platform_registry.tags,
+                registry=environment.platform_registry,
             )
             listener.say(str(run.cause).splitlines()[0] if run.cause else f"evidence in {run.directory}")
         self.kaapana.runs.append(run)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.common.references import split_reference
+from harness.common.repositories import join_names
 from harness.errors import EnvironmentError_
 
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry
-
-_LISTED = 20
 
 
 def explain(registry: PlatformRegistry, image: str, message: str) -> str:
@@ -31,18 +30,12 @@ def explain(registry: PlatformRegistry, image: str, message: str) -> str:
     if by_digest_alone or not registry.serves(image):
         return message
     try:
-        tags = registry.tags(repository)
-        if tags is not None and tag in tags:
-            return message
-        _, _, name = repository.partition("/")
-        if tags:
-            return f"{message.rstrip()}; no tag {tag}; tags of {name}: {_join(tags)}"
-        there = _join(registry.repositories(repository)) or "nothing"
-        return f"{message.rstrip()}; no repository {name}; the registry has: {there}"
+        held = registry.look_up(repository)
     except EnvironmentError_ as error:
         return f"{message.rstrip()}; {error.cause}"
-
-
-def _join(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+    if held.has(tag):
+        return message
+    _, _, name = repository.partition("/")
+    if held.tags:
+        return f"{message.rstrip()}; no tag {tag}; tags of {name}: {join_names(held.tags)}"
+    return f"{message.rstrip()}; no repository {name}; the registry has: {join_names(held.others) or 'nothing'}"

@@ -10,6 +10,7 @@ from harness.artefacts import loading
 from harness.artefacts.sources import FoundImage, Route
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import join_reference, served_path, split_reference
+from harness.common.repositories import HeldRepository
 from harness.errors import UsageError
 from harness.images import RegistryClient, manifests
 from harness.platform import registry_seed
@@ -130,6 +131,16 @@ class PlatformRegistry:
         """
         path = self._served_path(repository)
         return self._client.tags(path) or ([] if path in self._client.catalog() else None)
+
+    def look_up(self, repository: str) -> HeldRepository:
+        """Return what is here of a repository, see :meth:`tags`; where there is nothing, what there is instead.
+
+        Raises:
+            UsageError: the repository is in another registry.
+            EnvironmentError_: the registry does not answer.
+        """
+        tags = self.tags(repository)
+        return HeldRepository(tags, () if tags else self.repositories(repository))
 
     def repositories(self, repository: str) -> list[str]:
         """Names of all repositories of a registry, sorted and without its host.

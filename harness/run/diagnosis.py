@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.common.references import split_reference
+from harness.common.repositories import HeldRepository, join_names
 from harness.kube.pullsecrets import ADVICE
 from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
@@ -40,7 +41,7 @@ def diagnose(
     state: str,
     *,
     logs: Mapping[str, str] | None = None,
-    registry_tags: Mapping[str, Sequence[str] | None] | None = None,
+    held: Mapping[str, HeldRepository] | None = None,
     aborted_after_s: float | None = None,
     dag_id: str = "",
 ) -> Cause | None:
@@ -50,8 +51,7 @@ def diagnose(
         tasks: records of all tasks.
         state: final state of the run.
         logs: Airflow's task logs by task id.
-        registry_tags: for an image reference that could not be pulled, the tags its repository has in the
-            registry; ``None`` when there is no such repository.
+        held: for an image reference that could not be pulled, what the platform's registry has of its repository.
         aborted_after_s: the run was aborted by the harness after so many seconds.
         dag_id: for messages.
 
@@ -65,7 +65,7 @@ def diagnose(
     if state == "success":
         return None
     if failed:
-        return task_cause(failed[0], log=logs.get(failed[0].task_id, ""), registry_tags=registry_tags or {})
+        return task_cause(failed[0], log=logs.get(failed[0].task_id, ""), held=held or {})
     if not tasks:
         return Cause(None, f"DAG {dag_id or 'of this run'} has no tasks", fix="create its operators with dag=dag")
     return _without_failed_task(tasks, state)
@@ -76,12 +76,12 @@ def _find_failed(tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
     return sorted((task for task in tasks if task.state == "failed"), key=lambda task: task.end or "~")
 
 
-def task_cause(task: TaskRecord, *, log: str, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
+def task_cause(task: TaskRecord, *, log: str, held: Mapping[str, HeldRepository]) -> Cause:
     """Return why one failed task failed."""
     outcome = task.result
     lines = outcome.log_tail or log.splitlines()
     if outcome.reason in reasons.PULL_FAILED | reasons.START_FAILED:
-        return _image(task, outcome, registry_tags)
+        return _image(task, outcome, held.get(outcome.image))
     if outcome.reason == reasons.EVICTED:
         return _explain_eviction(task, outcome, lines)
     if outcome.reason == reasons.OUT_OF_MEMORY:
@@ -93,7 +93,7 @@ def task_cause(task: TaskRecord, *, log: str, registry_tags: Mapping[str, Sequen
     return _other(task, outcome, lines, log)
 
 
-def _image(task: TaskRecord, outcome: Outcome, registry_tags: Mapping[str, Sequence[str] | None]) -> Cause:
+def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> Cause:
     image, message = outcome.image, outcome.message
     if outcome.reason in reasons.START_FAILED:
         return Cause(
@@ -113,13 +113,12 @@ def _image(task: TaskRecord, outcome: Outcome, registry_tags: Mapping[str, Seque
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
         fix = edk.ADVICE if edk.holds(image) else fix
         return Cause(task.task_id, f"{summary}: its registry does not answer", message, fix)
-    absent = image in registry_tags and tag not in (registry_tags[image] or ())
-    if image in registry_tags:
-        tags = registry_tags[image]
-        if tags is None:
-            summary += f": the registry has no repository {repository.split('/', 1)[-1]}"
-        else:
-            summary += f": tag {tag} is not in the registry, which has {', '.join(tags) or 'no tag'}"
+    absent = held is not None and not held.has(tag)
+    if held is not None and held.tags is None:
+        summary += f": the registry has no repository {repository.split('/', 1)[-1]}"
+        message = f"{message.rstrip()}\nthe registry has: {join_names(held.others) or 'nothing'}".lstrip()
+    elif held is not None and absent:
+        summary += f": tag {tag} is not in the registry, which has {join_names(held.tags or ()) or 'no tag'}"
     if absent and outcome.always_pulled:
         summary += ". This release always asks the registry, and what only an archive brought is not in it"
         return Cause(

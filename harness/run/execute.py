@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import profiles, report
 from harness.common.redaction import REDACTOR
 from harness.common.references import split_reference
+from harness.common.repositories import HeldRepository
 from harness.errors import HarnessError
 from harness.findings import RULES, Finding, running
 from harness.run import (
@@ -33,7 +34,7 @@ from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
-from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort
+from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort, RegistryPort
 from harness.run.posting import Posted
 from harness.run.results import Run, RunImage, TaskResult
 from harness.run.trigger import Triggered, page_rules, series_of, trigger
@@ -105,13 +106,13 @@ def execute(
     request: Request,
     *,
     listener: Listener | None = None,
-    registry_tags: Callable[[str], Sequence[str] | None] | None = None,
+    registry: RegistryPort | None = None,
 ) -> Run:
     """Run a DAG and keep what it leaves. A failed run is a result, not an exception.
 
     Args:
         listener: receives the events of the run.
-        registry_tags: tags of a repository by its whole name, ``None`` when the platform's registry has none such.
+        registry: of the platform; ``None`` where nobody can be asked.
 
     Raises:
         UsageError: dataset or form are not what the DAG takes.
@@ -171,7 +172,7 @@ def execute(
             started=started,
             seconds=seconds,
             snapshot=snapshot,
-            registry_tags=registry_tags,
+            registry=registry,
             restarted=restarted,
         )
 
@@ -187,7 +188,7 @@ def _collect(
     started: datetime.datetime,
     seconds: float,
     snapshot: list[tuple[str, str, TaskRecord]] | None,
-    registry_tags: Callable[[str], Sequence[str] | None] | None,
+    registry: RegistryPort | None,
     restarted: bool,
 ) -> Run:
     folder = Folder(request.directory)
@@ -207,7 +208,7 @@ def _collect(
         [_add_suffix(record, suffix) for _, suffix, record in snapshot] if snapshot is not None else named,
         state,
         logs=logs,
-        registry_tags=_tags_of_missing_images(named, registry_tags),
+        held=_look_up_missing_images(named, registry),
         aborted_after_s=request.timeout_s if snapshot is not None else None,
         dag_id=request.dag_id,
     )
@@ -220,7 +221,7 @@ def _collect(
                 *findings.of_run(named, state, objects, len(sent)),
                 *sent_segmentations.findings(sent, series),
                 *findings.ignored_arguments(request.given_arguments, named),
-                *releases.archive_only(_in_registry(request.images, tasks, registry_tags), platform=request.platform),
+                *releases.archive_only(_in_registry(request.images, tasks, registry), platform=request.platform),
                 *source_geometry.findings(series, notices.read(logs, profiles.load(request.platform).version)),
                 *evidence.credential_findings(with_credentials),
                 *lost,
@@ -282,11 +283,11 @@ def _images(images: Sequence[ImagePort], tasks: Sequence[TaskResult]) -> tuple[R
 def _in_registry(
     images: Sequence[ImagePort],
     tasks: Sequence[TaskResult],
-    registry_tags: Callable[[str], Sequence[str] | None] | None,
+    registry: RegistryPort | None,
 ) -> dict[str, bool]:
     """Whether the platform's registry has the extension's images that ran; none where nobody can be asked."""
     found: dict[str, bool] = {}
-    if registry_tags is None:
+    if registry is None:
         return found
     ran = {task.image for task in tasks}
     for image in images:
@@ -296,7 +297,7 @@ def _in_registry(
             continue
         # only a finding: without the registry's answer there is none
         with contextlib.suppress(HarnessError, OSError):
-            found[image.reference] = version in (registry_tags(repository) or ())
+            found[image.reference] = registry.look_up(repository).has(version)
     return found
 
 
@@ -334,11 +335,9 @@ def _abort(environment: EnvironmentPort, triggered: Triggered, listener: Listene
         follow(environment.airflow, triggered.dag_id, run_id, Silent(), timeout_s=left)
 
 
-def _tags_of_missing_images(
-    records: Sequence[TaskRecord], registry_tags: Callable[[str], Sequence[str] | None] | None
-) -> dict[str, Sequence[str] | None]:
-    found: dict[str, Sequence[str] | None] = {}
-    if registry_tags is None:
+def _look_up_missing_images(records: Sequence[TaskRecord], registry: RegistryPort | None) -> dict[str, HeldRepository]:
+    found: dict[str, HeldRepository] = {}
+    if registry is None:
         return found
     for record in records:
         image = record.result.image
@@ -346,5 +345,5 @@ def _tags_of_missing_images(
             repository = split_reference(image)[0]
             # only an addition to the message: without the registry's answer the image is named all the same
             with contextlib.suppress(HarnessError, OSError):
-                found[image] = registry_tags(repository)
+                found[image] = registry.look_up(repository)
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.wire.refused import RefusedRequest
 
 if TYPE_CHECKING:
+    from harness.common.repositories import HeldRepository
     from harness.kube import KubeApi
     from harness.wire.received import ReceivedObject
     from harness.wire.records import RunEnd, RunRecord, TaskChange
@@ -133,6 +134,14 @@ class EnvironmentPort(Protocol):
     @property
     def scratch(self) -> Path:
         """A folder of this machine for what is large and does not stay."""
+
+
+class RegistryPort(Protocol):
+    """The platform's registry, as far as messages about missing images are concerned."""
+
+    def look_up(self, repository: str) -> HeldRepository:
+        """Return what it has of a repository, by its whole name."""
+        ...
 
 
 class ImagePort(Protocol):

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from harness.common.repositories import HeldRepository
 from harness.extension import Contents
 from harness.settings import Settings
 from harness.wire.outcome import Outcome
@@ -222,7 +223,7 @@ class FakeEnvironment:
         self.object_store = FakeStore()
         self.cluster = FakeCluster()
         self.registry = "localhost:1"
-        self.platform_registry = SimpleNamespace(tags=lambda repository: None)
+        self.platform_registry = SimpleNamespace(look_up=lambda repository: HeldRepository(None))
         self.projects: list[FakeProject] = []
         self.removed: list[FakeProject] = []
         self.downs: list[bool] = []

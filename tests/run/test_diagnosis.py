@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fake_platform import IMAGE, outcome, task
 
+from harness.common.repositories import HeldRepository
 from harness.run import diagnosis
 from harness.run.diagnosis import diagnose
 from harness.wire.pulls import Refusal, Verdict
@@ -35,7 +36,7 @@ def test_a_run_that_succeeded_has_no_cause() -> None:
 
 def test_a_missing_image_is_named_with_the_tags_the_registry_has() -> None:
     tasks = failed(outcome=outcome("ErrImagePull", message="manifest unknown"))
-    cause = diagnose(tasks, "failed", registry_tags={IMAGE: ["0.5.2", "latest"]})
+    cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(["0.5.2", "latest"])})
     assert cause is not None
     assert cause.task_id == "otsus-method"
     assert cause.summary == f"image {IMAGE} cannot be pulled: tag 0.6.0 is not in the registry, which has 0.5.2, latest"
@@ -43,14 +44,24 @@ def test_a_missing_image_is_named_with_the_tags_the_registry_has() -> None:
 
 
 def test_an_image_without_a_repository_says_so() -> None:
-    cause = diagnose(failed(outcome=outcome("ImagePullBackOff")), "failed", registry_tags={IMAGE: None})
+    tasks = failed(outcome=outcome("ImagePullBackOff", message="not found"))
+    cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(None, ["otsu", "other"])})
     assert cause is not None
     assert "the registry has no repository otsus-method" in cause.summary
+    assert cause.detail == "not found\nthe registry has: otsu, other"
+
+
+def test_a_tag_that_the_registry_has_is_not_called_missing() -> None:
+    tasks = failed(outcome=outcome("ErrImagePull", message="no match for platform in manifest"))
+    cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(["0.6.0"])})
+    assert cause is not None
+    assert cause.summary == f"image {IMAGE} cannot be pulled"
+    assert cause.detail == "no match for platform in manifest"
 
 
 def test_an_image_that_only_an_archive_brought_is_reported_where_every_pull_asks_the_registry() -> None:
     tasks = failed(outcome=outcome("ErrImagePull", message="manifest unknown", always_pulled=True))
-    cause = diagnose(tasks, "failed", registry_tags={IMAGE: None})
+    cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(None, ["otsu", "other"])})
     assert cause is not None
     assert cause.summary.endswith(
         "This release always asks the registry, and what only an archive brought is not in it"
@@ -62,7 +73,7 @@ def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_h
     refusal = Refusal(IMAGE, (("registry-secret", Verdict.ELSEWHERE, ("registry.example.org",)),))
     message = "failed to authorize: no basic auth credentials"
     tasks = failed(outcome=outcome("ErrImagePull", message=message, refusal=refusal))
-    cause = diagnose(tasks, "failed", registry_tags={IMAGE: None})
+    cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(None, ["otsu", "other"])})
     assert cause is not None
     assert cause.summary == (
         f"image {IMAGE} cannot be pulled: unauthorized: "

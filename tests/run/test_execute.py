@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import pytest
 from fake_platform import IMAGE, FakeEnvironment, FakeProject, outcome, task
 
+from harness.common.repositories import HeldRepository
 from harness.errors import CheckError, FormError, RunError, UsageError
 from harness.run import evidence
 from harness.run.execute import Request, execute
@@ -347,7 +349,12 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
     ]
     images = [RunImage(name, "images.tar", "sha256:1", ()) for name in (IMAGE, by_digest)]
     request = Request("otsus-method", tmp_path / "run", images=images, platform="0.6.0")
-    result = execute(FakeEnvironment(tasks), FakeProject(), request, registry_tags=lambda repository: None)
+    result = execute(
+        FakeEnvironment(tasks),
+        FakeProject(),
+        request,
+        registry=SimpleNamespace(look_up=lambda repository: HeldRepository(None)),
+    )
     others = [(item.rule, item.where) for item in result.on_other_releases if item.rule == "always-pulled"]
     assert others == [("always-pulled", IMAGE)]
 

@@ -26,7 +26,7 @@ WRAPPED = ["notify failed", "RuntimeError: 1 of 1 elements failed: 1.2.826"]
 def explained(lines: list[str], *requests: RefusedRequest, **fields: Any) -> Cause:
     ended = outcome(**{"reason": "Error", "exit_code": 1, "log_tail": lines, **fields})
     record = task("notify", "failed", outcome=ended)
-    cause = task_cause(record, log="", registry_tags={})
+    cause = task_cause(record, log="", held={})
     found = refused.explain(cause, [record], {}, lambda peers: [item for item in requests if item.peer in peers])
     assert found is not None
     return found
