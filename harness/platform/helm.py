@@ -129,7 +129,7 @@ class HelmProgram:
 
     def render(self, chart: Path, values: Mapping[str, Any], *, release: str, namespace: str) -> list[Manifest]:
         # a file and not --set: values hold passwords, and a command line is public
-        with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="kh-values-") as file:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json", prefix="kh-values-") as file:
             json.dump(values, file)
             file.flush()
             text = self._run(["template", release, str(chart), "--namespace", namespace, "--values", file.name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import locale
 import os
 import shutil
 import subprocess
@@ -88,6 +89,14 @@ def execute_tool(
         return Ended(done.returncode, done.stdout, done.stderr)
 
     return start
+
+
+@pytest.fixture(autouse=True)
+def _the_locale_stays() -> Iterator[None]:
+    """ITK's readers set the locale of the process to C, in which later tests could not read UTF-8."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    yield
+    locale.setlocale(locale.LC_CTYPE, before)
 
 
 @pytest.fixture(autouse=True)
