@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from harness.incluster.airflow import podenv, podspec, profile, resources
 from harness.incluster.airflow.errors import InvalidPodError
+from harness.wire import names
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 
@@ -81,6 +82,9 @@ class OperatorPod:
         # a subclass may read them in its operator afterwards (runtime 5.0)
         operator.env_vars.update(env)
         entries = podenv.entries(operator.env_vars, secrets=operator.secrets, namespace=self.namespace)
+        # what the author has given is the operator's own, and grows with the run (operators 2.1)
+        operator.secrets.extend(podenv.platform_secrets(self.namespace))
+        operator.labels[names.LABEL_RUN_ID] = podspec.run_label(self.names.run_id, self._profile)
         _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
         annotations = operator.annotations if self._profile.annotations_honoured else {}
         _LOG.info("annotations: %s", annotations)

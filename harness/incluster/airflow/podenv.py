@@ -101,7 +101,7 @@ def entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -
     Raises:
         InvalidPodError: a name or a value that the API server would reject.
     """
-    listed = [_secret_entry(secret) for secret in secrets] + _platform_secrets(namespace)
+    listed = [_secret_entry(secret) for secret in secrets] + platform_secrets(namespace)
     for name, value in env.items():
         if not _ENV_NAME.fullmatch(name):
             raise InvalidPodError(
@@ -117,7 +117,9 @@ def entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -
     return [entry for position, entry in enumerate(listed) if last[entry["name"]] == position]
 
 
-def _platform_secrets(namespace: str) -> list[Manifest]:
+def platform_secrets(namespace: str) -> list[Manifest]:
+    """Return the variables of a pod that refer to secrets of the platform (runtime 6.2, row 0)."""
+
     def reference(name: str, secret: str, key: str) -> Manifest:
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
