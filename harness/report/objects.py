@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ SECONDS: Final = 30.0
 """How long the pictures of one page may take."""
 
 _FRAMES: Final = 9
+_LONGEST_NOTE: Final = 500
 _LONGEST_TEXT: Final = 20_000
 _DEEPEST: Final = 12
 _PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
@@ -78,7 +80,11 @@ class Gallery:
             self._deadline.check()
             return self._make(item)(plain, path, items)
         except UnshownError as error:
-            return dataclasses.replace(plain, left_out=str(error))
+            return dataclasses.replace(plain, left_out=text.abbreviated(str(error), _LONGEST_NOTE))
+        except Exception as error:  # an object that is made to do harm raises nearly anything, in all libraries
+            logging.getLogger(__name__).debug("no picture of %s", item.path, exc_info=True)
+            said = text.abbreviated(f"no picture: {type(error).__name__}: {error}", _LONGEST_NOTE)
+            return dataclasses.replace(plain, left_out=said)
 
     def _make(self, item: SentObject) -> Callable[[Figure, Path, Sequence[SentObject]], Figure]:
         if item.sop_class in SEGMENTATION_CLASSES:

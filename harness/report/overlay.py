@@ -28,6 +28,12 @@ Labels = NDArray[np.uint8]
 
 MOST_SEGMENTS: Final = 250
 MOST_FRAMES: Final = 20_000
+MOST_LAYERS: Final = 10
+"""Segments that may lie on one voxel."""
+
+LARGEST_LAYERS: Final = 256 << 20
+"""Bytes that the layers of one object may take in memory."""
+
 LARGEST_FILE: Final = 512 << 20
 # told apart with each kind of colour vision (Okabe and Ito)
 _COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")
@@ -77,6 +83,8 @@ class Builder:
         self.grid = grid
         self.segments = tuple(Segment(label, colour(index)) for index, label in enumerate(labels))
         self.outside = 0
+        self.covered = 0
+        self._room = LARGEST_LAYERS
         self._slices: dict[int, list[Labels]] = {}
         self._area = grid.pixel_spacing[0] * grid.pixel_spacing[1] / 1000.0
         self._widths = grid.widths
@@ -97,6 +105,12 @@ class Builder:
         layers = self._slices.setdefault(at[0], [])
         free = next((layer for layer in layers if not layer[target][inner].any()), None)
         if free is None:
+            if len(layers) == MOST_LAYERS:
+                self.covered += kept
+                return
+            self._room -= rows * columns
+            if self._room < 0:
+                raise UnshownError("it has too many voxels for a picture")
             layers.append(free := np.zeros((rows, columns), np.uint8))
         free[target][inner] = segment + 1
         entry = self.segments[segment]
@@ -108,6 +122,8 @@ class Builder:
         notes = [left_out] if left_out else []
         if self.outside:
             notes.append(f"{self.outside} voxels lie outside of the source")
+        if self.covered:
+            notes.append(f"{self.covered} voxels are not shown, more than {MOST_LAYERS} segments lie there")
         return Overlay(self.segments, self._slices, "; ".join(notes))
 
 

@@ -167,6 +167,21 @@ def _many_segments(dataset: Any) -> None:
     dataset.SegmentSequence = items
 
 
+def _measures(spacing: Any) -> Callable[[Any], None]:
+    def change(dataset: Any) -> None:
+        dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = spacing
+
+    return change
+
+
+def _orientation(values: list[float]) -> Callable[[Any], None]:
+    def change(dataset: Any) -> None:
+        item = dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+        item.ImageOrientationPatient = values
+
+    return change
+
+
 def _foreign(dataset: Any) -> None:
     dataset.ReferencedSeriesSequence[0].SeriesInstanceUID = "9.9"
 
@@ -186,6 +201,12 @@ DAMAGE: dict[str, Callable[[Any], None]] = {
     "another type": lambda dataset: setattr(dataset, "SegmentationType", "LABELMAP"),
     "no bits": lambda dataset: setattr(dataset, "BitsAllocated", 0),
     "a source that is not there": _foreign,
+    "voxels without size": _measures([0, 0]),
+    "voxels of a light year": _measures([9e15, 1e-9]),
+    "negative voxels": _measures([-1, -1]),
+    "one number of two": _measures([1]),
+    "axes that are none": _orientation([0, 0, 0, 0, 0, 0]),
+    "axes that are parallel": _orientation([1, 0, 0, 1, 0, 0]),
     "a label of 10000 characters": lambda dataset: setattr(dataset.SegmentSequence[0], "SegmentLabel", "<b>" * 3333),
 }
 
@@ -204,6 +225,28 @@ def test_a_hostile_segmentation_costs_its_picture_at_most(
     assert article.xpath(".//img") or article.xpath("string(p[@class='note'])")
     assert not page.xpath("//b")
     assert len(text) < 1_000_000
+
+
+def test_what_no_check_has_foreseen_costs_a_picture_only(
+    monkeypatch: pytest.MonkeyPatch, sending: Callable[..., Run], masks: dict[str, Any]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OverflowError("x" * 10_000)
+
+    monkeypatch.setattr(overlay, "of_segmentation", fail)
+    (figure,), _ = gallery(sending(masks))
+    assert figure.left_out.startswith("no picture: OverflowError: xxx")
+    assert len(figure.left_out) <= 500
+
+
+def test_segments_that_all_lie_on_each_other_do_not_fill_the_memory(series: Series) -> None:
+    assert series.planes is not None
+    builder = overlay.Builder(series.planes, [str(number) for number in range(250)])
+    for number in range(250):
+        builder.add(number, np.ones(SHAPE[1:], bool), (0, 0, 0))
+    found = builder.result()
+    assert len(found.slices[0]) == overlay.MOST_LAYERS
+    assert f"{240 * 63} voxels are not shown" in found.left_out
 
 
 def test_a_deflated_file_that_becomes_too_large_is_not_inflated(
