@@ -22,6 +22,7 @@ from harness.report.volume import Deadline
 from harness.run.course import Course
 from harness.run.results import Cause, Run
 from tests.checks.made_series import SHAPE
+from tests.report import screenshots
 from tests.report.browser import Listener, Shown, started
 from tests.report.made_runs import make_run, waited
 from tests.waiting import until
@@ -357,6 +358,15 @@ def test_text_stands_out_in_the_light_and_in_the_dark(browser: Any, failed: Path
             poor.append((words, text, below))
     assert found
     assert poor == []
+
+
+def test_the_pictures_of_the_documents_can_be_made_and_are_shown(browser: Any, tmp_path: Path) -> None:
+    made = screenshots.make(browser, tmp_path, tmp_path)
+    document = (screenshots.FOLDER.parent / "writing-tests.md").read_text("utf-8")
+    for picture in made:
+        assert picture.stat().st_size > 10_000
+        assert (screenshots.FOLDER / picture.name).is_file()
+        assert f"](images/{picture.name})" in document
 
 
 def test_on_paper_everything_is_there_and_nothing_is_cut_off(browser: Any, failed: Path) -> None:
