@@ -82,7 +82,7 @@ def _make_run(folder: Path, segmentation: Path | None, sources: list[Series]) ->
         directory=folder,
     )
     evidence.write(run)
-    course.write(folder, course.Course(tuple(went), course.course_of([], sources, None, {}).input))
+    course.write(folder, course.Course(tuple(went), course.make_course([], sources, None, {}).input))
 
 
 def _source(folder: Path) -> Series:

@@ -294,7 +294,7 @@ def report(run_dir: Path) -> None:
     from harness.report import index
     from harness.run import evidence
 
-    tests = [] if (run_dir / "run.json").exists() else index.tests_below(run_dir)
+    tests = [] if (run_dir / "run.json").exists() else index.find_tests(run_dir)
     click.echo(str(index.write(run_dir, tests) if tests else report.write(evidence.read(run_dir)).path))
 
 

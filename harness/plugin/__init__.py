@@ -236,7 +236,7 @@ def pytest_runtest_makereport(
 
         compared = item.config.stash.get(_COMPARED, None)
         text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else (), compared)
-        if facade is not None and (page := failures.page_of(facade.runs, item.stash.get(_LOOKS, None))):
+        if facade is not None and (page := failures.find_page(facade.runs, item.stash.get(_LOOKS, None))):
             if text is None:
                 # a text of pytest's own keeps its form: the line stands below it
                 report.sections.append(("kaapana", f"report: {page}"))
@@ -304,7 +304,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if folders and not hasattr(config, "workerinput"):
         from harness.plugin import failures
 
-        for line in failures.index_of(folders):
+        for line in failures.write_index(folders):
             terminalreporter.write_line(line)
 
 

@@ -74,14 +74,14 @@ def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
     return verdict.refusals_at(frames[-1][0].f_code, frames[-1][1]) if frames else ()
 
 
-def page_of(runs: Sequence[Run], looks: Looks | None) -> Path | None:
+def find_page(runs: Sequence[Run], looks: Looks | None) -> Path | None:
     """Return the report that shows a failure of a test; ``None`` where it made no run."""
     from harness.report.testing import Looks
 
     return (looks or Looks()).report_of(runs)
 
 
-def index_of(folders: Iterable[str]) -> list[str]:
+def write_index(folders: Iterable[str]) -> list[str]:
     """Write the index of the tests whose evidence lies in these folders; return the line that says where it is."""
     from harness.report import index
 
@@ -89,7 +89,7 @@ def index_of(folders: Iterable[str]) -> list[str]:
     if not tests:
         return []
     # each worker of xdist has a folder of its own, below one for all
-    common = index.common([path.parent for path in tests])
+    common = index.find_common_folder([path.parent for path in tests])
     try:
         return [f"index of all tests: {index.write(common, tests)}"]
     except HarnessError as error:

@@ -23,7 +23,7 @@ _ADDRESSES: Final = frozenset(
 _STYLE_ADDRESS: Final = re.compile(r"url\(\s*['\"]?\s*(?!data:|#)[^)]*\)|@import\b[^;}]*;?", re.IGNORECASE)
 
 
-def document(data: bytes) -> str | None:
+def make_passive(data: bytes) -> str | None:
     """Return the markup for the ``srcdoc`` of a frame; ``None`` where the bytes are not HTML or too many."""
     from lxml import etree, html
 

@@ -37,7 +37,7 @@ class Graph:
     box: tuple[int, int] = (_BOX_WIDTH, _BOX_HEIGHT)
 
 
-def layout(tasks: Sequence[TaskResult], course: Sequence[TaskCourse], critical: Sequence[str]) -> Graph | None:
+def lay_out(tasks: Sequence[TaskResult], course: Sequence[TaskCourse], critical: Sequence[str]) -> Graph | None:
     """Return the graph; ``None`` where it is not known what waited for what, or there are too many tasks."""
     upstream = {entry.task_id: entry.upstream for entry in course}
     shown = [task for task in tasks if task.task_id in upstream]

@@ -74,12 +74,12 @@ def write(folder: Path, tests: Iterable[Path]) -> Path:
     return folder / PAGE
 
 
-def tests_below(folder: Path) -> list[Path]:
+def find_tests(folder: Path) -> list[Path]:
     """Return the folders of tests below a folder, at most those of workers in between."""
     return sorted(path.parent for pattern in ("*", "*/*") for path in folder.glob(f"{pattern}/{FILE}"))
 
 
-def common(folders: Sequence[Path]) -> Path:
+def find_common_folder(folders: Sequence[Path]) -> Path:
     """Return the folder that all of them lie in."""
     return Path(os.path.commonpath([folder.absolute() for folder in folders]))
 

@@ -57,15 +57,15 @@ def read(directory: Path, tasks: Sequence[TaskResult], failed: str | None, logge
     found = []
     room = LARGEST_TOGETHER
     for task in sorted(tasks, key=lambda task: task.task_id != failed):
-        path = text.inside(directory, task.log_path) if task.log_path else None
+        path = text.find_inside(directory, task.log_path) if task.log_path else None
         if path is None or task.log_path is None:
             continue
         content, left_out = _read(path, min(LARGEST, room))
         room -= len(content)
         lines = content.splitlines()
         marked = _marked(lines, logged) if task.task_id == failed else set()
-        shown = tuple(Line(text.abbreviated(line, _LONGEST_LINE), index in marked) for index, line in enumerate(lines))
-        found.append(Log(task, text.relative_link(task.log_path), shown, left_out, task.task_id == failed))
+        shown = tuple(Line(text.abbreviate(line, _LONGEST_LINE), index in marked) for index, line in enumerate(lines))
+        found.append(Log(task, text.link_to(task.log_path), shown, left_out, task.task_id == failed))
     return found
 
 
@@ -76,11 +76,11 @@ def _read(path: Path, most: int) -> tuple[str, str]:
         if length <= most:
             return file.read().decode("utf-8", "replace"), ""
         if most < 2 * _BEGINNING:
-            return "", f"{text.size(length)} are not shown here, the page has too many logs"
+            return "", f"{text.format_size(length)} are not shown here, the page has too many logs"
         beginning = file.read(_BEGINNING).decode("utf-8", "replace").rpartition("\n")[0]
         file.seek(length - (most - _BEGINNING))
         end = file.read().decode("utf-8", "replace").partition("\n")[2]
-    left_out = f"{text.size(length - most)} of {text.size(length)} in its middle are left out"
+    left_out = f"{text.format_size(length - most)} of {text.format_size(length)} in its middle are left out"
     return f"{beginning}\n\u22ee {left_out} \u22ee\n{end}", left_out
 
 

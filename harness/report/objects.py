@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +13,8 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from harness.errors import CheckError, InputDataError
-from harness.report import overlay, stills, structures, text, viewerdata, volume
+from harness.errors import CheckError
+from harness.report import content, inputs, places, segments, stills, structures, text, viewerdata, volume
 from harness.report.figures import Figure, LegendEntry
 from harness.report.overlay import Overlay
 from harness.report.volume import Deadline, UnshownError, Volume
@@ -23,7 +22,7 @@ from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
     from harness.data.series import Series
-    from harness.report.asked import Asked, TestOutcome
+    from harness.report.asked import TestOutcome
     from harness.run.course import Course
     from harness.run.outputs import SentObject
     from harness.run.results import Run
@@ -35,8 +34,6 @@ SECONDS: Final = 30.0
 
 _FRAMES: Final = 9
 _LONGEST_NOTE: Final = 500
-_LONGEST_TEXT: Final = 20_000
-_DEEPEST: Final = 12
 _PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 
 
@@ -73,17 +70,17 @@ class Gallery:
         plain = Figure(f"sent{number}", item, item.sop_instance_uid, f"{kind}{more}")
         if number > MOST_FIGURES:
             return dataclasses.replace(plain, left_out=f"no picture: there are more than {MOST_FIGURES} objects")
-        path = text.inside(self._run.directory, item.path)
+        path = text.find_inside(self._run.directory, item.path)
         if path is None:
             return dataclasses.replace(plain, left_out="its copy is no longer in the evidence")
         try:
             self._deadline.check()
             return self._make(item)(plain, path, items)
         except UnshownError as error:
-            return dataclasses.replace(plain, left_out=text.abbreviated(str(error), _LONGEST_NOTE))
+            return dataclasses.replace(plain, left_out=text.abbreviate(str(error), _LONGEST_NOTE))
         except Exception as error:  # an object that is made to do harm raises nearly anything, in all libraries
             logging.getLogger(__name__).debug("no picture of %s", item.path, exc_info=True)
-            said = text.abbreviated(f"no picture: {type(error).__name__}: {error}", _LONGEST_NOTE)
+            said = text.abbreviate(f"no picture: {type(error).__name__}: {error}", _LONGEST_NOTE)
             return dataclasses.replace(plain, left_out=said)
 
     def _make(self, item: SentObject) -> Callable[[Figure, Path, Sequence[SentObject]], Figure]:
@@ -94,59 +91,59 @@ class Gallery:
         return self._other
 
     def _segmentation(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
-        dataset = overlay.read_segmentation(path)
-        inner = overlay.own_grid(dataset)
+        dataset = segments.read_segmentation(path)
+        inner = segments.read_grid(dataset)
         labels = [str(item.get("SegmentLabel", "")) for item in dataset.get("SegmentSequence", [])]
         figure = dataclasses.replace(
             figure, title=str(dataset.get("SeriesDescription") or ", ".join(labels[:4]) or figure.title)
         )
-        source = overlay.source_of(dataset, self._sources)
+        source = segments.find_source(dataset, self._sources)
         notes = [] if source else ["the series that it was made from is not among the input"]
         below = None
         if source is not None:
             try:
                 below = self._volume(source)
-                found = overlay.of_segmentation(dataset, inner, below.grid, self._deadline)
+                found = segments.lay_segmentation(dataset, inner, below.grid, self._deadline)
             except (UnshownError, CheckError) as error:
                 # without its source it can still be looked at
                 notes.append(error.cause if isinstance(error, CheckError) else str(error))
                 below = None
         if below is None:
-            below = volume.blank("the segmentation's own planes", inner)
+            below = volume.make_blank("the segmentation's own planes", inner)
             try:
-                found = overlay.of_segmentation(dataset, inner, inner, self._deadline)
+                found = segments.lay_segmentation(dataset, inner, inner, self._deadline)
             except CheckError as error:
                 raise UnshownError(error.cause) from None
         return self._layered(figure, below, found, notes, items[0].path)
 
     def _structures(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
-        dataset = overlay.read_segmentation(path)
-        source = structures.source_of(dataset, self._sources)
+        dataset = segments.read_segmentation(path)
+        source = structures.find_source(dataset, self._sources)
         if source is None:
             raise UnshownError("no picture: the series that it belongs to is not among the input")
         below = self._volume(source)
-        found = structures.of_structures(dataset, below.grid, self._deadline)
+        found = structures.lay_structures(dataset, below.grid, self._deadline)
         title = str(dataset.get("StructureSetLabel") or figure.title)
         return self._layered(dataclasses.replace(figure, title=title), below, found, [], items[0].path)
 
     def _layered(self, figure: Figure, below: Volume, found: Overlay, notes: list[str], path: str) -> Figure:
         notes += [found.left_out] if found.left_out else []
         truths = self._truths(path, found, below, notes)
-        focus = _focus(found, below)
+        focus = places.find_focus(found, below)
         compared = next(reversed(truths), None)
         show: dict[str, Any] = {"focus": list(focus)}
         if compared is None:
-            still = stills.planes(below, found, focus)
+            still = stills.draw_planes(below, found, focus)
             caption = f"Slice {focus[0] + 1} of {below.grid.shape[0]} of {below.name}, and two planes across it"
             legend = tuple(
-                LegendEntry(part.label, part.colour, f"{text.counted(part.voxels, 'voxel')}, {part.ml:.1f} ml")
+                LegendEntry(part.label, part.colour, f"{text.count(part.voxels, 'voxel')}, {part.ml:.1f} ml")
                 for part in found.segments
             )
         else:
             segment = found.segments[compared].label
-            index, mine, truth, differing = _most_differing(found, truths[compared], compared, below)
-            show = {"focus": [index, *_middle(mine ^ truth)], "compare": compared}
-            still = stills.comparison(below, mine, truth, index)
+            index, mine, truth, differing = places.find_most_differing(found, truths[compared], compared, below)
+            show = {"focus": [index, *places.find_middle(mine ^ truth)], "compare": compared}
+            still = stills.draw_comparison(below, mine, truth, index)
             caption = (
                 f"{segment} on slice {index + 1} of {below.grid.shape[0]} of {below.name}, where most voxels differ: "
                 "the result, the truth, and both"
@@ -154,16 +151,16 @@ class Gallery:
             legend = (
                 LegendEntry("in both", stills.BOTH),
                 LegendEntry(
-                    "only in the result", stills.ONLY_RESULT, f"{text.counted(differing[0], 'voxel')} in all slices"
+                    "only in the result", stills.ONLY_RESULT, f"{text.count(differing[0], 'voxel')} in all slices"
                 ),
                 LegendEntry(
-                    "only in the truth", stills.ONLY_TRUTH, f"{text.counted(differing[1], 'voxel')} in all slices"
+                    "only in the truth", stills.ONLY_TRUTH, f"{text.count(differing[1], 'voxel')} in all slices"
                 ),
             )
         figure = dataclasses.replace(
             figure,
-            picture=stills.address(still),
-            thumbnail=stills.thumbnail(still),
+            picture=stills.encode(still),
+            thumbnail=stills.encode_small(still),
             alt=f"{caption}. {', '.join(part.label for part in found.segments)[:400]}",
             caption=f"{caption}; {below.window}",
             legend=legend[:60],
@@ -185,7 +182,7 @@ class Gallery:
         if key not in self._reductions:
             # what others may still need is kept for them
             share = self._sources_left // max(1, len(self._sources) - len(self._reductions))
-            encoded, self._reductions[key] = viewerdata.source(below, share)
+            encoded, self._reductions[key] = viewerdata.encode_source(below, share)
             self._sources_left -= sum(map(len, encoded["slices"]))
             self.data[f"slices-{len(self._reductions)}"] = encoded
         reduction = self._reductions[key]
@@ -194,7 +191,7 @@ class Gallery:
         number = list(self._reductions).index(key) + 1
         layers: dict[str, Any] = {"segments": [], "layers": {}, "truths": {}}
         if found is not None:
-            layers = viewerdata.overlay(found, reduction, truths)
+            layers = viewerdata.encode_overlay(found, reduction, truths)
         self.data[f"viewer-{name}"] = {"source": f"slices-{number}", **layers}
         return f"viewer-{name}"
 
@@ -205,7 +202,7 @@ class Gallery:
         for look in self._looks:
             if look.path != path or look.truth is None or look.label is None or look.label.casefold() not in labels:
                 continue
-            mask = _truth(self._run.directory, look)
+            mask = places.read_truth(self._run.directory, look)
             if mask is None or mask.shape != below.grid.shape:
                 notes.append(f"the truth of {look.label} cannot be shown on this grid")
                 continue
@@ -219,13 +216,13 @@ class Gallery:
         if series is not None and series.planes is not None and len(series.files) > 1:
             below = self._volume(series)
             focus = (below.shown[len(below.shown) // 2], below.grid.rows // 2, below.grid.columns // 2)
-            still = stills.planes(below, None, focus)
+            still = stills.draw_planes(below, None, focus)
             notes: list[str] = []
             caption = f"Slice {focus[0] + 1} of {below.grid.shape[0]}, and two planes across it"
             figure = dataclasses.replace(
                 figure,
-                picture=stills.address(still),
-                thumbnail=stills.thumbnail(still),
+                picture=stills.encode(still),
+                thumbnail=stills.encode_small(still),
                 alt=caption,
                 caption=f"{caption}; {below.window}",
                 show={"focus": list(focus)},
@@ -235,14 +232,14 @@ class Gallery:
             except UnshownError as error:
                 notes.append(str(error))
             return dataclasses.replace(figure, left_out="; ".join(notes))
-        dataset = overlay.read_segmentation(path)
+        dataset = segments.read_segmentation(path)
         title = str(dataset.get("DocumentTitle") or dataset.get("SeriesDescription") or figure.title)
         figure = dataclasses.replace(figure, title=title)
         if "ContentSequence" in dataset:
-            return dataclasses.replace(figure, text=content_text(dataset))
+            return dataclasses.replace(figure, text=content.list_content(dataset))
         if figure.item.sop_class == _PDF_STORAGE:
             length = len(dataset.get("EncapsulatedDocument", b""))
-            return dataclasses.replace(figure, left_out=f"a PDF of {text.size(length)}: open the file")
+            return dataclasses.replace(figure, left_out=f"a PDF of {text.format_size(length)}: open the file")
         if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
             return dataclasses.replace(figure, left_out="no picture: the object has no pixels")
         return self._frames(figure, dataset)
@@ -256,13 +253,13 @@ class Gallery:
         pictures = []
         for index in chosen:
             self._deadline.check()
-            pictures.append(volume.picture_of(dataset, index))
-        still = stills.montage(pictures)
+            pictures.append(volume.decode_picture(dataset, index))
+        still = stills.draw_montage(pictures)
         caption = "The image" if count == 1 else f"Frames {', '.join(str(index + 1) for index in chosen)} of {count}"
         return dataclasses.replace(
             figure,
-            picture=stills.address(still),
-            thumbnail=stills.thumbnail(still),
+            picture=stills.encode(still),
+            thumbnail=stills.encode_small(still),
             alt=f"{caption} of {figure.title}",
             caption=caption,
         )
@@ -283,50 +280,15 @@ class Gallery:
     def _sources(self) -> tuple[Series, ...]:
         """The input: what the run was given, or what is still where it was."""
         if self._found_sources is None:
-            self._found_sources = self._run.sent.sources or tuple(_read_again(self._went))
+            self._found_sources = self._run.sent.sources or tuple(inputs.read_again(self._went))
         return self._found_sources
 
     @property
     def _sent(self) -> tuple[Series, ...]:
         """What was sent, as series; none where a file of it is not an image or damaged."""
         if self._found_sent is None:
-            self._found_sent = tuple(_series_in([self._run.directory / "sent"]))
+            self._found_sent = tuple(inputs.read_folders([self._run.directory / "sent"]))
         return self._found_sent
-
-
-def content_text(dataset: Any) -> str:
-    """Return the content of a structured report as indented lines."""
-    lines: list[str] = []
-    room = _LONGEST_TEXT
-
-    def walk(items: Iterable[Any], depth: int) -> None:
-        nonlocal room
-        for item in items:
-            if room <= 0 or depth > _DEEPEST:
-                return
-            line = "  " * depth + _content_line(item)
-            room -= len(line)
-            lines.append(line)
-            walk(item.get("ContentSequence", []), depth + 1)
-
-    walk(dataset.get("ContentSequence", []), 0)
-    return "\n".join([*lines, "..."] if room <= 0 else lines)
-
-
-def _content_line(item: Any) -> str:
-    def meaning(name: str, of: Any = item) -> str:
-        codes = of.get(name)
-        return str(codes[0].get("CodeMeaning", "")) if codes else ""
-
-    measured = item.get("MeasuredValueSequence")
-    value = ""
-    if measured:
-        value = f"{measured[0].get('NumericValue', '')} {meaning('MeasurementUnitsCodeSequence', measured[0])}".strip()
-    for name in ("TextValue", "UID", "PersonName", "DateTime", "Date", "Time"):
-        value = value or str(item.get(name, ""))
-    value = value or meaning("ConceptCodeSequence")
-    name = meaning("ConceptNameCodeSequence") or str(item.get("ValueType", ""))
-    return f"{name}: {value}"[:1000] if value else name[:1000]
 
 
 def _grouped(sent: Sequence[SentObject]) -> list[SentObject]:
@@ -342,66 +304,3 @@ def _group_key(item: SentObject) -> tuple[str, ...]:
     # one image is a slice; everything else stands for itself
     slices = name.endswith("Image Storage") and "Secondary Capture" not in name
     return (item.sop_class, item.series_instance_uid) if slices else (item.sop_class, item.path)
-
-
-def _focus(found: Overlay, below: Volume) -> tuple[int, int, int]:
-    """Return the middle of what a segmentation has on its fullest slice."""
-    shown = [index for index in below.shown if index in found.slices]
-    counts = {index: sum(int(np.count_nonzero(layer)) for layer in found.slices[index]) for index in shown}
-    if not counts:
-        return below.shown[len(below.shown) // 2], below.grid.rows // 2, below.grid.columns // 2
-    index = max(counts, key=lambda slice_: counts[slice_])
-    return index, *_middle(np.any([layer != 0 for layer in found.slices[index]], axis=0))
-
-
-def _middle(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the voxel of a mask that is in its middle: rows and columns halved by count."""
-    rows, columns = np.nonzero(mask)
-    if not rows.size:
-        return mask.shape[0] // 2, mask.shape[1] // 2
-    return int(np.median(rows)), int(np.median(columns))
-
-
-def _most_differing(
-    found: Overlay, truth: NDArray[np.bool_], segment: int, below: Volume
-) -> tuple[int, NDArray[np.bool_], NDArray[np.bool_], tuple[int, int]]:
-    """Return the slice on which a segment and its truth differ most, both masks there, and all differing voxels."""
-    shape = below.grid.shape[1:]
-    masks = [found.mask(index, segment, shape) for index in range(below.grid.shape[0])]
-    only_mine = [int(np.count_nonzero(mask & ~truth[index])) for index, mask in enumerate(masks)]
-    only_truth = [int(np.count_nonzero(truth[index] & ~mask)) for index, mask in enumerate(masks)]
-    index = max(below.shown, key=lambda slice_: (only_mine[slice_] + only_truth[slice_], masks[slice_].sum()))
-    return index, masks[index], truth[index], (sum(only_mine), sum(only_truth))
-
-
-def _truth(directory: Path, look: Asked) -> NDArray[np.bool_] | None:
-    path = text.inside(directory, look.truth or "")
-    if path is None:
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found: NDArray[np.bool_] = archive["mask"].astype(np.bool_)
-    except (OSError, ValueError, KeyError):
-        return None
-    return found
-
-
-def _read_again(went: Course) -> list[Series]:
-    """Return the input from where the run had it; what is no longer there is missing."""
-    wanted = {item.series_instance_uid for item in went.input}
-    found = _series_in(sorted({Path(item.path) for item in went.input}))
-    return [series for series in found if series.series_instance_uid in wanted]
-
-
-def _series_in(folders: Iterable[Path]) -> list[Series]:
-    from harness.data import read_input
-
-    found: list[Series] = []
-    for folder in folders:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found += read_input(folder)
-        except InputDataError:
-            continue
-    return found

@@ -31,7 +31,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
     failed = run.cause.task_id if run.cause else None
     read = logs.read(run.directory, run.tasks, failed, went.logged)
     marked = [line.text for log in read for line in log.lines if line.marked]
-    rows = timeline.rows(run.tasks, went.tasks)
+    rows = timeline.arrange(run.tasks, went.tasks)
     first = [("cause", "Cause")] if run.cause else []
     first += [(f"test{index}", "Test") for index, _ in enumerate(tests, 1)]
     stored = results.read(run.directory, run.objects)
@@ -51,7 +51,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
         drawing=timeline.draw(rows),
         rows=rows,
         phases=timeline.PHASES,
-        graph=graph.layout(run.tasks, went.tasks, timeline.critical_path(went.tasks)),
+        graph=graph.lay_out(run.tasks, went.tasks, timeline.find_critical_path(went.tasks)),
         results=stored,
         logs=read,
         marked=marked,

@@ -60,7 +60,7 @@ def _environment() -> Environment:
         """Return what stands for a value on the page; what is markup already is left alone."""
         if value is None:
             return ""
-        return value if isinstance(value, Markup) else text.printable(str(value))
+        return value if isinstance(value, Markup) else text.escape_unseen(str(value))
 
     found = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -71,10 +71,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters["abbreviated"] = lambda value, most: text.abbreviated(str(value), most)
-    found.filters["seconds"] = text.seconds
-    found.filters["size"] = text.size
-    found.filters["link"] = text.relative_link
+    found.filters["abbreviated"] = lambda value, most: text.abbreviate(str(value), most)
+    found.filters["seconds"] = text.format_seconds
+    found.filters["size"] = text.format_size
+    found.filters["link"] = text.link_to
     found.filters["memory"] = lambda value: "" if value is None else f"{value / 2**20:.0f} MiB"
     # a document for a frame: escaped like everything, but with all of its characters
     found.filters["verbatim"] = escape

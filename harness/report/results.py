@@ -63,8 +63,8 @@ def read(directory: Path, objects: Sequence[StoredObject]) -> list[Result]:
     """Return the objects, those on the platform's results page first."""
     found, room = [], LARGEST_TOGETHER
     for item in sorted(objects, key=lambda item: not item.visible_in_results):
-        result = Result(item, text.relative_link(item.path))
-        path = text.inside(directory, item.path)
+        result = Result(item, text.link_to(item.path))
+        path = text.find_inside(directory, item.path)
         if path is None:
             result = dataclasses.replace(result, left_out="its copy is no longer in the evidence")
         elif path.stat().st_size > room:
@@ -96,8 +96,8 @@ def _view(result: Result, path: Path) -> Result:
 def _document(result: Result, path: Path) -> Result:
     result = dataclasses.replace(result, kind="HTML report")
     if path.stat().st_size > framed.LARGEST:
-        return dataclasses.replace(result, left_out=f"it has {text.size(path.stat().st_size)}: open the file")
-    markup = framed.document(path.read_bytes())
+        return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
+    markup = framed.make_passive(path.read_bytes())
     if markup is None:
         return dataclasses.replace(result, left_out="it cannot be read as HTML")
     return dataclasses.replace(result, frame=markup)
@@ -115,7 +115,7 @@ def _table(result: Result, path: Path) -> Result:
     try:
         for row in csv.reader(io.StringIO(content), delimiter=delimiter):
             wide = wide or len(row) > _COLUMNS
-            rows.append(tuple(text.abbreviated(cell, _LONGEST_CELL) for cell in row[:_COLUMNS]))
+            rows.append(tuple(text.abbreviate(cell, _LONGEST_CELL) for cell in row[:_COLUMNS]))
             if len(rows) > _ROWS:
                 break
     except csv.Error as error:
@@ -133,7 +133,7 @@ def _table(result: Result, path: Path) -> Result:
 def _json(result: Result, path: Path) -> Result:
     result = dataclasses.replace(result, kind="JSON")
     if path.stat().st_size > _LARGEST_TEXT:
-        return dataclasses.replace(result, left_out=f"it has {text.size(path.stat().st_size)}: open the file")
+        return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
     try:
         document = documents.json_document(path.read_bytes())
     except (documents.DocumentError, ValueError) as error:
@@ -146,7 +146,7 @@ def _picture(result: Result, path: Path) -> Result:
 
     result = dataclasses.replace(result, kind="picture")
     if path.stat().st_size > LARGEST_PICTURE:
-        return dataclasses.replace(result, left_out=f"it has {text.size(path.stat().st_size)}: open the file")
+        return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

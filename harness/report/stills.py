@@ -28,7 +28,7 @@ Colours = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
-def planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, int]) -> Image.Image:
+def draw_planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, int]) -> Image.Image:
     """Return the three planes through a voxel, in the proportions of the patient."""
     index, row, column = focus
     across = volume.grid.spacing * volume.step
@@ -42,7 +42,7 @@ def planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, int])
     )
 
 
-def comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Image:
+def draw_comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Image:
     """Return one slice three times: the result, the truth, and where they differ."""
     grey = _colours(volume.slice(index))
     result = _tinted(grey, [(mine, BOTH)])
@@ -52,7 +52,7 @@ def comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Ima
     return _beside([_scaled(part, rows_apart, columns_apart) for part in (result, expected, differing)])
 
 
-def montage(frames: Sequence[Grey | Colours]) -> Image.Image:
+def draw_montage(frames: Sequence[Grey | Colours]) -> Image.Image:
     """Return pictures side by side, at most three in a row."""
     parts = [Image.fromarray(frame).convert("RGB") for frame in frames]
     for part in parts:
@@ -71,18 +71,18 @@ def is_upright(volume: Volume) -> bool:
     return bool(volume.grid.normal[2] > 0.5)
 
 
-def address(image: Image.Image) -> str:
+def encode(image: Image.Image) -> str:
     """Return a picture as an address that holds it; fine enough that a single voxel keeps its colour."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def thumbnail(image: Image.Image) -> str:
+def encode_small(image: Image.Image) -> str:
     """Return a small picture as an address that holds it."""
     small = image.copy()
     small.thumbnail(_THUMBNAIL)
-    return address(small)
+    return encode(small)
 
 
 def _painted(volume: Volume, overlay: Overlay | None, index: int) -> Colours:

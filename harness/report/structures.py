@@ -21,7 +21,7 @@ _MOST_POINTS: Final = 20_000
 _HALF: Final = 0.5
 
 
-def source_of(dataset: Any, sources: Sequence[Series]) -> Series | None:
+def find_source(dataset: Any, sources: Sequence[Series]) -> Series | None:
     """Return the series whose frame of reference or images a structure set names."""
     referenced = {
         str(series.get("SeriesInstanceUID", ""))
@@ -32,7 +32,7 @@ def source_of(dataset: Any, sources: Sequence[Series]) -> Series | None:
     return next((series for series in sources if series.series_instance_uid in referenced), None)
 
 
-def of_structures(dataset: Any, grid: Grid, deadline: Deadline) -> Overlay:
+def lay_structures(dataset: Any, grid: Grid, deadline: Deadline) -> Overlay:
     """Return the regions of a structure set as segments on a grid.
 
     Raises:

@@ -25,22 +25,22 @@ class _Escapes(dict[int, "int | str"]):
 _ESCAPES = _Escapes()
 
 
-def printable(text: str) -> str:
+def escape_unseen(text: str) -> str:
     """Return a text whose control characters are written as escapes; line breaks and tabs stay."""
     return text.translate(_ESCAPES)
 
 
-def abbreviated(text: str, most: int) -> str:
+def abbreviate(text: str, most: int) -> str:
     """Return at most so many characters of a text, for a place that has room for no more."""
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
-def relative_link(path: str) -> str:
+def link_to(path: str) -> str:
     """Return a link to a file beside the page: relative, so that a name with a colon is not taken for a scheme."""
     return "./" + quote(path.encode("utf-8", "backslashreplace"))
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     """Return a number of bytes for people."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
@@ -48,12 +48,12 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
-def counted(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def inside(directory: Path, relative: str) -> Path | None:
+def find_inside(directory: Path, relative: str) -> Path | None:
     """Return a file of the evidence; ``None`` where it is not there, not a regular file, or leads out of the folder."""
     root, path = os.path.realpath(directory), os.path.realpath(directory / relative)
     if os.path.commonpath([root, path]) != root or not os.path.isfile(path):
@@ -61,6 +61,6 @@ def inside(directory: Path, relative: str) -> Path | None:
     return Path(path)
 
 
-def seconds(value: Any) -> str:
+def format_seconds(value: Any) -> str:
     """Return a duration for a cell."""
     return "" if value is None else f"{float(value):.1f}"

@@ -82,12 +82,12 @@ class Drawing:
     width: int = WIDTH
 
 
-def rows(tasks: Sequence[TaskResult], course: Sequence[TaskCourse]) -> list[Row]:
+def arrange(tasks: Sequence[TaskResult], course: Sequence[TaskCourse]) -> list[Row]:
     """Return the tasks in the order in which they began; those that never did come last."""
     known = {entry.task_id: entry for entry in course}
     times = [moment for entry in course for moment in _moments(entry) if moment is not None]
     origin = min(times, default=0.0)
-    critical = set(critical_path(course))
+    critical = set(find_critical_path(course))
     found = [
         Row(task, _phases(known[task.task_id], origin) if task.task_id in known else (), task.task_id in critical)
         for task in tasks
@@ -95,7 +95,7 @@ def rows(tasks: Sequence[TaskResult], course: Sequence[TaskCourse]) -> list[Row]
     return sorted(found, key=lambda row: row.phases[0].begin if row.phases else float("inf"))
 
 
-def critical_path(course: Sequence[TaskCourse]) -> list[str]:
+def find_critical_path(course: Sequence[TaskCourse]) -> list[str]:
     """Return the chain of tasks that decided when the run ended, the first one first.
 
     The last task that ran waited for whichever of its upstream tasks ended last, and so on, also where that one never

@@ -85,7 +85,7 @@ def reduce(volume: Volume) -> Reduction:
     return Reduction(volume, factor, max(1, math.ceil(len(volume.shown) / _MOST_SLICES)))
 
 
-def source(volume: Volume, room: int) -> tuple[dict[str, Any], Reduction]:
+def encode_source(volume: Volume, room: int) -> tuple[dict[str, Any], Reduction]:
     """Return the slices of a source for the viewer, in at most ``room`` characters.
 
     Raises:
@@ -120,12 +120,12 @@ def _described(reduction: Reduction, slices: list[str]) -> dict[str, Any]:
         "step": [step, factor],
         "total": volume.grid.shape[0],
         "upright": is_upright(volume),
-        "planes": plane_names(volume),
+        "planes": name_planes(volume),
         "slices": slices,
     }
 
 
-def plane_names(volume: Volume) -> list[str]:
+def name_planes(volume: Volume) -> list[str]:
     """Return what the planes are called: that of the slices, and those across rows and columns."""
     names = ("sagittal", "coronal", "axial")
     axes = (volume.grid.normal, volume.grid.column_direction, volume.grid.row_direction)
@@ -133,7 +133,7 @@ def plane_names(volume: Volume) -> list[str]:
     return found if len(set(found)) == 3 else ["slices", "across rows", "across columns"]
 
 
-def overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, NDArray[np.bool_]]) -> dict[str, Any]:
+def encode_overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, NDArray[np.bool_]]) -> dict[str, Any]:
     """Return what lies on the slices, for the viewer.
 
     Args:
@@ -164,7 +164,8 @@ def overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, NDArray[n
             raise UnshownError("the viewer is left out: what lies on the slices is too large for a page")
         true[str(segment)] = masks
     segments = [
-        {"label": text.printable(part.label), "colour": part.colour, "voxels": part.voxels} for part in found.segments
+        {"label": text.escape_unseen(part.label), "colour": part.colour, "voxels": part.voxels}
+        for part in found.segments
     ]
     return {"segments": segments, "layers": layers, "truths": true}
 

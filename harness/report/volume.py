@@ -127,7 +127,7 @@ def read(series: Series, deadline: Deadline) -> Volume:
     return Volume(series.name, pixels, grid, window.words, step)
 
 
-def blank(name: str, grid: Grid) -> Volume:
+def make_blank(name: str, grid: Grid) -> Volume:
     """Return a black volume, for what has no source.
 
     Raises:
@@ -159,10 +159,10 @@ def _window_of(dataset: Any, inverted: bool, sampled: Callable[[], NDArray[Any]]
     if centre is not None and width is not None and width >= 1:
         words = f"window {centre:g} \u00b1 {width / 2:g} of the DICOM"
         return Window(centre - width / 2, centre + width / 2, words, inverted)
-    return percentiles(sampled(), inverted=inverted)
+    return choose_percentiles(sampled(), inverted=inverted)
 
 
-def percentiles(values: NDArray[Any], *, inverted: bool = False) -> Window:
+def choose_percentiles(values: NDArray[Any], *, inverted: bool = False) -> Window:
     """Return a window between two percentiles of what is not background."""
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -173,7 +173,7 @@ def percentiles(values: NDArray[Any], *, inverted: bool = False) -> Window:
     return Window(low, max(high, low + 1e-6), f"window {low:.4g} to {high:.4g}, by percentiles", inverted)
 
 
-def values_of(dataset: Any, frame: int = 0) -> NDArray[Any]:
+def decode_values(dataset: Any, frame: int = 0) -> NDArray[Any]:
     """Return the values of one frame of an image, rescaled; colours become brightness.
 
     Raises:
@@ -206,7 +206,7 @@ def _decoded(dataset: Any, frame: int) -> NDArray[Any]:
         raise UnshownError(f"its pixels cannot be read: {type(error).__name__}: {error}") from None
 
 
-def picture_of(dataset: Any, frame: int) -> NDArray[np.uint8]:
+def decode_picture(dataset: Any, frame: int) -> NDArray[np.uint8]:
     """Return one frame as it is looked at: colours as they are, values windowed.
 
     Raises:
@@ -217,7 +217,7 @@ def picture_of(dataset: Any, frame: int) -> NDArray[np.uint8]:
         pixels = _decoded(dataset, frame)
         if pixels.ndim == 3 and pixels.shape[-1] == 3:
             return pixels.astype(np.uint8)
-    values = values_of(dataset, frame)
+    values = decode_values(dataset, frame)
     inverted = str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1"
     if int(dataset.get("BitsStored") or 0) == 8 and "WindowCenter" not in dataset:
         return Window(0, 255, "as stored", inverted).apply(values)
@@ -233,7 +233,7 @@ def _images(files: Sequence[Path], deadline: Deadline) -> Iterator[tuple[Any, ND
                 dataset = pydicom.dcmread(file)
         except Exception as error:  # a parser on foreign bytes raises nearly anything
             raise UnshownError(f"{file.name} cannot be read: {type(error).__name__}: {error}") from None
-        yield dataset, values_of(dataset)
+        yield dataset, decode_values(dataset)
 
 
 def _number(value: Any) -> float | None:

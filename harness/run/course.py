@@ -75,7 +75,7 @@ class Course:
     logged: tuple[str, ...] = ()
 
 
-def course_of(
+def make_course(
     records: Sequence[TaskRecord], series: Sequence[Series], cause: Cause | None, logs: Mapping[str, str]
 ) -> Course:
     """Return the course of a run.

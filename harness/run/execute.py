@@ -260,7 +260,7 @@ def _collect(
         images=_images(request.images, tasks),
         started_by=triggered.started_by,
     )
-    course.write(request.directory, course.course_of(named, series, cause, logs))
+    course.write(request.directory, course.make_course(named, series, cause, logs))
     evidence.write(run)
     report.write(run, pictures=request.pictures)
     return run

@@ -16,7 +16,7 @@ from harness.data import Series
 from harness.findings import Finding
 from harness.report import asked, volume
 from harness.report.asked import Asked, TestOutcome
-from harness.report.overlay import colour
+from harness.report.overlay import choose_colour
 from harness.report.stills import BOTH, ONLY_RESULT, ONLY_TRUTH
 from harness.report.volume import Deadline
 from harness.run.course import Course
@@ -60,7 +60,7 @@ def _agree(shown: NDArray[np.uint8], expected: Picture) -> bool:
 
 
 def _layers(masks: dict[str, Any]) -> list[tuple[Any, str]]:
-    return [(mask, colour(number)) for number, mask in enumerate(masks.values())]
+    return [(mask, choose_colour(number)) for number, mask in enumerate(masks.values())]
 
 
 def test_the_viewer_shows_every_slice_with_every_voxel(

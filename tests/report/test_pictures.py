@@ -19,7 +19,7 @@ from PIL import Image, ImageChops
 from harness import report
 from harness.checks import Segmentation
 from harness.data import Series
-from harness.report import asked, objects, overlay, structures, viewerdata, volume
+from harness.report import asked, content, objects, overlay, segments, structures, viewerdata, volume
 from harness.report.asked import Asked, TestOutcome
 from harness.report.figures import Figure
 from harness.report.volume import Deadline, UnshownError
@@ -54,9 +54,9 @@ def test_the_overlay_has_the_voxels_that_the_assertions_have(
     tmp_path: Path, series: Series, masks: dict[str, Any], kind: Any
 ) -> None:
     path = write_segmentation(tmp_path / "seg.dcm", series, masks, kind=kind)
-    dataset = overlay.read_segmentation(path)
+    dataset = segments.read_segmentation(path)
     assert series.planes is not None
-    found = overlay.of_segmentation(dataset, overlay.own_grid(dataset), series.planes, Deadline(60))
+    found = segments.lay_segmentation(dataset, segments.read_grid(dataset), series.planes, Deadline(60))
     expected = Segmentation(path, sources=[series])
     for number, label in enumerate(masks):
         shown = np.stack([found.mask(index, number, SHAPE[1:]) for index in range(SHAPE[0])])
@@ -128,7 +128,7 @@ def test_a_report_that_is_written_again_finds_the_source_where_it_was(
     tmp_path: Path, sending: Callable[..., Run], masks: dict[str, Any], series: Series
 ) -> None:
     run = sending(masks)
-    course.write(run.directory, course.course_of([], [series], None, {}))
+    course.write(run.directory, course.make_course([], [series], None, {}))
     first = report.write(run).path.read_text()
     assert report.write(evidence.read(run.directory)).path.read_text() == first
     for file in series.files:
@@ -233,7 +233,7 @@ def test_what_no_check_has_foreseen_costs_a_picture_only(
     def fail(*_: Any) -> None:
         raise OverflowError("x" * 10_000)
 
-    monkeypatch.setattr(overlay, "of_segmentation", fail)
+    monkeypatch.setattr(segments, "lay_segmentation", fail)
     (figure,), _ = gallery(sending(masks))
     assert figure.left_out.startswith("no picture: OverflowError: xxx")
     assert len(figure.left_out) <= 500
@@ -260,10 +260,10 @@ def test_a_deflated_file_that_becomes_too_large_is_not_inflated(
     dataset.add_new(0x00420011, "OB", bytes(8 << 20))
     dataset.save_as(tmp_path / "bomb.dcm", enforce_file_format=True)
     assert (tmp_path / "bomb.dcm").stat().st_size < 1 << 20
-    assert overlay.read_segmentation(tmp_path / "bomb.dcm").SOPInstanceUID == "1.2.3"
-    monkeypatch.setattr(overlay, "LARGEST_FILE", 4 << 20)
+    assert segments.read_segmentation(tmp_path / "bomb.dcm").SOPInstanceUID == "1.2.3"
+    monkeypatch.setattr(segments, "LARGEST_FILE", 4 << 20)
     with pytest.raises(UnshownError, match="when it is inflated"):
-        overlay.read_segmentation(tmp_path / "bomb.dcm")
+        segments.read_segmentation(tmp_path / "bomb.dcm")
 
 
 def test_a_volume_that_does_not_compress_gets_smaller_until_it_fits() -> None:
@@ -272,20 +272,20 @@ def test_a_volume_that_does_not_compress_gets_smaller_until_it_fits() -> None:
         256, 256, (1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), tuple((0.0, 0.0, float(z)) for z in range(20))
     )
     noise = volume.Volume("noise", rng.integers(0, 256, (20, 256, 256), np.uint8), grid, "w")
-    data, reduction = viewerdata.source(noise, 400_000)
+    data, reduction = viewerdata.encode_source(noise, 400_000)
     assert sum(map(len, data["slices"])) <= 400_000
     assert (reduction.factor, data["size"]) in [(1, [20, 256, 256]), (2, [20, 128, 128])]
-    coarse, reduction = viewerdata.source(noise, 60_000)
+    coarse, reduction = viewerdata.encode_source(noise, 60_000)
     assert reduction.factor > 1
     assert "voxels of a slice" in reduction.words
     assert coarse["spacing"][1] == reduction.factor
     with pytest.raises(UnshownError, match="too large for a page"):
-        viewerdata.source(noise, 100)
+        viewerdata.encode_source(noise, 100)
 
 
 def test_a_voxel_does_not_vanish_when_slices_get_smaller() -> None:
     grid = volume.Grid(9, 7, (1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), ((0.0, 0.0, 0.0),))
-    reduction = viewerdata.Reduction(volume.blank("x", grid), 4, 1)
+    reduction = viewerdata.Reduction(volume.make_blank("x", grid), 4, 1)
     layer = np.zeros((9, 7), np.uint8)
     layer[8, 6] = 3
     assert reduction.labels(layer).tolist() == [[0, 0], [0, 0], [0, 3]]
@@ -312,7 +312,7 @@ def test_contours_of_a_structure_set_are_filled_on_their_slice_with_holes(series
     dataset = pydicom.Dataset()
     dataset.ROIContourSequence, dataset.StructureSetROISequence = [region], [name]
     assert series.planes is not None
-    found = structures.of_structures(dataset, series.planes, Deadline(60))
+    found = structures.lay_structures(dataset, series.planes, Deadline(60))
     assert [part.label for part in found.segments] == ["Shell"]
     assert list(found.slices) == [2]
     mask = found.mask(2, 0, SHAPE[1:])
@@ -368,9 +368,9 @@ def test_the_content_of_a_structured_report_is_text() -> None:
     first = item("Finding", "a <b>lesion</b>")
     first.ContentSequence = [item("Size", "large")]
     dataset.ContentSequence = [first]
-    assert objects.content_text(dataset) == "Finding: a <b>lesion</b>\n  Size: large"
+    assert content.list_content(dataset) == "Finding: a <b>lesion</b>\n  Size: large"
     dataset.ContentSequence = [item("x", "y" * 900)] * 1000
-    assert len(objects.content_text(dataset)) < 30_000
+    assert len(content.list_content(dataset)) < 30_000
 
 
 def test_pictures_that_would_take_too_long_are_left_out(

@@ -109,7 +109,7 @@ def test_the_index_lists_what_failed_first_with_links_that_lead_to_reports(
         folder = tmp_path / "gw0" / outcome
         folder.mkdir(parents=True)
         testing.conclude(folder, name, outcome, "", runs=[run], looks=[])
-    page = html.document_fromstring(index.write(tmp_path, index.tests_below(tmp_path)).read_text())
+    page = html.document_fromstring(index.write(tmp_path, index.find_tests(tmp_path)).read_text())
     assert page.xpath("//h2/bdi/text()") == ["b", "a <script>"]
     assert page.xpath("string(//h1)") == "1 failed, 1 passed"
     targets = page.xpath("//li//a/@href")
@@ -129,7 +129,7 @@ def test_a_damaged_entry_of_the_index_is_named(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     (tmp_path / "t/test.json").write_text('{"name": 3}')
     with pytest.raises(UsageError, match=r"test\.json"):
-        index.write(tmp_path, index.tests_below(tmp_path))
+        index.write(tmp_path, index.find_tests(tmp_path))
 
 
 # a run of the fake platform that sent a real segmentation

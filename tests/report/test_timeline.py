@@ -24,7 +24,7 @@ TASKS = [TaskResult(entry.task_id, "Operator", "success") for entry in COURSE]
 
 
 def test_the_critical_path_follows_the_upstream_task_that_ended_last() -> None:
-    assert timeline.critical_path(COURSE) == ["get-input", "slow", "clean"]
+    assert timeline.find_critical_path(COURSE) == ["get-input", "slow", "clean"]
 
 
 def test_the_critical_path_goes_through_tasks_that_could_not_start() -> None:
@@ -34,15 +34,15 @@ def test_the_critical_path_goes_through_tasks_that_could_not_start() -> None:
         waited("blocked", ("fails",), None, None, None, None, 9.1),
         waited("clean", ("blocked", "works"), 9.2, 9.3, None, None, 10),
     ]
-    assert timeline.critical_path(course) == ["fails", "blocked", "clean"]
+    assert timeline.find_critical_path(course) == ["fails", "blocked", "clean"]
 
 
 def test_a_run_in_which_nothing_started_has_no_critical_path() -> None:
-    assert timeline.critical_path([waited("never", (), None, None, None, None, 3)]) == []
+    assert timeline.find_critical_path([waited("never", (), None, None, None, None, 3)]) == []
 
 
 def test_the_time_of_a_task_is_split_into_waiting_starting_running_and_ending() -> None:
-    rows = {row.task.task_id: row for row in timeline.rows(TASKS, COURSE)}
+    rows = {row.task.task_id: row for row in timeline.arrange(TASKS, COURSE)}
     slow = {phase.name: (phase.begin, phase.end) for phase in rows["slow"].phases}
     assert slow == {"waiting": (5, 5), "starting": (5, 6), "running": (6, 20), "ending": (20, 21)}
     assert [phase.name for phase in rows["clean"].phases] == ["waiting", "running"]
@@ -51,13 +51,13 @@ def test_the_time_of_a_task_is_split_into_waiting_starting_running_and_ending() 
 
 
 def test_an_image_that_cannot_be_pulled_makes_a_task_start_until_its_end() -> None:
-    row = timeline.rows(TASKS[:1], [waited("get-input", (), 0, 1, None, 9, 9)])[0]
+    row = timeline.arrange(TASKS[:1], [waited("get-input", (), 0, 1, None, 9, 9)])[0]
     assert row.seconds("starting") == 8
     assert row.seconds("running") is None
 
 
 def test_a_clock_that_ticks_in_whole_seconds_makes_no_negative_times() -> None:
-    row = timeline.rows(TASKS[:1], [waited("get-input", (), 1.4, 1.9, 1, 2, 2.3)])[0]
+    row = timeline.arrange(TASKS[:1], [waited("get-input", (), 1.4, 1.9, 1, 2, 2.3)])[0]
     assert all(phase.seconds >= 0 for phase in row.phases)
     assert row.phases[-1].end == pytest.approx(2.3 - 1.4, abs=1e-3)
 
@@ -81,7 +81,7 @@ def test_a_run_of_an_earlier_version_has_the_table_and_says_that_times_are_unkno
 
 
 def test_the_graph_puts_each_task_behind_what_it_waits_for() -> None:
-    found = graph.layout(TASKS, COURSE, ["get-input", "slow", "clean"])
+    found = graph.lay_out(TASKS, COURSE, ["get-input", "slow", "clean"])
     assert found is not None
     columns = {node.task.task_id: node.x for node in found.nodes}
     assert columns["get-input"] < columns["quick"] == columns["slow"] < columns["clean"] < columns["never"]
@@ -91,7 +91,7 @@ def test_the_graph_puts_each_task_behind_what_it_waits_for() -> None:
 def test_a_circle_and_hundreds_of_tasks_make_no_endless_graph() -> None:
     circle = [waited("a", ("b",), 0, 1, 2, 3, 4), waited("b", ("a",), 0, 1, 2, 3, 4)]
     tasks = [TaskResult(name, "Operator", "success") for name in "ab"]
-    assert graph.layout(tasks, circle, []) is not None
-    assert timeline.critical_path(circle) == ["b", "a"]
+    assert graph.lay_out(tasks, circle, []) is not None
+    assert timeline.find_critical_path(circle) == ["b", "a"]
     many = [waited(str(number), (), 0, 1, 2, 3, 4) for number in range(500)]
-    assert graph.layout([TaskResult(entry.task_id, "Operator", "success") for entry in many], many, []) is None
+    assert graph.lay_out([TaskResult(entry.task_id, "Operator", "success") for entry in many], many, []) is None
