@@ -78,7 +78,11 @@ def collect(
                 fix="ui_forms of default_args is a dictionary of forms, of what JSON has: text, numbers that are "
                 "finite, true and false, lists, dictionaries",
             )
-    findings = [finding for dag_id in visible for finding in _find_in_forms(dag_id, shown[dag_id])]
+    findings = [
+        finding
+        for dag_id in visible
+        for finding in _find_in_forms(dag_id, shown[dag_id], _reads_dataset(dag_id, contents, bag))
+    ]
     if not visible:
         findings += [_never_offered(dag_id, shown.get(dag_id, {}).get("ui_visible")) for dag_id in ids]
     return Dags(ids, visible, (*findings, *find_in_images(contents, edk_images)))
@@ -92,10 +96,21 @@ def _never_offered(dag_id: str, value: Any) -> Finding:
     )
 
 
+def _installed_as(dag_id: str, bag: DagBag) -> str:
+    return "dags/" + str(bag.dags[dag_id]["fileloc"]).removeprefix(DAGS_DIR).lstrip("/")
+
+
 def _file_of(dag_id: str, contents: Contents, bag: DagBag) -> str:
     """Return the author's file that defines a DAG, as messages name it."""
-    installed = "dags/" + str(bag.dags[dag_id]["fileloc"]).removeprefix(DAGS_DIR).lstrip("/")
+    installed = _installed_as(dag_id, bag)
     return next((file.shown for file in contents.files if file.installed == installed), installed)
+
+
+def _reads_dataset(dag_id: str, contents: Contents, bag: DagBag) -> bool:
+    """Return whether the file of a DAG names one of the operators that read what the user has chosen."""
+    installed = _installed_as(dag_id, bag)
+    # GetInputOperator and LocalGetInputDataOperator
+    return any("GetInput" in file.readable() for file in contents.files if file.installed == installed)
 
 
 def ids_of(contents: Contents, bag: DagBag) -> tuple[str, ...]:
@@ -176,7 +191,7 @@ def find_in_images(contents: Contents, edk_images: Collection[str] = ()) -> list
     return found
 
 
-def _find_in_forms(dag_id: str, shown: Mapping[str, Any]) -> list[Finding]:
+def _find_in_forms(dag_id: str, shown: Mapping[str, Any], reads_dataset: bool) -> list[Finding]:
     """Return findings about the forms of a DAG (runtime 10.2, 11.3)."""
     forms = shown.get("ui_forms")
     if not forms:
@@ -184,7 +199,9 @@ def _find_in_forms(dag_id: str, shown: Mapping[str, Any]) -> list[Finding]:
     problems = []
     data = forms.get("data_form")
     chosen = data.get("properties") if isinstance(data, Mapping) else None
-    if not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
+    # an author who gives an empty data_form does not want one (runtime 9.2)
+    wanted = reads_dataset or "data_form" in forms
+    if wanted and not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
         problems.append("has no data_form: users cannot choose a dataset")
     for form, schema in forms.items():
         properties = schema.get("properties") if isinstance(schema, Mapping) else None

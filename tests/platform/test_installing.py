@@ -361,8 +361,16 @@ def test_dags_that_no_user_can_see_are_installed_with_a_note(tmp_path: Path, vis
 def test_a_dag_without_forms_is_installed_with_a_note(tmp_path: Path) -> None:
     (found,) = collect(tmp_path, FakeAirflow(["a"])).findings
     assert found.message == "has no ui_forms: users cannot choose a dataset"
+
+
+def test_a_dag_without_a_choice_of_a_dataset_is_noted_where_it_reads_one(tmp_path: Path) -> None:
     without = FakeAirflow(["a"], ui_forms={"workflow_form": {}})
-    (found,) = collect(tmp_path, without).findings
+    assert collect(tmp_path / "plain", without).findings == ()
+    reading = write(tmp_path / "reading")
+    file = reading / "extension/docker/files/dag_mean.py"
+    file.write_text(f"from kaapana.operators.GetInputOperator import GetInputOperator\n{file.read_text()}")
+    contents = extension.read(reading).contents
+    (found,) = dags.collect("mean-workflow", contents, cast(AirflowClient, without)).findings
     assert found.message == "has no data_form: users cannot choose a dataset"
 
 
