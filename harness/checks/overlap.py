@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,27 @@ class Dice(float):
     def __reduce__(self) -> tuple[Any, ...]:
         """Other processes get the number."""
         return float, (float(self),)
+
+
+class _Last:
+    """The coefficient that was asked for last, and where."""
+
+    code: CodeType | None = None
+    line = 0
+    dice: Dice | None = None
+
+
+_last = _Last()
+
+
+def note(dice: Dice, frame: FrameType) -> None:
+    """Remember a coefficient, and the line that asked for it."""
+    _last.code, _last.line, _last.dice = frame.f_code, frame.f_lineno, dice
+
+
+def asked_at(code: CodeType, line: int) -> Dice | None:
+    """Return the coefficient that was asked for last, where that was on this line."""
+    return _last.dice if (_last.code, _last.line) == (code, line) else None
 
 
 def _extent(mask: Mask, axis: int) -> tuple[int, int]:

@@ -276,7 +276,8 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 
 
 def _concerns_us(item: pytest.Item, error: BaseException) -> bool:
-    return _SESSION in item.config.stash or _is_ours(error) or _uses_us(item) or _COMPARED in item.config.stash
+    measured = isinstance(error, AssertionError) and "harness.checks.overlap" in sys.modules
+    return _SESSION in item.config.stash or _is_ours(error) or _uses_us(item) or measured
 
 
 def _uses_us(item: pytest.Item) -> bool:

@@ -95,7 +95,9 @@ class CiConfigFile(pytest.File):
         """Return how the documents ended, as one test: they share a project."""
         found = [item.stash[plugin._ENDED] for item in self.documents if plugin._ENDED in item.stash]
         failed = [ended for ended in found if ended.outcome == "failed"]
-        return dataclasses.replace(failed[0], failure="\n\n".join(one.failure for one in failed)) if failed else Ended()
+        if failed:
+            return dataclasses.replace(failed[0], failure="\n\n".join(one.failure for one in failed))
+        return found[-1] if found else Ended()
 
     def _folder(self) -> Path:
         # a collector has no fixtures, and pytest keeps its temporary folders nowhere else

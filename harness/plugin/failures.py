@@ -6,6 +6,7 @@ import dataclasses
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from harness.common import crash
@@ -60,18 +61,38 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
         for run in runs:
             if any(verdict is run.succeeded for verdict in refusals):
                 return f"{_explain_run(run)}\n\n{original}"
-        # its explanation is in the assertion that was made about this coefficient
-        if compared is not None and compared.lines[0] in str(error):
-            return "\n  ".join([*compared.lines, _line_of_test(original).strip()])
+        if lines := _difference(error, compared):
+            return "\n  ".join([*lines, _line_of_test(original).strip()])
     return None
+
+
+def _difference(error: AssertionError, compared: Compared | None) -> list[str]:
+    """Return where masks differ, for an assertion about a Dice coefficient or about what was computed from one."""
+    from harness.checks import overlap
+
+    # its explanation is in the assertion that was made about this coefficient
+    if compared is not None and compared.lines[0] in str(error):
+        return compared.lines
+    place = _place(error)
+    dice = overlap.asked_at(*place) if place else None
+    if dice is None:
+        return []
+    asserted = str(error).partition("\n")[0]
+    return [f"dice of {dice.label!r} is {dice:.4f}: {asserted}", *dice.difference.lines]
+
+
+def _place(error: AssertionError) -> tuple[CodeType, int] | None:
+    """Return the line that the assertion stands on."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return (frames[-1][0].f_code, frames[-1][1]) if frames else None
 
 
 def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
     """Return the verdicts that have said no in the assertion that failed."""
     from harness.checks import verdict
 
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return verdict.refusals_at(frames[-1][0].f_code, frames[-1][1]) if frames else ()
+    place = _place(error)
+    return verdict.refusals_at(*place) if place else ()
 
 
 def find_page(runs: Sequence[Run], looks: Looks | None) -> Path | None:

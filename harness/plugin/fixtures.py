@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a test ended: ``passed``, ``failed`` or ``skipped``, and what pytest shows of a failure."""
+    """How a test ended (``passed``, ``failed``, ``skipped``, ``unfinished``), and what pytest shows of a failure."""
 
-    outcome: str = "passed"
+    outcome: str = "unfinished"
     failure: str = ""
 
 

@@ -39,7 +39,7 @@ class TestOutcome:
 
     Args:
         name: the test's id.
-        outcome: ``passed``, ``failed`` or ``skipped``.
+        outcome: ``passed``, ``failed``, ``skipped`` or ``unfinished``.
         failure: why it failed, as pytest shows it.
         looks: what it asked, in order.
     """

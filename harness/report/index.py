@@ -66,9 +66,11 @@ def write(folder: Path, tests: Iterable[Path]) -> Path:
 
     found = [_read(test, folder) for test in tests]
     # what failed first
-    order = {"failed": 0, "skipped": 2}
-    found.sort(key=lambda entry: (order.get(entry.outcome, 1), entry.name))
-    counts = {outcome: sum(entry.outcome == outcome for entry in found) for outcome in ("failed", "passed", "skipped")}
+    order = {"failed": 0, "unfinished": 1, "skipped": 3}
+    found.sort(key=lambda entry: (order.get(entry.outcome, 2), entry.name))
+    counts = {
+        name: sum(entry.outcome == name for entry in found) for name in ("failed", "passed", "skipped", "unfinished")
+    }
     page = rendering.render("index.html", scripted=False, tests=found, counts=counts)
     evidence.write_text(folder / PAGE, page)
     return folder / PAGE

@@ -52,7 +52,7 @@ def conclude(
     Args:
         folder: of the test's evidence.
         name: the test's id.
-        outcome: ``passed``, ``failed`` or ``skipped``.
+        outcome: ``passed``, ``failed``, ``skipped`` or ``unfinished``.
         failure: what pytest shows of a failure.
         runs: of the test.
         looks: what it asked, about any of them.

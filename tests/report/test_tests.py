@@ -217,6 +217,45 @@ def test_a_failing_assertion_says_where_masks_differ_and_where_the_picture_is(
     assert all((listed.parent / link).is_file() for link in page.xpath("//li//a/@href"))
 
 
+def test_an_assertion_about_what_was_computed_from_a_coefficient_is_explained_alike(
+    inner: pytest.Pytester, tmp_path: Path, series: Series, masks: dict[str, Any]
+) -> None:
+    seg = write_segmentation(tmp_path / "seg.dcm", series, masks)
+    inner.makepyfile(
+        f"""
+        import numpy
+        import pytest
+        from harness.checks import Segmentation
+        @pytest.fixture
+        def segmentation():
+            return Segmentation({str(seg)!r})
+        def test_distance(segmentation):
+            assert abs(segmentation.dice("Liver", numpy.ones({(3, *SHAPE[1:])!r}, bool)) - 1.0) < 0.01
+        def test_rounded(segmentation):
+            assert round(segmentation.dice("Liver", numpy.ones({(3, *SHAPE[1:])!r}, bool)), 1) == pytest.approx(0.9)
+        def test_other(segmentation):
+            segmentation.dice("Liver", numpy.ones({(3, *SHAPE[1:])!r}, bool))
+            assert "a" == "b"
+        """
+    )
+    result = run_pytest(inner)
+    result.assert_outcomes(failed=3)
+    text = result.stdout.str()
+    assert "array(" not in text
+    assert text.count("\n  differs: ") == 2
+    result.stdout.fnmatch_lines(
+        ["dice of 'Liver' is 0.3*: assert 0.6* < 0.01", "dice of 'Liver' is 0.3*: assert 0.3* == *"]
+    )
+
+
+def test_a_test_that_was_interrupted_did_not_pass(project: pytest.Pytester) -> None:
+    with project.path.joinpath("test_interrupted.py").open("w") as file:
+        file.write("def test_it(kaapana):\n    kaapana.install('ext').run()\n    raise KeyboardInterrupt\n")
+    run_pytest(project, "test_interrupted.py", subprocess=True)
+    (entry,) = (project.path / "evidence").rglob("test.json")
+    assert json.loads(entry.read_text())["outcome"] == "unfinished"
+
+
 def test_a_comparison_without_the_platform_is_explained_alike(
     inner: pytest.Pytester, tmp_path: Path, series: Series, masks: dict[str, Any]
 ) -> None:
