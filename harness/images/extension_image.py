@@ -17,6 +17,7 @@ from harness.errors import BuildError
 from harness.images import features
 from harness.images.build import build_image
 from harness.images.builders import check_features
+from harness.images.catalogue import CATALOGUE
 from harness.images.context import Context, author_context
 from harness.images.dockerfile import Dockerfile
 from harness.images.pull import pull
@@ -29,7 +30,7 @@ from harness.wire.edk import REGISTRIES
 if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings
 
-LOCAL_BASES = ("base-python-cpu", "base-python-gpu", "base-installer")
+LOCAL_BASES = tuple(name for name, spec in CATALOGUE.items() if spec.local)
 """What ``FROM local-only/<name>:latest`` can name without the author having built it."""
 
 EXTENSION_REPOSITORY = "kaapana-harness/extension"

@@ -269,15 +269,17 @@ def _create(
         else:
             seeds.debian(tag, timeout_s=settings.build_timeout, site=site, on_line=on_line)
     else:
-        if image.name == "python" and not source:
-            context = Context([*context.entries.values(), *seeds.python_entries(seeds.fetch_python(settings, on_line))])
-        arguments = dict(image.buildargs)
+        if not source and (interpreter := seeds.INTERPRETERS.get(image.name)):
+            archive = seeds.fetch_python(interpreter, settings, on_line)
+            context = Context([*context.entries.values(), *seeds.python_entries(interpreter, archive)])
+        # further images by their name, for those that take files of them
+        arguments = {need.upper().replace("-", "_"): made[need].tag for need in image.needs}
+        arguments.update(image.buildargs)
         if image.parent:
             arguments["BASE"] = made[image.parent].tag
         if source:
             arguments["SOURCE"] = source
-        if image.name == "minio":
-            arguments.update(site.go)
+        arguments.update(site.go)
         declared = context.entries["Dockerfile.pulled" if source else "Dockerfile"].read().decode()
         build.build_image(
             context,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import platform
@@ -56,21 +57,61 @@ _DPKG_OPTIONS = (
 )
 DEBIAN_INPUTS = "|".join((SUITE, *PACKAGES, *_APT_OPTIONS, *_DPKG_OPTIONS))
 
-PYTHON_COORDINATES = ("org.bytedeco", "cpython", "3.12.1-1.5.10", "linux-x86_64")
-PYTHON_SHA256 = "a135fcf4dc01adebf7ea439252276fc3196db80f7e0dd3da0b61f1ec489b68bd"
-_PYTHON_LEFT_OUT = (
-    "lib/python3.12/test/",
-    "lib/python3.12/idlelib/",
-    "lib/python3.12/lib2to3/",
-    "lib/python3.12/tkinter/",
-    "lib/python3.12/turtledemo/",
-    "lib/python3.12/site-packages/",
-    "lib/python3.12/config-3.12-x86_64-linux-gnu/",
-    "lib/python3.12/lib-dynload/_test",
-    "lib/python3.12/lib-dynload/nis.",
-    "share/",
+
+@dataclasses.dataclass(frozen=True)
+class Interpreter:
+    """A Python as a Maven repository has it.
+
+    Attributes:
+        image: of the catalogue, that it is for.
+        python: its version, of two numbers.
+        version: of the artefact.
+        sha256: of its file.
+        libraries: files beside the folders that belong into ``lib``.
+    """
+
+    image: str
+    python: str
+    version: str
+    sha256: str
+    libraries: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """Name of the file."""
+        return f"{_ARTEFACT}-{self.version}-{_CLASSIFIER}.jar"
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Beginnings of the names that no image needs."""
+        library = f"lib/python{self.python}"
+        folders = ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "site-packages")
+        return (
+            *(f"{library}/{folder}/" for folder in folders),
+            f"{library}/config-{self.python}-x86_64-linux-gnu/",
+            f"{library}/lib-dynload/_test",
+            f"{library}/lib-dynload/nis.",
+            "share/",
+        )
+
+
+_GROUP, _ARTEFACT, _CLASSIFIER = "org.bytedeco", "cpython", "linux-x86_64"
+PYTHON_3_12 = Interpreter(
+    "python",
+    "3.12",
+    "3.12.1-1.5.10",
+    "a135fcf4dc01adebf7ea439252276fc3196db80f7e0dd3da0b61f1ec489b68bd",
+    ("libpython3.12.so.1.0", "libffi.so.7"),
 )
-_PYTHON_LIBRARIES = ("libpython3.12.so.1.0", "libffi.so.7")
+PYTHON_3_10 = Interpreter(
+    "python-3.10",
+    "3.10",
+    "3.10.8-1.5.8",
+    "2f101b1aa06effdbda3c318c1728b13f22b571707c7b7704abaf5d19a33aa981",
+    ("libpython3.10.so.1.0", "libffi.so.6"),
+)
+INTERPRETERS = {known.image: known for known in (PYTHON_3_12, PYTHON_3_10)}
+"""What is fetched where no image with it can be pulled, by the image that it is for."""
 
 
 def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgress) -> None:
@@ -120,51 +161,51 @@ def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgres
             api.close()
 
 
-def fetch_python(settings: BuildSettings, on_line: OnProgress) -> Path:
-    """Return the archive with Python 3.12, from the cache or from the Maven repository that this site uses.
+def fetch_python(interpreter: Interpreter, settings: BuildSettings, on_line: OnProgress) -> Path:
+    """Return the archive with a Python, from the cache or from the Maven repository that this site uses.
 
     Raises:
         ImageError: it cannot be obtained, is not the one that is expected, or does not exist for this processor.
     """
     if platform.machine() not in {"x86_64", "AMD64"}:
         raise ImageError(
-            f"there is no Python 3.12 to build from for {platform.machine()}",
-            fix=f"make an image with Python 3.12 pullable and name it in {image_variable('python').name}",
+            f"there is no Python {interpreter.python} to build from for {platform.machine()}",
+            fix=f"make an image with it pullable and name it in {image_variable(interpreter.image).name}",
         )
-    group, artefact, version, classifier = PYTHON_COORDINATES
-    target = settings.cache / "downloads" / f"{artefact}-{version}-{classifier}.jar"
-    if target.is_file() and _sha256(target) == PYTHON_SHA256:
+    target = settings.cache / "downloads" / interpreter.file
+    if target.is_file() and _sha256(target) == interpreter.sha256:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
     with tempfile.TemporaryDirectory(prefix="kaapana-harness-", dir=target.parent) as folder:
         for way in (_with_maven, _with_package):
             try:
-                on_line(f"fetch {group}:{artefact}:{version}")
-                found = way(Path(folder), settings.build_timeout, on_line)
+                on_line(f"fetch {_GROUP}:{_ARTEFACT}:{interpreter.version}")
+                found = way(interpreter, Path(folder), settings.build_timeout, on_line)
             except ImageError as error:
                 reasons.append(f"{error.cause}: {error.last_seen or error.fix}")
                 continue
-            if (digest := _sha256(found)) != PYTHON_SHA256:
+            if (digest := _sha256(found)) != interpreter.sha256:
                 reasons.append(f"{found.name} is not the expected file: SHA-256 {digest}")
                 continue
             found.replace(target)
             return target
     raise ImageError(
-        "Python 3.12 for the images can neither be pulled nor fetched",
+        f"Python {interpreter.python} for the images can neither be pulled nor fetched",
         last_seen="\n".join(reasons),
-        fix=f"put {target.name} (SHA-256 {PYTHON_SHA256}) into {target.parent}, or name an image with Python 3.12 "
-        f"that can be pulled in {image_variable('python').name}",
+        fix=f"put {target.name} (SHA-256 {interpreter.sha256}) into {target.parent}, or name an image with Python "
+        f"{interpreter.python} that can be pulled in {image_variable(interpreter.image).name}",
     )
 
 
-def python_entries(archive: Path) -> list[Entry]:
+def python_entries(interpreter: Interpreter, archive: Path) -> list[Entry]:
     """Return the files of ``/opt/python``, without tests and windows, below ``python/`` in the context.
 
     The archive knows no modes and has the shared libraries beside the folders; the interpreter looks for them in
     ``lib``, its extension modules in their own folder.
     """
     root = "org/bytedeco/cpython/linux-x86_64/"
+    library = f"lib/python{interpreter.python}"
     entries = []
     with zipfile.ZipFile(archive) as file:
         for item in file.infolist():
@@ -172,13 +213,13 @@ def python_entries(archive: Path) -> list[Entry]:
             if name == item.filename or item.is_dir():
                 continue
             targets = []
-            if name in _PYTHON_LIBRARIES:
+            if name in interpreter.libraries:
                 targets.append(f"lib/{name}")
                 if name.startswith("libffi"):
-                    targets.append(f"lib/python3.12/lib-dynload/{name}")
-            elif name == "bin/python3.12" or name.startswith(("include/", "lib/python3.12/")):
+                    targets.append(f"{library}/lib-dynload/{name}")
+            elif name == f"bin/python{interpreter.python}" or name.startswith(("include/", f"{library}/")):
                 targets.append(name)
-            if targets and not name.startswith(_PYTHON_LEFT_OUT):
+            if targets and not name.startswith(interpreter.left_out):
                 content = file.read(item)
                 runs = PurePosixPath(name).parent.name == "bin" or ".so" in name
                 entries += [
@@ -187,24 +228,23 @@ def python_entries(archive: Path) -> list[Entry]:
     return entries
 
 
-def _with_maven(folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
+def _with_maven(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
     program = shutil.which("mvn")
     if program is None:
         raise ImageError("no mvn on PATH")
-    group, artefact, version, classifier = PYTHON_COORDINATES
     output = folder / "maven"
-    coordinates = f"-Dartifact={group}:{artefact}:{version}:jar:{classifier}"
+    coordinates = f"-Dartifact={_GROUP}:{_ARTEFACT}:{interpreter.version}:jar:{_CLASSIFIER}"
     command = [program, "-q", "-B", "dependency:copy", coordinates, f"-DoutputDirectory={output}"]
     _run(command, timeout_s, on_line, "mvn cannot fetch it")
-    return output / f"{artefact}-{version}-{classifier}.jar"
+    return output / interpreter.file
 
 
-def _with_package(folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
-    group, artefact, version, classifier = PYTHON_COORDINATES
-    package, target = folder / "package", folder / f"{artefact}.jar"
+def _with_package(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
+    package, target = folder / "package", folder / interpreter.file
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(package), "maven-artifact"]
     _run(install, timeout_s, on_line, "the Python package maven-artifact cannot be installed")
-    fetch = [sys.executable, "-m", "maven_artifact.main", f"{group}:{artefact}:jar:{classifier}:{version}", str(target)]
+    coordinates = f"{_GROUP}:{_ARTEFACT}:jar:{_CLASSIFIER}:{interpreter.version}"
+    fetch = [sys.executable, "-m", "maven_artifact.main", coordinates, str(target)]
     environment = {"PYTHONPATH": str(package)}
     _run(fetch, timeout_s, on_line, "maven-artifact cannot fetch it", environment)
     return target

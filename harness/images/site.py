@@ -32,7 +32,7 @@ from harness.common.redaction import REDACTOR
 from harness.doctor.address import configuration_folder
 from harness.errors import UsageError
 from harness.settings import how_to_set
-from harness.settings.variables import APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS
+from harness.settings.variables import APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS, TORCH_INDEX
 
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 """Where the distribution keeps its bundle: on the host as in our images."""
@@ -62,6 +62,7 @@ class SiteSettings:
         proxies: predefined build arguments, both spellings.
         go: environment of the Go toolchain.
         apt_mirror: a mirror of the distribution (``KAAPANA_HARNESS_APT_MIRROR``), or empty for its own ones.
+        torch_index: an index with CPU wheels of PyTorch (``KAAPANA_HARNESS_TORCH_INDEX``), or empty.
         network: the engine's network for builds (``KAAPANA_HARNESS_BUILD_NETWORK``), or empty to choose.
         keep_users: user parts of addresses enter images (``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``).
         docker_proxies: the configuration of ``docker`` names proxies, which its clients give to builds by themselves.
@@ -72,6 +73,7 @@ class SiteSettings:
     proxies: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     go: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     apt_mirror: str = dataclasses.field(default="", repr=False)
+    torch_index: str = dataclasses.field(default="", repr=False)
     network: str = ""
     keep_users: bool = False
     docker_proxies: bool = False
@@ -106,11 +108,13 @@ class SiteSettings:
             docker_proxies=bool(of_docker),
             go=_go(environ),
             apt_mirror=APT_MIRROR.read(environ),
+            torch_index=TORCH_INDEX.read(environ),
             network=BUILD_NETWORK.read(environ),
             keep_users=_keeps_users(environ),
         )
         # what fails may show the address that it was given
-        for value in (*site.proxies.values(), *site.index.values(), *site.go.values(), site.apt_mirror):
+        addresses = (*site.proxies.values(), *site.index.values(), *site.go.values(), site.apt_mirror, site.torch_index)
+        for value in addresses:
             for user, password in _USER.findall(value):
                 REDACTOR.add_login(unquote(user), unquote(password))
                 REDACTOR.add_login(user, password)
@@ -133,6 +137,11 @@ class SiteSettings:
     def apt_mirror_of_images(self) -> str:
         """The mirror without the user part, unless that is wanted in images."""
         return _address(self.apt_mirror, self.keep_users)
+
+    @property
+    def torch_index_of_images(self) -> str:
+        """The index of PyTorch without the user part, unless that is wanted in images."""
+        return _address(self.torch_index, self.keep_users)
 
     def files(self) -> dict[str, bytes]:
         """The files that the lowest base image installs: ``ca.pem``, ``pip.conf``, ``uv.toml``, ``apt-mirror``."""

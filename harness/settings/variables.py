@@ -39,13 +39,18 @@ BUILD_NETWORK: Final = Variable(
 INDEX_CREDENTIALS: Final = Variable(
     "KAAPANA_HARNESS_INDEX_CREDENTIALS", "1", "user and password in addresses of package indexes may enter images"
 )
+TORCH_INDEX: Final = Variable(
+    "KAAPANA_HARNESS_TORCH_INDEX",
+    "URL",
+    "package index with CPU wheels of PyTorch, which base-python-cpu then has and base-nnunet-v2 is made with",
+)
 _IMAGE: Final = Variable(
     "KAAPANA_HARNESS_IMAGE_<NAME>",
     "REFERENCE",
     "where an image of the harness is pulled from, such as KAAPANA_HARNESS_IMAGE_PYTHON or "
     "KAAPANA_HARNESS_IMAGE_KIND_NODE; empty: it is built",
 )
-VARIABLES: Final = (STATE_DIR, APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS, _IMAGE)
+VARIABLES: Final = (STATE_DIR, APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS, TORCH_INDEX, _IMAGE)
 
 
 def image_variable(image: str) -> Variable:
@@ -54,5 +59,5 @@ def image_variable(image: str) -> Variable:
     Args:
         image: its name in the catalogue of images.
     """
-    name = image.upper().replace("-", "_").replace(":", "_")
+    name = "".join(letter if letter.isalnum() else "_" for letter in image.upper())
     return dataclasses.replace(_IMAGE, name=_IMAGE.name.replace("<NAME>", name))
