@@ -33,6 +33,19 @@ if TYPE_CHECKING:
 LOCAL_BASES = tuple(name for name, spec in CATALOGUE.items() if spec.local)
 """What ``FROM local-only/<name>:latest`` can name without the author having built it."""
 
+_RENAMED = {
+    "dag-installer": ("base-installer", "0.2.0"),
+    "mitk-base": ("base-mitk", "0.4.0"),
+    "mitk-phenotyping": ("base-mitk", "0.4.0"),
+    "base-mitk-phenotyping": ("base-mitk", "0.4.0"),
+    "no-vnc-base": ("base-desktop", "0.4.0"),
+    "base-nnunet": ("base-nnunet-v2", "0.4.0"),
+    "base-python-alpine": ("base-python-cpu", "0.1.3"),
+    "base-dcmtk": ("base-python-cpu", "0.1.3"),
+    "dcmtk-base": ("base-python-cpu", "0.1.3"),
+}
+"""Bases of older releases, what has replaced each, and since which release (shapes 1.2)."""
+
 EXTENSION_REPOSITORY = "kaapana-harness/extension"
 """Every image that was built for an extension is also kept under this name, with its inputs as the tag."""
 
@@ -231,10 +244,16 @@ def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_l
             raise BuildError(
                 f"{dockerfile}: the base image {reference} is not on this machine and cannot be obtained",
                 last_seen=reason,
-                fix="use one of "
-                + ", ".join(f"local-only/{base}:latest" for base in LOCAL_BASES)
-                + f", load the image into the engine first, or name one of this site: {how_to_set('base_images')}",
+                fix=_advice_for_base(name.partition(":")[0]),
             )
         return str(image["Id"])
     finally:
         api.close()
+
+
+def _advice_for_base(name: str) -> str:
+    of_site = f"name one of this site: {how_to_set('base_images')}"
+    if name in _RENAMED:
+        new, since = _RENAMED[name]
+        return f"write FROM local-only/{new}:latest, as it is called since release {since}, or {of_site}"
+    return f"use one of {', '.join(f'local-only/{base}:latest' for base in LOCAL_BASES)}, load it first, or {of_site}"

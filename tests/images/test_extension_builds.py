@@ -111,6 +111,16 @@ def test_a_base_that_nobody_built_is_named_with_the_ones_that_exist(folder: Path
     assert "local-only/base-python-cpu:latest" in caught.value.fix
 
 
+@pytest.mark.parametrize(("old", "new"), [("dag-installer:0.1.0", "base-installer"), ("mitk-base:latest", "base-mitk")])
+def test_a_base_of_an_older_release_is_named_with_what_has_replaced_it(
+    folder: Path, tag: str, settings: Settings, old: str, new: str
+) -> None:
+    (folder / "Dockerfile").write_text(f"FROM local-only/{old}\n")
+    with pytest.raises(BuildError, match=f"local-only/{old} is not on this machine") as caught:
+        build_extension_image(folder, tag, settings=settings)
+    assert caught.value.fix.startswith(f"write FROM local-only/{new}:latest, as it is called since release 0.")
+
+
 def test_a_base_by_the_development_kits_name_is_built_on_without_a_foreign_name_in_the_engine(
     engine: APIClient, folder: Path, tag: str, settings: Settings
 ) -> None:
