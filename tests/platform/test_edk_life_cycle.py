@@ -12,7 +12,9 @@ import pytest
 from harness import extension
 from harness.api import Kaapana
 from harness.errors import BuildError, InstallError, UsageError
+from harness.extension.charts import INSTALLER
 from harness.platform import delivery, packaging
+from harness.platform.dependencies import BROUGHT
 from harness.settings import Settings
 from tests.extension.edk_trees import CHANGES, CHART, CONTAINER, OPERATOR, write
 
@@ -33,7 +35,7 @@ on_0_6_0 = pytest.mark.parametrize("platform", ["0.6.0"], indirect=True)
 
 def own_installer(folder: Path, version: str) -> str:
     """A requirements.yaml for a copy of the installer chart beside the tree, as the releases since 0.5.1 have it."""
-    copy = shutil.copytree(packaging.INSTALLER_CHART, folder / "dag-installer-chart")
+    copy = shutil.copytree(BROUGHT[INSTALLER].folder, folder / "dag-installer-chart")
     for path, old, new in (
         ("Chart.yaml", "0.0.0", version),
         ("templates/_reference.tpl", "$g.harness_dag_image_tag | default .Chart.Version", ".Chart.Version"),
