@@ -378,3 +378,11 @@ def test_on_paper_everything_is_there_and_nothing_is_cut_off(browser: Any, faile
             assert not shown.page.locator(gone).first.is_visible()
         cut = "all => all.filter(one => one.checkVisibility() && one.scrollHeight > one.clientHeight + 2).length"
         assert shown.page.eval_on_selector_all("pre", cut) == 0
+        shown.page.set_viewport_size({"width": 760, "height": 1000})
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 760
+
+
+def test_a_narrow_window_needs_no_scrolling_sideways(browser: Any, failed: Path) -> None:
+    with Shown(browser, failed, viewport={"width": 360, "height": 800}) as shown:
+        shown.open_viewer()
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
