@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.checks.overlap import Dice
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
     from harness.checks.verdict import Verdict
 
-__all__ = ["Report", "Segmentation", "Verdict"]
+__all__ = ["Dice", "Report", "Segmentation", "Verdict"]
 
-_HOMES = {"Report": "reports", "Segmentation": "segmentation", "Verdict": "verdict"}
+_HOMES = {"Dice": "overlap", "Report": "reports", "Segmentation": "segmentation", "Verdict": "verdict"}
 
 
 def __getattr__(name: str) -> Any:
