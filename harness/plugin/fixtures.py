@@ -107,6 +107,8 @@ class Session:
                     environment.remove_project(project)
             finally:
                 conclude(folder, test, end.outcome, end.failure, runs=facade.runs, looks=looks.seen)
+                # pytest keeps its items, and with them these masks, to the end of the session
+                looks.seen.clear()
 
     def notes(self) -> list[str]:
         """Return lines for the end of the test session."""

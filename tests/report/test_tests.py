@@ -163,6 +163,10 @@ def test_labels(segmentation):
 
 def test_fine(segmentation):
     assert segmentation.is_valid
+
+def test_nothing_is_kept(request):
+    from harness.plugin import _LOOKS
+    assert not any(item.stash[_LOOKS].seen for item in request.session.items if _LOOKS in item.stash)
 """
 
 
@@ -188,7 +192,7 @@ def test_a_failing_assertion_says_where_masks_differ_and_where_the_picture_is(
     if workers:
         pytest.importorskip("xdist")
     result = run_pytest(project, *workers, subprocess=bool(workers))
-    result.assert_outcomes(failed=2, passed=1)
+    result.assert_outcomes(failed=2, passed=2)
     text = result.stdout.str()
     assert "array(" not in text
     result.stdout.fnmatch_lines(
