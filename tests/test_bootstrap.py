@@ -159,20 +159,22 @@ def test_what_stands_is_used_again_and_what_is_half_made_is_not(folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "extra", "programs", "installed"),
+    ("name", "extra", "wanted"),
     [
-        ("lint,tests", [], (), ["chromium"]),
-        ("tests", ["--", "tests/report"], (), ["chromium"]),
-        ("tests", ["--", "tests/data"], (), []),
-        ("scenarios", [], (), []),
-        ("tests", [], ("google-chrome",), []),
+        ("lint,tests", [], True),
+        ("tests", ["--", "tests/report"], True),
+        ("tests", ["--", "tests/data"], False),
+        ("scenarios", [], False),
     ],
 )
-def test_a_browser_is_installed_where_tests_need_one_and_none_is_there(
-    name: str, extra: list[str], programs: tuple[str, ...], installed: list[str]
-) -> None:
+def test_a_browser_is_wanted_where_tests_need_one(name: str, extra: list[str], wanted: bool) -> None:
+    assert browser.is_wanted(name, extra) is wanted
+
+
+@pytest.mark.parametrize(("programs", "installed"), [((), ["chromium"]), (("google-chrome",), [])])
+def test_a_browser_is_installed_where_none_is_there(programs: tuple[str, ...], installed: list[str]) -> None:
     host = FakeHost(root=True, programs=programs, offered=("chromium",))
-    browser.provide(name, extra, host, lambda line: None)
+    browser.provide(host, lambda line: None)
     assert host.installed == installed
 
 
@@ -183,7 +185,7 @@ def test_a_browser_is_installed_where_tests_need_one_and_none_is_there(
 )
 def test_without_a_browser_the_set_up_goes_on_and_says_what_is_skipped(host: FakeHost) -> None:
     said: list[str] = []
-    browser.provide("tests", [], host, said.append)
+    browser.provide(host, said.append)
     assert host.installed == []
     assert len(said) == 1
     assert "skipped" in said[0]

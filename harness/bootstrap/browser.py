@@ -16,17 +16,24 @@ _TESTS: Final = "tests"
 _FOLDER: Final = "report"
 
 
-def provide(name: str, extra: Sequence[str], host: Host, say: Callable[[str], None]) -> None:
-    """Install the browser where tests that need it are to run; without it they are skipped, with the reason.
+def is_wanted(name: str, extra: Sequence[str]) -> bool:
+    """Return whether tests that need the browser are to run.
 
     Args:
         name: environments of tox, comma-separated.
         extra: arguments of pytest; those of other tests need no browser.
+    """
+    return _TESTS in name.split(",") and (not extra or any(_FOLDER in word for word in extra))
+
+
+def provide(host: Host, say: Callable[[str], None]) -> None:
+    """Install the browser where there is none; without it tests are skipped, with the reason.
+
+    Args:
         host: this machine.
         say: receives what is done, or why it is not.
     """
-    wanted = _TESTS in name.split(",") and (not extra or any(_FOLDER in word for word in extra))
-    if not wanted or any(host.program(program) for program in PROGRAMS):
+    if any(host.program(program) for program in PROGRAMS):
         return
     if not (host.root and host.apt):
         say(f"no browser: tests that look at reports in one are skipped (apt-get install {PACKAGE})")

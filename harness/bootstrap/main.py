@@ -33,8 +33,9 @@ def main(arguments: Sequence[str]) -> int:
         folder = root / ".tox" / "bootstrap"
         _set_up()
         _prepare(folder)
-        facts = probe.look()
-        browser.provide(name, extra, environment.RealHost(root=facts.root, apt=facts.apt), _say)
+        if browser.is_wanted(name, extra):
+            facts = probe.look()
+            browser.provide(environment.RealHost(root=facts.root, apt=facts.apt), _say)
         environ = environment.tox_environment(folder, os.environ)
     except HarnessError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
