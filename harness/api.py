@@ -84,7 +84,7 @@ class Kaapana:
             evidence: folder for the evidence; by default that of the settings, or ``kaapana-report``.
 
         Raises:
-            EnvironmentError_: the platform could not be made.
+            PlatformError: the platform could not be made.
         """
         from harness.platform.environment import Environment
         from harness.settings import Settings

@@ -8,7 +8,7 @@
     │   ├── FormError               a form value is unknown, missing or of the wrong type
     │   ├── ExtensionError          the extension's source tree or its chart is not what the platform accepts
     │   └── BuildError              a container of the extension does not build
-    ├── EnvironmentError_   (3)     the emulated platform could not be made or was lost
+    ├── PlatformError       (3)     the emulated platform could not be made or was lost
     │   ├── EngineError             no container engine, or one that may not be used
     │   ├── NotRemovedError         the engine or the cluster keeps something of an environment
     │   └── ImageError              an image of the harness can be neither found, pulled nor built
@@ -91,21 +91,21 @@ class BuildError(UsageError):
     """A container of the extension does not build."""
 
 
-class EnvironmentError_(HarnessError):  # noqa: N801, N818 - "EnvironmentError" is a builtin
+class PlatformError(HarnessError):
     """The emulated platform could not be made, or was lost."""
 
     exit_status = 3
 
 
-class EngineError(EnvironmentError_):
+class EngineError(PlatformError):
     """There is no container engine, or one that may not be used."""
 
 
-class NotRemovedError(EnvironmentError_):
+class NotRemovedError(PlatformError):
     """The engine or the cluster does not give something of an environment up, or cannot be asked to."""
 
 
-class ImageError(EnvironmentError_):
+class ImageError(PlatformError):
     """An image of the harness can be neither found, nor pulled, nor built."""
 
 

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.run.follow import Lines, Listener, Redacting
 
 if TYPE_CHECKING:
-    from harness.extension import Contents
+    from harness.extension import DagImageContents
     from harness.findings import Finding
     from harness.platform.environment import Environment
     from harness.platform.install import Deployment
@@ -151,7 +151,7 @@ class InstalledExtension:
             RunError: the platform refused to start it.
         """
         from harness.platform.lost_cluster import explain_lost_cluster
-        from harness.run.execute import Request, execute
+        from harness.run.execute import RunRequest, execute
         from harness.run.posting import read_posted
         from harness.run.trigger import check_offered, choose_dag
 
@@ -168,7 +168,7 @@ class InstalledExtension:
         if post is None:
             check_offered(dag_id, visible)
         deployment = next(entry for entry in self.deployments if dag_id in entry.dag_ids)
-        request = Request(
+        request = RunRequest(
             dag_id=dag_id,
             directory=directory or self.kaapana.new_run_folder(dag_id),
             dataset=dataset,
@@ -197,7 +197,7 @@ class InstalledExtension:
         return run
 
 
-def _given_arguments(contents: Contents) -> list[GivenArgument]:
+def _given_arguments(contents: DagImageContents) -> list[GivenArgument]:
     """Arguments in the installed Python files that not every release passes on."""
     from harness.run.findings import given_arguments
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness.bootstrap import browser, environment, main
 from harness.bootstrap.index import uv_environment
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,7 +61,7 @@ class FakeHost:
 
     def install_if_offered(self, package: str, say: Callable[[str], None]) -> bool:
         if package in self.failing:
-            raise EnvironmentError_(f"apt-get install {package}: exit status 100")
+            raise PlatformError(f"apt-get install {package}: exit status 100")
         if package in self.offered:
             self.installed.append(package)
         return package in self.offered
@@ -124,7 +124,7 @@ def test_root_on_a_bare_debian_gets_the_package(folder: Path) -> None:
 
 def test_an_ordinary_user_on_a_bare_debian_gets_the_one_command(folder: Path) -> None:
     host = FakeHost(modules=("venv",))
-    with pytest.raises(EnvironmentError_, match="no virtual environment can be made") as caught:
+    with pytest.raises(PlatformError, match="no virtual environment can be made") as caught:
         make(host, folder)
     assert caught.value.fix == "sudo apt-get update && sudo apt-get install -y python3-venv"
     assert caught.value.exit_status == 3
@@ -140,7 +140,7 @@ def test_without_tox_uv_the_plain_tox_is_taken_and_said(folder: Path) -> None:
 
 def test_an_index_that_cannot_be_reached_is_reported_with_pips_words(folder: Path) -> None:
     host = FakeHost(modules=("venv", "ensurepip"), failing=("pip install",))
-    with pytest.raises(EnvironmentError_, match="tox cannot be installed") as caught:
+    with pytest.raises(PlatformError, match="tox cannot be installed") as caught:
         make(host, folder)
     assert "failed:" in caught.value.last_seen
     assert not environment.ready(folder)

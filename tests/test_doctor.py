@@ -17,16 +17,16 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
-from harness.doctor import Check, Engine, Facts, builder, checks, command, decide, remedies
+from harness.doctor import Check, EngineFacts, Facts, builder, checks, command, decide, remedies
 from harness.doctor.builder import Builder, find_builder
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Inside
-from harness.errors import EngineError, EnvironmentError_
+from harness.errors import EngineError, PlatformError
 
 GIB = 1024**3
 SOCKET = "unix:///var/run/docker.sock"
-UP = Engine(SOCKET, "up", version="20.10.24", api="1.41")
-DOWN = Engine(SOCKET, "down", detail="No such file or directory")
+UP = EngineFacts(SOCKET, "up", version="20.10.24", api="1.41")
+DOWN = EngineFacts(SOCKET, "down", detail="No such file or directory")
 GOOD = Facts(
     python=(3, 11, 2),
     root=False,
@@ -41,8 +41,8 @@ GOOD = Facts(
 )
 
 
-def _chosen(address: str, state: str) -> Engine:
-    return Engine(address, state, detail="so it is", way_out="unset DOCKER_HOST")
+def _chosen(address: str, state: str) -> EngineFacts:
+    return EngineFacts(address, state, detail="so it is", way_out="unset DOCKER_HOST")
 
 
 def engine_check(**changes: object) -> Check:
@@ -90,13 +90,13 @@ def test_a_machine_with_everything_is_all_ok() -> None:
             id="a rootless engine of this user is pointed at",
         ),
         pytest.param(
-            {"engine": Engine(SOCKET, "denied")},
+            {"engine": EngineFacts(SOCKET, "denied")},
             "sudo usermod -aG docker ada && newgrp docker",
             "",
             id="not permitted",
         ),
         pytest.param(
-            {"engine": Engine(SOCKET, "denied"), "group_member": True},
+            {"engine": EngineFacts(SOCKET, "denied"), "group_member": True},
             "newgrp docker  (or log in again: the membership is not in this session yet)",
             "",
             id="in the group, but not in this session",
@@ -196,7 +196,7 @@ def test_the_first_image_waits_for_a_look_at_all_that_it_needs() -> None:
     said: list[str] = []
     doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, disk_free=10 * GIB, bootstrapper=""))
     assert [line.partition(":")[0] for line in said] == ["container engine", "image builder", "image bootstrap", "disk"]
-    with pytest.raises(EnvironmentError_, match=r"no image can be made: disk: 1\.0 GiB free") as caught:
+    with pytest.raises(PlatformError, match=r"no image can be made: disk: 1\.0 GiB free") as caught:
         doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, disk_free=GIB))
     assert caught.value.fix.startswith("free some space")
     with pytest.raises(EngineError, match=r"^container engine: not installed"):
@@ -204,7 +204,7 @@ def test_the_first_image_waits_for_a_look_at_all_that_it_needs() -> None:
 
 
 def test_a_user_name_that_is_no_word_is_quoted_in_the_command() -> None:
-    assert "-aG docker 'a b;c' &&" in engine_check(engine=Engine(SOCKET, "denied"), user="a b;c").command
+    assert "-aG docker 'a b;c' &&" in engine_check(engine=EngineFacts(SOCKET, "denied"), user="a b;c").command
 
 
 def test_a_missing_mmdebstrap_is_a_warning_that_root_has_fixed() -> None:
@@ -276,7 +276,7 @@ def test_fix_does_nothing_that_needs_root_for_an_ordinary_user() -> None:
 
 def test_a_remedy_that_does_not_help_ends_with_an_error_and_not_in_a_loop() -> None:
     machine = Machine(BARE, broken=True)
-    with pytest.raises(EnvironmentError_, match="tried to install engine, but still: not installed"):
+    with pytest.raises(PlatformError, match="tried to install engine, but still: not installed"):
         doctor.fix(lambda line: None, look=machine.look, apply=machine.apply)
     assert machine.applied == [checks.INSTALL_ENGINE]
 
@@ -382,7 +382,7 @@ def _root() -> str:
 def test_a_failing_command_ends_with_its_last_lines_and_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("of an earlier call\n")
-    with pytest.raises(EnvironmentError_, match="exit status 7") as caught:
+    with pytest.raises(PlatformError, match="exit status 7") as caught:
         remedies.run_logged(["sh", "-c", "echo cannot find package; exit 7"], log, os.environ, 10)
     assert "cannot find package" in caught.value.last_seen
     assert "earlier" not in caught.value.last_seen
@@ -396,7 +396,7 @@ def test_a_daemon_that_ends_at_once_is_reported_with_its_log(tmp_path: Path, mon
     monkeypatch.setattr(remedies, "DEFAULT_SOCKET", str(tmp_path / "none.sock"))
     monkeypatch.setattr(remedies, "_DAEMON_PID_FILES", {})
     facts = dataclasses.replace(BARE, daemon=str(daemon))
-    with pytest.raises(EnvironmentError_, match="was started but ended at once") as caught:
+    with pytest.raises(PlatformError, match="was started but ended at once") as caught:
         remedies.start_engine(facts, lambda line: None)
     assert "operation not permitted" in caught.value.last_seen
 

@@ -17,7 +17,7 @@ from harness.doctor import Check, Facts, checks, probe
 from harness.doctor.command import examine_nodes
 from harness.doctor.facts import Inside
 from harness.doctor.node_checks import decide_nodes
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.settings import Settings
 from tests.test_doctor import GOOD, UP
 
@@ -107,7 +107,7 @@ def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unfit")
 def test_no_cluster_and_no_image_is_made_where_nodes_cannot_run() -> None:
-    with pytest.raises(EnvironmentError_, match="no kind cluster can be made: inotify limits: 16 instances") as caught:
+    with pytest.raises(PlatformError, match="no kind cluster can be made: inotify limits: 16 instances") as caught:
         KindCluster.create(Settings(), "never")
     assert caught.value.exit_status == 3
     assert "sysctl -w" in caught.value.fix

@@ -18,11 +18,11 @@ from pathlib import Path
 from harness.artefacts import conversion, docker_layout, oci_layout
 from harness.artefacts.conversion import OnBytes
 from harness.artefacts.members import Members
-from harness.artefacts.model import ArchivedImage, ArchiveError, Platform, check_architecture
+from harness.artefacts.model import ArchivedImage, ArchiveError, ImagePlatform, check_architecture
 from harness.artefacts.stored import StoredImage
 from harness.common import references
 
-__all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "OnBytes", "Platform", "check_architecture"]
+__all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "ImagePlatform", "OnBytes", "check_architecture"]
 
 
 def _ignore(done: int, total: int) -> None:
@@ -113,7 +113,7 @@ class ImageArchive:
 def _merge(found: list[tuple[list[str], StoredImage]]) -> tuple[ArchivedImage, ...]:
     """Put together what is known of each image; where two of one platform have a name, the later one has it."""
     images: dict[str, ArchivedImage] = {}
-    owners: dict[tuple[str, Platform], str] = {}
+    owners: dict[tuple[str, ImagePlatform], str] = {}
     for names, stored in found:
         images.setdefault(stored.image.config_digest, stored.image)
         for name in names:

@@ -14,14 +14,14 @@ from harness import engine
 from harness.cluster import ledger
 from harness.engine.leftovers import labels
 from harness.errors import ExtensionError, ImageError
-from harness.extension import INSTALL_ROOT, Contents, InstalledFile
+from harness.extension import INSTALL_ROOT, DagImageContents, InstalledFile
 
 _MOST_FILES = 20_000
 _MOST_BYTES = 256 << 20
 _MOST_TEXT = 2 << 20
 
 
-def contents(image_id: str, shown: str) -> Contents:
+def contents(image_id: str, shown: str) -> DagImageContents:
     """Return what a DAG image installs.
 
     Args:
@@ -44,8 +44,8 @@ def contents(image_id: str, shown: str) -> Contents:
         api.create_container(image_id, ["-"], entrypoint=["-"], name=name, labels=labels(entry))
         with tempfile.TemporaryFile(prefix="kh-dag-image-") as file:
             if not _fetch(api, name, file, shown):
-                return Contents(())
-            return Contents(tuple(_files(file, shown)))
+                return DagImageContents(())
+            return DagImageContents(tuple(_files(file, shown)))
     except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
         raise ImageError(f"the files of {shown} cannot be read", last_seen=engine.words(error)) from None
     finally:

@@ -16,7 +16,7 @@ class ArchiveError(UsageError):
 
 
 @dataclass(frozen=True)
-class Platform:
+class ImagePlatform:
     """What an image runs on, in the words of Go: ``linux``, ``arm64``, ``v8``."""
 
     os: str
@@ -47,7 +47,7 @@ class ArchivedImage:
     references: tuple[str, ...]
     config_digest: str
     diff_ids: tuple[str, ...]
-    platform: Platform
+    platform: ImagePlatform
     config: Mapping[str, Any] = field(compare=False, repr=False)
     size: int
 

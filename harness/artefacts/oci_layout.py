@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.artefacts import schemas
 from harness.artefacts.members import Members
-from harness.artefacts.model import ArchiveError, Platform, shown
+from harness.artefacts.model import ArchiveError, ImagePlatform, shown
 from harness.artefacts.stored import (
     LayerName,
     MissingPartError,
@@ -40,7 +40,7 @@ class _Offer:
     label: str
     names: list[str]
     present: list[StoredImage] = field(default_factory=list)
-    missing: list[tuple[Platform, MissingPartError]] = field(default_factory=list)
+    missing: list[tuple[ImagePlatform, MissingPartError]] = field(default_factory=list)
 
 
 class OciLayout:
@@ -145,7 +145,7 @@ class OciLayout:
         if image is not None:
             offer.present.append(image)
 
-    def _document(self, descriptor: Mapping[str, Any], offer: _Offer, stated: Platform) -> Any:
+    def _document(self, descriptor: Mapping[str, Any], offer: _Offer, stated: ImagePlatform) -> Any:
         digest = descriptor["digest"]
         where = f"{self._members.path}: {offer.label}"
         member = self._members.find(blob(digest))
@@ -161,7 +161,9 @@ class OciLayout:
             raise ArchiveError(f"{where}: its manifest {digest} is of the wrong shape: no object")
         return document
 
-    def _image(self, digest: str, manifest: Mapping[str, Any], offer: _Offer, stated: Platform) -> StoredImage | None:
+    def _image(
+        self, digest: str, manifest: Mapping[str, Any], offer: _Offer, stated: ImagePlatform
+    ) -> StoredImage | None:
         if digest in self._read:
             return self._read[digest]
         where = f"{self._members.path}: {offer.label}"

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from harness import engine
 from harness.artefacts import loading
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
-from harness.artefacts.archive import Platform as ImagePlatform
+from harness.artefacts.archive import ImagePlatform as ImagePlatform
 from harness.artefacts.pins import Pins
 from harness.common.progress import OnProgress
 from harness.common.references import join_reference, last_part, split_reference
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 from harness.images import manifests
 from harness.images.manifests import RemoteImage
 from harness.images.registry import RegistryClient, RegistryRefusedError
@@ -190,7 +190,7 @@ class RegistrySource:
                 found = manifests.resolve(client, repository, tag, self._architecture)
         except RegistryRefusedError:
             raise
-        except EnvironmentError_:
+        except PlatformError:
             pin = self._pins.recall(name)
             if pin is None:
                 raise

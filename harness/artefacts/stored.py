@@ -11,7 +11,7 @@ import jsonschema
 
 from harness.artefacts import schemas
 from harness.artefacts.members import Member, Members
-from harness.artefacts.model import ArchivedImage, ArchiveError, Platform, shown
+from harness.artefacts.model import ArchivedImage, ArchiveError, ImagePlatform, shown
 
 
 class MissingPartError(ArchiveError):
@@ -117,6 +117,8 @@ def read_image(members: Members, config: Member, digest: str, layers: Sequence[L
     return StoredImage(image, config, tuple(stored))
 
 
-def platform_of(document: Mapping[str, Any]) -> Platform:
+def platform_of(document: Mapping[str, Any]) -> ImagePlatform:
     """Return the platform in a configuration or in a descriptor of an index."""
-    return Platform(document.get("os") or "linux", document.get("architecture") or "", document.get("variant") or "")
+    return ImagePlatform(
+        document.get("os") or "linux", document.get("architecture") or "", document.get("variant") or ""
+    )

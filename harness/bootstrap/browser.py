@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from harness.bootstrap.environment import Host
-from harness.errors import EnvironmentError_
+from harness.bootstrap.environment import Machine
+from harness.errors import PlatformError
 
 PACKAGE: Final = "chromium"
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -26,7 +26,7 @@ def is_wanted(name: str, extra: Sequence[str]) -> bool:
     return _TESTS in name.split(",") and (not extra or any(_FOLDER in word for word in extra))
 
 
-def provide(host: Host, say: Callable[[str], None]) -> None:
+def provide(host: Machine, say: Callable[[str], None]) -> None:
     """Install the browser where there is none; without it tests are skipped, with the reason.
 
     Args:
@@ -41,5 +41,5 @@ def provide(host: Host, say: Callable[[str], None]) -> None:
     try:
         if not host.install_if_offered(PACKAGE, say):
             say(f"the distribution has no {PACKAGE}: tests that look at reports in a browser are skipped")
-    except EnvironmentError_ as error:
+    except PlatformError as error:
         say(f"{error.cause}: tests that look at reports in a browser are skipped")

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from harness.bootstrap.index import uv_environment
 from harness.doctor import remedies
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 TOX = "tox>=4.21,<5"
 # Installs in seconds what takes pip half a minute. A plain tox does the same where it cannot be obtained.
@@ -23,7 +23,7 @@ _MARK = "bootstrap.json"
 _TIMEOUT_S = 900.0
 
 
-class Host(Protocol):
+class Machine(Protocol):
     """What the making of the environment asks of this machine."""
 
     root: bool
@@ -72,11 +72,11 @@ def _state() -> dict[str, str]:
     return {"python": sys.version.split()[0], "interpreter": interpreter, "tox": TOX, "tox_uv": TOX_UV}
 
 
-def make(folder: Path, host: Host, say: Callable[[str], None]) -> None:
+def make(folder: Path, host: Machine, say: Callable[[str], None]) -> None:
     """Make the environment again, by the first way that works here.
 
     Raises:
-        EnvironmentError_: no way works; the fix is the one command to run.
+        PlatformError: no way works; the fix is the one command to run.
     """
     say(f"making the private environment {folder}")
     tried: list[str] = []
@@ -91,7 +91,7 @@ def make(folder: Path, host: Host, say: Callable[[str], None]) -> None:
     (folder / _MARK).write_text(json.dumps(_state()), "utf-8")
 
 
-def ways(folder: Path, host: Host) -> list[Way]:
+def ways(folder: Path, host: Machine) -> list[Way]:
     """Return the ways that look possible, the plainest first."""
     target = str(folder)
     python = str(python_of(folder))
@@ -123,7 +123,7 @@ def _venv(folder: Path) -> Way:
     return Way("venv", ((sys.executable, "-m", "venv", str(folder)),))
 
 
-def _attempt(way: Way, folder: Path, host: Host, tried: list[str]) -> bool:
+def _attempt(way: Way, folder: Path, host: Machine, tried: list[str]) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     for command in way.commands:
         problem = host.run(list(command))
@@ -133,14 +133,14 @@ def _attempt(way: Way, folder: Path, host: Host, tried: list[str]) -> bool:
     return True
 
 
-def _install_tox(folder: Path, host: Host, say: Callable[[str], None]) -> None:
+def _install_tox(folder: Path, host: Machine, say: Callable[[str], None]) -> None:
     pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     say("installing tox")
     if not host.run([*pip, TOX, TOX_UV]):
         return
     problem = host.run([*pip, TOX])
     if problem:
-        raise EnvironmentError_(
+        raise PlatformError(
             "tox cannot be installed",
             last_seen=problem,
             fix="give pip the index, proxy and certificates of this site (PIP_INDEX_URL, HTTPS_PROXY, PIP_CERT)",
@@ -148,14 +148,14 @@ def _install_tox(folder: Path, host: Host, say: Callable[[str], None]) -> None:
     say("tox-uv cannot be installed here: going on with pip, which is slower")
 
 
-def _no_way(host: Host, tried: list[str]) -> EnvironmentError_:
+def _no_way(host: Machine, tried: list[str]) -> PlatformError:
     sudo = "" if host.root else "sudo "
     fix = (
         f"{sudo}apt-get update && {sudo}apt-get install -y python3-venv"
         if host.apt
         else "install Python's venv and pip"
     )
-    return EnvironmentError_(
+    return PlatformError(
         "no virtual environment can be made: this Python has neither ensurepip nor pip, and uv, virtualenv and pipx "
         "are not installed",
         last_seen="\n".join(tried),

@@ -14,7 +14,7 @@ from harness import doctor
 from harness.bootstrap import browser, environment
 from harness.common.locking import locked
 from harness.doctor import checks, probe
-from harness.errors import EnvironmentError_, HarnessError, UsageError
+from harness.errors import HarnessError, PlatformError, UsageError
 
 USAGE = "usage: python3 -m harness.bootstrap {scenarios|tests|ENV} [-- ARGUMENTS OF PYTEST]"
 # what `tests` stands for when no test is picked; pytest comes last, its closing line ends the output
@@ -134,7 +134,7 @@ def _set_up() -> None:
     """Fix what can be fixed.
 
     Raises:
-        EnvironmentError_: something that is needed is missing and a person has to act.
+        PlatformError: something that is needed is missing and a person has to act.
     """
     result = doctor.fix(_say)
     for check in result:
@@ -143,7 +143,7 @@ def _set_up() -> None:
     missing = [check for check in result if check.status == checks.MISSING]
     if missing:
         first = missing[0]
-        raise EnvironmentError_(f"{first.name}: {first.detail}", fix=first.command)
+        raise PlatformError(f"{first.name}: {first.detail}", fix=first.command)
 
 
 def _say(line: str) -> None:

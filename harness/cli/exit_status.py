@@ -15,7 +15,7 @@ import click
 
 from harness.common import crash
 from harness.common.redaction import redact
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 INTERRUPTED = 130
 
@@ -100,16 +100,16 @@ def _run(command: Callable[[], Any]) -> int:
             raise
         sys.stdout, sys.stderr = streams
         _abandon_output()
-        return EnvironmentError_.exit_status
+        return PlatformError.exit_status
     except BrokenPipeError:
         # the reader of our output has gone; nothing more can be written
         _abandon_output()
-        return EnvironmentError_.exit_status
+        return PlatformError.exit_status
     except Exception as error:
         if isinstance(error, OSError) and _is_of_the_output(error):
             _say(f"error: standard output cannot be written: {error.strerror}")
             _abandon_output()
-            return EnvironmentError_.exit_status
+            return PlatformError.exit_status
         explained = crash.explain(error)
         _say(f"error: {explained}")
         with contextlib.suppress(OSError):

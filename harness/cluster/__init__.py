@@ -43,7 +43,7 @@ def open_cluster(
     Raises:
         UsageError: the kind of cluster is not known or cannot have several nodes, or there is no such context.
         EngineError: there is no engine, or it may not be used.
-        EnvironmentError_: it did not start; nothing is left of it.
+        PlatformError: it did not start; nothing is left of it.
     """
     from harness.cluster import kinds, providers
     from harness.errors import UsageError

@@ -32,7 +32,7 @@ class Cluster(Protocol):
             names: also wait until names of Services resolve.
 
         Raises:
-            EnvironmentError_: that was not so in time (``start_timeout``).
+            PlatformError: that was not so in time (``start_timeout``).
         """
 
     def make_volume_folders(self, names: Iterable[str]) -> dict[str, str]:
@@ -50,7 +50,7 @@ class Cluster(Protocol):
         (``wire.names.HARNESS_REGISTRY``) has its address.
 
         Raises:
-            EnvironmentError_: there is no such Service, or it did not get an address in time.
+            PlatformError: there is no such Service, or it did not get an address in time.
         """
 
     @property
@@ -58,7 +58,7 @@ class Cluster(Protocol):
         """The same registry as the host pushes to it; nodes have no login there.
 
         Raises:
-            EnvironmentError_: as :attr:`registry`.
+            PlatformError: as :attr:`registry`.
         """
 
     def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
@@ -116,7 +116,7 @@ class Cluster(Protocol):
         """Return where this process reaches a port of a Service of type ``NodePort``; waits until it has one.
 
         Raises:
-            EnvironmentError_: there is no such port, or it did not get an address in time.
+            PlatformError: there is no such port, or it did not get an address in time.
         """
 
     def shell(self, namespace: str, pod: str) -> str:

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster import ledger_file
-from harness.errors import EngineError, EnvironmentError_
+from harness.errors import EngineError, PlatformError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 _OWNER = re.compile(r"\d{1,9}@.*", re.DOTALL)
 
 
-class ForgottenError(EnvironmentError_, KeyError):
+class ForgottenError(PlatformError, KeyError):
     """The ledger has no such environment, or not any more."""
 
 

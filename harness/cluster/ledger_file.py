@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.common.locking import locked
-from harness.errors import EngineError, EnvironmentError_
+from harness.errors import EngineError, PlatformError
 from harness.settings.variables import STATE_DIR
 
 NAME: Final = "ledger.sqlite"
@@ -34,7 +34,7 @@ class _ForeignError(Exception):
     """The file is not a ledger, or a damaged one."""
 
 
-class Table:
+class LedgerTable:
     """The entries, for as long as one transaction lasts.
 
     Args:
@@ -75,7 +75,7 @@ class Table:
 
 
 @contextlib.contextmanager
-def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[Table]:
+def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[LedgerTable]:
     """Give the ledger to one caller after the other; what a block changes stays if it ends without an exception.
 
     Args:
@@ -83,7 +83,7 @@ def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[Ta
         check: gets id and text of entries of older versions; raises ValueError for what is not an entry.
 
     Raises:
-        EnvironmentError_: the folder cannot be written, or another process does not give the ledger back.
+        PlatformError: the folder cannot be written, or another process does not give the ledger back.
     """
     path = state / NAME
     try:
@@ -97,10 +97,10 @@ def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[Ta
             with contextlib.closing(connection):
                 _take_over(connection, state, check)
                 connection.execute("BEGIN IMMEDIATE")
-                yield Table(connection, state)
+                yield LedgerTable(connection, state)
                 connection.execute("COMMIT")
     except (sqlite3.Error, OSError, _ForeignError) as error:
-        raise EnvironmentError_(
+        raise PlatformError(
             f"the ledger of environments {path} cannot be used: {error}",
             fix=f"make its folder writable and free disk space, or choose another folder: {STATE_DIR.name}",
         ) from None
@@ -117,7 +117,7 @@ def read_in(state: Path, environment_id: str) -> str | None:
         try:
             uri = f"{path.absolute().as_uri()}?mode=rw"
             with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S)) as connection:
-                found = Table(connection, state).read(environment_id)
+                found = LedgerTable(connection, state).read(environment_id)
         except sqlite3.Error as error:
             raise EngineError(f"the ledger of environments {path} cannot be read: {error}") from None
         if found is not None:

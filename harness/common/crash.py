@@ -20,7 +20,7 @@ from typing import Final
 
 from harness import __version__
 from harness.common.redaction import redact
-from harness.errors import EnvironmentError_, HarnessError, UsageError
+from harness.errors import HarnessError, PlatformError, UsageError
 
 _FOLDER: Final = "crashes"
 _KEPT: Final = 20
@@ -77,7 +77,7 @@ def _of_the_system(error: OSError) -> HarnessError | None:
         return UsageError(f"{_path(error)} cannot be used: {reason}", fix="choose another path, or change its rights")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         where = f"{_path(error)} cannot be written: " if error.filename is not None else ""
-        return EnvironmentError_(f"{where}{reason}", fix="make room; `kaapana-harness prune` removes superseded images")
+        return PlatformError(f"{where}{reason}", fix="make room; `kaapana-harness prune` removes superseded images")
     return None
 
 
@@ -86,7 +86,7 @@ def _path(error: OSError) -> str:
 
 
 def _crash(error: BaseException) -> HarnessError:
-    kind = EnvironmentError_ if _is_of_the_environment(error) else UsageError
+    kind = PlatformError if _is_of_the_environment(error) else UsageError
     words = " ".join(str(error).split())
     evidence, problem = _report(error)
     return kind(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.common.polling import Polling
 from harness.common.progress import OnProgress
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings
@@ -34,7 +34,7 @@ def locked(
         on_wait: called once when another holder has to be waited for.
 
     Raises:
-        EnvironmentError_: another process still holds the lock after ``timeout_s``; its process id is named.
+        PlatformError: another process still holds the lock after ``timeout_s``; its process id is named.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     polling = Polling(timeout_s=timeout_s, pause_s=_POLL_S)
@@ -50,7 +50,7 @@ def locked(
                     on_wait = None
                 if not polling.again():
                     holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
-                    raise EnvironmentError_(
+                    raise PlatformError(
                         f"{purpose or path.name}: another process has been at it for {timeout_s:.0f} s",
                         last_seen=f"process {holder} holds {path}",
                         fix="wait for that process, or end it",
@@ -70,7 +70,7 @@ def making_image(name: str, settings: BuildSettings, on_line: OnProgress | None 
     may be chosen per run. Who has to wait for another says so to ``on_line``.
 
     Raises:
-        EnvironmentError_: somebody else has been making it for longer than a build may take (``build_timeout``).
+        PlatformError: somebody else has been making it for longer than a build may take (``build_timeout``).
     """
     folder = settings.state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

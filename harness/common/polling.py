@@ -11,7 +11,7 @@ class Polling:
         polling = Polling(timeout_s=30, pause_s=0.1)
         while not registry.ready():
             if not polling.again():
-                raise EnvironmentError_("the registry did not answer within 30 s")
+                raise PlatformError("the registry did not answer within 30 s")
 
     The last attempt is at the deadline, so that what a pause ends with is seen.
 

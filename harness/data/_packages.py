@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.common.locking import locked
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 _DOWNLOAD_TIMEOUT_S = 600.0
 _TAIL_LINES = 8
@@ -35,7 +35,7 @@ def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> di
         path inside the wheel to the path on disk. With a warm cache nothing is asked of the network.
 
     Raises:
-        EnvironmentError_: the package can be got by no way, or its files are not the ones expected.
+        PlatformError: the package can be got by no way, or its files are not the ones expected.
     """
     name = requirement.partition("==")[0]
     folder = cache / "data" / name
@@ -93,7 +93,7 @@ def _download(requirement: str, files: Mapping[str, str], scratch: Path) -> dict
             return _unpack(requirement, files, into)
         tail = (done.stderr.strip() or done.stdout.strip()).splitlines()[-_TAIL_LINES:]
         tried.append("\n".join([f"$ {' '.join(command)}", *tail]))
-    raise EnvironmentError_(
+    raise PlatformError(
         f"the sample data in the package {requirement} cannot be downloaded",
         last_seen="\n".join(tried) or "neither pip nor uv is installed",
         fix=f"make 'pip download --no-deps {requirement}' work (index, proxy, certificates), or install that package",
@@ -128,7 +128,7 @@ def _unpack(requirement: str, files: Mapping[str, str], into: Path) -> dict[str,
     for member, expected in files.items():
         found = _sha256(paths[member]) if member in paths else "no such file"
         if found != expected:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the package {requirement} does not hold the {Path(member).name} that is expected",
                 last_seen=f"SHA-256 {found}, expected {expected}",
                 fix="look at what the package index serves under this name",

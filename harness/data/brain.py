@@ -44,7 +44,7 @@ def brain_mr(cache: Path | None = None) -> Series:
         cache: cache folder, the one of the settings by default.
 
     Raises:
-        EnvironmentError_: the template's package can be neither found nor downloaded.
+        PlatformError: the template's package can be neither found nor downloaded.
     """
     cache = cache or default_cache()
     return prepare_once(cache, f"brain-mr-{RECIPE}", functools.partial(_prepare, cache))

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from harness.doctor.checks import Check, decide
 from harness.doctor.command import examine, fix, main, preflight, require_engine, require_nodes
-from harness.doctor.facts import Engine, Facts
+from harness.doctor.facts import EngineFacts, Facts
 
 __all__ = [
     "Check",
-    "Engine",
+    "EngineFacts",
     "Facts",
     "decide",
     "examine",

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 
 from harness.doctor import api_range
-from harness.doctor.facts import Engine, Facts
+from harness.doctor.facts import EngineFacts, Facts
 
 OLDEST_PYTHON = (3, 10)
 OLDEST_ENGINE = "20.10"
@@ -73,12 +73,12 @@ def _python(facts: Facts) -> Check:
     return Check("Python", MISSING, f"{version} is too old", "use Python 3.10 or newer")
 
 
-def is_served(engine: Engine) -> bool:
+def is_served(engine: EngineFacts) -> bool:
     """Return whether images for the engine's machine can be had."""
     return engine.state != "up" or engine.architecture in ARCHITECTURES
 
 
-def engine_check(engine: Engine) -> Check:
+def engine_check(engine: EngineFacts) -> Check:
     """Return the check of an engine that answers."""
     who = f"{engine.product} {engine.version}"
 
@@ -113,7 +113,7 @@ def engine_check(engine: Engine) -> Check:
     return Check(ENGINE, OK, f"{found}, {engine.inside}" if engine.inside else found)
 
 
-def _or_way_out(engine: Engine, command: str) -> str:
+def _or_way_out(engine: EngineFacts, command: str) -> str:
     """Return a command, or the way back to the default engine where the user has chosen another one."""
     return f"{command}, or {engine.way_out}" if engine.way_out else command
 

@@ -12,9 +12,9 @@ from harness.common.locking import locked
 from harness.doctor import checks, probe, remedies
 from harness.doctor.checks import Check, decide
 from harness.doctor.engine import ask_engine
-from harness.doctor.facts import Engine, Facts
+from harness.doctor.facts import EngineFacts, Facts
 from harness.doctor.node_checks import decide_nodes
-from harness.errors import EngineError, EnvironmentError_, HarnessError
+from harness.errors import EngineError, HarnessError, PlatformError
 
 _LOCK_TIMEOUT_S = 900.0
 
@@ -48,7 +48,7 @@ def fix(
         apply: carries out one remedy.
 
     Raises:
-        EnvironmentError_: a remedy failed, or did not fix what it was for.
+        PlatformError: a remedy failed, or did not fix what it was for.
     """
     result = decide(look())
     if not any(check.remedy for check in result):
@@ -63,7 +63,7 @@ def fix(
             if wanted is None:
                 break
             if wanted.remedy in tried:
-                raise EnvironmentError_(
+                raise PlatformError(
                     f"{wanted.name}: tried to {wanted.remedy}, but still: {wanted.detail}", fix=wanted.command
                 )
             tried.add(wanted.remedy)
@@ -75,7 +75,7 @@ def fix(
     ]
 
 
-def require_engine(environ: Mapping[str, str] | None = None) -> Engine:
+def require_engine(environ: Mapping[str, str] | None = None) -> EngineFacts:
     """Return the engine that the user's ``docker`` uses, when the harness can work with it.
 
     Raises:
@@ -99,7 +99,7 @@ def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.l
 
     Raises:
         EngineError: the harness cannot work with the engine.
-        EnvironmentError_: there is too little of something for images to be made.
+        PlatformError: there is too little of something for images to be made.
     """
     facts = look()
     found = decide(facts)
@@ -120,7 +120,7 @@ def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], 
         look: takes the facts.
 
     Raises:
-        EnvironmentError_: they cannot run here; the fix is the command to run on this machine.
+        PlatformError: they cannot run here; the fix is the command to run on this machine.
     """
     _require(decide_nodes((look or probe.look)(), nodes), "no kind cluster can be made", say)
 
@@ -129,7 +129,7 @@ def _require(found: Sequence[Check], consequence: str, say: Callable[[str], None
     """Report warnings, and raise for the first thing that is missing; ``consequence`` begins the error."""
     for check in found:
         if check.status == checks.MISSING:
-            raise EnvironmentError_(f"{consequence}: {check.name}: {check.detail}", fix=check.command)
+            raise PlatformError(f"{consequence}: {check.name}: {check.detail}", fix=check.command)
         if check.status == checks.WARNING:
             say(f"{check.name}: {check.detail}; {check.command}")
 
@@ -159,4 +159,4 @@ def main(arguments: Sequence[str]) -> int:
     for check in [*result, *examine_nodes(facts)]:
         print(check, flush=True)
     missing = any(check.status == checks.MISSING for check in result)
-    return EnvironmentError_.exit_status if missing else 0
+    return PlatformError.exit_status if missing else 0

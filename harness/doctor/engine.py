@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from harness.doctor import enclosure
 from harness.doctor.address import Address, find_address
-from harness.doctor.facts import Engine, Inside
+from harness.doctor.facts import EngineFacts, Inside
 
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 1 << 20
@@ -26,7 +26,7 @@ _TCP = "pods and ports need an engine on this machine, asked over its socket; a 
 _SSH = "it is on another machine: pods and ports need an engine on this one"
 
 
-def ask_engine(environ: Mapping[str, str], *, inside: bool = False) -> Engine:
+def ask_engine(environ: Mapping[str, str], *, inside: bool = False) -> EngineFacts:
     """Return the state of the engine that the user's ``docker`` uses. Never raises.
 
     Args:
@@ -38,26 +38,26 @@ def ask_engine(environ: Mapping[str, str], *, inside: bool = False) -> Engine:
     return dataclasses.replace(found, context=address.context, way_out=address.way_out)
 
 
-def _ask(address: Address, inside: bool) -> Engine:
+def _ask(address: Address, inside: bool) -> EngineFacts:
     url = address.url
     if not url:
-        return Engine(url, "unnamed", detail=address.problem)
+        return EngineFacts(url, "unnamed", detail=address.problem)
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: {error}")
+        return EngineFacts(url, "unnamed", detail=f"{_given(address)} cannot be read: {error}")
     if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
         if (length := len(os.fsencode(parts.path))) > _LONGEST_PATH:
             detail = f"{_given(address)} has {length} bytes; the path of a socket may have {_LONGEST_PATH}"
-            return Engine(url, "unnamed", detail=detail)
+            return EngineFacts(url, "unnamed", detail=detail)
         return _answer(url, _UnixConnection(parts.path), inside)
     if parts.scheme in {"tcp", "http", "https"}:
-        return Engine(url, "remote", detail=_TCP)
+        return EngineFacts(url, "remote", detail=_TCP)
     if parts.scheme == "ssh":
-        return Engine(url, "remote", detail=_SSH)
+        return EngineFacts(url, "remote", detail=_SSH)
     if parts.scheme in {"npipe", "fd"}:
-        return Engine(url, "remote", detail=f"no engine is asked by {parts.scheme}:// here")
-    return Engine(url, "unnamed", detail=f"{_given(address)} cannot be read: it is not an address of an engine")
+        return EngineFacts(url, "remote", detail=f"no engine is asked by {parts.scheme}:// here")
+    return EngineFacts(url, "unnamed", detail=f"{_given(address)} cannot be read: it is not an address of an engine")
 
 
 def _given(address: Address) -> str:
@@ -76,7 +76,7 @@ def rootless_socket(environ: Mapping[str, str]) -> str:
         return ""
 
 
-def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) -> Engine:
+def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) -> EngineFacts:
     try:
         status, body = _get(connection, "/version")
         # Something that is not an engine may answer in its place (an intercepting proxy does): only the body decides.
@@ -84,7 +84,7 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             answer = json.loads(body)
             engine = _engine(address, answer)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return Engine(address, "foreign", detail=f"status {status}, {body[:60]!r}")
+            return EngineFacts(address, "foreign", detail=f"status {status}, {body[:60]!r}")
         # whether a rootless engine can be worked with shows nowhere else
         if (inside or _ROOTLESS in _parts(answer)) and engine.spoken:
             engine = dataclasses.replace(engine, inside=_inside(connection, engine.spoken))
@@ -92,11 +92,11 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             engine = dataclasses.replace(engine, enclosing=_enclosing(connection, engine.spoken, container))
         return engine
     except PermissionError:
-        return Engine(address, "denied")
+        return EngineFacts(address, "denied")
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        return Engine(address, "down", detail=_why(address, error))
+        return EngineFacts(address, "down", detail=_why(address, error))
     except (OSError, http.client.HTTPException) as error:
-        return Engine(address, "down", detail=str(error) or type(error).__name__)
+        return EngineFacts(address, "down", detail=str(error) or type(error).__name__)
     finally:
         connection.close()
 
@@ -118,8 +118,8 @@ def _parts(answer: dict[str, Any]) -> set[str]:
     return {str(part.get("Name")) for part in answer.get("Components") or ()}
 
 
-def _engine(address: str, answer: dict[str, Any]) -> Engine:
-    return Engine(
+def _engine(address: str, answer: dict[str, Any]) -> EngineFacts:
+    return EngineFacts(
         address,
         "up",
         version=str(answer["Version"]),

@@ -45,7 +45,7 @@ class Inside:
 
 
 @dataclasses.dataclass(frozen=True)
-class Engine:
+class EngineFacts:
     """The container engine.
 
     Attributes:
@@ -127,7 +127,7 @@ class Facts:
     apt: bool
     systemd: bool
     daemon: str
-    engine: Engine
+    engine: EngineFacts
     rootless: str = ""
     group_member: bool = False
     bootstrapper: str = ""

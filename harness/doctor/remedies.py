@@ -15,7 +15,7 @@ from harness.doctor.address import DEFAULT_SOCKET
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Facts
 from harness.doctor.probe import program, state_dir
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 _APT_TIMEOUT_S = 900.0
 _START_TIMEOUT_S = 60.0
@@ -31,7 +31,7 @@ def apply(remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
     """Carry out one remedy.
 
     Raises:
-        EnvironmentError_: it did not work; the log's path and its last lines are in the error.
+        PlatformError: it did not work; the log's path and its last lines are in the error.
     """
     if remedy == checks.INSTALL_ENGINE:
         # one call for both: the second would cost another round of apt
@@ -178,7 +178,7 @@ def run_logged(command: list[str], log: Path, environ: Mapping[str, str], timeou
         except subprocess.TimeoutExpired:
             outcome = f"not done after {timeout_s:.0f} s"
     if outcome:
-        raise EnvironmentError_(
+        raise PlatformError(
             f"{' '.join(command)}: {outcome}", last_seen=_tail(log, start), evidence=str(log), fix="run it by hand"
         )
 
@@ -191,7 +191,7 @@ def _await_answer(process: subprocess.Popen[bytes] | None, log: Path, address: s
             process, ended = None, False  # an init script was faster by a moment: its daemon is waited for
         if ended or not polling.again():
             why = "ended at once" if ended else f"does not answer after {_START_TIMEOUT_S:.0f} s"
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the container engine was started but {why}",
                 last_seen=_tail(log),
                 evidence=str(log),

@@ -1,7 +1,7 @@
 """An extension as its author wrote it, read without running anything of it."""
 
 from harness.extension.charts import Chart
-from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
+from harness.extension.contents import INSTALL_ROOT, DagImageContents, InstalledFile
 from harness.extension.dockerfiles import Container
 from harness.extension.operators import OperatorImage
 from harness.extension.source import ExtensionSource, read
@@ -10,7 +10,7 @@ __all__ = [
     "INSTALL_ROOT",
     "Chart",
     "Container",
-    "Contents",
+    "DagImageContents",
     "ExtensionSource",
     "InstalledFile",
     "OperatorImage",

@@ -51,7 +51,7 @@ class InstalledFile:
 
 
 @dataclasses.dataclass(frozen=True)
-class Contents:
+class DagImageContents:
     """Everything that one DAG image installs."""
 
     files: tuple[InstalledFile, ...]

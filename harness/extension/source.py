@@ -12,7 +12,7 @@ from harness.errors import ExtensionError
 from harness.extension import charts, copies, dockerfiles, trees
 from harness.extension import edk as kit
 from harness.extension.charts import Chart
-from harness.extension.contents import INSTALL_ROOT, Contents, InstalledFile
+from harness.extension.contents import INSTALL_ROOT, DagImageContents, InstalledFile
 from harness.extension.dockerfiles import Container
 from harness.findings import Finding, installing
 
@@ -41,7 +41,7 @@ class ExtensionSource:
     charts: tuple[Path, ...]
     dag_image: Container
     processing_images: tuple[Container, ...]
-    contents: Contents
+    contents: DagImageContents
     unread: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -81,7 +81,7 @@ def read(path: str | os.PathLike[str], *, edk: bool = False) -> ExtensionSource:
         charts=(chart.directory, *(folder for folder in folders if folder != chart.directory)),
         dag_image=dag_image,
         processing_images=tuple(sorted(rest, key=lambda container: not container.local)),
-        contents=Contents(files),
+        contents=DagImageContents(files),
         unread=unread,
         findings=findings,
     )

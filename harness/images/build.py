@@ -14,10 +14,10 @@ from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.doctor import require_engine
 from harness.doctor.builder import Builder
-from harness.doctor.facts import Engine
+from harness.doctor.facts import EngineFacts
 from harness.errors import HarnessError, ImageError
 from harness.images import builders, buildkit, legacy, unreached
-from harness.images.building import BuilderError, Line, Request
+from harness.images.building import BuilderError, BuildLine, BuildRequest
 from harness.images.context import Context
 from harness.images.dockerfile import Dockerfile
 from harness.images.site import PROXY_VARIABLES, SiteSettings, has_password
@@ -82,7 +82,7 @@ def build_image(
 
     request = _request(context, tag, settings.build_timeout, buildargs or {}, labels or {}, dockerfile, site)
     request = _prepare(request, builder, found, shown or dockerfile, notice)
-    begun = Line("")
+    begun = BuildLine("")
     try:
         for line in _lines(request, builder, found, settings.state):
             if line.step:
@@ -97,7 +97,7 @@ def build_image(
         if image is None:
             raise BuilderError("the engine reported no error, but there is no image")
     except BuilderError as problem:
-        failed = Line(problem.step, problem.step) if problem.step else begun
+        failed = BuildLine(problem.step, problem.step) if problem.step else begun
         number = _line_number(failed, request)
         author_line = number - sum(1 for other in added if other < number)
         said = "\n".join([*tail, str(problem).strip()])
@@ -126,9 +126,9 @@ def _request(
     labels: Mapping[str, str],
     name: str,
     site: SiteSettings,
-) -> Request:
+) -> BuildRequest:
     of_site = {**site.proxies, **{key: value for key, value in buildargs.items() if key in site.go}}
-    return Request(
+    return BuildRequest(
         context=context,
         name=name,
         dockerfile=Dockerfile(context.entries[name].read().decode("utf-8", "surrogateescape")),
@@ -142,7 +142,9 @@ def _request(
     )
 
 
-def _prepare(request: Request, builder: Builder, found: Engine, shown: str, notice: OnProgress) -> Request:
+def _prepare(
+    request: BuildRequest, builder: Builder, found: EngineFacts, shown: str, notice: OnProgress
+) -> BuildRequest:
     """Return a request whose Dockerfile is what the builder can read and what keeps no password of the site."""
     dockerfile = request.dockerfile
     if builder.version and builder.reason:
@@ -176,13 +178,13 @@ def _prepare(request: Request, builder: Builder, found: Engine, shown: str, noti
     return dataclasses.replace(request, context=Context(entries.values()), dockerfile=dockerfile)
 
 
-def _lines(request: Request, builder: Builder, found: Engine, state: Path) -> Iterator[Line]:
+def _lines(request: BuildRequest, builder: Builder, found: EngineFacts, state: Path) -> Iterator[BuildLine]:
     if not builder.buildkit:
         return legacy.build(request)
     return buildkit.build(request, builder, found.address, state / "buildx")
 
 
-def _line_number(step: Line, request: Request) -> int:
+def _line_number(step: BuildLine, request: BuildRequest) -> int:
     """Return the line of an instruction; 0 where that is not known."""
     instructions = request.dockerfile.instructions
     if 0 < step.number <= len(instructions):

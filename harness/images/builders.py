@@ -9,7 +9,7 @@ from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.doctor import api_range, require_engine
 from harness.doctor.builder import Builder, builder_of
-from harness.doctor.facts import Engine
+from harness.doctor.facts import EngineFacts
 from harness.errors import EngineError
 from harness.images import features
 from harness.images.dockerfile import Dockerfile
@@ -25,7 +25,7 @@ _NETWORKS = frozenset({"default", "host", "none"})
 """What BuildKit's steps can run in."""
 
 
-def choose_builder(site: SiteSettings, found: Engine) -> Builder:
+def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
     """Return what an engine's images are built with at this site."""
     builder = builder_of(found.socket, os.environ)
     if not builder.buildkit:
@@ -80,7 +80,9 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
     raise _lacking(shown, beyond, f"is newer than the BuildKit of Docker {found.version}", fix, reason)
 
 
-def _lacking(shown: str, needs: Sequence[features.Need], lacking: str, fix: str, reason: str = "") -> EngineError:
+def _lacking(
+    shown: str, needs: Sequence[features.RequiredFeature], lacking: str, fix: str, reason: str = ""
+) -> EngineError:
     first, *others = needs
     seen = [reason, *(f"line {need.line}: {need.feature}" for need in others)]
     return EngineError(
@@ -88,12 +90,12 @@ def _lacking(shown: str, needs: Sequence[features.Need], lacking: str, fix: str,
     )
 
 
-def keeps_records(found: Engine) -> bool:
+def keeps_records(found: EngineFacts) -> bool:
     """Return whether an engine may keep records of BuildKit's builds, with the values of their arguments."""
     return api_range.numbers(found.api) >= _KEEPING_RECORDS
 
 
-def takes_secrets(found: Engine) -> bool:
+def takes_secrets(found: EngineFacts) -> bool:
     """Return whether the BuildKit of an engine can make secrets the variables of steps."""
     return features.syntax_of(found.api) >= _SECRETS
 

@@ -11,7 +11,7 @@ from harness.images.dockerfile import Dockerfile
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class BuildRequest:
     """One build.
 
     Attributes:
@@ -39,7 +39,7 @@ class Request:
     timeout_s: float
 
 
-class Line(NamedTuple):
+class BuildLine(NamedTuple):
     """One line for the reader of a build; ``step``: the instruction that begins with it, empty for its output."""
 
     text: str

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 from harness.common.scratch import scratch_folder
 from harness.doctor.builder import Builder
 from harness.errors import HarnessError
-from harness.images.building import BuilderError, Line, Request, timed_out
+from harness.images.building import BuilderError, BuildLine, BuildRequest, timed_out
 from harness.images.dockerfile import secret_id, secret_mount
 
 _BUILDER: Final = "default"
@@ -41,7 +41,7 @@ _STEP: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (\S.*)", re.DOTALL)
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def build(request: Request, builder: Builder, address: str, folder: Path) -> Iterator[Line]:
+def build(request: BuildRequest, builder: Builder, address: str, folder: Path) -> Iterator[BuildLine]:
     """Yield the lines of a build.
 
     Args:
@@ -58,7 +58,7 @@ def build(request: Request, builder: Builder, address: str, folder: Path) -> Ite
         yield from _follow(request, builder, _environment(own, address, {**request.hidden, **request.secrets}))
 
 
-def _follow(request: Request, builder: Builder, environment: Mapping[str, str]) -> Iterator[Line]:
+def _follow(request: BuildRequest, builder: Builder, environment: Mapping[str, str]) -> Iterator[BuildLine]:
     deadline = time.monotonic() + request.timeout_s
     try:
         child = subprocess.Popen(
@@ -93,7 +93,7 @@ def _follow(request: Request, builder: Builder, environment: Mapping[str, str]) 
         raise messages.failure(status)
 
 
-def _command(request: Request, builder: Builder) -> list[str]:
+def _command(request: BuildRequest, builder: Builder) -> list[str]:
     command = [builder.plugin, "build", "--builder", _BUILDER, "--progress", "rawjson"]
     command += ["--provenance=false", "--sbom=false", "--file", request.name, "--tag", request.tag]
     for name, value in request.labels.items():
@@ -120,7 +120,7 @@ def _environment(own: Path, address: str, hidden: Mapping[str, str]) -> dict[str
 class _Sender:
     """Sends the context in a thread of its own, so that what the plugin says is read meanwhile."""
 
-    def __init__(self, request: Request, child: subprocess.Popen[bytes]) -> None:
+    def __init__(self, request: BuildRequest, child: subprocess.Popen[bytes]) -> None:
         self.trouble: HarnessError | None = None
         self._request, self._child = request, child
         self._thread = threading.Thread(target=self._send, daemon=True, name="build-context")
@@ -177,7 +177,7 @@ class _Messages:
         self._output: dict[_Pipe, tuple[codecs.IncrementalDecoder, str]] = {}
         self._failed: tuple[str, str] | None = None
 
-    def read(self, block: bytes) -> Iterator[Line]:
+    def read(self, block: bytes) -> Iterator[BuildLine]:
         """Yield the lines that a block completes."""
         self._rest = (self._rest + self._decode.decode(block)).lstrip()
         while self._rest:
@@ -194,7 +194,7 @@ class _Messages:
                 self._words.append(self._rest[:end].rstrip())
             self._rest = self._rest[end:].lstrip()
 
-    def end(self) -> Iterator[Line]:
+    def end(self) -> Iterator[BuildLine]:
         """Yield what is left."""
         for vertex in {pipe.vertex for pipe in self._output}:
             yield from self._flushed(vertex)
@@ -208,7 +208,7 @@ class _Messages:
         words = words or said or "\n".join(self._words) or f"docker buildx ended with status {status}"
         return BuilderError(words, step)
 
-    def _lines(self, document: Any) -> Iterator[Line]:
+    def _lines(self, document: Any) -> Iterator[BuildLine]:
         for log in document.get("logs") or ():
             pipe = _Pipe(str(log["vertex"]), int(log.get("stream", 1)))
             yield from self._logged(pipe, base64.b64decode(log.get("data") or ""))
@@ -218,7 +218,7 @@ class _Messages:
             if step and vertex.get("started") and digest not in self._begun:
                 self._begun.add(digest)
                 text = " ".join(step[2].split())
-                yield Line(f"Step {step[1]} : {text}" + (" (cached)" if vertex.get("cached") else ""), text)
+                yield BuildLine(f"Step {step[1]} : {text}" + (" (cached)" if vertex.get("cached") else ""), text)
             if vertex.get("completed"):
                 yield from self._flushed(digest)
             error = str(vertex.get("error", ""))
@@ -226,18 +226,18 @@ class _Messages:
             if error and "context canceled" not in error and self._failed is None:
                 self._failed = (" ".join(step[2].split()), error) if step else ("", f"{name}: {error}")
 
-    def _logged(self, pipe: _Pipe, data: bytes) -> Iterator[Line]:
+    def _logged(self, pipe: _Pipe, data: bytes) -> Iterator[BuildLine]:
         decoder, rest = self._output.get(pipe) or (codecs.getincrementaldecoder("utf-8")("replace"), "")
         *whole, rest = (rest + decoder.decode(data)).split("\n")
         self._output[pipe] = (decoder, rest)
         yield from _readable(whole)
 
-    def _flushed(self, vertex: str) -> Iterator[Line]:
+    def _flushed(self, vertex: str) -> Iterator[BuildLine]:
         for pipe in [pipe for pipe in self._output if pipe.vertex == vertex]:
             yield from _readable([self._output.pop(pipe)[1]])
 
 
-def _readable(lines: list[str]) -> Iterator[Line]:
+def _readable(lines: list[str]) -> Iterator[BuildLine]:
     for line in lines:
         if text := _COLOUR.sub("", line).strip():
-            yield Line(text)
+            yield BuildLine(text)

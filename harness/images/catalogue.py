@@ -9,7 +9,7 @@ from pathlib import Path
 import harness
 from harness.errors import UsageError
 from harness.images import seeds
-from harness.images.context import Context, Entry, bytes_entries, package_entries
+from harness.images.context import Context, ContextEntry, bytes_entries, package_entries
 from harness.images.site import SiteSettings
 from harness.wire.names import PLATFORM_IMAGES
 
@@ -48,7 +48,7 @@ class Spec:
     folder: str = ""
     parent: str | None = None
     identity: tuple[str, ...] | None = None
-    code: Callable[[], list[Entry]] = list
+    code: Callable[[], list[ContextEntry]] = list
     buildargs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     public: str = ""
     local: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Spec:
 
     def context(self, site: SiteSettings) -> Context:
         """Return all that decides the content, apart from the parent and from what a seed brings."""
-        entries: list[Entry] = []
+        entries: list[ContextEntry] = []
         if self.folder:
             folder = HERE / self.folder
             own = [path.name for path in folder.iterdir() if not _belongs_to_code(self.folder, path.name)]
@@ -95,28 +95,28 @@ def _belongs_to_code(folder: str, name: str) -> bool:
     return (folder == "base-python-cpu" and name in (*LIBRARIES, _ABSENT)) or name == "__pycache__"
 
 
-def _harness(*parts: str) -> Callable[[], list[Entry]]:
+def _harness(*parts: str) -> Callable[[], list[ContextEntry]]:
     """Return what makes entries of parts of the package ``harness``, and of those that every image has."""
     everywhere = ("__init__.py", "py.typed", "wire", "incluster/__init__.py")
     return lambda: package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
 
 
-def _kaapanapy() -> list[Entry]:
+def _kaapanapy() -> list[ContextEntry]:
     """Return the platform's own libraries, which its Airflow has as well (runtime 2.1)."""
     base = HERE / "base-python-cpu"
     return [entry for name in LIBRARIES for entry in package_entries(base / name, f"code/{name}")]
 
 
-def _absent() -> list[Entry]:
+def _absent() -> list[ContextEntry]:
     """Return what says where a program imports it that a base image lacks something."""
     return package_entries(HERE / "base-python-cpu" / _ABSENT, "code")
 
 
-def _base_python() -> list[Entry]:
+def _base_python() -> list[ContextEntry]:
     return [*_kaapanapy(), *_absent()]
 
 
-def _stand_in() -> list[Entry]:
+def _stand_in() -> list[ContextEntry]:
     """Return the program that takes the place of the commands of a base that is not made."""
     return package_entries(HERE / "stand-in", "")
 
@@ -125,11 +125,11 @@ def _local(name: str) -> tuple[str, ...]:
     return (f"local-only/{name}:latest",)
 
 
-def _processing() -> list[Entry]:
+def _processing() -> list[ContextEntry]:
     return [*_harness("geometry", "incluster/programs")(), *_kaapanapy()]
 
 
-def _airflow() -> list[Entry]:
+def _airflow() -> list[ContextEntry]:
     # Python operators share the work of the programs, and the metadata document of the ingestion
     dicom = (f"dicom/{name}" for name in ("__init__.py", "dicomfile.py", "charsets.py"))
     document = ("__init__.py", "search/__init__.py", "search/document.py", *dicom)

@@ -29,7 +29,7 @@ _LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".DS_
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class ContextEntry:
     """One file of a context: its content, or the path to it, or the target of a symbolic link."""
 
     name: str
@@ -59,7 +59,7 @@ class Entry:
 class Context:
     """The files of one build."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[ContextEntry]) -> None:
         self.entries = {entry.name: entry for entry in sorted(entries, key=lambda entry: entry.name)}
 
     def digest(self, *more: str) -> str:
@@ -149,7 +149,7 @@ def _in_blocks(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
         raise BuildError(f"{path} has changed while it was read", fix="build again when nothing writes to it")
 
 
-def package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[Entry]:
+def package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[ContextEntry]:
     """Files of an installed package below ``source``, to be found below ``target`` in the context.
 
     Args:
@@ -160,7 +160,7 @@ def package_entries(source: Path, target: str, *, only: Iterable[str] | None = N
     Raises:
         ImageError: something that an image needs is missing from the installation.
     """
-    entries: list[Entry] = []
+    entries: list[ContextEntry] = []
     for part in ("",) if only is None else only:
         path = source / part if part else source
         if not path.exists():
@@ -175,13 +175,13 @@ def package_entries(source: Path, target: str, *, only: Iterable[str] | None = N
                 continue
             executable = file.stat().st_mode & stat.S_IXUSR
             name = f"{target}/{relative}".strip("/") if relative else target
-            entries.append(Entry(name, path=file, mode=0o755 if executable else 0o644))
+            entries.append(ContextEntry(name, path=file, mode=0o755 if executable else 0o644))
     return entries
 
 
-def bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[Entry]:
+def bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[ContextEntry]:
     """Files from memory."""
-    return [Entry(f"{target}/{name}".strip("/"), content=content) for name, content in files.items()]
+    return [ContextEntry(f"{target}/{name}".strip("/"), content=content) for name, content in files.items()]
 
 
 def check_utf8(path: Path) -> None:
@@ -236,7 +236,7 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
         ignore = folder / ".dockerignore"
     if ignore.is_file():
         patterns = _read_ignore_file(ignore)
-    entries: list[Entry] = []
+    entries: list[ContextEntry] = []
     try:
         names = docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile)
     except (re.error, OSError, ValueError, IndexError, RecursionError) as error:
@@ -258,11 +258,11 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
         mode, mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
         name = Path(name).as_posix()
         if stat.S_ISLNK(status.st_mode):
-            entries.append(Entry(name, link=str(path.readlink()), mode=0o777, mtime=mtime))
+            entries.append(ContextEntry(name, link=str(path.readlink()), mode=0o777, mtime=mtime))
         elif stat.S_ISDIR(status.st_mode):
-            entries.append(Entry(name, directory=True, mode=mode, mtime=mtime))
+            entries.append(ContextEntry(name, directory=True, mode=mode, mtime=mtime))
         elif stat.S_ISREG(status.st_mode):
             if not os.access(path, os.R_OK):
                 raise BuildError(f"{path} cannot be read: Permission denied", fix="change its permissions")
-            entries.append(Entry(name, path=path, mode=mode, mtime=mtime))
+            entries.append(ContextEntry(name, path=path, mode=mode, mtime=mtime))
     return Context(entries)

@@ -66,7 +66,7 @@ _RELEASES: Final = (
 )
 
 
-class Need(NamedTuple):
+class RequiredFeature(NamedTuple):
     """A feature that a Dockerfile uses: as the author wrote it, the line, and the syntax version that brought it."""
 
     feature: str
@@ -74,7 +74,7 @@ class Need(NamedTuple):
     syntax: Syntax
 
 
-def needs(instructions: Iterable[Instruction]) -> Iterator[Need]:
+def needs(instructions: Iterable[Instruction]) -> Iterator[RequiredFeature]:
     """Yield all that the legacy builder does not know, in the order of the file."""
     valued: set[str] = set()
     for instruction in instructions:
@@ -84,15 +84,15 @@ def needs(instructions: Iterable[Instruction]) -> Iterator[Need]:
         flags = instruction.flags
         for flag, value in flags.items():
             if syntax := _FLAGS.get((keyword, flag)):
-                yield Need(f"{keyword} --{flag}", line, syntax)
+                yield RequiredFeature(f"{keyword} --{flag}", line, syntax)
             if flag == "chmod" and not _OCTAL.fullmatch(value):
-                yield Need(f"{keyword} --chmod={value}", line, _SYMBOLIC)
+                yield RequiredFeature(f"{keyword} --chmod={value}", line, _SYMBOLIC)
         if keyword == "FROM" and (match := _PLATFORM.search(instruction.arguments)) and match[1] not in valued:
-            yield Need(f"FROM with ${match[1]}", line, _PLATFORMS)
+            yield RequiredFeature(f"FROM with ${match[1]}", line, _PLATFORMS)
         if instruction.heredocs:
-            yield Need(f"{keyword} with a here-document", line, _HEREDOCS)
+            yield RequiredFeature(f"{keyword} with a here-document", line, _HEREDOCS)
         if keyword not in _UNEXPANDED and (pattern := _PATTERN.search(instruction.arguments)):
-            yield Need(f"{keyword} with {pattern[0]}", line, _PATTERNS)
+            yield RequiredFeature(f"{keyword} with {pattern[0]}", line, _PATTERNS)
 
 
 def foreign_platform(stages: Sequence[Stage]) -> tuple[str, int] | None:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness import engine
-from harness.images.building import BuilderError, Line, Request, timed_out
+from harness.images.building import BuilderError, BuildLine, BuildRequest, timed_out
 from harness.images.dockerfile import AUTOMATIC
 
 _STEP = re.compile(r"^Step (\d+)/\d+ : (.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def build(request: Request) -> Iterator[Line]:
+def build(request: BuildRequest) -> Iterator[BuildLine]:
     """Yield the lines of a build.
 
     Raises:
@@ -43,7 +43,7 @@ def build(request: Request) -> Iterator[Line]:
             )
             for line in _lines(stream):
                 found = _STEP.match(line)
-                yield Line(line, found[2], int(found[1])) if found else Line(line)
+                yield BuildLine(line, found[2], int(found[1])) if found else BuildLine(line)
                 if time.monotonic() > deadline:
                     raise timed_out(request.timeout_s)
     except (docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
@@ -52,7 +52,7 @@ def build(request: Request) -> Iterator[Line]:
         api.close()
 
 
-def _platform(request: Request) -> dict[str, str]:
+def _platform(request: BuildRequest) -> dict[str, str]:
     """Return what BuildKit gives to a Dockerfile that declares it."""
     # one that is declared with a value keeps it
     arguments = [instruction for instruction in request.dockerfile.instructions if instruction.keyword == "ARG"]

@@ -31,7 +31,7 @@ def held(names: Iterable[str]) -> Iterator[None]:
     """Hold the locks of names in the engine, among all processes and threads of this user.
 
     Raises:
-        EnvironmentError_: somebody else has had one of them for an hour.
+        PlatformError: somebody else has had one of them for an hour.
     """
     shares: dict[int, str] = {}
     for name in names:

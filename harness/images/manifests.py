@@ -35,7 +35,7 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
     """Return what a tag means for an engine of this architecture, or ``None`` where the registry has no such tag.
 
     Raises:
-        EnvironmentError_: the registry does not answer, or refuses.
+        PlatformError: the registry does not answer, or refuses.
         ImageError: what it has is not an image.
     """
     found = client.manifest(repository, tag)
@@ -84,7 +84,7 @@ def exists(reference: str) -> bool:
     """Return whether the registry that a full reference names has it.
 
     Raises:
-        EnvironmentError_: the registry does not answer, or refuses.
+        PlatformError: the registry does not answer, or refuses.
     """
     host, repository, tag = place(reference)
     with RegistryClient(host, timeout_s=_PATIENCE_S) as client:

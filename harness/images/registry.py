@@ -13,7 +13,7 @@ import httpx
 from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import api_host, is_host, is_public, split_reference
-from harness.errors import EnvironmentError_, ImageError
+from harness.errors import ImageError, PlatformError
 from harness.images import lending
 from harness.images.registry_login import RegistryLogin
 
@@ -26,7 +26,7 @@ MANIFEST_TYPES = (
 """Media types that a pull accepts; without them a registry answers with an outdated format or 404."""
 
 
-class RegistryRefusedError(EnvironmentError_):
+class RegistryRefusedError(PlatformError):
     """A registry answers, but not what it was asked for: mostly because of a login."""
 
     def __init__(self, address: str, status: int, path: str, text: str) -> None:
@@ -38,7 +38,7 @@ class RegistryRefusedError(EnvironmentError_):
         )
 
 
-class RegistryAnswerError(EnvironmentError_):
+class RegistryAnswerError(PlatformError):
     """What answers for a registry does not speak its API: a page of a proxy, or another server."""
 
     def __init__(self, address: str, request: str, problem: str, text: str) -> None:
@@ -80,7 +80,7 @@ class RegistryClient:
         timeout_s: seconds until a request fails.
 
     Raises:
-        EnvironmentError_: the address cannot be that of a server.
+        PlatformError: the address cannot be that of a server.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class RegistryClient:
                 verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
         except httpx.InvalidURL as error:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the registry {address} cannot be asked: {host!r} is not host[:port]", last_seen=str(error)
             ) from None
 
@@ -131,7 +131,7 @@ class RegistryClient:
         """Return whether a registry answers. The header counts: on some networks an interceptor answers everything."""
         try:
             answer = self._http.get("/v2/")
-        except (*_FAILURES, EnvironmentError_):
+        except (*_FAILURES, PlatformError):
             return False
         return answer.status_code == 200 and "docker-distribution-api-version" in answer.headers
 
@@ -148,7 +148,7 @@ class RegistryClient:
         """Tags of a repository for a hint: empty as well where the registry does not say, as to a login for pulls."""
         try:
             return self.tags(repository)
-        except EnvironmentError_:
+        except PlatformError:
             return []
 
     def digest(self, repository: str, tag: str) -> str | None:
@@ -189,7 +189,7 @@ class RegistryClient:
         """Delete a manifest; whether the registry does such a thing."""
         try:
             return self._http.delete(f"{self._path(repository)}/manifests/{digest}").status_code in {202, 404}
-        except (*_FAILURES, EnvironmentError_):
+        except (*_FAILURES, PlatformError):
             return False
 
     def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
@@ -245,7 +245,7 @@ class RegistryClient:
         try:
             answer = self._http.request(method, path, headers=headers, follow_redirects=follow_redirects)
         except _FAILURES as error:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
             ) from None
         if answer.status_code not in {200, 404}:

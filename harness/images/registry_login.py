@@ -16,7 +16,7 @@ import httpx
 
 from harness.common.redaction import REDACTOR
 from harness.common.references import login_host
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CLIENT = "kaapana-harness"
@@ -85,7 +85,7 @@ class RegistryLogin(httpx.Auth):
         """See :class:`httpx.Auth`.
 
         Raises:
-            EnvironmentError_: the registry names no token server, or that one gives no token out.
+            PlatformError: the registry names no token server, or that one gives no token out.
         """
         if self._header:
             request.headers["Authorization"] = self._header
@@ -122,7 +122,7 @@ class RegistryLogin(httpx.Auth):
             # also without a login: that is how a public repository is read
             return httpx.Request("GET", url, params=query, headers={"Authorization": basic} if basic else {})
         except httpx.InvalidURL as error:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the registry {self._host} asks for a token from {realm!r}, which is not the URL of a server",
                 last_seen=str(error),
             ) from None
@@ -136,7 +136,7 @@ class RegistryLogin(httpx.Auth):
         # it becomes a header
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             server = asking.url.copy_with(query=None)
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the registry {self._host} sends for a token to {server}, whose answer to {asking.method} has none",
                 last_seen=answer.text[:500],
             )

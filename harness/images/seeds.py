@@ -19,7 +19,7 @@ from harness import engine
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import ImageError
-from harness.images.context import Entry
+from harness.images.context import ContextEntry
 from harness.images.site import SiteSettings
 from harness.settings.variables import image_variable
 
@@ -198,7 +198,7 @@ def fetch_python(interpreter: Interpreter, settings: BuildSettings, on_line: OnP
     )
 
 
-def python_entries(interpreter: Interpreter, archive: Path) -> list[Entry]:
+def python_entries(interpreter: Interpreter, archive: Path) -> list[ContextEntry]:
     """Return the files of ``/opt/python``, without tests and windows, below ``python/`` in the context.
 
     The archive knows no modes and has the shared libraries beside the folders; the interpreter looks for them in
@@ -223,7 +223,8 @@ def python_entries(interpreter: Interpreter, archive: Path) -> list[Entry]:
                 content = file.read(item)
                 runs = PurePosixPath(name).parent.name == "bin" or ".so" in name
                 entries += [
-                    Entry(f"python/{target}", content=content, mode=0o755 if runs else 0o644) for target in targets
+                    ContextEntry(f"python/{target}", content=content, mode=0o755 if runs else 0o644)
+                    for target in targets
                 ]
     return entries
 

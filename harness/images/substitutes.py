@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import BuildError
-from harness.images.context import Entry
+from harness.images.context import ContextEntry
 from harness.images.dockerfile import Dockerfile, Instruction
 from harness.settings import how_to_set
 from harness.settings.values import is_url
@@ -56,7 +56,7 @@ class Substituted:
     """
 
     text: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ContextEntry, ...] = ()
     added: tuple[int, ...] = ()
     replaced: tuple[Substitute, ...] = ()
 
@@ -98,7 +98,7 @@ class _Writer:
         self._urls = urls
         # lines that go before a line of the author's
         self._before: dict[int, list[str]] = {}
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ContextEntry] = {}
         self._replaced: list[Substitute] = []
 
     def rewrite(self, instruction: Instruction) -> None:
@@ -174,17 +174,17 @@ class _Writer:
             before.append(copy)
         return f"file://{_IN_IMAGE}/{place}{tail}"
 
-    def _entries_of(self, instruction: Instruction, url: str, path: Path, name: str) -> Iterator[Entry]:
+    def _entries_of(self, instruction: Instruction, url: str, path: Path, name: str) -> Iterator[ContextEntry]:
         if path.is_file():
             # what ADD downloads is for its owner alone
-            yield Entry(name, path=path, mode=0o600 if instruction.keyword == "ADD" else 0o644)
+            yield ContextEntry(name, path=path, mode=0o600 if instruction.keyword == "ADD" else 0o644)
             return
         for number, file in enumerate(sorted(path.rglob("*"))):
             if number >= _MOST_FILES:
                 raise self._error(instruction, url, f"{path} has more than {_MOST_FILES} files")
             status = file.lstat()
             if stat.S_ISREG(status.st_mode):
-                yield Entry(
+                yield ContextEntry(
                     f"{name}/{file.relative_to(path).as_posix()}", path=file, mode=stat.S_IMODE(status.st_mode) | 0o444
                 )
 

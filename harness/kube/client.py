@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.kube.errors import ApiError, Forbidden, NotFound, api_error
 from harness.kube.kinds import BY_NAME, Kind, kind_named
-from harness.kube.kubeconfig import Access
+from harness.kube.kubeconfig import ClusterAccess
 from harness.kube.merging import merged
 from harness.kube.transport import ANSWER_S, HttpTransport, Manifest, Request, Transport
 from harness.kube.watching import Watch
@@ -61,7 +61,7 @@ class KubeApi:
         return cls(transport=HttpTransport.in_cluster())
 
     @classmethod
-    def of(cls, access: Access, *, reconnect_s: float = 0.0) -> KubeApi:
+    def of(cls, access: ClusterAccess, *, reconnect_s: float = 0.0) -> KubeApi:
         """Return the API server of a context of a kubeconfig."""
         return cls(transport=HttpTransport.of(access), reconnect_s=reconnect_s)
 

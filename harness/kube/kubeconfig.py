@@ -21,7 +21,7 @@ from harness.kube.errors import KubeconfigError
 
 
 @dataclasses.dataclass(frozen=True)
-class Access:
+class ClusterAccess:
     """How one API server is reached.
 
     Attributes:
@@ -52,7 +52,7 @@ def default_path() -> Path:
     return named[0] if named else Path.home() / ".kube" / "config"
 
 
-def load(path: Path, context: str | None = None) -> Access:
+def load(path: Path, context: str | None = None) -> ClusterAccess:
     """Read one context of a kubeconfig.
 
     Args:
@@ -79,7 +79,7 @@ def load(path: Path, context: str | None = None) -> Access:
     if not url.startswith(("https://", "http://")):
         raise KubeconfigError(f"cluster {chosen.get('cluster')!r} of {path} has no server: {url!r}")
     token_file = user.get("tokenFile")
-    return Access(
+    return ClusterAccess(
         url=url,
         context=name,
         token=str(user.get("token") or ""),

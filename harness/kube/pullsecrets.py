@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
 from harness.kube.transport import Manifest
-from harness.wire.pulls import Refusal, Verdict, host_of
+from harness.wire.pulls import Refusal, SecretVerdict, host_of
 
 _CONFIG = ".dockerconfigjson"
 _LEGACY = ".dockercfg"
@@ -60,11 +60,11 @@ class PullSecret:
     logins: tuple[Login, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SecretVerdict:
         """Why it was of no use, given that the registry refused the pull."""
         if not self.exists:
-            return Verdict.MISSING
-        return Verdict.REFUSED if self.logins else Verdict.ELSEWHERE
+            return SecretVerdict.MISSING
+        return SecretVerdict.REFUSED if self.logins else SecretVerdict.ELSEWHERE
 
 
 def names_of(pod: Manifest) -> list[str]:

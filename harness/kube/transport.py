@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from harness.kube.errors import ApiError, Unavailable, api_error
-from harness.kube.kubeconfig import Access
+from harness.kube.kubeconfig import ClusterAccess
 
 Manifest = dict[str, Any]
 
@@ -127,7 +127,7 @@ class HttpTransport:
         return cls(f"{scheme}://{host}:{port}", ca_file=ca_file, token_file=token_file)
 
     @classmethod
-    def of(cls, access: Access) -> HttpTransport:
+    def of(cls, access: ClusterAccess) -> HttpTransport:
         """Return one to the API server of a context of a kubeconfig."""
         return cls(
             access.url,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
 from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
@@ -106,7 +106,7 @@ class AirflowClient:
         """Yield every change of a task's state as it happens, at last the end of the run.
 
         Raises:
-            EnvironmentError_: the stream broke.
+            PlatformError: the stream broke.
         """
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}/events"
         try:
@@ -134,5 +134,5 @@ class AirflowClient:
             raise _convert_refusal(refused) from None
 
 
-def _convert_refusal(refused: RefusedError) -> EnvironmentError_:
-    return EnvironmentError_(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")
+def _convert_refusal(refused: RefusedError) -> PlatformError:
+    return PlatformError(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")

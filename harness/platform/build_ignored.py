@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import ExtensionError
-from harness.platform.missing_images import Need
+from harness.platform.missing_images import MissingImage
 from harness.settings import how_to_set
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def check(
     containers: Sequence[Container],
     reference_of: Callable[[Container], str],
-    needs: Sequence[Need],
+    needs: Sequence[MissingImage],
     is_there: Callable[[str], bool],
 ) -> None:
     """Return if all that is needed will be there although some containers are not built.

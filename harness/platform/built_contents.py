@@ -8,11 +8,11 @@ from harness.artefacts import image_files
 from harness.errors import ExtensionError
 
 if TYPE_CHECKING:
-    from harness.extension import Contents, ExtensionSource
+    from harness.extension import DagImageContents, ExtensionSource
     from harness.platform.delivery import PodImage
 
 
-def read(source: ExtensionSource, image: PodImage) -> Contents:
+def read(source: ExtensionSource, image: PodImage) -> DagImageContents:
     """Read the files out of a DAG image that was just built.
 
     Raises:

@@ -11,7 +11,7 @@ from harness.common.progress import OnProgress
 from harness.errors import UsageError
 from harness.extension.charts import INSTALLER
 from harness.platform import build_ignored, delivery, packaging, planning, source_registry
-from harness.platform.missing_images import Need
+from harness.platform.missing_images import MissingImage
 from harness.settings import OPTIONS
 from harness.settings.option import TABLE
 
@@ -100,7 +100,7 @@ def make(
 
     containers = [*source.processing_images, source.dag_image]
     needs = planning.needs_of_dags(source.contents, registry or _NO_REGISTRY, version)
-    needs.append(Need(reference(source.dag_image), f"global.image of {source.chart.directory / 'values.yaml'}"))
+    needs.append(MissingImage(reference(source.dag_image), f"global.image of {source.chart.directory / 'values.yaml'}"))
     build_ignored.check(containers, reference, needs, lambda _: False)
     images = delivery.build(containers, reference, settings, say)
     dag_image = next(image for image in images if image.image == source.dag_image.image)

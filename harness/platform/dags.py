@@ -17,7 +17,7 @@ from harness.wire import edk
 from harness.wire.names import DAGS_DIR, FIELD_FORMS_PROBLEM
 
 if TYPE_CHECKING:
-    from harness.extension import Contents
+    from harness.extension import DagImageContents
     from harness.platform.airflow_client import AirflowClient, DagBag
 
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)(: |$)")
@@ -41,7 +41,7 @@ class Dags:
 
 def collect(
     extension: str,
-    contents: Contents,
+    contents: DagImageContents,
     airflow: AirflowClient,
     *,
     coming: Mapping[str, str] | None = None,
@@ -100,20 +100,20 @@ def _installed_as(dag_id: str, bag: DagBag) -> str:
     return "dags/" + str(bag.dags[dag_id]["fileloc"]).removeprefix(DAGS_DIR).lstrip("/")
 
 
-def _file_of(dag_id: str, contents: Contents, bag: DagBag) -> str:
+def _file_of(dag_id: str, contents: DagImageContents, bag: DagBag) -> str:
     """Return the author's file that defines a DAG, as messages name it."""
     installed = _installed_as(dag_id, bag)
     return next((file.shown for file in contents.files if file.installed == installed), installed)
 
 
-def _reads_dataset(dag_id: str, contents: Contents, bag: DagBag) -> bool:
+def _reads_dataset(dag_id: str, contents: DagImageContents, bag: DagBag) -> bool:
     """Return whether the file of a DAG names one of the operators that read what the user has chosen."""
     installed = _installed_as(dag_id, bag)
     # GetInputOperator and LocalGetInputDataOperator
     return any("GetInput" in file.readable() for file in contents.files if file.installed == installed)
 
 
-def ids_of(contents: Contents, bag: DagBag) -> tuple[str, ...]:
+def ids_of(contents: DagImageContents, bag: DagBag) -> tuple[str, ...]:
     """Return the DAG ids whose files this extension installs."""
     return ids_in((file.installed for file in contents.files), bag)
 
@@ -124,7 +124,7 @@ def ids_in(files: Iterable[str], bag: DagBag) -> tuple[str, ...]:
     return tuple(sorted(dag_id for dag_id, dag in bag.dags.items() if dag["fileloc"] in paths))
 
 
-def raise_import_errors(contents: Contents, bag: DagBag, *, coming: Mapping[str, str] | None = None) -> None:
+def raise_import_errors(contents: DagImageContents, bag: DagBag, *, coming: Mapping[str, str] | None = None) -> None:
     """Raise the first import error of the extension's own files; other extensions are none of its business.
 
     Raises:
@@ -169,7 +169,7 @@ def _exception(trace: str) -> str:
     return lines[-1].strip() if lines else "unknown error"
 
 
-def find_in_images(contents: Contents, edk_images: Collection[str] = ()) -> list[Finding]:
+def find_in_images(contents: DagImageContents, edk_images: Collection[str] = ()) -> list[Finding]:
     """Return findings about images in DAG code whose names fit one installation only (build 2, 4.4).
 
     Args:

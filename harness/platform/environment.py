@@ -17,7 +17,7 @@ from harness.cluster import ledger, providers
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import redacting
 from harness.doctor import require_engine
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 from harness.kube import ApiError
 from harness.platform import (
     lost_cluster,
@@ -151,7 +151,7 @@ class Environment:
             on_progress: gets a line for every step.
 
         Raises:
-            EngineError, ImageError, EnvironmentError_: it cannot be made; nothing is left running.
+            EngineError, ImageError, PlatformError: it cannot be made; nothing is left running.
         """
         from harness import images
 
@@ -242,7 +242,7 @@ class Environment:
                     for check in (environment.services.health, environment.airflow.health):
                         pool.submit(check).result()
                 environment.custom_registries.hide_logins()
-            except (EnvironmentError_, ApiError, KeyError) as error:
+            except (PlatformError, ApiError, KeyError) as error:
                 say(f"environment {entry.id} cannot be adopted: {error}")
                 continue
             say(f"adopted environment {entry.id}")
@@ -252,7 +252,7 @@ class Environment:
     def check_registry(self) -> None:
         """Return when the registry answers; an error otherwise."""
         if not self.platform_registry.ready():
-            raise EnvironmentError_(f"the registry {self.registry} does not answer")
+            raise PlatformError(f"the registry {self.registry} does not answer")
 
     def create_project(self, name: str | None = None) -> Project:
         """Create a project; by default with a name of its own."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.common.references import split_reference
 from harness.common.repositories import join_names
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 if TYPE_CHECKING:
     from harness.platform.registry import PlatformRegistry
@@ -31,7 +31,7 @@ def explain(registry: PlatformRegistry, image: str, message: str) -> str:
         return message
     try:
         held = registry.look_up(repository)
-    except EnvironmentError_ as error:
+    except PlatformError as error:
         return f"{message.rstrip()}; {error.cause}"
     if held.has(tag):
         return message

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 # all is plain HTTP; the certificates that a client loads by itself take longer than its first request
@@ -75,7 +75,7 @@ class Endpoint:
 
         Raises:
             RefusedError: the answer is 4xx or 5xx.
-            EnvironmentError_: there is no answer.
+            PlatformError: there is no answer.
         """
         arguments: dict[str, Any] = {"params": params, "headers": dict(headers or {})}
         if body is not None:
@@ -102,7 +102,7 @@ class Endpoint:
         try:
             return response.json()
         except ValueError:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"{self.name} answers {method} {path} with something that is not JSON",
                 last_seen=response.text[:400],
             ) from None
@@ -123,8 +123,8 @@ class Endpoint:
         """Close all connections."""
         self._client.close()
 
-    def _describe_loss(self, method: str, path: str, error: Exception) -> EnvironmentError_:
-        return EnvironmentError_(
+    def _describe_loss(self, method: str, path: str, error: Exception) -> PlatformError:
+        return PlatformError(
             f"{self.name} at {self.base} does not answer",
             last_seen=f"{method} {path}: {error or type(error).__name__}",
             fix="kaapana-harness status",

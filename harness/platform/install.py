@@ -19,7 +19,7 @@ from harness.artefacts.sources import ImageSource
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
 from harness.errors import HarnessError, UsageError
-from harness.extension import Contents
+from harness.extension import DagImageContents
 from harness.extension import params as extension_params
 from harness.findings import Finding
 from harness.platform import (
@@ -41,7 +41,7 @@ from harness.platform.applications import ApplicationPlan
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
 from harness.platform.installation import Installable, Installed
-from harness.platform.planning import Plan
+from harness.platform.planning import InstallPlan
 from harness.platform.platform_names import PlatformNames
 from harness.settings.values import delivery as check_delivery
 from harness.wire import edk
@@ -73,7 +73,7 @@ class Deployment:
     """
 
     environment: Environment = dataclasses.field(repr=False)
-    contents: Contents = dataclasses.field(repr=False)
+    contents: DagImageContents = dataclasses.field(repr=False)
     dag_ids: tuple[str, ...]
     visible_dag_ids: tuple[str, ...]
     images: tuple[PodImage, ...]
@@ -256,7 +256,7 @@ def deploy_built(
     # what an earlier delivery has brought need not be brought again
     places = [*given, environment.platform_registry]
     tool, chosen = helm.find(), params_of(packages, params or {})
-    plans: list[Plan | ApplicationPlan] = []
+    plans: list[InstallPlan | ApplicationPlan] = []
     for package in packages:
         own = chosen[package.name]
         if package.is_workflow:
@@ -289,15 +289,20 @@ def deploy_built(
 
 
 def _installable(
-    plan: Plan | ApplicationPlan,
+    plan: InstallPlan | ApplicationPlan,
     images: Sequence[PodImage],
-    later: Sequence[Plan | ApplicationPlan],
+    later: Sequence[InstallPlan | ApplicationPlan],
     by_edk: bool = False,
 ) -> Installable:
     if isinstance(plan, ApplicationPlan):
-        return Installable(plan.package, plan.release, plan.rendered, plan.merged, Contents(()), images, plan.params)
+        return Installable(
+            plan.package, plan.release, plan.rendered, plan.merged, DagImageContents(()), images, plan.params
+        )
     coming = {
-        module: entry.package.name for entry in later if isinstance(entry, Plan) for module in entry.contents.modules
+        module: entry.package.name
+        for entry in later
+        if isinstance(entry, InstallPlan)
+        for module in entry.contents.modules
     }
     return Installable(
         plan.package, plan.package.name, plan.rendered, plan.merged, plan.contents, images, plan.params, coming, by_edk

@@ -13,7 +13,7 @@ from harness.artefacts.package import ChartPackage
 from harness.common.progress import OnProgress
 from harness.common.references import last_part, split_reference
 from harness.errors import HarnessError, InstallError
-from harness.extension import Contents
+from harness.extension import DagImageContents
 from harness.extension.charts import INSTALLER
 from harness.findings import Finding
 from harness.kube import pullsecrets
@@ -24,7 +24,7 @@ from harness.platform.delivery import PodImage
 from harness.platform.installer import Explanation
 from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
-from harness.platform.releases import Release
+from harness.platform.releases import HelmRelease
 from harness.wire import edk
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Installable:
     release: str
     rendered: Rendered
     values: Mapping[str, Any]
-    contents: Contents
+    contents: DagImageContents
     images: Sequence[PodImage]
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     coming: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -112,7 +112,9 @@ def install(environment: Environment, wanted: Installable, say: OnProgress) -> I
         # a release that never got to the end has nothing to remove in an orderly way
         uninstall(environment, existing, existing.status == "deployed", say)
     package = wanted.package
-    release = Release(wanted.release, package.name, package.version, "pending-install", wanted.rendered, wanted.values)
+    release = HelmRelease(
+        wanted.release, package.name, package.version, "pending-install", wanted.rendered, wanted.values
+    )
     if package.is_workflow:
         done, found = _install_workflow(environment, wanted, release, say)
     else:
@@ -123,7 +125,7 @@ def install(environment: Environment, wanted: Installable, say: OnProgress) -> I
     return Installed(found, True, _findings(environment, wanted, note))
 
 
-def _reinstalling(existing: Release) -> str:
+def _reinstalling(existing: HelmRelease) -> str:
     if existing.status != "deployed":
         return f"{existing.name} is {existing.status} from an earlier install: reinstalling"
     return (
@@ -151,8 +153,8 @@ def _findings(environment: Environment, wanted: Installable, note: Note) -> tupl
 
 
 def _install_workflow(
-    environment: Environment, wanted: Installable, release: Release, say: OnProgress
-) -> tuple[Release, Dags]:
+    environment: Environment, wanted: Installable, release: HelmRelease, say: OnProgress
+) -> tuple[HelmRelease, Dags]:
     api = environment.cluster.api
     job = _installer_job(wanted)
 
@@ -199,7 +201,7 @@ def _install_workflow(
         raise
 
 
-def _apply(environment: Environment, release: Release, say: OnProgress) -> Release:
+def _apply(environment: Environment, release: HelmRelease, say: OnProgress) -> HelmRelease:
     """Apply the objects of a chart; where one is refused nothing of it stays."""
     say(f"installing {release.name}")
     try:
@@ -217,7 +219,7 @@ def _installer_job(wanted: Installable) -> Manifest | None:
     return None
 
 
-def uninstall(environment: Environment, release: Release, hooks: bool, say: OnProgress) -> tuple[Finding, ...]:
+def uninstall(environment: Environment, release: HelmRelease, hooks: bool, say: OnProgress) -> tuple[Finding, ...]:
     """Remove a release with its DAG files, or with ``hooks`` False without them ("Force Uninstall").
 
     Returns:
@@ -261,7 +263,9 @@ def _hook_waiter(environment: Environment) -> Callable[[Manifest], None]:
     return wait
 
 
-def _is_unchanged(environment: Environment, wanted: Installable, release: Release, note: Note, say: OnProgress) -> bool:
+def _is_unchanged(
+    environment: Environment, wanted: Installable, release: HelmRelease, note: Note, say: OnProgress
+) -> bool:
     """Return whether exactly this is installed, and its files and DAGs are still there as they were."""
     if release.status != "deployed" or note.fingerprint != wanted.fingerprint:
         return False

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ def explain_lost_cluster(cluster: Cluster) -> Iterator[None]:
     """Report what fails in the block because the cluster was lost as the loss of the cluster.
 
     Raises:
-        EnvironmentError_: a part of the platform does not answer; the first line says why, where that can be found.
+        PlatformError: a part of the platform does not answer; the first line says why, where that can be found.
     """
     try:
         yield
-    except (EnvironmentError_, Unavailable) as error:
+    except (PlatformError, Unavailable) as error:
         trouble = cluster.trouble()
         if trouble:
-            raise EnvironmentError_(
+            raise PlatformError(
                 trouble, last_seen=str(error), fix="run it again: a platform that is lost is not adopted"
             ) from error
-        if isinstance(error, EnvironmentError_):
+        if isinstance(error, PlatformError):
             raise
         # it answers again by now
-        raise EnvironmentError_("the cluster's API server did not answer for a while", last_seen=str(error)) from error
+        raise PlatformError("the cluster's API server did not answer for a while", last_seen=str(error)) from error
 
 
 @contextlib.contextmanager
@@ -39,6 +39,6 @@ def ignore_lost_cluster(cluster: Cluster) -> Iterator[None]:
     """Skip the rest of a clean-up on a cluster that has failed: what was to be removed goes with it."""
     try:
         yield
-    except (EnvironmentError_, Unavailable):
+    except (PlatformError, Unavailable):
         if not cluster.trouble():
             raise

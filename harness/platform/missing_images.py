@@ -15,7 +15,7 @@ from harness.wire import edk
 
 
 @dataclasses.dataclass(frozen=True)
-class Need:
+class MissingImage:
     """A reference that pods will pull, and where it was found."""
 
     reference: str
@@ -23,7 +23,7 @@ class Need:
 
 
 def error(
-    package: ChartPackage, absent: Sequence[Need], given: Sequence[ImageSource], platform: PlatformNames
+    package: ChartPackage, absent: Sequence[MissingImage], given: Sequence[ImageSource], platform: PlatformNames
 ) -> ExtensionError:
     """Return the error for images that nobody has: each with the place that names it, and what there is instead."""
     references = sorted(need.reference for need in absent)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from harness.findings import Finding
 from harness.platform.dags import Dags
-from harness.platform.releases import Release
+from harness.platform.releases import HelmRelease
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Note:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def of(cls, release: Release) -> Note | None:
+    def of(cls, release: HelmRelease) -> Note | None:
         """Return the note of a release; ``None`` where it never got to the end, or another program wrote it."""
         try:
             note = json.loads(release.note)

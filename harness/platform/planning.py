@@ -15,8 +15,8 @@ from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource, Route
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import last_part, split_reference
-from harness.errors import EnvironmentError_, ExtensionError
-from harness.extension import Contents
+from harness.errors import ExtensionError, PlatformError
+from harness.extension import DagImageContents
 from harness.extension import params as extension_params
 from harness.findings import Finding
 from harness.findings.releases import DAG_IMAGE_TAG
@@ -25,14 +25,14 @@ from harness.platform import missing_images, parameters, upload
 from harness.platform.edk import KitSource
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered, describe, images_of
-from harness.platform.missing_images import Need
+from harness.platform.missing_images import MissingImage
 from harness.platform.platform_names import PlatformNames
 from harness.profiles import Profile
 from harness.settings import how_to_set
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """One package with everything that its installation needs.
 
     Attributes:
@@ -51,7 +51,7 @@ class Plan:
     rendered: Rendered
     merged: Mapping[str, Any]
     dag_reference: str
-    contents: Contents
+    contents: DagImageContents
     images: tuple[FoundImage, ...]
     findings: tuple[Finding, ...]
 
@@ -64,7 +64,7 @@ def plan(
     *,
     params: Mapping[str, Any] | None = None,
     say: OnProgress = quiet,
-) -> Plan:
+) -> InstallPlan:
     """Find everything that a package needs.
 
     Args:
@@ -99,7 +99,7 @@ def plan(
     if absent:
         raise missing_images.error(package, absent, given, platform)
     found = tuple(search.found.values())
-    return Plan(package, posted, rendered, merged, dag_reference, contents, found, (*findings, *odd))
+    return InstallPlan(package, posted, rendered, merged, dag_reference, contents, found, (*findings, *odd))
 
 
 def images_of_chart(
@@ -129,13 +129,13 @@ def _unread(package: ChartPackage, reference: str) -> ExtensionError:
     )
 
 
-def needs_of(rendered: Rendered) -> list[Need]:
+def needs_of(rendered: Rendered) -> list[MissingImage]:
     """Return what the pods of a chart's objects pull."""
     everything = [*rendered.objects, *rendered.hooks]
-    return [Need(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
+    return [MissingImage(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
 
 
-def needs_of_dags(contents: Contents, registry: str, version: str) -> list[Need]:
+def needs_of_dags(contents: DagImageContents, registry: str, version: str) -> list[MissingImage]:
     """Return what pods of the DAG files pull, as far as it is known without running them.
 
     Args:
@@ -144,7 +144,7 @@ def needs_of_dags(contents: Contents, registry: str, version: str) -> list[Need]
         version: ``KAAPANA_BUILD_VERSION``.
     """
     return [
-        Need(image.resolve(registry, version), f"{image.file} line {image.line}")
+        MissingImage(image.resolve(registry, version), f"{image.file} line {image.line}")
         for image in contents.imported_images
         if "{?}" not in image.reference
     ]
@@ -233,7 +233,7 @@ class _Search:
         self.found[reference] = dataclasses.replace(image, reference=reference, route=route)
         return self.found[reference], [tag_finding(package, reference, image.name)]
 
-    def absent(self, needs: Sequence[Need]) -> list[Need]:
+    def absent(self, needs: Sequence[MissingImage]) -> list[MissingImage]:
         """Return what neither the sources, nor the platform, nor another registry has."""
         wanted = {need.reference: need for need in reversed(needs) if not self._platform.provides(need.reference)}
         return [
@@ -248,5 +248,5 @@ class _Search:
             return False
         try:
             return remote.exists(reference)
-        except EnvironmentError_:
+        except PlatformError:
             return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.common.progress import OnProgress
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import ApiError
 from harness.platform import helm
 from harness.platform.manifests import Manifest, arrange, describe
@@ -111,7 +111,7 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
         The names of the deployments.
 
     Raises:
-        EnvironmentError_: the cluster refuses an object, or its nodes do not get ready.
+        PlatformError: the cluster refuses an object, or its nodes do not get ready.
     """
     say("applying the platform")
     objects = sorted(_render(values), key=_urgency)
@@ -155,6 +155,4 @@ def _apply(cluster: Cluster, manifest: Manifest) -> None:
     try:
         cluster.api.apply(manifest)
     except ApiError as error:
-        raise EnvironmentError_(
-            f"{describe(manifest)} of the platform cannot be applied", last_seen=str(error)
-        ) from None
+        raise PlatformError(f"{describe(manifest)} of the platform cannot be applied", last_seen=str(error)) from None

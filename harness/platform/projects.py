@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.common.documents import shown
 from harness.common.redaction import REDACTOR
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 from harness.kube import ApiError, NotFound
 from harness.platform import credentials, helm
 from harness.platform.manifests import arrange, describe
@@ -133,7 +133,7 @@ def create(
             try:
                 cluster.api.apply(manifest)
             except ApiError as error:
-                raise EnvironmentError_(f"{describe(manifest)} cannot be created", last_seen=str(error)) from None
+                raise PlatformError(f"{describe(manifest)} cannot be created", last_seen=str(error)) from None
         return Project(name, record.result(), password)
 
 

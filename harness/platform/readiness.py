@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.common.polling import Polling
 from harness.common.progress import OnProgress, quiet
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
 from harness.kube.errors import Unavailable
 from harness.wire.names import SERVICES_NAMESPACE
@@ -29,7 +29,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
         say: gets ``waiting for a, b`` whenever the list gets shorter.
 
     Raises:
-        EnvironmentError_: one cannot start, keeps ending, or is not ready in time; its log is in ``last_seen``.
+        PlatformError: one cannot start, keeps ending, or is not ready in time; its log is in ``last_seen``.
     """
     missing = set(workloads)
     states: dict[str, str] = {}
@@ -52,7 +52,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
         if time.monotonic() > deadline:
             break
     name = sorted(missing)[0]
-    raise EnvironmentError_(
+    raise PlatformError(
         f"{', '.join(sorted(missing))} did not become ready within {timeout_s:.0f} s",
         last_seen="\n".join(
             filter(None, [f"{name}: {states.get(name, 'no pod')}", *_collect_notes(api, latest.get(name))])
@@ -73,7 +73,7 @@ def wait_for_restart(api: KubeApi, workload: str, *, timeout_s: float) -> bool:
         Whether it was not ready. False also where the cluster cannot be asked, or has no pod of it.
 
     Raises:
-        EnvironmentError_: as :func:`wait`.
+        PlatformError: as :func:`wait`.
     """
     try:
         pods = api.list("Pod", SERVICES_NAMESPACE, labels={**LABEL_PART_OF, LABEL_NAME: workload})
@@ -89,10 +89,10 @@ def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: flo
     """Return when this process reaches all parts; what is ready inside a cluster is reached a moment later.
 
     Args:
-        checks: a request to each part, which raises :class:`EnvironmentError_` when there is no answer.
+        checks: a request to each part, which raises :class:`PlatformError` when there is no answer.
 
     Raises:
-        EnvironmentError_: that of the first part that is not reached in time.
+        PlatformError: that of the first part that is not reached in time.
     """
     # the nodes bring their rules up to date about once a second and tell nobody
     polling = Polling(timeout_s=timeout_s, pause_s=_REACH_POLL_S)
@@ -101,7 +101,7 @@ def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: flo
             try:
                 check()
                 break
-            except EnvironmentError_:
+            except PlatformError:
                 if not polling.again():
                     raise
 
@@ -115,12 +115,12 @@ def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest, first: Manifest) 
     """Raise when a pod cannot start, or has ended too often since it was seen first."""
     trouble = troubles.trouble_of(pod)
     if trouble is not None:
-        raise EnvironmentError_(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
+        raise PlatformError(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
     before = _restarts(first)
     for entry in troubles.statuses_of(pod):
         if int(entry.get("restartCount") or 0) - before.get(entry["name"], 0) >= _RESTARTS:
             ended = _find_end(entry)
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"{name} keeps ending: container {entry['name']}, exit status {ended.get('exitCode')}"
                 f"{', ' + ended['reason'] if ended.get('reason') else ''}",
                 last_seen=_log(api, pod, entry["name"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.common.polling import Polling
 from harness.common.redaction import REDACTOR
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 from harness.kube import NotFound
 from harness.kube.pullsecrets import Login, logins_in
 from harness.platform import platform_chart, source_registry
@@ -93,7 +93,7 @@ class CustomRegistries:
 
         Raises:
             UsageError: it is not a URL of a registry, or another custom registry has this user with another password.
-            EnvironmentError_: the environment's registry does not take the login.
+            PlatformError: the environment's registry does not take the login.
         """
         try:
             check_registry(url)
@@ -175,7 +175,7 @@ class CustomRegistries:
         polling = Polling(timeout_s=_TAKEN_S, pause_s=_POLL_S)
         while login is not None and not self._platform_registry.admits(login):
             if not polling.again():
-                raise EnvironmentError_(f"the environment's registry did not take a new login within {_TAKEN_S:.0f} s")
+                raise PlatformError(f"the environment's registry did not take a new login within {_TAKEN_S:.0f} s")
 
 
 def _pull_secret(registry: CustomRegistry, login: Login) -> Manifest:

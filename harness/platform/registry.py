@@ -137,7 +137,7 @@ class PlatformRegistry:
 
         Raises:
             UsageError: the repository is in another registry.
-            EnvironmentError_: the registry does not answer.
+            PlatformError: the registry does not answer.
         """
         tags = self.tags(repository)
         return HeldRepository(tags, () if tags else self.repositories(repository))

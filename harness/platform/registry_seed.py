@@ -21,7 +21,7 @@ from harness.common.locking import making_image
 from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.images import RegistryClient
 from harness.images.registry import MANIFEST_TYPES
 
@@ -60,7 +60,7 @@ def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) ->
         tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.
 
     Raises:
-        EngineError, ImageError, EnvironmentError_: it cannot be made.
+        EngineError, ImageError, PlatformError: it cannot be made.
     """
     tag = tag_of(tags)
     api = engines.client(timeout_s=600)
@@ -124,7 +124,7 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
             polling = Polling(timeout_s=_READY_S, pause_s=0.05)
             while not registry.ready():
                 if not polling.again():
-                    raise EnvironmentError_(
+                    raise PlatformError(
                         f"the registry of {tags['registry']} did not answer within {_READY_S:.0f} s",
                         last_seen=api.logs(container, tail=20).decode("utf-8", "replace"),
                     )

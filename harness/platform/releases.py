@@ -39,7 +39,7 @@ _OF_THE_OBJECT = frozenset({400, 403, 404, 409, 413, 415, 422})
 
 
 @dataclasses.dataclass(frozen=True)
-class Release:
+class HelmRelease:
     """One release.
 
     Attributes:
@@ -56,12 +56,12 @@ class Release:
     values: Mapping[str, Any]
     note: str = ""
 
-    def with_status(self, status: str) -> Release:
+    def with_status(self, status: str) -> HelmRelease:
         """Return the same release in another state."""
         return dataclasses.replace(self, status=status)
 
 
-def find(api: KubeApi, name: str) -> Release | None:
+def find(api: KubeApi, name: str) -> HelmRelease | None:
     """Return the release of this name, in whatever state, or ``None``."""
     try:
         secret = api.get("Secret", ADMIN_NAMESPACE, _secret_name(name))
@@ -70,18 +70,18 @@ def find(api: KubeApi, name: str) -> Release | None:
     return _decode(secret)
 
 
-def find_all(api: KubeApi) -> list[Release]:
+def find_all(api: KubeApi) -> list[HelmRelease]:
     """Return all releases, by name."""
     secrets = api.list("Secret", ADMIN_NAMESPACE, labels={"owner": "helm"})
     return sorted((_decode(secret) for secret in secrets), key=lambda release: release.name)
 
 
-def record(api: KubeApi, release: Release) -> None:
+def record(api: KubeApi, release: HelmRelease) -> None:
     """Write the release's record."""
     api.apply(_encode(release))
 
 
-def install(api: KubeApi, release: Release, *, on_hook: Callable[[Manifest], None] | None = None) -> Release:
+def install(api: KubeApi, release: HelmRelease, *, on_hook: Callable[[Manifest], None] | None = None) -> HelmRelease:
     """Apply a release's objects in Helm's order; success means accepted by the API, nothing more.
 
     Raises:
@@ -104,7 +104,7 @@ def install(api: KubeApi, release: Release, *, on_hook: Callable[[Manifest], Non
 
 
 def uninstall(
-    api: KubeApi, release: Release, *, hooks: bool = True, on_hook: Callable[[Manifest], None] | None = None
+    api: KubeApi, release: HelmRelease, *, hooks: bool = True, on_hook: Callable[[Manifest], None] | None = None
 ) -> None:
     """Run the pre-delete hooks, then delete the objects and the record.
 
@@ -128,14 +128,14 @@ def uninstall(
     _delete(api, {"kind": "Secret", "metadata": {"namespace": ADMIN_NAMESPACE, "name": _secret_name(release.name)}})
 
 
-def _apply(api: KubeApi, release: Release, manifest: Manifest) -> None:
+def _apply(api: KubeApi, release: HelmRelease, manifest: Manifest) -> None:
     try:
         api.apply(_place(manifest))
     except ApiError as error:
         raise _refusal(release, describe(manifest), error) from None
 
 
-def _refusal(release: Release, what: str, error: ApiError) -> InstallError:
+def _refusal(release: HelmRelease, what: str, error: ApiError) -> InstallError:
     """The error for an object that the cluster does not take: wrong input, unless the cluster itself is at fault."""
     kind = ManifestError if error.status in _OF_THE_OBJECT else InstallError
     return kind(
@@ -152,7 +152,7 @@ def _place(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
-def _run_hook(api: KubeApi, release: Release, hook: Manifest, wait: Callable[[Manifest], None] | None) -> None:
+def _run_hook(api: KubeApi, release: HelmRelease, hook: Manifest, wait: Callable[[Manifest], None] | None) -> None:
     hook = _place(hook)
     policies = [policy.strip() for policy in annotations_of(hook).get(HOOK_DELETE_POLICY, "").split(",")]
     if policies == [""] or "before-hook-creation" in policies:
@@ -191,7 +191,7 @@ def _secret_name(release: str) -> str:
     return f"sh.helm.release.v1.{release}.v1"
 
 
-def _encode(release: Release) -> Manifest:
+def _encode(release: HelmRelease) -> Manifest:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat()
     document = {
         "name": release.name,
@@ -241,12 +241,12 @@ def _encode(release: Release) -> Manifest:
     }
 
 
-def _decode(secret: Manifest) -> Release:
+def _decode(secret: Manifest) -> HelmRelease:
     packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
     document = json.loads(gzip.decompress(packed))
     hooks = [hook for entry in document.get("hooks") or [] for hook in documents(entry["manifest"])]
     metadata = document["chart"]["metadata"]
-    return Release(
+    return HelmRelease(
         name=document["name"],
         chart_name=metadata["name"],
         chart_version=metadata["version"],

@@ -12,7 +12,7 @@ from harness.findings import Finding, installing
 from harness.platform import dags
 from harness.platform.airflow_client import DagBag
 from harness.platform.notes import Note
-from harness.platform.releases import Release
+from harness.platform.releases import HelmRelease
 
 _MOST_NAMED = 10
 
@@ -35,7 +35,9 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
     return installing.STALE_DAG_FILE.report(join_names(files), message, fix=fix)
 
 
-def left(extension: str, files: Iterable[str], releases: Iterable[Release], present: Mapping[str, str]) -> list[str]:
+def left(
+    extension: str, files: Iterable[str], releases: Iterable[HelmRelease], present: Mapping[str, str]
+) -> list[str]:
     """Return those files of an extension that are there and belong to no other one, sorted.
 
     Args:
@@ -48,7 +50,7 @@ def left(extension: str, files: Iterable[str], releases: Iterable[Release], pres
     return sorted((set(files) & set(present)) - elsewhere)
 
 
-def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release]) -> list[Finding]:
+def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRelease]) -> list[Finding]:
     """Return the findings about files that another installed extension brings too.
 
     Args:
@@ -74,7 +76,9 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[Release
     return found
 
 
-def after_removal(removed: Release, releases: Sequence[Release], present: Mapping[str, str]) -> tuple[Finding, ...]:
+def after_removal(
+    removed: HelmRelease, releases: Sequence[HelmRelease], present: Mapping[str, str]
+) -> tuple[Finding, ...]:
     """Return what a removed release has left, and what other extensions have lost with it.
 
     Args:
@@ -106,7 +110,7 @@ def join_names(files: Sequence[str]) -> str:
     return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _others(extension: str, releases: Iterable[Release]) -> Iterator[tuple[str, Note]]:
+def _others(extension: str, releases: Iterable[HelmRelease]) -> Iterator[tuple[str, Note]]:
     for release in releases:
         note = Note.of(release)
         if release.name != extension and note is not None:

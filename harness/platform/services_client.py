@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.common.polling import Polling
-from harness.errors import EnvironmentError_, RunError
+from harness.errors import PlatformError, RunError
 from harness.platform.http import Endpoint, RefusedError
 from harness.wire import names
 from harness.wire.received import ReceivedObject
@@ -91,7 +91,7 @@ class ServicesClient:
         """Return when MinIO has its buckets and policies and accepts tokens.
 
         Raises:
-            EnvironmentError_: it does not in time; the services' last error with it is named.
+            PlatformError: it does not in time; the services' last error with it is named.
         """
         polling = Polling(timeout_s=timeout_s, pause_s=_LOOK_S)
         while True:
@@ -99,7 +99,7 @@ class ServicesClient:
             if answer["object_store"]:
                 return
             if not polling.again():
-                raise EnvironmentError_(
+                raise PlatformError(
                     f"the object store did not become ready within {timeout_s:.0f} s",
                     last_seen=str(answer.get("object_store_error", "")),
                 )
@@ -149,7 +149,7 @@ class ServicesClient:
                 return call()
             except RefusedError as refused:
                 raise _convert_refusal(refused) from None
-            except EnvironmentError_:
+            except PlatformError:
                 left = end - time.monotonic()
                 if left > 0 and self._restart(left):
                     polling = Polling(timeout_s=_REACH_S, pause_s=_AGAIN_S)
@@ -177,7 +177,7 @@ class ServicesClient:
             self._control.request("DELETE", f"/projects/{name}")
         except RefusedError as refused:
             if refused.status != 404:
-                raise EnvironmentError_(f"the project {name} cannot be removed", last_seen=refused.detail) from None
+                raise PlatformError(f"the project {name} cannot be removed", last_seen=refused.detail) from None
 
     # -- access information (services 9) -------------------------------------------------------------------
 
@@ -323,8 +323,8 @@ class ServicesClient:
             raise _convert_refusal(refused) from None
 
 
-def _convert_refusal(refused: RefusedError) -> EnvironmentError_:
-    return EnvironmentError_(
+def _convert_refusal(refused: RefusedError) -> PlatformError:
+    return PlatformError(
         f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api import Kaapana, check_artefacts, open_artefacts
 from harness.checks.looks import watching
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.report.testing import Looks, conclude
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
@@ -60,7 +60,7 @@ class Session:
         """
         if self._error is not None:
             first = str(self._error).splitlines()[0] if str(self._error) else type(self._error).__name__
-            raise EnvironmentError_(f"{first} (as reported by the first test that needed the platform)")
+            raise PlatformError(f"{first} (as reported by the first test that needed the platform)")
         if self._environment is None:
             try:
                 self._artefacts = open_artefacts(self.settings)

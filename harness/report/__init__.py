@@ -41,7 +41,7 @@ def write(run: Run, *, pictures: bool = True) -> Written:
 
     Raises:
         UsageError: the evidence has content that no run writes.
-        EnvironmentError_: the disk does not take it.
+        PlatformError: the disk does not take it.
     """
     from harness.report import page
     from harness.run import evidence

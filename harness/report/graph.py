@@ -17,7 +17,7 @@ _BOX_WIDTH, _BOX_HEIGHT, _ACROSS, _DOWN = 190, 44, 46, 18
 
 
 @dataclasses.dataclass(frozen=True)
-class Node:
+class GraphNode:
     """A task as a box of the drawing."""
 
     task: TaskResult
@@ -30,7 +30,7 @@ class Node:
 class Graph:
     """The drawing in its own units; edges are paths of SVG, with whether both ends are on the critical path."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     edges: tuple[tuple[str, bool], ...]
     width: int
     height: int
@@ -56,7 +56,7 @@ def lay_out(tasks: Sequence[TaskResult], course: Sequence[TaskCourse], critical:
         top = (tallest - len(column)) * (_BOX_HEIGHT + _DOWN) // 2
         for index, task in enumerate(column):
             x, y = 2 + depth * (_BOX_WIDTH + _ACROSS), 2 + top + index * (_BOX_HEIGHT + _DOWN)
-            nodes[task.task_id] = Node(task, x, y, task.task_id in critical)
+            nodes[task.task_id] = GraphNode(task, x, y, task.task_id in critical)
     steps = set(itertools.pairwise(critical))
     edges = [
         (_curve(nodes[name], node), (name, node.task.task_id) in steps)
@@ -76,7 +76,7 @@ def _depth(name: str, upstream: Mapping[str, Sequence[str]], known: dict[str, in
     return known[name]
 
 
-def _curve(source: Node, target: Node) -> str:
+def _curve(source: GraphNode, target: GraphNode) -> str:
     x1, y1 = source.x + _BOX_WIDTH, source.y + _BOX_HEIGHT // 2
     x2, y2 = target.x, target.y + _BOX_HEIGHT // 2
     middle = (x1 + x2) // 2

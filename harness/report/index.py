@@ -60,7 +60,7 @@ def write(folder: Path, tests: Iterable[Path]) -> Path:
 
     Raises:
         UsageError: the evidence of a test is damaged.
-        EnvironmentError_: the disk does not take it.
+        PlatformError: the disk does not take it.
     """
     from harness.run import evidence
 

@@ -20,7 +20,7 @@ _LONGEST_LINE: Final = 4_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class LogLine:
     """A line of a log."""
 
     text: str
@@ -41,7 +41,7 @@ class Log:
 
     task: TaskResult
     link: str
-    lines: tuple[Line, ...]
+    lines: tuple[LogLine, ...]
     left_out: str
     failed: bool
 
@@ -64,7 +64,9 @@ def read(directory: Path, tasks: Sequence[TaskResult], failed: str | None, logge
         room -= len(content)
         lines = content.splitlines()
         marked = _marked(lines, logged) if task.task_id == failed else set()
-        shown = tuple(Line(text.abbreviate(line, _LONGEST_LINE), index in marked) for index, line in enumerate(lines))
+        shown = tuple(
+            LogLine(text.abbreviate(line, _LONGEST_LINE), index in marked) for index, line in enumerate(lines)
+        )
         found.append(Log(task, text.link_to(task.log_path), shown, left_out, task.task_id == failed))
     return found
 

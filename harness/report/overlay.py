@@ -58,7 +58,7 @@ class Overlay:
         return found
 
 
-class Builder:
+class OverlayBuilder:
     """Collects planes of segments on a grid.
 
     Args:

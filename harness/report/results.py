@@ -27,7 +27,7 @@ _PICTURES: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif"
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
+class ShownTable:
     """A CSV file."""
 
     head: tuple[str, ...]
@@ -35,7 +35,7 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
+class ShownResult:
     """An object of the bucket as the page shows it: at most one of the views is there.
 
     Args:
@@ -53,17 +53,17 @@ class Result:
     link: str
     kind: str = "file"
     left_out: str = ""
-    table: Table | None = None
+    table: ShownTable | None = None
     json: str | None = None
     picture: str | None = None
     frame: str | None = None
 
 
-def read(directory: Path, objects: Sequence[StoredObject]) -> list[Result]:
+def read(directory: Path, objects: Sequence[StoredObject]) -> list[ShownResult]:
     """Return the objects, those on the platform's results page first."""
     found, room = [], LARGEST_TOGETHER
     for item in sorted(objects, key=lambda item: not item.visible_in_results):
-        result = Result(item, text.link_to(item.path))
+        result = ShownResult(item, text.link_to(item.path))
         path = text.find_inside(directory, item.path)
         if path is None:
             result = dataclasses.replace(result, left_out="its copy is no longer in the evidence")
@@ -76,7 +76,7 @@ def read(directory: Path, objects: Sequence[StoredObject]) -> list[Result]:
     return found
 
 
-def _view(result: Result, path: Path) -> Result:
+def _view(result: ShownResult, path: Path) -> ShownResult:
     ending = path.suffix.lower()
     with path.open("rb") as file:
         beginning = file.read(64)
@@ -93,7 +93,7 @@ def _view(result: Result, path: Path) -> Result:
     return result
 
 
-def _document(result: Result, path: Path) -> Result:
+def _document(result: ShownResult, path: Path) -> ShownResult:
     result = dataclasses.replace(result, kind="HTML report")
     if path.stat().st_size > framed.LARGEST:
         return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
@@ -103,7 +103,7 @@ def _document(result: Result, path: Path) -> Result:
     return dataclasses.replace(result, frame=markup)
 
 
-def _table(result: Result, path: Path) -> Result:
+def _table(result: ShownResult, path: Path) -> ShownResult:
     result = dataclasses.replace(result, kind="table (CSV)")
     with path.open("rb") as file:
         content = file.read(_LARGEST_TEXT).decode("utf-8-sig", "replace")
@@ -127,10 +127,12 @@ def _table(result: Result, path: Path) -> Result:
         left_out.append(f"the first {min(len(rows) - 1, _ROWS)} rows are shown")
     if wide:
         left_out.append(f"the first {_COLUMNS} columns are shown")
-    return dataclasses.replace(result, left_out="; ".join(left_out), table=Table(rows[0], tuple(rows[1 : _ROWS + 1])))
+    return dataclasses.replace(
+        result, left_out="; ".join(left_out), table=ShownTable(rows[0], tuple(rows[1 : _ROWS + 1]))
+    )
 
 
-def _json(result: Result, path: Path) -> Result:
+def _json(result: ShownResult, path: Path) -> ShownResult:
     result = dataclasses.replace(result, kind="JSON")
     if path.stat().st_size > _LARGEST_TEXT:
         return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
@@ -141,7 +143,7 @@ def _json(result: Result, path: Path) -> Result:
     return dataclasses.replace(result, json=json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def _picture(result: Result, path: Path) -> Result:
+def _picture(result: ShownResult, path: Path) -> ShownResult:
     from PIL import Image
 
     result = dataclasses.replace(result, kind="picture")

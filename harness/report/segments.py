@@ -18,7 +18,7 @@ from harness.checks.segmentation import frame_groups, group_item, read_reference
 from harness.checks.segmentation_rules import is_label_map
 from harness.errors import CheckError
 from harness.geometry.grid import SAME_PLACE, Grid, dot, vector
-from harness.report.overlay import MOST_SEGMENTS, Builder, Overlay
+from harness.report.overlay import MOST_SEGMENTS, Overlay, OverlayBuilder
 from harness.report.volume import LARGEST_FRAME, Deadline, UnshownError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def lay_segmentation(dataset: Any, inner: Grid, grid: Grid, deadline: Deadline) 
             numbered.append((number, str(item.get("SegmentLabel", "")) or f"segment {number}"))
     numbered.sort()
     shown = numbered[:MOST_SEGMENTS]
-    builder = Builder(grid, [label for _, label in shown])
+    builder = OverlayBuilder(grid, [label for _, label in shown])
     places = {number: index for index, (number, _) in enumerate(shown)}
     shared, frames = _frames(dataset)
     plane_of = _decoder(dataset)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from harness.geometry.grid import Grid, dot, vector
-from harness.report.overlay import MOST_SEGMENTS, Builder, Overlay
+from harness.report.overlay import MOST_SEGMENTS, Overlay, OverlayBuilder
 from harness.report.volume import Deadline, UnshownError
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def lay_structures(dataset: Any, grid: Grid, deadline: Deadline) -> Overlay:
     regions = list(dataset.get("ROIContourSequence", []))[:MOST_SEGMENTS]
     if not regions:
         raise UnshownError("it has no contour")
-    builder = Builder(grid, [names.get(_text(item, "ReferencedROINumber"), "unnamed region") for item in regions])
+    builder = OverlayBuilder(
+        grid, [names.get(_text(item, "ReferencedROINumber"), "unnamed region") for item in regions]
+    )
     skipped = contours = 0
     for number, region in enumerate(regions):
         planes: dict[int, Any] = {}

@@ -58,7 +58,7 @@ def conclude(
         looks: what it asked, about any of them.
 
     Raises:
-        EnvironmentError_: the disk does not take it.
+        PlatformError: the disk does not take it.
     """
     from harness.run import evidence
 

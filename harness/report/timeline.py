@@ -61,7 +61,7 @@ class Bar:
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class TimelineLine:
     """A row of the drawing."""
 
     row: Row
@@ -73,7 +73,7 @@ class Line:
 class Drawing:
     """The timeline in the drawing's units."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TimelineLine, ...]
     ticks: tuple[tuple[float, str], ...]
     height: int
     labels: int = _LABELS
@@ -120,7 +120,7 @@ def draw(found: Sequence[Row]) -> Drawing | None:
         return None
     scale = (WIDTH - _LABELS - _RIGHT) / end
     lines = tuple(
-        Line(
+        TimelineLine(
             row,
             _TOP + index * _ROW,
             tuple(

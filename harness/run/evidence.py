@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.common import documents
 from harness.common.redaction import REDACTOR, redact
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 from harness.findings import Finding, running
 from harness.run.diagnosis import seconds_between
 from harness.run.outputs import SentObject, SentObjects, StoredObject
@@ -268,7 +268,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a file of the evidence, which appears complete or not at all.
 
     Raises:
-        EnvironmentError_: the disk does not take it.
+        PlatformError: the disk does not take it.
     """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -287,14 +287,14 @@ def writing(folder: Path) -> Iterator[None]:
     """Name the folder where a disk is full, or may no longer be written.
 
     Raises:
-        EnvironmentError_: the evidence is incomplete.
+        PlatformError: the evidence is incomplete.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in _OF_DISKS:
             raise
-        raise EnvironmentError_(
+        raise PlatformError(
             f"the evidence in {folder} is incomplete: {error.strerror}",
             fix="make room there, or choose another folder (--out, --kaapana-report)",
         ) from None

@@ -56,7 +56,7 @@ _ABORT_TIMEOUT_S = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What to run.
 
     Args:
@@ -103,7 +103,7 @@ class _Before:
 def execute(
     environment: EnvironmentPort,
     project: ProjectPort,
-    request: Request,
+    request: RunRequest,
     *,
     listener: Listener | None = None,
     registry: RegistryPort | None = None,
@@ -117,7 +117,7 @@ def execute(
     Raises:
         UsageError: dataset or form are not what the DAG takes.
         RunError: the platform did not start the workflow.
-        EnvironmentError_: the platform was lost.
+        PlatformError: the platform was lost.
     """
     listener = listener or Silent()
     series = series_of(request.dataset)
@@ -180,7 +180,7 @@ def execute(
 def _collect(
     environment: EnvironmentPort,
     project: ProjectPort,
-    request: Request,
+    request: RunRequest,
     triggered: Triggered,
     series: Sequence[Series],
     before: _Before,

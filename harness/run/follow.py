@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from harness.common.redaction import redact
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.run.diagnosis import seconds_between
 from harness.run.ports import AirflowPort
 from harness.wire.records import RunEnd, TaskChange
@@ -159,7 +159,7 @@ def follow(
         paused: seconds that do not count, because the run waits for somebody.
 
     Raises:
-        EnvironmentError_: the event stream broke again and again without any news.
+        PlatformError: the event stream broke again and again without any news.
     """
     started = time.monotonic()
     states: dict[str, tuple[str, int]] = {}
@@ -201,7 +201,7 @@ def _events(
                 continue
             breaks += 1
             if breaks >= _BREAKS:
-                raise EnvironmentError_(
+                raise PlatformError(
                     f"Airflow no longer reports what happens in run {run_id}",
                     last_seen=f"{type(item).__name__}: {item}" if item else "the event stream ended before the run",
                     fix="`kaapana-harness status` shows whether the platform still runs",

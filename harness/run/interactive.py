@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.common.redaction import REDACTOR
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import ApiError
 from harness.run.follow import Listener
 from harness.run.ports import ClusterPort, Json
@@ -150,7 +150,7 @@ class Attendant:
             encoded = self._cluster.api.get("Secret", *key)["data"][wire.PASSWORD]
             password = base64.b64decode(encoded).decode("ascii")
         except (ApiError, KeyError, TypeError, binascii.Error, UnicodeDecodeError) as error:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the interactive step {key[1]} has no password", last_seen=f"{type(error).__name__}: {error}"
             ) from None
         REDACTOR.add(password)
@@ -162,7 +162,7 @@ class Attendant:
             try:
                 host, port = self._cluster.address(step.namespace, step.service, wire.STEP_PORT)
                 lines.append(f"  editor  http://{host}:{port}/?folder={wire.WORKSPACE}  password {password}")
-            except EnvironmentError_ as error:
+            except PlatformError as error:
                 lines.append(f"  editor  cannot be reached: {error}")
         else:
             lines.append("  editor  the image has no code-server; here is a shell in it instead")
@@ -177,9 +177,7 @@ class Attendant:
             self._cluster.api.patch("ConfigMap", namespace, name, {"data": data})
         except ApiError as error:
             if error.status != 404:
-                raise EnvironmentError_(
-                    f"the interactive step {name} cannot be answered", last_seen=str(error)
-                ) from None
+                raise PlatformError(f"the interactive step {name} cannot be answered", last_seen=str(error)) from None
 
     def _close(self, key: tuple[str, str]) -> None:
         since = self._open.pop(key, None)

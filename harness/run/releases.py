@@ -17,7 +17,7 @@ from harness.wire.records import TaskRecord
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
+class ReleaseDifference:
     """An argument of an operator that not every release honours.
 
     Args:
@@ -34,22 +34,24 @@ class Difference:
 _IMAGE = "let the image's ENTRYPOINT and CMD do it, e.g. in an image of its own, steered by env_vars"
 _ONE_NODE = "no release needs it: leave it out"
 
-ARGUMENTS: Final[Mapping[str, Difference]] = {
-    "cmds": Difference("pod.cmds_honoured", _IMAGE),
-    "arguments": Difference("pod.cmds_honoured", _IMAGE),
-    "image_pull_policy": Difference(
+ARGUMENTS: Final[Mapping[str, ReleaseDifference]] = {
+    "cmds": ReleaseDifference("pod.cmds_honoured", _IMAGE),
+    "arguments": ReleaseDifference("pod.cmds_honoured", _IMAGE),
+    "image_pull_policy": ReleaseDifference(
         "pod.pull_policy_honoured", "give every change a new tag: the pull policy of the release counts"
     ),
-    "priority_class_name": Difference("pod.scheduling_honoured", _ONE_NODE, "info"),
-    "node_selectors": Difference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
-    "affinity": Difference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
-    "tolerations": Difference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
-    "annotations": Difference("pod.annotations_honoured", "metrics and the like need 0.6.0"),
-    "namespace": Difference("pod.namespace_honoured", "leave it out: the project's namespace is the right one"),
-    "get_logs": Difference("pod.get_logs_honoured", "the log is always followed there", "info"),
-    "xcom_push": Difference("pod.xcom_honoured", "write a file to the output folder instead"),
-    "manage_cache": Difference("pod.cache_honoured", "the operator has to work without the cache"),
-    "delete_input_on_success": Difference(
+    "priority_class_name": ReleaseDifference("pod.scheduling_honoured", _ONE_NODE, "info"),
+    "node_selectors": ReleaseDifference(
+        "pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"
+    ),
+    "affinity": ReleaseDifference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
+    "tolerations": ReleaseDifference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
+    "annotations": ReleaseDifference("pod.annotations_honoured", "metrics and the like need 0.6.0"),
+    "namespace": ReleaseDifference("pod.namespace_honoured", "leave it out: the project's namespace is the right one"),
+    "get_logs": ReleaseDifference("pod.get_logs_honoured", "the log is always followed there", "info"),
+    "xcom_push": ReleaseDifference("pod.xcom_honoured", "write a file to the output folder instead"),
+    "manage_cache": ReleaseDifference("pod.cache_honoured", "the operator has to work without the cache"),
+    "delete_input_on_success": ReleaseDifference(
         "pod.delete_input_on_success", "do not rely on it: operators must not trip over folders of other operators"
     ),
 }

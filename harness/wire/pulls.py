@@ -10,7 +10,7 @@ from typing import Any, Final
 _DOCKER_HUB: Final = "index.docker.io"
 
 
-class Verdict(str, enum.Enum):
+class SecretVerdict(str, enum.Enum):
     """What is wrong with a pull secret, for an image whose registry refused the pull."""
 
     MISSING = "missing"
@@ -28,12 +28,12 @@ class Refusal:
     """
 
     image: str
-    secrets: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = ()
+    secrets: tuple[tuple[str, SecretVerdict, tuple[str, ...]], ...] = ()
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Refusal:
         """Return the opposite of :meth:`as_json`."""
-        secrets = tuple((str(name), Verdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
+        secrets = tuple((str(name), SecretVerdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
         return cls(str(value["image"]), secrets)
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Refusal:
     @property
     def verdicts(self) -> str:
         """All secrets with their verdicts, in one line."""
-        words = {Verdict.MISSING: "does not exist", Verdict.REFUSED: "its login is refused"}
+        words = {SecretVerdict.MISSING: "does not exist", SecretVerdict.REFUSED: "its login is refused"}
         return ", ".join(
             f"{name} ({words.get(verdict) or _elsewhere(registries)})" for name, verdict, registries in self.secrets
         )
@@ -61,10 +61,10 @@ class Refusal:
             return f"{start}: {self.host} needs a login, and the pod names no pull secret"
         parts = []
         # a login that was refused is nearer to the cause than a secret for another registry
-        for name, verdict, registries in sorted(self.secrets, key=lambda entry: entry[1] is not Verdict.REFUSED):
-            if verdict is Verdict.REFUSED:
+        for name, verdict, registries in sorted(self.secrets, key=lambda entry: entry[1] is not SecretVerdict.REFUSED):
+            if verdict is SecretVerdict.REFUSED:
                 parts.append(f"{self.host} refuses the login of pull secret {name}")
-            elif verdict is Verdict.MISSING:
+            elif verdict is SecretVerdict.MISSING:
                 parts.append(f"pull secret {name} does not exist")
             else:
                 parts.append(f"pull secret {name} {_elsewhere(registries)}, not for {self.host}")

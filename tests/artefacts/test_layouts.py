@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.artefacts.archive import ArchivedImage, ArchiveError, ImageArchive, Platform
+from harness.artefacts.archive import ArchivedImage, ArchiveError, ImageArchive, ImagePlatform
 from harness.common import references
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL, OTHER, TOOL, Oci
@@ -48,7 +48,7 @@ def test_the_same_images_come_out_of_every_layout_and_out_of_what_it_is_converte
     assert tool.diff_ids == tuple(made.digest(data) for data in TOOL.layers)
     assert tool.references == ("tool:1", "registry.example:5000/group/tool:1.2")
     assert other.references == ("other:latest",)
-    assert tool.platform == Platform("linux", "amd64")
+    assert tool.platform == ImagePlatform("linux", "amd64")
     assert tool.config["config"]["Labels"] == {"made": "by a test"}
     (tmp_path / "b.tar").write_bytes(streamed(archive))
     again = ImageArchive.open(tmp_path / "b.tar")

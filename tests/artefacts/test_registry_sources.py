@@ -15,8 +15,8 @@ from harness.artefacts import package
 from harness.artefacts.given import Artefacts
 from harness.artefacts.sources import ImageSource, RegistrySource, Route, open_sources
 from harness.cluster import Cluster
-from harness.errors import EnvironmentError_, UsageError
-from harness.platform.missing_images import Need, error
+from harness.errors import PlatformError, UsageError
+from harness.platform.missing_images import MissingImage, error
 from harness.platform.platform_names import PlatformNames
 from harness.platform.registry import PlatformRegistry
 from harness.profiles import load
@@ -120,7 +120,7 @@ def test_missing_images_are_named_where_the_registry_does_not_list_its_tags(remo
     chart = package.read(write(tmp_path))
     names = PlatformNames(PLATFORM, "0.6.0", load("documented"), {})
     sources = [opened("registry.site/team", tmp_path), of_platform(remote)]
-    absent = Need(f"{PLATFORM}/tool:2", "Job x of the chart")
+    absent = MissingImage(f"{PLATFORM}/tool:2", "Job x of the chart")
     assert f"needs {PLATFORM}/tool:2, which registry.site/team and the platform's registry" in (
         error(chart, [absent], sources, names).cause
     )
@@ -132,7 +132,7 @@ def test_no_other_name_is_advised_for_an_image_that_is_named_by_its_digest(
 ) -> None:
     chart = package.read(write(tmp_path))
     names = PlatformNames(PLATFORM, "0.6.0", load("documented"), {})
-    found = error(chart, [Need(digest, "Job x")], [opened("registry.site/team", tmp_path)], names)
+    found = error(chart, [MissingImage(digest, "Job x")], [opened("registry.site/team", tmp_path)], names)
     assert "there is registry.site/team/tool:1" in found.last_seen
     assert "tag it" not in found.fix
     assert "--images" in found.fix
@@ -163,7 +163,7 @@ def test_a_registry_of_the_user_that_is_not_one_is_named_with_its_request(
     remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Remote, "__call__", lambda self, request: httpx.Response(200, text="<html>"))
-    with pytest.raises(EnvironmentError_, match=r"registry\.site/team answers GET /v2/team/tool/manifests/1"):
+    with pytest.raises(PlatformError, match=r"registry\.site/team answers GET /v2/team/tool/manifests/1"):
         opened("registry.site/team", tmp_path).find(f"{PLATFORM}/tool:1", PLATFORM)
 
 

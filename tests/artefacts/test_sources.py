@@ -15,7 +15,7 @@ from docker import APIClient
 
 from harness import engine as engines
 from harness.artefacts.sources import open_sources
-from harness.errors import EngineError, EnvironmentError_, UsageError
+from harness.errors import EngineError, PlatformError, UsageError
 from harness.images import RegistryClient, ensure
 from harness.settings import Settings
 from tests.artefacts.registries import Registry, running
@@ -89,7 +89,7 @@ def test_without_a_login_the_registry_and_its_status_are_named(
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (source,) = open_sources([f"{registry.address}/team"], tmp_path)
-    with pytest.raises(EnvironmentError_) as caught:
+    with pytest.raises(PlatformError) as caught:
         source.find("registry.example.org/tool:1", "registry.example.org")
     assert f"the registry {registry.address}" in caught.value.cause
     assert "401" in caught.value.cause
@@ -113,7 +113,7 @@ def test_a_registry_that_is_gone_afterwards_is_not_needed_again(
     assert second.config_digest == first.config_digest
     assert "the registry does not answer" in second.origin
     assert second.load(lambda line: None) == first.load(lambda line: None)
-    with pytest.raises(EnvironmentError_):
+    with pytest.raises(PlatformError):
         again.find(f"{registry.address}/other:1", registry.address)
 
 

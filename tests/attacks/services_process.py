@@ -25,13 +25,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import asyncio, signal, sys
 from pathlib import Path
-from harness.incluster.services.config import Config, Ports
+from harness.incluster.services.config import Ports, ServicesConfig
 from harness.incluster.services.server import Server
 from harness.incluster.services.services import Services
 from tests.incluster.services.running_services import MemoryStore
 
 async def main(folder, base, token, client_secret, system_password):
-    config = Config(
+    config = ServicesConfig(
         token=token, client_secret=client_secret, system_password=system_password, minio_user="u", minio_password="p",
         data_dir=Path(folder), host="127.0.0.1", ports=Ports.from_base(int(base)), quiet_s=0.2, airflow_url="http://127.0.0.1:1",
     )

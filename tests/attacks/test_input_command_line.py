@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.cli.verbs import cli
 from harness.common import crash
-from harness.errors import EngineError, EnvironmentError_, HarnessError, UsageError
+from harness.errors import EngineError, HarnessError, PlatformError, UsageError
 from harness.plugin import failures
 from tests.attacks.input_fuzz import NASTY_TEXTS, fuzzed
 from tests.extension import trees_for_tests
@@ -168,11 +168,11 @@ def test_what_nobody_has_foreseen_ends_in_a_first_line_and_a_report_without_secr
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (MemoryError(), EnvironmentError_),
-        (ConnectionResetError(104, "Connection reset by peer"), EnvironmentError_),
+        (MemoryError(), PlatformError),
+        (ConnectionResetError(104, "Connection reset by peer"), PlatformError),
         (ValueError("x"), UsageError),
         (FileNotFoundError(2, "No such file or directory", "/x"), UsageError),
-        (OSError(28, "No space left on device", "/x"), EnvironmentError_),
+        (OSError(28, "No space left on device", "/x"), PlatformError),
     ],
 )
 def test_the_kind_of_an_error_decides_the_status(state: Path, error: Exception, kind: type[HarnessError]) -> None:

@@ -26,7 +26,7 @@ from harness.cli import verbs
 from harness.cluster import ledger, ledger_file
 from harness.cluster.kind import leftovers as kind_leftovers
 from harness.engine import leftovers
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.platform import pruning
 from harness.settings import Settings
 from tests.attacks.examples import EXAMPLES
@@ -262,7 +262,7 @@ def test_another_folder_s_ledger_is_read_but_not_changed(state: Path, tmp_path: 
     assert found.secrets == {"password": SECRET}
     assert _names(other) == {"environments"}
     (other / "ledger.sqlite").write_bytes(b"not a database, and longer than its header is" * 9)
-    with pytest.raises(EnvironmentError_, match="cannot be read"):
+    with pytest.raises(PlatformError, match="cannot be read"):
         ledger.find_in(other, "old")
     assert _names(other) == {"environments", "ledger.sqlite"}
 
@@ -414,6 +414,6 @@ def test_a_folder_that_cannot_be_used_is_named_with_the_setting_that_chooses_ano
 ) -> None:
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     (tmp_path / "ledger.lock").mkdir()
-    with pytest.raises(EnvironmentError_, match="cannot be used") as caught:
+    with pytest.raises(PlatformError, match="cannot be used") as caught:
         ledger.entries(Settings().state)
     assert "KAAPANA_HARNESS_STATE_DIR" in caught.value.fix

@@ -33,7 +33,7 @@ from harness.findings import Finding
 from harness.findings.installing import EXTENSION_NOTE
 from harness.incluster.services.identity.jwt import Signer
 from harness.platform.credentials import Credentials
-from harness.run.execute import Request, execute
+from harness.run.execute import RunRequest, execute
 from harness.run.follow import Lines
 from harness.run.results import Cause
 from tests.attacks.examples import EXAMPLES
@@ -153,7 +153,7 @@ def test_no_credential_is_in_the_evidence_of_a_run_nor_in_what_is_printed_about_
     environment.services.received.clear()
     seen = io.StringIO()
     directory = tmp_path / "run"
-    request = Request(
+    request = RunRequest(
         "otsus-method",
         directory,
         findings=[EXTENSION_NOTE.report(f"at {text}", f"found {text}", fix=f"use {text}")],

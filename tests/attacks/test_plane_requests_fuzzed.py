@@ -18,12 +18,12 @@ from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.admission import admit
 from harness.incluster.controlplane.app import make_app
 from harness.incluster.controlplane.claims import Claims
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.controllers import Controllers
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.pod import PodWorker
-from harness.incluster.controlplane.rbac import Rbac, Request
+from harness.incluster.controlplane.rbac import AccessRequest, Rbac
 from harness.incluster.controlplane.removal import Removal
 from harness.incluster.controlplane.store import Store, key_of
 from harness.incluster.controlplane.translate import container_body
@@ -125,7 +125,7 @@ class Plane:
 
     def __init__(self, state: Path) -> None:
         self.store = store = Store()
-        config = Config("e", "1@x", "now", TOKEN, "secret")
+        config = ControlPlaneConfig("e", "1@x", "now", TOKEN, "secret")
         self.networks = Networks(config, Engine("/none", config.api), store)
         claims = Claims(store, state)
         self.problems: list[str] = []
@@ -170,7 +170,7 @@ class Plane:
         for namespace in ("project-1", "project-2"):
             if self.store.find("Namespace", None, namespace) is None:
                 continue
-            rbac.allows(Account(namespace, "default"), Request("get", "", "pods", namespace, "a"))
+            rbac.allows(Account(namespace, "default"), AccessRequest("get", "", "pods", namespace, "a"))
             if self.store.find("LimitRange", namespace, "attack") is None:
                 spec = {"containers": [{"name": "a", "image": "b"}]}
                 pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other"}, "spec": spec}
@@ -190,7 +190,7 @@ def _runs(plane: Plane) -> None:
         plan = plane.networks.plan(pod)
         for container in pod["spec"]["containers"]:
             container_body(
-                Config("e", "1@x", "now", TOKEN, "secret"), pod, container, image="i", variables={},
+                ControlPlaneConfig("e", "1@x", "now", TOKEN, "secret"), pod, container, image="i", variables={},
                 mounts=SimpleNamespace(binds=[], tmpfs={}, shm_size=0), network=plan, networks=plane.networks,  # type: ignore[arg-type]
                 raw_sockets=True,
             )  # fmt: skip

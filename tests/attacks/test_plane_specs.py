@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from harness.incluster.controlplane import beneath, guard, mounted, outlets
 from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.admission import admit, check_for_account
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.configuration import ConfigurationVolumes
 from harness.incluster.controlplane.engine import Engine
-from harness.incluster.controlplane.networks import Networks, Plan
+from harness.incluster.controlplane.networks import NetworkPlan, Networks
 from harness.incluster.controlplane.podsecurity import CAPABILITIES
 from harness.incluster.controlplane.problems import NotReadyError, StatusError
-from harness.incluster.controlplane.rbac import Rbac, Request
+from harness.incluster.controlplane.rbac import AccessRequest, Rbac
 from harness.incluster.controlplane.store import Manifest, Store
 from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
@@ -188,7 +188,7 @@ def test_only_capabilities_of_the_engines_own_list_reach_it(store: Store, names:
     if made is None:
         return
     made["metadata"]["uid"] = "1"
-    config = Config("t", "1@x", "now", "token", "secret")
+    config = ControlPlaneConfig("t", "1@x", "now", "token", "secret")
     body = container_body(
         config,
         made,
@@ -196,7 +196,7 @@ def test_only_capabilities_of_the_engines_own_list_reach_it(store: Store, names:
         image="x",
         variables={},
         mounts=Mounts(),
-        network=Plan({"pods": ()}),
+        network=NetworkPlan({"pods": ()}),
         networks=Networks(config, Engine("/none", config.api), store),
     )
     assert set(body["HostConfig"]["CapAdd"]) <= CAPABILITIES
@@ -417,7 +417,7 @@ _READ = [{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get",
     namespace=st.sampled_from(["", "project-1", "project-2", "services"]),
 )
 def test_an_account_may_do_exactly_what_it_is_granted(store: Store, verb: str, resource: str, namespace: str) -> None:
-    request = Request(verb, "apps" if resource == "deployments" else "", resource, namespace)
+    request = AccessRequest(verb, "apps" if resource == "deployments" else "", resource, namespace)
     made = Store()
     reader, nobody, chief = (account(made, "project-1", name) for name in ("reader", "nobody", "chief"))
     bind(made, reader, _READ)
@@ -488,7 +488,7 @@ def test_only_the_platforms_own_objects_choose_networks(store: Store, key: str) 
     admitted(store, "Pod", "services", metadata=metadata, **pod())
 
 
-_HOST = outlets.Host(frozenset({"192.0.2.7", "172.17.0.1"}), frozenset({"169.254.169.254"}))
+_HOST = outlets.OutletHost(frozenset({"192.0.2.7", "172.17.0.1"}), frozenset({"169.254.169.254"}))
 
 
 def _verdict(
@@ -539,4 +539,4 @@ def test_the_host_is_known_by_the_kernels_own_table() -> None:
         "     |-- 192.0.2.255\n        /32 link BROADCAST\n"
         "search site\nnameserver 10.0.0.53\nnameserver 127.0.0.53\nnameserver fe80::1\n"
     )
-    assert outlets.Host.read(survey) == outlets.Host(frozenset({"192.0.2.7"}), frozenset({"10.0.0.53"}))
+    assert outlets.OutletHost.read(survey) == outlets.OutletHost(frozenset({"192.0.2.7"}), frozenset({"10.0.0.53"}))

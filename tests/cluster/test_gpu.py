@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
 from harness.platform import environment
 from harness.settings import Settings
 
-CONFIG = Config("e1", "1@host", "2026-01-01T00:00:00Z", "token", "pod-token")
+CONFIG = ControlPlaneConfig("e1", "1@host", "2026-01-01T00:00:00Z", "token", "pod-token")
 
 
 def body(limits: dict[str, str]) -> dict[str, Any]:

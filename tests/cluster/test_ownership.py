@@ -204,11 +204,11 @@ def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
 
 def test_nothing_is_left_when_the_control_plane_does_not_start(environment_id: str, settings: Settings) -> None:
     from harness import images
-    from harness.errors import EnvironmentError_
+    from harness.errors import PlatformError
 
     # an image without the program
     image = images.ensure("python", settings=settings)
-    with pytest.raises(EnvironmentError_, match=r"did not start: .*No module named"):
+    with pytest.raises(PlatformError, match=r"did not start: .*No module named"):
         DockerCluster.create(settings, environment_id, image=image)
     assert ledger.find(settings.state, environment_id) is None
     _wait_until_nothing_is_left(environment_id)

@@ -13,8 +13,8 @@ from harness.cluster import open_cluster
 from harness.errors import EngineError, UsageError
 from harness.incluster.controlplane import dns, merge
 from harness.incluster.controlplane import engine as engine_client
-from harness.incluster.controlplane.config import Config
-from harness.incluster.controlplane.networks import Networks, Plan
+from harness.incluster.controlplane.config import ControlPlaneConfig
+from harness.incluster.controlplane.networks import NetworkPlan, Networks
 from harness.incluster.controlplane.problems import StatusError
 from harness.incluster.controlplane.selectors import predicate
 from harness.incluster.controlplane.store import Store
@@ -122,7 +122,7 @@ def test_clusters_that_do_not_exist_are_wrong_use(
 
 
 def test_a_service_that_a_pod_does_not_reach_is_distinguished_from_a_name_that_nobody_has() -> None:
-    config, store = Config("t", "1@x", "now", "token", "secret"), Store()
+    config, store = ControlPlaneConfig("t", "1@x", "now", "token", "secret"), Store()
     networks = Networks(config, engine_client.Engine("/none", config.api), store)
     for name, noted in (("ctp-dicom-service", {"kaapana-harness/reachable-from": "ctp"}), ("secret", {})):
         metadata = {"name": name, "namespace": "services", "annotations": noted}
@@ -133,9 +133,9 @@ def test_a_service_that_a_pod_does_not_reach_is_distinguished_from_a_name_that_n
 
 
 def test_a_pod_has_an_address_on_each_of_its_networks_its_own_first() -> None:
-    config = Config("t", "1@x", "now", "token", "secret")
+    config = ControlPlaneConfig("t", "1@x", "now", "token", "secret")
     networks = Networks(config, engine_client.Engine("/none", config.api), Store())
     joined = {networks.full_name(name): {"IPAddress": ip} for name, ip in (("ctp", "10.2.0.3"), ("pods", "10.1.0.3"))}
     record = {"NetworkSettings": {"Networks": joined}}
-    assert networks.addresses_in(record, Plan({"ctp": (), "pods": ()})) == ("10.1.0.3", "10.2.0.3")
-    assert networks.addresses_in(record, Plan({"edge": ()})) == ()
+    assert networks.addresses_in(record, NetworkPlan({"ctp": (), "pods": ()})) == ("10.1.0.3", "10.2.0.3")
+    assert networks.addresses_in(record, NetworkPlan({"edge": ()})) == ()

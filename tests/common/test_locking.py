@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.common.locking import locked, making_image
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.settings import Settings
 
 _HOLD = """
@@ -64,7 +64,7 @@ def test_a_holder_that_does_not_let_go_is_named(tmp_path: Path) -> None:
     file = tmp_path / "folder/work.lock"
     with (
         locked(file),
-        pytest.raises(EnvironmentError_, match="counting: another process has been at it") as caught,
+        pytest.raises(PlatformError, match="counting: another process has been at it") as caught,
         locked(file, timeout_s=0.1, purpose="counting"),
     ):
         pytest.fail("two hold one lock")

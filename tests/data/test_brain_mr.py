@@ -12,7 +12,7 @@ from nibabel.nifti1 import Nifti1Image
 
 from harness.data import Series, brain_mr
 from harness.data.brain import REQUIREMENT, STEP, template
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.settings import Settings
 
 
@@ -150,7 +150,7 @@ def test_without_network_and_cache_the_error_says_which_package_is_missing(
     monkeypatch.setattr("harness.data._packages._find_installed", lambda name, files: None)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("UV_NO_CACHE", "1")
-    with pytest.raises(EnvironmentError_, match=REQUIREMENT) as caught:
+    with pytest.raises(PlatformError, match=REQUIREMENT) as caught:
         brain_mr(tmp_path)
     assert caught.value.exit_status == 3
     assert "pip" in caught.value.last_seen

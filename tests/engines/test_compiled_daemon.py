@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from tests.engines.matrix import compiled, machine, rootfs
 from tests.engines.matrix.rows import Row
 
@@ -76,7 +76,7 @@ def test_a_module_that_does_not_compile_is_named_with_the_compilers_words(root: 
     release(
         tmp_path / "proxy" / MODULE / "@v", {**FILES, "cmd/dockerd/main.go": "package main\n\nfunc main() { x() }\n"}
     )
-    with pytest.raises(EnvironmentError_, match=r"^no daemon is compiled: .*undefined: x") as caught:
+    with pytest.raises(PlatformError, match=r"^no daemon is compiled: .*undefined: x") as caught:
         compiled.add_programs(root, ROW, tmp_path / "daemon.log")
     assert caught.value.evidence == str(tmp_path / "daemon.log")
     assert list(root.parent.iterdir()) == [root]

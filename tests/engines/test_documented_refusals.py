@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.doctor import Engine, checks
+from harness.doctor import EngineFacts, checks
 from harness.doctor.facts import Inside
 from tests.test_doctor import GOOD
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "engines.md"
-NEW = Engine("unix:///run/user/1000/docker.sock", "up", version="28.5.2", api="1.51", minimum="1.24")
+NEW = EngineFacts("unix:///run/user/1000/docker.sock", "up", version="28.5.2", api="1.51", minimum="1.24")
 ENGINES = {
     "an engine on arm64": dataclasses.replace(NEW, architecture="arm64"),
     "Docker 19.03": dataclasses.replace(NEW, version="19.03.15", api="1.40", minimum="1.12"),
@@ -22,7 +22,7 @@ ENGINES = {
     "Podman's service": dataclasses.replace(NEW, product="Podman", version="5.8.6"),
     "rootless Docker on cgroup v1": dataclasses.replace(NEW, inside=Inside(cgroups="1", grouped=False, rootless=True)),
     "Docker, asked by a process in a container": dataclasses.replace(NEW, enclosing="NAME"),
-    "something that is not an engine": Engine(NEW.address, "foreign", detail="status 404, b'<html>'"),
+    "something that is not an engine": EngineFacts(NEW.address, "foreign", detail="status 404, b'<html>'"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.errors import EnvironmentError_, UsageError
+from harness.errors import PlatformError, UsageError
 from tests.engines.matrix import machine, outcome, rootless, rows, table, traces
 from tests.engines.matrix.__main__ import main
 from tests.engines.matrix.machine import Machine
@@ -101,7 +101,7 @@ def test_a_row_that_is_not_in_the_list_is_wrong_use_and_the_rows_are_named() -> 
 def test_a_user_who_is_not_root_reads_so_in_the_first_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "look", lambda work: dataclasses.replace(ABLE, root=False))
     done = CliRunner().invoke(main, ["--work", str(tmp_path / "work")])
-    assert done.exit_code == EnvironmentError_.exit_status
+    assert done.exit_code == PlatformError.exit_status
     assert done.stderr.startswith("this machine lacks root: ")
     assert not (tmp_path / "work").exists()
 
@@ -161,7 +161,7 @@ def test_the_mirror_is_the_one_of_apt_and_not_that_of_security_updates() -> None
 def test_a_link_is_in_no_network_that_the_machine_has_a_route_to() -> None:
     assert str(free_link([{"dst": "default"}, {"dst": "fe80::/64"}])) == "10.213.0.0/30"
     assert str(free_link([{"dst": "10.213.0.0/30"}, {"dst": "10.213.0.5"}])) == "10.213.0.8/30"
-    with pytest.raises(EnvironmentError_, match="every network"):
+    with pytest.raises(PlatformError, match="every network"):
         free_link([{"dst": "10.0.0.0/8"}])
 
 

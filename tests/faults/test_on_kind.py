@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.cluster.kind.nodes import Node
+from harness.cluster.kind.nodes import KindNode
 from harness.common.references import canonical
 from harness.kube import KubeApi, Manifest
 from harness.platform import readiness
@@ -31,7 +31,7 @@ def _only_on_kind(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def node(kaapana: Any) -> Node:
+def node(kaapana: Any) -> KindNode:
     (only,) = kaapana.environment.cluster.nodes
     return only
 
@@ -91,7 +91,7 @@ def _run_while(kaapana: Any, extension: Any, form: dict[str, Any], then: Callabl
 
 
 def test_images_of_an_archive_reach_the_node_and_not_the_registry(
-    kaapana: Any, faults_extension: Path, node: Node
+    kaapana: Any, faults_extension: Path, node: KindNode
 ) -> None:
     # under a name that nobody else has pushed
     dockerfile = faults_extension / "processing-containers/faulty/Dockerfile"
@@ -112,7 +112,7 @@ def test_images_of_an_archive_reach_the_node_and_not_the_registry(
 
 
 def test_an_image_that_is_deleted_from_the_node_is_pulled_again(
-    kaapana: Any, patient_extension: Path, node: Node
+    kaapana: Any, patient_extension: Path, node: KindNode
 ) -> None:
     installed = kaapana.install(patient_extension)
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
@@ -121,7 +121,7 @@ def test_an_image_that_is_deleted_from_the_node_is_pulled_again(
 
 
 def test_a_registry_that_is_down_is_the_cause_when_an_image_has_to_be_pulled(
-    kaapana: Any, patient_extension: Path, node: Node, registry_is_down: Callable[[], None]
+    kaapana: Any, patient_extension: Path, node: KindNode, registry_is_down: Callable[[], None]
 ) -> None:
     installed = kaapana.install(patient_extension)
     reference = installed.images["faulty"]
@@ -149,7 +149,7 @@ def test_a_pod_that_is_evicted_is_reported_as_that(kaapana: Any, patient_extensi
     assert run.task("faulty").reason == "Evicted"
 
 
-def test_a_run_survives_a_restart_of_the_api_server(kaapana: Any, patient_extension: Path, node: Node) -> None:
+def test_a_run_survives_a_restart_of_the_api_server(kaapana: Any, patient_extension: Path, node: KindNode) -> None:
     def server() -> str:
         return node.run("pgrep", "-o", "-f", "^kube-apiserver").strip()
 
@@ -165,7 +165,7 @@ def test_a_run_survives_a_restart_of_the_api_server(kaapana: Any, patient_extens
     assert "waited" in run.task("faulty").log
 
 
-def _kill_services(api: KubeApi, node: Node) -> None:
+def _kill_services(api: KubeApi, node: KindNode) -> None:
     """Kill the container of the services as soon as it runs, and return when the node has noticed."""
     name, namespace, _ = names.HARNESS_SERVICES
     killed = ""
@@ -181,7 +181,7 @@ def _kill_services(api: KubeApi, node: Node) -> None:
 
 
 def test_a_run_waits_for_services_that_were_killed_so_often_that_kubernetes_lets_them_wait(
-    kaapana: Any, patient_extension: Path, node: Node
+    kaapana: Any, patient_extension: Path, node: KindNode
 ) -> None:
     installed = kaapana.install(patient_extension)
     # from the third time on Kubernetes waits for 20 s before it starts a container again

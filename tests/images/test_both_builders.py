@@ -232,14 +232,14 @@ def test_no_password_of_the_site_is_in_what_the_engine_records_of_a_build(
 KILLED = """\
 import sys
 from harness.images import build_image
-from harness.images.context import Context, Entry
+from harness.images.context import Context, ContextEntry
 from harness.settings import Settings
 
 def say(line: str) -> None:
     print(line, flush=True)
 
 
-context = Context([Entry("Dockerfile", content=sys.argv[1].encode())])
+context = Context([ContextEntry("Dockerfile", content=sys.argv[1].encode())])
 build_image(context, tag="kaapana-harness/test-killed:1", settings=Settings(), on_line=say)
 """
 

@@ -20,8 +20,8 @@ import pytest
 from harness.doctor.builder import Builder
 from harness.errors import BuildError
 from harness.images import buildkit
-from harness.images.building import BuilderError, Line, Request
-from harness.images.context import Context, Entry
+from harness.images.building import BuilderError, BuildLine, BuildRequest
+from harness.images.context import Context, ContextEntry
 from harness.images.dockerfile import Dockerfile, secret_mount
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -61,9 +61,9 @@ def plugin(tmp_path: Path) -> Play:
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> Request:
-    return Request(
-        context=Context([Entry("Dockerfile", content=TEXT.encode()), Entry("a.txt", content=b"a")]),
+def request_(tmp_path: Path) -> BuildRequest:
+    return BuildRequest(
+        context=Context([ContextEntry("Dockerfile", content=TEXT.encode()), ContextEntry("a.txt", content=b"a")]),
         name="Dockerfile",
         dockerfile=Dockerfile(TEXT),
         tag="team/x:1",
@@ -76,7 +76,7 @@ def request_(tmp_path: Path) -> Request:
     )
 
 
-def build(request: Request, builder: Builder, tmp_path: Path) -> list[Line]:
+def build(request: BuildRequest, builder: Builder, tmp_path: Path) -> list[BuildLine]:
     return list(buildkit.build(request, builder, ADDRESS, tmp_path / "state" / "buildx"))
 
 
@@ -85,7 +85,7 @@ def calls(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_the_plugin_gets_the_context_and_all_of_the_request(
-    plugin: Play, request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plugin: Play, request_: BuildRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUILDX_BUILDER", "another")
     monkeypatch.setenv("DOCKER_CONTEXT", "another")
@@ -108,7 +108,9 @@ def test_the_plugin_gets_the_context_and_all_of_the_request(
         assert archive.getnames() == ["Dockerfile", "a.txt"]
 
 
-def test_no_process_shows_what_is_secret_and_it_is_no_argument(plugin: Play, request_: Request, tmp_path: Path) -> None:
+def test_no_process_shows_what_is_secret_and_it_is_no_argument(
+    plugin: Play, request_: BuildRequest, tmp_path: Path
+) -> None:
     build(request_, plugin(), tmp_path)
     [call] = calls(tmp_path)
     words = call["arguments"]
@@ -119,7 +121,7 @@ def test_no_process_shows_what_is_secret_and_it_is_no_argument(plugin: Play, req
     assert call["environment"]["HTTP_PROXY"] == "http://ada:secret@proxy:1"
 
 
-def test_the_plugins_files_are_gone_afterwards(plugin: Play, request_: Request, tmp_path: Path) -> None:
+def test_the_plugins_files_are_gone_afterwards(plugin: Play, request_: BuildRequest, tmp_path: Path) -> None:
     with pytest.raises(BuilderError):
         build(request_, plugin(status=1), tmp_path)
     assert [path.name for path in (tmp_path / "state" / "buildx").iterdir()] == ["lock"]
@@ -145,7 +147,9 @@ def test_what_the_plugin_says_is_reported_in_lines_however_it_arrives(recorded: 
     assert str(error).endswith("exit code: 1")
 
 
-def test_a_failure_without_a_step_is_the_plugins_own_last_word(plugin: Play, request_: Request, tmp_path: Path) -> None:
+def test_a_failure_without_a_step_is_the_plugins_own_last_word(
+    plugin: Play, request_: BuildRequest, tmp_path: Path
+) -> None:
     passed_on = (
         "failed to build: failed to solve: rpc error: code = Unknown desc = failed to solve with frontend "
         "dockerfile.v0: failed to create LLB definition: "
@@ -173,7 +177,9 @@ def test_a_step_that_is_given_up_is_not_the_cause() -> None:
     assert (messages.failure(1).step, str(messages.failure(1))) == ("RUN false", "exit code: 1")
 
 
-def test_a_silent_build_ends_with_the_time_that_it_may_take(plugin: Play, request_: Request, tmp_path: Path) -> None:
+def test_a_silent_build_ends_with_the_time_that_it_may_take(
+    plugin: Play, request_: BuildRequest, tmp_path: Path
+) -> None:
     builder = plugin(seconds=60)
     with pytest.raises(BuilderError, match=r"not finished within 1 s \(build_timeout\)"):
         build(dataclasses.replace(request_, timeout_s=1), builder, tmp_path)
@@ -181,22 +187,22 @@ def test_a_silent_build_ends_with_the_time_that_it_may_take(plugin: Play, reques
 
 
 def test_a_plugin_that_ends_before_it_has_read_everything_says_why(
-    plugin: Play, request_: Request, tmp_path: Path
+    plugin: Play, request_: BuildRequest, tmp_path: Path
 ) -> None:
-    large = Context([Entry("Dockerfile", content=TEXT.encode()), Entry("large", content=bytes(1 << 22))])
+    large = Context([ContextEntry("Dockerfile", content=TEXT.encode()), ContextEntry("large", content=bytes(1 << 22))])
     with pytest.raises(BuilderError, match="no room"):
         build(dataclasses.replace(request_, context=large), plugin(b"ERROR: no room\n", status=1, read=10), tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_named_and_ends_the_build(
-    plugin: Play, request_: Request, tmp_path: Path
+    plugin: Play, request_: BuildRequest, tmp_path: Path
 ) -> None:
-    gone = Context([Entry("Dockerfile", content=TEXT.encode()), Entry("gone", path=tmp_path / "gone")])
+    gone = Context([ContextEntry("Dockerfile", content=TEXT.encode()), ContextEntry("gone", path=tmp_path / "gone")])
     with pytest.raises(BuildError, match="gone cannot be read"):
         build(dataclasses.replace(request_, context=gone), plugin(seconds=60), tmp_path)
 
 
-def test_a_plugin_that_is_gone_is_an_error(request_: Request, tmp_path: Path) -> None:
+def test_a_plugin_that_is_gone_is_an_error(request_: BuildRequest, tmp_path: Path) -> None:
     with pytest.raises(BuilderError, match="No such file or directory"):
         build(request_, Builder(str(tmp_path / "gone"), (0, 29)), tmp_path)
 
@@ -206,18 +212,18 @@ import sys
 from pathlib import Path
 from harness.doctor.builder import Builder
 from harness.images import buildkit
-from harness.images.building import Request
-from harness.images.context import Context, Entry
+from harness.images.building import BuildRequest
+from harness.images.context import Context, ContextEntry
 from harness.images.dockerfile import Dockerfile
-context = Context([Entry("Dockerfile", content=b"FROM x")])
-request = Request(context, "Dockerfile", Dockerfile("FROM x"), "x:1", {}, {}, {}, {}, None, 60)
+context = Context([ContextEntry("Dockerfile", content=b"FROM x")])
+request = BuildRequest(context, "Dockerfile", Dockerfile("FROM x"), "x:1", {}, {}, {}, {}, None, 60)
 for line in buildkit.build(request, Builder(sys.argv[1], (0, 29)), sys.argv[2], Path(sys.argv[3])):
     print(line, flush=True)
 """
 
 
 def test_after_a_kill_the_build_ends_and_the_next_one_removes_the_plugins_files(
-    plugin: Play, request_: Request, tmp_path: Path
+    plugin: Play, request_: BuildRequest, tmp_path: Path
 ) -> None:
     log = {"digest": "1", "name": "[2/2] RUN sleep 60", "started": "2026-01-01T00:00:00Z"}
     builder = plugin(json.dumps({"vertexes": [log]}).encode(), seconds=60)
@@ -248,7 +254,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_build_that_goes_on_is_left_alone(plugin: Play, request_: Request, tmp_path: Path) -> None:
+def test_a_build_that_goes_on_is_left_alone(plugin: Play, request_: BuildRequest, tmp_path: Path) -> None:
     with buildkit.scratch_folder(tmp_path / "state" / "buildx") as own:
         build(request_, plugin(), tmp_path)
         assert own.exists()
@@ -261,7 +267,7 @@ def test_what_fails_before_the_first_step_is_named() -> None:
     assert str(messages.failure(1)) == "[internal] load metadata for docker.io/team/x:1: not found"
 
 
-def test_options_that_the_author_did_not_write_are_not_shown(request_: Request) -> None:
+def test_options_that_the_author_did_not_write_are_not_shown(request_: BuildRequest) -> None:
     mount = secret_mount("HTTP_PROXY")
     messages = buildkit._Messages(mount)
     vertex = {"digest": "1", "name": f"[2/2] RUN {mount} --mount=type=cache,target=/x true", "started": "now"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BuildError, ImageError
-from harness.images.context import Context, Entry, author_context, package_entries
+from harness.images.context import Context, ContextEntry, author_context, package_entries
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_every_change_that_a_build_can_see_changes_the_hash(author: Path, change
 
 
 def test_moving_a_byte_from_one_file_to_the_next_changes_the_hash() -> None:
-    one = Context([Entry("a", content=b"12"), Entry("b", content=b"3")])
-    other = Context([Entry("a", content=b"1"), Entry("b", content=b"23")])
+    one = Context([ContextEntry("a", content=b"12"), ContextEntry("b", content=b"3")])
+    other = Context([ContextEntry("a", content=b"1"), ContextEntry("b", content=b"23")])
     assert one.digest() != other.digest()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.doctor import Engine
+from harness.doctor import EngineFacts
 from harness.doctor.builder import Builder
 from harness.errors import BuildError, EngineError
 from harness.images import builders, features
@@ -18,7 +18,7 @@ from harness.settings import Settings
 
 BUILDKIT = Builder("/x/docker-buildx", (0, 29))
 NONE = Builder(reason="docker buildx is not installed", remedy="install it")
-OLD = Engine("unix:///x", "up", version="20.10.24", api="1.41")
+OLD = EngineFacts("unix:///x", "up", version="20.10.24", api="1.41")
 NEW = dataclasses.replace(OLD, version="28.5.2", api="1.51")
 
 
@@ -103,7 +103,7 @@ def test_an_image_for_other_machines_is_refused_before_anything_is_built(tmp_pat
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> object:
-    def play(builder: Builder, engine: Engine) -> None:
+    def play(builder: Builder, engine: EngineFacts) -> None:
         monkeypatch.setattr(builders, "builder_of", lambda _socket, _environ: builder)
         monkeypatch.setattr(builders, "require_engine", lambda: engine)
 
@@ -166,7 +166,7 @@ def test_a_site_that_buildkit_cannot_serve_uses_the_legacy_builder_with_the_reas
 def test_buildkit_is_not_used_where_the_engine_would_keep_a_password_of_the_site() -> None:
     proxies = {"HTTPS_PROXY": "http://ada:secret@proxy.example:3128"}
 
-    def chosen(version: tuple[int, int], engine: Engine, proxies: dict[str, str]) -> Builder:
+    def chosen(version: tuple[int, int], engine: EngineFacts, proxies: dict[str, str]) -> Builder:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(builders, "builder_of", lambda _socket, _environ: Builder("/x/docker-buildx", version))
             return builders.choose_builder(SiteSettings(proxies=proxies), engine)

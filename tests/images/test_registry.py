@@ -10,7 +10,7 @@ import pytest
 from docker import APIClient
 
 from harness.engine import find_image
-from harness.errors import EnvironmentError_, ImageError
+from harness.errors import ImageError, PlatformError
 from harness.images import RegistryClient
 
 BASIC = "Basic " + base64.b64encode(b"me:word").decode()
@@ -84,5 +84,5 @@ def test_an_image_that_does_not_exist_cannot_be_pushed(registry: RegistryClient)
 def test_a_registry_that_does_not_answer_is_named() -> None:
     with RegistryClient("localhost:9", timeout_s=2) as registry:
         assert not registry.ready()
-        with pytest.raises(EnvironmentError_, match="the registry localhost:9 does not answer"):
+        with pytest.raises(PlatformError, match="the registry localhost:9 does not answer"):
             registry.catalog()

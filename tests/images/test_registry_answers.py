@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from harness.errors import EnvironmentError_, HarnessError
+from harness.errors import HarnessError, PlatformError
 from harness.images import RegistryClient, manifests
 from harness.images.registry import api_of
 
@@ -46,7 +46,7 @@ def test_an_answer_that_is_not_the_apis_is_an_error_with_registry_and_request(
     monkeypatch: pytest.MonkeyPatch, call: str, text: str
 ) -> None:
     registry = client(monkeypatch, always(lambda: httpx.Response(200, text=text)))
-    with pytest.raises(EnvironmentError_, match=r"the registry registry\.site/team answers GET /v2/") as caught:
+    with pytest.raises(PlatformError, match=r"the registry registry\.site/team answers GET /v2/") as caught:
         CALLS[call](registry)
     assert caught.value.last_seen == text[:500]
     assert "JSON" in caught.value.cause
@@ -57,7 +57,7 @@ def test_a_list_of_names_that_is_none_is_an_error_with_its_field(
     monkeypatch: pytest.MonkeyPatch, names: object
 ) -> None:
     registry = client(monkeypatch, always(lambda: httpx.Response(200, json={"tags": names})))
-    with pytest.raises(EnvironmentError_, match=r"/v2/team/tool/tags/list.*tags is not a list of names"):
+    with pytest.raises(PlatformError, match=r"/v2/team/tool/tags/list.*tags is not a list of names"):
         registry.tags("tool")
 
 
@@ -80,7 +80,7 @@ def test_a_request_that_fails_in_whatever_way_is_a_registry_that_does_not_answer
         raise failure
 
     registry = client(monkeypatch, answer)
-    with pytest.raises(EnvironmentError_, match=r"registry\.site/team does not answer") as caught:
+    with pytest.raises(PlatformError, match=r"registry\.site/team does not answer") as caught:
         registry.tags("tool")
     assert "GET /v2/team/tool/tags/list" in caught.value.last_seen
 
@@ -98,7 +98,7 @@ def test_a_request_that_fails_in_whatever_way_is_a_registry_that_does_not_answer
     ],
 )
 def test_a_reference_whose_host_cannot_be_one_is_an_error_that_names_it(reference: str) -> None:
-    with pytest.raises(EnvironmentError_) as caught:
+    with pytest.raises(PlatformError) as caught:
         manifests.exists(reference)
     assert reference.partition("/")[0] in caught.value.cause
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from harness import engine
-from harness.errors import EngineError, EnvironmentError_
+from harness.errors import EngineError, PlatformError
 from harness.images import registry_login
 from harness.images.registry import api_of
 
@@ -122,7 +122,7 @@ def test_a_token_server_that_gives_no_token_is_named_with_the_registry(answer: h
             return httpx.Response(answer.status_code, content=answer.content)
         return httpx.Response(401, headers={"www-authenticate": challenge})
 
-    with client(server) as registry, pytest.raises(EnvironmentError_) as caught:
+    with client(server) as registry, pytest.raises(PlatformError) as caught:
         registry.get("/v2/a/tags/list")
     assert "registry.site sends for a token to https://tokens.site/t" in caught.value.cause
     assert "GET" in caught.value.cause
@@ -133,7 +133,7 @@ def test_a_challenge_without_the_url_of_a_token_server_is_an_error(realm: str) -
     def server(request: httpx.Request) -> httpx.Response:
         return httpx.Response(401, headers={"www-authenticate": f'Bearer realm="{realm}"'})
 
-    with client(server) as registry, pytest.raises(EnvironmentError_, match=r"the registry registry\.site asks for a"):
+    with client(server) as registry, pytest.raises(PlatformError, match=r"the registry registry\.site asks for a"):
         registry.get("/v2/a/tags/list")
 
 

@@ -8,7 +8,7 @@ from harness import extension
 from harness.common.progress import quiet
 from harness.errors import ExtensionError
 from harness.platform import build_ignored, bundle, planning
-from harness.platform.missing_images import Need
+from harness.platform.missing_images import MissingImage
 from harness.settings import Settings
 from tests.extension.trees_for_tests import FILES, write
 
@@ -20,7 +20,7 @@ IGNORED = FILES[MEAN].replace('LABEL VERSION="0.1.0"', 'LABEL BUILD_IGNORE="True
 def check(source: extension.ExtensionSource, there: frozenset[str] = frozenset()) -> None:
     containers = (*source.processing_images, source.dag_image)
     needs = planning.needs_of_dags(source.contents, "registry", "0.6.0")
-    needs.append(Need("registry/dag-mean:0.6.0", "Job services/dag-mean of the chart"))
+    needs.append(MissingImage("registry/dag-mean:0.6.0", "Job services/dag-mean of the chart"))
     build_ignored.check(containers, lambda one: f"registry/{one.image}:0.6.0", needs, there.__contains__)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import EnvironmentError_, RunError, UsageError
+from harness.errors import PlatformError, RunError, UsageError
 from harness.platform import services_client
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.projects import Project, check_name
@@ -145,14 +145,14 @@ def test_services_that_do_not_answer_and_are_not_being_started_are_given_up(
 ) -> None:
     monkeypatch.setattr(services_client, "_REACH_S", 0.0)
     server.dropped = 3
-    with pytest.raises(EnvironmentError_, match=r"the harness's services at \S+ does not answer"):
+    with pytest.raises(PlatformError, match=r"the harness's services at \S+ does not answer"):
         services.settle(1)
     assert (server.dropped, restarts.asked) == (2, 1)
 
 
 def test_services_that_are_not_settled_are_not_asked_again(server: Server, services: ServicesClient) -> None:
     server.answers["POST /settle"] = (504, {"detail": "not settled within 1 s"})
-    with pytest.raises(EnvironmentError_, match="not settled within 1 s"):
+    with pytest.raises(PlatformError, match="not settled within 1 s"):
         services.settle(1)
     assert len(server.requests) == 1
 
@@ -206,7 +206,7 @@ def test_software_is_changed_as_a_user_and_a_refusal_names_that_user(server: Ser
 def test_removing_a_project_that_is_gone_is_no_error(server: Server, services: ServicesClient) -> None:
     services.forget_project("abc")
     server.answers["DELETE /projects/abc"] = (503, {"detail": "MinIO is busy"})
-    with pytest.raises(EnvironmentError_, match="cannot be removed") as caught:
+    with pytest.raises(PlatformError, match="cannot be removed") as caught:
         services.forget_project("abc")
     assert "MinIO is busy" in caught.value.last_seen
 
@@ -214,9 +214,7 @@ def test_removing_a_project_that_is_gone_is_no_error(server: Server, services: S
 def test_a_service_that_is_gone_is_named_with_its_address(server: Server, services: ServicesClient) -> None:
     server.shutdown()
     server.server_close()
-    with pytest.raises(
-        EnvironmentError_, match=r"access information service at http://127\.0\.0\.1:\d+ does not answer"
-    ):
+    with pytest.raises(PlatformError, match=r"access information service at http://127\.0\.0\.1:\d+ does not answer"):
         services.projects()
 
 
@@ -224,7 +222,7 @@ def test_an_answer_of_something_else_on_the_way_is_distinguished_from_the_servic
     server: Server, services: ServicesClient
 ) -> None:
     server.answers["GET /projects"] = (200, b"<html>login</html>")
-    with pytest.raises(EnvironmentError_, match="not JSON") as caught:
+    with pytest.raises(PlatformError, match="not JSON") as caught:
         services.projects()
     assert "<html>login" in caught.value.last_seen
 
@@ -240,7 +238,7 @@ def test_airflows_events_are_read_line_by_line(server: Server) -> None:
 def test_airflows_refusal_carries_its_words(server: Server) -> None:
     server.answers["POST /flow/kaapana/api/trigger/d"] = (404, {"error": "Dag id d not found"})
     client = AirflowClient(server.address, token="token")
-    with pytest.raises(EnvironmentError_, match="Dag id d not found"):
+    with pytest.raises(PlatformError, match="Dag id d not found"):
         client.trigger("d", {})
     client.close()
 
@@ -252,7 +250,7 @@ def test_a_log_that_is_not_there_is_distinguished_from_an_error(server: Server) 
     client = AirflowClient(server.address, token="token")
     assert client.log("d", "r", "ran", 1) == "one line"
     assert client.log("d", "r", "empty", 1) is None
-    with pytest.raises(EnvironmentError_, match="disk"):
+    with pytest.raises(PlatformError, match="disk"):
         client.log("d", "r", "broken", 1)
     client.close()
 

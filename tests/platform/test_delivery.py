@@ -12,7 +12,7 @@ import pytest
 from harness.artefacts.sources import FoundImage, Route
 from harness.cluster import Cluster
 from harness.common.progress import quiet
-from harness.doctor import Engine
+from harness.doctor import EngineFacts
 from harness.errors import EngineError
 from harness.extension.dockerfiles import Container
 from harness.images import builders
@@ -70,7 +70,7 @@ def test_nothing_is_built_when_one_of_the_containers_needs_a_builder_that_is_not
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
-    engine = Engine("unix:///x", "up", version="28.5.2", api="1.51")
+    engine = EngineFacts("unix:///x", "up", version="28.5.2", api="1.51")
     monkeypatch.setattr(builders, "require_engine", lambda: engine)
     monkeypatch.setattr(delivery, "build_extension_image", lambda *_, **__: pytest.fail("something is built"))
     containers = []

@@ -17,7 +17,7 @@ from harness.errors import ExtensionError
 from harness.extension import edk as kit_rules
 from harness.platform import dags, edk, packaging, planning, platform_globals, preflight, upload
 from harness.platform.helm import Helm
-from harness.platform.planning import Plan
+from harness.platform.planning import InstallPlan
 from harness.platform.platform_names import PlatformNames
 from harness.platform.registry import PlatformRegistry
 from harness.settings import Settings
@@ -117,13 +117,13 @@ def test_the_cluster_pulls_the_dag_image_of_the_guides_values_from_the_kits_regi
 
 
 @pytest.fixture
-def plan(tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
+def plan(tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Callable[..., InstallPlan]:
     """Plans the package of the kit's tree with images of these names, on ``documented``."""
     source = extension.read(write(tmp_path / "x"), edk=True)
     monkeypatch.setattr("harness.artefacts.image_files.contents", lambda image_id, shown: source.contents)
     made = packaging.package(source.chart, tmp_path / "out", helm=helm, edk_version="0.6.0")
 
-    def run(*images: str, has_edk: bool = True) -> Plan:
+    def run(*images: str, has_edk: bool = True) -> InstallPlan:
         return planning.plan(made, [Shelf(list(images))], names("documented", has_edk=has_edk), helm)
 
     return run
@@ -131,7 +131,7 @@ def plan(tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 @pytest.mark.parametrize("registry", [KIT, "local-registry.services.svc.cluster.local:5000", REGISTRY])
 def test_images_of_a_package_are_found_by_the_names_that_the_kit_gives_them(
-    plan: Callable[..., Plan], registry: str
+    plan: Callable[..., InstallPlan], registry: str
 ) -> None:
     found = plan(f"{registry}/dag-mean:0.6.0", f"{registry}/mean-value:0.6.0").images
     assert {image.reference for image in found} == {f"{KIT}/dag-mean:0.6.0", f"{KIT}/mean-value:0.6.0"}
@@ -139,7 +139,7 @@ def test_images_of_a_package_are_found_by_the_names_that_the_kit_gives_them(
 
 
 def test_a_missing_image_of_the_kits_registry_is_not_looked_for_on_this_machine(
-    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., InstallPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.images.manifests.exists", lambda reference: pytest.fail(f"asked for {reference}"))
     with pytest.raises(ExtensionError) as caught:
@@ -149,7 +149,7 @@ def test_a_missing_image_of_the_kits_registry_is_not_looked_for_on_this_machine(
 
 
 def test_without_the_kit_a_missing_image_of_its_registry_names_the_setting(
-    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., InstallPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.images.manifests.exists", lambda reference: False)
     with pytest.raises(ExtensionError) as caught:

@@ -12,7 +12,7 @@ from harness.artefacts.package import ChartPackage
 from harness.platform import install
 from harness.platform.import_advice import advice_for_import
 from harness.platform.manifests import Rendered
-from harness.platform.planning import Plan
+from harness.platform.planning import InstallPlan
 from tests.extension.trees_for_tests import write
 
 
@@ -60,6 +60,6 @@ def test_a_module_of_an_extension_that_is_installed_later_names_that_one() -> No
 def test_of_several_charts_each_knows_the_modules_of_those_after_it(tmp_path: Path) -> None:
     source = extension.read(write(tmp_path))
     package = cast(ChartPackage, source.chart)
-    plan = Plan(package, {}, Rendered((), ()), {}, "dag-mean:1", source.contents, (), ())
+    plan = InstallPlan(package, {}, Rendered((), ()), {}, "dag-mean:1", source.contents, (), ())
     assert install._installable(plan, (), [plan]).coming == {"dag_mean": "mean-workflow", "mean_value": "mean-workflow"}
     assert install._installable(plan, (), []).coming == {}

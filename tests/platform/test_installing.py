@@ -11,14 +11,14 @@ import pytest
 from harness import extension
 from harness.artefacts.package import ChartPackage
 from harness.errors import DagFileError, InstallError
-from harness.extension import Contents
+from harness.extension import DagImageContents
 from harness.kube import Invalid, KubeApi
 from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.installation import Installable
 from harness.platform.installer import Explanation
 from harness.platform.manifests import Manifest, arrange, documents
-from harness.platform.releases import Release
+from harness.platform.releases import HelmRelease
 from harness.wire.names import FIELD_FORMS_PROBLEM
 from tests.extension.trees_for_tests import FILES, write
 from tests.platform.fake_api import FakeApi, job, terminated, waiting
@@ -36,8 +36,8 @@ def api(fake: FakeApi) -> KubeApi:
     return cast(KubeApi, fake)
 
 
-def release(*manifests: Manifest) -> Release:
-    return Release("r", "chart", "1.0.0", "pending-install", arrange(manifests), {"global": {"image": "dag-mean"}})
+def release(*manifests: Manifest) -> HelmRelease:
+    return HelmRelease("r", "chart", "1.0.0", "pending-install", arrange(manifests), {"global": {"image": "dag-mean"}})
 
 
 def wait(api: KubeApi, manifest: Manifest) -> None:
@@ -246,7 +246,7 @@ def test_a_failing_job_of_the_charts_own_templates_is_named_with_its_log(fake: F
 def test_parameters_that_no_object_shows_still_make_another_install() -> None:
     def installable(value: str) -> Installable:
         package = ChartPackage(Path("a-1.0.0.tgz"), "a", "1.0.0", {}, {"global": {"image": "dag-a"}}, {})
-        return Installable(package, "a", arrange([]), {}, Contents(()), (), {"a": value})
+        return Installable(package, "a", arrange([]), {}, DagImageContents(()), (), {"a": value})
 
     assert installable("1").fingerprint != installable("2").fingerprint
     assert installable("1").fingerprint == installable("1").fingerprint

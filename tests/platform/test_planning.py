@@ -16,11 +16,11 @@ from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, Route
 from harness.common.progress import OnProgress, quiet
 from harness.errors import ExtensionError, FormError, UsageError
-from harness.extension import Contents, InstalledFile
+from harness.extension import DagImageContents, InstalledFile
 from harness.images import manifests
 from harness.platform import planning, platform_globals, preflight
 from harness.platform.helm import Helm
-from harness.platform.planning import Plan
+from harness.platform.planning import InstallPlan
 from harness.platform.platform_names import PlatformNames
 from harness.settings import Settings
 from tests.artefacts.made_packages import JOB, VALUES, write
@@ -65,7 +65,7 @@ def _dag_image(monkeypatch: pytest.MonkeyPatch) -> None:
         return lambda: text
 
     files = tuple(InstalledFile(name, f"{name} in the image", reader(text)) for name, text in texts.items())
-    monkeypatch.setattr(image_files, "contents", lambda image_id, shown: Contents(files))
+    monkeypatch.setattr(image_files, "contents", lambda image_id, shown: DagImageContents(files))
 
 
 def names(release: str = "documented", version: str = "0.6.0") -> PlatformNames:
@@ -78,7 +78,7 @@ def package(folder: Path, changes: Mapping[str, str | bytes | None] | None = Non
     return packages.read(write(folder, changes))
 
 
-def plan(tmp_path: Path, helm: Helm, images: list[str], platform: PlatformNames | None = None) -> Plan:
+def plan(tmp_path: Path, helm: Helm, images: list[str], platform: PlatformNames | None = None) -> InstallPlan:
     return planning.plan(package(tmp_path), [Shelf(images)], platform or names(), helm, say=quiet)
 
 

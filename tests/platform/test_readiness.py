@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import KubeApi, Manifest
 from harness.kube.errors import Unavailable
 from harness.platform import readiness
@@ -19,7 +19,7 @@ def test_a_part_is_asked_until_it_answers() -> None:
     def late() -> None:
         asked.append("late")
         if len(asked) < 3:
-            raise EnvironmentError_("reset by peer")
+            raise PlatformError("reset by peer")
 
     readiness.wait_until_reached([late, lambda: asked.append("next")], timeout_s=10)
     assert asked == ["late", "late", "late", "next"]
@@ -27,9 +27,9 @@ def test_a_part_is_asked_until_it_answers() -> None:
 
 def test_a_part_that_is_never_reached_is_named() -> None:
     def never() -> None:
-        raise EnvironmentError_("Airflow does not answer")
+        raise PlatformError("Airflow does not answer")
 
-    with pytest.raises(EnvironmentError_, match="Airflow does not answer"):
+    with pytest.raises(PlatformError, match="Airflow does not answer"):
         readiness.wait_until_reached([never], timeout_s=0.2)
 
 
@@ -87,7 +87,7 @@ def test_a_part_that_is_ready_or_has_no_pod_is_not_waited_for() -> None:
 
 
 def test_a_part_that_ends_again_and_again_while_it_is_waited_for_is_named_with_its_log() -> None:
-    with pytest.raises(EnvironmentError_, match="part keeps ending: container main, exit status 137, Error") as caught:
+    with pytest.raises(PlatformError, match="part keeps ending: container main, exit status 137, Error") as caught:
         _again(_pod(7), _pod(8), _pod(9), _pod(9, ready=True))
     assert caught.value.last_seen == "the disk is full"
 

@@ -10,15 +10,15 @@ from harness.platform.airflow_client import DagBag
 from harness.platform.dags import Dags
 from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
-from harness.platform.releases import Release
+from harness.platform.releases import HelmRelease
 
 NO_FORMS = EXTENSION_NOTE.report("a", "has no ui_forms: users cannot choose a dataset")
 SHARED = "dags/pyradiomics/PyRadiomicsOperator.py"
 
 
-def release(name: str, files: dict[str, str], left: tuple[str, ...] = ()) -> Release:
+def release(name: str, files: dict[str, str], left: tuple[str, ...] = ()) -> HelmRelease:
     note = Note("same", Dags((name,), (name,), (NO_FORMS,)), files, left)
-    return Release(name, name, "1.0.0", "deployed", Rendered((), ()), {}, note.text())
+    return HelmRelease(name, name, "1.0.0", "deployed", Rendered((), ()), {}, note.text())
 
 
 def test_a_note_is_read_as_it_was_written_and_anything_else_is_no_note() -> None:

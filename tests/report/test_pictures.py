@@ -241,7 +241,7 @@ def test_what_no_check_has_foreseen_costs_a_picture_only(
 
 def test_segments_that_all_lie_on_each_other_do_not_fill_the_memory(series: Series) -> None:
     assert series.planes is not None
-    builder = overlay.Builder(series.planes, [str(number) for number in range(250)])
+    builder = overlay.OverlayBuilder(series.planes, [str(number) for number in range(250)])
     for number in range(250):
         builder.add(number, np.ones(SHAPE[1:], bool), (0, 0, 0))
     found = builder.result()

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from harness.common.repositories import HeldRepository
-from harness.extension import Contents
+from harness.extension import DagImageContents
 from harness.settings import Settings
 from harness.wire.outcome import Outcome
 from harness.wire.received import ReceivedObject
@@ -266,7 +266,7 @@ def fake_deploy(environment: Any, path: Any, project: Any, **_: Any) -> Any:
         images=(),
         findings=(),
         params={},
-        contents=Contents(()),
+        contents=DagImageContents(()),
         input_readers=(),
         uninstall=lambda on_progress: None,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.run.follow import Lines, Silent, follow
 from harness.wire.records import RunEnd, TaskChange
 
@@ -84,7 +84,7 @@ def test_a_broken_stream_is_opened_again_and_nothing_is_reported_twice() -> None
 
 def test_a_stream_that_breaks_again_and_again_means_that_airflow_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.run.follow._PAUSE_S", 0.001)
-    with pytest.raises(EnvironmentError_, match="no longer reports what happens") as failure:
+    with pytest.raises(PlatformError, match="no longer reports what happens") as failure:
         follow(Streams(*[[OSError("refused")]] * 9), "dag", "run", Silent(), timeout_s=60)
     assert "refused" in failure.value.last_seen
 

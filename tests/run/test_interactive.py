@@ -15,7 +15,7 @@ from fake_platform import FakeCluster, FakeEnvironment, FakeProject, outcome, ta
 
 from harness.common.redaction import redact
 from harness.run import interactive
-from harness.run.execute import Request, execute
+from harness.run.execute import RunRequest, execute
 from harness.run.follow import Silent, follow
 from harness.run.interactive import Attendant, Terminal, find_author
 
@@ -180,7 +180,7 @@ def test_a_terminal_is_written_to_and_enter_is_seen() -> None:
 def test_the_cause_of_a_refused_step_says_what_to_do(tmp_path: Path) -> None:
     said = "train is an interactive step (dev_server='code-server'), and nobody can attend to it: CI is set"
     tasks = [task("train", "failed", outcome=outcome("InteractiveStep", message=said))]
-    run = execute(FakeEnvironment(tasks, "failed"), FakeProject(), Request("otsus-method", tmp_path))  # type: ignore[arg-type]
+    run = execute(FakeEnvironment(tasks, "failed"), FakeProject(), RunRequest("otsus-method", tmp_path))  # type: ignore[arg-type]
     assert run.cause is not None
     assert "CI is set" in run.cause.summary
     assert "leave dev_server" in run.cause.fix

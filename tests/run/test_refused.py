@@ -11,7 +11,7 @@ from fake_platform import FakeEnvironment, FakeProject, outcome, task
 
 from harness.run import refused
 from harness.run.diagnosis import seconds_since_epoch, task_cause
-from harness.run.execute import Request, execute
+from harness.run.execute import RunRequest, execute
 from harness.run.results import Cause
 from harness.wire.refused import RefusedRequest
 from harness.wire.unresolved import UnresolvedName
@@ -152,6 +152,6 @@ def test_a_run_asks_the_services_what_they_refused_to_its_pods(tmp_path: Path) -
     failed = task("notify", "failed", outcome=outcome("Error", exit_code=1, log_tail=WRAPPED))
     environment = FakeEnvironment([failed], "failed")
     environment.services.refused = [NOTIFICATION]
-    run = execute(environment, FakeProject(), Request("otsus-method", tmp_path / "out"))
+    run = execute(environment, FakeProject(), RunRequest("otsus-method", tmp_path / "out"))
     assert run.cause is not None
     assert run.cause.summary.startswith("the notification service answered 502")

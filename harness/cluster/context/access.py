@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.kube import KubeconfigError, kubeconfig
-from harness.kube.kubeconfig import Access
+from harness.kube.kubeconfig import ClusterAccess
 
 SPEC = "context:"
 """What a setting ``cluster`` begins with that names a context."""
@@ -24,7 +24,7 @@ def files() -> list[Path]:
     return [path for path in named or [kubeconfig.default_path()] if path.is_file()]
 
 
-def find(context: str) -> tuple[Access, Path]:
+def find(context: str) -> tuple[ClusterAccess, Path]:
     """Return the context, and the file that has it.
 
     Raises:
@@ -50,7 +50,7 @@ def find(context: str) -> tuple[Access, Path]:
     )
 
 
-def at(path: str, context: str) -> Access:
+def at(path: str, context: str) -> ClusterAccess:
     """Return the context in the file that it was found in before.
 
     Raises:

@@ -18,7 +18,7 @@ from harness.cluster.context.transport import ContextTransport
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import REDACTOR
 from harness.engine import connect
-from harness.errors import EnvironmentError_, HarnessError
+from harness.errors import HarnessError, PlatformError
 from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
 from harness.kube.pullsecrets import Login
@@ -30,7 +30,7 @@ from harness.wire.names import SERVICES_NAMESPACE
 if TYPE_CHECKING:
     import docker
 
-    from harness.kube.kubeconfig import Access
+    from harness.kube.kubeconfig import ClusterAccess
 
 # as for kind: an API server that is started again is back after some seconds
 _RECONNECT_S = 60.0
@@ -49,7 +49,7 @@ class ContextCluster:
         self,
         client: docker.DockerClient,
         entry: ledger.Entry,
-        access: Access,
+        access: ClusterAccess,
         *,
         settings: Settings,
         adopted: bool,
@@ -98,7 +98,7 @@ class ContextCluster:
 
         Raises:
             UsageError: there is no such context.
-            EnvironmentError_: the cluster lacks something; nothing is left on it.
+            PlatformError: the cluster lacks something; nothing is left on it.
         """
         context = contexts.context_of(spec)
         access, path = contexts.find(context)
@@ -194,8 +194,8 @@ class ContextCluster:
             ports = [entry["port"] for entry in manifest["spec"].get("ports") or ()]
             if port in ports:
                 return manifest
-            raise EnvironmentError_(f"{what} cannot be reached from this process", last_seen=f"ports {ports}")
-        raise EnvironmentError_(f"{what} got no address within {limit:g} s", last_seen="the Service does not exist")
+            raise PlatformError(f"{what} cannot be reached from this process", last_seen=f"ports {ports}")
+        raise PlatformError(f"{what} got no address within {limit:g} s", last_seen="the Service does not exist")
 
     def shell(self, namespace: str, pod: str) -> str:
         """See :class:`harness.cluster.base.Cluster`."""

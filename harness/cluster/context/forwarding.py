@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from harness.cluster.context.turns import Turns
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
-    from harness.kube.kubeconfig import Access
+    from harness.kube.kubeconfig import ClusterAccess
 
 _LOG = logging.getLogger("harness.context")
 _PROTOCOL = "v4.channel.k8s.io"
@@ -49,7 +49,7 @@ class Forwarders:
         access: how the API server is reached.
     """
 
-    def __init__(self, api: KubeApi, access: Access) -> None:
+    def __init__(self, api: KubeApi, access: ClusterAccess) -> None:
         self._api = api
         self._access = access
         self._loop = asyncio.new_event_loop()
@@ -92,7 +92,7 @@ class Forwarders:
 
         if self._loop.is_closed():
             return
-        with contextlib.suppress(EnvironmentError_):
+        with contextlib.suppress(PlatformError):
             self._run(end(), _LISTEN_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_LISTEN_S)
@@ -103,7 +103,7 @@ class Forwarders:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
         except TimeoutError:
-            raise EnvironmentError_("the port forwards of this process do not answer") from None
+            raise PlatformError("the port forwards of this process do not answer") from None
 
     async def _serve(
         self,

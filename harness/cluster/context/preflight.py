@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.context import rights
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.images import RegistryClient
 from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, quantities
 from harness.settings import how_to_set
@@ -48,14 +48,14 @@ def check(api: KubeApi, context: str, *, registry: str, storage_class: str) -> l
         storage_class: the one that is named for it, or nothing.
 
     Raises:
-        EnvironmentError_: the API server does not answer, or does not know who asks; no more can be found out then.
+        PlatformError: the API server does not answer, or does not know who asks; no more can be found out then.
     """
     try:
         version = api.request("GET", "/version", timeout_s=10)
         api.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=_review("SelfSubjectReview"))
     except ApiError as error:
         what = {0: "does not answer", 401: "knows no such user"}.get(error.status, "does not say who this is")
-        raise EnvironmentError_(
+        raise PlatformError(
             f"the cluster of context {context!r} {what}",
             last_seen=str(error),
             fix=f"does `kubectl --context {context} get namespaces` work? A token may have ended, a VPN may be down",
@@ -74,11 +74,11 @@ def require(api: KubeApi, context: str, *, registry: str, storage_class: str) ->
     """Raise what :func:`check` finds.
 
     Raises:
-        EnvironmentError_: with every obstacle and its next step.
+        PlatformError: with every obstacle and its next step.
     """
     found = check(api, context, registry=registry, storage_class=storage_class)
     if found:
-        raise EnvironmentError_(
+        raise PlatformError(
             f"context {context!r} lacks what an environment needs: {len(found)} "
             + ("things" if len(found) > 1 else "thing"),
             last_seen="\n".join(str(obstacle) for obstacle in found),

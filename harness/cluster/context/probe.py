@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import KubeApi, NotFound, events, troubles
 from harness.settings import how_to_set
 from harness.wire.names import SERVICES_NAMESPACE
@@ -20,7 +20,7 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
         image: reference as pods have it.
 
     Raises:
-        EnvironmentError_: no node can, or the pod finds no place; what the cluster says is in ``last_seen``.
+        PlatformError: no node can, or the pod finds no place; what the cluster says is in ``last_seen``.
     """
     api.create(_pod(image))
     seen = "no node has taken the pod"
@@ -31,14 +31,14 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
                 return
             trouble = troubles.trouble_of(pod)
             if trouble is not None:
-                raise EnvironmentError_(
+                raise PlatformError(
                     f"the nodes of the cluster cannot pull from the registry: {trouble.reason} of {trouble.image}",
                     last_seen=trouble.message,
                     fix=f"name a registry that the nodes reach and trust too with {how_to_set('context_registry')}; "
                     "for a private one log this machine in (`docker login`)",
                 )
             seen = "\n".join([str(status.get("phase")), *events.of(api, pod)])
-        raise EnvironmentError_(
+        raise PlatformError(
             f"no pod started on the cluster within {timeout_s:g} s", last_seen=seen, fix="raise start_timeout"
         )
     finally:

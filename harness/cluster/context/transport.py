@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.cluster.context import preflight, rights
 from harness.common.polling import Polling
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import KubeApi, Manifest, scoping
 from harness.kube.kinds import kind_named
 from harness.kube.scoped import Scope, ScopedTransport
@@ -109,7 +109,7 @@ class ContextTransport(ScopedTransport):
         polling = Polling(timeout_s=_RIGHTS_S, pause_s=_POLL_S)
         while not preflight.may(self.raw, wanted, where):
             if not polling.again():
-                raise EnvironmentError_(
+                raise PlatformError(
                     f"the right to work in {where} did not arrive within {_RIGHTS_S:g} s",
                     last_seen=f"{wanted}, by the RoleBinding {rights.NAMESPACE_ROLE}",
                     fix="is another authorizer than RBAC in the way? ask the cluster's admin",

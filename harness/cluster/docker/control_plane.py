@@ -14,7 +14,7 @@ from harness.cluster import ledger
 from harness.common.polling import Polling
 from harness.doctor import require_engine
 from harness.engine import leftovers, networks
-from harness.errors import EngineError, EnvironmentError_
+from harness.errors import EngineError, PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
 from harness.wire.labels import LABEL_ROLE
@@ -175,7 +175,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
     """Wait until the control plane is ready; its port on 127.0.0.1.
 
     Raises:
-        EnvironmentError_: it has ended, or is not ready after half a minute; with the end of its log.
+        PlatformError: it has ended, or is not ready after half a minute; with the end of its log.
     """
     import docker.errors
 
@@ -206,6 +206,6 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
             f"see its log above; if it runs, port {port} of 127.0.0.1 is not the engine's here: use the harness in the "
             "network of the engine's machine"
         )
-    raise EnvironmentError_(
+    raise PlatformError(
         "the control plane of the docker cluster did not start", last_seen="\n".join([seen, *log]), fix=fix
     )

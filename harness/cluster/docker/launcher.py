@@ -17,7 +17,7 @@ from harness.cluster.docker import control_plane
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
 from harness.engine import connect, leftovers, networks, stopped
-from harness.errors import EnvironmentError_, ImageError
+from harness.errors import ImageError, PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
@@ -74,7 +74,7 @@ class DockerCluster:
         Raises:
             EngineError: no engine, or it may not be used.
             ImageError: the image cannot be obtained.
-            EnvironmentError_: the control plane did not become ready; nothing is left of it.
+            PlatformError: the control plane did not become ready; nothing is left of it.
         """
         import docker.errors
 
@@ -226,14 +226,14 @@ class DockerCluster:
             spec = manifest["spec"]
             entry = next((entry for entry in spec.get("ports") or () if entry["port"] == port), None)
             if entry is None or spec.get("type") != "NodePort":
-                raise EnvironmentError_(
+                raise PlatformError(
                     f"{what} cannot be reached from this process",
                     last_seen=f"type {spec.get('type')}, ports {[entry['port'] for entry in spec.get('ports') or ()]}",
                     fix="give the Service the type NodePort",
                 )
             if entry.get("nodePort"):
                 return "127.0.0.1", int(entry["nodePort"])
-        raise EnvironmentError_(
+        raise PlatformError(
             f"{what} got no address within {limit:g} s",
             last_seen=self._pods_of(namespace, service) if known else "the Service does not exist",
         )

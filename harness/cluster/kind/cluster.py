@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.cluster import ledger
 from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
 from harness.cluster.kind.images import NodeImages
-from harness.cluster.kind.keeper import Order
+from harness.cluster.kind.keeper import ClusterOrder
 from harness.cluster.kind.owner import Keeper
 from harness.cluster.kubernetes import services, startup
 from harness.common.progress import OnProgress, quiet
@@ -21,7 +21,7 @@ from harness.common.references import split_reference
 from harness.doctor import require_nodes
 from harness.engine import connect, stopped
 from harness.engine import leftovers as engine_leftovers
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
 from harness.kube.pullsecrets import Login
@@ -91,7 +91,7 @@ class KindCluster:
         Raises:
             EngineError: no engine, or it may not be used.
             ImageError: the image of the nodes cannot be obtained.
-            EnvironmentError_: this machine cannot have nodes, or kind could not make them; nothing is left of it.
+            PlatformError: this machine cannot have nodes, or kind could not make them; nothing is left of it.
         """
         require_nodes(settings.nodes, on_progress)
         client = connect()
@@ -109,7 +109,7 @@ class KindCluster:
             base = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
             entry = ledger.new_entry(environment_id, cls.name)
             with ledger.recorded(settings.state, entry, remove):
-                contents = prepared.Contents()
+                contents = prepared.NodeContents()
                 if base:
                     contents = prepared.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
                 order = _order(settings.state, entry, program, image, contents, settings.nodes)
@@ -227,7 +227,7 @@ class KindCluster:
         ports = self._client.api.inspect_container(self.nodes[0].name)["NetworkSettings"]["Ports"]
         bound = ports.get(f"{node_port}/tcp")
         if not bound:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"port {port} of Service {namespace}/{service} is not published by the node",
                 last_seen=f"node port {node_port}, container {self.nodes[0].name}",
                 fix="does the node's container run? `docker ps` shows it",
@@ -286,9 +286,9 @@ def _order(
     entry: ledger.Entry,
     program: Path,
     image: str,
-    contents: prepared.Contents = prepared.Contents(),  # noqa: B008 - cannot be changed
+    contents: prepared.NodeContents = prepared.NodeContents(),  # noqa: B008 - cannot be changed
     nodes: int = 1,
-) -> Order:
+) -> ClusterOrder:
     """Return what the keeper is to do; writes kind's configuration."""
     folder = names.folder(state, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -300,7 +300,7 @@ def _order(
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     arguments = ["create", "cluster", "--name", name, "--image", image, "--config", str(folder / "kind.json")]
-    return Order(
+    return ClusterOrder(
         environment=entry.id,
         command=[str(program), *arguments, "--kubeconfig", str(path)],
         variables={

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts import engine_archives
-from harness.cluster.kind.nodes import Node, on_all, piped, saved
+from harness.cluster.kind.nodes import KindNode, on_all, piped, saved
 from harness.common.references import canonical, familiar, split_reference
-from harness.errors import EnvironmentError_, ImageError
+from harness.errors import ImageError, PlatformError
 
 if TYPE_CHECKING:
     import docker
@@ -27,7 +27,7 @@ def by_id(image_id: str) -> str:
     return f"{_BY_ID}:{image_id.removeprefix('sha256:')}"
 
 
-def transfer(client: docker.DockerClient, node: Node, image_ids: Iterable[str], scratch: str) -> None:
+def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[str], scratch: str) -> None:
     """Send images of the engine to a node, all in one archive: a layer that several have is sent once.
 
     Args:
@@ -68,7 +68,7 @@ class NodeImages:
         scratch: repository for names in the engine that are needed for a moment.
     """
 
-    def __init__(self, client: docker.DockerClient, nodes: Sequence[Node], scratch: str) -> None:
+    def __init__(self, client: docker.DockerClient, nodes: Sequence[KindNode], scratch: str) -> None:
         self._client = client
         self._nodes = nodes
         self._scratch = scratch
@@ -106,7 +106,7 @@ class NodeImages:
             for node in self._nodes if images else ():
                 with piped(opened.stream(images)) as stream:
                     node.import_images(stream)
-        except EnvironmentError_ as error:
+        except PlatformError as error:
             raise ImageError(f"the nodes do not load {archive}", last_seen=error.last_seen or error.cause) from None
         on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in images])
         return sorted(images)

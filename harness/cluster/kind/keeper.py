@@ -4,7 +4,7 @@ It runs beside the owner, in a session of its own, and knows that the owner live
 ends without a word, the cluster is removed, also when it was just being made. So nothing stays after a SIGKILL of the
 owner, and an interrupt of the owner cannot cut off something that is being created.
 
-    stdin    one JSON object (:class:`Order`), then a line ``keep`` or ``remove``, or the end
+    stdin    one JSON object (:class:`ClusterOrder`), then a line ``keep`` or ``remove``, or the end
     stdout   a JSON object for each event: {"line": ...}, {"made": true}, {"failed": ...}, {"removed": true}
 """
 
@@ -36,7 +36,7 @@ _KEPT_LINES = 60
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class ClusterOrder:
     """What is to be made.
 
     Attributes:
@@ -61,7 +61,7 @@ class Order:
 
 
 class _Keeper:
-    def __init__(self, order: Order, state: Path) -> None:
+    def __init__(self, order: ClusterOrder, state: Path) -> None:
         self._order = order
         self._state = state
         self._kind: subprocess.Popen[str] | None = None
@@ -204,7 +204,7 @@ def main() -> None:
     line = sys.stdin.readline()
     if not line:
         return
-    _Keeper(Order(**json.loads(line)), folders.state()).run(sys.stdin)
+    _Keeper(ClusterOrder(**json.loads(line)), folders.state()).run(sys.stdin)
     # what could not be written to an owner that is gone is not tried again at the interpreter's end
     with contextlib.suppress(OSError):
         sys.stdout.flush()

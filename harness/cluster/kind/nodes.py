@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, hosts_toml
 from harness.common.polling import Polling
-from harness.errors import EnvironmentError_, ImageError
+from harness.errors import ImageError, PlatformError
 
 if TYPE_CHECKING:
     import docker
@@ -33,7 +33,7 @@ _IMPORT_S = 1800.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Node:
+class KindNode:
     """One node, by the name of its container."""
 
     name: str
@@ -42,7 +42,7 @@ class Node:
         """Run a command on the node; its output.
 
         Raises:
-            EnvironmentError_: it failed, or the node does not run.
+            PlatformError: it failed, or the node does not run.
         """
         try:
             done = subprocess.run(
@@ -53,15 +53,15 @@ class Node:
                 check=False,
             )
         except FileNotFoundError:
-            raise EnvironmentError_(
+            raise PlatformError(
                 "kind needs the program `docker`", fix="install the engine's command line (docker-cli)"
             ) from None
         except subprocess.TimeoutExpired:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"{' '.join(command[:4])} on node {self.name} took longer than {timeout_s:g} s"
             ) from None
         if done.returncode:
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"{' '.join(command[:6])} failed on node {self.name} with exit status {done.returncode}",
                 last_seen=done.stderr.decode("utf-8", "replace").strip()[-2000:],
             )
@@ -111,7 +111,7 @@ class Node:
         """Return when the kubelet can use images that were just imported or tagged.
 
         Raises:
-            EnvironmentError_: it does not take notice of them.
+            PlatformError: it does not take notice of them.
         """
         missing = set(references)
         # containerd takes notice by an event of its own, which it does not pass on
@@ -121,7 +121,7 @@ class Node:
             if not missing:
                 return
             if not polling.again():
-                raise EnvironmentError_(f"node {self.name} does not take notice of {', '.join(sorted(missing))}")
+                raise PlatformError(f"node {self.name} does not take notice of {', '.join(sorted(missing))}")
 
     def add_registry(self, name: str, mirror: str, prefix: str = "", authorization: str = "") -> None:
         """Tell containerd where the registry of this name is, as the documentation of kind has it."""
@@ -130,13 +130,13 @@ class Node:
         self.run("sh", "-c", script, str(path), hosts_toml(mirror, prefix, authorization))
 
 
-def of_cluster(client: docker.DockerClient, environment_id: str) -> list[Node]:
+def of_cluster(client: docker.DockerClient, environment_id: str) -> list[KindNode]:
     """Return the nodes of a cluster, its control plane first."""
     label = f"{names.LABEL_CLUSTER}={names.cluster_name(environment_id)}"
     found = client.api.containers(all=True, filters={"label": label})
     roles = {entry["Names"][0].lstrip("/"): entry["Labels"].get("io.x-k8s.kind.role", "") for entry in found}
     nodes = sorted(name for name, role in roles.items() if role in ("control-plane", "worker"))
-    return [Node(name) for name in sorted(nodes, key=lambda name: roles[name] != "control-plane")]
+    return [KindNode(name) for name in sorted(nodes, key=lambda name: roles[name] != "control-plane")]
 
 
 @contextlib.contextmanager
@@ -194,7 +194,7 @@ def saved(references: list[str]) -> Iterator[IO[bytes]]:
             raise ImageError("the engine cannot save images for the nodes", last_seen=trouble)
 
 
-def on_all(nodes: Iterable[Node], action: str, *arguments: object) -> None:
+def on_all(nodes: Iterable[KindNode], action: str, *arguments: object) -> None:
     """Do the same on all nodes at the same time."""
     nodes = list(nodes)
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:

@@ -12,9 +12,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from harness.cluster.kind.keeper import Order
+from harness.cluster.kind.keeper import ClusterOrder
 from harness.common.progress import OnProgress
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.settings.variables import STATE_DIR
 
 _OPEN: weakref.WeakSet[Keeper] = weakref.WeakSet()
@@ -28,7 +28,7 @@ class Keeper:
         state: the folder of the ledger.
     """
 
-    def __init__(self, order: Order, state: str) -> None:
+    def __init__(self, order: ClusterOrder, state: str) -> None:
         variables = {STATE_DIR.name: state, "PYTHONPATH": search_path()}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.cluster.kind.keeper"],
@@ -48,7 +48,7 @@ class Keeper:
         """Pass on what kind says until the cluster is made.
 
         Raises:
-            EnvironmentError_: kind failed; its last lines are in ``last_seen``.
+            PlatformError: kind failed; its last lines are in ``last_seen``.
         """
         for event in self._events():
             if event.get("line"):
@@ -56,12 +56,12 @@ class Keeper:
             elif event.get("made"):
                 return
             elif "failed" in event:
-                raise EnvironmentError_(
+                raise PlatformError(
                     "kind could not create the cluster",
                     last_seen=str(event["failed"]),
                     fix="see the lines above; `kaapana-harness doctor` examines the engine",
                 )
-        raise EnvironmentError_(
+        raise PlatformError(
             "the process that makes the kind cluster has ended", last_seen=f"exit status {self._process.wait()}"
         )
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
 from harness.cluster.kind.images import by_id, transfer
-from harness.cluster.kind.nodes import Node
+from harness.cluster.kind.nodes import KindNode
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress
 from harness.engine import connect
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.settings.builds import BuildSettings
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
         on_progress: gets a line for each step.
 
     Raises:
-        ImageError, EnvironmentError_: they cannot be put into it.
+        ImageError, PlatformError: they cannot be put into it.
     """
     with contextlib.closing(connect(timeout_s=int(settings.build_timeout))) as client:
         ids = sorted({str(client.images.get(image).id) for image in images})
@@ -121,13 +121,13 @@ def lay_out(
         image: with a shell; nothing of it is used but ``cp``.
 
     Raises:
-        EnvironmentError_: it failed; the volumes have to be removed by their labels.
+        PlatformError: it failed; the volumes have to be removed by their labels.
     """
     for target in targets:
         client.api.create_volume(target, labels={**labels, bases.LABEL_USES: base})
     # from here on the base stays; it may have gone since it was asked for
     if base not in bases.complete(client):
-        raise EnvironmentError_(
+        raise PlatformError(
             "the images for the nodes were removed at this very moment, as superseded",
             last_seen=f"volume {base}",
             fix="start again",
@@ -135,7 +135,7 @@ def lay_out(
     _copy(client, _LAY_OUT, base, targets, labels, image)
 
 
-class Contents(NamedTuple):
+class NodeContents(NamedTuple):
     """Where the content of a cluster's nodes is, on the engine and in its machine's file system.
 
     Attributes:
@@ -149,11 +149,11 @@ class Contents(NamedTuple):
     volumes: Mapping[str, str] = MappingProxyType({})
 
 
-def of_nodes(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> Contents:
+def of_nodes(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> NodeContents:
     """Return where the nodes of a cluster are to have their content; nothing is made."""
     folder = _folder_of_volumes(client)
     names = [f"{cluster}-content-{number}" for number in range(nodes)]
-    return Contents(base, f"{folder}/{base}/_data", {name: f"{folder}/{name}/_data" for name in names})
+    return NodeContents(base, f"{folder}/{base}/_data", {name: f"{folder}/{name}/_data" for name in names})
 
 
 def _folder_of_volumes(client: docker.DockerClient) -> str:
@@ -188,7 +188,7 @@ def _make(
 
 
 @contextlib.contextmanager
-def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Mapping[str, str]) -> Iterator[Node]:
+def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Mapping[str, str]) -> Iterator[KindNode]:
     """Yield a node's file system with only containerd running on a volume."""
     api = client.api
     host = api.create_host_config(
@@ -203,7 +203,7 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
     )["Id"]
     try:
         api.start(container)
-        node = Node(container)
+        node = KindNode(container)
         node.run("sh", "-c", _START)
         yield node
         node.run("sh", "-c", "pkill -x containerd; while pgrep -x containerd >/dev/null; do sleep 0.1; done")
@@ -217,7 +217,7 @@ def _copy(
     """Fill volumes from another one, in a container that is removed after it.
 
     Raises:
-        EnvironmentError_: it failed.
+        PlatformError: it failed.
     """
     api = client.api
     host = api.create_host_config(
@@ -243,4 +243,4 @@ def _copy(
     finally:
         api.remove_container(container, force=True, v=True)
     if status:
-        raise EnvironmentError_("the content of the nodes cannot be made", last_seen=output[-2000:])
+        raise PlatformError("the content of the nodes cannot be made", last_seen=output[-2000:])

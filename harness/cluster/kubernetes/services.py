@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 
 
@@ -12,7 +12,7 @@ def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_
     """Return the node port of a port of a Service of type ``NodePort``; waits until the Service exists.
 
     Raises:
-        EnvironmentError_: there is no such port, or there is no such Service in time.
+        PlatformError: there is no such port, or there is no such Service in time.
     """
     what = f"port {port} of Service {namespace}/{service}"
     for change, manifest in api.watch("Service", namespace, name=service, timeout_s=timeout_s):
@@ -21,14 +21,14 @@ def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_
         spec = manifest["spec"]
         entry = next((entry for entry in spec.get("ports") or () if entry["port"] == port), None)
         if entry is None or spec.get("type") not in ("NodePort", "LoadBalancer"):
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"{what} cannot be reached from this process",
                 last_seen=f"type {spec.get('type')}, ports {[entry['port'] for entry in spec.get('ports') or ()]}",
                 fix="give the Service the type NodePort",
             )
         if entry.get("nodePort"):
             return int(entry["nodePort"])
-    raise EnvironmentError_(f"{what} got no address within {timeout_s:g} s", last_seen="the Service does not exist")
+    raise PlatformError(f"{what} got no address within {timeout_s:g} s", last_seen="the Service does not exist")
 
 
 def cluster_address(api: KubeApi, namespace: str, service: str) -> str:

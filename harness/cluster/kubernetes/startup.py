@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest, events
 
 _DNS = ("kube-system", "coredns")
@@ -15,7 +15,7 @@ def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
         nodes: how many there are to be.
 
     Raises:
-        EnvironmentError_: they are not in time; what was seen last is in ``last_seen``.
+        PlatformError: they are not in time; what was seen last is in ``last_seen``.
     """
     ready: set[str] = set()
     seen = "no node"
@@ -26,20 +26,20 @@ def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
         (ready.add if condition.get("status") == "True" else ready.discard)(name)
         if len(ready) >= nodes:
             return
-    raise EnvironmentError_(f"the nodes of the cluster were not ready within {timeout_s:g} s", last_seen=seen)
+    raise PlatformError(f"the nodes of the cluster were not ready within {timeout_s:g} s", last_seen=seen)
 
 
 def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
     """Return when names of Services resolve.
 
     Raises:
-        EnvironmentError_: they do not in time; what the cluster says about it is in ``last_seen``.
+        PlatformError: they do not in time; what the cluster says about it is in ``last_seen``.
     """
     namespace, name = _DNS
     for _, deployment in api.watch("Deployment", namespace, name=name, timeout_s=timeout_s):
         if _condition(deployment, "Available").get("status") == "True":
             return
-    raise EnvironmentError_(
+    raise PlatformError(
         f"the cluster resolves no names: {name} was not available within {timeout_s:g} s", last_seen=_node_reason(api)
     )
 

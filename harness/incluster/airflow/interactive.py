@@ -100,7 +100,7 @@ def check_environment(env_vars: dict[str, Any]) -> None:
             )
 
 
-class Session:
+class InteractiveSession:
     """One attempt of a step; ``attempt`` is its pod, which a kill deletes.
 
     Args:

@@ -147,7 +147,9 @@ class PodTask:
             folder = self._operator.operator_in_dir
             raise AirflowException(f"delete_input_on_success: the input folder {folder} stays: {result.message}")
 
-    def _interactive_session(self, api: KubeApi, manifest: podspec.Manifest, what: str) -> interactive.Session:
+    def _interactive_session(
+        self, api: KubeApi, manifest: podspec.Manifest, what: str
+    ) -> interactive.InteractiveSession:
         operator = self._operator
         if operator.dev_server:
             interactive.check_environment(operator.env_vars)
@@ -160,7 +162,7 @@ class PodTask:
             folder=self._names.workflow_dir,
         )
         timeout_s = operator.startup_timeout_seconds
-        return interactive.Session(api, manifest, step, on_line=_LOG.info, startup_timeout_s=timeout_s)
+        return interactive.InteractiveSession(api, manifest, step, on_line=_LOG.info, startup_timeout_s=timeout_s)
 
     def _end_early(self, reason: str, message: str) -> Outcome:
         if self._pod is not None:

@@ -81,7 +81,7 @@ class CallbackProfile:
 
 
 @dataclasses.dataclass(frozen=True)
-class Release:
+class PlatformRelease:
     """The emulated release, as far as Airflow has to know it."""
 
     name: str = "documented"
@@ -93,7 +93,7 @@ class Release:
     parallelism: int | None = None
 
 
-def from_environment(environ: Mapping[str, str] | None = None) -> Release:
+def from_environment(environ: Mapping[str, str] | None = None) -> PlatformRelease:
     """Read the release; keys that this side does not need are left to others.
 
     Raises:
@@ -103,13 +103,13 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Release:
 
 
 @functools.lru_cache(maxsize=4)
-def _parse(text: str) -> Release:
+def _parse(text: str) -> PlatformRelease:
     if not text.strip():
-        return Release()
+        return PlatformRelease()
     data: Any = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"{VARIABLE} is not a JSON object: {text[:80]!r}")
-    return Release(
+    return PlatformRelease(
         name=str(data.get("name", "documented")),
         operator=_table(OperatorProfile, data.get("operator")),
         pod=_table(PodProfile, data.get("pod")),

@@ -50,7 +50,7 @@ def render_memory(quantity: str | int | float, factor: float) -> str:
 
 
 @dataclasses.dataclass
-class Resources:
+class TaskResources:
     """What an operator asks for, under the names of the platform's class; values may be ``None``."""
 
     requests: dict[str, Any]
@@ -59,7 +59,7 @@ class Resources:
 
 def pod_resources(
     *, ram_mem_mb: int | None, ram_mem_mb_lmt: int | None, cpu_millicores: int | None, gpu: bool | None
-) -> Resources:
+) -> TaskResources:
     """Return what an operator's parameters ask for (runtime 5.0).
 
     Args:
@@ -77,7 +77,7 @@ def pod_resources(
         limits["cpu"] = f"{cpu_millicores + 100}m"
     if gpu is not None:
         limits["nvidia.com/gpu"] = 1 if gpu else 0
-    return Resources(requests=requests, limits=limits)
+    return TaskResources(requests=requests, limits=limits)
 
 
 def container_resources(given: Any, factor: float) -> dict[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from harness.incluster.controlplane.app import make_app
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.plane import ControlPlane
 
@@ -40,7 +40,7 @@ async def _say_where_it_hangs() -> None:
         await asyncio.sleep(_HANGS_S / 4)
 
 
-async def serve(config: Config) -> None:
+async def serve(config: ControlPlaneConfig) -> None:
     """Serve until the environment has been removed."""
     # docker stop: the environment goes with its control plane, also while it starts: what the engine was asked for by
     # then it makes all the same, so that is waited for
@@ -89,7 +89,7 @@ def main() -> int:
     """Exit status 3 when the engine cannot be used."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        asyncio.run(serve(Config.from_environment()))
+        asyncio.run(serve(ControlPlaneConfig.from_environment()))
     except EngineCallError as error:
         print(f"the engine: {error}", file=sys.stderr)
         return 3

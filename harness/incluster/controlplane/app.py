@@ -19,8 +19,8 @@ from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.admission import check_for_account
 from harness.incluster.controlplane.plane import ControlPlane
 from harness.incluster.controlplane.problems import StatusError, bad_request
+from harness.incluster.controlplane.rbac import AccessRequest as Wish
 from harness.incluster.controlplane.rbac import Rbac, group_of
-from harness.incluster.controlplane.rbac import Request as Wish
 from harness.incluster.controlplane.registry import ServedName
 from harness.incluster.controlplane.resources import Resources
 from harness.incluster.controlplane.selectors import predicate

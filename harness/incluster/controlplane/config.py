@@ -15,7 +15,7 @@ _PREFIX = "KAAPANA_HARNESS_"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class ControlPlaneConfig:
     """Settings of one control plane.
 
     Attributes:
@@ -57,7 +57,7 @@ class Config:
     site_network: int = 1
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> ControlPlaneConfig:
         """Read ``KAAPANA_HARNESS_<FIELD>`` for every field; those without a default must be there."""
         values: dict[str, str | float | int] = {}
         for field in dataclasses.fields(cls):

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.mounted import Mounted, differences
 from harness.wire.labels import LABEL_ROLE
@@ -18,7 +18,7 @@ _PIDS: Final = 16
 
 
 async def output_of(
-    engine: Engine, config: Config, image: str, command: list[str], place: Mapping[str, Any], *, name: str
+    engine: Engine, config: ControlPlaneConfig, image: str, command: list[str], place: Mapping[str, Any], *, name: str
 ) -> str:
     """Run a program in a container without rights; what it prints.
 
@@ -64,7 +64,7 @@ async def output_of(
 
 
 async def wrong_mounts(
-    engine: Engine, config: Config, image: str, container: str, wanted: Mapping[str, Mounted]
+    engine: Engine, config: ControlPlaneConfig, image: str, container: str, wanted: Mapping[str, Mounted]
 ) -> str:
     """Look at a container that has just started, which stands still meanwhile; why it may not go on, or nothing.
 

@@ -14,10 +14,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane.config import API_HOST, Config
+from harness.incluster.controlplane.config import API_HOST, ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.guard import PROTOCOLS, RoutingRule
-from harness.incluster.controlplane.outlets import Host, Outlet, networks_of, rules
+from harness.incluster.controlplane.outlets import Outlet, OutletHost, networks_of, rules
 from harness.incluster.controlplane.problems import UntranslatableError
 from harness.incluster.controlplane.selectors import matches
 from harness.incluster.controlplane.store import Manifest, Store
@@ -51,7 +51,7 @@ class Published:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class NetworkPlan:
     """What the container that owns a pod's network gets.
 
     Attributes:
@@ -90,7 +90,7 @@ def check_own_annotations(namespace: str | None, annotations: Mapping[str, Any],
 class Networks:
     """The networks of one environment."""
 
-    def __init__(self, config: Config, engine: Engine, store: Store) -> None:
+    def __init__(self, config: ControlPlaneConfig, engine: Engine, store: Store) -> None:
         self._config = config
         self._engine = engine
         self._store = store
@@ -150,7 +150,7 @@ class Networks:
                 await self._create(OUT)
                 self._is_open = True
 
-    async def guard(self, plan: Plan, host: Host) -> list[RoutingRule]:
+    async def guard(self, plan: NetworkPlan, host: OutletHost) -> list[RoutingRule]:
         """Return the rules for a pod that is on the network that leads out."""
         inside = [name for name in plan.endpoints if name in _INSIDE]
         records = {record["Name"]: networks_of(record) for record in await self._engine.call("GET", "/networks")}
@@ -163,7 +163,7 @@ class Networks:
             site=bool(self._config.site_network),
         )
 
-    def plan(self, pod: Manifest) -> Plan:
+    def plan(self, pod: Manifest) -> NetworkPlan:
         """Networks, aliases and published ports of a pod.
 
         Raises:
@@ -192,7 +192,7 @@ class Networks:
         elif published or way_out:
             joined.add(OUT)
         endpoints = {name: tuple(sorted(aliases.get(name, ()))) for name in _ALL if name in joined}
-        return Plan(endpoints, tuple(published), way_out)
+        return NetworkPlan(endpoints, tuple(published), way_out)
 
     def _serve(
         self,
@@ -234,7 +234,7 @@ class Networks:
                 found += names_of(service["metadata"]["name"], service["metadata"]["namespace"])
         return found
 
-    def resolver(self, plan: Plan) -> str:
+    def resolver(self, plan: NetworkPlan) -> str:
         """Who answers a pod for names that no Service has; empty: whoever does for the engine's host."""
         if EDGE in plan.endpoints or plan.way_out:
             return ""
@@ -242,12 +242,12 @@ class Networks:
             (self.own[network] for network in (PODS, PLATFORM) if network in plan.endpoints and network in self.own), ""
         )
 
-    async def attach(self, container: str, plan: Plan) -> None:
+    async def attach(self, container: str, plan: NetworkPlan) -> None:
         """Join a created container to all networks but the first."""
         for network, aliases in list(plan.endpoints.items())[1:]:
             await self._engine.connect(self.full_name(network), container, list(aliases))
 
-    async def change(self, container: str, before: Plan, after: Plan) -> None:
+    async def change(self, container: str, before: NetworkPlan, after: NetworkPlan) -> None:
         """Give a running container the names of a new plan: it leaves a network and joins it again."""
         for network, aliases in after.endpoints.items():
             if before.endpoints.get(network) != aliases:
@@ -255,7 +255,7 @@ class Networks:
                     await self._engine.disconnect(self.full_name(network), container)
                 await self._engine.connect(self.full_name(network), container, list(aliases))
 
-    def addresses_in(self, record: dict[str, Any], plan: Plan) -> tuple[str, ...]:
+    def addresses_in(self, record: dict[str, Any], plan: NetworkPlan) -> tuple[str, ...]:
         """Return the addresses of a pod from the engine's record of its container, the pod's own first."""
         found = record["NetworkSettings"]["Networks"]
         entries = (

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.memory import MemoryMeter
@@ -38,7 +38,7 @@ class Node:
         questions: of pods for names that no Service has.
     """
 
-    config: Config
+    config: ControlPlaneConfig
     engine: Engine
     store: Store
     images: Images

@@ -27,7 +27,7 @@ SURVEY: Final = ["cat", "/proc/net/fib_trie", "/etc/resolv.conf"]
 """What is run in the host's network so that :meth:`Host.read` can say what it is."""
 
 
-class Host(NamedTuple):
+class OutletHost(NamedTuple):
     """The engine's host in its networks.
 
     Attributes:
@@ -39,7 +39,7 @@ class Host(NamedTuple):
     resolvers: frozenset[str]
 
     @classmethod
-    def read(cls, survey: str) -> Host:
+    def read(cls, survey: str) -> OutletHost:
         """Return what the output of :data:`SURVEY` says."""
         found = {address for address in _LOCAL.findall(survey) if not ipaddress.ip_address(address).is_loopback}
         servers = {text for text in _NAMESERVER.findall(survey) if _is_outside(text)}
@@ -68,7 +68,7 @@ class Outlet(NamedTuple):
 
 
 def rules(
-    outlet: Outlet, host: Host, *, joined: Collection[Network], others: Iterable[Network], site: bool
+    outlet: Outlet, host: OutletHost, *, joined: Collection[Network], others: Iterable[Network], site: bool
 ) -> list[RoutingRule]:
     """Return what the pod's network is guarded by.
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.incluster.controlplane import dns
 from harness.incluster.controlplane.accounts import Accounts
 from harness.incluster.controlplane.claims import Claims
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.controllers import Controllers
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.images import Images
@@ -37,7 +37,7 @@ class ControlPlane:
         addresses: where the API listens: for the owner and the platform, not for processing pods (services 3.4).
     """
 
-    config: Config
+    config: ControlPlaneConfig
     store: Store
     accounts: Accounts
     images: Images
@@ -48,7 +48,7 @@ class ControlPlane:
     addresses: list[str]
 
     @classmethod
-    async def start(cls, config: Config) -> ControlPlane:
+    async def start(cls, config: ControlPlaneConfig) -> ControlPlane:
         """Look at the engine, make the networks, and begin to work.
 
         Raises:
@@ -108,7 +108,7 @@ def namespace(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}}
 
 
-async def _own_place(config: Config, engine: Engine) -> tuple[Config, str]:
+async def _own_place(config: ControlPlaneConfig, engine: Engine) -> tuple[ControlPlaneConfig, str]:
     """Return where the own state lies on the engine's host, and the own image; both from the own container's record."""
     if not config.own_container:
         return dataclasses.replace(config, state_on_engine=config.state_on_engine or config.state), ""

@@ -15,7 +15,7 @@ from harness.incluster.controlplane.box import Box, fresh_status
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.helper import wrong_mounts
 from harness.incluster.controlplane.mounted import Mounted
-from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, Plan
+from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
 from harness.incluster.controlplane.podnetwork import PodNetwork
 from harness.incluster.controlplane.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
@@ -201,7 +201,7 @@ class PodWorker:
                 raw_sockets=not self._network.guarded,
             )
             box.id = await node.engine.create(self._name(box.name, box.restarts), body)
-            if isinstance(network, Plan):
+            if isinstance(network, NetworkPlan):
                 await node.networks.attach(box.id, network)
                 self._network.expect(box.id)
             try:
@@ -215,7 +215,7 @@ class PodWorker:
                 await node.engine.remove(box.id)
                 box.id = ""
                 return wrong
-            if isinstance(network, Plan):
+            if isinstance(network, NetworkPlan):
                 await self._network.joined(box.id)
         return None
 

@@ -10,9 +10,9 @@ from typing import Any
 from harness.incluster.controlplane import guard
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.helper import output_of
-from harness.incluster.controlplane.networks import Plan
+from harness.incluster.controlplane.networks import NetworkPlan
 from harness.incluster.controlplane.node import Node
-from harness.incluster.controlplane.outlets import SURVEY, Host
+from harness.incluster.controlplane.outlets import SURVEY, OutletHost
 from harness.incluster.controlplane.store import Key, Manifest, key_of
 from harness.incluster.controlplane.translate import network_body
 from harness.wire import unresolved as unresolved_names
@@ -47,7 +47,7 @@ class PodNetwork:
         self.addresses: tuple[str, ...] = ()
         self.sandbox = ""
         self.guarded = False
-        self._plan = Plan({})
+        self._plan = NetworkPlan({})
         # the container whose network is the pod's, while it runs
         self._owner = ""
         self._unknown: set[str] = set()
@@ -93,20 +93,20 @@ class PodNetwork:
         # for every pod again: addresses of a host come and go
         place = {"NetworkMode": "host", "UsernsMode": "host"}
         survey = await output_of(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
-        rules = await node.networks.guard(self._plan, Host.read(survey))
+        rules = await node.networks.guard(self._plan, OutletHost.read(survey))
         command = ["python", "-m", guard.__name__, json.dumps(rules)]
         code, said = await node.engine.execute(self.sandbox, command, _GUARD_S)
         if code:
             raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {said or 'no reason'}")
 
-    def for_container(self, *, init: bool) -> Plan | str:
+    def for_container(self, *, init: bool) -> NetworkPlan | str:
         """Return what a container is created with: the sandbox that it joins, or a plan of its own."""
         if self.sandbox:
             return self.sandbox
         plan = self._node.networks.plan(self._pod)
         if init:
             # an init container is no end point of a Service
-            plan = Plan(dict.fromkeys(plan.endpoints, ()))
+            plan = NetworkPlan(dict.fromkeys(plan.endpoints, ()))
         self._plan = plan
         return plan
 

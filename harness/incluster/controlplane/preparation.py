@@ -11,7 +11,7 @@ from harness.incluster.controlplane.images import PullError
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.problems import NotReadyError
 from harness.incluster.controlplane.store import Manifest
-from harness.incluster.controlplane.variables import ConfigError, variables_of
+from harness.incluster.controlplane.variables import ContainerConfigError, variables_of
 from harness.incluster.controlplane.volumes import Source
 from harness.kube import pullsecrets
 
@@ -112,7 +112,7 @@ class Preparation:
         while True:
             try:
                 return variables_of(self._node.store, self._pod, box.spec, address)
-            except ConfigError as error:
+            except ContainerConfigError as error:
                 if str(error) != told:
                     told = str(error)
                     box.wait("CreateContainerConfigError", told)

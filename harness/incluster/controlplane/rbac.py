@@ -45,7 +45,7 @@ _BUILT_IN: Final[dict[str, list[Rule]]] = {
 }
 
 
-class Request(NamedTuple):
+class AccessRequest(NamedTuple):
     """What somebody wants to do.
 
     Attributes:
@@ -73,7 +73,7 @@ class Rbac:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def check(self, account: Account, request: Request) -> None:
+    def check(self, account: Account, request: AccessRequest) -> None:
         """Let a request pass.
 
         Raises:
@@ -90,7 +90,7 @@ class Rbac:
             f' group "{request.group}"{where}',
         )
 
-    def allows(self, account: Account, request: Request) -> bool:
+    def allows(self, account: Account, request: AccessRequest) -> bool:
         """Return whether a rule of the account's roles covers a request."""
         return any(_covers(rule, request) for rule in self._rules_of(account, request.namespace))
 
@@ -117,7 +117,7 @@ class Rbac:
         else:
             granted, verb = self._role(manifest.get("roleRef") or {}, namespace), "bind"
         plural = "roles" if kind.name == "Role" else "clusterroles"
-        if self.allows(account, Request(verb, GROUP, plural, namespace)):
+        if self.allows(account, AccessRequest(verb, GROUP, plural, namespace)):
             return
         if not is_whole:
             granted = [*granted, *_BUILT_IN["cluster-admin"]]
@@ -183,7 +183,7 @@ def _is_subject(account: Account, binding: Manifest) -> bool:
     return False
 
 
-def _covers(rule: Rule, request: Request) -> bool:
+def _covers(rule: Rule, request: AccessRequest) -> bool:
     part = request.resource.partition("/")[2]
     wanted = {"*", request.resource} | ({f"*/{part}"} if part else set())
     names = rule.get("resourceNames") or []
@@ -200,11 +200,11 @@ def _texts(rule: Rule, field: str) -> set[str]:
     return {entry for entry in value if isinstance(entry, str)} if isinstance(value, list) else set()
 
 
-def _rights(rules: Iterable[Rule], namespace: str) -> Iterator[Request]:
+def _rights(rules: Iterable[Rule], namespace: str) -> Iterator[AccessRequest]:
     """Yield every single right of some rules; a star is only covered by a star."""
     for rule in rules:
         for verb in sorted(_texts(rule, "verbs")):
             for group in sorted(_texts(rule, "apiGroups")):
                 for resource in sorted(_texts(rule, "resources")):
                     for name in rule.get("resourceNames") or [""]:
-                        yield Request(verb, group, resource, namespace, str(name))
+                        yield AccessRequest(verb, group, resource, namespace, str(name))

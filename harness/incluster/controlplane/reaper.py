@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
-from harness.incluster.controlplane.config import Config
+from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.networks import Networks
@@ -34,7 +34,7 @@ class Reaper:
         done: set when nothing but the control plane itself is left.
     """
 
-    def __init__(self, config: Config, engine: Engine, networks: Networks, images: Images) -> None:
+    def __init__(self, config: ControlPlaneConfig, engine: Engine, networks: Networks, images: Images) -> None:
         self._config = config
         self._engine = engine
         self._networks = networks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane.config import Config
-from harness.incluster.controlplane.networks import Networks, Plan
+from harness.incluster.controlplane.config import ControlPlaneConfig
+from harness.incluster.controlplane.networks import NetworkPlan, Networks
 from harness.incluster.controlplane.store import Manifest
 from harness.incluster.controlplane.variables import expand
 from harness.incluster.controlplane.volumes import Mounts
@@ -34,14 +34,14 @@ def devices(container: Mapping[str, Any]) -> int:
 
 
 def container_body(
-    config: Config,
+    config: ControlPlaneConfig,
     pod: Manifest,
     container: Mapping[str, Any],
     *,
     image: str,
     variables: Mapping[str, str],
     mounts: Mounts,
-    network: Plan | str,
+    network: NetworkPlan | str,
     networks: Networks,
     raw_sockets: bool = True,
 ) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def container_body(
     return body
 
 
-def network_body(pod: Manifest, plan: Plan, networks: Networks, host: dict[str, Any]) -> dict[str, Any]:
+def network_body(pod: Manifest, plan: NetworkPlan, networks: Networks, host: dict[str, Any]) -> dict[str, Any]:
     """Host name, first network and published ports; what concerns networks and names also goes into ``host``."""
     first, aliases = next(iter(plan.endpoints.items()))
     host["NetworkMode"] = networks.full_name(first)

@@ -16,7 +16,7 @@ _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
-class ConfigError(Exception):
+class ContainerConfigError(Exception):
     """A reference that cannot be resolved: the container is not created until it can."""
 
 
@@ -60,7 +60,7 @@ def variables_of(store: Store, pod: Manifest, container: Mapping[str, Any], addr
                 continue
             found = store.find(kind, namespace, reference["name"])
             if found is None and not reference.get("optional"):
-                raise ConfigError(f'{kind.lower()} "{reference["name"]}" not found')
+                raise ContainerConfigError(f'{kind.lower()} "{reference["name"]}" not found')
             for key, data in contents_of(found).items() if found else ():
                 result[(source.get("prefix") or "") + key] = data.decode("utf-8", "replace")
     for entry in container.get("env") or ():
@@ -84,12 +84,14 @@ def _resolve_reference(store: Store, pod: Manifest, source: Mapping[str, Any], a
         if found is None:
             if reference.get("optional"):
                 return None
-            raise ConfigError(f'{kind.lower()} "{reference["name"]}" not found')
+            raise ContainerConfigError(f'{kind.lower()} "{reference["name"]}" not found')
         contents = contents_of(found)
         if reference["key"] not in contents:
             if reference.get("optional"):
                 return None
-            raise ConfigError(f"couldn't find key {reference['key']} in {kind} {namespace}/{reference['name']}")
+            raise ContainerConfigError(
+                f"couldn't find key {reference['key']} in {kind} {namespace}/{reference['name']}"
+            )
         return contents[reference["key"]].decode("utf-8", "replace")
     return _field(pod, str((source.get("fieldRef") or {}).get("fieldPath")), address)
 
@@ -108,5 +110,5 @@ def _field(pod: Manifest, path: str, address: str) -> str:
         "status.podIPs": address,
     }
     if path not in fields:
-        raise ConfigError(f"fieldRef {path!r} cannot be done on the docker cluster")
+        raise ContainerConfigError(f"fieldRef {path!r} cannot be done on the docker cluster")
     return str(fields[path])

@@ -20,7 +20,7 @@ from harness.incluster.programs import mask_findings, mask_problems
 from harness.incluster.programs.common import ProgramError, RunFolder, flag, notice, required, say
 from harness.incluster.programs.dcmqi_tools import cause_of, executable
 from harness.incluster.programs.segment_metadata import (
-    Author,
+    SegmentationMetadata,
     colour,
     colour_of,
     document,
@@ -58,7 +58,7 @@ class Converter:
         self.source = required("OPERATOR_IN_DIR")
         self.masks = required("OPERATOR_IMAGE_LIST_INPUT_DIR")
         self.output = required("OPERATOR_OUT_DIR")
-        self.author = Author.from_environment()
+        self.author = SegmentationMetadata.from_environment()
         self.multi = os.environ.get("INPUT_TYPE", "single_label_segs") == "multi_label_seg"
         if not self.multi and os.environ.get("INPUT_TYPE", "single_label_segs") != "single_label_segs":
             wrong = os.environ["INPUT_TYPE"]

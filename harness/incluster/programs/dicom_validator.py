@@ -22,14 +22,14 @@ from harness.incluster.programs.common import (
     say,
     section,
 )
-from harness.incluster.programs.platform_client import Platform
+from harness.incluster.programs.platform_client import PlatformClient
 
 _TAG = re.compile(r"\([0-9a-f]{4},[0-9a-f]{4}\)", re.IGNORECASE)
 _GROUP = "00000000 "
 
 
 @dataclass
-class Result:
+class ValidationResult:
     """What the validator says about an element."""
 
     errors: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ def main() -> None:
         raise ProgramError(f"VALIDATOR_ALGORITHM {algorithm!r}: this image has dciodvfy only")
     ignored, fails = _read_ignored_tags(), flag("EXIT_ON_ERROR")
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
-    platform = Platform()
+    platform = PlatformClient()
     wrong = []
     for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
         files = sorted(folder.rglob("*.dcm"))
@@ -108,7 +108,7 @@ def main() -> None:
         read = [_instance_number(path) for path in files]
         series, numbers = read[0][0], [place for _, place in read]
         missing = sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
-        result = Result()
+        result = ValidationResult()
         with ThreadPoolExecutor(number("THREADS", 3, 1, 64)) as pool:
             for text in pool.map(_check, files):
                 result.add(text, ignored)

@@ -21,7 +21,7 @@ from harness.incluster.programs.common import (
     say,
     section,
 )
-from harness.incluster.programs.platform_client import CURATED_MODALITY, MODALITY, SERIES, STUDY, Platform
+from harness.incluster.programs.platform_client import CURATED_MODALITY, MODALITY, SERIES, STUDY, PlatformClient
 
 _TAGS = "00000000 Tags_keyword.keyword"
 
@@ -41,7 +41,7 @@ def _tag_of_form(form: dict[str, Any], variable: str) -> str:
     return str(form.get(key) or "") if key else ""
 
 
-def find(platform: Platform, conf: dict[str, Any]) -> list[Wanted]:
+def find(platform: PlatformClient, conf: dict[str, Any]) -> list[Wanted]:
     """Return the chosen series, by descending SeriesInstanceUID, cut to ``data_form.dataset_limit``.
 
     Identifiers that the project's index does not have are left out; none left is a ProgramError.
@@ -104,7 +104,7 @@ def sop_instance_uid(file: memoryview) -> str:
     raise ProgramError("a DICOM file in the answer has no MediaStorageSOPInstanceUID")
 
 
-def fetch_dicom(platform: Platform, series: Wanted, target: Path) -> str:
+def fetch_dicom(platform: PlatformClient, series: Wanted, target: Path) -> str:
     """Write the instances of a series as ``<SOPInstanceUID>.dcm``; a ProgramError when some do not come."""
     expected = platform.instances(series.study, series.uid)
     if not expected:
@@ -120,7 +120,7 @@ def fetch_dicom(platform: Platform, series: Wanted, target: Path) -> str:
     return f"{len(got)} instance(s), {size / 1e6:.1f} MB"
 
 
-def _get(run: RunFolder, platform: Platform, conf: dict[str, Any], series: Wanted) -> None:
+def _get(run: RunFolder, platform: PlatformClient, conf: dict[str, Any], series: Wanted) -> None:
     """Bring one series: DICOM files, ``metadata.json``, or both."""
     start = time.monotonic()
     data_type = os.environ.get("DATA_TYPE") or "dicom"
@@ -149,7 +149,7 @@ def main() -> None:
     run = RunFolder.from_environment()
     conf = run.conf()
     section(conf, "data_form")
-    platform = Platform()
+    platform = PlatformClient()
     wanted = find(platform, conf)
     say(f"{len(wanted)} series to get, data type {data_type}")
     problems = []

@@ -22,7 +22,7 @@ from harness.incluster.programs.common import (
     section,
 )
 from harness.incluster.programs.get_input import Wanted, fetch_dicom
-from harness.incluster.programs.platform_client import MODALITY, SERIES, STUDY, Platform
+from harness.incluster.programs.platform_client import MODALITY, SERIES, STUDY, PlatformClient
 
 _TAGS = "00000000 Tags_keyword.keyword"
 
@@ -70,13 +70,13 @@ def _first(element: Path, source: Path) -> Any:
     return pydicom.dcmread(files[0], stop_before_pixels=True, force=False)
 
 
-def _hits(platform: Platform, index: str, query: dict[str, Any]) -> list[Wanted]:
+def _hits(platform: PlatformClient, index: str, query: dict[str, Any]) -> list[Wanted]:
     fields = [STUDY, SERIES, MODALITY]
     found = [hit.get("_source") or {} for hit in platform.search(index, query, fields)]
     return [Wanted(str(s[STUDY]), str(s[SERIES]), str(s.get(MODALITY, ""))) for s in found]
 
 
-def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) -> list[Reference]:
+def _of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: str) -> list[Reference]:
     """Return the series that the elements refer to, or the others of their studies."""
     source, output = required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")
     elements = run.elements()
@@ -112,7 +112,7 @@ def _of_elements(run: RunFolder, platform: Platform, index: str, policy: str) ->
     return found
 
 
-def _of_query(run: RunFolder, platform: Platform, index: str) -> list[Reference]:
+def _of_query(run: RunFolder, platform: PlatformClient, index: str) -> list[Reference]:
     """Return an element for every hit of a search."""
     try:
         query = json.loads(os.environ.get("SEARCH_QUERY") or "{}")
@@ -127,7 +127,7 @@ def _of_query(run: RunFolder, platform: Platform, index: str) -> list[Reference]
     ]
 
 
-def _fetch(run: RunFolder, platform: Platform, index: str, reference: Reference) -> None:
+def _fetch(run: RunFolder, platform: PlatformClient, index: str, reference: Reference) -> None:
     """Bring one series. As on the platform a part that does not come is not an error, nothing at all is one."""
     reference.target.mkdir(parents=True, exist_ok=True)
     try:
@@ -154,7 +154,7 @@ def main() -> None:
         raise ProgramError(f"DATA_TYPE is {os.environ['DATA_TYPE']!r}, expected dicom or json")
     run = RunFolder.from_environment()
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
-    platform = Platform()
+    platform = PlatformClient()
     if policy == "search_query":
         references = _of_query(run, platform, index)
     else:

@@ -26,7 +26,7 @@ _MASKS_DIR = "segmentations"
 
 
 @dataclass
-class Case:
+class ImageWithMask:
     """One image with the mask that belongs to it."""
 
     image: Path
@@ -73,7 +73,7 @@ def _meta(folder: Path) -> Any:
     return content
 
 
-def _nnunet(folder: Path) -> Iterator[Case]:
+def _nnunet(folder: Path) -> Iterator[ImageWithMask]:
     """Yield a dataset in the layout of nnU-Net; writes ``seg_info.json`` and ``meta_data.json`` into it."""
     info = read_json(folder / "dataset.json")
     channels = info.get("channel_names") or info.get("modality") or {"0": "MR"}
@@ -93,10 +93,10 @@ def _nnunet(folder: Path) -> Iterator[Case]:
             modality = text if text in _MODALITIES else "MR"
             mask = next((path for path in _nifti(folder / masks) if path.name.startswith(f"{case}.")), None)
             study = studies.setdefault(case, generate_uid())
-            yield Case(image, mask, seg_info, modality, study, _tags_of(image, meta))
+            yield ImageWithMask(image, mask, seg_info, modality, study, _tags_of(image, meta))
 
 
-def _custom(folder: Path) -> Iterator[Case]:
+def _custom(folder: Path) -> Iterator[ImageWithMask]:
     """Yield a folder with ``cases`` and ``segs``, or one whose masks have ``seg`` in their names."""
     meta, seg_info = _meta(folder), folder / "seg_info.json"
     if (folder / "cases").is_dir():
@@ -107,10 +107,10 @@ def _custom(folder: Path) -> Iterator[Case]:
         images = [path for path in files if path not in masks]
     info = next((path for path in (seg_info, folder / "segs" / "seg_info.json") if path.is_file()), None)
     for image in images:
-        yield Case(image, _mask_for(image, masks), info, tags=_tags_of(image, meta))
+        yield ImageWithMask(image, _mask_for(image, masks), info, tags=_tags_of(image, meta))
 
 
-def cases(folder: Path) -> Iterator[Case]:
+def cases(folder: Path) -> Iterator[ImageWithMask]:
     """Yield the images of all datasets below a folder."""
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
@@ -124,7 +124,7 @@ def cases(folder: Path) -> Iterator[Case]:
             folders[:] = [name for name in folders if not name.endswith(_PARTS)]
 
 
-def write_series(case: Case, output: Path, series: str, place: int, modality: str) -> int:
+def write_series(case: ImageWithMask, output: Path, series: str, place: int, modality: str) -> int:
     """Write an image as slices ``slice0000.dcm`` (int16, JPEG 2000 without loss); their number."""
     image = sitk.Cast(sitk.ReadImage(str(case.image)), sitk.sitkInt16)
     if image.GetDimension() != 3:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.incluster.programs.common import ProgramError, RunFolder, read_json, required, say, section
-from harness.incluster.programs.platform_client import NotThereError, Platform
+from harness.incluster.programs.platform_client import NotThereError, PlatformClient
 
 _RENAMED = {"predicted_bodypart_string": "00000000 PredictedBodypart_keyword"}
 
@@ -54,7 +54,7 @@ def main() -> None:
     dicom = os.environ.get("DICOM_OPERATOR_OUT_DIR") or required("OPERATOR_IN_DIR")
     jsonl = os.environ.get("JSONL_OPERATOR_OUT_DIR", "")
     folder_name = jsonl or os.environ.get("JSON_OPERATOR_OUT_DIR") or required("OPERATOR_IN_DIR")
-    platform = Platform()
+    platform = PlatformClient()
     for element in run.elements():
         uid = _series(run.inside(run.batch, element.name, dicom))
         for new in documents(run.inside(run.batch, element.name, folder_name), bool(jsonl)):

@@ -78,9 +78,9 @@ def store(run: RunFolder, source: str) -> None:
     """Send the files of every element to the archive by one STOW-RS request; every one must be DICOM."""
     import pydicom
 
-    from harness.incluster.programs.platform_client import Platform
+    from harness.incluster.programs.platform_client import PlatformClient
 
-    platform = Platform()
+    platform = PlatformClient()
     for element in run.elements():
         files = sorted(path for path in run.inside(run.batch, element.name, source).rglob("*") if path.is_file())
         if not files:

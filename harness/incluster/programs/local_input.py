@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.incluster.programs.common import ProgramError, RunFolder, path_component, say
 from harness.incluster.programs.get_input import Wanted, fetch_dicom
-from harness.incluster.programs.platform_client import CURATED_MODALITY, SERIES, STUDY, Platform
+from harness.incluster.programs.platform_client import CURATED_MODALITY, SERIES, STUDY, PlatformClient
 
 # index that is searched, whatever the project
 _INDEX = "project_admin"
@@ -29,7 +29,7 @@ class Options:
     exclude: str
 
 
-def _find(platform: Platform, conf: dict[str, Any], data: dict[str, Any], options: Options) -> list[Wanted]:
+def _find(platform: PlatformClient, conf: dict[str, Any], data: dict[str, Any], options: Options) -> list[Wanted]:
     query, identifiers = data.get("query"), data.get("identifiers")
     if query and identifiers:
         raise ProgramError("data_form has query and identifiers: give one of them")
@@ -87,7 +87,7 @@ def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -
     data = conf["data_form"]
     if not isinstance(data, dict):
         raise ProgramError(f"data_form is {data!r}, not an object")
-    platform = Platform()
+    platform = PlatformClient()
     wanted = _find(platform, conf, data, options)
     allowed = str((conf.get("workflow_form") or {}).get("input") or "").lower()
 
@@ -100,7 +100,7 @@ def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -
     _all(wanted, one, options.parallel)
 
 
-def _fetch(platform: Platform, series: Wanted, target: Path, data_type: str) -> None:
+def _fetch(platform: PlatformClient, series: Wanted, target: Path, data_type: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if data_type == "json":
         text = json.dumps(platform.document(_INDEX, series.uid), indent=4, sort_keys=True)
@@ -154,7 +154,7 @@ def fetch_references(run: RunFolder, source: str, output: str, data_type: str, p
     if not elements:
         say("no element: nothing to fetch")
         return
-    platform = Platform()
+    platform = PlatformClient()
 
     def one(element: Path) -> None:
         dataset = pydicom.dcmread(first_file(element / source, "*"), stop_before_pixels=True)

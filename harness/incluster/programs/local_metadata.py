@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, read_json, say
 from harness.incluster.programs.json2meta import documents
-from harness.incluster.programs.platform_client import SERIES, NotThereError, Platform, base_url, service
+from harness.incluster.programs.platform_client import SERIES, NotThereError, PlatformClient, base_url, service
 from harness.wire import names
 
 PROJECT = "00120020 ClinicalTrialProtocolID_keyword"
@@ -46,7 +46,7 @@ def concatenate(run: RunFolder, source: str, output: str, name: str) -> Path:
     return target
 
 
-def project_of(platform: Platform, name: str) -> dict[str, Any]:
+def project_of(platform: PlatformClient, name: str) -> dict[str, Any]:
     """Return the project of this name, as the access information has it."""
     base = base_url("AII_URL", names.AII)
     project = platform.get_json(f"look up the project {name}", f"{base}/projects/{quote(name, safe='')}")
@@ -84,7 +84,7 @@ def tag(
     """
     if action not in ("add", "delete", "add_from_file"):
         raise ValueError(f"the action is {action!r}, expected add, delete or add_from_file")
-    platform = Platform()
+    platform = PlatformClient()
     given = [text.strip() for text in comma_list(tags)]
     for element in run.elements():
         for path in sorted(run.inside(run.batch, element.name, source).glob("*.json*")):
@@ -117,7 +117,7 @@ def add_to_datasets(
     Raises:
         ProgramError: a document names no dataset, or the backend refuses.
     """
-    platform = Platform()
+    platform = PlatformClient()
     host, port = service(names.KAAPANA_BACKEND)
     url = f"http://{host}:{port}/client/dataset"
     for element in run.elements():
@@ -146,7 +146,7 @@ def push(run: RunFolder, folder_name: str, *, jsonl: bool, replace: bool, projec
     Args:
         projects: write into the indices of these projects and nothing else.
     """
-    platform = Platform()
+    platform = PlatformClient()
     for element in run.elements():
         folder = run.inside(run.batch, element.name, folder_name)
         for document in documents(folder, jsonl):
@@ -164,7 +164,7 @@ def push(run: RunFolder, folder_name: str, *, jsonl: bool, replace: bool, projec
                 _write(platform, index, uid, document, replace)
 
 
-def _write(platform: Platform, index: str, uid: str, document: dict[str, Any], replace: bool) -> None:
+def _write(platform: PlatformClient, index: str, uid: str, document: dict[str, Any], replace: bool) -> None:
     old: dict[str, Any] = {}
     if not replace:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.incluster.programs.common import ProgramError, RunFolder, read_json, say
 from harness.incluster.programs.local_metadata import PROJECT, project_of, timestamp
-from harness.incluster.programs.platform_client import Platform, service
+from harness.incluster.programs.platform_client import PlatformClient, service
 from harness.wire import names
 
 # two of them have no dot on the platform either
@@ -18,7 +18,7 @@ ENDINGS = (".json", ".mat", ".py", ".zip", ".txt", ".gz", ".csv", "pdf", "png", 
 
 
 @dataclass(frozen=True)
-class Order:
+class TransferParameters:
     """Parameters of the operator."""
 
     action: str
@@ -33,7 +33,7 @@ class Order:
     prefix: str
 
 
-def _overridden(order: Order, conf: dict[str, Any]) -> Order:
+def _overridden(order: TransferParameters, conf: dict[str, Any]) -> TransferParameters:
     """Return the order with what the configuration says instead."""
     data, form = conf.get("data_form") or {}, conf.get("workflow_form") or {}
     if "zip_files" in form:
@@ -50,7 +50,7 @@ def _overridden(order: Order, conf: dict[str, Any]) -> Order:
     return order
 
 
-def _bucket(run: RunFolder, platform: Platform, order: Order) -> str:
+def _bucket(run: RunFolder, platform: PlatformClient, order: TransferParameters) -> str:
     if order.bucket:
         return order.bucket
     if order.metadata_dir:
@@ -60,7 +60,7 @@ def _bucket(run: RunFolder, platform: Platform, order: Order) -> str:
     return order.dag_id
 
 
-def files_of(run: RunFolder, order: Order) -> list[Path]:
+def files_of(run: RunFolder, order: TransferParameters) -> list[Path]:
     """Return the files that are put: named ones, those of the folders, or without both the whole run's."""
     folders = [run.inside(name) for name in order.dirs]
     folders += [run.inside(run.batch, element.name, name) for element in run.elements() for name in order.dirs]
@@ -75,7 +75,7 @@ def files_of(run: RunFolder, order: Order) -> list[Path]:
     return [path for path in inside if path.name.lower().endswith(tuple(order.endings))]
 
 
-def _put(client: Any, run: RunFolder, output: str, bucket: str, order: Order) -> None:
+def _put(client: Any, run: RunFolder, output: str, bucket: str, order: TransferParameters) -> None:
     root = Path(order.root.format(run_dir=run.root))
     files = files_of(run, order)
     if order.zipped:
@@ -94,7 +94,7 @@ def _put(client: Any, run: RunFolder, output: str, bucket: str, order: Order) ->
         say("warning: no file to put, which is not an error here")
 
 
-def _remove(client: Any, bucket: str, order: Order) -> None:
+def _remove(client: Any, bucket: str, order: TransferParameters) -> None:
     if order.files:
         chosen = list(order.files)
     else:
@@ -106,7 +106,7 @@ def _remove(client: Any, bucket: str, order: Order) -> None:
         say(f"{bucket}/{name} removed")
 
 
-def execute(run: RunFolder, output: str, conf: dict[str, Any], order: Order) -> None:
+def execute(run: RunFolder, output: str, conf: dict[str, Any], order: TransferParameters) -> None:
     """Put or remove; ``get`` gets nothing, as on the platform.
 
     Raises:
@@ -119,7 +119,7 @@ def execute(run: RunFolder, output: str, conf: dict[str, Any], order: Order) -> 
     if order.action == "get":
         say("warning: in this release the action get of LocalMinioOperator writes no file: take MinioOperator")
         return
-    platform = Platform()
+    platform = PlatformClient()
     bucket = _bucket(run, platform, order)
     keys = platform.object_store_keys()
     host, port = service(names.MINIO)

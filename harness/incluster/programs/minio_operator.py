@@ -16,7 +16,7 @@ from harness.incluster.programs.common import ProgramError, RunFolder, comma_lis
 
 
 @dataclass(frozen=True)
-class Order:
+class Transfer:
     """What is to be moved: the environment, overridden by truthy top-level keys of the configuration."""
 
     bucket: str
@@ -26,7 +26,7 @@ class Order:
     zip_files: bool
 
     @classmethod
-    def read(cls, conf: dict[str, Any]) -> Order:
+    def read(cls, conf: dict[str, Any]) -> Transfer:
         def listed(key: str, variable: str) -> list[str]:
             value = conf.get(key) or comma_list(os.environ.get(variable, ""))
             return [str(entry) for entry in value] if isinstance(value, list) else comma_list(str(value))
@@ -64,7 +64,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def check(order: Order) -> None:
+def check(order: Transfer) -> None:
     """Say what in the whitelist cannot have been meant."""
     entries = [entry for entry in order.whitelist if entry]
     if len(entries) > 1 and all(len(entry) == 1 for entry in entries):
@@ -76,7 +76,7 @@ def check(order: Order) -> None:
         notice("whitelist-only-zip", "the whitelist chooses what goes into the archive, and has only .zip itself")
 
 
-def collect(run: RunFolder, order: Order) -> list[Path]:
+def collect(run: RunFolder, order: Transfer) -> list[Path]:
     """Return the files to upload, in the order batch folders, run folders, single files, which need not exist."""
     folders = [
         element / name for name in comma_list(os.environ.get("BATCH_INPUT_OPERATORS", "")) for element in run.elements()
@@ -112,10 +112,10 @@ def _client() -> Any:
     """Return an S3 client with the keys that the object store gives the project's user (services 5.1)."""
     import minio
 
-    from harness.incluster.programs.platform_client import Platform, service
+    from harness.incluster.programs.platform_client import PlatformClient, service
     from harness.wire import names
 
-    keys = Platform().object_store_keys()
+    keys = PlatformClient().object_store_keys()
     host, port = service(names.MINIO)
     return minio.Minio(f"{host}:{port}", *keys[:2], session_token=keys[2], secure=False)
 
@@ -134,7 +134,7 @@ def _check_there(run: RunFolder, path: Path) -> None:
         raise ProgramError(f"{run.relative(path)} of source_files does not exist: what comes after it is not uploaded")
 
 
-def _put(run: RunFolder, order: Order) -> None:
+def _put(run: RunFolder, order: Transfer) -> None:
     check(order)
     files = collect(run, order)
     client = _client()
@@ -157,7 +157,7 @@ def _put(run: RunFolder, order: Order) -> None:
         say(f"{len(files)} file(s) zipped -> {order.bucket}/{name}")
 
 
-def _get(run: RunFolder, order: Order) -> None:
+def _get(run: RunFolder, order: Transfer) -> None:
     if not order.source_files:
         raise ProgramError("ACTION get needs SOURCE_FILES")
     targets = [(name, run.inside(required("OPERATOR_OUT_DIR"), name)) for name in order.source_files]
@@ -176,7 +176,7 @@ def main() -> None:
         say("A form value named action overrides the operator's own: rename the form's key.")
         return
     run = RunFolder.from_environment()
-    order = Order.read(run.conf())
+    order = Transfer.read(run.conf())
     if not order.bucket:
         raise ProgramError("there is no bucket: BUCKET_NAME is empty and the project_form has no s3_bucket")
     if action == "put":

@@ -6,7 +6,7 @@ import os
 from urllib.parse import quote
 
 from harness.incluster.programs.common import ProgramError, RunFolder, notice, required, say, section
-from harness.incluster.programs.platform_client import NotThereError, Platform, base_url
+from harness.incluster.programs.platform_client import NotThereError, PlatformClient, base_url
 from harness.wire import names
 
 
@@ -28,7 +28,7 @@ def main() -> None:
         "icon": os.environ.get("ICON") or "mdi-information",
         "link": os.environ.get("LINK") or f"/flow/dags/{dag_id}/grid?dag_run_id={run_id}",
     }
-    platform = Platform()
+    platform = PlatformClient()
     url = f"{base_url('AII_URL', names.AII)}/users/username/{quote(str(username), safe='')}"
     user = platform.get_json(f"look up the user {username}", url)
     if not isinstance(user, dict) or not user.get("id"):

@@ -50,7 +50,7 @@ def base_url(variable: str, constant: tuple[str, str, int]) -> str:
     return (os.environ.get(variable) or f"http://{host}:{port}").rstrip("/")
 
 
-class Platform:
+class PlatformClient:
     """A logged-in client of the platform; one for a program, safe to use from several threads."""
 
     def __init__(self, user: str = "", password: str = "", client_secret: str = "") -> None:

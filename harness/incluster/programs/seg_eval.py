@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK
 
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, required, say, section
-from harness.incluster.programs.platform_client import SERIES, Platform
+from harness.incluster.programs.platform_client import SERIES, PlatformClient
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -135,7 +135,7 @@ def _mapping() -> list[tuple[str, str]]:
     return [(pair[0].strip(), pair[1].strip()) for pair in pairs]
 
 
-def _references(platform: Platform, index: str, run: RunFolder, batch: str) -> dict[str, str]:
+def _references(platform: PlatformClient, index: str, run: RunFolder, batch: str) -> dict[str, str]:
     """Referenced series of every element of a batch, to the element's name."""
     found: dict[str, str] = {}
     for folder in sorted(path for path in run.inside(batch).glob("*") if path.is_dir()):
@@ -184,7 +184,7 @@ def main() -> None:
     if os.environ.get("TEST_SEG_EXISTS", "True").lower() == "false":
         raise ProgramError("test_seg_exists=False reads predictions of an nnU-Net ensemble: that is not emulated")
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
-    platform = Platform()
+    platform = PlatformClient()
     truths, tests = (_references(platform, index, run, required(name)) for name in ("BATCH_GT", "BATCH_TEST"))
     pairs = _pairs(run, truths, tests)
     if not pairs:

@@ -23,7 +23,7 @@ _COLOURS = 20
 
 
 @dataclass
-class Author:
+class SegmentationMetadata:
     """What the operator's parameters say about every SEG of the run."""
 
     algorithm_name: str
@@ -34,7 +34,7 @@ class Author:
     instance_number: str
 
     @classmethod
-    def from_environment(cls) -> Author:
+    def from_environment(cls) -> SegmentationMetadata:
         algorithm = os.environ.get("ALGORITHM_NAME", "")
         return cls(
             algorithm_name=algorithm or "kaapana",
@@ -61,7 +61,7 @@ def _concept(code: Code, meaning: str) -> dict[str, str]:
 
 
 def segment(
-    author: Author, label_id: int, label: str, *, shown: str, rgb: list[int]
+    author: SegmentationMetadata, label_id: int, label: str, *, shown: str, rgb: list[int]
 ) -> dict[str, Any]:  # fmt: skip
     """Return the attributes of one segment.
 
@@ -86,7 +86,7 @@ def segment(
     }
 
 
-def document(author: Author, files: list[list[dict[str, Any]]], body_part: str = "") -> dict[str, Any]:
+def document(author: SegmentationMetadata, files: list[list[dict[str, Any]]], body_part: str = "") -> dict[str, Any]:
     """Return the whole document for a list of mask files with their segments."""
     return {
         "ContentCreatorName": author.creator,

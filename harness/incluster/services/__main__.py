@@ -9,11 +9,11 @@ import sys
 
 def main() -> int:
     """Start all listeners from the environment; exit status 2 says that a variable is missing."""
-    from harness.incluster.services.config import Config, ConfigError
+    from harness.incluster.services.config import ConfigError, ServicesConfig
     from harness.incluster.services.server import run
 
     try:
-        config = Config.from_environ(os.environ)
+        config = ServicesConfig.from_environ(os.environ)
     except ConfigError as error:
         print(f"harness.incluster.services: {error}", file=sys.stderr)
         return 2

@@ -52,7 +52,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class ServicesConfig:
     """Everything that differs between two starts of the services."""
 
     token: str
@@ -98,7 +98,7 @@ class Config:
         return bool((self.profile.get("forms") or {}).get("no_models_form", False))
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Config:
+    def from_environ(cls, environ: Mapping[str, str]) -> ServicesConfig:
         """Read the container's environment.
 
         Raises:

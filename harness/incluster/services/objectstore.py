@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from harness.incluster.services.access.directory import Project
+from harness.incluster.services.access.directory import ProjectRecord
 from harness.incluster.services.objecttrace import ObjectRequest, follow
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ObjectStoreError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class StoredObject:
+class ObjectEntry:
     """One key of a bucket."""
 
     key: str
@@ -40,13 +40,13 @@ class ObjectStore(Protocol):
     def provide_shared(self) -> None:
         """Create the shared buckets and the policy ``kaapanaUser``."""
 
-    def provide_project(self, project: Project) -> None:
+    def provide_project(self, project: ProjectRecord) -> None:
         """Create the project's bucket and its policy; idempotent."""
 
-    def remove_project(self, project: Project) -> None:
+    def remove_project(self, project: ProjectRecord) -> None:
         """Remove the bucket with all objects, and the policy."""
 
-    def list(self, bucket: str, prefix: str) -> list[StoredObject]:
+    def list(self, bucket: str, prefix: str) -> list[ObjectEntry]:
         """Return all objects below a prefix."""
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
@@ -79,13 +79,13 @@ def shared_policy() -> dict[str, Any]:
     return policy_document(actions, [f"{bucket}/*" for bucket in SHARED_BUCKETS])
 
 
-def project_policy(project: Project) -> dict[str, Any]:
+def project_policy(project: ProjectRecord) -> dict[str, Any]:
     """``admin_project_<id>``: the project's own bucket only."""
     actions = ["ListBucket", "PutObject", "DeleteObject", "GetBucketLocation", "GetObject"]
     return policy_document(actions, [f"{project.bucket}/*"])
 
 
-def policy_name(project: Project) -> str:
+def policy_name(project: ProjectRecord) -> str:
     """Name of the project's policy, as it is in the tokens' claim ``policy``."""
     return f"admin_project_{project.id}"
 
@@ -138,12 +138,12 @@ class MinioStore:
                 _make_bucket(client, bucket)
             admin.policy_add("kaapanaUser", policy=shared_policy())
 
-    def provide_project(self, project: Project) -> None:
+    def provide_project(self, project: ProjectRecord) -> None:
         with self._step(f"the bucket of project {project.name!r}") as (client, admin):
             _make_bucket(client, project.bucket)
             admin.policy_add(policy_name(project), policy=project_policy(project))
 
-    def remove_project(self, project: Project) -> None:
+    def remove_project(self, project: ProjectRecord) -> None:
         from minio.deleteobjects import DeleteObject
 
         with self._step(f"removing the bucket of project {project.name!r}") as (client, admin):
@@ -155,10 +155,10 @@ class MinioStore:
                 client.remove_bucket(project.bucket)
             admin.policy_remove(policy_name(project))
 
-    def list(self, bucket: str, prefix: str) -> list[StoredObject]:
+    def list(self, bucket: str, prefix: str) -> list[ObjectEntry]:
         with self._step(f"listing {bucket}/{prefix}") as (client, _):
             found = client.list_objects(bucket, prefix=prefix, recursive=True)
-            return [StoredObject(item.object_name, item.size or 0) for item in found if item.object_name]
+            return [ObjectEntry(item.object_name, item.size or 0) for item in found if item.object_name]
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
         from minio.error import S3Error
@@ -201,7 +201,7 @@ def _make_bucket(client: Minio, bucket: str) -> None:
 class Provisioner:
     """Makes what must exist from the start, as soon as MinIO answers: MinIO waits for our keys, so we wait for it."""
 
-    def __init__(self, store: ObjectStore, admin_project: Project) -> None:
+    def __init__(self, store: ObjectStore, admin_project: ProjectRecord) -> None:
         self.store = store
         self._admin = admin_project
         self._stop = threading.Event()

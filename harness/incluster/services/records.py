@@ -113,7 +113,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-class Table(Generic[T]):
+class RecordTable(Generic[T]):
     """Values by name, in the order in which the names came. What is put in must not be changed afterwards.
 
     Args:

@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from harness.incluster.services.certificate import write_certificate
-from harness.incluster.services.config import Config, Ports
+from harness.incluster.services.config import Ports, ServicesConfig
 from harness.incluster.services.connections import Connections, TlsListener
 from harness.incluster.services.control.routes import Control
 from harness.incluster.services.refusals import Noting
@@ -160,7 +160,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(config: Config) -> None:
+async def run(config: ServicesConfig) -> None:
     """Run until SIGTERM or SIGINT."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for noisy in ("pynetdicom", "pydicom", "urllib3", "uvicorn"):

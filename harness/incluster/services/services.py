@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from harness.incluster.services.access.directory import Directory, Project
+from harness.incluster.services.access.directory import Directory, ProjectRecord
 from harness.incluster.services.access.routes import Access
 from harness.incluster.services.backend import Backend
 from harness.incluster.services.backend.airflow import Airflow
 from harness.incluster.services.backend.datasets import Datasets
 from harness.incluster.services.backend.workflows import Workflows
-from harness.incluster.services.config import Config
+from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.dicom.archive import Archive
 from harness.incluster.services.dicom.dicomfile import DicomError
 from harness.incluster.services.dicom.dicomweb import DicomWebFilter
@@ -33,7 +33,7 @@ from harness.incluster.services.metrics.collector import Metrics
 from harness.incluster.services.notifications.routes import Notifications
 from harness.incluster.services.objectstore import MinioStore, ObjectStore, Provisioner
 from harness.incluster.services.objectwatch import ObjectWatch
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.incluster.services.refusals import Refusals
 from harness.incluster.services.search.indices import Indices
 from harness.incluster.services.search.routes import Metadata
@@ -49,7 +49,7 @@ class Services:
         store: the object store; the real MinIO unless a test brings a twin.
     """
 
-    def __init__(self, config: Config, store: ObjectStore | None = None) -> None:
+    def __init__(self, config: ServicesConfig, store: ObjectStore | None = None) -> None:
         self.config = config
         self._clear_scratch()
         self.records = records = Records(config.data_dir / "records.sqlite")
@@ -83,7 +83,7 @@ class Services:
         self.config.scratch.mkdir(parents=True)
 
     def _count_start(self) -> int:
-        kept: Table[int] = Table(self.records, "starts")
+        kept: RecordTable[int] = RecordTable(self.records, "starts")
         number = (kept.get("number") or 0) + 1
         kept.put("number", number)
         return number
@@ -92,10 +92,10 @@ class Services:
         """Close the records; the services answer no more."""
         self.records.close()
 
-    def _new_project(self, project: Project) -> None:
+    def _new_project(self, project: ProjectRecord) -> None:
         self.indices.create(project.index)
 
-    def forget_project(self, project: Project) -> None:
+    def forget_project(self, project: ProjectRecord) -> None:
         """Remove a project with all that only it has; blocking. The bucket comes last: MinIO may refuse."""
         series = [row["series_instance_uid"] for row in self.mappings.rows(project.id)]
         for uid in series:

@@ -10,7 +10,7 @@ _MAX_LENGTH: Final = 1024
 _MAX_STARS: Final = 16
 
 
-class PatternError(ValueError):
+class WildcardError(ValueError):
     """The pattern is longer, or has more wildcards, than anybody needs."""
 
 
@@ -22,7 +22,7 @@ def check_bounds(pattern: str) -> str:
     """
     short = re.sub(r"\*+", "*", pattern)
     if len(short) > _MAX_LENGTH or short.count("*") > _MAX_STARS:
-        raise PatternError(f"the pattern has more than {_MAX_STARS} wildcards, or {_MAX_LENGTH} characters")
+        raise WildcardError(f"the pattern has more than {_MAX_STARS} wildcards, or {_MAX_LENGTH} characters")
     return short
 
 

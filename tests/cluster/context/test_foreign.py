@@ -18,7 +18,7 @@ import pytest
 from harness.cluster import ledger, open_cluster
 from harness.cluster.context import preflight, rights
 from harness.engine import connect
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.images import RegistryClient
 from harness.kube import ApiError, Forbidden, Invalid
 from harness.platform import ownership
@@ -77,7 +77,7 @@ def test_the_preflight_names_every_right_that_is_missing_at_once_and_makes_nothi
         for role in (wide, narrow):
             clean.admin.apply(role)
         until(lambda: not preflight.may(clean.user(), rights.Right("delete", "", "namespaces")))
-        with pytest.raises(EnvironmentError_, match="lacks what an environment needs: 2 things") as caught:
+        with pytest.raises(PlatformError, match="lacks what an environment needs: 2 things") as caught:
             open_cluster(f"context:{CONTEXT}", clean.settings, environment_id="never")
     finally:
         for role in rights.manifests():
@@ -240,7 +240,7 @@ def test_nodes_that_cannot_pull_are_named_before_anything_waits_for_them(
         return dict.fromkeys(images, f"localhost:1/a@sha256:{'0' * 64}")
 
     monkeypatch.setattr(RegistryImages, "provide", elsewhere)
-    with pytest.raises(EnvironmentError_, match="the nodes of the cluster cannot pull from the registry") as caught:
+    with pytest.raises(PlatformError, match="the nodes of the cluster cannot pull from the registry") as caught:
         open_cluster(f"context:{CONTEXT}", clean.settings, environment_id=environment_id, images=[services_image])
     assert "KAAPANA_HARNESS_CONTEXT_REGISTRY" in caught.value.fix
 

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from harness.cluster.context.forwarding import Forwarders
 from harness.cluster.context.turns import Turns
-from harness.kube.kubeconfig import Access
+from harness.kube.kubeconfig import ClusterAccess
 
 REQUEST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -124,7 +124,7 @@ def cluster() -> Iterator[FakeCluster]:
 @pytest.fixture
 def client(cluster: FakeCluster) -> Iterator[httpx.Client]:
     """A client that keeps its connection for as long as it likes."""
-    access = Access(url=f"http://127.0.0.1:{cluster.port}", context="lab", token="t")
+    access = ClusterAccess(url=f"http://127.0.0.1:{cluster.port}", context="lab", token="t")
     forwarders = Forwarders(cluster, access)  # type: ignore[arg-type]
     host, port = forwarders.open(SERVICE, 80, "kh-1-services")
     with httpx.Client(

@@ -12,8 +12,8 @@ import pytest
 
 from harness.artefacts.archive import ArchiveError, ImageArchive
 from harness.cluster.kind.images import NodeImages
-from harness.cluster.kind.nodes import Node, piped
-from harness.errors import EnvironmentError_, ImageError
+from harness.cluster.kind.nodes import KindNode, piped
+from harness.errors import ImageError, PlatformError
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import OTHER, TOOL
 
@@ -37,7 +37,7 @@ class _Node:
             with tarfile.open(fileobj=io.BytesIO(self.taken)) as file:
                 file.getmember("manifest.json")
         except (tarfile.TarError, KeyError) as error:
-            raise EnvironmentError_("ctr failed on node x", last_seen=str(error)) from None
+            raise PlatformError("ctr failed on node x", last_seen=str(error)) from None
 
     def wait_until_noticed(self, references: list[str]) -> None:
         self.noticed = references
@@ -48,11 +48,11 @@ class _FullNode(_Node):
 
     def import_images(self, stream: IO[bytes]) -> None:
         stream.read(10)
-        raise EnvironmentError_("ctr failed on node x", last_seen="no space left on device")
+        raise PlatformError("ctr failed on node x", last_seen="no space left on device")
 
 
 def images_of(*nodes: _Node) -> NodeImages:
-    return NodeImages(cast(Any, _Engine()), cast(list[Node], list(nodes)), "x/node")
+    return NodeImages(cast(Any, _Engine()), cast(list[KindNode], list(nodes)), "x/node")
 
 
 @pytest.mark.parametrize(

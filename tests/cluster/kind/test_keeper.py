@@ -23,7 +23,7 @@ from harness.cluster.kind import leftovers, names
 from harness.cluster.kind.cluster import _order
 from harness.cluster.kind.owner import Keeper
 from harness.engine import connect
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -198,7 +198,7 @@ def test_a_failure_of_kind_is_reported_with_its_last_lines(
 ) -> None:
     program = _program(tmp_path, 'echo "ERROR: failed to init node" >&2; exit 7')
     keeper = _keeper(settings, environment_id, program, services_image)
-    with pytest.raises(EnvironmentError_, match="kind could not create the cluster") as caught:
+    with pytest.raises(PlatformError, match="kind could not create the cluster") as caught:
         keeper.wait_until_made(lambda line: None)
     assert "failed to init node" in caught.value.last_seen
     assert "exit status 7" in caught.value.last_seen

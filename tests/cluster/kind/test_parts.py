@@ -15,7 +15,7 @@ import yaml
 from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner, provider
 from harness.cluster.kind.images import NodeImages, by_id
-from harness.cluster.kind.nodes import Node
+from harness.cluster.kind.nodes import KindNode
 from harness.common.references import canonical, familiar
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
@@ -121,7 +121,7 @@ class _Node:
 
 def test_only_what_a_node_has_otherwise_than_the_registry_is_brought_up_to_date() -> None:
     node = _Node(same__1="sha256:a", changed__1="sha256:b", gone__1="sha256:c")
-    images = NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node")
+    images = NodeImages(cast(Any, None), cast(list[KindNode], [node]), "x/node")
     images.withdraw(
         ["same:1", "changed:1", "gone:1", "new:1"],
         {"same:1": "sha256:a", "changed:1": "sha256:z", "new:1": "sha256:n"},
@@ -145,7 +145,7 @@ def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
     node = _Node(tool__1="sha256:a")
     for name in ("sha256:123", by_id("sha256:123"), "docker.io/library/tool@sha256:9"):
         node.known[name] = "sha256:a"
-    assert NodeImages(cast(Any, None), cast(list[Node], [node]), "x/node").names() == ["tool:1"]
+    assert NodeImages(cast(Any, None), cast(list[KindNode], [node]), "x/node").names() == ["tool:1"]
 
 
 def test_the_keeper_finds_modules_where_its_owner_does_also_in_the_folder_it_was_started_in(

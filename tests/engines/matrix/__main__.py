@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.errors import EnvironmentError_, HarnessError
+from harness.errors import HarnessError, PlatformError
 from tests.engines.matrix import keeper, machine, rows, table
 from tests.engines.matrix.outcome import MISSING, Outcome
 from tests.engines.matrix.trial import Plan, run_row
@@ -52,7 +52,7 @@ def main(
         if missing := machine.lacks(machine.look(work), work):
             lack = f"this machine lacks {'; '.join(missing)}"
             if not allow_missing:
-                raise EnvironmentError_(lack)
+                raise PlatformError(lack)
             click.echo(table.render([Outcome(row.name, verdict=MISSING, reason=lack) for row in chosen]))
             return
         plan = Plan(work, report.absolute(), resume, conformance_only, *([tests] if tests else []))

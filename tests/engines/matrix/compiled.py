@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from harness.images.catalogue import GO_BIN
 from tests.engines.matrix.namespace import TIED
 from tests.engines.matrix.rows import Row
@@ -26,7 +26,7 @@ def add_programs(root: Path, row: Row, log: Path) -> None:
     """Compile a row's daemon into its root file system, where it is not there yet.
 
     Raises:
-        EnvironmentError_: the toolchain cannot be had, or the module does not compile; the log is named.
+        PlatformError: the toolchain cannot be had, or the module does not compile; the log is named.
     """
     target = root / _FOLDER
     if all((target / name).is_file() for name in PROGRAMS):
@@ -81,7 +81,7 @@ def _run(words: list[str], scratch: Path, log: Path) -> None:
     if outcome:
         lines = log.read_text("utf-8", "replace").splitlines()
         why = next((line for line in reversed(lines) if line.strip()), "")
-        raise EnvironmentError_(
+        raise PlatformError(
             f"no daemon is compiled: {Path(words[0]).name}: {why or outcome}",
             last_seen="\n".join(lines[-10:]),
             evidence=str(log),

@@ -16,8 +16,8 @@ from typing import Final
 
 from harness.common.polling import Polling
 from harness.doctor.engine import ask_engine
-from harness.doctor.facts import Engine
-from harness.errors import EnvironmentError_, UsageError
+from harness.doctor.facts import EngineFacts
+from harness.errors import PlatformError, UsageError
 from tests.engines.matrix import machine, rootless
 from tests.engines.matrix.enter import Order
 from tests.engines.matrix.namespace import Namespace, signal_inside
@@ -85,11 +85,11 @@ class Places:
 
 
 @contextlib.contextmanager
-def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Iterator[Engine]:
+def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Iterator[EngineFacts]:
     """Start the engine of a row for the length of the block; what it says of itself.
 
     Raises:
-        EnvironmentError_: it ends at once or does not answer.
+        PlatformError: it ends at once or does not answer.
     """
     if len(str(places.shared)) > _LONGEST:
         raise UsageError(
@@ -122,7 +122,7 @@ def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Itera
         _stop(process)
 
 
-def _answer(process: subprocess.Popen[bytes], places: Places) -> Engine:
+def _answer(process: subprocess.Popen[bytes], places: Places) -> EngineFacts:
     environ = {"DOCKER_HOST": f"unix://{places.socket}"}
     polling = Polling(timeout_s=_START_S, pause_s=_POLL_S)
     while True:
@@ -133,7 +133,7 @@ def _answer(process: subprocess.Popen[bytes], places: Places) -> Engine:
         if ended or not polling.again():
             why = "ended at once" if ended else f"does not answer after {_START_S:.0f} s: {found.detail}"
             lines = places.log.read_text("utf-8", "replace").splitlines()
-            raise EnvironmentError_(
+            raise PlatformError(
                 f"the engine {why}: {lines[-1] if lines else 'it says nothing'}",
                 last_seen="\n".join(lines[-15:]),
                 evidence=str(places.log),

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.common.locking import locked
-from harness.errors import EnvironmentError_, HarnessError, NotRemovedError
+from harness.errors import HarnessError, NotRemovedError, PlatformError
 from harness.settings import Settings
 from tests.engines.matrix import traces
 
@@ -42,7 +42,7 @@ def kept(work: Path, *, keep: bool) -> Iterator[None]:
         keep: the folder stays; what is outside of it goes all the same.
 
     Raises:
-        EnvironmentError_: another call is at it.
+        PlatformError: another call is at it.
         NotRemovedError: something stays, of an earlier call or of this one.
     """
     process = subprocess.Popen(
@@ -57,7 +57,7 @@ def kept(work: Path, *, keep: bool) -> Iterator[None]:
     problems = json.loads(process.stdout.readline() or '["the keeper ended at once"]')
     try:
         if problems:
-            raise EnvironmentError_(problems[0], last_seen="\n".join(problems[1:]))
+            raise PlatformError(problems[0], last_seen="\n".join(problems[1:]))
         yield
     finally:
         try:

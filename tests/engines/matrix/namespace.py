@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from tests.engines.matrix import machine
 from tests.engines.matrix.traces import Traces, started
 
@@ -80,7 +80,7 @@ def free_link(routes: Sequence[Mapping[str, Any]]) -> ipaddress.IPv4Network:
     for link in _LINKS.subnets(new_prefix=30):
         if not any(net.version == 4 and net.prefixlen and link.overlaps(net) for net in taken):
             return ipaddress.IPv4Network(link)
-    raise EnvironmentError_(f"every network of {_LINKS} is in use on this machine")
+    raise PlatformError(f"every network of {_LINKS} is in use on this machine")
 
 
 def plan(number: str) -> tuple[ipaddress.IPv4Network, Traces]:
@@ -119,7 +119,7 @@ def opened(link: ipaddress.IPv4Network, traces: Traces, record: Path) -> Iterato
     try:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
-            raise EnvironmentError_("this machine makes no namespaces", last_seen="unshare ended at once")
+            raise PlatformError("this machine makes no namespaces", last_seen="unshare ended at once")
         pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii"))
         traces.process = (pid, started(pid))
         traces.write(record)
@@ -156,5 +156,5 @@ def _connect(pid: int, link: ipaddress.IPv4Network, traces: Traces) -> None:
 def _said(*command: str) -> str:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise EnvironmentError_(f"{' '.join(command)}: exit status {done.returncode}", last_seen=done.stderr.strip())
+        raise PlatformError(f"{' '.join(command)}: exit status {done.returncode}", last_seen=done.stderr.strip())
     return done.stdout

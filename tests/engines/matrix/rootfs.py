@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from harness.errors import EnvironmentError_
+from harness.errors import PlatformError
 from tests.engines.matrix.namespace import TIED
 from tests.engines.matrix.rows import Row
 
@@ -24,7 +24,7 @@ def make_root(root: Path, row: Row, mirror: str, log: Path) -> None:
     """Make a root file system where it is not there yet.
 
     Raises:
-        EnvironmentError_: the suite or a package cannot be had; the log is named.
+        PlatformError: the suite or a package cannot be had; the log is named.
     """
     if (root / _MARK).is_file():
         return
@@ -51,7 +51,7 @@ def make_root(root: Path, row: Row, mirror: str, log: Path) -> None:
     if outcome:
         lines = log.read_text("utf-8", "replace").splitlines()
         errors = [line for line in lines if line.startswith("E: ")]
-        raise EnvironmentError_(
+        raise PlatformError(
             f"no root file system of {row.suite}: {errors[0][3:] if errors else outcome}",
             last_seen="\n".join(lines[-10:]),
             evidence=str(log),

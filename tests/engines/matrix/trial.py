@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks.common import harness
 from harness.doctor.builder import find_builder
-from harness.doctor.facts import Engine
-from harness.errors import EnvironmentError_, HarnessError, NotRemovedError
+from harness.doctor.facts import EngineFacts
+from harness.errors import HarnessError, NotRemovedError, PlatformError
 from tests.engines.matrix import compiled, engine, keeper, machine, namespace, outcome, rootfs
 from tests.engines.matrix.engine import Places
 from tests.engines.matrix.namespace import Namespace, signal_inside
@@ -107,7 +107,7 @@ def run_row(row: Row, plan: Plan, say: Say) -> Outcome:
     return result
 
 
-def _note(found: Engine, environ: Mapping[str, str], result: Outcome) -> None:
+def _note(found: EngineFacts, environ: Mapping[str, str], result: Outcome) -> None:
     result.engine = f"{found.product} {found.version}"
     result.api = f"{found.minimum} to {found.api}"
     if found.inside:
@@ -155,7 +155,7 @@ class _Trial:
         log = self.places.logs / "refusal.log"
         status = self._call([harness(), "up"], log, _IMAGES_S)
         first = next(iter(log.read_text("utf-8", "replace").splitlines()), "")
-        if status != EnvironmentError_.exit_status or self.row.refusal not in first:
+        if status != PlatformError.exit_status or self.row.refusal not in first:
             raise _StageError(f"exit status {status} in place of a refusal: {first}")
         self.result.verdict, self.result.reason = outcome.REFUSED, first
 
@@ -189,7 +189,7 @@ class _Trial:
             )
         lines = log.read_text("utf-8", "replace").splitlines() or [f"exit status {done.returncode}"]
         if done.returncode:
-            raise EnvironmentError_(f"images: {lines[-1]}", last_seen="\n".join(lines[-10:]), evidence=str(log))
+            raise PlatformError(f"images: {lines[-1]}", last_seen="\n".join(lines[-10:]), evidence=str(log))
         return lines[-1]
 
     def _conformance(self) -> None:

@@ -27,12 +27,12 @@ def image() -> str:
     """The airflow image with pytest in it."""
     from harness import images
     from harness.images.build import build_image
-    from harness.images.context import Context, Entry
+    from harness.images.context import Context, ContextEntry
     from harness.settings import Settings
 
     settings = Settings.load()
     base = images.ensure("airflow", settings=settings)
-    context = Context([Entry("Dockerfile", content=DOCKERFILE.encode())])
+    context = Context([ContextEntry("Dockerfile", content=DOCKERFILE.encode())])
     tag = f"kaapana-harness/airflow-tests:{base.rpartition(':')[2]}"
     build_image(context, tag=tag, settings=settings, buildargs={"BASE": base})
     return tag

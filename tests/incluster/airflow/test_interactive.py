@@ -17,7 +17,7 @@ import pytest
 
 from harness.incluster.airflow import interactive
 from harness.incluster.airflow.errors import InvalidPodError
-from harness.incluster.airflow.interactive import InteractiveStepError, Session
+from harness.incluster.airflow.interactive import InteractiveSession, InteractiveStepError
 from harness.incluster.airflow.outcome import Outcome
 from harness.kube.errors import NotFound, api_error
 from harness.wire.interactive import Step
@@ -121,7 +121,7 @@ class Running:
         self.log: list[str] = []
         self.outcome: Outcome | None = None
         self.error: Exception | None = None
-        session = Session(api, POD, STEP, on_line=self.log.append, startup_timeout_s=5)  # type: ignore[arg-type]
+        session = InteractiveSession(api, POD, STEP, on_line=self.log.append, startup_timeout_s=5)  # type: ignore[arg-type]
 
         def work() -> None:
             try:
@@ -292,7 +292,7 @@ def test_what_makes_a_task_interactive_is_named_as_the_author_wrote_it(operator:
 
 
 def test_nothing_of_a_step_stays_when_it_is_killed_while_it_waits(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = Session(api, POD, STEP, on_line=lambda line: None, startup_timeout_s=5)  # type: ignore[arg-type]
+    session = InteractiveSession(api, POD, STEP, on_line=lambda line: None, startup_timeout_s=5)  # type: ignore[arg-type]
     monkeypatch.setattr(session._offer, "wait_until_attended", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         session.run()

@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 from harness.incluster.programs import itk2dcm, seg_eval, train_test_split
 from harness.incluster.programs.cca import components
 from harness.incluster.programs.common import ProgramError, RunFolder
-from harness.incluster.programs.local_minio import ENDINGS, Order, files_of
+from harness.incluster.programs.local_minio import ENDINGS, TransferParameters, files_of
 from harness.incluster.programs.local_volume import put, take
 from tests.incluster.programs.program_runs import series
 
@@ -394,5 +394,5 @@ def test_the_old_upload_takes_folders_named_files_or_the_whole_run(run_folder, d
     (run_folder.element("out") / "r.dcm").write_text("not in the list of endings")
     (run_folder.root / "out").mkdir()
     (run_folder.root / "out" / "top.json").write_text("{}")
-    order = Order("put", "dag", "{run_dir}", "", "", dirs, files, ENDINGS, False, "")
+    order = TransferParameters("put", "dag", "{run_dir}", "", "", dirs, files, ENDINGS, False, "")
     assert {path.name for path in files_of(RunFolder(run_folder.root, "batch"), order)} == names

@@ -212,7 +212,7 @@ def test_the_keys_of_the_object_store_come_for_the_token_of_the_project(tmp_path
     monkeypatch.setenv("KEYCLOAK_URL", f"http://127.0.0.1:{platform.port}")
     monkeypatch.setenv("KAAPANA_PROJECT_USER_PASSWORD", "p")
     monkeypatch.setenv("KAAPANA_CLIENT_SECRET", "s")
-    assert platform_client.Platform().object_store_keys() == ("key", "secret", "session")
+    assert platform_client.PlatformClient().object_store_keys() == ("key", "secret", "session")
     (query,) = platform.forms("/")
     assert query == {
         "Action": "AssumeRoleWithWebIdentity",

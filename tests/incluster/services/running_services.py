@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 
-from harness.incluster.services.access.directory import Project
-from harness.incluster.services.config import Config, Ports
-from harness.incluster.services.objectstore import ObjectStoreError, StoredObject
+from harness.incluster.services.access.directory import ProjectRecord
+from harness.incluster.services.config import Ports, ServicesConfig
+from harness.incluster.services.objectstore import ObjectEntry, ObjectStoreError
 from harness.incluster.services.objecttrace import ObjectRequest
 from harness.incluster.services.server import Server
 from harness.incluster.services.services import Services
@@ -47,17 +47,17 @@ class MemoryStore:
         self._answer()
         self.buckets.setdefault("uploads", {})
 
-    def provide_project(self, project: Project) -> None:
+    def provide_project(self, project: ProjectRecord) -> None:
         self._answer()
         self.buckets.setdefault(project.bucket, {})
 
-    def remove_project(self, project: Project) -> None:
+    def remove_project(self, project: ProjectRecord) -> None:
         self._answer()
         self.buckets.pop(project.bucket, None)
 
-    def list(self, bucket: str, prefix: str) -> list[StoredObject]:
+    def list(self, bucket: str, prefix: str) -> list[ObjectEntry]:
         found = self.buckets[bucket].items()
-        return [StoredObject(key, len(data)) for key, data in found if key.startswith(prefix)]
+        return [ObjectEntry(key, len(data)) for key, data in found if key.startswith(prefix)]
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
         yield self.buckets[bucket][key]
@@ -137,7 +137,7 @@ class RunningServices:
     def __init__(self, data_dir: Path, **config: Any) -> None:
         self.airflow = FakeAirflow()
         self.store = MemoryStore()
-        self.config = Config(
+        self.config = ServicesConfig(
             token=TOKEN,
             client_secret=CLIENT_SECRET,
             system_password=SYSTEM_PASSWORD,

@@ -9,7 +9,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from harness.incluster.services.search.document import DocumentError, read, series_document
+from harness.incluster.services.search.document import IndexedDocumentError, read, series_document
 from tests.incluster.services import dicom_samples
 
 NOW = datetime.datetime(2026, 1, 2, 23, 30, tzinfo=datetime.timezone.utc)
@@ -91,7 +91,7 @@ def test_a_value_with_the_text_nan_is_skipped_as_on_the_platform() -> None:
 def test_a_missing_modality_is_an_error() -> None:
     dataset = dicom_samples.image(generate_uid(), generate_uid())
     del dataset.Modality
-    with pytest.raises(DocumentError, match="Modality"):
+    with pytest.raises(IndexedDocumentError, match="Modality"):
         series_document(dataset, dataset_name="ds", project="p", now=NOW)
 
 

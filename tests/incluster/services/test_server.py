@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.incluster.services.config import Config, ConfigError, Limits, Ports
+from harness.incluster.services.config import ConfigError, Limits, Ports, ServicesConfig
 from harness.incluster.services.server import KEEP_ALIVE_S
 from tests.incluster.services.running_services import RunningServices
 
@@ -62,19 +62,19 @@ def test_a_release_as_built_answers_500_without_token(tmp_path_factory: pytest.T
 
 def test_missing_variables_are_all_named(tmp_path: Path) -> None:
     complete = {**ENVIRON, "KAAPANA_HARNESS_PORTS_BASE": "20000", "KAAPANA_HARNESS_DATA_DIR": str(tmp_path / "data")}
-    assert Config.from_environ(complete).ports == Ports.from_base(20000)
+    assert ServicesConfig.from_environ(complete).ports == Ports.from_base(20000)
     with pytest.raises(ConfigError, match="missing in the environment: MINIO_ROOT_PASSWORD, OIDC_CLIENT_SECRET"):
-        Config.from_environ({**complete, "MINIO_ROOT_PASSWORD": "", "OIDC_CLIENT_SECRET": ""})
+        ServicesConfig.from_environ({**complete, "MINIO_ROOT_PASSWORD": "", "OIDC_CLIENT_SECRET": ""})
     with pytest.raises(ConfigError, match="cannot be read"):
-        Config.from_environ({**complete, "KAAPANA_HARNESS_CTP_QUIET_S": "soon"})
+        ServicesConfig.from_environ({**complete, "KAAPANA_HARNESS_CTP_QUIET_S": "soon"})
 
 
 def test_the_folder_of_the_data_has_to_be_named_and_usable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="missing in the environment: KAAPANA_HARNESS_DATA_DIR"):
-        Config.from_environ(ENVIRON)
+        ServicesConfig.from_environ(ENVIRON)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="KAAPANA_HARNESS_DATA_DIR cannot be used"):
-        Config.from_environ({**ENVIRON, "KAAPANA_HARNESS_DATA_DIR": str(tmp_path / "file" / "data")})
+        ServicesConfig.from_environ({**ENVIRON, "KAAPANA_HARNESS_DATA_DIR": str(tmp_path / "file" / "data")})
 
 
 def _free_base() -> int:

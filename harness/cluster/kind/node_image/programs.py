@@ -21,7 +21,7 @@ from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images import build, ensure
 from harness.images.catalogue import GO_BIN
-from harness.images.context import Context, Entry, package_entries
+from harness.images.context import Context, ContextEntry, package_entries
 from harness.images.site import SiteSettings
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def context(program: Program) -> Context:
     """Return all that decides the program."""
     return Context(
         [
-            Entry("Dockerfile", path=FILES / "program.Dockerfile"),
-            Entry("build.bash", path=FILES / "build.bash"),
+            ContextEntry("Dockerfile", path=FILES / "program.Dockerfile"),
+            ContextEntry("build.bash", path=FILES / "build.bash"),
             *package_entries(FILES / program.name, "source"),
         ]
     )

@@ -11,7 +11,7 @@ from harness.cluster.kind.node_image import programs
 from harness.cluster.kind.node_image.programs import FILES
 from harness.common.progress import OnProgress
 from harness.images import build
-from harness.images.context import Context, Entry, package_entries
+from harness.images.context import Context, ContextEntry, package_entries
 from harness.images.site import SiteSettings
 
 if TYPE_CHECKING:
@@ -124,13 +124,15 @@ PARTS = (
 
 def system_context() -> Context:
     """Return the files of the node's own build."""
-    return Context([Entry("Dockerfile", path=FILES / "node.Dockerfile"), *package_entries(FILES / "node", "node")])
+    return Context(
+        [ContextEntry("Dockerfile", path=FILES / "node.Dockerfile"), *package_entries(FILES / "node", "node")]
+    )
 
 
 def part_context(part: Part) -> Context:
     """Return the files of a part's build."""
     tools = package_entries(FILES, "", only=["tools.bash"]) if "tools.bash" in part.dockerfile else []
-    return Context([Entry("Dockerfile", content=part.dockerfile.encode()), *tools])
+    return Context([ContextEntry("Dockerfile", content=part.dockerfile.encode()), *tools])
 
 
 def inputs() -> str:

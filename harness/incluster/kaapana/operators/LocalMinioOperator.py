@@ -65,7 +65,7 @@ class LocalMinioOperator(KaapanaPythonBaseOperator):
             folder_of(self, kwargs),
             self.operator_out_dir,
             conf_of(kwargs),
-            local_minio.Order(
+            local_minio.TransferParameters(
                 action=self.action,
                 dag_id=kwargs["dag_run"].dag_id,
                 root=self.local_root_dir,

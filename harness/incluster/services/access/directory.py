@@ -8,7 +8,7 @@ import re
 import uuid
 from typing import Any, Final
 
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.wire import names
 
 ADMIN_PROJECT: Final = "admin"
@@ -42,7 +42,7 @@ class StateError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Project:
+class ProjectRecord:
     """One project; its JSON has exactly the eight keys of services 9.2."""
 
     id: str
@@ -126,10 +126,12 @@ class Directory:
     def __init__(self, *, system_password: str, user_password: str, records: Records | None = None) -> None:
         self._records = records = records or Records()
         self._lock = records.lock
-        self._users: Table[User] = Table(records, "users", dataclasses.asdict, _user)
-        self._projects: Table[Project] = Table(records, "projects", dataclasses.asdict, lambda body: Project(**body))
-        self._roles: Table[dict[str, str]] = Table(records, "roles")
-        self._software: Table[list[str]] = Table(records, "software")
+        self._users: RecordTable[User] = RecordTable(records, "users", dataclasses.asdict, _user)
+        self._projects: RecordTable[ProjectRecord] = RecordTable(
+            records, "projects", dataclasses.asdict, lambda body: ProjectRecord(**body)
+        )
+        self._roles: RecordTable[dict[str, str]] = RecordTable(records, "roles")
+        self._software: RecordTable[list[str]] = RecordTable(records, "software")
         admin_roles = ("admin", "project-manager", "user")
         with records.transaction():
             self.person = self._add_user("kaapana", user_password or None, "", admin_roles, "/kaapana_admin")
@@ -143,17 +145,17 @@ class Directory:
         self._users.put(user.id, user)
         return user
 
-    def project(self, key: str) -> Project | None:
+    def project(self, key: str) -> ProjectRecord | None:
         """Return a project by UUID or by name."""
         with self._lock:
             found = self._projects.get(key)
             return found or next((item for item in self._projects.values() if item.name == key), None)
 
-    def projects(self) -> list[Project]:
+    def projects(self) -> list[ProjectRecord]:
         """Return all projects, the admin project first."""
         return self._projects.values()
 
-    def add_project(self, name: str, description: str, user_password: str | None) -> tuple[Project, bool]:
+    def add_project(self, name: str, description: str, user_password: str | None) -> tuple[ProjectRecord, bool]:
         """Create a project with its system user; both the person and the system user become members.
 
         The user of a project that exists keeps its password.
@@ -173,7 +175,7 @@ class Directory:
             existing = self.project(name)
             if existing is not None:
                 return existing, False
-            project = Project(str(uuid.uuid4()), name, description)
+            project = ProjectRecord(str(uuid.uuid4()), name, description)
             self._projects.put(project.id, project)
             self._roles.put(project.id, {})
             self._software.put(project.id, [])
@@ -182,14 +184,14 @@ class Directory:
             self.set_role(project.id, self.person.id, DEFAULT_ROLE)
             return project, True
 
-    def set_password(self, project: Project, password: str) -> None:
+    def set_password(self, project: ProjectRecord, password: str) -> None:
         """Give a project's system user another password."""
         with self._records.transaction():
             user = self.user_by_name(project.system_user)
             if user is not None:
                 self._users.put(user.id, dataclasses.replace(user, password=password))
 
-    def remove_project(self, project: Project) -> None:
+    def remove_project(self, project: ProjectRecord) -> None:
         """Forget a project, its memberships, software and system user."""
         with self._records.transaction():
             self._projects.remove(project.id)
@@ -227,7 +229,7 @@ class Directory:
             kept = {key: item for key, item in (self._roles.get(project_id) or {}).items() if key != user_id}
             self._roles.put(project_id, kept if role is None else {**kept, user_id: role})
 
-    def memberships(self, user_id: str) -> list[tuple[Project, str]]:
+    def memberships(self, user_id: str) -> list[tuple[ProjectRecord, str]]:
         """Return the user's projects with the role in each."""
         with self._lock:
             return [

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.incluster.services.access.directory import RIGHTS, ROLE_IDS, Directory, Project, StateError, User
+from harness.incluster.services.access.directory import RIGHTS, ROLE_IDS, Directory, ProjectRecord, StateError, User
 from harness.incluster.services.identity.jwt import TokenError
 from harness.incluster.services.identity.routes import Identity, bearer
 from harness.incluster.services.objectstore import ObjectStore, ObjectStoreError
@@ -38,7 +38,7 @@ class Access:
         directory: Directory,
         identity: Identity,
         store: ObjectStore,
-        on_project: Callable[[Project], None],
+        on_project: Callable[[ProjectRecord], None],
         token: str,
     ) -> None:
         self._directory = directory
@@ -47,7 +47,7 @@ class Access:
         self._on_project = on_project
         self._token = token.encode()
 
-    def _project(self, request: Request, *, uuid_only: bool = False) -> Project:
+    def _project(self, request: Request, *, uuid_only: bool = False) -> ProjectRecord:
         key = request.path_params["project"]
         if uuid_only:
             try:
@@ -65,7 +65,7 @@ class Access:
             raise error(404, "User not found")
         return user
 
-    def _check_right(self, request: Request, project: Project, right: str) -> None:
+    def _check_right(self, request: Request, project: ProjectRecord, right: str) -> None:
         """Refuse a user, known by the token that the ingress forwards, who is neither admin nor has the right."""
         token = request.headers.get("x-forwarded-access-token")
         if token is None:
@@ -110,7 +110,7 @@ class Access:
             raise error(503, f"MinIO: {problem}") from None
         return JSONResponse(project.as_json(), 201 if created else 200)
 
-    def _check_password(self, request: Request, project: Project, password: str) -> None:
+    def _check_password(self, request: Request, project: ProjectRecord, password: str) -> None:
         """Set the password of an existing project where the caller may; the same one again is fine."""
         user = self._directory.user_by_name(project.system_user)
         if user is not None and user.accepts(password):
@@ -254,7 +254,7 @@ def _role(name: str) -> dict[str, Any]:
     return {"id": ROLE_IDS[name], "name": name}
 
 
-def _rights(role: str, project: Project) -> list[dict[str, Any]]:
+def _rights(role: str, project: ProjectRecord) -> list[dict[str, Any]]:
     return [{"claim_key": key, "claim_value": value, "project_id": project.id} for key, value in RIGHTS[role]]
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Datasets:
 
     def __init__(self, records: Records | None = None) -> None:
         self._records = records = records or Records()
-        self._items: Table[Dataset] = Table(records, "datasets", dataclasses.asdict, lambda body: Dataset(**body))
+        self._items: RecordTable[Dataset] = RecordTable(
+            records, "datasets", dataclasses.asdict, lambda body: Dataset(**body)
+        )
 
     def get(self, project_id: str, name: str) -> dict[str, Any] | None:
         """Return a copy of one dataset."""

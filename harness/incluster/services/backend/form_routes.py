@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.incluster.services.access.directory import Project
+from harness.incluster.services.access.directory import ProjectRecord
 from harness.incluster.services.backend.airflow import Airflow, AirflowError
 from harness.incluster.services.backend.datasets import Datasets
 from harness.incluster.services.backend.request import RequestReader
@@ -34,7 +34,7 @@ class FormRoutes:
         self._datasets = datasets
         self._airflow = airflow
 
-    async def _visible_dags(self, project: Project) -> dict[str, dict[str, Any]]:
+    async def _visible_dags(self, project: ProjectRecord) -> dict[str, dict[str, Any]]:
         """Visible DAGs of the project's software, for everybody alike."""
         try:
             dags = await run_in_threadpool(self._airflow.dags)

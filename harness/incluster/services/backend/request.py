@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from harness.incluster.services.access.directory import Directory, Project
+from harness.incluster.services.access.directory import Directory, ProjectRecord
 from harness.incluster.services.identity.jwt import TokenError
 from harness.incluster.services.identity.routes import Identity, bearer
 from harness.incluster.services.web import error, escape_html, read_json
@@ -29,7 +29,7 @@ class RequestReader:
         self._json_bytes = json_bytes
         self._software_mapping = software_mapping
 
-    def project(self, request: Request) -> Project:
+    def project(self, request: Request) -> ProjectRecord:
         """Return the project of the header ``Project`` (a JSON object); missing is a 500 as on the platform."""
         header = request.headers.get("project")
         if header is None:
@@ -53,7 +53,7 @@ class RequestReader:
             raise error(422, "the body must be a JSON object")
         return body
 
-    def allows(self, project: Project, dag_id: str) -> bool:
+    def allows(self, project: ProjectRecord, dag_id: str) -> bool:
         """Return whether the project may start the DAG."""
         return not self._software_mapping or dag_id in self._directory.software(project.id)
 

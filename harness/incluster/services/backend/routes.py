@@ -23,10 +23,10 @@ from harness.incluster.services.backend.request import RequestReader
 from harness.incluster.services.backend.result_routes import ResultRoutes
 from harness.incluster.services.backend.workflow_routes import WorkflowRoutes
 from harness.incluster.services.backend.workflows import Workflows
-from harness.incluster.services.config import Config
+from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.identity.routes import Identity
 from harness.incluster.services.objectstore import ObjectStore
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.incluster.services.web import error
 
 
@@ -35,7 +35,7 @@ class Backend:
 
     def __init__(
         self,
-        config: Config,
+        config: ServicesConfig,
         identity: Identity,
         directory: Directory,
         datasets: Datasets,
@@ -54,8 +54,8 @@ class Backend:
             DatasetRoutes(self._read, datasets),
             ResultRoutes(self._read, store),
         )
-        self._settings: Table[Any] = Table(records, "settings")
-        self._models: Table[Any] = Table(records, "models")
+        self._settings: RecordTable[Any] = RecordTable(records, "settings")
+        self._models: RecordTable[Any] = RecordTable(records, "models")
         self.uploads = config.data_dir / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
 
@@ -63,7 +63,7 @@ class Backend:
         """GET /client/files?pattern=: relative paths in the upload area (needed while DAG files are parsed)."""
         try:
             pattern = wildcard.check_bounds(html.escape(request.query_params.get("pattern", "*")))
-        except wildcard.PatternError as problem:
+        except wildcard.WildcardError as problem:
             raise error(422, str(problem)) from None
         return JSONResponse(await run_in_threadpool(_listing, self.uploads, pattern))
 

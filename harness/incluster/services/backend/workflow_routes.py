@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from harness.incluster.services.backend.airflow import AirflowError
 from harness.incluster.services.backend.request import RequestReader, whole_number
-from harness.incluster.services.backend.workflows import Job, Workflow, WorkflowError, Workflows
+from harness.incluster.services.backend.workflows import Job, SubmissionError, Workflow, Workflows
 from harness.incluster.services.web import error, text_field
 
 
@@ -48,7 +48,7 @@ class WorkflowRoutes:
             workflow = self._workflows.start(
                 name=name, dag_id=dag_id, conf=conf, project=project, username=username, instances=instances
             )
-        except WorkflowError as problem:
+        except SubmissionError as problem:
             raise error(500, str(problem)) from None
         return JSONResponse(workflow.as_json())
 

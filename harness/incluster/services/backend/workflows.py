@@ -13,10 +13,10 @@ import threading
 import time
 from typing import Any, Final
 
-from harness.incluster.services.access.directory import Project
+from harness.incluster.services.access.directory import ProjectRecord
 from harness.incluster.services.backend.airflow import Airflow, AirflowError
 from harness.incluster.services.backend.datasets import Datasets
-from harness.incluster.services.records import Records, StorageError, Table
+from harness.incluster.services.records import Records, RecordTable, StorageError
 
 log = logging.getLogger("harness.incluster.services.backend.workflows")
 
@@ -25,7 +25,7 @@ NAME_LIMIT: Final = 64
 _REFRESH_S: Final = 0.5
 
 
-class WorkflowError(Exception):
+class SubmissionError(Exception):
     """A workflow cannot be stored."""
 
 
@@ -76,7 +76,7 @@ class Workflow:
     name: str
     dag_id: str
     username: str
-    project: Project
+    project: ProjectRecord
     instances: list[str]
     time_created: str
     jobs: list[Job] = dataclasses.field(default_factory=list)
@@ -113,7 +113,7 @@ class Workflows:
         self._datasets = datasets
         self._instance = instance_name
         self._lock = threading.RLock()
-        self._items: Table[Workflow] = Table(records or Records(), "workflows", _encode, _decode)
+        self._items: RecordTable[Workflow] = RecordTable(records or Records(), "workflows", _encode, _decode)
         self._numbers = itertools.count(
             1 + max((job.id for item in self._items.values() for job in item.jobs), default=0)
         )
@@ -125,7 +125,14 @@ class Workflows:
                 self._items.put(item.id, item)
 
     def start(
-        self, *, name: str, dag_id: str, conf: dict[str, Any], project: Project, username: str, instances: list[str]
+        self,
+        *,
+        name: str,
+        dag_id: str,
+        conf: dict[str, Any],
+        project: ProjectRecord,
+        username: str,
+        instances: list[str],
     ) -> Workflow:
         """Store a workflow and create its jobs in a thread.
 
@@ -139,7 +146,7 @@ class Workflows:
         full_name = f"{name}-{workflow_id}"
         for what, text in (("workflow_name with its suffix", full_name), ("dag_id", dag_id)):
             if len(text) > NAME_LIMIT:
-                raise WorkflowError(f"{what} has {len(text)} characters, the database takes {NAME_LIMIT}: {text!r}")
+                raise SubmissionError(f"{what} has {len(text)} characters, the database takes {NAME_LIMIT}: {text!r}")
         conf = copy.deepcopy(conf)
         runners = instances or [self._instance]
         form = conf.get("workflow_form")
@@ -161,7 +168,7 @@ class Workflows:
         try:
             for document in self._split(conf, workflow.project):
                 self._trigger(workflow, document)
-        except WorkflowError as problem:
+        except SubmissionError as problem:
             workflow.error = str(problem)
         except Exception as problem:  # recorded for whoever waits for the jobs
             log.exception("workflow %s", workflow.name)
@@ -179,7 +186,7 @@ class Workflows:
         except StorageError as problem:
             log.error("workflow %s: %s", workflow.name if workflow else "", problem)
 
-    def _split(self, conf: dict[str, Any], project: Project) -> list[dict[str, Any]]:
+    def _split(self, conf: dict[str, Any], project: ProjectRecord) -> list[dict[str, Any]]:
         """Return the conf of every job: one, or one per series with ``single_execution`` true."""
         data_form = conf.get("data_form")
         data_form = data_form if isinstance(data_form, dict) else {}
@@ -188,21 +195,23 @@ class Workflows:
             dataset = self._datasets.get(project.id, str(name))
             if dataset is None:
                 have = ", ".join(sorted(item["name"] for item in self._datasets.of_project(project.id))) or "none"
-                raise WorkflowError(f"Dataset not found: {name!r} in project {project.name!r}, which has: {have}")
+                raise SubmissionError(f"Dataset not found: {name!r} in project {project.name!r}, which has: {have}")
             data_form["identifiers"] = dataset["identifiers"]
         if conf["workflow_form"].get("single_execution") is not True:
             return [conf]
         if "identifiers" not in data_form:
-            raise WorkflowError("single_execution is true, but data_form has no identifiers (KeyError: 'identifiers')")
+            raise SubmissionError(
+                "single_execution is true, but data_form has no identifiers (KeyError: 'identifiers')"
+            )
         identifiers = data_form["identifiers"]
         if not isinstance(identifiers, list):
-            raise WorkflowError(f"data_form.identifiers is not a list: {identifiers!r}")
+            raise SubmissionError(f"data_form.identifiers is not a list: {identifiers!r}")
         limit = data_form.get("dataset_limit")
         if limit is not None:  # a slice: 0 makes no job, a negative number leaves out the last ones
             try:
                 identifiers = identifiers[: int(limit)]
             except (TypeError, ValueError):
-                raise WorkflowError(f"data_form.dataset_limit is not a number: {limit!r}") from None
+                raise SubmissionError(f"data_form.dataset_limit is not a number: {limit!r}") from None
         jobs = []
         for identifier in identifiers:
             document = copy.deepcopy(conf)
@@ -233,7 +242,7 @@ class Workflows:
             found = self._items.get(key)
             return found or next((item for item in self._items.values() if item.name == key), None)
 
-    def of_project(self, project: Project | None = None) -> list[Workflow]:
+    def of_project(self, project: ProjectRecord | None = None) -> list[Workflow]:
         """Workflows of a project, newest first."""
         with self._lock:
             found = [item for item in self._items.values() if project is None or item.project.id == project.id]
@@ -291,7 +300,7 @@ class Workflows:
         tasks = self._airflow.task_instances(job.dag_id, job.run_id)
         return {task: [item.get("execution_date"), item.get("state")] for task, item in tasks.items()}
 
-    def forget_project(self, project: Project) -> None:
+    def forget_project(self, project: ProjectRecord) -> None:
         """Drop the workflows of a project."""
         with self._lock:
             for key, item in self._items.items():
@@ -314,7 +323,7 @@ def _decode(body: dict[str, Any]) -> Workflow:
     if body["created"]:
         created.set()
     jobs = [Job(**job) for job in body["jobs"]]
-    return Workflow(**{**body, "project": Project(**body["project"]), "jobs": jobs, "created": created})
+    return Workflow(**{**body, "project": ProjectRecord(**body["project"]), "jobs": jobs, "created": created})
 
 
 def _now() -> str:

@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from harness.incluster.services.access.directory import Project
+from harness.incluster.services.access.directory import ProjectRecord
 from harness.incluster.services.control.upload import UploadError, unpack
 from harness.incluster.services.dicom.dicomfile import DicomError
 from harness.incluster.services.dicom.receiver import remove_tree
 from harness.incluster.services.identity.routes import bearer
 from harness.incluster.services.objectstore import ObjectStoreError
-from harness.incluster.services.search.document import DocumentError
+from harness.incluster.services.search.document import IndexedDocumentError
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import error, read_json
 from harness.wire import names
@@ -64,7 +64,7 @@ class Control:
             body["object_store_error"] = provisioner.last_error
         return JSONResponse(body, status)
 
-    def _project(self, name: str) -> Project:
+    def _project(self, name: str) -> ProjectRecord:
         project = self._services.directory.project(name)
         if project is None:
             have = ", ".join(item.name for item in self._services.directory.projects())
@@ -82,7 +82,7 @@ class Control:
             archive = folder / "archive"
             await self._save(request, archive)
             counts = await run_in_threadpool(self._ingest, archive, folder, project, dataset)
-        except (UploadError, DicomError, DocumentError, UnicodeError) as problem:
+        except (UploadError, DicomError, IndexedDocumentError, UnicodeError) as problem:
             raise error(422, str(problem)) from None
         finally:
             await run_in_threadpool(remove_tree, folder)
@@ -97,7 +97,7 @@ class Control:
                     raise error(413, f"the body is longer than {limit} bytes")
                 await run_in_threadpool(file.write, chunk)
 
-    def _ingest(self, archive: Path, folder: Path, project: Project, dataset: str) -> dict[str, int]:
+    def _ingest(self, archive: Path, folder: Path, project: ProjectRecord, dataset: str) -> dict[str, int]:
         series = unpack(archive, folder, self._services.config.limits)
         now = datetime.datetime.now(datetime.timezone.utc)
         for files in series.values():

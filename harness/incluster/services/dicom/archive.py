@@ -14,7 +14,7 @@ from typing import Any, Final
 from harness.incluster.services import durable
 from harness.incluster.services.dicom import charsets, dicomedit, dicomfile
 from harness.incluster.services.dicom.dicomfile import DicomError, Identifiers
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.kube import jsontext
 
 # what QIDO answers by default, per level
@@ -34,7 +34,7 @@ Attributes = dict[str, dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Instance:
+class StoredInstance:
     """One archived object; ``attributes`` is DICOM JSON of the tags above."""
 
     ids: Identifiers
@@ -60,16 +60,16 @@ class Archive:
         self._folder = folder
         self._lock = threading.RLock()
         self._records = records = records or Records()
-        self._items: Table[Instance] = Table(records, "instances", self._encode, self._decode)
-        self._series: dict[str, dict[str, Instance]] = {}
+        self._items: RecordTable[StoredInstance] = RecordTable(records, "instances", self._encode, self._decode)
+        self._series: dict[str, dict[str, StoredInstance]] = {}
         for item in self._items.values():
             self._series.setdefault(item.ids.series, {})[item.ids.sop_instance] = item
 
-    def store(self, source: Path) -> Instance:
+    def store(self, source: Path) -> StoredInstance:
         """Archive a copy of one file; see :meth:`store_all`."""
         return self.store_all([source])[0]
 
-    def store_all(self, sources: Sequence[Path]) -> list[Instance]:
+    def store_all(self, sources: Sequence[Path]) -> list[StoredInstance]:
         """Archive copies of files without the two tags that name dataset and project (services 8.3).
 
         They are on disk on return.
@@ -78,7 +78,7 @@ class Archive:
             DicomError: a file cannot be archived; what came before it is.
             OSError, StorageError: the disk takes no more.
         """
-        stored: list[Instance] = []
+        stored: list[StoredInstance] = []
         parts: list[Path] = []
         try:
             try:
@@ -92,7 +92,7 @@ class Archive:
                 part.unlink(missing_ok=True)
         return stored
 
-    def _copy(self, source: Path, part: Path, before: Sequence[Instance]) -> Instance:
+    def _copy(self, source: Path, part: Path, before: Sequence[StoredInstance]) -> StoredInstance:
         layout = dicomfile.scan(source)
         ids = dicomfile.identifiers(source, layout)
         attributes = _attributes(source)
@@ -106,9 +106,9 @@ class Archive:
         target = self._folder / ids.study / ids.series / f"{ids.sop_instance}.dcm"
         tags = {dicomedit.CLINICAL_TRIAL_SPONSOR: None, dicomedit.CLINICAL_TRIAL_PROTOCOL: None}
         dicomedit.rewrite(source, part, layout, tags)
-        return Instance(ids, target, layout.transfer_syntax, attributes)
+        return StoredInstance(ids, target, layout.transfer_syntax, attributes)
 
-    def _keep(self, stored: Sequence[Instance], parts: Sequence[Path]) -> None:
+    def _keep(self, stored: Sequence[StoredInstance], parts: Sequence[Path]) -> None:
         """Put copies in their places, in an order in which no moment of a power cut loses what was there."""
         copies = list(zip(stored, parts, strict=False))
         durable.sync_all(part for _, part in copies)
@@ -125,14 +125,14 @@ class Archive:
             for item in stored:
                 self._series.setdefault(item.ids.series, {})[item.ids.sop_instance] = item
 
-    def _encode(self, instance: Instance) -> dict[str, Any]:
+    def _encode(self, instance: StoredInstance) -> dict[str, Any]:
         path = instance.path.relative_to(self._folder).as_posix()
         return {**dataclasses.asdict(instance), "path": path}
 
-    def _decode(self, body: dict[str, Any]) -> Instance:
-        return Instance(**{**body, "ids": Identifiers(*body["ids"]), "path": self._folder / body["path"]})
+    def _decode(self, body: dict[str, Any]) -> StoredInstance:
+        return StoredInstance(**{**body, "ids": Identifiers(*body["ids"]), "path": self._folder / body["path"]})
 
-    def series(self, uid: str) -> list[Instance]:
+    def series(self, uid: str) -> list[StoredInstance]:
         """Return the instances of a series, by instance number; empty for an unknown one."""
         with self._lock:
             found = list(self._series.get(uid, {}).values())
@@ -171,7 +171,7 @@ def value(attributes: Attributes, tag: str) -> Any:
     return values[0]
 
 
-def _number(instance: Instance) -> int:
+def _number(instance: StoredInstance) -> int:
     number = value(instance.attributes, "00200013")
     return number if isinstance(number, int) else 0
 

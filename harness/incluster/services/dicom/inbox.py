@@ -12,7 +12,7 @@ from harness.incluster.services.dicom.dicomfile import DicomError
 from harness.incluster.services.dicom.ingest import Ingestion
 from harness.incluster.services.dicom.receipts import Receipt, Receipts
 from harness.incluster.services.records import StorageError
-from harness.incluster.services.search.document import DocumentError
+from harness.incluster.services.search.document import IndexedDocumentError
 
 log = logging.getLogger("harness.incluster.services.dicom.inbox")
 
@@ -21,7 +21,7 @@ log = logging.getLogger("harness.incluster.services.dicom.inbox")
 SILENT_S: Final = 5.0
 
 
-class Series:
+class ReceivedSeries:
     """Receipts of one series that wait for its end."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Inbox:
         self._receipts = receipts
         self._quiet_s = quiet_s
         self._changed = threading.Condition()
-        self._waiting: dict[str, Series] = {}
+        self._waiting: dict[str, ReceivedSeries] = {}
         self._busy = 0
         self._open: dict[Any, float] = {}
         self._stop = False
@@ -82,7 +82,7 @@ class Inbox:
     def add(self, receipt: Receipt) -> None:
         """An object of a series arrived."""
         with self._changed:
-            series = self._waiting.setdefault(receipt.ids.series, Series())
+            series = self._waiting.setdefault(receipt.ids.series, ReceivedSeries())
             series.receipts.append(receipt)
             series.last_arrival = time.monotonic()
             self._changed.notify_all()
@@ -145,7 +145,7 @@ class Inbox:
                 dataset_name=first.dataset,
                 now=first.received_at,
             )
-        except (DicomError, DocumentError, StorageError, OSError) as problem:
+        except (DicomError, IndexedDocumentError, StorageError, OSError) as problem:
             error = f"{type(problem).__name__}: {problem}"
             log.warning("series %s is not ingested: %s", first.ids.series, error)
         except Exception as problem:  # the thread must outlive a series that nobody foresaw

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.services.access.directory import ADMIN_PROJECT, Directory, Project
+from harness.incluster.services.access.directory import ADMIN_PROJECT, Directory, ProjectRecord
 from harness.incluster.services.backend.datasets import Datasets
 from harness.incluster.services.dicom.archive import Archive
 from harness.incluster.services.dicom.dicomfile import DicomError
@@ -22,7 +22,7 @@ PREFIX = "kp-"
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class IngestOutcome:
     """What became of one series: ``error`` is "" or says which effect is missing."""
 
     series: str
@@ -62,7 +62,9 @@ class Ingestion:
         self._records = records
         self._lock = threading.Lock()
 
-    def ingest(self, files: Sequence[Path], *, project_name: str, dataset_name: str, now: datetime.datetime) -> Outcome:
+    def ingest(
+        self, files: Sequence[Path], *, project_name: str, dataset_name: str, now: datetime.datetime
+    ) -> IngestOutcome:
         """Take over the files of one series, in order of arrival; they are copied.
 
         The series is in the archive before its metadata can be searched: on the platform both happen at once,
@@ -82,7 +84,7 @@ class Ingestion:
             series, study = ids[0].series, ids[0].study
             admin = self._directory.admin
             project = self._directory.project(project_name)
-            targets: list[Project] = [admin]
+            targets: list[ProjectRecord] = [admin]
             with self._records.transaction():
                 self._mappings.add_series(series, study, _description(dataset))
                 self._mappings.map(series, admin.id, implied=project != admin)
@@ -93,7 +95,7 @@ class Ingestion:
                     self._datasets.add(target.id, dataset_name, [series], username="system")
                     self._indices.put(target.index, series, dict(meta))
         missing = f"there is no project {project_name!r}: the series went to the admin project only"
-        return Outcome(series, len(files), "" if project is not None else missing)
+        return IngestOutcome(series, len(files), "" if project is not None else missing)
 
 
 def _description(dataset: Any) -> str | None:

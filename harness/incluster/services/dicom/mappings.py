@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 
 
 class Mappings:
@@ -20,8 +20,8 @@ class Mappings:
     def __init__(self, records: Records | None = None) -> None:
         self._records = records = records or Records()
         self._lock = records.lock
-        self._rows: Table[dict[str, Any]] = Table(records, "series")
-        self._projects: Table[dict[str, bool]] = Table(records, "projects of series")
+        self._rows: RecordTable[dict[str, Any]] = RecordTable(records, "series")
+        self._projects: RecordTable[dict[str, bool]] = RecordTable(records, "projects of series")
 
     def _of(self, series: str) -> dict[str, bool]:
         return self._projects.get(series) or {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.incluster.services.dicom.dicomfile import Identifiers
 from harness.incluster.services.durable import syncing
-from harness.incluster.services.records import Records, StorageError, Table
+from harness.incluster.services.records import Records, RecordTable, StorageError
 from harness.wire.received import ReceivedObject
 
 
@@ -68,7 +68,7 @@ class Receipts:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._records = records = records or Records()
-        self._items: Table[Receipt] = Table(records, "receipts", _encode, self._decode)
+        self._items: RecordTable[Receipt] = RecordTable(records, "receipts", _encode, self._decode)
         for item in self._items.values():
             # the row came first, and the power went before the file: nobody got the answer that it is kept
             if not item.path.is_file() or item.path.stat().st_size != item.size:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.incluster.services.config import Config
+from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.dicom import dicomedit, dicomfile
 from harness.incluster.services.dicom.associations import Associations
 from harness.incluster.services.dicom.dicomfile import DicomError
@@ -48,7 +48,7 @@ class Receiver:
     An object is on disk before its status says success.
     """
 
-    def __init__(self, config: Config, receipts: Receipts, inbox: Inbox, refusals: Refusals) -> None:
+    def __init__(self, config: ServicesConfig, receipts: Receipts, inbox: Inbox, refusals: Refusals) -> None:
         self._config = config
         self._receipts = receipts
         self._inbox = inbox

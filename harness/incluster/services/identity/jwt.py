@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import KeySet, RSAKey
 
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeyParameters
@@ -23,7 +23,7 @@ class TokenError(Exception):
     """The token was not signed by this key, is expired, or is not a token."""
 
 
-def _key(kept: Table[str]) -> RSAKey:
+def _key(kept: RecordTable[str]) -> RSAKey:
     parameters: KeyParameters = {"use": "sig", "alg": _ALGORITHM}
     pem = kept.get(_NAME)
     key: RSAKey = RSAKey.import_key(pem, parameters) if pem else RSAKey.generate_key(2048, parameters)
@@ -41,7 +41,7 @@ class Signer:
     """
 
     def __init__(self, records: Records | None = None) -> None:
-        self._key = _key(Table(records or Records(), "keys"))
+        self._key = _key(RecordTable(records or Records(), "keys"))
 
     def jwks(self) -> dict[str, Any]:
         """Return the public key as a JSON Web Key Set."""

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.incluster.services.web import error, read_json, read_object, text_field
 
 _LIMIT = 1 << 20
@@ -19,7 +19,7 @@ class KubeHelm:
     """Routes of the API; ``pulls`` are the images that installers asked for."""
 
     def __init__(self, records: Records | None = None) -> None:
-        self._pulls: Table[dict[str, str]] = Table(records or Records(), "pulls")
+        self._pulls: RecordTable[dict[str, str]] = RecordTable(records or Records(), "pulls")
 
     @property
     def pulls(self) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from harness.incluster.services.access.directory import Directory
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.incluster.services.web import error, read_object, text_field
 
 _LIMIT = 1 << 20
@@ -23,7 +23,7 @@ class Notifications:
     def __init__(self, directory: Directory, records: Records | None = None) -> None:
         self._directory = directory
         self._records = records = records or Records()
-        self._sent: Table[dict[str, Any]] = Table(records, "notifications")
+        self._sent: RecordTable[dict[str, Any]] = RecordTable(records, "notifications")
 
     def sent(self, project_id: str | None = None) -> list[dict[str, Any]]:
         """What was sent (to a project), oldest first; ``project_id`` is the key of the call, null without one."""

@@ -29,7 +29,7 @@ _TIMES: Final = (
 )
 
 
-class DocumentError(Exception):
+class IndexedDocumentError(Exception):
     """The series cannot be described; the platform's extraction fails here as well."""
 
 
@@ -38,7 +38,7 @@ def read(path: Path) -> Any:
     try:
         return dicomfile.read_header(path)
     except DicomError as problem:
-        raise DocumentError(str(problem)) from None
+        raise IndexedDocumentError(str(problem)) from None
 
 
 def series_document(dataset: Any, *, dataset_name: str, project: str, now: datetime.datetime) -> dict[str, Any]:
@@ -55,17 +55,17 @@ def series_document(dataset: Any, *, dataset_name: str, project: str, now: datet
     """
     try:
         return _series_document(dataset, dataset_name, project, now)
-    except (DocumentError, OSError):
+    except (IndexedDocumentError, OSError):
         raise
     except Exception as problem:  # pydicom raises many kinds on broken values
-        raise DocumentError(f"the dataset cannot be described: {type(problem).__name__}: {problem}") from None
+        raise IndexedDocumentError(f"the dataset cannot be described: {type(problem).__name__}: {problem}") from None
 
 
 def _series_document(dataset: Any, dataset_name: str, project: str, now: datetime.datetime) -> dict[str, Any]:
     document = _convert(dataset, 0)
     modality = document.get("00080060 Modality_keyword")
     if not isinstance(modality, str):
-        raise DocumentError("Modality (0008,0060) is missing")
+        raise IndexedDocumentError("Modality (0008,0060) is missing")
     document["00000000 CuratedModality_keyword"] = _curate(modality, document)
     document["00000000 PredictedBodypart_keyword"] = "N/A"
     document["00120010 ClinicalTrialSponsorName_keyword"] = dataset_name

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from typing import Any
 
-from harness.incluster.services.records import Records, Table
+from harness.incluster.services.records import Records, RecordTable
 from harness.incluster.services.wildcard import matches
 
 
@@ -30,14 +30,14 @@ class Indices:
     def __init__(self, records: Records | None = None) -> None:
         self._records = records = records or Records()
         self._lock = records.lock
-        self._names: Table[None] = Table(records, "indices")
+        self._names: RecordTable[None] = RecordTable(records, "indices")
         self._tables = {name: self._table(name) for name, _ in self._names.items()}
         self._sequence = max((item.sequence for table in self._tables.values() for item in table.values()), default=0)
 
-    def _table(self, index: str) -> Table[Stored]:
-        return Table(self._records, f"documents of {index}", dataclasses.asdict, lambda body: Stored(**body))
+    def _table(self, index: str) -> RecordTable[Stored]:
+        return RecordTable(self._records, f"documents of {index}", dataclasses.asdict, lambda body: Stored(**body))
 
-    def _documents(self, index: str) -> Table[Stored]:
+    def _documents(self, index: str) -> RecordTable[Stored]:
         if index not in self._tables:
             self._tables[index] = self._table(index)
         return self._tables[index]

@@ -9,7 +9,7 @@ from harness.incluster.services.search.clauses import ClauseError, Predicate
 from harness.incluster.services.search.fields import values
 from harness.incluster.services.search.indices import Indices, Stored
 from harness.incluster.services.search.query import compile_query
-from harness.incluster.services.wildcard import PatternError, matches
+from harness.incluster.services.wildcard import WildcardError, matches
 
 SHARDS: Final = {"total": 4, "successful": 4, "skipped": 0, "failed": 0}
 _MAX_PAGE: Final = 10_000
@@ -125,7 +125,7 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
         hit: dict[str, Any] = {"_index": name, "_id": item.id, "_score": None if order else 1.0}
         try:
             shown = _filter_source(item.source, body.get("_source", True))
-        except PatternError as problem:
+        except WildcardError as problem:
             raise SearchError(400, "parsing_exception", f"[_source] {problem}") from None
         if shown is not None:
             hit["_source"] = shown

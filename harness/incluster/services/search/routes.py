@@ -19,7 +19,7 @@ from harness.incluster.services.identity.routes import Identity, bearer
 from harness.incluster.services.search.indices import Indices, Stored
 from harness.incluster.services.search.requests import SHARDS, SearchError, matching, number, search, update_source
 from harness.incluster.services.web import read_body
-from harness.incluster.services.wildcard import PatternError
+from harness.incluster.services.wildcard import WildcardError
 from harness.kube import jsontext
 
 _INDEX_NAME = re.compile(r"[a-z0-9.][a-z0-9._-]{0,254}")
@@ -260,7 +260,7 @@ def _answering(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         try:
             response = await handler(request)
-        except PatternError as problem:
+        except WildcardError as problem:
             return JSONResponse(SearchError(400, "invalid_index_name_exception", str(problem)).body, 400)
         except SearchError as problem:
             headers = {"WWW-Authenticate": 'Bearer realm="kaapana"'} if problem.status == 401 else None

@@ -12,12 +12,12 @@ from harness.incluster.services.dicom.archive import (
     STUDY_TAGS,
     Archive,
     Attributes,
-    Instance,
+    StoredInstance,
     to_json,
     value,
 )
 from harness.incluster.services.dicom.dicomfile import read_header
-from harness.incluster.services.wildcard import PatternError, check_bounds, matches
+from harness.incluster.services.wildcard import WildcardError, check_bounds, matches
 
 _CONTROL: Final = frozenset({"limit", "offset", "includefield", "fuzzymatching", "orderby", "count"})
 _RANGED: Final = frozenset({"DA", "TM", "DT"})
@@ -54,7 +54,7 @@ class Query:
                 wanted = self.match.setdefault(tag_of(name), [])
                 try:
                     check_bounds(text if "*" in text else "")
-                except PatternError as problem:
+                except WildcardError as problem:
                     raise QueryError(f"{name}: {problem}") from None
                 wanted += re.split(r"[,\\]", text) if name.endswith("UID") or name.upper().endswith("0D") else [text]
 
@@ -178,7 +178,7 @@ class Finder:
         document["00201209"] = {"vr": "IS", "Value": [len(items)]}
         return dict(sorted(document.items()))
 
-    def _shape(self, item: Instance, tags: tuple[str, ...], query: Query, level: str) -> Attributes:
+    def _shape(self, item: StoredInstance, tags: tuple[str, ...], query: Query, level: str) -> Attributes:
         document = {tag: item.attributes[tag] for tag in tags if tag in item.attributes}
         if "all" in query.include:
             document = {**self._header(item), **document}
@@ -192,13 +192,13 @@ class Finder:
         document["00081190"] = {"vr": "UR", "Value": [self._base_url + path]}
         return dict(sorted(document.items()))
 
-    def _attribute(self, item: Instance, tag: str) -> dict[str, Any]:
+    def _attribute(self, item: StoredInstance, tag: str) -> dict[str, Any]:
         if tag in item.attributes:
             return item.attributes[tag]
         if tag in {*STUDY_TAGS, *SERIES_TAGS, *INSTANCE_TAGS}:
             return {}
         return self._header(item, tag).get(tag, {})
 
-    def _header(self, item: Instance, *tags: str) -> Attributes:
+    def _header(self, item: StoredInstance, *tags: str) -> Attributes:
         wanted = [int(tag, 16) for tag in tags] or None
         return to_json(read_header(item.path, wanted), inline_limit=1024)

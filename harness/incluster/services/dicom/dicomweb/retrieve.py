@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from harness.incluster.services.dicom import archive as archive_module
-from harness.incluster.services.dicom.archive import Archive, Attributes, Instance
+from harness.incluster.services.dicom.archive import Archive, Attributes, StoredInstance
 from harness.incluster.services.dicom.dicomfile import read_header
 from harness.incluster.services.dicom.dicomweb import multipart
 from harness.incluster.services.dicom.dicomweb.caller import Callers
@@ -112,7 +112,7 @@ class Retrieval:
             return _found(documents)
         return await self._retrieve(request, items, suffix)
 
-    async def _retrieve(self, request: Request, items: list[Instance], suffix: list[str]) -> Response:
+    async def _retrieve(self, request: Request, items: list[StoredInstance], suffix: list[str]) -> Response:
         if suffix and suffix[0] in _NOT_EMULATED:
             raise error(501, f"the harness's filter does not emulate /{'/'.join(suffix)}")
         if suffix not in ([], ["metadata"]):
@@ -159,7 +159,7 @@ def _found(documents: list[Attributes]) -> Response:
     return Response(json.dumps(documents), media_type=_JSON)
 
 
-def _metadata(item: Instance) -> Attributes:
+def _metadata(item: StoredInstance) -> Attributes:
     return archive_module.to_json(read_header(item.path), inline_limit=1 << 16)
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from harness.incluster.services.access.directory import Directory
-from harness.incluster.services.config import Config
+from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.dicom.archive import Archive
 from harness.incluster.services.dicom.dicomfile import DicomError, identifiers, is_uid, scan
 from harness.incluster.services.dicom.dicomweb import multipart
@@ -25,7 +25,7 @@ class Storing:
     """Takes objects in; they belong to the admin project."""
 
     def __init__(
-        self, config: Config, callers: Callers, directory: Directory, archive: Archive, mappings: Mappings
+        self, config: ServicesConfig, callers: Callers, directory: Directory, archive: Archive, mappings: Mappings
     ) -> None:
         self._config = config
         self._callers = callers

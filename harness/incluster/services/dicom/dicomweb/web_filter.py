@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from harness.incluster.services.access.directory import Directory
-from harness.incluster.services.config import Config
+from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.dicom.archive import Archive
 from harness.incluster.services.dicom.dicomweb.caller import Callers
 from harness.incluster.services.dicom.dicomweb.mapping import MappingRoutes
@@ -20,7 +20,7 @@ class DicomWebFilter:
 
     def __init__(
         self,
-        config: Config,
+        config: ServicesConfig,
         identity: Identity,
         directory: Directory,
         archive: Archive,
