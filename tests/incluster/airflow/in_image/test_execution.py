@@ -264,6 +264,21 @@ def test_the_record_says_what_was_given_and_what_the_form_took_over(dag: DAG, ku
     assert outcome["memory_limit_bytes"] == 600 * 2**20
 
 
+def test_the_record_says_which_folders_of_other_operators_are_read(dag: DAG, kube: FakeKube) -> None:
+    first, second, third = (
+        KaapanaBaseOperator(dag=dag, name=name, image="lines/exit-0") for name in ("first", "second", "third")
+    )
+    operator = operator_of(
+        dag, "lines/exit-0", input_operator=first, env_vars={"BATCH_INPUT_OPERATORS": "second,nobody", "NOTE": "x"}
+    )
+    context = context_for(operator)
+    operator.execute(context)
+    outcome = context["pushed"]["harness_outcome"]
+    assert outcome["reads"] == [first.operator_out_dir, second.operator_out_dir]
+    assert outcome["writes"] == operator.operator_out_dir
+    assert third.operator_out_dir not in outcome["reads"]
+
+
 def test_an_operator_without_any_of_these_has_an_empty_record(dag: DAG, kube: FakeKube) -> None:
     operator = operator_of(dag, "lines/exit-0")
     context = context_for(operator)
