@@ -200,7 +200,7 @@ def _find_in_forms(dag_id: str, shown: Mapping[str, Any], reads_dataset: bool) -
     data = forms.get("data_form")
     chosen = data.get("properties") if isinstance(data, Mapping) else None
     # an author who gives an empty data_form does not want one (runtime 9.2)
-    wanted = reads_dataset or "data_form" in forms
+    wanted = reads_dataset or ("data_form" in forms and data != {})
     if wanted and not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
         problems.append("has no data_form: users cannot choose a dataset")
     for form, schema in forms.items():

@@ -366,6 +366,8 @@ def test_a_dag_without_forms_is_installed_with_a_note(tmp_path: Path) -> None:
 def test_a_dag_without_a_choice_of_a_dataset_is_noted_where_it_reads_one(tmp_path: Path) -> None:
     without = FakeAirflow(["a"], ui_forms={"workflow_form": {}})
     assert collect(tmp_path / "plain", without).findings == ()
+    empty = FakeAirflow(["a"], ui_forms={"workflow_form": {}, "data_form": {}})
+    assert collect(tmp_path / "empty", empty).findings == ()
     reading = write(tmp_path / "reading")
     file = reading / "extension/docker/files/dag_mean.py"
     file.write_text(f"from kaapana.operators.GetInputOperator import GetInputOperator\n{file.read_text()}")
