@@ -156,11 +156,14 @@ def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Contain
         if container.image == chart.image:
             return container
     listed = "\n".join(f"{c.image}  ({c.dockerfile.relative_to(root)})" for c in containers)
+    fix = "make global.image equal to the LABEL IMAGE of extension/docker/Dockerfile"
+    if passed_over := [str(path.relative_to(root)) for path in trees.walk(root) if path.name.startswith("Dockerfile.")]:
+        fix = f"the build script reads files named Dockerfile only: rename {', '.join(passed_over)}"
     raise ExtensionError(
         f"no Dockerfile has LABEL IMAGE={chart.image!r}, which {chart.directory / 'values.yaml'} names as "
         "global.image: on the platform the installer's pod ends in ErrImagePull",
         last_seen=f"images of this tree:\n{listed}",
-        fix="make global.image equal to the LABEL IMAGE of extension/docker/Dockerfile",
+        fix=fix,
     )
 
 
