@@ -49,14 +49,20 @@ with DAG(dag_id="mean-value", default_args={"ui_visible": True}, schedule_interv
 """,
 }
 APPLICATION: Changes = {
-    f"{VIEWER}/Chart.yaml": "apiVersion: v1\nname: viewer-chart\nversion: 0.0.0\nversion: 0.0.0\nkeywords: [kaapanaint]\n",
+    f"{VIEWER}/Chart.yaml": """\
+apiVersion: v1
+name: viewer-chart
+version: 0.0.0
+version: 0.0.0
+keywords: [kaapanaint]
+""",
     f"{VIEWER}/requirements.yaml": "dependencies:\n  - name: kaapana-library-chart\n    version: 0.0.0\n",
     f"{VIEWER}/values.yaml": "dynamicVolumes: []\n",
     f"{VIEWER}/templates/name space.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: viewer\n",
 }
 FIRST_GENERATION: Changes = {
     CHART: FILES[CHART].replace("v2", "v1").replace('"0.1.0"', "0.0.0")
-    + "  - kaapanaexperimental\n  - gpurequired\nappVersion: any text, 1.0\ndeprecated: true\nmaintainers: [{name: A}]\n"
+    + "  - kaapanaexperimental\n  - gpurequired\nappVersion: any text\ndeprecated: true\nmaintainers: [{name: A}]\n"
 }
 TWO_BASES = 'FROM local-only/base-python-gpu:latest\nFROM local-only/base-python-cpu:latest\nLABEL IMAGE="mean-value"\n'
 WITH_JSON: Changes = {
