@@ -142,8 +142,8 @@ def test_the_status_of_a_pod_has_its_addresses_on_all_networks(
     cluster: Cluster, platform: Objects, project: Objects
 ) -> None:
     only_on_docker(cluster, "a pod of Kubernetes has one network")
-    name = project.pod(shell("exit 0"), labels={"network-access-ctp": "true"})
-    status = project.end(name)["status"]
+    name = project.pod(shell("sleep 600"), labels={"network-access-ctp": "true"})
+    status = project.until("Pod", name, lambda found: "podIPs" in (found.get("status") or {}))["status"]
     assert len({entry["ip"] for entry in status["podIPs"]}) == 2
     assert status["podIPs"][0]["ip"] == status["podIP"]
 

@@ -263,7 +263,8 @@ class Networks:
             for network in (PODS, PLATFORM, CTP, EDGE, OUT)
             if network in plan.endpoints
         )
-        return tuple(str(entry["IPAddress"]) for entry in entries if entry)
+        # a container that has ended meanwhile has none any more
+        return tuple(str(entry["IPAddress"]) for entry in entries if entry and entry["IPAddress"])
 
     def label_for(self, name: str) -> str | None:
         """Return the label with which a pod reaches a Service; empty where none helps, ``None`` for no Service."""
