@@ -13,15 +13,17 @@ from harness import profiles
 from harness.artefacts import package as packages
 from harness.artefacts.given import Artefacts
 from harness.errors import ExtensionError, InstallError, ManifestError, RunError, UsageError
-from harness.kube import ApiError, NotFound
+from harness.kube import ApiError, KubeApi, NotFound
 from harness.platform import applications, upload
 from harness.platform.airflow_client import DagBag, InstalledFiles
 from harness.platform.applications import ApplicationPlan
+from harness.platform.credentials import Credentials
 from harness.platform.environment import Environment
 from harness.platform.helm import Helm
 from harness.platform.install import Deployment, deploy_built
 from harness.platform.platform_names import PlatformNames
 from harness.platform.projects import Project
+from harness.platform.registries import CustomRegistries
 from tests.platform.charts_for_tests import SETTINGS, write_application
 from tests.platform.fake_api import FakeApi
 
@@ -164,7 +166,9 @@ def environment(fake: FakeApi) -> Environment:
     cluster = SimpleNamespace(api=fake, withdraw_images=list)
     names = {"registry": "localhost:1", "platform_version": "0.6.0", "platform_globals": GLOBALS}
     parts = {"cluster": cluster, "airflow": FakeAirflow(), "profile": profiles.load("documented")}
-    return cast(Environment, SimpleNamespace(**names, **parts, platform_registry=NoImages()))
+    registry: Any = NoImages()
+    added = CustomRegistries(cast(KubeApi, fake), registry, Credentials.random(), owned=True)
+    return cast(Environment, SimpleNamespace(**names, **parts, platform_registry=registry, custom_registries=added))
 
 
 def deploy(environment: Environment, *paths: Path) -> tuple[Deployment, ...]:
