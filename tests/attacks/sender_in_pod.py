@@ -6,6 +6,7 @@ variable ``LIST`` it prints the names of all documents instead, and ends.
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
@@ -134,7 +135,8 @@ def _until_ended(work: Callable[[], Any]) -> None:
     while not _ENDED.is_set():
         try:
             work()
-        except (OSError, RuntimeError, ValueError):
+        # an answer may end in its middle, too
+        except (OSError, RuntimeError, ValueError, http.client.HTTPException):
             _ENDED.wait(0.1)
 
 

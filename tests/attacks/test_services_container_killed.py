@@ -42,6 +42,7 @@ class Sender:
     def __init__(self, objects: Objects, container: dict[str, Any]) -> None:
         self._objects = objects
         self.acknowledged: dict[str, list[str]] = {"store": [], "stow": [], "document": []}
+        self._other: list[str] = []
         self._changed = threading.Condition()
         self._pod = objects.pod(container, labels=_SENDS | _SEARCHES)
         objects.until("Pod", self._pod, lambda pod: pod["status"].get("phase") == "Running")
@@ -52,8 +53,10 @@ class Sender:
         for line in self._objects.api.logs(self._objects.namespace, self._pod, follow=True):
             what, _, name = line.partition(" ")
             with self._changed:
-                assert what in self.acknowledged, line
-                self.acknowledged[what].append(name)
+                if what in self.acknowledged:
+                    self.acknowledged[what].append(name)
+                else:
+                    self._other.append(line)
                 self._changed.notify_all()
 
     def counts(self) -> dict[str, int]:
@@ -63,8 +66,8 @@ class Sender:
     def wait_for(self, what: str, number: int) -> None:
         """Wait until a number of one kind has been acknowledged."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.acknowledged[what]) >= number, _DEADLINE_S), (
-                f"only {len(self.acknowledged[what])} of {number} {what} were acknowledged"
+            assert self._changed.wait_for(lambda: len(self.acknowledged[what]) >= number, _DEADLINE_S), "\n".join(
+                (f"only {len(self.acknowledged[what])} of {number} {what} were acknowledged", *self._other)
             )
 
     def end(self) -> None:
@@ -72,6 +75,7 @@ class Sender:
         self._objects.api.delete("Pod", self._objects.namespace, self._pod)
         self._reader.join(60)
         assert not self._reader.is_alive()
+        assert self._other == []
 
 
 def _services(api: Any) -> dict[str, Any]:
