@@ -11,6 +11,7 @@ from typing import Final
 from harness.findings import Finding, running
 from harness.kube import ApiError, KubeApi
 from harness.run.results import Cause
+from harness.wire import names
 from harness.wire.annotations import ANNOTATION_WRITTEN_FILES
 from harness.wire.records import TaskRecord
 
@@ -28,6 +29,9 @@ def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
         if not outcome.written_bytes:
             continue
         files = _files(api, outcome.namespace, outcome.pod, deadline - time.monotonic())
+        if not outcome.image:
+            # code of a Python task: the harness lays the DAG files out in its container
+            files = [path for path in files if not path.startswith(f"{names.DAGS_DIR}/")]
         if not files:
             continue
         more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
