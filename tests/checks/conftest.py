@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from made_series import SHAPE, write_segmentation, write_series
+from made_series import asymmetric_masks, write_segmentation, write_series
 
 from harness.data import Series, read_input
 
@@ -21,13 +20,7 @@ def series(tmp_path: Path) -> Series:
 
 @pytest.fixture
 def masks() -> dict[str, Any]:
-    """Two labels without any symmetry, so that a flipped or transposed axis changes them."""
-    liver = np.zeros(SHAPE, bool)
-    liver[1:4, 2:8, 1:3] = True
-    liver[3, 8, 6] = True
-    tumour = np.zeros(SHAPE, bool)
-    tumour[2, 3, 5] = True
-    return {"Liver": liver, "Tumour": tumour}
+    return asymmetric_masks()
 
 
 @pytest.fixture

@@ -52,6 +52,16 @@ def write_series(
     return folder
 
 
+def asymmetric_masks() -> dict[str, Any]:
+    """Return two labels without any symmetry, so that a flipped or transposed axis changes them."""
+    liver = np.zeros(SHAPE, bool)
+    liver[1:4, 2:8, 1:3] = True
+    liver[3, 8, 6] = True
+    tumour = np.zeros(SHAPE, bool)
+    tumour[2, 3, 5] = True
+    return {"Liver": liver, "Tumour": tumour}
+
+
 def write_segmentation(
     path: Path,
     series: Series,

@@ -11,7 +11,7 @@ import pytest
 from docker import APIClient
 
 from harness.doctor.builder import find_builder
-from harness.engine import client
+from harness.engine import client, find_image
 from harness.errors import EngineError
 from harness.images import RegistryClient, ensure
 from harness.settings import Settings
@@ -103,3 +103,13 @@ def wait_until_ready(registry: RegistryClient, limit_s: float = 20.0) -> None:
     while not registry.ready():
         assert time.monotonic() < deadline, f"the registry did not answer within {limit_s} s"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def tag(engine: APIClient) -> Iterator[str]:
+    """A name for an image of the test, which is removed with all of its names."""
+    name = f"kaapana-harness/test-{secrets.token_hex(4)}:1"
+    yield name
+    if image := find_image(engine, name):
+        for other in image["RepoTags"]:
+            engine.remove_image(other)

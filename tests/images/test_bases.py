@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from docker import APIClient
 
-from harness.engine import find_image
 from harness.errors import BuildError
 from harness.images import build_extension_image, ensure
 from harness.images.extension_image import LOCAL_BASES
@@ -25,15 +23,6 @@ def run(run_image: RunImage, settings: Settings) -> Run:
     return lambda name, command: run_image(
         ensure(name, settings=settings), ["sh", "-c", f"({command}) 2>&1; true"]
     ).strip()
-
-
-@pytest.fixture
-def tag(engine: APIClient) -> Iterator[str]:
-    name = f"kaapana-harness/test-{secrets.token_hex(4)}:1"
-    yield name
-    if image := find_image(engine, name):
-        for other in image["RepoTags"]:
-            engine.remove_image(other)
 
 
 def test_every_base_of_the_release_can_be_built_on() -> None:

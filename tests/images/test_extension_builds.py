@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ from tests.images.conftest import RunImage
 pytestmark = pytest.mark.usefixtures("base_installer", "builder")
 
 BASE = "FROM local-only/base-installer:latest\n"
-
-
-@pytest.fixture
-def tag(engine: APIClient) -> Iterator[str]:
-    name = f"kaapana-harness/test-{secrets.token_hex(4)}:1"
-    yield name
-    if image := find_image(engine, name):
-        for other in image["RepoTags"]:
-            engine.remove_image(other)
 
 
 @pytest.fixture

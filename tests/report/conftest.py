@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from harness.data import Series, read_input
 from harness.run.results import Run
-from tests.checks.made_series import SHAPE, write_segmentation, write_series
+from tests.checks.made_series import asymmetric_masks, write_segmentation, write_series
 from tests.report.made_runs import SEG, make_run
 
 
@@ -22,12 +21,7 @@ def series(tmp_path: Path) -> Series:
 
 @pytest.fixture
 def masks() -> dict[str, Any]:
-    liver = np.zeros(SHAPE, bool)
-    liver[1:4, 2:8, 1:3] = True
-    liver[3, 8, 6] = True
-    tumour = np.zeros(SHAPE, bool)
-    tumour[2, 3, 5] = True
-    return {"Liver": liver, "Tumour": tumour}
+    return asymmetric_masks()
 
 
 @pytest.fixture
