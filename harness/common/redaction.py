@@ -68,18 +68,24 @@ class Redactor:
         """Hide credentials from now on: parts of them too if they are random texts of 16 letters and digits or more."""
         random = {secret: _parts_of(secret) for secret in secrets if _RANDOM.fullmatch(secret)}
         chosen = {secret: _ways_of_chosen(secret) for secret in secrets if secret not in random}
-        with self._lock:
-            self._set({**self._random, **random}, {**self._chosen, **chosen})
+        self._learn(random, chosen)
+
+    def add_generated_login(self, username: str, password: str) -> None:
+        """Hide a random password, and what ``Authorization: Basic`` makes of it.
+
+        The name stays readable, also in base64: results may hold it for reasons of their own.
+        """
+        basic = _basic(username, password)
+        self.add(password)
+        self._learn({basic: _parts_of(basic, public=len(f"{username}:".encode()) * 8 // 6)}, {})
 
     def add_login(self, username: str, password: str) -> None:
         """Hide the password of a login that somebody chose, and what ``Authorization: Basic`` makes of both.
 
         A password of fewer than 8 characters is hidden as a whole word only, one of fewer than 4 not at all.
         """
-        basic = base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogatepass")).decode("ascii")
-        random = {basic: _parts_of(basic)} if _RANDOM.fullmatch(basic) else {}
-        with self._lock:
-            self._set({**self._random, **random}, {**self._chosen, password: _ways_of_chosen(password)})
+        basic = _basic(username, password)
+        self._learn({}, {password: _ways_of_chosen(password), basic: _ways_of_chosen(basic)})
 
     def retire(self, secret: str) -> None:
         """Note that a credential opens nothing any more: it is hidden until a hundred more have been retired."""
@@ -140,6 +146,10 @@ class Redactor:
         if held:
             yield covered(held.decode("latin-1"), complete=True).encode("latin-1")
 
+    def _learn(self, random: Mapping[str, Mapping[str, _Part]], chosen: Mapping[str, tuple[str, ...]]) -> None:
+        with self._lock:
+            self._set({**self._random, **random}, {**self._chosen, **chosen})
+
     def _set(self, random: Mapping[str, Mapping[str, _Part]], chosen: Mapping[str, tuple[str, ...]]) -> None:
         self._random, self._chosen = random, chosen
         wholes = {way for ways in chosen.values() for way in ways}
@@ -157,7 +167,7 @@ class Redactor:
             ours = token.re is _ACCOUNT or _is_ours(token[1])
             return mask(token[0]) if ours and (complete or token.end() < len(token.string)) else token[0]
 
-        # before the parts of random credentials, which would tear a token: their logins begin with well-known names
+        # before the parts of random credentials, which would tear a token
         if "eyJ" in text:
             text = _JWT.sub(cover, text)
         if "kh-account." in text:
@@ -194,14 +204,22 @@ def _extents(parts: Mapping[str, _Part], text: str, start: int, end: int) -> Ite
         start = at = last
 
 
-def _parts_of(secret: str) -> dict[str, _Part]:
-    """Return all groups of characters of all ways to write a random secret."""
+def _basic(username: str, password: str) -> str:
+    return base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogatepass")).decode("ascii")
+
+
+def _parts_of(secret: str, public: int = 0) -> dict[str, _Part]:
+    """Return all groups of characters of all ways to write a random secret, but those of its ``public`` beginning."""
     bare = secret.rstrip("=")
     raw = secret.encode("ascii")
+    open_to_all = raw[:public]
+    ways = [(bare, public)]
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        ways += zip(_in_base64(raw, encode), (len(way) for way in _in_base64(open_to_all, encode)), strict=True)
     return {
         whole[offset : offset + _GRAM]: _Part(whole, offset)
-        for whole in {bare, *_in_base64(raw, base64.b64encode), *_in_base64(raw, base64.urlsafe_b64encode)}
-        for offset in range(len(whole) - _GRAM + 1)
+        for whole, start in ways
+        for offset in range(start, len(whole) - _GRAM + 1)
     }
 
 

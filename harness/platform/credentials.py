@@ -45,11 +45,10 @@ class Credentials:
     registry_push_password: str
 
     def __post_init__(self) -> None:
-        names = {"minio_user", "registry_user", "registry_push_user"}
-        REDACTOR.add(*(value for name, value in self.as_mapping().items() if name not in names))
-        REDACTOR.add(self.dags_token)
+        REDACTOR.add(self.token, self.dags_token, self.oidc_client_secret)
+        REDACTOR.add(self.system_user_password, self.user_password)
         for login in (Login(self.minio_user, self.minio_password), self.pull, self.push):
-            REDACTOR.add(login.basic.removeprefix("Basic "))
+            REDACTOR.add_generated_login(login.username, login.password)
 
     @classmethod
     def random(cls) -> Credentials:

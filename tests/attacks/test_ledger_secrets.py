@@ -329,7 +329,7 @@ def test_tokens_of_the_platform_and_of_its_cluster_are_known_by_their_shape() ->
 @pytest.mark.parametrize("before", ["", "_", "__"])
 def test_a_token_is_hidden_whole_although_it_holds_the_well_known_beginning_of_a_login(before: str) -> None:
     hidden = Redactor()
-    hidden.add(base64.b64encode(f"kaapanaminio:{secrets.token_hex(16)}".encode()).decode())
+    hidden.add_generated_login("kaapanaminio", secrets.token_hex(16))
     token = Signer().sign({"iss": _ISSUER, "name": f"{before}kaapanaminio:"})
     assert hidden.text(f"token: {token} .") == "token: *** ."
 
@@ -362,9 +362,32 @@ def test_a_word_of_three_letters_hides_nothing() -> None:
     assert hidden.text("abc") == "abc"
 
 
-def test_names_of_users_stay_readable(credentials: Credentials) -> None:
-    names = f"{credentials.minio_user} {credentials.registry_user} {credentials.registry_push_user}"
-    assert redact(names) == names
+@pytest.mark.parametrize("form", _FORMS)
+def test_names_of_users_stay_readable(credentials: Credentials, form: str) -> None:
+    for name in (credentials.minio_user, credentials.registry_user, credentials.registry_push_user):
+        for text in (name, f"{name}:", f"{name}:{name}:and so on"):
+            shown = _FORMS[form](text)
+            assert redact(shown) == shown
+
+
+@pytest.mark.parametrize("form", _FORMS)
+@pytest.mark.parametrize("username", ["kaapana-harness", "kaapanaminio", "me"])
+def test_what_basic_makes_of_a_generated_login_is_hidden_with_all_that_depends_on_its_password(
+    username: str, form: str
+) -> None:
+    password = secrets.token_urlsafe(24)
+    hidden = Redactor()
+    hidden.add_generated_login(username, password)
+    basic = base64.b64encode(f"{username}:{password}".encode()).decode()
+    shown = hidden.text(f"a {_FORMS[form](basic)} b")
+    assert _visible(basic[-40:].rstrip("="), shown) == []
+
+
+def test_the_name_in_a_chosen_login_hides_nothing_else() -> None:
+    hidden = Redactor()
+    hidden.add_login("administrator", "correct horse")
+    other = base64.b64encode(b"administrator:nothing of it").decode()
+    assert hidden.text(other) == other
 
 
 def test_the_password_of_a_removed_project_stays_hidden_while_what_it_printed_may_be_shown() -> None:
