@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from types import CodeType, FrameType
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.checks.explained import Explained
 from harness.geometry.grid import Grid
 
 Mask = NDArray[np.bool_]
@@ -53,12 +53,13 @@ class Difference:
         ]
 
 
-class Dice(float):
+class Dice(Explained):
     """A Dice coefficient, 0 to 1, of a segment and the truth.
 
     A test that asserts something about it and fails shows :attr:`difference`.
     """
 
+    shown_as: ClassVar[str] = ".4f"
     label: str
     _mine: Mask
     _truth: Mask
@@ -71,6 +72,16 @@ class Dice(float):
         found = cls(2.0 * both / (int(np.count_nonzero(mine)) + int(np.count_nonzero(truth))))
         found.label, found._mine, found._truth, found._grid = label, mine, truth, grid
         return found
+
+    @property
+    def what(self) -> str:
+        """Return whose coefficient it is."""
+        return f"dice of {self.label!r}"
+
+    @property
+    def explanation(self) -> list[str]:
+        """Return where the two masks differ, in words."""
+        return self.difference.lines
 
     @functools.cached_property
     def difference(self) -> Difference:
@@ -96,31 +107,6 @@ class Dice(float):
     def _ml(self, mask: Mask) -> float:
         area = self._grid.pixel_spacing[0] * self._grid.pixel_spacing[1]
         return float(np.dot(np.count_nonzero(mask, axis=(1, 2)), self._grid.widths)) * area / 1000.0
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Other processes get the number."""
-        return float, (float(self),)
-
-
-class _Last:
-    """The coefficient that was asked for last, and where."""
-
-    code: CodeType | None = None
-    line = 0
-    dice: Dice | None = None
-
-
-_last = _Last()
-
-
-def note(dice: Dice, frame: FrameType) -> None:
-    """Remember a coefficient, and the line that asked for it."""
-    _last.code, _last.line, _last.dice = frame.f_code, frame.f_lineno, dice
-
-
-def asked_at(code: CodeType, line: int) -> Dice | None:
-    """Return the coefficient that was asked for last, where that was on this line."""
-    return _last.dice if (_last.code, _last.line) == (code, line) else None
 
 
 def _extent(mask: Mask, axis: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from harness.checks import looks, overlap
+from harness.checks import explained, looks
 from harness.checks.dicom import as_series, differences, placement, stack_geometry, stack_planes
 from harness.checks.overlap import Dice
 from harness.checks.segmentation_rules import is_label_map, problems_of
@@ -262,7 +262,7 @@ class Segmentation:
         if not mine.any() and not other.any():
             raise CheckError(f"mask {label!r} and the truth are both empty: a dice coefficient says nothing")
         found = Dice.of(label, mine, other, self.planes)
-        overlap.note(found, sys._getframe(1))
+        explained.note(found, sys._getframe(1))
         looks.note(looks.Look(self.path, "dice", f"{found:.4f}", label, other))
         return found
 

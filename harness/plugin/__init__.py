@@ -263,10 +263,10 @@ def pytest_runtest_makereport(
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
-    """Say where two masks differ, when what was asserted about their Dice coefficient does not hold."""
-    if (overlap := sys.modules.get("harness.checks.overlap")) is None:
+    """Say what led to a number about a result, when what was asserted about it does not hold."""
+    if (explained := sys.modules.get("harness.checks.explained")) is None:
         return None
-    found = next((value for value in (left, right) if isinstance(value, overlap.Dice)), None)
+    found = next((value for value in (left, right) if isinstance(value, explained.Explained)), None)
     if found is None:
         return None
     from harness.plugin.failures import Compared
@@ -276,8 +276,9 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 
 
 def _concerns_us(item: pytest.Item, error: BaseException) -> bool:
-    measured = isinstance(error, AssertionError) and "harness.checks.overlap" in sys.modules
-    return _SESSION in item.config.stash or _is_ours(error) or _uses_us(item) or measured
+    loaded = {"harness.checks.explained", "harness.checks.verdict"} & sys.modules.keys()
+    asked = isinstance(error, AssertionError) and bool(loaded)
+    return _SESSION in item.config.stash or _is_ours(error) or _uses_us(item) or asked
 
 
 def _uses_us(item: pytest.Item) -> bool:

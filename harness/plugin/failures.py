@@ -14,26 +14,28 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.checks import Verdict
-    from harness.checks.overlap import Dice
+    from harness.checks.explained import Explained
     from harness.report.testing import Looks
     from harness.run.results import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """A comparison that did not hold: ``left op right``, one of which is a Dice coefficient."""
+    """A comparison that did not hold: ``left op right``, one of which is a number that explains itself."""
 
-    dice: Dice
+    number: Explained
     op: str
     left: object
     right: object
 
     @property
     def lines(self) -> list[str]:
-        """The comparison, and where the masks differ."""
-        sides = [f"{side:.4f}" if isinstance(side, float) else repr(side) for side in (self.left, self.right)]
-        asserted = f"asserted {sides[0]} {self.op} {sides[1]}"
-        return [f"dice of {self.dice.label!r} is {self.dice:.4f}: {asserted}", *self.dice.difference.lines]
+        """The comparison, and what led to the number."""
+        sides = [
+            f"{float(side):{self.number.shown_as}}" if isinstance(side, float) else repr(side)
+            for side in (self.left, self.right)
+        ]
+        return self.number.in_words(f"asserted {sides[0]} {self.op} {sides[1]}")
 
 
 def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: Compared | None = None) -> str | None:
@@ -43,13 +45,13 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
         error: what the test ended with.
         original: pytest's own representation.
         runs: the runs of the test.
-        compared: the comparison with a Dice coefficient that was explained last.
+        compared: the comparison with a number of ours that was explained last.
 
     Returns:
         for an error of the harness: its own text and the line of the test, without the harness's frames.
         For an unexpected error of the harness: the same, with a crash report as its evidence.
         For an assertion that a run has succeeded: cause, log tail, next step and evidence, then pytest's text.
-        For one about a Dice coefficient: where the masks differ, in place of arrays.
+        For one about another verdict, or about a number that explains itself: the explanation, in place of values.
     """
     if not isinstance(error, HarnessError) and _is_unforeseen(error):
         error = crash.explain(error)
@@ -61,24 +63,39 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
         for run in runs:
             if any(verdict is run.succeeded for verdict in refusals):
                 return f"{_explain_run(run)}\n\n{original}"
-        if lines := _difference(error, compared):
+        lines = _number_in_words(error, compared) or _verdicts_in_words(error, refusals)
+        if lines:
             return "\n  ".join([*lines, _line_of_test(original).strip()])
     return None
 
 
-def _difference(error: AssertionError, compared: Compared | None) -> list[str]:
-    """Return where masks differ, for an assertion about a Dice coefficient or about what was computed from one."""
-    from harness.checks import overlap
+def _number_in_words(error: AssertionError, compared: Compared | None) -> list[str]:
+    """Return the explanation of an assertion about a number of ours, or about what was computed from one."""
+    from harness.checks import explained
 
-    # its explanation is in the assertion that was made about this coefficient
+    # its explanation is in the assertion that was made about this number
     if compared is not None and compared.lines[0] in str(error):
         return compared.lines
     place = _place(error)
-    dice = overlap.asked_at(*place) if place else None
-    if dice is None:
-        return []
-    asserted = str(error).partition("\n")[0]
-    return [f"dice of {dice.label!r} is {dice:.4f}: {asserted}", *dice.difference.lines]
+    number = explained.asked_at(*place) if place else None
+    return number.in_words(str(error).partition("\n")[0]) if number is not None else []
+
+
+def _verdicts_in_words(error: AssertionError, refusals: Sequence[Verdict]) -> list[str]:
+    """Return what the verdicts say that the assertion asks to be yes."""
+    said = str(error)
+    # without pytest's own words about an assertion nothing tells what it asks
+    different = {id(one): one for one in refusals}.values()
+    lines = []
+    for verdict in (one for one in different if not said or _is_asked_for(repr(one), said)):
+        first, *rest = str(verdict).splitlines()
+        lines += [f"{verdict.subject}: NO, {first}" if verdict.summary else f"{verdict.subject}: NO", *rest]
+    message, follows, _ = said.partition("\nassert ")
+    return [*lines, f"message: {message}"] if lines and follows else lines
+
+
+def _is_asked_for(shown: str, said: str) -> bool:
+    return shown in said and f"not {shown}" not in said
 
 
 def _place(error: AssertionError) -> tuple[CodeType, int] | None:

@@ -1,0 +1,94 @@
+"""A failed assertion about a number or a verdict is one block that explains it."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from harness.checks.explained import Explained
+from tests.inner_pytest import run
+
+_TESTS = """
+from harness.checks.explained import Explained, note
+from harness.checks.verdict import Verdict
+import sys
+
+class Volume(Explained):
+    what = "volume of 'liver'"
+    unit = "ml"
+    explanation = ["measured in slice 3"]
+
+def measured():
+    found = Volume(12.5)
+    note(found, sys._getframe(1))
+    return found
+
+def test_number():
+    assert measured() > 13
+
+def test_computed():
+    assert abs(measured() - 11) < 1
+
+no = Verdict.of_problems("table 'a'", ["row 1 differs", "row 2 differs"])
+other = Verdict(False, "links")
+
+def test_verdict():
+    assert no
+
+def test_message():
+    assert no, "compare with last year"
+
+def test_both():
+    assert no or other
+
+def test_wanted_no():
+    value = 3
+    assert not no and value == 4
+"""
+
+
+@pytest.fixture
+def said(inner: pytest.Pytester) -> dict[str, str]:
+    """The text of each failure, by test."""
+    inner.makepyfile(_TESTS)
+    result = run(inner, report=None)
+    result.assert_outcomes(failed=6)
+    parts = result.stdout.str().partition("= FAILURES =")[2].partition("= short test summary")[0].split("_ test_")
+    found = {}
+    for part in parts[1:]:
+        name, _, text = part.partition(" _")
+        found[name] = "\n".join(text.splitlines()[1:])
+    return found
+
+
+def test_a_number_says_what_it_is_what_was_asserted_and_what_led_to_it(said: dict[str, str]) -> None:
+    first, second, third, *_ = said["number"].splitlines()
+    assert first == "volume of 'liver' is 12.5 ml: asserted 12.5 > 13"
+    assert second == "  measured in slice 3"
+    assert third.endswith("assert measured() > 13")
+
+
+def test_what_was_computed_from_a_number_is_explained_by_it(said: dict[str, str]) -> None:
+    assert said["computed"].startswith("volume of 'liver' is 12.5 ml: assert 1.5 < 1\n  measured in slice 3\n")
+
+
+def test_a_verdict_says_all_its_details_and_the_message_of_the_assertion(said: dict[str, str]) -> None:
+    block = "table 'a': NO, row 1 differs (and 1 more)\n    - row 1 differs\n    - row 2 differs\n"
+    assert said["verdict"].startswith(f"{block}  at ")
+    assert said["message"].startswith(f"{block}  message: compare with last year\n  at ")
+
+
+def test_of_two_verdicts_each_is_explained(said: dict[str, str]) -> None:
+    first, *_, last = said["both"].splitlines()[:4]
+    assert first == "table 'a': NO, row 1 differs (and 1 more)"
+    assert last == "  links: NO"
+
+
+def test_a_verdict_that_is_wanted_to_say_no_does_not_explain_another_failure(said: dict[str, str]) -> None:
+    assert "- row 1" not in said["wanted_no"]
+    assert "and 3 == 4)" in said["wanted_no"]
+
+
+def test_another_process_gets_the_number_alone() -> None:
+    assert type(pickle.loads(pickle.dumps(Explained(2.5)))) is float
