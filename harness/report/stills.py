@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from harness.report.directions import Edges, find_edges
 from harness.report.overlay import Overlay
 from harness.report.volume import Grey, Volume
 
@@ -22,6 +23,7 @@ _HEIGHT: Final = 440
 _WIDEST: Final = 1400
 _GAP: Final = 4
 _QUALITY: Final = 90
+_LETTER: Final = 14
 _THUMBNAIL: Final = (320, 224)
 
 Colours = NDArray[np.uint8]
@@ -33,13 +35,13 @@ def draw_planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, 
     index, row, column = focus
     across = volume.grid.spacing * volume.step
     rows_apart, columns_apart = volume.grid.pixel_spacing
-    return _beside(
-        [
-            _scaled(_painted(volume, overlay, index), rows_apart, columns_apart),
-            _scaled(_across(volume, overlay, (slice(None), row)), across, columns_apart),
-            _scaled(_across(volume, overlay, (slice(None), slice(None), column)), across, rows_apart),
-        ]
+    planes = (
+        _scaled(_painted(volume, overlay, index), rows_apart, columns_apart),
+        _scaled(_across(volume, overlay, (slice(None), row)), across, columns_apart),
+        _scaled(_across(volume, overlay, (slice(None), slice(None), column)), across, rows_apart),
     )
+    edges = find_edges(volume.grid, upright=is_upright(volume))
+    return _beside([_lettered(plane, sides) for plane, sides in zip(planes, edges, strict=True)])
 
 
 def draw_comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Image:
@@ -49,7 +51,9 @@ def draw_comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Imag
     expected = _tinted(grey, [(truth, BOTH)])
     differing = _tinted(grey, [(mine & truth, BOTH), (mine & ~truth, ONLY_RESULT), (truth & ~mine, ONLY_TRUTH)], 0.75)
     rows_apart, columns_apart = volume.grid.pixel_spacing
-    return _beside([_scaled(part, rows_apart, columns_apart) for part in (result, expected, differing)])
+    sides, *_ = find_edges(volume.grid, upright=is_upright(volume))
+    parts = (_scaled(part, rows_apart, columns_apart) for part in (result, expected, differing))
+    return _beside([_lettered(part, sides) for part in parts])
 
 
 def draw_montage(frames: Sequence[Grey | Colours]) -> Image.Image:
@@ -150,6 +154,23 @@ def _scaled(picture: Any, down: float, across: float) -> Image.Image:
     # a voxel that is enlarged keeps its edges; of several that become one none is lost
     method = Image.Resampling.NEAREST if size[0] >= picture.shape[1] else Image.Resampling.BOX
     return Image.fromarray(np.ascontiguousarray(picture)).resize(size, method)
+
+
+def _lettered(picture: Image.Image, edges: Edges) -> Image.Image:
+    """Return a picture with the sides of the patient at its edges; one too small for them stays as it is."""
+    width, height = picture.size
+    if min(width, height) < 8 * _LETTER:
+        return picture
+    draw, inset = ImageDraw.Draw(picture), _LETTER // 2
+    font = ImageFont.load_default(_LETTER)
+    for words, place, anchor in (
+        (edges.top, (width / 2, inset), "ma"),
+        (edges.bottom, (width / 2, height - inset), "md"),
+        (edges.left, (inset, height / 2), "lm"),
+        (edges.right, (width - inset, height / 2), "rm"),
+    ):
+        draw.text(place, words, "#ffe08a", font, anchor, stroke_width=1, stroke_fill="black")
+    return picture
 
 
 def _beside(parts: Sequence[Image.Image]) -> Image.Image:

@@ -6,6 +6,7 @@ Grey values may lose what nobody sees; masks never lose a voxel.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import math
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.report import text
+from harness.report.directions import find_edges
 from harness.report.overlay import Overlay
 from harness.report.stills import is_upright
 from harness.report.volume import Grey, UnshownError, Volume
@@ -121,6 +123,7 @@ def _described(reduction: Reduction, slices: list[str]) -> dict[str, Any]:
         "total": volume.grid.shape[0],
         "upright": is_upright(volume),
         "planes": name_planes(volume),
+        "edges": [dataclasses.asdict(edges) for edges in find_edges(volume.grid, upright=is_upright(volume))],
         "slices": slices,
     }
 

@@ -157,7 +157,7 @@ def test_keys_scroll_hide_and_compare(
         ):
             plane.press(key)
             assert plane.get_attribute("aria-valuenow") == str(slice_ + 1)
-        assert plane.get_attribute("aria-valuetext") == "axial 1 of 6"
+        assert plane.get_attribute("aria-valuetext") == "axial 1 of 6, RA at the left, AL at the top"
         shown.page.get_by_role("combobox").select_option("truth 0")
         plane.press("ArrowUp")
         plane.press("ArrowUp")

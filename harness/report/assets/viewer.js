@@ -77,7 +77,12 @@
         canvas.addEventListener("pointerdown", (event) => this.point(event, axis));
         canvas.addEventListener("pointermove", (event) => event.buttons && this.point(event, axis));
         const words = make("span");
-        return { axis, canvas, words, box: make("div", { className: "plane" }, canvas, words) };
+        const letters = Object.entries(this.below.edges[axis]).map(([edge, textContent]) => {
+          const letter = make("b", { className: edge, textContent });
+          letter.setAttribute("aria-hidden", "true");
+          return letter;
+        });
+        return { axis, canvas, words, box: make("div", { className: "plane" }, canvas, words, ...letters) };
       });
       const controls = make("div", { className: "controls" }, ...this.ranges(), ...this.choices(), this.list(), this.help());
       const planes = make("div", { className: "planes" }, ...this.planes.map((plane) => plane.box));
@@ -249,7 +254,8 @@
       const all = axis ? size[axis] * step[1] : total;
       words.textContent = `${planes[axis]} ${number} of ${all}`;
       canvas.setAttribute("aria-valuenow", String(this.at[axis] + 1));
-      canvas.setAttribute("aria-valuetext", words.textContent);
+      const { left, top } = this.below.edges[axis];
+      canvas.setAttribute("aria-valuetext", `${words.textContent}, ${left} at the left, ${top} at the top`);
     }
   }
 
