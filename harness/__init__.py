@@ -15,6 +15,7 @@ __all__ = [
     "Cause",
     "CheckError",
     "DagFileError",
+    "Dice",
     "EngineError",
     "ExtensionError",
     "Finding",
@@ -46,12 +47,15 @@ __all__ = [
     "Truth",
     "UsageError",
     "Verdict",
+    "Volume",
     "read_input",
 ]
 
 TYPE_CHECKING = False  # type checkers take it as true; typing itself is not loaded for it
 if TYPE_CHECKING:
     from harness.api import Kaapana
+    from harness.checks.masks import Volume
+    from harness.checks.overlap import Dice
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
     from harness.checks.verdict import Verdict
@@ -85,6 +89,8 @@ else:
     # the same names once more, for the interpreter; tests/test_public_names.py compares the two
     _MODULES = {
         "harness.api": ["Kaapana"],
+        "harness.checks.masks": ["Volume"],
+        "harness.checks.overlap": ["Dice"],
         "harness.checks.reports": ["Report"],
         "harness.checks.segmentation": ["Segmentation"],
         "harness.checks.verdict": ["Verdict"],

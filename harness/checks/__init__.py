@@ -5,17 +5,36 @@ The public names are loaded when they are first used, because numpy and pydicom 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.checks.masks import Volume
     from harness.checks.overlap import Dice
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
     from harness.checks.verdict import Verdict
 
-__all__ = ["Dice", "Report", "Segmentation", "Verdict"]
+__all__ = ["Dice", "Report", "Segmentation", "Verdict", "Volume"]
 
-_HOMES = {"Dice": "overlap", "Report": "reports", "Segmentation": "segmentation", "Verdict": "verdict"}
+_HOMES = {
+    "Dice": "overlap",
+    "Report": "reports",
+    "Segmentation": "segmentation",
+    "Verdict": "verdict",
+    "Volume": "masks",
+}
+
+
+def open_regions(path: Path) -> Segmentation:
+    """Return the DICOM SEG in a file.
+
+    Raises:
+        CheckError: it is something else.
+    """
+    from harness.checks.segmentation import Segmentation
+
+    return Segmentation(path)
 
 
 def __getattr__(name: str) -> Any:

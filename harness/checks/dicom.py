@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.data.series import Geometry, Series
 from harness.errors import CheckError
-from harness.geometry.grid import SAME_PLACE, Grid, Vector
+from harness.geometry.grid import SAME_PLACE, Grid, Vector, dot
 
 # a frame belongs to a grid position when it is nearer than this fraction of the spacing
 POSITION_TOLERANCE = 0.1
@@ -103,49 +103,70 @@ def stack_planes(
     """
     even = regular.grid
     points = [_vector(origin) for origin in origins]
-    along = [float(np.dot(point, even.normal)) for point in points]
-    steps = [(distance - even.distances[0]) / regular.spacing[0] for distance in along]
+    normal, first = even.normal, dot(even.origins[0], even.normal)
+    along = [dot(point, normal) for point in points]
+    steps = [(distance - first) / regular.spacing[0] for distance in along]
     if all(abs(step - round(step)) <= tolerance for step in steps):
         return even
     places = {round(distance / SAME_PLACE): point for distance, point in zip(along, points, strict=True)}
     return dataclasses.replace(even, origins=tuple(places[key] for key in sorted(places)))
 
 
-def placement(origin: Sequence[float], inner: Grid, outer: Grid) -> tuple[int, int, int]:
-    """Index in ``outer`` of the first voxel of a frame of ``inner`` that starts at ``origin``.
+class Placement:
+    """Where frames of one grid are on the voxels of another.
 
-    Each plane of ``outer`` counts where it really is, so that neither a missing slice nor a tilt moves a voxel.
+    Each plane of the other counts where it really is, so that neither a missing slice nor a tilt moves a voxel.
+
+    Args:
+        inner: planes of the frames.
+        outer: planes on whose voxels they have to be.
+        what, on: what the two are, for messages.
 
     Raises:
-        CheckError: the frame does not lie on the voxels of ``outer``.
+        CheckError: planes of the two are not parallel, or have pixels of different spacing.
     """
-    mine, its = ((*grid.row_direction, *grid.column_direction) for grid in (inner, outer))
-    if not np.allclose(mine, its, rtol=0, atol=1e-3):
-        raise CheckError(
-            f"the segmentation is in planes of orientation {_numbers(mine)}, its source in {_numbers(its)}"
-        )
-    if not np.allclose(inner.pixel_spacing, outer.pixel_spacing, rtol=0, atol=1e-3):
-        raise CheckError(
-            f"the segmentation has pixels of {_numbers(inner.pixel_spacing)} mm, "
-            f"its source of {_numbers(outer.pixel_spacing)} mm"
-        )
-    start = np.asarray([float(value) for value in origin])
-    along = float(np.dot(start, outer.normal))
-    distances, widths = outer.distances, outer.widths
-    nearest = min(range(len(distances)), key=lambda index: abs(distances[index] - along))
-    steps = [(along - distances[nearest]) / widths[nearest]]
-    shift = start - np.asarray(outer.origins[nearest])
-    axes = (outer.column_direction, outer.row_direction)
-    steps += [float(np.dot(shift, axis)) / step for axis, step in zip(axes, outer.pixel_spacing, strict=True)]
-    # beyond the ends the stack goes on in thought: such a frame may be there as long as it is empty
-    in_a_gap = distances[0] < along < distances[-1] and round(steps[0]) != 0
-    if in_a_gap or any(abs(step - round(step)) > POSITION_TOLERANCE for step in steps):
-        raise CheckError(
-            "the segmentation's voxels lie between those of its source "
-            f"(a frame starts {_numbers(steps)} slices, rows, columns from slice {nearest} of the source)",
-            fix="write the mask on the voxels of the image it was made from",
-        )
-    return nearest + round(steps[0]), round(steps[1]), round(steps[2])
+
+    def __init__(self, inner: Grid, outer: Grid, *, what: str = "the segmentation", on: str = "its source") -> None:
+        mine, its = ((*grid.row_direction, *grid.column_direction) for grid in (inner, outer))
+        if not np.allclose(mine, its, rtol=0, atol=1e-3):
+            raise CheckError(f"{what} is in planes of orientation {_numbers(mine)}, {on} in {_numbers(its)}")
+        if not np.allclose(inner.pixel_spacing, outer.pixel_spacing, rtol=0, atol=1e-3):
+            raise CheckError(
+                f"{what} has pixels of {_numbers(inner.pixel_spacing)} mm, {on} of {_numbers(outer.pixel_spacing)} mm"
+            )
+        self._outer, self._what, self._on = outer, what, on
+        self._distances, self._widths = np.asarray(outer.distances), outer.widths
+        self._normal = outer.normal
+        self._known: dict[tuple[float, ...], tuple[int, int, int]] = {}
+
+    def find(self, origin: Sequence[float]) -> tuple[int, int, int]:
+        """Return the index of the first voxel of the frame that starts at ``origin``.
+
+        Raises:
+            CheckError: the frame does not lie on the voxels.
+        """
+        start = _vector(origin)
+        if start not in self._known:
+            self._known[start] = self._find(start)
+        return self._known[start]
+
+    def _find(self, origin: Vector) -> tuple[int, int, int]:
+        outer, distances = self._outer, self._distances
+        along = dot(origin, self._normal)
+        nearest = int(np.abs(distances - along).argmin())
+        steps = [(along - float(distances[nearest])) / self._widths[nearest]]
+        shift = _vector(np.subtract(origin, outer.origins[nearest]))
+        axes = (outer.column_direction, outer.row_direction)
+        steps += [dot(shift, axis) / step for axis, step in zip(axes, outer.pixel_spacing, strict=True)]
+        # beyond the ends the stack goes on in thought: such a frame may be there as long as it is empty
+        in_a_gap = distances[0] < along < distances[-1] and round(steps[0]) != 0
+        if in_a_gap or any(abs(step - round(step)) > POSITION_TOLERANCE for step in steps):
+            raise CheckError(
+                f"{self._what}'s voxels lie between those of {self._on} "
+                f"(a frame starts {_numbers(steps)} slices, rows, columns from slice {nearest} of {self._on})",
+                fix="write the mask on the voxels of the image it was made from",
+            )
+        return nearest + round(steps[0]), round(steps[1]), round(steps[2])
 
 
 def _vector(values: Any) -> Vector:

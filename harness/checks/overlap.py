@@ -7,12 +7,10 @@ import functools
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.checks.explained import Explained
+from harness.checks.masks import Box, Mask, describe_box, extent_of, volume_ml
 from harness.geometry.grid import Grid
-
-Mask = NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Difference:
     """
 
     voxels: int
-    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None
+    box: Box | None
     worst: tuple[int, int]
     result_ml: float
     truth_ml: float
@@ -41,12 +39,9 @@ class Difference:
         """In words, slices counted from 1; the box as numpy writes it."""
         if self.box is None:
             return ["no voxel differs"]
-        (first, last), rows, columns = self.box
-        box = ", ".join(f"{begin}:{end}" for begin, end in ((first, last), rows, columns))
-        where = f"slice {last}" if last - first == 1 else f"slices {first + 1} to {last}"
         index, count = self.worst
         return [
-            f"differs: {self.voxels} voxels in {where} of {self.shape[0]}, all in mask[{box}]; most in slice "
+            f"differs: {self.voxels} voxels in {describe_box(self.box, self.shape[0])}; most in slice "
             f"{index + 1} ({count})",
             f"only in the result: {self.result_ml:.4g} ml; only in the truth: {self.truth_ml:.4g} ml; "
             f"in both: {self.both_ml:.4g} ml",
@@ -88,28 +83,14 @@ class Dice(Explained):
         """Where the two masks differ."""
         mine, truth = self._mine, self._truth
         differs = mine ^ truth
-        box = None
-        if differs.any():
-            first, second, third = (_extent(differs, axis) for axis in range(3))
-            box = (first, second, third)
         counts = np.count_nonzero(differs, axis=(1, 2))
         worst = int(counts.argmax())
         return Difference(
             int(counts.sum()),
-            box,
+            extent_of(differs),
             (worst, int(counts[worst])),
-            self._ml(mine & ~truth),
-            self._ml(truth & ~mine),
-            self._ml(mine & truth),
+            volume_ml(mine & ~truth, self._grid),
+            volume_ml(truth & ~mine, self._grid),
+            volume_ml(mine & truth, self._grid),
             mine.shape,
         )
-
-    def _ml(self, mask: Mask) -> float:
-        area = self._grid.pixel_spacing[0] * self._grid.pixel_spacing[1]
-        return float(np.dot(np.count_nonzero(mask, axis=(1, 2)), self._grid.widths)) * area / 1000.0
-
-
-def _extent(mask: Mask, axis: int) -> tuple[int, int]:
-    others = tuple(other for other in range(3) if other != axis)
-    found = np.nonzero(mask.any(axis=others))[0]
-    return int(found[0]), int(found[-1]) + 1

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
-from harness.checks import explained, looks
-from harness.checks.dicom import as_series, differences, placement, stack_geometry, stack_planes
-from harness.checks.overlap import Dice
+from harness.checks.codes import Region, read_codes
+from harness.checks.dicom import Placement, as_series, differences
+from harness.checks.frames import (
+    Stack,
+    frame_decoder,
+    frame_groups,
+    group_item,
+    read_references,
+    read_stack,
+)
+from harness.checks.masks import Mask
+from harness.checks.regions import Regions, paste
 from harness.checks.segmentation_rules import is_label_map, problems_of
 from harness.checks.verdict import Verdict
 from harness.data.series import Geometry, Series
@@ -22,11 +30,27 @@ from harness.errors import CheckError
 from harness.geometry.grid import Grid
 from harness.wire.dicom import SEGMENTATION_CLASSES
 
-Mask = NDArray[np.bool_]
+# decoded frames are kept up to this number of pixels
+_KEPT_PIXELS = 1 << 28
 
 
-class Segmentation:
+@dataclasses.dataclass(frozen=True)
+class EmptyFrame:
+    """A frame without voxels.
+
+    Args:
+        number: of the frame, counted from 1.
+        label: of the segment that it belongs to; ``None`` in a label map.
+    """
+
+    number: int
+    label: str | None
+
+
+class Segmentation(Regions):
     """One DICOM SEG object, a label map (PS3.3 A.51, Label Map Segmentation Storage) included.
+
+    Fractional values count from one half.
 
     Args:
         path: the file.
@@ -37,20 +61,9 @@ class Segmentation:
         CheckError: the file is not a DICOM segmentation.
     """
 
-    def __init__(self, path: Path | str, *, sources: Sequence[Series] = ()) -> None:
-        self.path = Path(path)
-        self._sources = tuple(sources)
-        try:
-            self.dataset = pydicom.dcmread(self.path)
-        except (pydicom.errors.InvalidDicomError, OSError, EOFError) as error:
-            raise CheckError(f"{self.path.name} cannot be read as DICOM: {error}", evidence=str(path)) from None
-        sop_class = str(self.dataset.get("SOPClassUID", ""))
-        if sop_class not in SEGMENTATION_CLASSES:
-            name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
-            raise CheckError(f"{self.path.name} is not a segmentation but {name}", evidence=str(path))
-
-    def __repr__(self) -> str:
-        return f"<Segmentation {self.path.name} with {', '.join(self._labels) or 'no label'}>"
+    sop_classes = SEGMENTATION_CLASSES
+    kind = "segmentation"
+    parts = "segment"
 
     @property
     def is_valid(self) -> Verdict:
@@ -61,17 +74,43 @@ class Segmentation:
     @property
     def labels(self) -> list[str]:
         """Segment Label of each segment, in the order of the segment numbers; without a described background."""
-        labels = self._labels
-        looks.note(looks.Look(self.path, "labels", ", ".join(labels) or "none"))
+        labels = [segment.label for segment in self._regions]
+        self._note("labels", ", ".join(labels) or "none")
         return labels
 
     @property
-    def _labels(self) -> list[str]:
-        return [label for label, _ in sorted(self._segments, key=lambda segment: segment[1])]
+    def segments(self) -> list[Region]:
+        """Number, label, codes and kind of algorithm of each segment; without a described background."""
+        return list(self._regions)
 
-    def _noted(self, question: str, verdict: Verdict) -> Verdict:
-        looks.note(looks.Look(self.path, question, ("yes: " if verdict else "NO: ") + verdict.summary))
-        return verdict
+    @property
+    def empty_segments(self) -> list[str]:
+        """The labels of the segments without any voxel."""
+        full = {number for frame in range(len(self._frames[1])) for number in self._numbers_in(frame)}
+        found = [segment.label for segment in self._regions if segment.number not in full]
+        self._note("empty_segments", ", ".join(found) or "none")
+        return found
+
+    @property
+    def empty_frames(self) -> list[EmptyFrame]:
+        """The frames without any voxel, which a SEG had better leave out."""
+        labels = {segment.number: segment.label for segment in self._regions}
+        shared, frames = self._frames
+        found = [
+            EmptyFrame(index + 1, None if self.is_label_map else labels.get(segment_number(frame, shared)))
+            for index, frame in enumerate(frames)
+            if not self._numbers_in(index)
+        ]
+        self._note("empty_frames", f"{len(found)} of {len(frames)}")
+        return found
+
+    def _numbers_in(self, index: int) -> set[int]:
+        """Return the segments that have voxels in a frame."""
+        plane = self._plane(index)
+        if self.is_label_map:
+            return {int(value) for value in np.unique(plane) if value}
+        shared, frames = self._frames
+        return {segment_number(frames[index], shared)} if plane.any() else set()
 
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
@@ -121,11 +160,12 @@ class Segmentation:
         if self.own_planes.shape[1:] != planes.shape[1:]:
             found.append(f"{self.own_planes.shape[1:]} voxels (rows, columns) instead of {planes.shape[1:]}")
         taken = set()
-        for origin in self._own[1]:
-            try:
-                taken.add(placement(origin, self.own_planes, planes))
-            except CheckError as error:
-                return [*found, error.cause]
+        try:
+            placement = Placement(self.own_planes, planes)
+            for origin in self._own.origins:
+                taken.add(placement.find(origin))
+        except CheckError as error:
+            return [*found, error.cause]
         if taken != {(index, 0, 0) for index in range(planes.shape[0])}:
             found.append(f"its {len(taken)} planes are not the {planes.shape[0]} slices of the series")
         return found
@@ -139,7 +179,8 @@ class Segmentation:
         if planes is None:
             return ""
         try:
-            places = [placement(origin, self.own_planes, planes)[0] for origin in self._own[1]]
+            placement = Placement(self.own_planes, planes)
+            places = [placement.find(origin)[0] for origin in self._own.origins]
         except CheckError as error:
             return error.cause
         outside = [place for place in places if not 0 <= place < planes.shape[0]]
@@ -153,34 +194,28 @@ class Segmentation:
         pixels = self.dataset.PixelData
         return bool(pixels.count(0) == len(pixels))
 
-    @functools.cached_property
+    @property
     def own_geometry(self) -> Geometry:
-        """The grid of the frames that are stored in the SEG; those that it leaves out count."""
-        return self._own[0]
+        """The grid of the frames that are stored in the SEG; those that it leaves out count.
+
+        Raises:
+            CheckError: the SEG does not say where its frames are, or says what cannot be.
+        """
+        return self._own.geometry
 
     @functools.cached_property
     def own_planes(self) -> Grid:
         """The true position of the planes of :attr:`own_geometry`, or of the frames where these are unevenly spaced."""
-        geometry, origins = self._own
-        return stack_planes(origins, geometry)
+        return self._own.planes
 
     @functools.cached_property
-    def _own(self) -> tuple[Geometry, list[Any]]:
-        """The regular grid of the frames, and the position of each."""
-        shared, frames = frame_groups(self.dataset)
-        measures = group_item(frames[0], shared, "PixelMeasuresSequence")
-        orientation = group_item(frames[0], shared, "PlaneOrientationSequence").ImageOrientationPatient
-        spacing = [float(value) for value in measures.PixelSpacing]
-        thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0)
-        origins = [group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient for frame in frames]
-        geometry = stack_geometry(
-            origins,
-            orientation,
-            (spacing[0], spacing[1]),
-            (int(self.dataset.Rows), int(self.dataset.Columns)),
-            thickness=thickness,
-        )
-        return geometry, origins
+    def _own(self) -> Stack:
+        return read_stack(self.dataset, self.path.name)
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        """UID of the frame of reference."""
+        return str(self.dataset.get("FrameOfReferenceUID") or "")
 
     @functools.cached_property
     def planes(self) -> Grid:
@@ -205,158 +240,83 @@ class Segmentation:
             )
         return Geometry.of(self.planes)
 
-    def mask(self, label: str) -> Mask:
-        """Voxels of one label, ``(slice, row, column)`` on :attr:`planes`; fractional values count from one half.
-
-        Raises:
-            CheckError: there is no such label, or the SEG does not lie on the voxels of its source.
-        """
-        number = self._number(label)
-        shared, frames = frame_groups(self.dataset)
-        target = self.planes
-        result: Mask = np.zeros(target.shape, dtype=np.bool_)
-        pixels = self._pixels
+    def _mask_on(self, region: Region, planes: Grid) -> Mask:
+        shared, frames = self._frames
+        result: Mask = np.zeros(planes.shape, dtype=np.bool_)
+        placement = Placement(self.own_planes, planes)
         for index, frame in enumerate(frames):
-            if not self.is_label_map and segment_number(frame, shared) != number:
+            if not self.is_label_map and segment_number(frame, shared) != region.number:
                 continue
-            plane = pixels[index] == number if self.is_label_map else pixels[index]
+            plane = self._plane(index) == region.number if self.is_label_map else self._plane(index)
             if plane.any():
-                origin = group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient
-                _paste(result, plane, placement(origin, self.own_planes, target))
+                paste(result, plane, placement.find(self._own.origins[index]))
         return result
 
-    @property
+    @functools.cached_property
     def is_label_map(self) -> bool:
         """Whether the values of the pixels are the numbers of the segments."""
         return is_label_map(self.dataset)
 
-    def voxels(self, label: str) -> int:
-        """Number of voxels of the label."""
-        count = int(np.count_nonzero(self.mask(label)))
-        looks.note(looks.Look(self.path, "voxels", str(count), label))
-        return count
-
-    def volume_ml(self, label: str) -> float:
-        """Volume of the label in millilitres; a slice stands for the space half way to its neighbours."""
-        area = self.planes.pixel_spacing[0] * self.planes.pixel_spacing[1]
-        counts = np.count_nonzero(self.mask(label), axis=(1, 2))
-        volume = float(np.dot(counts, self.planes.widths)) * area / 1000.0
-        looks.note(looks.Look(self.path, "volume_ml", f"{volume:.2f} ml", label))
-        return volume
-
-    def dice(self, label: str, truth: NDArray[Any]) -> Dice:
-        """Dice coefficient, 0 to 1, of the label and a mask in the source's ``(slice, row, column)`` order.
-
-        It is a float; an assertion about it that fails says where the masks differ.
-
-        Raises:
-            CheckError: the label is missing, or the masks differ in shape, or both are empty.
-        """
-        mine = self.mask(label)
-        other = np.asarray(truth).astype(np.bool_)
-        if mine.shape != other.shape:
-            raise CheckError(
-                f"mask {label!r} has {mine.shape} voxels (slice, row, column), the truth {other.shape}",
-                fix="compare with a mask on the grid of the series that was segmented",
-            )
-        if not mine.any() and not other.any():
-            raise CheckError(f"mask {label!r} and the truth are both empty: a dice coefficient says nothing")
-        found = Dice.of(label, mine, other, self.planes)
-        explained.note(found, sys._getframe(1))
-        looks.note(looks.Look(self.path, "dice", f"{found:.4f}", label, other))
-        return found
+    @functools.cached_property
+    def _frames(self) -> tuple[Any, list[Any]]:
+        return frame_groups(self.dataset)
 
     @functools.cached_property
-    def _pixels(self) -> NDArray[Any]:
-        """All frames as ``(frame, row, column)``: whether it is set, or the number of the segment in a label map."""
+    def _plane(self) -> Callable[[int], NDArray[Any]]:
+        """What reads a frame: whether each pixel is set, or the number of the segment in a label map."""
         try:
-            pixels: NDArray[Any] = np.asarray(self.dataset.pixel_array)
-        except Exception as error:
-            raise CheckError(
-                f"the pixels of {self.path.name} cannot be read: {error}", evidence=str(self.path)
-            ) from None
-        if pixels.ndim == 2:
-            pixels = pixels[np.newaxis]
-        if self.is_label_map:
-            return pixels
-        if str(self.dataset.get("SegmentationType", "BINARY")) == "FRACTIONAL":
-            return np.asarray(pixels >= 0.5 * int(self.dataset.get("MaximumFractionalValue", 255)), dtype=np.bool_)
-        return np.asarray(pixels != 0, dtype=np.bool_)
+            decode = frame_decoder(self.dataset)
+        except CheckError as error:
+            raise self._unreadable(error) from None
+        fractional = str(self.dataset.get("SegmentationType", "BINARY")) == "FRACTIONAL"
+        half = 0.5 * int(self.dataset.get("MaximumFractionalValue") or 255)
+        pixels = int(self.dataset.Rows) * int(self.dataset.Columns)
 
-    @property
-    def _segments(self) -> list[tuple[str, int]]:
-        """Label and number of the segments; the number 0 of a label map is the background."""
-        items = self.dataset.get("SegmentSequence", [])
-        found = [(str(item.get("SegmentLabel", "")), int(item.SegmentNumber)) for item in items]
-        return [segment for segment in found if segment[1] != 0 or not self.is_label_map]
+        @functools.lru_cache(maxsize=max(1, _KEPT_PIXELS // pixels))
+        def plane(index: int) -> NDArray[Any]:
+            try:
+                found = decode(index)
+            except CheckError as error:
+                raise self._unreadable(error) from None
+            if self.is_label_map:
+                return found
+            return np.asarray(found >= half if fractional else found != 0, dtype=np.bool_)
 
-    def _number(self, label: str) -> int:
-        segments = self._segments
-        exact = [number for text, number in segments if text == label]
-        found = exact or [number for text, number in segments if text.casefold() == label.casefold()]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise CheckError(f"{len(found)} segments of {self.path.name} are labelled {label!r}")
-        raise CheckError(
-            f"{self.path.name} has no segment {label!r}; it has {', '.join(map(repr, self._labels)) or 'none'}",
-            evidence=str(self.path),
-        )
+        return plane
 
+    def _unreadable(self, error: CheckError) -> CheckError:
+        return CheckError(f"{self.path.name}: {error.cause}", evidence=str(self.path))
 
-def _paste(target: Mask, plane: Mask, at: tuple[int, int, int]) -> None:
-    """Set a plane's voxels in a volume; voxels beyond the volume must be empty.
-
-    Raises:
-        CheckError: the plane has voxels outside of the volume.
-    """
-    row, column = np.nonzero(plane)
-    index = np.stack([np.full_like(row, at[0]), row + at[1], column + at[2]])
-    inside = np.all((index >= 0) & (index < np.asarray(target.shape)[:, np.newaxis]), axis=0)
-    if not inside.all():
-        raise CheckError(f"{int((~inside).sum())} voxels of the segmentation lie outside of the image it was made from")
-    target[tuple(index)] = True
-
-
-def frame_groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
-    """Return the shared functional groups (an empty dataset when absent) and those of each frame.
-
-    Raises:
-        CheckError: there is no frame.
-    """
-    frames = list(dataset.get("PerFrameFunctionalGroupsSequence", []))
-    if not frames:
-        raise CheckError("the segmentation has no frame")
-    shared = dataset.get("SharedFunctionalGroupsSequence", [])
-    return (shared[0] if shared else pydicom.Dataset()), frames
-
-
-def group_item(frame: Any, shared: Any, name: str) -> Any:
-    """Return the first item of a functional group, of the frame or of all.
-
-    Raises:
-        CheckError: the frame has none.
-    """
-    for group in (frame, shared):
-        sequence = group.get(name)
-        if sequence:
-            return sequence[0]
-    raise CheckError(f"the segmentation has a frame without {name}")
+    @functools.cached_property
+    def _regions(self) -> Sequence[Region]:
+        """The segments; the number 0 of a label map is the background."""
+        found = []
+        for item in self.dataset.get("SegmentSequence") or []:
+            number = item.get("SegmentNumber")
+            if not isinstance(number, int):
+                raise CheckError(f"{self.path.name} has a segment without a number", evidence=str(self.path))
+            category = read_codes(item.get("SegmentedPropertyCategoryCodeSequence"))
+            codes = read_codes(item.get("SegmentedPropertyTypeCodeSequence"))
+            found.append(
+                Region(
+                    number,
+                    str(item.get("SegmentLabel", "")),
+                    (*codes, *read_codes(item.get("AnatomicRegionSequence"))),
+                    category[0] if category else None,
+                    str(item.get("SegmentAlgorithmType", "")),
+                )
+            )
+        found.sort(key=lambda segment: segment.number)
+        return [segment for segment in found if segment.number != 0 or not self.is_label_map]
 
 
 def segment_number(frame: Any, shared: Any) -> int:
-    """Return the number of the segment that a frame belongs to."""
-    return int(group_item(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+    """Return the number of the segment that a frame belongs to.
 
-
-def read_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
-    """Return the series UIDs and SOP instance UIDs that a SEG says it was made from."""
-    series, instances = set(), set()
-    for item in dataset.get("ReferencedSeriesSequence", []):
-        series.add(str(item.get("SeriesInstanceUID", "")))
-        instances |= {str(ref.ReferencedSOPInstanceUID) for ref in item.get("ReferencedInstanceSequence", [])}
-    for frame in dataset.get("PerFrameFunctionalGroupsSequence", []):
-        for derivation in frame.get("DerivationImageSequence", []):
-            for source in derivation.get("SourceImageSequence", []):
-                instances.add(str(source.ReferencedSOPInstanceUID))
-    return series, instances
+    Raises:
+        CheckError: it does not say so.
+    """
+    number = group_item(frame, shared, "SegmentIdentificationSequence").get("ReferencedSegmentNumber")
+    if not isinstance(number, int):
+        raise CheckError("a frame does not say which segment it belongs to")
+    return number

@@ -13,8 +13,9 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from harness.checks.dicom import placement
-from harness.checks.segmentation import frame_groups, group_item, read_references, segment_number
+from harness.checks.dicom import Placement
+from harness.checks.frames import frame_decoder, frame_groups, group_item, read_references
+from harness.checks.segmentation import segment_number
 from harness.checks.segmentation_rules import is_label_map
 from harness.errors import CheckError
 from harness.geometry.grid import SAME_PLACE, Grid, dot, vector
@@ -129,18 +130,17 @@ def lay_segmentation(dataset: Any, inner: Grid, grid: Grid, deadline: Deadline) 
     places = {number: index for index, (number, _) in enumerate(shown)}
     shared, frames = _frames(dataset)
     plane_of = _decoder(dataset)
-    known: dict[tuple[float, ...], tuple[int, int, int]] = {}
+    placement = Placement(inner, grid)
     for index, frame in enumerate(frames):
         deadline.check()
         plane = plane_of(index)
         if not plane.any():
             continue
         origin = vector(_group(frame, shared, "PlanePositionSequence").ImagePositionPatient)
-        if origin not in known:
-            known[origin] = placement(origin, inner, grid)
+        place = placement.find(origin)
         for number, part in _parts(dataset, plane, frame, shared):
             if number in places:
-                builder.add(places[number], part, known[origin])
+                builder.add(places[number], part, place)
     more = len(numbered) - len(shown)
     return builder.result(f"{more} more segments are not shown" if more > 0 else "")
 
@@ -152,10 +152,7 @@ def _parts(dataset: Any, plane: NDArray[Any], frame: Any, shared: Any) -> Iterat
             if value:
                 yield int(value), plane == value
         return
-    try:
-        number = segment_number(frame, shared)
-    except (TypeError, ValueError, AttributeError):
-        raise UnshownError("a frame does not say which segment it belongs to") from None
+    number = segment_number(frame, shared)
     if str(dataset.get("SegmentationType", "BINARY")) == "FRACTIONAL":
         yield number, plane >= 0.5 * (_integer(dataset.get("MaximumFractionalValue")) or 255)
     else:
@@ -164,35 +161,16 @@ def _parts(dataset: Any, plane: NDArray[Any], frame: Any, shared: Any) -> Iterat
 
 def _decoder(dataset: Any) -> Callable[[int], NDArray[Any]]:
     """Return what decodes one frame, so that no more than one is in memory."""
-    from pydicom.pixels.utils import pixel_array, unpack_bits
-
-    rows, columns = _integer(dataset.get("Rows")) or 0, _integer(dataset.get("Columns")) or 0
-    area = rows * columns
-    if not 0 < area <= LARGEST_FRAME:
-        raise UnshownError(f"its frames have {rows} x {columns} pixels")
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    packed = _integer(dataset.get("BitsAllocated")) == 1 and (syntax is None or not syntax.is_encapsulated)
-
-    def unpacked(index: int) -> NDArray[Any]:
-        # frames follow each other without padding, so that one may begin inside of a byte
-        begin, end = index * area, (index + 1) * area
-        data = dataset.PixelData[begin // 8 : (end + 7) // 8]
-        bits = np.asarray(unpack_bits(data))[begin % 8 : begin % 8 + area]
-        return bits.reshape(rows, columns)
-
-    def decoded(index: int) -> NDArray[Any]:
-        return np.asarray(pixel_array(dataset, index=index))
+    try:
+        decode = frame_decoder(dataset, largest=LARGEST_FRAME)
+    except CheckError as error:
+        raise UnshownError(error.cause) from None
 
     def plane(index: int) -> NDArray[Any]:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = unpacked(index) if packed else decoded(index)
-        except Exception as error:  # whatever a damaged object raises
-            raise UnshownError(f"its pixels cannot be read: {type(error).__name__}: {error}") from None
-        if found.shape != (rows, columns):
-            raise UnshownError(f"frame {index + 1} is not an image of {rows} x {columns} pixels")
-        return found
+            return decode(index)
+        except CheckError as error:
+            raise UnshownError(error.cause) from None
 
     return plane
 

@@ -1,0 +1,208 @@
+"""What SEG objects and RT structure sets have in common for assertions: named masks on the grid of a source."""
+
+from __future__ import annotations
+
+import abc
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from harness.checks import explained, looks
+from harness.checks.codes import Label, Region, describe_label, find_regions
+from harness.checks.masks import Mask, Volume
+from harness.checks.overlap import Dice
+from harness.checks.truths import TruthLabel, TruthLike, read_truth
+from harness.checks.verdict import Verdict
+from harness.data.series import Series
+from harness.errors import CheckError
+from harness.geometry.grid import Grid
+
+# an object names itself in messages; a long list of labels is no help
+_MOST_NAMED = 20
+
+
+class Regions(abc.ABC):
+    """A DICOM object with named regions.
+
+    Args:
+        path: the file.
+        sources: the series that may have been segmented; masks are given on the grid of the one that the object
+            references.
+
+    Raises:
+        CheckError: the file cannot be read, or is not of this kind.
+    """
+
+    sop_classes: frozenset[str]
+    kind: str
+    """What it is in messages, e.g. ``segmentation``."""
+
+    parts: str
+    """What its regions are called, e.g. ``segment``."""
+
+    def __init__(self, path: Path | str, *, sources: Sequence[Series] = ()) -> None:
+        self.path = Path(path)
+        self._sources = tuple(sources)
+        self.dataset = read_object(self.path, self.kind, self.sop_classes)
+
+    def __repr__(self) -> str:
+        labels = ", ".join(region.label for region in self._regions)
+        return f"<{type(self).__name__} {self.path.name} with {labels or 'no label'}>"
+
+    @property
+    @abc.abstractmethod
+    def planes(self) -> Grid:
+        """The true position of each slice of the masks."""
+
+    @property
+    @abc.abstractmethod
+    def frame_of_reference_uid(self) -> str:
+        """UID of the frame of reference of the object; empty where it has none."""
+
+    @property
+    @abc.abstractmethod
+    def _regions(self) -> Sequence[Region]:
+        """The regions in the order of their numbers."""
+
+    @abc.abstractmethod
+    def _mask_on(self, region: Region, planes: Grid) -> Mask:
+        """Return the voxels of a region on a grid."""
+
+    def find(self, label: Label) -> Region:
+        """Return the region that a label names.
+
+        Args:
+            label: its text, in any case; the meaning of its code; ``(scheme, value)`` of its code, or such a code of
+                ``pydicom.sr.codedict``.
+
+        Raises:
+            CheckError: there is none, or several.
+        """
+        found = find_regions(self._regions, label)
+        if len(found) == 1:
+            return found[0]
+        said = describe_label(label)
+        if found:
+            raise CheckError(
+                f"{len(found)} {self.parts}s of {self.path.name} are labelled {said}: {_list(found)}",
+                evidence=str(self.path),
+            )
+        raise CheckError(
+            f"{self.path.name} has no {self.parts} {said}; it has {_list(self._regions)}",
+            last_seen="\n".join(map(str, self._regions)) if any(region.codes for region in self._regions) else "",
+            evidence=str(self.path),
+        )
+
+    def mask(self, label: Label) -> Mask:
+        """Voxels of one label, ``(slice, row, column)`` on :attr:`planes`.
+
+        Raises:
+            CheckError: there is no such label, or it does not lie on the voxels of the source.
+        """
+        return self._mask_on(self.find(label), self.planes)
+
+    def truth_on(self, label: Label, truth_label: TruthLabel | None, planes: Grid) -> Mask:
+        """Voxels of a label on another grid, for a comparison with this object as the truth."""
+        if isinstance(truth_label, int):
+            raise CheckError(f"{self.path.name} has labels and not values: {truth_label} names none of them")
+        return self._mask_on(self.find(label if truth_label is None else truth_label), planes)
+
+    @property
+    def truth_labels(self) -> list[str]:
+        """The labels that others can be compared with."""
+        return [region.label for region in self._regions]
+
+    def voxels(self, label: Label) -> int:
+        """Number of voxels of the label."""
+        count = int(np.count_nonzero(self.mask(label)))
+        self._note("voxels", str(count), label)
+        return count
+
+    def volume_ml(self, label: Label) -> Volume:
+        """Volume of the label in millilitres; a slice stands for the space half way to its neighbours.
+
+        It is a float; an assertion about it that fails says where its voxels are.
+        """
+        found = Volume.of(self.find(label).label, self.mask(label), self.planes)
+        explained.note(found, sys._getframe(1))
+        self._note("volume_ml", f"{found:.2f} ml", label)
+        return found
+
+    def dice(self, label: Label, truth: TruthLike, *, truth_label: TruthLabel | None = None) -> Dice:
+        """Dice coefficient, 0 to 1, of the label and the truth.
+
+        It is a float; an assertion about it that fails says where the masks differ.
+
+        Args:
+            label: see :meth:`find`.
+            truth: a mask in the source's ``(slice, row, column)`` order; a NIfTI file, a DICOM SEG or an RT structure
+                set on its voxels.
+            truth_label: which label of the truth, where it has another one; the value in a NIfTI file.
+
+        Raises:
+            CheckError: the label is missing, or the truth does not lie on the voxels of the source, or both are empty.
+        """
+        mine, other = self._pair(label, truth, truth_label)
+        if not mine.any() and not other.any():
+            raise CheckError(
+                f"mask {describe_label(label)} and the truth are both empty: a dice coefficient says nothing"
+            )
+        found = Dice.of(self.find(label).label, mine, other, self.planes)
+        explained.note(found, sys._getframe(1))
+        self._note("dice", f"{found:.4f}", label, other)
+        return found
+
+    def _pair(self, label: Label, truth: TruthLike, truth_label: TruthLabel | None) -> tuple[Mask, Mask]:
+        """Return the mask of a label, and the true one."""
+        return self.mask(label), read_truth(
+            truth, label, truth_label, planes=self.planes, frame_of_reference_uid=self.frame_of_reference_uid
+        )
+
+    def _note(self, question: str, answer: str, label: Label | None = None, truth: Mask | None = None) -> None:
+        said = None if label is None else label if isinstance(label, str) else self.find(label).label
+        looks.note(looks.Look(self.path, question, answer, said, truth))
+
+    def _noted(self, question: str, verdict: Verdict) -> Verdict:
+        self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)
+        return verdict
+
+
+def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.Dataset:
+    """Return a DICOM object of a kind.
+
+    Raises:
+        CheckError: it cannot be read, or is something else.
+    """
+    try:
+        dataset = pydicom.dcmread(path)
+    except Exception as error:  # a parser on foreign bytes raises nearly anything
+        raise CheckError(f"{path.name} cannot be read as DICOM: {error}", evidence=str(path)) from None
+    sop_class = str(dataset.get("SOPClassUID", ""))
+    if sop_class not in sop_classes:
+        name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
+        raise CheckError(f"{path.name} is not a {kind} but {name}", evidence=str(path))
+    return dataset
+
+
+def paste(target: Mask, plane: NDArray[np.bool_], at: tuple[int, int, int]) -> None:
+    """Set a plane's voxels in a volume; voxels beyond the volume must be empty.
+
+    Raises:
+        CheckError: the plane has voxels outside of the volume.
+    """
+    row, column = np.nonzero(plane)
+    index = np.stack([np.full_like(row, at[0]), row + at[1], column + at[2]])
+    inside = np.all((index >= 0) & (index < np.asarray(target.shape)[:, np.newaxis]), axis=0)
+    if not inside.all():
+        raise CheckError(f"{int((~inside).sum())} voxels of the segmentation lie outside of the image it was made from")
+    target[tuple(index)] = True
+
+
+def _list(regions: Sequence[Region]) -> str:
+    names = [repr(region.label) for region in regions[:_MOST_NAMED]]
+    more = f" and {len(regions) - _MOST_NAMED} more" if len(regions) > _MOST_NAMED else ""
+    return (", ".join(names) or "none") + more

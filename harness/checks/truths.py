@@ -1,0 +1,110 @@
+"""What a result may be compared with: arrays, NIfTI files, other DICOM objects, each on the voxels of the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import checks
+from harness.checks.codes import Label, describe_label
+from harness.checks.masks import Mask
+from harness.checks.nifti import NiftiMask
+from harness.errors import CheckError
+from harness.geometry.grid import Grid
+
+TruthLabel: TypeAlias = "Label | int"
+"""A label of a truth; the value of the voxels in a NIfTI file or an array."""
+
+
+@runtime_checkable
+class MaskSource(Protocol):
+    """What has masks of its own: a segmentation, a structure set."""
+
+    path: Path
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        """UID of its frame of reference; empty where it has none."""
+
+    @property
+    def truth_labels(self) -> list[str]:
+        """Its labels."""
+
+    def truth_on(self, label: Label, truth_label: TruthLabel | None, planes: Grid) -> Mask:
+        """Return a mask on the voxels of a grid."""
+
+
+TruthLike: TypeAlias = "NDArray[Any] | Path | str | MaskSource"
+
+
+def open_truth(path: Path) -> MaskSource | NiftiMask:
+    """Return what a file holds.
+
+    Raises:
+        CheckError: it cannot be read, or is neither NIfTI nor a SEG nor an RT structure set.
+    """
+    if not path.is_file():
+        raise CheckError(f"the truth {path} does not exist" if not path.exists() else f"the truth {path} is no file")
+    if path.name.casefold().endswith((".nii", ".nii.gz")):
+        return NiftiMask(path)
+    return checks.open_regions(path)
+
+
+def read_truth(
+    truth: TruthLike, label: Label, truth_label: TruthLabel | None, *, planes: Grid, frame_of_reference_uid: str
+) -> Mask:
+    """Return the true mask of a label.
+
+    Args:
+        truth: an array in the order of the planes, a file, or an object with masks.
+        label: of the result.
+        truth_label: of the truth, where it differs.
+        planes: the voxels of the result.
+        frame_of_reference_uid: of the result; empty where it is not known.
+
+    Raises:
+        CheckError: the truth does not lie on these voxels, or has no such label.
+    """
+    source = open_truth(Path(truth)) if isinstance(truth, (str, Path)) else truth
+    if isinstance(source, NiftiMask):
+        return source.read(truth_label, planes)
+    if isinstance(source, MaskSource):
+        mine, its = frame_of_reference_uid, source.frame_of_reference_uid
+        if mine and its and mine != its:
+            raise CheckError(
+                f"the truth {source.path.name} is in another frame of reference ({its}) than the result ({mine})",
+                fix="compare with a truth that was drawn on the same images",
+                evidence=str(source.path),
+            )
+        try:
+            return source.truth_on(label, truth_label, planes)
+        except CheckError as error:
+            raise CheckError(
+                f"the truth {source.path.name} cannot be used: {error.cause}",
+                last_seen=error.last_seen,
+                evidence=error.evidence or str(source.path),
+                fix=error.fix,
+            ) from None
+    return _from_array(source, label, truth_label, planes)
+
+
+def _from_array(truth: Any, label: Label, truth_label: TruthLabel | None, planes: Grid) -> Mask:
+    values = np.asarray(truth)
+    if values.dtype.kind not in "biuf":
+        raise CheckError(f"the truth of {describe_label(label)} is {type(truth).__name__}, not a mask or a file")
+    if values.shape != planes.shape:
+        raise CheckError(
+            f"mask {describe_label(label)} has {planes.shape} voxels (slice, row, column), the truth {values.shape}",
+            fix="compare with a mask on the grid of the series that was segmented",
+        )
+    if truth_label is None:
+        return np.asarray(values.astype(np.bool_))
+    if not isinstance(truth_label, int):
+        raise CheckError(f"an array has values and not labels: {describe_label(truth_label)} names none of them")
+    found: Mask = values == truth_label
+    if not found.any():
+        raise CheckError(f"the truth of {describe_label(label)} has no voxel of the value {truth_label}")
+    return found
