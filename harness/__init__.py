@@ -25,11 +25,14 @@ __all__ = [
     "InputDataError",
     "InstallError",
     "InstalledExtension",
+    "JsonDocument",
     "Kaapana",
+    "Link",
     "ManifestError",
     "NotRemovedError",
     "ObjectStore",
     "Pacs",
+    "Picture",
     "PlatformError",
     "Report",
     "Reports",
@@ -42,6 +45,8 @@ __all__ = [
     "Series",
     "Settings",
     "StoredObject",
+    "StoredObjects",
+    "Table",
     "TaskMetrics",
     "TaskResult",
     "Truth",
@@ -54,10 +59,14 @@ __all__ = [
 TYPE_CHECKING = False  # type checkers take it as true; typing itself is not loaded for it
 if TYPE_CHECKING:
     from harness.api import Kaapana
+    from harness.checks.json_documents import JsonDocument
+    from harness.checks.links import Link
     from harness.checks.masks import Volume
     from harness.checks.overlap import Dice
+    from harness.checks.pictures import Picture
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
+    from harness.checks.tables import Table
     from harness.checks.verdict import Verdict
     from harness.data.reading import read_input
     from harness.data.series import Series, Truth
@@ -82,7 +91,7 @@ if TYPE_CHECKING:
     from harness.installed import InstalledExtension
     from harness.plugin.fixtures import ObjectStore, Pacs
     from harness.run.metrics import TaskMetrics
-    from harness.run.outputs import Reports, SentObject, SentObjects, StoredObject
+    from harness.run.outputs import Reports, SentObject, SentObjects, StoredObject, StoredObjects
     from harness.run.results import Cause, Run, RunImage, TaskResult
     from harness.settings import Settings
 else:
@@ -91,8 +100,12 @@ else:
         "harness.api": ["Kaapana"],
         "harness.checks.masks": ["Volume"],
         "harness.checks.overlap": ["Dice"],
+        "harness.checks.json_documents": ["JsonDocument"],
+        "harness.checks.links": ["Link"],
+        "harness.checks.pictures": ["Picture"],
         "harness.checks.reports": ["Report"],
         "harness.checks.segmentation": ["Segmentation"],
+        "harness.checks.tables": ["Table"],
         "harness.checks.verdict": ["Verdict"],
         "harness.data.reading": ["read_input"],
         "harness.data.series": ["Series", "Truth"],
@@ -100,7 +113,7 @@ else:
         "harness.plugin.fixtures": ["ObjectStore", "Pacs"],
         "harness.installed": ["InstalledExtension"],
         "harness.run.metrics": ["TaskMetrics"],
-        "harness.run.outputs": ["Reports", "SentObject", "SentObjects", "StoredObject"],
+        "harness.run.outputs": ["Reports", "SentObject", "SentObjects", "StoredObject", "StoredObjects"],
         "harness.run.results": ["Cause", "Run", "RunImage", "TaskResult"],
         "harness.settings": ["Settings"],
         "harness.errors": [name for name in __all__ if name.endswith(("Error", "Error_"))],

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.checks.verdict import Verdict
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Look:
@@ -49,3 +51,10 @@ def note(look: Look) -> None:
     """Tell those who watch."""
     for watcher in tuple(_watchers):
         watcher(look)
+
+
+def note_verdict(file: Path | None, question: str, verdict: Verdict) -> Verdict:
+    """Tell those who watch of a question about a file, and return its answer; without a file nobody is told."""
+    if file is not None:
+        note(Look(file, question, ("yes: " if verdict.ok else "NO: ") + verdict.summary))
+    return verdict

@@ -6,8 +6,19 @@ import dataclasses
 import functools
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+from harness.checks import looks
+from harness.checks.verdict import Verdict
 from harness.errors import CheckError
+
+if TYPE_CHECKING:
+    from harness.checks.links import Link
+    from harness.checks.pictures import Picture
+    from harness.checks.tables import Table
+
+LARGEST: Final = 64 << 20
 
 # text of these elements is never shown to a reader
 _HIDDEN = frozenset({"script", "style", "template", "noscript"})
@@ -68,10 +79,12 @@ class Report:
     Args:
         name: object key or file name, for messages.
         data: the document as stored.
+        file: where it is kept.
     """
 
     name: str
     data: bytes = dataclasses.field(repr=False)
+    file: Path | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @functools.cached_property
     def _read(self) -> _Reader:
@@ -84,6 +97,24 @@ class Report:
         except etree.LxmlError as error:
             raise CheckError(f"{self.name} cannot be read as HTML", last_seen=str(error)) from None
         return reader
+
+    @functools.cached_property
+    def _root(self) -> Any:
+        from lxml import etree, html
+
+        from harness.checks.html_tables import check_depth
+
+        if len(self.data) > LARGEST:
+            raise CheckError(f"{self.name} cannot be read: it is larger than {LARGEST >> 20} MiB")
+        parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
+        try:
+            root = html.document_fromstring(self.html.encode("utf-8"), parser=parser)
+            check_depth(root, self.name)
+            return root
+        except (etree.LxmlError, ValueError) as error:
+            raise CheckError(
+                f"{self.name} cannot be read as HTML: {error}", evidence=str(self.file) if self.file else ""
+            ) from None
 
     @property
     def html(self) -> str:
@@ -105,6 +136,48 @@ class Report:
     def images(self) -> int:
         """Number of pictures: ``img`` elements with a source, and ``svg`` elements."""
         return self._read.images
+
+    @functools.cached_property
+    def _tables(self) -> list[tuple[Table, str]]:
+        from harness.checks.html_tables import read_tables
+
+        return read_tables(self._root, self.name, self.file)
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables, in the order of the document; one within another's cell comes after it."""
+        return [table for table, _ in self._tables]
+
+    def table(self, name: str) -> Table:
+        """Return the one table with this caption, or below this heading; else the one that has such a column.
+
+        Raises:
+            CheckError: there is none, or more than one; all tables are listed.
+        """
+        from harness.checks.html_tables import find_table
+
+        return find_table(self._tables, name, self.name, str(self.file) if self.file else "")
+
+    @functools.cached_property
+    def links(self) -> list[Link]:
+        """All addresses in the document: what a reader may follow, and what the page loads by itself."""
+        from harness.checks.links import read_links
+
+        return read_links(self._root)
+
+    @property
+    def stays_on_platform(self) -> Verdict:
+        """Whether nothing leads to another host: neither a link, nor a picture, style or script that the page loads."""
+        problems = [f"{link} leads elsewhere" for link in self.links if link.leaves_platform]
+        verdict = Verdict.of_problems(f"{self.name} stays on the platform", problems, good=f"{len(self.links)} links")
+        return looks.note_verdict(self.file, "stays_on_platform", verdict)
+
+    @functools.cached_property
+    def pictures(self) -> list[Picture]:
+        """The pictures: ``img`` elements with a source; :attr:`images` counts drawings (``svg``), too."""
+        from harness.checks.pictures import read_pictures
+
+        return read_pictures(self._root, self.name)
 
     @property
     def is_pdf(self) -> bool:

@@ -20,7 +20,7 @@ from harness.common.redaction import REDACTOR, redact
 from harness.errors import PlatformError, UsageError
 from harness.findings import Finding, running
 from harness.run.diagnosis import seconds_between
-from harness.run.outputs import SentObject, SentObjects, StoredObject
+from harness.run.outputs import SentObject, SentObjects, StoredObject, StoredObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
@@ -233,7 +233,7 @@ def read(directory: Path) -> Run:
                 for log, task in map(_without_log, document["tasks"])
             ),
             sent=SentObjects([SentObject(**item, directory=directory) for item in document["sent"]]),
-            objects=tuple(StoredObject(**item, directory=directory) for item in document["objects"]),
+            objects=StoredObjects([StoredObject(**item, directory=directory) for item in document["objects"]]),
             findings=tuple(map(Finding.from_json, document["findings"])),
             # written since findings about other releases stand apart
             on_other_releases=tuple(map(Finding.from_json, document.get("on_other_releases", ()))),

@@ -32,7 +32,7 @@ from harness.run import (
 )
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
-from harness.run.outputs import SentObjects
+from harness.run.outputs import SentObjects, StoredObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort, RegistryPort
 from harness.run.posting import Posted
@@ -251,7 +251,7 @@ def _collect(
         seconds=round(seconds, 3),
         tasks=tuple(tasks),
         sent=SentObjects(sent, series),
-        objects=tuple(objects),
+        objects=StoredObjects(objects),
         findings=tuple(finding for finding in found if finding.concerns(request.platform)),
         on_other_releases=tuple(finding for finding in found if not finding.concerns(request.platform)),
         cause=cause,

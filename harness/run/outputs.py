@@ -13,7 +13,9 @@ from harness.errors import CheckError
 from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
+    from harness.checks.json_documents import JsonDocument
     from harness.checks.segmentation import Segmentation
+    from harness.checks.tables import Table
     from harness.data.series import Series
 
 _Item = TypeVar("_Item")
@@ -67,7 +69,30 @@ class StoredObject:
 
     def report(self) -> Report:
         """Return the content as a document."""
-        return Report(self.key, self.data)
+        return Report(self.key, self.data, self.file)
+
+    def table(self, *, delimiter: str | None = None) -> Table:
+        """Return the content of a CSV file.
+
+        Args:
+            delimiter: between cells; by default what is most frequent in the header.
+
+        Raises:
+            CheckError: it is not CSV.
+        """
+        from harness.checks.tables import read_csv
+
+        return read_csv(self.data, self.key, delimiter=delimiter, file=self.file)
+
+    def json(self) -> JsonDocument:
+        """Return the content of a JSON file.
+
+        Raises:
+            CheckError: it is not JSON.
+        """
+        from harness.checks.json_documents import read_json
+
+        return read_json(self.data, self.key, file=self.file)
 
 
 class _Items(Sequence[_Item]):
@@ -131,6 +156,39 @@ class SentObjects(_Items[SentObject]):
                 evidence=str(self[0].file.parent) if len(self) else "",
             )
         return self.segmentations()[0]
+
+
+class StoredObjects(_Items[StoredObject]):
+    """What a run wrote to the project's bucket, by position, or by key, file name or end of the path."""
+
+    @overload
+    def __getitem__(self, index: int) -> StoredObject: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[StoredObject]: ...
+
+    @overload
+    def __getitem__(self, index: str) -> StoredObject: ...
+
+    def __getitem__(self, index: int | slice | str) -> StoredObject | Sequence[StoredObject]:
+        """Return an object.
+
+        Raises:
+            CheckError: none has this key, or several end in it; all keys are listed.
+        """
+        if not isinstance(index, str):
+            return super().__getitem__(index)
+        found = [item for item in self if _ends(item.key, index)]
+        if len(found) != 1:
+            raise CheckError(
+                f"{len(found)} objects end in {index!r}" if found else f"no object {index!r} was stored",
+                last_seen="\n".join(f"{item.key} ({item.size} bytes)" for item in self) or "no object was stored",
+                fix="name more of the path" if found else "",
+            )
+        return found[0]
+
+    def __contains__(self, item: object) -> bool:
+        return any(_ends(one.key, item) for one in self) if isinstance(item, str) else super().__contains__(item)
 
 
 class Reports:

@@ -13,7 +13,7 @@ from harness.common.redaction import redact
 from harness.errors import CheckError
 from harness.findings import Finding
 from harness.run.metrics import TaskMetrics, read_metrics
-from harness.run.outputs import Reports, SentObjects, StoredObject
+from harness.run.outputs import Reports, SentObjects, StoredObjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Run:
     seconds: float
     tasks: tuple[TaskResult, ...]
     sent: SentObjects
-    objects: tuple[StoredObject, ...]
+    objects: StoredObjects
     findings: tuple[Finding, ...]
     cause: Cause | None
     directory: Path
