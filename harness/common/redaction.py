@@ -4,8 +4,8 @@ Credentials register where they are made or read. Texts that reach an author (er
 progress) redact themselves when they are made, evidence when it is collected, and the command line what it prints.
 
 Random credentials are found as they are and in base64, at any place of a longer text, and so are their parts, which a
-line that was cut leaves. Passwords that somebody chose are found whole, also escaped for JSON, URLs, HTML, Python and
-the shell. Tokens that the platform's parts give out are known by their shape.
+line that was cut leaves. Passwords and tokens that somebody gave are found whole, also escaped for JSON, URLs, HTML,
+Python and the shell. Tokens that the platform's parts give out are known by their shape.
 """
 
 from __future__ import annotations
@@ -65,12 +65,15 @@ class Redactor:
         self._retired: collections.deque[str] = collections.deque()
 
     def add(self, *secrets: str) -> None:
-        """Hide credentials from now on: parts of them too if they are random texts of 16 letters and digits or more."""
+        """Hide credentials that were made here, and their parts too if they are 16 letters and digits or more.
+
+        They have to be random: a part of a text that somebody wrote may be a word that results are full of.
+        """
         random = {secret: _parts_of(secret) for secret in secrets if _RANDOM.fullmatch(secret)}
         chosen = {secret: _ways_of_chosen(secret) for secret in secrets if secret not in random}
         self._learn(random, chosen)
 
-    def add_generated_login(self, username: str, password: str) -> None:
+    def add_login(self, username: str, password: str) -> None:
         """Hide a random password, and what ``Authorization: Basic`` makes of it.
 
         The name stays readable, also in base64: results may hold it for reasons of their own.
@@ -79,13 +82,16 @@ class Redactor:
         self.add(password)
         self._learn({basic: _parts_of(basic, public=len(f"{username}:".encode()) * 8 // 6)}, {})
 
-    def add_login(self, username: str, password: str) -> None:
-        """Hide the password of a login that somebody chose, and what ``Authorization: Basic`` makes of both.
+    def add_given(self, *secrets: str) -> None:
+        """Hide passwords and tokens that somebody chose or another service made, as wholes.
 
-        A password of fewer than 8 characters is hidden as a whole word only, one of fewer than 4 not at all.
+        One of fewer than 8 characters is hidden as a whole word only, one of fewer than 4 not at all.
         """
-        basic = _basic(username, password)
-        self._learn({}, {password: _ways_of_chosen(password), basic: _ways_of_chosen(basic)})
+        self._learn({}, {secret: _ways_of_chosen(secret) for secret in secrets})
+
+    def add_given_login(self, username: str, password: str) -> None:
+        """Hide the password of such a login, and what ``Authorization: Basic`` makes of both."""
+        self.add_given(password, _basic(username, password))
 
     def retire(self, secret: str) -> None:
         """Note that a credential opens nothing any more: it is hidden until a hundred more have been retired."""

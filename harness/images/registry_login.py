@@ -54,11 +54,11 @@ def stored_login(host: str) -> StoredLogin | None:
         # registry will say whether it needs a login
         return None
     if token := known.get("identitytoken"):
-        REDACTOR.add(token)
+        REDACTOR.add_given(token)
         return StoredLogin(identity_token=token)
     if "username" not in known or "password" not in known:
         return None
-    REDACTOR.add_login(known["username"], known["password"])
+    REDACTOR.add_given_login(known["username"], known["password"])
     return StoredLogin(known["username"], known["password"])
 
 

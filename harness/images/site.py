@@ -116,8 +116,8 @@ class SiteSettings:
         addresses = (*site.proxies.values(), *site.index.values(), *site.go.values(), site.apt_mirror, site.torch_index)
         for value in addresses:
             for user, password in _USER.findall(value):
-                REDACTOR.add_login(unquote(user), unquote(password))
-                REDACTOR.add_login(user, password)
+                REDACTOR.add_given_login(unquote(user), unquote(password))
+                REDACTOR.add_given_login(user, password)
         return site
 
     @property

@@ -48,7 +48,7 @@ class Credentials:
         REDACTOR.add(self.token, self.dags_token, self.oidc_client_secret)
         REDACTOR.add(self.system_user_password, self.user_password)
         for login in (Login(self.minio_user, self.minio_password), self.pull, self.push):
-            REDACTOR.add_generated_login(login.username, login.password)
+            REDACTOR.add_login(login.username, login.password)
 
     @classmethod
     def random(cls) -> Credentials:

@@ -100,7 +100,7 @@ class CustomRegistries:
         except ValueError as error:
             raise UsageError(f"{url!r} cannot be the URL of a custom registry", fix=str(error)) from None
         login = Login(username, password)
-        REDACTOR.add_login(*login)
+        REDACTOR.add_given_login(*login)
         for other in self._secrets():
             where = other["metadata"]["annotations"][_URL]
             for known in logins_in(other).values():
@@ -140,7 +140,7 @@ class CustomRegistries:
         """Let no login show that another process has added."""
         for secret in self._secrets():
             for login in logins_in(secret).values():
-                REDACTOR.add_login(*login)
+                REDACTOR.add_given_login(*login)
 
     def registry_of(self, source: ExtensionSource, container: Container) -> str:
         """Return the registry of a container's image on this platform."""

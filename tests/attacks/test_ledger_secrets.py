@@ -329,7 +329,7 @@ def test_tokens_of_the_platform_and_of_its_cluster_are_known_by_their_shape() ->
 @pytest.mark.parametrize("before", ["", "_", "__"])
 def test_a_token_is_hidden_whole_although_it_holds_the_well_known_beginning_of_a_login(before: str) -> None:
     hidden = Redactor()
-    hidden.add_generated_login("kaapanaminio", secrets.token_hex(16))
+    hidden.add_login("kaapanaminio", secrets.token_hex(16))
     token = Signer().sign({"iss": _ISSUER, "name": f"{before}kaapanaminio:"})
     assert hidden.text(f"token: {token} .") == "token: *** ."
 
@@ -337,7 +337,7 @@ def test_a_token_is_hidden_whole_although_it_holds_the_well_known_beginning_of_a
 @pytest.mark.parametrize("password", ["p\"a's <w>&\\/ ö\n and more", "s3cret", "abcdefgh", "{}[]()*+?", "ü" * 9])
 def test_a_login_that_somebody_chose_is_hidden_in_every_way_to_write_it(password: str) -> None:
     hidden = Redactor()
-    hidden.add_login("me", password)
+    hidden.add_given_login("me", password)
     basic = base64.b64encode(f"me:{password}".encode()).decode()
     for text in (
         f"password={password} .",
@@ -358,7 +358,7 @@ def test_a_login_that_somebody_chose_is_hidden_in_every_way_to_write_it(password
 
 def test_a_word_of_three_letters_hides_nothing() -> None:
     hidden = Redactor()
-    hidden.add_login("me", "abc")
+    hidden.add_given_login("me", "abc")
     assert hidden.text("abc") == "abc"
 
 
@@ -377,15 +377,26 @@ def test_what_basic_makes_of_a_generated_login_is_hidden_with_all_that_depends_o
 ) -> None:
     password = secrets.token_urlsafe(24)
     hidden = Redactor()
-    hidden.add_generated_login(username, password)
+    hidden.add_login(username, password)
     basic = base64.b64encode(f"{username}:{password}".encode()).decode()
     shown = hidden.text(f"a {_FORMS[form](basic)} b")
     assert _visible(basic[-40:].rstrip("="), shown) == []
 
 
+def test_the_words_of_a_given_token_hide_nothing_else() -> None:
+    hidden = Redactor()
+    hidden.add_given("identity-token-of-the-user")
+    assert hidden.text("an identity-token-of-the-user") == "an ***"
+    words = b"identity: dentity- y-token- token-of -of-the- the-user"
+    assert hidden.text(words.decode()) == words.decode()
+    found: list[int] = []
+    assert b"".join(hidden.stream([words], lambda: found.append(1))) == words
+    assert found == []
+
+
 def test_the_name_in_a_chosen_login_hides_nothing_else() -> None:
     hidden = Redactor()
-    hidden.add_login("administrator", "correct horse")
+    hidden.add_given_login("administrator", "correct horse")
     other = base64.b64encode(b"administrator:nothing of it").decode()
     assert hidden.text(other) == other
 
@@ -442,5 +453,5 @@ def test_no_border_of_a_chunk_keeps_a_credential_from_being_overwritten(
 def test_a_text_without_credentials_stays_as_it_is(text: str) -> None:
     hidden = Redactor()
     hidden.add(_SECRET)
-    hidden.add_login("me", "correct horse")
+    hidden.add_given_login("me", "correct horse")
     assert hidden.text(text) == text

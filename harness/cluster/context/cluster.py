@@ -71,7 +71,7 @@ class ContextCluster:
         self._start_timeout_s = settings.start_timeout
         self._client = client
         self._images = RegistryImages(client, settings.context_registry, self.registry, f"kh-{entry.id}/node")
-        REDACTOR.add(access.token or "")
+        REDACTOR.add_given(access.token or "")
         self._forwarders = Forwarders(self.api, access)
         self._addresses: dict[tuple[str, str, int], tuple[str, int]] = {}
         self._lock = threading.Lock()
