@@ -14,6 +14,7 @@ __all__ = [
     "BuildError",
     "Cause",
     "CheckError",
+    "Comparison",
     "DagFileError",
     "Dice",
     "EngineError",
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "StoredObject",
     "StoredObjects",
+    "SurfaceDistance",
     "Table",
     "TaskMetrics",
     "TaskResult",
@@ -59,6 +61,8 @@ __all__ = [
 TYPE_CHECKING = False  # type checkers take it as true; typing itself is not loaded for it
 if TYPE_CHECKING:
     from harness.api import Kaapana
+    from harness.checks.comparison import Comparison
+    from harness.checks.distances import SurfaceDistance
     from harness.checks.json_documents import JsonDocument
     from harness.checks.links import Link
     from harness.checks.masks import Volume
@@ -98,6 +102,8 @@ else:
     # the same names once more, for the interpreter; tests/test_public_names.py compares the two
     _MODULES = {
         "harness.api": ["Kaapana"],
+        "harness.checks.comparison": ["Comparison"],
+        "harness.checks.distances": ["SurfaceDistance"],
         "harness.checks.masks": ["Volume"],
         "harness.checks.overlap": ["Dice"],
         "harness.checks.json_documents": ["JsonDocument"],

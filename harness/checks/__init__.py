@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.checks.comparison import Comparison
+    from harness.checks.distances import SurfaceDistance
     from harness.checks.masks import Volume
     from harness.checks.overlap import Dice
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
     from harness.checks.verdict import Verdict
 
-__all__ = ["Dice", "Report", "Segmentation", "Verdict", "Volume"]
+__all__ = ["Comparison", "Dice", "Report", "Segmentation", "SurfaceDistance", "Verdict", "Volume"]
 
 _HOMES = {
+    "Comparison": "comparison",
     "Dice": "overlap",
     "Report": "reports",
     "Segmentation": "segmentation",
+    "SurfaceDistance": "distances",
     "Verdict": "verdict",
     "Volume": "masks",
 }

@@ -14,7 +14,24 @@ Mask: TypeAlias = "NDArray[np.bool_]"
 Box: TypeAlias = "tuple[tuple[int, int], tuple[int, int], tuple[int, int]]"
 
 
-class Volume(Explained):
+class Tabled(Explained):
+    """A number that may be of a table, which its explanation then ends with."""
+
+    context: tuple[str, ...] = ()
+    """The lines of the table."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Return what led to this number alone."""
+        raise NotImplementedError
+
+    @property
+    def explanation(self) -> list[str]:
+        """Return what led to it, and the table that it is from."""
+        return [*self.lines, *self.context]
+
+
+class Volume(Tabled):
     """A volume in millilitres; an assertion about it that fails says where its voxels are."""
 
     shown_as: ClassVar[str] = ".2f"
@@ -39,7 +56,7 @@ class Volume(Explained):
         return "ml"
 
     @property
-    def explanation(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Return how many voxels it is, and where they are."""
         if (box := extent_of(self._mask)) is None:
             return ["no voxel has this label"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +67,7 @@ class NiftiMask:
             CheckError: the file does not lie on these voxels, or has no such value, or several.
         """
         order, flipped = self._axes_on(planes)
-        values = self._values()
+        values = self._values
         found = np.transpose(values == self._choose(values, value), order)
         return np.ascontiguousarray(np.flip(found, tuple(axis for axis in range(3) if flipped[axis])))
 
@@ -114,6 +115,7 @@ class NiftiMask:
                 found[:, place] = -found[:, place]
         return found
 
+    @functools.cached_property
     def _values(self) -> NDArray[Any]:
         try:
             values = np.asarray(self._image.dataobj).reshape(self.shape)

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.checks.explained import Explained
-from harness.checks.masks import Box, Mask, describe_box, extent_of, volume_ml
+from harness.checks.masks import Box, Mask, Tabled, describe_box, extent_of, volume_ml
 from harness.geometry.grid import Grid
 
 
@@ -48,7 +47,7 @@ class Difference:
         ]
 
 
-class Dice(Explained):
+class Dice(Tabled):
     """A Dice coefficient, 0 to 1, of a segment and the truth.
 
     A test that asserts something about it and fails shows :attr:`difference`.
@@ -74,7 +73,7 @@ class Dice(Explained):
         return f"dice of {self.label!r}"
 
     @property
-    def explanation(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Return where the two masks differ, in words."""
         return self.difference.lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from harness.checks import explained, looks
 from harness.checks.codes import Label, Region, describe_label, find_regions
+from harness.checks.comparison import ComparedLabel, Comparison
+from harness.checks.distances import SurfaceDistance, measure_surface_distance
 from harness.checks.masks import Mask, Volume
 from harness.checks.overlap import Dice
-from harness.checks.truths import TruthLabel, TruthLike, read_truth
+from harness.checks.truths import TruthLabel, TruthLike, read_truth, truths_by_label
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
 from harness.errors import CheckError
@@ -147,14 +149,65 @@ class Regions(abc.ABC):
             CheckError: the label is missing, or the truth does not lie on the voxels of the source, or both are empty.
         """
         mine, other = self._pair(label, truth, truth_label)
-        if not mine.any() and not other.any():
-            raise CheckError(
-                f"mask {describe_label(label)} and the truth are both empty: a dice coefficient says nothing"
-            )
+        self._refuse_both_empty(label, mine, other)
         found = Dice.of(self.find(label).label, mine, other, self.planes)
         explained.note(found, sys._getframe(1))
         self._note("dice", f"{found:.4f}", label, other)
         return found
+
+    def surface_distance(
+        self, label: Label, truth: TruthLike, *, truth_label: TruthLabel | None = None
+    ) -> SurfaceDistance:
+        """Return how far the surfaces of the label and of the truth are apart, in millimetres.
+
+        ``hausdorff_mm``, ``p95_mm`` and ``mean_mm`` are floats; an assertion about one that fails says where.
+
+        Args:
+            label, truth, truth_label: see :meth:`dice`.
+
+        Raises:
+            CheckError: as :meth:`dice`; or one of the masks is empty, or the slices are not evenly spaced.
+            UsageError: SimpleITK is not installed.
+        """
+        mine, other = self._pair(label, truth, truth_label)
+        found = measure_surface_distance(self.find(label).label, mine, other, self.planes)
+        answer = f"at most {found.hausdorff_mm:.2f} mm, 95 % within {found.p95_mm:.2f} mm, mean {found.mean_mm:.2f} mm"
+        self._note("surface_distance", answer, label, other)
+        return found
+
+    def compare(
+        self,
+        truth: TruthLike | Mapping[str, TruthLike],
+        labels: Sequence[Label] | Mapping[Label, TruthLabel] | None = None,
+        *,
+        distances: bool = True,
+    ) -> Comparison:
+        """Return a table of labels beside their truths: dice, surface distances, volumes.
+
+        Args:
+            truth: truths by label, or one that has several: a DICOM SEG, an RT structure set, a label map.
+            labels: which ones; those of the truth by default. A mapping gives the label of the truth, or its value in a
+                NIfTI file, for each.
+            distances: whether the surfaces are measured.
+
+        Raises:
+            CheckError: a label is missing, or a truth does not lie on the voxels of the source.
+            UsageError: SimpleITK is not installed.
+        """
+        rows = []
+        for label, true, truth_label in truths_by_label(truth, labels):
+            mine, other = self._pair(label, true, truth_label)
+            self._refuse_both_empty(label, mine, other)
+            row = ComparedLabel.of(self.find(label).label, mine, other, self.planes, distances=distances)
+            rows.append(row)
+            self._note("compare", row.line, label, other)
+        return Comparison(self.path.name, rows)
+
+    def _refuse_both_empty(self, label: Label, mine: Mask, other: Mask) -> None:
+        if not mine.any() and not other.any():
+            raise CheckError(
+                f"mask {describe_label(label)} and the truth are both empty: a dice coefficient says nothing"
+            )
 
     def _pair(self, label: Label, truth: TruthLike, truth_label: TruthLabel | None) -> tuple[Mask, Mask]:
         """Return the mask of a label, and the true one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -37,7 +38,7 @@ class MaskSource(Protocol):
         """Return a mask on the voxels of a grid."""
 
 
-TruthLike: TypeAlias = "NDArray[Any] | Path | str | MaskSource"
+TruthLike: TypeAlias = "NDArray[Any] | Path | str | MaskSource | NiftiMask"
 
 
 def open_truth(path: Path) -> MaskSource | NiftiMask:
@@ -89,6 +90,43 @@ def read_truth(
                 fix=error.fix,
             ) from None
     return _from_array(source, label, truth_label, planes)
+
+
+def truths_by_label(
+    truth: TruthLike | Mapping[str, TruthLike], labels: Sequence[Label] | Mapping[Label, TruthLabel] | None
+) -> list[tuple[Label, TruthLike, TruthLabel | None]]:
+    """Return a truth, and its label where it differs, for each label.
+
+    Args:
+        truth: truths by label, or one that has several.
+        labels: of the result; a mapping gives those of the truth.
+
+    Raises:
+        CheckError: a truth is missing, or nothing says which label is which.
+    """
+    wanted: dict[Label, TruthLabel | None] = {}
+    if labels is not None:
+        wanted = dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels)
+        if not wanted:
+            raise CheckError("there is no label to compare")
+    if isinstance(truth, Mapping):
+        found: list[tuple[Label, TruthLike, TruthLabel | None]] = []
+        for label, name in (wanted or dict.fromkeys(truth)).items():
+            key = label if name is None else name
+            if key not in truth:
+                known = ", ".join(map(repr, truth)) or "none"
+                raise CheckError(f"there is no truth of {describe_label(label)}; there are {known}")
+            found.append((label, truth[str(key)], None))
+        return found
+    source = open_truth(Path(truth)) if isinstance(truth, (str, Path)) else truth
+    if not wanted and isinstance(source, MaskSource):
+        wanted = dict.fromkeys(source.truth_labels)
+    if not wanted:
+        named = source.path.name if isinstance(source, NiftiMask) else "an array"
+        raise CheckError(
+            f"{named} has values and not labels: which one is which is not given", fix='labels={"liver": 1} says so'
+        )
+    return [(label, source, name) for label, name in wanted.items()]
 
 
 def _from_array(truth: Any, label: Label, truth_label: TruthLabel | None, planes: Grid) -> Mask:
