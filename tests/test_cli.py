@@ -71,7 +71,7 @@ def test_a_run_tells_findings_about_other_releases_in_one_line(
     result = invoke("run", "ext", "--out", tmp_path / "out")
     lines = [line for line in result.stdout.splitlines() if " findings" in line or line.startswith("warning")]
     assert [line.split(":")[0] for line in lines] == ["warning needed-retries", "on other releases"]
-    assert lines[1].endswith("; whole in report.html and run.json")
+    assert lines[1].endswith("; see report.html and run.json")
     whole = json.loads((tmp_path / "out/run.json").read_text())["on_other_releases"]
     assert (whole[0]["rule"], whole[0]["platforms"]) == ("ignored-argument", ["0.6.0", "0.6.1"])
     assert "On other releases" in (tmp_path / "out/report.html").read_text("utf-8")

@@ -313,9 +313,9 @@ def test_a_session_tells_each_finding_once_and_those_about_other_releases_in_one
     told = [line for line in result.outlines if line.startswith("kaapana: ") and "evidence in" not in line]
     assert told == [
         "kaapana: warning needed-retries: t: succeeded at attempt 2 "
-        "(set retries=0 in default_args while testing, and fix what fails at first)",
+        "(set retries=0 in default_args while testing, and fix the first failure)",
         "kaapana: on other releases: 3 findings, ignored-argument (0.6.0, 0.6.1); "
-        "unknown-parameter (0.4); leftovers-on-retry (0.6.0, 0.6.1); whole in report.html and run.json",
+        "unknown-parameter (0.4); leftovers-on-retry (0.6.0, 0.6.1); see report.html and run.json",
     ]
 
 

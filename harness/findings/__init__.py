@@ -1,7 +1,7 @@
 """Findings: what an author should know although nothing has failed.
 
-Every part of the harness reports them, and each by a rule of :data:`RULES`. A rule is one declaration in a module of
-this package; ``python -m harness.findings`` writes the documentation's list of them.
+Every part of the harness reports findings, each by a rule of :data:`RULES`. The modules of this package declare the
+rules; ``python -m harness.findings`` prints the documentation's list of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GROUPS: Final[Mapping[str, ModuleType]] = {
     "The run": running,
     "Other releases": releases,
 }
-"""What rules are about, to the module that declares them."""
+"""Subjects of rules, with the module that declares them."""
 
 
 def rules_of(module: ModuleType) -> dict[str, Rule]:

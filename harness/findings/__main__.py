@@ -8,17 +8,18 @@ from harness.findings.rule import some_releases
 _HEAD = """\
 # Findings
 
-What is odd about an extension or a run although it may have passed. They are in `extension.findings`, in
-`run.findings` and in `run.json`; each has `rule`, `severity`, `where`, `message`, `fix`, and the `platforms` on which
-it matters (none: all). What does not matter on the platform of the run is in `run.on_other_releases` instead: one line
-on the terminal, whole in the report and in `run.json`. A pytest session tells each finding once, at its end.
+A finding reports a problem of an extension or a run, also of one that succeeded. Findings are in `extension.findings`,
+`run.findings` and `run.json`. Each has `rule`, `severity`, `where`, `message`, `fix`, and the `platforms` that it
+applies to (empty: all). Findings about other platforms than the run's are in `run.on_other_releases`: the terminal
+shows one line for all of them, the report and `run.json` show them in full. A pytest session prints each finding
+once, at its end.
 
-A task that a finding is about may end well without the files that a later task needs. That task then fails, and the
-finding is its cause: `0.6.0, 0.6.1 ignore cmds of generate-report ...; it ended well, and then task put: ...`.
+If a task succeeds without writing the files that a later task needs, the later task fails. The cause is then a finding
+about the earlier task: `0.6.0, 0.6.1 ignore cmds of generate-report ...; it succeeded, and then task put: ...`.
 
-This page is what `python -m harness.findings` prints; the rules are declared in `harness/findings`.
+`python -m harness.findings` prints this page; `harness/findings` declares the rules.
 """
-_COLUMNS = ("rule", "what it is about", "next step", "releases")
+_COLUMNS = ("rule", "meaning", "next step", "releases")
 
 
 def page() -> str:
@@ -32,7 +33,7 @@ def page() -> str:
 
 def _cells(rule: Rule) -> list[str]:
     severities = rule.severity + (f", {rule.other_severity}" if rule.other_severity else "")
-    cells = (f"`{rule.id}` ({severities})", rule.meaning, rule.fix or "depends on what was found", _releases(rule))
+    cells = (f"`{rule.id}` ({severities})", rule.meaning, rule.fix or "depends on the finding", _releases(rule))
     return [cell.replace("|", "\\|") for cell in cells]
 
 

@@ -6,7 +6,9 @@ from typing import Final
 
 from harness.findings.rule import Rule
 
-_ONE_VOLUME: Final = "the platform's tools make several volumes of it, or a wrong one: put each kind into a series"
+_ONE_VOLUME: Final = (
+    "the platform's tools make several volumes of it, or a wrong one: put each kind into its own series"
+)
 
 SLICE_MISSING: Final = Rule(
     "slice-missing",
@@ -23,8 +25,8 @@ UNEVEN_SPACING: Final = Rule(
 SAME_POSITION_TWICE: Final = Rule(
     "same-position-twice",
     "warning",
-    "several images of the input lie at one position",
-    "one series for each point in time is what the platform's tools make one volume of",
+    "several images of the input are at the same position",
+    "write one series for each point in time: the platform's tools make one volume of each series",
 )
 IMAGES_OF_SEVERAL_SIZES: Final = Rule(
     "images-of-several-sizes", "warning", "the images of one input series differ in rows or columns", _ONE_VOLUME
@@ -41,20 +43,20 @@ SEVERAL_KINDS_OF_IMAGES: Final = Rule(
 GANTRY_TILT: Final = Rule(
     "gantry-tilt",
     "warning",
-    "the slices of the input are shifted against one another, so that the volume is sheared",
-    "MITK interpolates such a volume by rules of its own: masks lie on another grid than the slices",
+    "the slices of the input are shifted against one another: the volume is sheared",
+    "MITK interpolates such a volume in its own way: masks are on another grid than the slices",
 )
 MULTI_FRAME_IMAGE: Final = Rule(
     "multi-frame-image",
     "warning",
     "an image of the input has several frames",
-    "whether MITK reads it alike was not tried, and dcmqi refuses it: use one image a file",
+    "use one image per file: dcmqi refuses several frames, and MITK was not tried with them",
 )
 NO_POSITION: Final = Rule(
     "no-position",
     "warning",
-    "images of the input do not say where they lie",
-    "tools count its slices and assume 1 mm: distances and volumes mean nothing",
+    "images of the input have no position",
+    "tools count the slices and assume 1 mm: distances and volumes are meaningless",
 )
 COLOUR_IMAGES: Final = Rule(
     "colour-images", "warning", "the input has colour images", "most algorithms expect one value for each voxel"
@@ -63,5 +65,5 @@ INVERTED_GREY: Final = Rule(
     "inverted-grey",
     "warning",
     "high values of the input are dark (MONOCHROME1)",
-    "tools do not turn the values round: an algorithm that expects high values to be bright has to",
+    "tools do not invert the values: an algorithm that expects bright high values has to",
 )

@@ -1,4 +1,4 @@
-"""Rules about an extension before it runs: its tree, its parameters, its charts, and what installations leave."""
+"""Rules about an extension before it runs: its tree, parameters and charts, and leftovers of installations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DROPPED_DOCKERFILE: Final = Rule(
     "dropped-dockerfile",
     "warning",
     "two Dockerfiles have one `LABEL IMAGE`: the build script keeps the first by path",
-    "give each its own LABEL IMAGE, or take one away",
+    "give each its own LABEL IMAGE, or remove one of them",
 )
 DEPENDENCY_BY_NAME: Final = Rule(
     "dependency-by-name",
@@ -26,7 +26,7 @@ HIDDEN_BY_DEFAULT: Final = Rule(
     "hidden-by-default",
     "info",
     "the chart has the keyword `kaapanaexperimental`",
-    "leave the keyword out once it is stable",
+    "remove the keyword once the extension is stable",
 )
 STALE_DAG_FILE: Final = Rule(
     "stale-dag-file",
@@ -36,8 +36,8 @@ STALE_DAG_FILE: Final = Rule(
 FILE_CLASH: Final = Rule(
     "file-clash",
     "warning",
-    "two extensions install the same file; an error where uninstalling one took it from the other",
-    "give each extension folders and file names of its own below dags/",
+    "two extensions install the same file; an error if uninstalling one removed the file of the other",
+    "give each extension its own folder and file names below dags/",
     other_severity="error",
 )
 PARAMETER_UNREAD: Final = Rule(
@@ -50,20 +50,20 @@ PARAMETER_UNREAD: Final = Rule(
 PARAMETER_DROPPED: Final = Rule(
     "parameter-dropped",
     "warning",
-    "the platform drops the value: it has one of `; & < > \" '`",
+    "the platform drops the value because it contains one of `; & < > \" '`",
     "leave these characters out, or let the template write them",
 )
 PARAMETER_CHANGED: Final = Rule(
     "parameter-changed",
     "warning",
-    "blanks or backslashes of the value are removed on the way",
-    "use a character that stays, e.g. _ or -",
+    "the platform removes blanks or backslashes from the value",
+    "use another character, e.g. _ or -",
 )
 PARAMETER_OVERRIDDEN: Final = Rule(
     "parameter-overridden",
     "warning",
-    "`global` of values.yaml has a text or a list of that name, which always wins",
-    "give the parameter another name, or take the key out of `global`",
+    "`global` of values.yaml has a text or a list of the same name, which always wins",
+    "rename the parameter, or remove the key from `global`",
 )
 PARAMETER_DEFAULT: Final = Rule(
     "parameter-default",

@@ -1,4 +1,4 @@
-"""A rule says what can be odd, a finding where it was; both are what every part of the harness reports with."""
+"""A rule declares a kind of problem, a finding reports one that occurred."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Releases = Callable[[profiles.Profile], bool]
 
 
 def some_releases(_: profiles.Profile) -> bool:
-    """Say that a rule matters on some releases only: on which ones depends on what was found."""
+    """Mark a rule that applies to some releases only, which each finding names."""
     raise TypeError("each finding of this rule names its releases")
 
 
@@ -23,16 +23,16 @@ EVERY_RELEASE: Final[Releases | None] = None
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """Something that can be odd about an extension or a run. All rules are in :data:`harness.findings.RULES`.
+    """A kind of problem of an extension or a run. All rules are in :data:`harness.findings.RULES`.
 
     Args:
-        id: stable name, which ``run.json`` and tests of authors have.
-        severity: ``error`` where a run fails or a result is lost by it, ``info`` where nothing has to be done.
-        meaning: what it is about, for the documentation.
-        fix: the next step, where it does not depend on what was found.
-        releases: whether it matters on a release; :func:`some_releases` where each finding names them.
-        other_severity: that of some of its findings.
-        loses_output: a task that it is about may end well without the files that a later one needs.
+        id: stable name, used in ``run.json`` and in tests of authors.
+        severity: ``error`` if a run fails or a result is lost, ``info`` if nothing has to be done.
+        meaning: one line for the documentation.
+        fix: the next step, unless each finding has its own.
+        releases: whether the rule applies to a release; :func:`some_releases` if each finding names them.
+        other_severity: a second severity, which some findings have.
+        loses_output: the task may succeed without writing the files that a later one needs.
     """
 
     id: str
@@ -44,13 +44,13 @@ class Rule:
     loses_output: bool = False
 
     def platforms(self) -> tuple[str, ...]:
-        """Return the names of the releases on which it matters, oldest first; empty for all."""
+        """Return the names of the releases that the rule applies to, oldest first; empty for all."""
         if self.releases is None:
             return ()
         return tuple(release.name for release in profiles.releases() if self.releases(release))
 
     def concerns(self, platform: str) -> bool:
-        """Return whether it matters on a platform, by the name of its profile."""
+        """Return whether the rule applies to a platform, by the name of its profile."""
         return self.releases is None or self.releases(profiles.load(platform))
 
     def report(
@@ -65,10 +65,10 @@ class Rule:
         """Return a finding of this rule.
 
         Args:
-            where: task, file or object it is about.
-            message: what is the matter.
+            where: the task, file or object.
+            message: what is wrong with it.
             fix: the next step; by default that of the rule.
-            platforms: profiles on which it matters; by default the releases of the rule.
+            platforms: profiles that it applies to; by default the releases of the rule.
             severity: one of the rule's two; by default the first.
 
         Raises:
@@ -88,17 +88,17 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Something an author should know although it may not have failed the run; it shows no credential.
+    """A problem that an author should know, although the run may have succeeded. Credentials are redacted.
 
     :meth:`Rule.report` makes one.
 
     Args:
         rule: id of the rule.
         severity: ``error``, ``warning`` or ``info``.
-        where: task, file or object it is about.
-        message: what is the matter.
+        where: the task, file or object.
+        message: what is wrong with it.
         fix: the next step.
-        platforms: profiles on which it matters; empty for all.
+        platforms: profiles that it applies to; empty for all.
     """
 
     rule: str
@@ -122,7 +122,7 @@ class Finding:
         return cls(**{**document, "platforms": tuple(document["platforms"])})
 
     def concerns(self, platform: str) -> bool:
-        """Return whether it matters on a platform, by the name of its profile."""
+        """Return whether the finding applies to a platform, by the name of its profile."""
         return not self.platforms or platform in self.platforms
 
     def __str__(self) -> str:

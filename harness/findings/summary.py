@@ -1,4 +1,4 @@
-"""Sum findings up for a terminal: one line for each about the chosen platform, one for all about other releases."""
+"""Summarise findings for a terminal: one line for each about the chosen platform, one for all about other releases."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def summary_lines(findings: Iterable[Finding], on_other_releases: Iterable[Findi
             rules.setdefault(finding.rule, {}).update(dict.fromkeys(finding.platforms))
         named = "; ".join(f"{rule} ({', '.join(releases)})" for rule, releases in rules.items())
         count = "1 finding" if len(others) == 1 else f"{len(others)} findings"
-        lines.append(f"on other releases: {count}, {named}; whole in report.html and run.json")
+        lines.append(f"on other releases: {count}, {named}; see report.html and run.json")
     return lines

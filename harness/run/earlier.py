@@ -41,7 +41,7 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], found: Sequence[Fi
     failed = by_id.get(cause.task_id)
     for task in _before(failed, by_id) if failed else ():
         if task.state == "success" and (suspect := suspects.get(task.task_id)):
-            summary = f"{suspect.message}; it ended well, and then {cause.line}"
+            summary = f"{suspect.message}; it succeeded, and then {cause.line}"
             return dataclasses.replace(cause, task_id=suspect.where, summary=summary, fix=suspect.fix)
     return cause
 

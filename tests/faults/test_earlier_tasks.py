@@ -46,6 +46,6 @@ def test_the_ignored_command_is_the_first_line_and_the_upload_its_consequence(re
     assert run.cause is not None
     assert run.cause.task_id == "report"
     assert run.cause.summary.startswith("0.6.0, 0.6.1 ignore `cmds` of `report` (")
-    assert "; it ended well, and then task put-report: exit code 1: " in run.cause.summary
+    assert "; it succeeded, and then task put-report: exit code 1: " in run.cause.summary
     assert "no file to upload: 0 file(s) found in 1 folder(s)" in run.cause.summary
     assert "ENTRYPOINT" in run.cause.fix

@@ -52,7 +52,7 @@ def explained(summary: str, tasks: list[dict[str, Any]] = TASKS, platform: str =
 )
 def test_what_is_missing_goes_back_to_the_task_that_lost_it(summary: str) -> None:
     assert explained(summary) == (
-        "task report: wrote /output/report.html (9 bytes): lost with the container; it ended well, and then "
+        "task report: wrote /output/report.html (9 bytes): lost with the container; it succeeded, and then "
         f"task put: exit code 1: {summary}"
     )
 
@@ -88,7 +88,7 @@ def run_on(platform: str, folder: Path) -> Any:
 def test_ignored_cmds_are_the_cause_on_a_release_that_ignores_them(tmp_path: Path) -> None:
     run = run_on("0.6.0", tmp_path / "run")
     assert run.cause.line == (
-        "task generate-report: 0.6.0, 0.6.1 ignore `cmds` of `generate-report` (files/dag_x.py:93); it ended well, "
+        "task generate-report: 0.6.0, 0.6.1 ignore `cmds` of `generate-report` (files/dag_x.py:93); it succeeded, "
         f"and then task put: exit code 1: {NO_FILE}"
     )
     assert "ENTRYPOINT" in run.cause.fix
