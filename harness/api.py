@@ -221,7 +221,7 @@ class Kaapana:
             packages = self._artefacts.packages if path is None else self._artefacts.of_tree(path)
             return self._install_built(self._artefacts, packages, add_to_project, deliver, params)
         if path is None:
-            raise UsageError("no extension was given", fix="give its folder, or packaged charts in the settings")
+            raise UsageError("no extension was given", fix="pass its folder, or set packaged charts")
         with reporting_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
             project = self.project if add_to_project else None
             deployment = deploy(

@@ -58,7 +58,7 @@ def convert(members: Members, images: Mapping[str, StoredImage], on_bytes: OnByt
     for digest, stored in configs.items():
         data = b"".join(members.blocks(stored.config))
         if sha256(data) != digest:
-            raise ArchiveError(f"{members.path}: {stored.image}: its configuration has changed while it was read")
+            raise ArchiveError(f"{members.path}: {stored.image}: its configuration changed while it was read")
         yield from _file(f"{_hex(digest)}.json", len(data), [data])
     manifest = [
         {

@@ -142,13 +142,13 @@ class Members:
         """
         with self._open() as file:
             if _identity(os.fstat(file.fileno())) != self._identity:
-                raise ArchiveError(f"{self.path} has changed while it was read")
+                raise ArchiveError(f"{self.path} changed while it was read")
             file.seek(member.offset)
             left = member.size
             while left:
                 block = file.read(min(BLOCK, left))
                 if not block:
-                    raise ArchiveError(f"{self.path} has changed while it was read: it has become shorter")
+                    raise ArchiveError(f"{self.path} changed while it was read: it is shorter now")
                 left -= len(block)
                 yield block
 

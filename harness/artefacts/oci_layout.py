@@ -125,7 +125,7 @@ class OciLayout:
     def _collect(self, descriptor: Mapping[str, Any], offer: _Offer, depth: int) -> None:
         self._visited += 1
         if depth > _DEEPEST or self._visited > _MOST_DESCRIPTORS:
-            raise ArchiveError(f"{self._members.path}: {offer.label}: indexes inside each other without end")
+            raise ArchiveError(f"{self._members.path}: {offer.label}: indexes nested without end")
         stated = platform_of(descriptor.get("platform") or {})
         if _ATTESTATION in (descriptor.get("annotations") or {}) or stated.os == "unknown":
             return

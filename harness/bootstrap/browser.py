@@ -36,10 +36,10 @@ def provide(host: Machine, say: Callable[[str], None]) -> None:
     if any(host.program(program) for program in PROGRAMS):
         return
     if not (host.root and host.apt):
-        say(f"no browser: tests that look at reports in one are skipped (apt-get install {PACKAGE})")
+        say(f"no browser: tests of reports in a browser are skipped (apt-get install {PACKAGE})")
         return
     try:
         if not host.install_if_offered(PACKAGE, say):
-            say(f"the distribution has no {PACKAGE}: tests that look at reports in a browser are skipped")
+            say(f"the distribution has no {PACKAGE}: tests of reports in a browser are skipped")
     except PlatformError as error:
-        say(f"{error.cause}: tests that look at reports in a browser are skipped")
+        say(f"{error.cause}: tests of reports in a browser are skipped")

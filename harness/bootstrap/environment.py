@@ -145,7 +145,7 @@ def _install_tox(folder: Path, host: Machine, say: Callable[[str], None]) -> Non
             last_seen=problem,
             fix="give pip the index, proxy and certificates of this site (PIP_INDEX_URL, HTTPS_PROXY, PIP_CERT)",
         )
-    say("tox-uv cannot be installed here: going on with pip, which is slower")
+    say("tox-uv cannot be installed here: using pip, which is slower")
 
 
 def _no_way(host: Machine, tried: list[str]) -> PlatformError:

@@ -81,12 +81,12 @@ class Expectation:
             if self.state == "success":
                 found += [line or f"{run.dag_id} ended {run.state}", *detail]
             else:
-                found.append(f"expect: {run.dag_id} ended {run.state}, expected is {self.state}")
+                found.append(f"expect: {run.dag_id} ended {run.state}, expected {self.state}")
         elif self.cause is not None and self.cause not in line:
-            found.append(f"expect: the cause is {shown(line)}, expected is {shown(self.cause)} in it")
+            found.append(f"expect: the cause is {shown(line)}, expected it to contain {shown(self.cause)}")
         runs = len(run.run_ids) or 1
         if self.runs is not None and runs != self.runs:
-            found.append(f"expect: {runs} DAG runs were made, expected are {self.runs}")
+            found.append(f"expect: {runs} DAG runs were made, expected {self.runs}")
         return found
 
     def _of_tasks(self, run: Run) -> list[str]:
@@ -96,7 +96,7 @@ class Expectation:
             if task_id not in states:
                 found.append(f"expect: {run.dag_id} has no task {task_id!r}; it has {', '.join(states)}")
             elif states[task_id] != state:
-                found.append(f"expect: task {task_id} ended {states[task_id]}, expected is {state}")
+                found.append(f"expect: task {task_id} ended {states[task_id]}, expected {state}")
         return found
 
     def _of_sent(self, run: Run, wanted: tuple[SentExpectation, ...]) -> list[str]:
@@ -109,15 +109,15 @@ class Expectation:
         for entry in wanted:
             items = by_modality.pop(entry.modality, [])
             if len(items) != entry.count:
-                found.append(f"expect: {len(items)} objects of {entry.modality} were sent, expected are {entry.count}")
+                found.append(f"expect: {len(items)} objects of {entry.modality} were sent, expected {entry.count}")
             for item in items if entry.labels is not None else []:
                 labels = sorted(Segmentation(item.file).labels)
                 if labels != sorted(entry.labels or ()):
                     found.append(
-                        f"expect: {item.path} has the segments {labels}, expected are {sorted(entry.labels or ())}"
+                        f"expect: {item.path} has the segments {labels}, expected {sorted(entry.labels or ())}"
                     )
         found += [
-            f"expect: {len(items)} objects of {modality or 'no modality'} were sent, expected are none"
+            f"expect: {len(items)} objects of {modality or 'no modality'} were sent, expected none"
             for modality, items in by_modality.items()
         ]
         return found
@@ -135,7 +135,7 @@ class Expectation:
             return []
         rules = sorted({finding.rule for finding in run.findings})
         wanted = sorted(set(self.findings))
-        return [] if rules == wanted else [f"expect: the findings are {rules}, expected are {wanted}"]
+        return [] if rules == wanted else [f"expect: the findings are {rules}, expected {wanted}"]
 
 
 def expectation(block: Any, name: str) -> Expectation:

@@ -66,7 +66,7 @@ class LocalData:
         if name not in self._folders:
             known = ", ".join(sorted(self._folders)) or "nothing"
             raise UsageError(
-                f"no folder stands for the data {name!r}; the setting datasets maps {known}",
+                f"no folder is set for the data {name!r}; the setting datasets has {known}",
                 fix=f'add it to pyproject.toml: [tool.kaapana-harness.datasets] "{name}" = "path/to/dicom"',
             )
         if name not in self._series:

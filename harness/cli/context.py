@@ -1,4 +1,4 @@
-"""``kaapana-harness context``: prepare a cluster that exists for ``--cluster context:NAME``, and check it."""
+"""``kaapana-harness context``: prepare an existing cluster for ``--cluster context:NAME``, and check it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.settings import Settings
 
 @click.group()
 def context() -> None:
-    """Prepare a cluster that exists, and check it."""
+    """Prepare an existing cluster, and check it."""
 
 
 @context.command()
 @click.option(
-    "--user", default="", help="Who gets the rights, as the cluster calls them; by default a service account."
+    "--user", default="", help="User that gets the rights, by its name on the cluster; by default a service account."
 )
-@click.option("--group", default="", help="A group of users that gets the rights.")
+@click.option("--group", default="", help="Group of users that gets the rights.")
 def rights(user: str, group: str) -> None:
     """Print the objects that an admin of the cluster applies once: `... | kubectl apply -f -`."""
     import yaml
@@ -26,7 +26,7 @@ def rights(user: str, group: str) -> None:
     from harness.cluster.context.rights import manifests
 
     if user and group:
-        raise UsageError("--user and --group exclude each other", fix="call it once for each")
+        raise UsageError("--user and --group exclude each other", fix="run the command once for each")
     click.echo(yaml.safe_dump_all(manifests(user=user, group=group), sort_keys=False), nl=False)
 
 
@@ -34,7 +34,7 @@ def rights(user: str, group: str) -> None:
 @click.argument("name")
 @with_settings()
 def check(settings: Settings, name: str) -> None:
-    """Report all that the cluster of a context lacks for an environment."""
+    """Report everything that the cluster of a context lacks."""
     from harness.cluster.context import access, preflight
     from harness.kube import KubeApi
 
@@ -42,4 +42,4 @@ def check(settings: Settings, name: str) -> None:
     preflight.require(
         KubeApi.of(found), name, registry=settings.context_registry, storage_class=settings.context_storage_class
     )
-    click.echo(f"context {name} of {path} has all that an environment needs")
+    click.echo(f"context {name} of {path} has everything that an environment needs")

@@ -65,7 +65,7 @@ def doctor(fix: bool) -> int:
 @cli.command()
 @with_settings(*_PLATFORM)
 def up(settings: Settings) -> None:
-    """Start an environment that stays, to be shared with pytest by --kaapana-reuse."""
+    """Start an environment that stays; pytest uses it with --kaapana-reuse."""
     environment = _environment(dataclasses.replace(settings, reuse=True))
     environment.down(keep=True)
     click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
@@ -74,7 +74,7 @@ def up(settings: Settings) -> None:
 @cli.command()
 @with_settings()
 def down(settings: Settings) -> None:
-    """End the environments that were left running."""
+    """End the environments that are still running."""
     from harness.platform import ownership
 
     ended = ownership.down(settings.state)
@@ -99,11 +99,11 @@ def status(settings: Settings) -> None:
     "--all",
     "everything",
     is_flag=True,
-    help="Also superseded images of the last seven days, and all content for nodes of kind but the newest.",
+    help="Also remove superseded images of the last seven days, and all content for kind nodes but the newest.",
 )
 @with_settings()
 def prune(settings: Settings, everything: bool) -> None:
-    """Remove what is left of environments whose owner is gone, and superseded images and contents of kind's nodes."""
+    """Remove leftovers of environments whose owner is gone, and superseded images and contents of kind nodes."""
     from harness.platform import ownership, pruning
 
     removed = ownership.prune(settings.state) + pruning.prune_images(settings, say, everything=everything)
@@ -119,7 +119,7 @@ def lint(settings: Settings, extension: Path, style: str) -> None:
     """Check an extension's source tree without running it."""
     raise UsageError(
         "lint does not exist yet in this version",
-        fix=f"`kaapana-harness build {extension}` reads the tree and reports what the platform would not accept",
+        fix=f"`kaapana-harness build {extension}` reads the tree and reports what the platform would refuse",
     )
 
 
@@ -131,8 +131,8 @@ def lint(settings: Settings, extension: Path, style: str) -> None:
 def build(settings: Settings, extension: Path, images_tar: Path | None, chart_dir: Path | None) -> None:
     """Build the containers of an extension and package its chart.
 
-    The files and the names of the images go to standard output; standard error says what to do with
-    them on a platform.
+    Print files and names of images to standard output, and what to do with them on a platform to
+    standard error.
     """
     from harness import profiles
     from harness.extension import read
@@ -165,12 +165,12 @@ def build(settings: Settings, extension: Path, images_tar: Path | None, chart_di
 @cli.command()
 @click.argument("extension", type=click.Path(path_type=Path), required=False)
 @click.option("--input", "dataset", type=click.Path(path_type=Path), help="Folder with the DICOM series to run on.")
-@click.option("--dag", help="DAG to run, when the extension brings several.")
+@click.option("--dag", help="DAG to run, if the extension has several.")
 @click.option("--form", "form", multiple=True, metavar="FILE|key=value", help="Form values; may be given repeatedly.")
 @click.option(
     "--conf",
     metavar="FILE|JSON",
-    help="Instead of --form: what a client of the platform's API posts, neither filled in nor checked.",
+    help="Instead of --form: the document that a client of the platform's API posts, without defaults or checks.",
 )
 @click.option(
     "--param", "param", multiple=True, metavar="FILE|key=value", help="Extension parameters; may be given repeatedly."
@@ -189,7 +189,7 @@ def run(
     project: str | None,
     out: Path | None,
 ) -> int:
-    """Build, install and run an extension, or run one that was built, and keep the evidence of the run in a folder."""
+    """Build, install and run an extension, or a packaged chart with its images, and keep the evidence in a folder."""
     from harness.api import check_artefacts, open_artefacts
     from harness.extension import params, read
     from harness.platform import projects

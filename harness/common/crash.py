@@ -93,8 +93,8 @@ def _crash(error: BaseException) -> HarnessError:
         f"unforeseen {type(error).__name__}" + (f": {redact_all(words)[:300]}" if words else ""),
         last_seen=problem or _innermost(error),
         evidence=evidence,
-        fix="this is a fault of kaapana-harness as well: report it with this file, which holds no secrets that the "
-        "harness knows; then look at what was given last",
+        fix="this is also a bug in kaapana-harness: please report it with this file, which contains no secrets that "
+        "the harness knows; then check your last input",
     )
 
 

@@ -243,7 +243,7 @@ def _check_events(text: str, most_nodes: int) -> None:
         elif isinstance(event, yaml.AliasEvent):
             size = sizes.get(str(event.anchor), 1)
             if size is None:
-                raise _refusal(event, f"the alias {event.anchor!r} stands inside of what it stands for")
+                raise _refusal(event, f"the alias {event.anchor!r} refers to itself")
             total += size
             aliases += 1
             if aliases > _MAX_ALIASES:
@@ -265,7 +265,7 @@ def _check_events(text: str, most_nodes: int) -> None:
             if anchor:
                 sizes[anchor] = total - before
         if total > most_nodes:
-            raise _refusal(event, f"more than {most_nodes} values, those behind aliases included")
+            raise _refusal(event, f"more than {most_nodes} values, with aliases expanded")
 
 
 def _events(text: str) -> Iterator[Any]:

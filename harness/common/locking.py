@@ -51,7 +51,7 @@ def locked(
                 if not polling.again():
                     holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
                     raise PlatformError(
-                        f"{purpose or path.name}: another process has been at it for {timeout_s:.0f} s",
+                        f"{purpose or path.name}: another process has held it for {timeout_s:.0f} s",
                         last_seen=f"process {holder} holds {path}",
                         fix="wait for that process, or end it",
                     ) from None

@@ -52,7 +52,7 @@ def id_of(engine: APIClient, name: str, reference: str) -> str:
     """
     found = find_image(engine, name)
     if found is None:
-        raise ImageError(f"the engine has no image {name!r}, which is to be {reference}")
+        raise ImageError(f"the engine has no image {name!r} to use as {reference}")
     return str(found["Id"])
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CONTROL_PLANE = "control-plane"
 _GOING_S = 30
 _ENDPOINTS_S = 5.0
-_RESTART = "the engine has lost count and must be restarted"
+_RESTART = "the engine's records are wrong: restart it"
 _AGAIN_S = 0.2
 
 

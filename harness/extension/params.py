@@ -114,7 +114,7 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
     for name, parameter in known.items():
         if parameter.is_heading:
             if name in given:
-                raise FormError(f"extension parameter {name} is a {parameter.type}, for which there is nothing to give")
+                raise FormError(f"extension parameter {name} is a {parameter.type}, which takes no value")
             value = parameter.default
         else:
             value = _convert_entry(parameter, given[name]) if name in given else parameter.default
@@ -193,7 +193,7 @@ def _choices(entry: Mapping[str, Any], where: str) -> tuple[Scalar, ...]:
 def _default(kind: str, entry: Mapping[str, Any], where: str) -> Any:
     if "default" not in entry and kind not in _HEADINGS:
         example = {"list_multi": "[first]"}.get(kind, "false" if kind in _SWITCHES else "text")
-        raise ExtensionError(f"{where} has no default, with which the field starts", fix=f"add default: {example}")
+        raise ExtensionError(f"{where} has no default, the field's first value", fix=f"add default: {example}")
     default = entry.get("default")
     if kind == "list_multi":
         if not isinstance(default, list | None):

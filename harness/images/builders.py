@@ -65,7 +65,7 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
     release = features.release_with(max(need.syntax for need in needs))
     if not builder.buildkit:
         fix = f"{builder.remedy}, and Docker {release} or newer" if beyond else builder.remedy
-        raise _lacking(shown, needs, f"needs BuildKit, and images are built here by the {builder}", fix)
+        raise _lacking(shown, needs, f"needs BuildKit, but images are built by the {builder}", fix)
     if not beyond:
         return
     fix = f"install Docker {release} or newer"

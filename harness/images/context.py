@@ -146,7 +146,7 @@ def _in_blocks(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
                 break
             yield block
     if left:
-        raise BuildError(f"{path} has changed while it was read", fix="build again when nothing writes to it")
+        raise BuildError(f"{path} changed while it was read", fix="build again when nothing writes to it")
 
 
 def package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[ContextEntry]:

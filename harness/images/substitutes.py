@@ -155,7 +155,7 @@ class _Writer:
         if path != taken and not taken.is_dir():
             raise self._error(instruction, url, f"{taken} is not a folder")
         if not path.exists():
-            raise self._error(instruction, url, f"{path} is not there")
+            raise self._error(instruction, url, f"{path} does not exist")
         if instruction.keyword == "RUN" and re.search(rf"\bwget\b[^;&|\n]*{re.escape(url)}", self._text(instruction)):
             raise BuildError(
                 f"{self._shown}:{instruction.line}: wget does not read files, and {url} is mapped to {path}",

@@ -33,11 +33,11 @@ _RULES: Final[tuple[tuple[str, str], ...]] = (
     (
         # runtime 2.1
         r"No module named '?((?:torch|task_api|airflow\.providers\.cncf|dicom_parser|pint|flask_admin|statsd)\b)",
-        "the platform's Airflow has {0}, the harness's has not: import it in the container, or inside of the callable",
+        "the platform's Airflow has {0}, the harness's does not: import it in the container, or inside the callable",
     ),
     (
         r"^the DAG '[^']+' is defined in (\S+) too",
-        "{0} has a DAG of this id: give one of them another dag_id. A file of an earlier version is still there when "
+        "{0} has a DAG with this id: give one of them another dag_id. A file of an earlier version is still there when "
         "its image was replaced before that version was uninstalled (here it goes with `kaapana-harness down`)",
     ),
     (
@@ -60,7 +60,7 @@ def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> st
     """
     missing = _MISSING.search(trace)
     if missing and coming and missing[1] in coming:
-        return f"{missing[1]} is brought by {coming[missing[1]]}: install that one first, on the platform too"
+        return f"{missing[1]} comes with {coming[missing[1]]}: install that one first, also on the platform"
     for pattern, advice in _RULES:
         if match := re.search(pattern, trace):
             return advice.format(*match.groups())

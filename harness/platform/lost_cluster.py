@@ -25,9 +25,7 @@ def explain_lost_cluster(cluster: Cluster) -> Iterator[None]:
     except (PlatformError, Unavailable) as error:
         trouble = cluster.trouble()
         if trouble:
-            raise PlatformError(
-                trouble, last_seen=str(error), fix="run it again: a platform that is lost is not adopted"
-            ) from error
+            raise PlatformError(trouble, last_seen=str(error), fix="run it again: it starts a new platform") from error
         if isinstance(error, PlatformError):
             raise
         # it answers again by now

@@ -25,11 +25,11 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
         files: those that are still there and are not part of the version that is installed.
         bag: what Airflow made of the DAG folder.
     """
-    message = f"an earlier version of {extension} brought this; it is still there and no longer belongs to it"
+    message = f"an earlier version of {extension} installed this; it is still there but no longer belongs to it"
     if offered := dags.ids_in(files, bag):
         message += f", and Airflow still has its DAG {', '.join(offered)}"
     fix = (
-        "uninstall the old version before its DAG image is replaced under the same tag: the remove hook deletes only "
+        "uninstall the old version before you replace its DAG image under the same tag: the remove hook deletes only "
         "what its image has. Remove what is left now by hand, here with the environment (kaapana-harness down)"
     )
     return installing.STALE_DAG_FILE.report(join_names(files), message, fix=fix)
@@ -70,7 +70,7 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRel
                 found.append(
                     installing.FILE_CLASH.report(
                         join_names(names),
-                        f"{other} installs this too, {content}; uninstalling one of the two takes it from the other",
+                        f"{other} installs this too, {content}; uninstalling one of the two removes it from both",
                     )
                 )
     return found
@@ -92,13 +92,13 @@ def after_removal(
     if own is not None:
         files = left(removed.name, [*own.files, *own.left], releases, present)
         if files:
-            message = f"{removed.name} is uninstalled, but this has stayed"
+            message = f"{removed.name} is uninstalled, but this is left"
             fix = "remove it by hand, here with the environment (kaapana-harness down); an installation overwrites it"
             found.append(installing.STALE_DAG_FILE.report(join_names(files), message, fix=fix))
         for other, note in others:
             lost = sorted(name for name in set(own.files) & set(note.files) if note.files[name] and name not in present)
             if lost:
-                message = f"uninstalling {removed.name} has removed this, which belongs to {other}"
+                message = f"uninstalling {removed.name} removed this, which belongs to {other}"
                 fix = f"install {other} again"
                 found.append(installing.FILE_CLASH.report(join_names(lost), message, fix=fix, severity="error"))
     return tuple(found)

@@ -232,7 +232,7 @@ class ServicesClient:
             raise RunError(
                 f"the user {acting.user} may not change the software of the project {project.name}",
                 last_seen=f"HTTP {refused.status} of {path}: {refused.detail}",
-                fix="it takes an admin, or a user with the role principal-investigator in that project (the claim "
+                fix="this needs an admin, or a user with the role principal-investigator in that project (the claim "
                 "manage_software)",
             ) from None
 

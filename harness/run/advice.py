@@ -18,7 +18,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (
         r"Dag '[^']+' could not be found; either it does not exist or it failed to parse",
         "",
-        "its DAG file was removed, or no longer imports, while the run was going on: do not uninstall or change an "
+        "its DAG file was removed, or no longer imports, during the run: do not uninstall or change an "
         "extension while it runs",
     ),
     (
@@ -35,7 +35,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (
         r"(?:no (?:files|dicom)[^\n]*(?:to send|found|sent)|nothing was sent|No dicoms? (?:sent|found))",
         "DcmSend",
-        "nothing to send lay in its input: check input_operator, and that the operator before it wrote .dcm files",
+        "its input has nothing to send: check input_operator, and that the operator before it wrote .dcm files",
     ),
     (r"NoSuchBucket", "", "the bucket does not exist: leave bucket_name out to use the project's own bucket"),
     (r"AccessDenied", "", "the project's user may only use the project's own bucket: leave bucket_name out"),
@@ -79,7 +79,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "",
         "shared memory counts as memory and ends where the memory limit does: raise ram_mem_mb_lmt or use less of it",
     ),
-    (r"No space left on device", "", "the disk of this machine is full: `docker system df` shows by what"),
+    (r"No space left on device", "", "the disk of this machine is full: `docker system df` shows what uses it"),
     (
         r"(?:BlockingIOError|OSError)[^\n]*Errno 11\b|can't start new thread|[Cc]annot fork|fork: (?:retry|Resource)|"
         r"pthread_create failed|Resource temporarily unavailable",

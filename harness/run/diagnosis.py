@@ -120,7 +120,7 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
     elif held is not None and absent:
         summary += f": tag {tag} is not in the registry, which has {join_names(held.tags or ()) or 'no tag'}"
     if absent and outcome.always_pulled:
-        summary += ". This release always asks the registry, and what only an archive brought is not in it"
+        summary += ". This release always asks the registry, and an image that was only in an archive is not in it"
         return Cause(
             task.task_id,
             summary,
@@ -148,9 +148,9 @@ def _memory(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
 
 def _explain_eviction(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
     summary = outcome.message
-    fix = "the node was drained, or it is short of memory or disk (`kubectl describe node`): run it again"
+    fix = "the node was drained, or ran short of memory or disk (`kubectl describe node`): run it again"
     if outcome.low_disk:
-        summary = f"was ended because the disk ran full: {summary}"
+        summary = f"was killed because the disk ran full: {summary}"
         fix = (
             "write less, or remove intermediate files; `docker system df` shows what else fills the disk, the setting "
             "disk_reserve says how much of it stays free"
@@ -181,7 +181,7 @@ def _exit_code(task: TaskRecord, code: int, lines: Sequence[str]) -> Cause:
     if not fix and code == 127:
         fix = "a command that the container starts does not exist in the image: look at ENTRYPOINT, CMD and the scripts"
     if not fix and code == 137:
-        fix = "it was killed from outside; when it is for memory, raise ram_mem_mb and ram_mem_mb_lmt"
+        fix = "it was killed from outside; if memory was short, raise ram_mem_mb and ram_mem_mb_lmt"
     return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 
 
@@ -206,7 +206,7 @@ def _deadline(tasks: Sequence[TaskRecord], seconds: float) -> Cause:
     )
     if not active:
         summary = f"the run had not ended after {seconds:.0f} s and was aborted; no task had started"
-        return Cause(None, summary, fix="was the platform's scheduler alive? `kaapana-harness status` says")
+        return Cause(None, summary, fix="is the platform's scheduler alive? `kaapana-harness status` shows it")
     task = active[-1]
     lines = task.result.log_tail
     last = log_lines.meaningful(lines)
@@ -232,7 +232,7 @@ def _without_failed_task(tasks: Sequence[TaskRecord], state: str) -> Cause:
                 if parent in by_id and by_id[parent].state not in {"success", "upstream_failed"}
             }
         )
-        states = ", ".join(f"{name} ({by_id[name].state})" for name in roots) or "none that is known"
+        states = ", ".join(f"{name} ({by_id[name].state})" for name in roots) or "unknown"
         summary = f"could not start: of its upstream tasks these did not succeed: {states}"
         fix = f"its trigger rule is {blocked[0].trigger_rule or 'all_success'}"
         return Cause(blocked[0].task_id, summary, fix=fix)

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 _SETTLE_TIMEOUT_S = 60.0
 _RESTARTED = running.SERVICES_RESTARTED.report(
     "the emulated services",
-    "they were started again during or since the last run: what they had acknowledged is there, what was being sent or "
-    "asked at that moment failed",
+    "they restarted during the run or since the last one: acknowledged data is there, but requests at that moment "
+    "failed",
 )
 # after an abort Airflow ends the tasks' processes, which delete their pods
 _ABORT_TIMEOUT_S = 30.0

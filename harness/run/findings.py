@@ -148,13 +148,13 @@ def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObje
         if state == "success" and task.state == "failed":
             findings.append(
                 running.HIDDEN_FAILURE.report(
-                    name, "failed, but the run counts as success because a later task ends it well whatever happened"
+                    name, "failed, but the run counts as success because a later task succeeds whatever happened before"
                 )
             )
         if task.state == "skipped" and outcome.exit_code == SKIP_EXIT_CODE:
             findings.append(
                 running.SKIPPED_BY_EXIT_CODE.report(
-                    name, "exit code 126 skipped it, and what needs all of its upstream tasks"
+                    name, "exit code 126 skipped it, and all tasks that need all of their upstream tasks"
                 )
             )
         if task.state == "success" and task.try_number > 1:

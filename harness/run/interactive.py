@@ -47,20 +47,20 @@ class Terminal:
 
 
 def find_author(environ: Mapping[str, str] = os.environ) -> tuple[Author | None, str]:
-    """Return the author's terminal, or ``None`` and why nobody can attend to a step."""
+    """Return the author's terminal, or ``None`` and why nobody can work in a step."""
     for name in _CI:
         if environ.get(name, "").lower() not in {"", "0", "false"}:
-            return None, f"nobody can attend to it: {name} is set"
+            return None, f"nobody can work in it: {name} is set"
     if "PYTEST_XDIST_WORKER" in environ:
-        return None, "nobody can attend to it in one of several pytest processes (xdist)"
+        return None, "nobody can work in it in one of several pytest processes (xdist)"
     try:
         descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
-        return None, "nobody can attend to it: there is no terminal"
+        return None, "nobody can work in it: there is no terminal"
     if os.tcgetpgrp(descriptor) != os.getpgrp():
         os.close(descriptor)
         # reading from the terminal would stop this process
-        return None, "nobody can attend to it: the process runs in the background"
+        return None, "nobody can work in it: the process runs in the background"
     return Terminal(descriptor), ""
 
 

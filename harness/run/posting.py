@@ -60,12 +60,12 @@ class Posted:
         form = self.data_form
         if form is None:
             raise UsageError(
-                "the conf has no data_form, so that nothing would read the input that is given beside it",
-                fix='add "data_form": {} to the conf, which stands for the series of the input; or leave the input out',
+                "the conf has no data_form, so nothing would read the input",
+                fix='add "data_form": {} to the conf, which means the series of the input; or leave the input out',
             )
         if form.get("dataset_name") is not None:
             raise UsageError(
-                f"the conf's data_form names the dataset {shown(form['dataset_name'])}, an input is given beside it",
+                f"the conf's data_form names the dataset {shown(form['dataset_name'])}, but an input is given too",
                 fix="leave out dataset_name, then data_form means the series of the input; or leave the input out",
             )
         if "identifiers" in form:
@@ -156,7 +156,7 @@ def page_finding(
     if not difference:
         return None
     return running.API_ONLY_START.report(
-        dag_id, f"was started through the API with what no user of the page submits: {difference}"
+        dag_id, f"was started through the API in a way that no user of the page can: {difference}"
     )
 
 

@@ -31,7 +31,7 @@ class ReleaseDifference:
     severity: Severity = "warning"
 
 
-_IMAGE = "let the image's ENTRYPOINT and CMD do it, e.g. in an image of its own, steered by env_vars"
+_IMAGE = "use the image's ENTRYPOINT and CMD, e.g. in a separate image, controlled by env_vars"
 _ONE_NODE = "no release needs it: leave it out"
 
 ARGUMENTS: Final[Mapping[str, ReleaseDifference]] = {
@@ -42,20 +42,24 @@ ARGUMENTS: Final[Mapping[str, ReleaseDifference]] = {
     ),
     "priority_class_name": ReleaseDifference("pod.scheduling_honoured", _ONE_NODE, "info"),
     "node_selectors": ReleaseDifference(
-        "pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"
+        "pod.scheduling_honoured", "the release does not let you choose the node: do not rely on it"
     ),
-    "affinity": ReleaseDifference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
-    "tolerations": ReleaseDifference("pod.scheduling_honoured", "the node cannot be chosen there: do not rely on it"),
-    "annotations": ReleaseDifference("pod.annotations_honoured", "metrics and the like need 0.6.0"),
+    "affinity": ReleaseDifference(
+        "pod.scheduling_honoured", "the release does not let you choose the node: do not rely on it"
+    ),
+    "tolerations": ReleaseDifference(
+        "pod.scheduling_honoured", "the release does not let you choose the node: do not rely on it"
+    ),
+    "annotations": ReleaseDifference("pod.annotations_honoured", "annotations, e.g. for metrics, need 0.6.0"),
     "namespace": ReleaseDifference("pod.namespace_honoured", "leave it out: the project's namespace is the right one"),
-    "get_logs": ReleaseDifference("pod.get_logs_honoured", "the log is always followed there", "info"),
+    "get_logs": ReleaseDifference("pod.get_logs_honoured", "the release always follows the log", "info"),
     "xcom_push": ReleaseDifference("pod.xcom_honoured", "write a file to the output folder instead"),
     "manage_cache": ReleaseDifference("pod.cache_honoured", "the operator has to work without the cache"),
     "delete_input_on_success": ReleaseDifference(
-        "pod.delete_input_on_success", "do not rely on it: operators must not trip over folders of other operators"
+        "pod.delete_input_on_success", "do not rely on it: operators must ignore folders of other operators"
     ),
 }
-"""Arguments that are passed over in silence where the key is false."""
+"""Arguments that a release silently ignores if its key is false."""
 
 COMMANDS: Final = frozenset({"cmds", "arguments"})
 """Arguments without which a container does something else than it was meant to."""

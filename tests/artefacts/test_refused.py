@@ -200,13 +200,13 @@ def test_indexes_inside_each_other_come_to_an_end(tmp_path: Path) -> None:
     for _ in range(6):
         descriptor = oci.index([descriptor])
     oci.add(descriptor, "tool:1")
-    assert "indexes inside each other" in refused(written(tmp_path, oci.entries()))
+    assert "indexes nested without end" in refused(written(tmp_path, oci.entries()))
     wide = Oci()
     descriptor = wide.image(TOOL)
     for _ in range(4):
         descriptor = wide.index([descriptor] * 100)
     wide.add(descriptor, "tool:1")
-    assert "indexes inside each other" in refused(written(tmp_path, wide.entries()))
+    assert "indexes nested without end" in refused(written(tmp_path, wide.entries()))
 
 
 def test_more_members_than_any_archive_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

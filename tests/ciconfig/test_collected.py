@@ -118,7 +118,7 @@ def test_a_document_that_the_platform_passes_unseen_is_skipped_and_starts_nothin
             "trial.yaml, document 1: the page refuses what it posts: the form has no value 'bins'",
         ),
         (GOOD + "expect: {stored: ['*.html']}\n", "expect: no object was stored as *.html; stored: nothing"),
-        (GOOD + "expect: {sent: [{modality: SEG}]}\n", "expect: 0 objects of SEG were sent, expected are 1"),
+        (GOOD + "expect: {sent: [{modality: SEG}]}\n", "expect: 0 objects of SEG were sent, expected 1"),
     ],
 )
 def test_the_first_line_of_a_failure_names_what_is_wrong(
@@ -169,7 +169,7 @@ def test_names_and_identifiers_stand_for_folders_of_the_settings(inner: pytest.P
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "no folder stands for the data *; the setting datasets maps nothing",
+            "no folder is set for the data *; the setting datasets has nothing",
             "  fix: add it to pyproject.toml: ?tool.kaapana-harness.datasets?*",
         ]
     )

@@ -67,15 +67,15 @@ def test_what_came_as_expected_raises_nothing(run: Run, given: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"state": "failed"}, "my-dag ended success, expected is failed"),
-        ({"runs": 2}, "1 DAG runs were made, expected are 2"),
-        ({"tasks": {"right": "success"}}, "task right ended skipped, expected is success"),
+        ({"state": "failed"}, "my-dag ended success, expected failed"),
+        ({"runs": 2}, "1 DAG runs were made, expected 2"),
+        ({"tasks": {"right": "success"}}, "task right ended skipped, expected success"),
         ({"tasks": {"middle": "success"}}, "my-dag has no task 'middle'; it has left, right"),
-        ({"sent": (SentExpectation("SR"), SentExpectation("OT"))}, "2 objects of SR were sent, expected are 1"),
-        ({"sent": (SentExpectation("SR", 2),)}, "1 objects of OT were sent, expected are none"),
+        ({"sent": (SentExpectation("SR"), SentExpectation("OT"))}, "2 objects of SR were sent, expected 1"),
+        ({"sent": (SentExpectation("SR", 2),)}, "1 objects of OT were sent, expected none"),
         ({"sent": (SentExpectation("SR", 2), SentExpectation("OT"), SentExpectation("SEG"))}, "0 objects of SEG"),
         ({"stored": ("*.pdf",)}, r"no object was stored as \*\.pdf; stored: results/a/report\.html"),
-        ({"findings": ()}, r"the findings are \['form-overrides'\], expected are \[\]"),
+        ({"findings": ()}, r"the findings are \['form-overrides'\], expected \[\]"),
     ],
 )
 def test_each_difference_is_named(run: Run, given: dict[str, Any], message: str) -> None:
@@ -89,12 +89,12 @@ def test_the_cause_of_a_failure_comes_first_and_the_other_differences_below(run:
     with pytest.raises(CheckError) as caught:
         Expectation(runs=3).check(failed)
     assert caught.value.cause == "task left: exit code 1"
-    assert caught.value.last_seen.splitlines() == ["Traceback", "expect: 1 DAG runs were made, expected are 3"]
+    assert caught.value.last_seen.splitlines() == ["Traceback", "expect: 1 DAG runs were made, expected 3"]
     assert caught.value.fix == "mind the gap"
 
 
 def test_a_failure_may_be_expected_by_its_cause(run: Run) -> None:
     failed = dataclasses.replace(run, state="failed", cause=Cause("left", "exit code 1", "", ""))
     Expectation(state="failed", cause="exit code 1").check(failed)
-    with pytest.raises(CheckError, match="the cause is 'task left: exit code 1', expected is 'code 2' in it"):
+    with pytest.raises(CheckError, match="the cause is 'task left: exit code 1', expected it to contain 'code 2'"):
         Expectation(state="failed", cause="code 2").check(failed)

@@ -64,7 +64,7 @@ def test_a_holder_that_does_not_let_go_is_named(tmp_path: Path) -> None:
     file = tmp_path / "folder/work.lock"
     with (
         locked(file),
-        pytest.raises(PlatformError, match="counting: another process has been at it") as caught,
+        pytest.raises(PlatformError, match="counting: another process has held it") as caught,
         locked(file, timeout_s=0.1, purpose="counting"),
     ):
         pytest.fail("two hold one lock")

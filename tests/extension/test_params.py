@@ -174,7 +174,7 @@ def test_the_other_parameters_keep_their_defaults() -> None:
         (tasks(), "total,bone", "got 'bone'"),
         (tasks(), {"lung": True}, 'extension parameter p must be "total" or "lung" or "liver"'),
         (tasks(), [["lung"]], "got ['lung']"),
-        (one(type="doc", html="x"), "x", "extension parameter p is a doc, for which there is nothing to give"),
+        (one(type="doc", html="x"), "x", "extension parameter p is a doc, which takes no value"),
     ],
 )
 def test_what_the_dialog_would_not_take_is_an_error_that_names_what_is_allowed(

@@ -123,7 +123,7 @@ def test_without_buildkit_the_first_feature_is_named_with_what_to_install(here) 
     here(NONE, NEW)
     error = refusal(MOUNT)
     assert error.cause == (
-        "my/Dockerfile:2: RUN --mount needs BuildKit, and images are built here by the legacy builder: "
+        "my/Dockerfile:2: RUN --mount needs BuildKit, but images are built by the legacy builder: "
         "docker buildx is not installed"
     )
     assert error.last_seen == "line 3: RUN with a here-document"

@@ -131,7 +131,7 @@ def test_a_folder_takes_the_place_of_all_that_a_url_begins_with(
         (
             "RUN curl https://a.example/x",
             "gone",
-            r"Dockerfile:2: \S+/x cannot be replaced: .*gone is not there",
+            r"Dockerfile:2: \S+/x cannot be replaced: .*gone does not exist",
         ),
         ("RUN wget -q https://a.example/x", "here", r"Dockerfile:2: wget does not read files, and https://a.example/x"),
         ("ADD https://a.example/x more.tar /opt/", "here", "an ADD of several sources"),

@@ -44,5 +44,5 @@ def test_a_file_of_the_site_that_is_not_there_is_named_before_any_container_is_b
     tree = write(tmp_path, {MEAN: FILES[MEAN] + f"RUN curl -O {URL}\n"})
     settings = Settings(build_urls=((URL, str(tmp_path / "gone")),))
     containers = extension.read(tree).processing_images
-    with pytest.raises(BuildError, match=f"{MEAN}:6: {URL} cannot be replaced: {tmp_path}/gone is not there"):
+    with pytest.raises(BuildError, match=f"{MEAN}:6: {URL} cannot be replaced: {tmp_path}/gone does not exist"):
         delivery.build(containers, lambda one: one.image, settings, print)

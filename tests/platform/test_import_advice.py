@@ -36,9 +36,9 @@ from tests.extension.trees_for_tests import write
         ),
         ("ModuleNotFoundError: No module named 'sklearn'", "an extension cannot add one"),
         ("ModuleNotFoundError: No module named 'other_extension'", "when that one is installed first"),
-        ("the DAG 'mean' is defined in dag_old.py too", "dag_old.py has a DAG of this id"),
-        ("ModuleNotFoundError: No module named 'torch'", "platform's Airflow has torch, the harness's has not"),
-        ("ModuleNotFoundError: No module named 'task_api.processing_container'", "has task_api, the harness's has not"),
+        ("the DAG 'mean' is defined in dag_old.py too", "dag_old.py has a DAG with this id"),
+        ("ModuleNotFoundError: No module named 'torch'", "platform's Airflow has torch, the harness's does not"),
+        ("ModuleNotFoundError: No module named 'task_api.processing_container'", "task_api, the harness's does not"),
         (
             "  File \"<frozen os>\", in environ\nKeyError: 'MY_HOST'",
             "does not exist in the platform's Airflow",
@@ -53,7 +53,7 @@ def test_a_dag_file_that_does_not_import_gets_its_next_step(trace: str, words: s
 def test_a_module_of_an_extension_that_is_installed_later_names_that_one() -> None:
     trace = "ModuleNotFoundError: No module named 'pyradiomics.PyRadiomicsOperator'"
     advice = advice_for_import(trace, {"pyradiomics": "radiomics-workflow"})
-    assert advice.startswith("pyradiomics is brought by radiomics-workflow: install that one first")
+    assert advice.startswith("pyradiomics comes with radiomics-workflow: install that one first")
     assert "radiomics-workflow" not in advice_for_import(trace, {"nnunet": "nnunet-workflow"})
 
 

@@ -144,7 +144,7 @@ def test_a_file_of_two_extensions_is_named_and_goes_with_the_first_that_is_unins
     assert clash.message.startswith("mean-workflow installs this too, with the same content")
     (taken,) = second.uninstall()
     assert (taken.rule, taken.severity, taken.where) == ("file-clash", "error", "dags/mean_value/MeanOperator.py")
-    assert "has removed this, which belongs to mean-workflow" in taken.message
+    assert "removed this, which belongs to mean-workflow" in taken.message
     errors = kaapana.environment.airflow.refresh().import_errors
     assert "No module named 'mean_value'" in errors["dag_mean.py"]
     again = install(kaapana, tmp_path / "first")

@@ -64,7 +64,7 @@ def test_an_image_that_only_an_archive_brought_is_reported_where_every_pull_asks
     cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(None, ["otsu", "other"])})
     assert cause is not None
     assert cause.summary.endswith(
-        "This release always asks the registry, and what only an archive brought is not in it"
+        "This release always asks the registry, and an image that was only in an archive is not in it"
     )
     assert cause.fix.startswith("push it")
 
@@ -119,7 +119,7 @@ def test_a_disk_that_ran_full_is_named_with_what_keeps_it_free() -> None:
     message = "The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0."
     cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=137, low_disk=True)), "failed")
     assert cause is not None
-    assert cause.summary == f"was ended because the disk ran full: {message}"
+    assert cause.summary == f"was killed because the disk ran full: {message}"
     assert "disk_reserve" in cause.fix
 
 
@@ -310,7 +310,7 @@ def test_a_dag_file_that_does_not_import_is_named_with_the_exception() -> None:
     )
     cause = diagnosis.no_run_cause("x", import_errors={"dag_x.py": trace}, job_states=[])
     assert cause.summary == "DAG file dag_x.py does not import: ModuleNotFoundError: No module named 'torch'"
-    assert "the harness's has not" in cause.fix
+    assert "the harness's does not" in cause.fix
 
 
 def test_a_workflow_without_jobs_and_one_with_lost_jobs_are_distinguished() -> None:

@@ -82,8 +82,8 @@ def test_identifiers_beside_an_input_stay_as_they_are(tmp_path: Path, small_seri
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({"data_form": {"dataset_name": "test-CT"}}, "names the dataset 'test-CT', an input is given beside it"),
-        ({"workflow_form": {}}, "the conf has no data_form, so that nothing would read the input"),
+        ({"data_form": {"dataset_name": "test-CT"}}, "names the dataset 'test-CT', but an input is given too"),
+        ({"workflow_form": {}}, "the conf has no data_form, so nothing would read the input"),
     ],
 )
 def test_an_input_that_the_conf_has_no_place_for_is_refused_before_anything_starts(

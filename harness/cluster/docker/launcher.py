@@ -199,7 +199,7 @@ class DockerCluster:
             try:
                 known[reference] = str(self._client.images.get(name).id)
             except docker.errors.ImageNotFound:
-                raise ImageError(f"the engine has no image {name!r}, which is to be {reference}") from None
+                raise ImageError(f"the engine has no image {name!r} to use as {reference}") from None
         return known
 
     def import_archive(self, archive: Path) -> list[str]:

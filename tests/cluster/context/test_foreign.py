@@ -63,7 +63,7 @@ def test_the_preflight_is_content_with_the_documented_rights(clean: Foreign) -> 
         [sys.executable, "-m", "harness.cli", "context", "check", CONTEXT], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert f"context {CONTEXT} of {clean.kubeconfig} has all that an environment needs" in done.stdout
+    assert f"context {CONTEXT} of {clean.kubeconfig} has everything that an environment needs" in done.stdout
 
 
 def test_the_preflight_names_every_right_that_is_missing_at_once_and_makes_nothing(clean: Foreign) -> None:

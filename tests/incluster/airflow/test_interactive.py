@@ -179,11 +179,11 @@ def test_a_step_whose_pod_or_offer_somebody_removes_counts_as_completed(api: Api
 def test_a_refused_step_fails_with_the_reason_and_starts_no_container(api: Api) -> None:
     running = Running(api)
     api.until(lambda: api.step)
-    api.answer(answer="refused", reason="nobody can attend to it: CI is set")
+    api.answer(answer="refused", reason="nobody can work in it: CI is set")
     running.end()
     assert isinstance(running.error, InteractiveStepError)
     assert str(running.error) == (
-        "train is an interactive step (dev_server='code-server'), and nobody can attend to it: CI is set"
+        "train is an interactive step (dev_server='code-server'), and nobody can work in it: CI is set"
     )
     assert api.objects == {}
 
