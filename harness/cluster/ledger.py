@@ -43,6 +43,7 @@ class Entry:
         token: for the API.
         kubeconfig: file that has the context of ``context:NAME``.
         key: hash of everything that must be equal for an adoption.
+        platform: name of the profile of its platform; empty until it is up.
         secrets: credentials of the platform in it.
     """
 
@@ -56,6 +57,7 @@ class Entry:
     token: str = dataclasses.field(default="", repr=False)
     kubeconfig: str = ""
     key: str = ""
+    platform: str = ""
     secrets: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:

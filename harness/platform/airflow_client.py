@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from harness.errors import PlatformError
-from harness.platform.http import Endpoint, RefusedError
+from harness.platform.http import Endpoint, RefusalError, RefusedError
 from harness.wire import names
 from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
 
@@ -134,5 +133,5 @@ class AirflowClient:
             raise _convert_refusal(refused) from None
 
 
-def _convert_refusal(refused: RefusedError) -> PlatformError:
-    return PlatformError(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")
+def _convert_refusal(refused: RefusedError) -> RefusalError:
+    return RefusalError(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")

@@ -7,9 +7,13 @@ import hashlib
 import secrets
 import string
 from collections.abc import Mapping
+from typing import Final
 
 from harness.common.redaction import REDACTOR
 from harness.kube.pullsecrets import Login
+
+PERSON: Final = "kaapana"
+"""Name of the person who administers the platform."""
 
 _ALPHABET = string.ascii_letters + string.digits
 

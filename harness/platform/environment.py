@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -181,6 +182,39 @@ class Environment:
         return cls._create(settings, profile, tags, key, on_progress)
 
     @classmethod
+    def attach(cls, settings: Settings, entry: ledger.Entry) -> Environment:
+        """Return an environment that was left running, as it is: nothing is compared, and no image is made.
+
+        Raises:
+            PlatformError: it does not work any more, or another version of the harness made it.
+        """
+        settings = dataclasses.replace(
+            settings, cluster=entry.cluster, platform=entry.platform or settings.platform, reuse=True
+        )
+        try:
+            credentials = Credentials.from_mapping(entry.secrets)
+        except KeyError:
+            raise PlatformError(
+                f"the environment {entry.id} was left running by another version of kaapana-harness",
+                fix="`kaapana-harness down` ends it",
+            ) from None
+        cluster = providers.of(entry.cluster).adopt(settings, entry.id)
+        if cluster is None:
+            raise PlatformError(
+                f"the environment {entry.id} does not work any more", fix="`kaapana-harness prune` removes it"
+            )
+        environment = cls(cluster, settings, profiles.load(settings.platform), credentials, adopted=True)
+        try:
+            with lost_cluster.explain_lost_cluster(cluster):
+                environment.services.health()
+                environment.airflow.health()
+            environment.custom_registries.hide_logins()
+        except BaseException:
+            environment.down(keep=True)
+            raise
+        return environment
+
+    @classmethod
     def _create(
         cls, settings: Settings, profile: Profile, tags: Mapping[str, str], key: str, say: OnProgress
     ) -> Environment:
@@ -198,7 +232,13 @@ class Environment:
             on_progress=say,
         )
         try:
-            ledger.update(settings.state, environment_id, key=key, secrets=credentials.as_mapping())
+            ledger.update(
+                settings.state,
+                environment_id,
+                key=key,
+                platform=settings.platform,
+                secrets=credentials.as_mapping(),
+            )
             if settings.gpu:
                 _require_devices(cluster)
             values = platform_chart.values_of(

@@ -31,6 +31,10 @@ class RefusedError(Exception):
         self.detail = detail
 
 
+class RefusalError(PlatformError):
+    """The platform is there, and does not do what it was asked."""
+
+
 class Endpoint:
     """One port of one service. The requests carry the service's own DNS name as ``Host``.
 

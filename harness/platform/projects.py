@@ -68,6 +68,20 @@ class Project:
         return f"{self.namespace}-system-user"
 
 
+class AdministeredProject(Project):
+    """A project as the person who administers the platform uses it, a member of every project."""
+
+    @property
+    def user(self) -> str:
+        """Name of the person."""
+        return credentials.PERSON
+
+
+def find_all(services: ServicesClient, keys: credentials.Credentials) -> list[Project]:
+    """Return all projects, whoever made them, as the administrator uses them; the admin project first."""
+    return [AdministeredProject(record["name"], record, keys.user_password) for record in services.projects()]
+
+
 def check_name(name: str) -> str:
     """Return the name, when bucket, namespace, index and AE title all accept it.
 

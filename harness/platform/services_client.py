@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
-from harness.platform.http import Endpoint, RefusedError
+from harness.platform.http import Endpoint, RefusalError, RefusedError
 from harness.wire import names
 from harness.wire.received import ReceivedObject
 from harness.wire.refused import RefusedRequest
@@ -280,6 +280,36 @@ class ServicesClient:
         )
         return found
 
+    def all_jobs(self, project: ProjectLike) -> list[Json]:
+        """Return the jobs of all workflows, newest first; ``project_form`` of their conf names the project of each."""
+        found: list[Json] = self._ask(lambda: self._as_user(project, "GET", "/client/jobs", None))
+        return found
+
+    def results(self, project: ProjectLike) -> list[Json]:
+        """Return what the page "Workflow Results" lists: folders with ``children``, documents with ``path``."""
+        found: list[Json] = self._ask(lambda: self._as_user(project, "GET", "/get-static-website-results", None))
+        return found
+
+    def result_document(self, project: ProjectLike, key: str) -> bytes:
+        """Return a document that the page "Workflow Results" lists, by its key in the project's bucket.
+
+        Raises:
+            RunError: the page does not show it.
+        """
+        try:
+            answer = self._backend.request(
+                "GET",
+                "/kaapana-backend/get-static-website-results-html",
+                params={"object_name": key},
+                headers=self._project_headers(project),
+            )
+        except RefusedError as refused:
+            raise RunError(
+                f"the results page of the project {project.name} does not show {key}",
+                last_seen=f"HTTP {refused.status}: {refused.detail}",
+            ) from None
+        return bytes(answer.content)
+
     def datasets(self, project: ProjectLike) -> Any:
         """Return the project's datasets."""
         return self._ask(lambda: self._as_user(project, "GET", "/client/datasets", None))
@@ -288,8 +318,11 @@ class ServicesClient:
         self, project: ProjectLike, method: str, path: str, body: Any, *, params: dict[str, str] | None = None
     ) -> Any:
         """Return a request as it leaves the platform's ingress: with the project, and the user's name and token."""
-        headers = {"Project": json.dumps(project.record), **self._user_headers(project)}
+        headers = self._project_headers(project)
         return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
+
+    def _project_headers(self, project: ProjectLike) -> dict[str, str]:
+        return {"Project": json.dumps(project.record), **self._user_headers(project)}
 
     def _user_headers(self, project: ProjectLike) -> dict[str, str]:
         """Return what the ingress adds to a request of the project's user (services 2.4)."""
@@ -323,8 +356,8 @@ class ServicesClient:
             raise _convert_refusal(refused) from None
 
 
-def _convert_refusal(refused: RefusedError) -> PlatformError:
-    return PlatformError(
+def _convert_refusal(refused: RefusedError) -> RefusalError:
+    return RefusalError(
         f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
     )
 
