@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pydicom
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from harness.data.series import Series
     from harness.report.asked import TestOutcome
     from harness.run.course import Course
-    from harness.run.outputs import SentObject
-    from harness.run.results import Run
+    from harness.run.outputs import SentObject, SentObjects
 
 MOST_FIGURES: Final = 40
 MOST_VIEWERS: Final = 8
@@ -37,6 +36,16 @@ _LONGEST_NOTE: Final = 500
 _PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 
 
+class Sending(Protocol):
+    """What was sent, with its copies in a folder: a run is one."""
+
+    @property
+    def directory(self) -> Path: ...
+
+    @property
+    def sent(self) -> SentObjects: ...
+
+
 class Gallery:
     """Makes the figures of one page, and the data of its viewers.
 
@@ -46,7 +55,7 @@ class Gallery:
         tests: what tests asked about the objects.
     """
 
-    def __init__(self, run: Run, went: Course, tests: Sequence[TestOutcome]) -> None:
+    def __init__(self, run: Sending, went: Course, tests: Sequence[TestOutcome]) -> None:
         self.data: dict[str, Any] = {}
         self._run = run
         self._went = went

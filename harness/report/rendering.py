@@ -14,23 +14,25 @@ from harness.report import text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+TEMPLATES: Final = Path(__file__).parent / "templates"
 _ASSETS: Final = Path(__file__).parent / "assets"
 
 
-def render(template: str, *, scripted: bool, **values: Any) -> str:
-    """Return a page.
+def render(template: str, *, scripted: bool, folder: Path = TEMPLATES, **values: Any) -> str:
+    """Return a page that holds all it needs.
 
     Args:
-        template: name of a file in ``templates``.
+        template: name of a file in ``folder``.
         scripted: whether the page has anything for its script to do.
+        folder: where the template is.
         values: what the template shows.
     """
     from markupsafe import Markup
 
     # files of this package, the only texts that are not escaped
-    style, script = Markup(_asset("style.css")), Markup(_asset("viewer.js"))
+    style, script = Markup(asset("style.css")), Markup(asset("viewer.js"))
     own = {"style": style, "script": script if scripted else None, "policy": _policy(script if scripted else None)}
-    page: str = _environment().get_template(template).render(version=harness.__version__, **own, **values)
+    page: str = templates(folder).get_template(template).render(version=harness.__version__, **own, **values)
     return page
 
 
@@ -47,12 +49,14 @@ def _policy(script: str | None) -> str:
 
 
 @functools.cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file of ``assets``."""
     return (_ASSETS / name).read_text("utf-8")
 
 
 @functools.cache
-def _environment() -> Environment:
+def templates(folder: Path = TEMPLATES) -> Environment:
+    """Return the templates of a folder, which may use those of reports; whatever they show is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -63,7 +67,7 @@ def _environment() -> Environment:
         return value if isinstance(value, Markup) else text.escape_unseen(str(value))
 
     found = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(list(dict.fromkeys([folder, TEMPLATES]))),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=shown,

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,12 +107,14 @@ def execute(
     *,
     listener: Listener | None = None,
     registry: RegistryPort | None = None,
+    on_start: Callable[[Triggered], object] = lambda triggered: None,
 ) -> Run:
     """Run a DAG and keep what it leaves. A failed run is a result, not an exception.
 
     Args:
         listener: receives the events of the run.
         registry: of the platform; ``None`` where nobody can be asked.
+        on_start: gets what was started, as soon as it is.
 
     Raises:
         UsageError: dataset or form are not what the DAG takes.
@@ -139,6 +141,7 @@ def execute(
     snapshot = None
     attendant = Attendant(environment.cluster, triggered.run_ids, listener)
     try:
+        on_start(triggered)
         for run_id in triggered.run_ids:
             listener.say(f"run {run_id}")
             left = max(0.001, request.timeout_s - (time.monotonic() - clock))

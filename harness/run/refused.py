@@ -55,7 +55,7 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
     lines = outcome.log_tail or logs.get(cause.task_id, "").splitlines()
     error, before = "\n".join(log_lines.last_error(lines)), "\n".join(log_lines.exceptions(lines))
     names = outcome.unresolved
-    requests = _within(asked(outcome.addresses), outcome) if outcome.addresses else []
+    requests = within(asked(outcome.addresses), outcome) if outcome.addresses else []
     if request := _blamed(requests, error, before, outcome):
         fix = advice_for_refusal(request) or cause.fix
         return _put_first(cause, request.summary, fix)
@@ -69,7 +69,7 @@ def _put_first(cause: Cause, first: str, fix: str) -> Cause:
     return dataclasses.replace(cause, summary=f"{first}; then {cause.summary}", fix=fix)
 
 
-def _within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[RefusedRequest]:
+def within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[RefusedRequest]:
     """Return the requests of this pod's time: an address is given to other pods before and after."""
     begin, end = (seconds_since_epoch(time) for time in (outcome.started, outcome.finished))
     return [
