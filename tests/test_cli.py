@@ -24,7 +24,7 @@ from harness.extension.params import Parameter
 from tests.extension.trees_for_tests import write
 
 ROOT = Path(__file__).parents[1]
-VERBS = {"doctor", "images", "context", "up", "down", "status", "prune", "lint", "build", "run", "report"}
+VERBS = {"doctor", "images", "context", "up", "down", "status", "prune", "lint", "build", "run", "report", "page"}
 
 
 def invoke(*words: object) -> Result:

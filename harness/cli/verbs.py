@@ -19,6 +19,7 @@ from harness.cli.exit_status import Verbs, prepare_streams
 from harness.cli.form_options import read_conf, read_form_values
 from harness.cli.images import images
 from harness.cli.options import with_settings
+from harness.cli.page import page
 from harness.cli.targets import check_out, folder_or_temporary, prepare_target
 from harness.errors import UsageError
 from harness.settings import Settings
@@ -51,6 +52,7 @@ def cli() -> None:
 
 cli.add_command(images)
 cli.add_command(context)
+cli.add_command(page)
 
 
 @cli.command()
@@ -69,6 +71,7 @@ def up(settings: Settings) -> None:
     environment = _environment(dataclasses.replace(settings, reuse=True))
     environment.down(keep=True)
     click.echo(f"{environment.id} is up: {settings.platform} on {settings.cluster}")
+    click.echo(f"look at it with: kaapana-harness page {environment.id}")
 
 
 @cli.command()

@@ -1,0 +1,22 @@
+"""``kaapana-harness page``: look at an environment in the browser."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli.options import with_settings
+from harness.settings import Settings
+
+
+@click.command()
+@click.argument("environment", required=False)
+@with_settings("run_timeout", report="--report")
+def page(settings: Settings, environment: str | None) -> None:
+    """Serve a page about an environment that was left running, and print its address.
+
+    ENVIRONMENT is an id of `kaapana-harness status`; it may be left out where there is only one. The page stays
+    until Ctrl-C. Its address works once, on this machine.
+    """
+    from harness.page import serving
+
+    serving.serve(settings, environment, show_address=click.echo, say=lambda line: click.echo(line, err=True))

@@ -1,0 +1,124 @@
+"""Serve the page in the foreground until it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from harness.common.progress import OnProgress
+from harness.errors import PlatformError
+from harness.page.access import TOKEN, Access
+from harness.page.app import Pages, make_app
+from harness.page.evidence import EvidenceFolder
+from harness.page.pictures import PictureMaker
+from harness.page.source import Source
+from harness.page.views import Views
+from harness.page.watching import Hub, Watch
+from harness.platform import running
+from harness.platform.environment import Environment
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from harness.settings import Settings
+
+_ADDRESS: Final = "127.0.0.1"
+_STARTED_S: Final = 10.0
+_END_S: Final = 10.0
+
+
+def serve(
+    settings: Settings, environment_id: str | None, *, show_address: Callable[[str], object], say: OnProgress
+) -> None:
+    """Serve the page about an environment that was left running, until Ctrl-C or SIGTERM.
+
+    Args:
+        environment_id: which one; ``None`` for the only one.
+        show_address: gets the address, once it answers.
+        say: gets what else happens.
+
+    Raises:
+        UsageError: there is no such environment, or one of several must be named.
+        PlatformError: no environment was left running, or it does not work any more.
+    """
+    entry = running.choose(settings.state, environment_id)
+    environment = Environment.attach(settings, entry)
+    try:
+        with page_of(environment, settings.report or Path("kaapana-report"), started=entry.started) as address:
+            show_address(address)
+            say(f"the page about environment {entry.id} is served until Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    finally:
+        environment.down(keep=True)
+    say("the page has ended; the environment goes on")
+
+
+@contextlib.contextmanager
+def page_of(environment: Environment, evidence: Path, *, started: str = "") -> Iterator[str]:
+    """Serve the page about an environment for the length of the block; yield its address with the token.
+
+    Args:
+        evidence: folder with the evidence of runs; it need not be there.
+        started: when the environment was made, ISO 8601.
+    """
+    source, folder, hub = Source(environment, started), EvidenceFolder(evidence), Hub()
+    views = Views(source, folder)
+    watch = Watch(source, views.reads, hub)
+    pictures = PictureMaker(source.receipt_file, lambda: (), environment.scratch)
+    watch.start()
+    try:
+        with listening(make_app(Pages(source, views, watch, hub, pictures, folder)), hub) as address:
+            yield address
+    finally:
+        watch.stop()
+
+
+@contextlib.contextmanager
+def listening(app: ASGIApp, hub: Hub) -> Iterator[str]:
+    """Serve an application behind its door on a free port of the loopback interface; yield its address with the token.
+
+    Args:
+        hub: is closed before the server ends, so that no stream keeps it.
+    """
+    with socket.create_server((_ADDRESS, 0)) as listener:
+        port = listener.getsockname()[1]
+        door = Access(app, [f"{_ADDRESS}:{port}", f"localhost:{port}"])
+        server = uvicorn.Server(
+            uvicorn.Config(
+                door,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="page server", daemon=True)
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            yield f"http://{_ADDRESS}:{port}/?{TOKEN}={door.token}"
+        finally:
+            hub.close()
+            server.should_exit = True
+            thread.join(_END_S)
+
+
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    from harness.common.polling import Polling
+
+    polling = Polling(timeout_s=_STARTED_S, pause_s=0.02)
+    while not server.started:
+        if not thread.is_alive() or not polling.again():
+            raise PlatformError("the server of the page did not start")

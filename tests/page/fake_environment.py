@@ -1,0 +1,196 @@
+"""An environment that is not there: what the page reads of one, as values that a test changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import quote
+
+from harness.errors import PlatformError
+from harness.findings import Finding
+from harness.platform import releases
+from harness.platform.dags import Dags
+from harness.platform.http import RefusalError
+from harness.platform.manifests import Rendered
+from harness.platform.notes import Note
+from harness.platform.releases import HelmRelease
+from harness.settings import Settings
+from harness.wire.outcome import Outcome
+from harness.wire.received import ReceivedObject
+from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
+from harness.wire.refused import RefusedRequest
+from harness.wire.scraped import ScrapedTarget
+
+DAG: Final = "otsus-method"
+RUN: Final = "otsus-method-241124"
+PASSWORD: Final = "KaapanaPassword0123456789abcdef01"
+STARTED: Final = "2026-11-24T20:00:01+00:00"
+
+
+def project_record(name: str) -> dict[str, Any]:
+    space = f"project-{name}"
+    return {"id": f"id-{name}", "name": name, "kubernetes_namespace": space, "s3_bucket": space}
+
+
+def job(dag_id: str = DAG, run_id: str = RUN, status: str = "running", project: str = "t1") -> dict[str, Any]:
+    return {
+        "id": 1,
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "status": status,
+        "workflow_name": f"{dag_id}-a1B2c3",
+        "time_created": STARTED,
+        "conf_data": {"workflow_form": {"threshold_bins": 64}, "project_form": project_record(project)},
+        "error": None,
+    }
+
+
+def task(task_id: str, state: str | None, **more: Any) -> TaskRecord:
+    begun = state not in {None, "queued", "scheduled"}
+    given = {"try_number": int(begun), "start": STARTED if begun else None, **more}
+    return TaskRecord(task_id, "KaapanaBaseOperator", state, **given)
+
+
+class FakeServices:
+    def __init__(self) -> None:
+        self.names = ["admin", "t1"]
+        self.programs = {"t1": [DAG]}
+        self.known: list[dict[str, Any]] = [{"name": "brain", "identifiers": ["1.2.3"]}]
+        self.started: list[dict[str, Any]] = [job()]
+        self.received: list[ReceivedObject] = []
+        self.files: dict[str, bytes] = {}
+        self.documents: dict[str, bytes] = {}
+        self.targets: list[ScrapedTarget] = []
+        self.refused: list[RefusedRequest] = []
+        self.lost = ""
+
+    def projects(self) -> list[dict[str, Any]]:
+        if self.lost:
+            raise PlatformError(self.lost)
+        return [project_record(name) for name in self.names]
+
+    def software(self, project: Any) -> list[str]:
+        return self.programs.get(project.name, [])
+
+    def datasets(self, project: Any) -> list[dict[str, Any]]:
+        return self.known if project.name == "t1" else []
+
+    def all_jobs(self, project: Any) -> list[dict[str, Any]]:
+        return self.started
+
+    def receipts(self, project: str) -> list[ReceivedObject]:
+        return [receipt for receipt in self.received if receipt.project == project]
+
+    def receipt_file(self, receipt_id: str) -> bytes:
+        return self.files[receipt_id]
+
+    def results(self, project: Any) -> list[dict[str, Any]]:
+        path = "/kaapana-backend/get-static-website-results-html?object_name="
+        leaves = [{"name": key, "file": "html", "path": path + quote(key)} for key in self.documents]
+        return [{"name": "folder", "path": "x", "children": leaves}] if project.name == "t1" else []
+
+    def result_document(self, project: Any, key: str) -> bytes:
+        return self.documents[key]
+
+    def scraped(self, project: str) -> list[ScrapedTarget]:
+        if project not in self.names:
+            raise RefusalError(f"there is no project {project}")
+        return self.targets if project == "t1" else []
+
+    def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
+        return [request for request in self.refused if request.peer in peers]
+
+
+class FakeAirflow:
+    """Has one run; ``changes`` are told to who follows it."""
+
+    def __init__(self) -> None:
+        self.tasks = [task("get-input", "success"), task(DAG, "running", upstream=["get-input"])]
+        self.state = "running"
+        self.logs: dict[str, str] = {}
+        self.changes: queue.Queue[TaskChange | RunEnd] = queue.Queue()
+
+    def run(self, dag_id: str, run_id: str) -> RunRecord:
+        if run_id != RUN:
+            raise RefusalError(f"Airflow refuses a request: no run {run_id!r} of {dag_id!r}")
+        return RunRecord(dag_id, run_id, self.state, {}, STARTED, None, tuple(self.tasks))
+
+    def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
+        while True:
+            change = self.changes.get()
+            yield change
+            if isinstance(change, RunEnd):
+                return
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
+        return self.logs.get(task_id)
+
+    def change(self, task_id: str, state: str, **more: Any) -> None:
+        """A task changes its state."""
+        self.tasks = [
+            dataclasses.replace(one, state=state, **more) if one.task_id == task_id else one for one in self.tasks
+        ]
+        self.changes.put(TaskChange(task_id, state, 1, STARTED))
+
+    def end(self, state: str) -> None:
+        """The run ends."""
+        self.state = state
+        self.changes.put(RunEnd(state))
+
+
+class FakeApi:
+    def __init__(self) -> None:
+        self.releases: list[HelmRelease] = [release()]
+
+    def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str]) -> list[dict[str, Any]]:
+        assert (kind, labels) == ("Secret", {"owner": "helm"})
+        return [releases._encode(one) for one in self.releases]
+
+
+def release(name: str = "otsus-method-workflow", findings: Sequence[Finding] = ()) -> HelmRelease:
+    note = Note("0", Dags((DAG,), (DAG,), tuple(findings)), {})
+    return HelmRelease(name, name, "0.1.0", "deployed", Rendered((), ()), {}, note.text())
+
+
+class FakeCluster:
+    def __init__(self) -> None:
+        self.api = FakeApi()
+        self.why = ""
+
+    def trouble(self) -> str:
+        return self.why
+
+
+class FakeEnvironment:
+    def __init__(self, folder: Path) -> None:
+        self.id = "fake0001"
+        self.settings = Settings()
+        self.scratch = folder / "scratch"
+        self.credentials = SimpleNamespace(user_password=PASSWORD)
+        self.services = FakeServices()
+        self.airflow = FakeAirflow()
+        self.cluster = FakeCluster()
+
+
+def receipt(number: int, content: bytes, **more: Any) -> ReceivedObject:
+    given = {
+        "received_at": f"2026-11-24T20:00:{number:02}+00:00",
+        "calling_ae": "otsus",
+        "called_ae": "kp-t1",
+        "sop_class": "1.2.840.10008.5.1.4.1.1.7",
+        "sop_instance_uid": f"1.2.{number}",
+        "series_instance_uid": "1.2",
+        "size": len(content),
+        "project": "t1",
+        **more,
+    }
+    return ReceivedObject(f"r{number}", **given)
+
+
+def outcome(**more: Any) -> Outcome:
+    given = {"pod_ip": "10.1.0.7", "started": STARTED, "finished": "2026-11-24T20:00:09+00:00", **more}
+    return Outcome("Completed", **given)
