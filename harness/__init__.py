@@ -47,6 +47,7 @@ __all__ = [
     "Settings",
     "StoredObject",
     "StoredObjects",
+    "StructureSet",
     "SurfaceDistance",
     "Table",
     "TaskMetrics",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from harness.checks.pictures import Picture
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
+    from harness.checks.structure_set import StructureSet
     from harness.checks.tables import Table
     from harness.checks.verdict import Verdict
     from harness.data.reading import read_input
@@ -111,6 +113,7 @@ else:
         "harness.checks.pictures": ["Picture"],
         "harness.checks.reports": ["Report"],
         "harness.checks.segmentation": ["Segmentation"],
+        "harness.checks.structure_set": ["StructureSet"],
         "harness.checks.tables": ["Table"],
         "harness.checks.verdict": ["Verdict"],
         "harness.data.reading": ["read_input"],

@@ -15,30 +15,40 @@ if TYPE_CHECKING:
     from harness.checks.overlap import Dice
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
+    from harness.checks.structure_set import StructureSet
     from harness.checks.verdict import Verdict
 
-__all__ = ["Comparison", "Dice", "Report", "Segmentation", "SurfaceDistance", "Verdict", "Volume"]
+__all__ = ["Comparison", "Dice", "Report", "Segmentation", "StructureSet", "SurfaceDistance", "Verdict", "Volume"]
 
 _HOMES = {
     "Comparison": "comparison",
     "Dice": "overlap",
     "Report": "reports",
     "Segmentation": "segmentation",
+    "StructureSet": "structure_set",
     "SurfaceDistance": "distances",
     "Verdict": "verdict",
     "Volume": "masks",
 }
 
 
-def open_regions(path: Path) -> Segmentation:
-    """Return the DICOM SEG in a file.
+def open_regions(path: Path) -> Segmentation | StructureSet:
+    """Return the DICOM SEG or the RT structure set in a file.
 
     Raises:
         CheckError: it is something else.
     """
-    from harness.checks.segmentation import Segmentation
+    import pydicom
 
-    return Segmentation(path)
+    from harness.checks.classes import RT_STRUCTURE_STORAGE
+    from harness.checks.segmentation import Segmentation
+    from harness.checks.structure_set import StructureSet
+
+    try:
+        sop_class = pydicom.dcmread(path, specific_tags=["SOPClassUID"]).get("SOPClassUID")
+    except Exception:  # which the reader says in its own words
+        sop_class = None
+    return StructureSet(path) if sop_class == RT_STRUCTURE_STORAGE else Segmentation(path)
 
 
 def __getattr__(name: str) -> Any:

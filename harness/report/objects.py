@@ -13,6 +13,8 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from harness.checks.classes import RT_STRUCTURE_STORAGE
+from harness.checks.structure_set import find_rt_source
 from harness.errors import CheckError
 from harness.report import content, inputs, places, segments, stills, structures, text, viewerdata, volume
 from harness.report.figures import Figure, LegendEntry
@@ -95,7 +97,7 @@ class Gallery:
     def _make(self, item: SentObject) -> Callable[[Figure, Path, Sequence[SentObject]], Figure]:
         if item.sop_class in SEGMENTATION_CLASSES:
             return self._segmentation
-        if item.sop_class == structures.RT_STRUCTURE_STORAGE:
+        if item.sop_class == RT_STRUCTURE_STORAGE:
             return self._structures
         return self._other
 
@@ -127,7 +129,7 @@ class Gallery:
 
     def _structures(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
         dataset = segments.read_segmentation(path)
-        source = structures.find_source(dataset, self._sources)
+        source = find_rt_source(dataset, self._sources)
         if source is None:
             raise UnshownError("no picture: the series that it belongs to is not among the input")
         below = self._volume(source)

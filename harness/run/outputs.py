@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from harness.checks import looks
+from harness.checks.classes import RT_STRUCTURE_STORAGE
 from harness.checks.reports import Report
 from harness.errors import CheckError
 from harness.wire.dicom import SEGMENTATION_CLASSES
@@ -15,6 +16,7 @@ from harness.wire.dicom import SEGMENTATION_CLASSES
 if TYPE_CHECKING:
     from harness.checks.json_documents import JsonDocument
     from harness.checks.segmentation import Segmentation
+    from harness.checks.structure_set import StructureSet
     from harness.checks.tables import Table
     from harness.data.series import Series
 
@@ -148,14 +150,33 @@ class SentObjects(_Items[SentObject]):
         Raises:
             CheckError: none or several came; what came instead is listed.
         """
-        found = [item for item in self if item.sop_class in SEGMENTATION_CLASSES]
-        if len(found) != 1:
+        self._refuse_unless_one(SEGMENTATION_CLASSES, "segmentation")
+        return self.segmentations()[0]
+
+    def structure_sets(self) -> list[StructureSet]:
+        """Return all RT structure sets that came."""
+        from harness.checks.structure_set import StructureSet
+
+        found = [item for item in self if item.sop_class == RT_STRUCTURE_STORAGE]
+        return [StructureSet(item.file, sources=self._sources) for item in found]
+
+    def structure_set(self) -> StructureSet:
+        """Return the one RT structure set that came.
+
+        Raises:
+            CheckError: none or several came; what came instead is listed.
+        """
+        self._refuse_unless_one({RT_STRUCTURE_STORAGE}, "RT structure set")
+        return self.structure_sets()[0]
+
+    def _refuse_unless_one(self, sop_classes: Collection[str], kind: str) -> None:
+        count = sum(item.sop_class in sop_classes for item in self)
+        if count != 1:
             raise CheckError(
-                f"{len(found) or 'no'} segmentation{'s' if len(found) > 1 else ''} sent where exactly one is expected",
+                f"{count or 'no'} {kind}{'s' if count > 1 else ''} sent where exactly one is expected",
                 last_seen="\n".join(_describe(item) for item in self) or "nothing was sent",
                 evidence=str(self[0].file.parent) if len(self) else "",
             )
-        return self.segmentations()[0]
 
 
 class StoredObjects(_Items[StoredObject]):
