@@ -13,8 +13,8 @@ from tests.differential.sheets import FILES
 PAGES = Path(__file__).parents[2] / "docs/fidelity"
 HEADING = "## By rows of the sheets"
 _INTRODUCTION = (
-    "Where release 0.6.0 does otherwise, from the table of tests (`tests/differential/table`); each line is shown by\n"
-    "the entry that it names. Every other row of runtime 5 to 7, 10, 11 and operators 2 is answered as on the platform."
+    "Differences to release 0.6.0, generated from the table of tests (`tests/differential/table`). The entry that a\n"
+    "line names tests it. Every other row of runtime 5 to 7, 10, 11 and operators 2 behaves as on the platform."
 )
 
 
