@@ -15,8 +15,10 @@ __all__ = [
     "Cause",
     "CheckError",
     "Comparison",
+    "ContentItem",
     "DagFileError",
     "Dice",
+    "EncapsulatedPdf",
     "EngineError",
     "ExtensionError",
     "Finding",
@@ -30,9 +32,11 @@ __all__ = [
     "Kaapana",
     "Link",
     "ManifestError",
+    "Measurement",
     "NotRemovedError",
     "ObjectStore",
     "Pacs",
+    "PdfDocument",
     "Picture",
     "PlatformError",
     "Report",
@@ -40,6 +44,7 @@ __all__ = [
     "Run",
     "RunError",
     "RunImage",
+    "SecondaryCapture",
     "Segmentation",
     "SentObject",
     "SentObjects",
@@ -48,6 +53,7 @@ __all__ = [
     "StoredObject",
     "StoredObjects",
     "StructureSet",
+    "StructuredReport",
     "SurfaceDistance",
     "Table",
     "TaskMetrics",
@@ -62,16 +68,22 @@ __all__ = [
 TYPE_CHECKING = False  # type checkers take it as true; typing itself is not loaded for it
 if TYPE_CHECKING:
     from harness.api import Kaapana
+    from harness.checks.captures import SecondaryCapture
     from harness.checks.comparison import Comparison
     from harness.checks.distances import SurfaceDistance
+    from harness.checks.encapsulated import EncapsulatedPdf
     from harness.checks.json_documents import JsonDocument
     from harness.checks.links import Link
     from harness.checks.masks import Volume
+    from harness.checks.measurements import Measurement
     from harness.checks.overlap import Dice
+    from harness.checks.pdf import PdfDocument
     from harness.checks.pictures import Picture
+    from harness.checks.report_content import ContentItem
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
     from harness.checks.structure_set import StructureSet
+    from harness.checks.structured_reports import StructuredReport
     from harness.checks.tables import Table
     from harness.checks.verdict import Verdict
     from harness.data.reading import read_input
@@ -97,8 +109,9 @@ if TYPE_CHECKING:
     from harness.installed import InstalledExtension
     from harness.plugin.fixtures import ObjectStore, Pacs
     from harness.run.metrics import TaskMetrics
-    from harness.run.outputs import Reports, SentObject, SentObjects, StoredObject, StoredObjects
+    from harness.run.outputs import SentObject, SentObjects
     from harness.run.results import Cause, Run, RunImage, TaskResult
+    from harness.run.stored import Reports, StoredObject, StoredObjects
     from harness.settings import Settings
 else:
     # the same names once more, for the interpreter; tests/test_public_names.py compares the two
@@ -109,6 +122,12 @@ else:
         "harness.checks.masks": ["Volume"],
         "harness.checks.overlap": ["Dice"],
         "harness.checks.json_documents": ["JsonDocument"],
+        "harness.checks.encapsulated": ["EncapsulatedPdf"],
+        "harness.checks.pdf": ["PdfDocument"],
+        "harness.checks.measurements": ["Measurement"],
+        "harness.checks.report_content": ["ContentItem"],
+        "harness.checks.structured_reports": ["StructuredReport"],
+        "harness.checks.captures": ["SecondaryCapture"],
         "harness.checks.links": ["Link"],
         "harness.checks.pictures": ["Picture"],
         "harness.checks.reports": ["Report"],
@@ -122,7 +141,8 @@ else:
         "harness.plugin.fixtures": ["ObjectStore", "Pacs"],
         "harness.installed": ["InstalledExtension"],
         "harness.run.metrics": ["TaskMetrics"],
-        "harness.run.outputs": ["Reports", "SentObject", "SentObjects", "StoredObject", "StoredObjects"],
+        "harness.run.outputs": ["SentObject", "SentObjects"],
+        "harness.run.stored": ["Reports", "StoredObject", "StoredObjects"],
         "harness.run.results": ["Cause", "Run", "RunImage", "TaskResult"],
         "harness.settings": ["Settings"],
         "harness.errors": [name for name in __all__ if name.endswith(("Error", "Error_"))],

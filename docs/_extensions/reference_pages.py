@@ -16,8 +16,9 @@ import harness
 from harness import plugin, profiles
 from harness.findings import Finding, running
 from harness.run import evidence
-from harness.run.outputs import SentObject, SentObjects, StoredObject
+from harness.run.outputs import SentObject, SentObjects
 from harness.run.results import Cause, Run, RunImage, TaskResult
+from harness.run.stored import StoredObject
 
 PARTS: Mapping[str, type] = {
     "tasks": TaskResult,

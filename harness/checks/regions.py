@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 from harness.checks import explained, looks
 from harness.checks.codes import Label, Region, describe_label, find_regions
 from harness.checks.comparison import ComparedLabel, Comparison
+from harness.checks.dicom_files import read_object
 from harness.checks.distances import SurfaceDistance, measure_surface_distance
 from harness.checks.masks import Mask, Volume
 from harness.checks.overlap import Dice
@@ -222,23 +222,6 @@ class Regions(abc.ABC):
     def _noted(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)
         return verdict
-
-
-def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.Dataset:
-    """Return a DICOM object of a kind.
-
-    Raises:
-        CheckError: it cannot be read, or is something else.
-    """
-    try:
-        dataset = pydicom.dcmread(path)
-    except Exception as error:  # a parser on foreign bytes raises nearly anything
-        raise CheckError(f"{path.name} cannot be read as DICOM: {error}", evidence=str(path)) from None
-    sop_class = str(dataset.get("SOPClassUID", ""))
-    if sop_class not in sop_classes:
-        name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
-        raise CheckError(f"{path.name} is not a {kind} but {name}", evidence=str(path))
-    return dataset
 
 
 def paste(target: Mask, plane: NDArray[np.bool_], at: tuple[int, int, int]) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from harness.common import documents
 from harness.report import framed, text
-from harness.run.outputs import StoredObject
+from harness.run.stored import StoredObject
 
 LARGEST_PICTURE: Final = 2_000_000
 LARGEST_TOGETHER: Final = 8_000_000

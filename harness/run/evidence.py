@@ -11,21 +11,25 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.common import documents
 from harness.common.redaction import REDACTOR, redact
 from harness.errors import PlatformError, UsageError
 from harness.findings import Finding, running
 from harness.run.diagnosis import seconds_between
-from harness.run.outputs import SentObject, SentObjects, StoredObject, StoredObjects
+from harness.run.items import RUN_FILE
+from harness.run.outputs import SentObject, SentObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
+from harness.run.stored import StoredObject, StoredObjects
 from harness.wire.received import ReceivedObject
 from harness.wire.records import TaskRecord
+
+_Item = TypeVar("_Item")
 
 SCHEMA = 1
 _LARGEST = 256 << 20
@@ -206,7 +210,7 @@ def _document(run: Run) -> Json:
 
 def write(run: Run) -> None:
     """Write ``run.json``."""
-    write_text(run.directory / "run.json", json.dumps(as_document(run), indent=2, ensure_ascii=False) + "\n")
+    write_text(run.directory / RUN_FILE, json.dumps(as_document(run), indent=2, ensure_ascii=False) + "\n")
 
 
 def read(directory: Path) -> Run:
@@ -215,7 +219,7 @@ def read(directory: Path) -> Run:
     Raises:
         UsageError: there is no run in the folder, or one of another schema.
     """
-    path = directory / "run.json"
+    path = directory / RUN_FILE
     if not os.path.exists(path):
         raise UsageError(f"{directory} is not the folder of a run: it has no run.json")
     try:
@@ -232,8 +236,12 @@ def read(directory: Path) -> Run:
                 TaskResult(**task, log_path=log, directory=directory)
                 for log, task in map(_without_log, document["tasks"])
             ),
-            sent=SentObjects([SentObject(**item, directory=directory) for item in document["sent"]]),
-            objects=StoredObjects([StoredObject(**item, directory=directory) for item in document["objects"]]),
+            sent=SentObjects(
+                [SentObject(**item, directory=directory) for item in document["sent"]], directory=directory
+            ),
+            objects=StoredObjects(
+                [StoredObject(**item, directory=directory) for item in document["objects"]], directory
+            ),
             findings=tuple(map(Finding.from_json, document["findings"])),
             # written since findings about other releases stand apart
             on_other_releases=tuple(map(Finding.from_json, document.get("on_other_releases", ()))),
@@ -249,6 +257,10 @@ def read(directory: Path) -> Run:
         raise UsageError(f"{path} cannot be read: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not evidence of a run: {type(error).__name__}: {error}") from None
+
+
+def _read_items(kind: Callable[..., _Item], items: Iterable[Json], directory: Path) -> list[_Item]:
+    return [kind(**item, directory=directory) for item in items]
 
 
 def _with_tuples(item: Json) -> Json:

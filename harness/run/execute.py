@@ -32,11 +32,12 @@ from harness.run import (
 )
 from harness.run.follow import Listener, Silent, follow
 from harness.run.interactive import Attendant
-from harness.run.outputs import SentObjects, StoredObjects
+from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort, RegistryPort
 from harness.run.posting import Posted
 from harness.run.results import Run, RunImage, TaskResult
+from harness.run.stored import StoredObjects
 from harness.run.trigger import Triggered, page_rules, series_of, trigger
 from harness.wire import reasons
 from harness.wire.records import TaskRecord
@@ -253,8 +254,8 @@ def _collect(
         started=started.isoformat(timespec="milliseconds"),
         seconds=round(seconds, 3),
         tasks=tuple(tasks),
-        sent=SentObjects(sent, series),
-        objects=StoredObjects(objects),
+        sent=SentObjects(sent, series, request.directory),
+        objects=StoredObjects(objects, request.directory),
         findings=tuple(finding for finding in found if finding.concerns(request.platform)),
         on_other_releases=tuple(finding for finding in found if not finding.concerns(request.platform)),
         cause=cause,

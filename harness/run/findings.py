@@ -10,7 +10,7 @@ from harness.common.references import last_part
 from harness.findings import Finding, running
 from harness.findings import releases as release_rules
 from harness.run import releases
-from harness.run.outputs import StoredObject
+from harness.run.stored import StoredObject
 from harness.wire.names import SKIP_EXIT_CODE
 from harness.wire.outcome import Outcome
 from harness.wire.records import TaskRecord

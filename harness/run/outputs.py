@@ -1,26 +1,32 @@
-"""The outputs of a run: DICOM objects at the receiver, objects in the bucket, reports on the results page."""
+"""The DICOM objects that a run sent to the platform's receiver."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+import functools
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from harness.checks import looks
-from harness.checks.classes import RT_STRUCTURE_STORAGE
-from harness.checks.reports import Report
+from harness.checks.classes import (
+    ENCAPSULATED_PDF_STORAGE,
+    RT_STRUCTURE_STORAGE,
+    SECONDARY_CAPTURE_CLASSES,
+    STRUCTURED_REPORT_CLASSES,
+)
 from harness.errors import CheckError
+from harness.run.items import RUN_FILE, Items
 from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
-    from harness.checks.json_documents import JsonDocument
+    from harness.checks.captures import SecondaryCapture
+    from harness.checks.encapsulated import EncapsulatedPdf
     from harness.checks.segmentation import Segmentation
     from harness.checks.structure_set import StructureSet
-    from harness.checks.tables import Table
+    from harness.checks.structured_reports import StructuredReport
+    from harness.checks.verdict import Verdict
     from harness.data.series import Series
-
-_Item = TypeVar("_Item")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +46,13 @@ class SentObject:
         """The DICOM file as it came over the wire."""
         return self.directory / self.path
 
+    @functools.cached_property
+    def modality(self) -> str:
+        """Its modality, e.g. ``SEG``; empty where it says none."""
+        from harness.checks.absence import read_modality
+
+        return read_modality(self.file)
+
     def dataset(self) -> Any:
         """Return the object, read by pydicom."""
         import pydicom
@@ -47,90 +60,20 @@ class SentObject:
         return pydicom.dcmread(self.file)
 
 
-@dataclasses.dataclass(frozen=True)
-class StoredObject:
-    """An object that the run wrote to the project's bucket; ``path`` is relative to ``directory``."""
+class SentObjects(Items[SentObject]):
+    """The DICOM objects that a run sent, in the order of arrival.
 
-    bucket: str
-    key: str
-    size: int
-    content_type: str
-    path: str
-    visible_in_results: bool
-    directory: Path = dataclasses.field(repr=False, compare=False, default=Path())
+    Args:
+        sources: the input of the run.
+        directory: its evidence.
+    """
 
-    @property
-    def file(self) -> Path:
-        """The local copy."""
-        return self.directory / self.path
-
-    @property
-    def data(self) -> bytes:
-        """The content."""
-        return self.file.read_bytes()
-
-    def report(self) -> Report:
-        """Return the content as a document."""
-        return Report(self.key, self.data, self.file)
-
-    def table(self, *, delimiter: str | None = None) -> Table:
-        """Return the content of a CSV file.
-
-        Args:
-            delimiter: between cells; by default what is most frequent in the header.
-
-        Raises:
-            CheckError: it is not CSV.
-        """
-        from harness.checks.tables import read_csv
-
-        return read_csv(self.data, self.key, delimiter=delimiter, file=self.file)
-
-    def json(self) -> JsonDocument:
-        """Return the content of a JSON file.
-
-        Raises:
-            CheckError: it is not JSON.
-        """
-        from harness.checks.json_documents import read_json
-
-        return read_json(self.data, self.key, file=self.file)
-
-
-class _Items(Sequence[_Item]):
-    """A read-only sequence."""
-
-    def __init__(self, items: Sequence[_Item]) -> None:
-        self._items = tuple(items)
-
-    @overload
-    def __getitem__(self, index: int) -> _Item: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[_Item]: ...
-
-    def __getitem__(self, index: int | slice) -> _Item | Sequence[_Item]:
-        return self._items[index]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._items == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._items)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({list(self._items)!r})"
-
-
-class SentObjects(_Items[SentObject]):
-    """The DICOM objects that a run sent, in the order of arrival."""
-
-    def __init__(self, items: Sequence[SentObject], sources: Sequence[Series] = ()) -> None:
+    def __init__(
+        self, items: Sequence[SentObject], sources: Sequence[Series] = (), directory: Path | None = None
+    ) -> None:
         super().__init__(items)
         self._sources = tuple(sources)
+        self._directory = directory
 
     @property
     def sources(self) -> tuple[Series, ...]:
@@ -169,6 +112,93 @@ class SentObjects(_Items[SentObject]):
         self._refuse_unless_one({RT_STRUCTURE_STORAGE}, "RT structure set")
         return self.structure_sets()[0]
 
+    def secondary_captures(self) -> list[SecondaryCapture]:
+        """Return all secondary captures that came."""
+        from harness.checks.captures import SecondaryCapture
+
+        return [SecondaryCapture(item.file) for item in self if item.sop_class in SECONDARY_CAPTURE_CLASSES]
+
+    def secondary_capture(self) -> SecondaryCapture:
+        """Return the one secondary capture that came.
+
+        Raises:
+            CheckError: none or several came; what came instead is listed.
+        """
+        self._refuse_unless_one(SECONDARY_CAPTURE_CLASSES, "secondary capture")
+        return self.secondary_captures()[0]
+
+    def structured_reports(self) -> list[StructuredReport]:
+        """Return all structured reports that came."""
+        from harness.checks.structured_reports import StructuredReport
+
+        return [StructuredReport(item.file) for item in self if item.sop_class in STRUCTURED_REPORT_CLASSES]
+
+    def structured_report(self) -> StructuredReport:
+        """Return the one structured report that came.
+
+        Raises:
+            CheckError: none or several came; what came instead is listed.
+        """
+        self._refuse_unless_one(STRUCTURED_REPORT_CLASSES, "structured report")
+        return self.structured_reports()[0]
+
+    def encapsulated_pdfs(self) -> list[EncapsulatedPdf]:
+        """Return all PDF documents that came as DICOM objects."""
+        from harness.checks.encapsulated import EncapsulatedPdf
+
+        return [EncapsulatedPdf(item.file) for item in self if item.sop_class == ENCAPSULATED_PDF_STORAGE]
+
+    def encapsulated_pdf(self) -> EncapsulatedPdf:
+        """Return the one PDF document that came as a DICOM object.
+
+        Raises:
+            CheckError: none or several came; what came instead is listed.
+        """
+        self._refuse_unless_one({ENCAPSULATED_PDF_STORAGE}, "encapsulated PDF")
+        return self.encapsulated_pdfs()[0]
+
+    @property
+    def nothing(self) -> Verdict:
+        """Whether the run sent nothing: ``assert run.sent.nothing``."""
+        return self._judge("nothing sent", list(self))
+
+    def none_of(self, *kinds: str) -> Verdict:
+        """Return whether no object of these kinds was sent.
+
+        Args:
+            kinds: modalities, e.g. ``SEG``, or SOP classes by UID or keyword.
+
+        Raises:
+            CheckError: no kind is given, or one is neither of them.
+        """
+        self._check_kinds(kinds)
+        return self._judge(f"none of {', '.join(kinds)} sent", [item for item in self if self._is_one_of(item, kinds)])
+
+    def nothing_but(self, *kinds: str) -> Verdict:
+        """Return whether all that was sent is of these kinds, see :meth:`none_of`; nothing at all is fine, too."""
+        self._check_kinds(kinds)
+        unwanted = [item for item in self if not self._is_one_of(item, kinds)]
+        return self._judge(f"nothing but {', '.join(kinds)} sent", unwanted)
+
+    def _check_kinds(self, kinds: Sequence[str]) -> None:
+        from harness.checks.absence import check_kinds
+
+        if not kinds:
+            raise CheckError("name a modality or a SOP class", fix="that nothing at all was sent is run.sent.nothing")
+        check_kinds(kinds, self)
+
+    def _is_one_of(self, item: SentObject, kinds: Sequence[str]) -> bool:
+        from harness.checks.absence import is_of
+
+        return any(is_of(item, kind) for kind in kinds)
+
+    def _judge(self, subject: str, unwanted: Sequence[SentObject]) -> Verdict:
+        from harness.checks.absence import judge
+
+        listed = [f"{item.modality or 'no modality'}: {_describe(item)}" for item in unwanted]
+        verdict = judge(subject, listed, f"{len(self)} objects were sent")
+        return looks.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
+
     def _refuse_unless_one(self, sop_classes: Collection[str], kind: str) -> None:
         count = sum(item.sop_class in sop_classes for item in self)
         if count != 1:
@@ -179,93 +209,8 @@ class SentObjects(_Items[SentObject]):
             )
 
 
-class StoredObjects(_Items[StoredObject]):
-    """What a run wrote to the project's bucket, by position, or by key, file name or end of the path."""
-
-    @overload
-    def __getitem__(self, index: int) -> StoredObject: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[StoredObject]: ...
-
-    @overload
-    def __getitem__(self, index: str) -> StoredObject: ...
-
-    def __getitem__(self, index: int | slice | str) -> StoredObject | Sequence[StoredObject]:
-        """Return an object.
-
-        Raises:
-            CheckError: none has this key, or several end in it; all keys are listed.
-        """
-        if not isinstance(index, str):
-            return super().__getitem__(index)
-        found = [item for item in self if _ends(item.key, index)]
-        if len(found) != 1:
-            raise CheckError(
-                f"{len(found)} objects end in {index!r}" if found else f"no object {index!r} was stored",
-                last_seen="\n".join(f"{item.key} ({item.size} bytes)" for item in self) or "no object was stored",
-                fix="name more of the path" if found else "",
-            )
-        return found[0]
-
-    def __contains__(self, item: object) -> bool:
-        return any(_ends(one.key, item) for one in self) if isinstance(item, str) else super().__contains__(item)
-
-
-class Reports:
-    """The documents that the platform's results page shows, by object key or its end."""
-
-    def __init__(self, objects: Sequence[StoredObject]) -> None:
-        self._objects = tuple(objects)
-
-    @property
-    def names(self) -> list[str]:
-        """Keys of the documents on the results page (services 10.3)."""
-        return [item.key for item in self._objects if item.visible_in_results]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and any(_ends(key, name) for key in self.names)
-
-    def __getitem__(self, name: str) -> Report:
-        """Return the document with this key, file name or end of the path.
-
-        Raises:
-            CheckError: there is none, several, or one that the results page does not show.
-        """
-        matching = [item for item in self._objects if _ends(item.key, name)]
-        shown = [item for item in matching if item.visible_in_results]
-        if len(shown) == 1:
-            looks.note(looks.Look(shown[0].file, "reports", f"a document of {shown[0].size} bytes"))
-            return shown[0].report()
-        keys = "\n".join(f"{item.key} ({item.size} bytes)" for item in self._objects) or "no object was stored"
-        if shown:
-            raise CheckError(f"{len(shown)} reports end in {name!r}", last_seen=keys, fix="name more of the path")
-        if matching:
-            looks.note(looks.Look(matching[0].file, "reports", "NO: the results page does not show it"))
-            raise CheckError(
-                f"{matching[0].key} was stored, but the platform's results page does not show it",
-                last_seen=keys,
-                fix="the page lists .html files below staticwebsiteresults/ (not index.html): "
-                'give MinioOperator minio_prefix="staticwebsiteresults" and whitelist .html',
-            )
-        raise CheckError(f"no report {name!r} was stored", last_seen=keys)
-
-    def __repr__(self) -> str:
-        return f"Reports({self.names!r})"
-
-
 def _describe(item: SentObject) -> str:
     import pydicom
 
     name = pydicom.uid.UID(item.sop_class).name
     return f"{name} {item.sop_instance_uid} from {item.calling_ae} to {item.called_ae}: {item.path}"
-
-
-def _ends(key: str, name: str) -> bool:
-    return key == name or key.endswith("/" + name.lstrip("/"))

@@ -13,7 +13,8 @@ from harness.common.redaction import redact
 from harness.errors import CheckError
 from harness.findings import Finding
 from harness.run.metrics import TaskMetrics, read_metrics
-from harness.run.outputs import Reports, SentObjects, StoredObjects
+from harness.run.outputs import SentObjects
+from harness.run.stored import Reports, StoredObjects
 
 
 @dataclasses.dataclass(frozen=True)

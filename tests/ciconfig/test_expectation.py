@@ -13,8 +13,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from harness.ciconfig import Expectation, SentExpectation
 from harness.errors import CheckError
 from harness.findings import Finding
-from harness.run.outputs import SentObject, SentObjects, StoredObject
+from harness.run.outputs import SentObject, SentObjects
 from harness.run.results import Cause, Run, TaskResult
+from harness.run.stored import StoredObject
 
 
 def sent(folder: Path, modality: str) -> SentObject:

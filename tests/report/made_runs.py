@@ -9,8 +9,9 @@ from typing import Any
 from harness.findings import Finding
 from harness.run import course, evidence
 from harness.run.course import TaskCourse
-from harness.run.outputs import SentObject, SentObjects, StoredObject
+from harness.run.outputs import SentObject, SentObjects
 from harness.run.results import Cause, Run, TaskResult
+from harness.run.stored import StoredObject
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 CLOCK = "2026-11-24T20:00:{:06.3f}+00:00"

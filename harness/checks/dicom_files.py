@@ -1,0 +1,78 @@
+"""Read DICOM files that came out of a container, within bounds."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import pydicom
+
+from harness.errors import CheckError
+
+LARGEST_FILE: Final = 2 << 30
+"""Bytes of a file, and what a deflated one may become."""
+
+
+def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.Dataset:
+    """Return a DICOM object of a kind.
+
+    Args:
+        kind: how messages call it.
+
+    Raises:
+        CheckError: it cannot be read, or is something else.
+    """
+
+    def refuse(why: str) -> CheckError:
+        return CheckError(f"{path.name} cannot be read as DICOM: {why}", evidence=str(path))
+
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise refuse(f"it is larger than {LARGEST_FILE >> 20} MiB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if _is_deflated(path) and _inflated_size(path, LARGEST_FILE) > LARGEST_FILE:
+                raise refuse(f"it becomes more than {LARGEST_FILE >> 20} MiB when it is inflated")
+            dataset = pydicom.dcmread(path)
+    except CheckError:
+        raise
+    except Exception as error:  # a parser on foreign bytes raises nearly anything
+        raise refuse(str(error) or type(error).__name__) from None
+    sop_class = str(dataset.get("SOPClassUID", ""))
+    if sop_class not in sop_classes:
+        name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
+        raise CheckError(f"{path.name} is not a {kind} but {name}", evidence=str(path))
+    return dataset
+
+
+def read_text(dataset: Any, keyword: str) -> str:
+    """Return an attribute as text, several values joined by commas; empty where it is absent or damaged."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # a value is converted when it is first asked for, and may be anything
+        return ""
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, pydicom.multival.MultiValue) else str(value)
+
+
+def _is_deflated(path: Path) -> bool:
+    meta = pydicom.filereader.read_file_meta_info(path)
+    return bool(meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian)
+
+
+def _inflated_size(path: Path, most: int) -> int:
+    """Return the size of a deflated file, or more than ``most``, without having it in memory."""
+    inflating, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with path.open("rb") as file:
+        # preamble, and the meta header, whose length is its first element
+        head = file.read(144)
+        file.seek(144 + int.from_bytes(head[140:144], "little"))
+        while (data := file.read(1 << 20)) and total <= most:
+            # behind its end a stream returns what it is given again and again
+            while data and not inflating.eof and total <= most:
+                total += len(inflating.decompress(data, 1 << 20))
+                data = inflating.unconsumed_tail
+    return total
