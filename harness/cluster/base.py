@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -72,11 +72,13 @@ class Cluster(Protocol):
             open_to_all: pods without a login get these images, too.
         """
 
-    def provide_images(self, images: Mapping[str, str]) -> None:
+    def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
         """Make images of the local engine those of the node, whatever the pull policy.
 
         Args:
             images: reference in pods to id or name in the engine.
+            commands: takes the place of the image's own ``CMD`` under some of these references, so that one image of
+                the engine is several for pods.
 
         Raises:
             ImageError: the engine does not have one of them.

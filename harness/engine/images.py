@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.engine.connection import client, trouble_in, words
@@ -39,21 +39,27 @@ def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
     return found
 
 
-def id_of(engine: APIClient, name: str, reference: str) -> str:
-    """Return the id of an image.
+def ids_of(engine: APIClient, images: Mapping[str, str]) -> dict[str, str]:
+    """Return the ids of images; each image is asked for once, however many references it has.
 
     Args:
         engine: a client.
-        name: of the image in the engine.
-        reference: what pods call it.
+        images: what pods call an image to its id or name in the engine.
+
+    Returns:
+        What pods call an image to its id.
 
     Raises:
-        ImageError: the engine does not have it.
+        ImageError: the engine does not have one of them.
     """
-    found = find_image(engine, name)
-    if found is None:
-        raise ImageError(f"the engine has no image {name!r} to use as {reference}")
-    return str(found["Id"])
+    found: dict[str, str] = {}
+    for reference, name in images.items():
+        if name not in found:
+            image = find_image(engine, name)
+            if image is None:
+                raise ImageError(f"the engine has no image {name!r} to use as {reference}")
+            found[name] = str(image["Id"])
+    return {reference: found[name] for reference, name in images.items()}
 
 
 def image_labels(image: dict[str, Any]) -> dict[str, str]:

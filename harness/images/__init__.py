@@ -4,7 +4,6 @@
 
     ensure("services", settings=settings)            tag of an image of the harness, which is made when it is missing
     ensure_all(["airflow", "minio"], settings=...)   several, independent ones at the same time
-    platform_images(settings)                        the platform's own images by name
     build_extension_image(folder, tag, settings=...) a container of an extension
     RegistryClient("localhost:5000")                 what a registry has, and pushing to it
     list_images(settings), prune(settings)           what is on this machine, and removing what is superseded
@@ -16,7 +15,7 @@ from harness.images.build import build_image
 from harness.images.cleanup import LocalImage, list_images, prune
 from harness.images.extension_image import build_extension_image
 from harness.images.registry import RegistryClient
-from harness.images.resolve import current_tags, ensure, ensure_all, platform_images
+from harness.images.resolve import current_tags, ensure, ensure_all
 from harness.images.site import SiteSettings
 
 __all__ = [
@@ -29,6 +28,5 @@ __all__ = [
     "ensure",
     "ensure_all",
     "list_images",
-    "platform_images",
     "prune",
 ]

@@ -11,7 +11,6 @@ from harness.errors import UsageError
 from harness.images import seeds
 from harness.images.context import Context, ContextEntry, bytes_entries, package_entries
 from harness.images.site import SiteSettings
-from harness.wire.names import PLATFORM_IMAGES
 
 HERE = Path(__file__).parent
 PACKAGE = Path(harness.__file__).parent
@@ -39,7 +38,6 @@ class Spec:
         buildargs: ARG values that matter for the content.
         public: a reference that may be pulled instead of building from packages.
         local: further tags that the image gets.
-        replace: texts that are replaced in the Dockerfile.
         has_torch: it has PyTorch where the site names an index for that.
         weight: rough seconds that it takes, to start long chains first.
     """
@@ -52,7 +50,6 @@ class Spec:
     buildargs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     public: str = ""
     local: tuple[str, ...] = ()
-    replace: Mapping[str, str] = dataclasses.field(default_factory=dict)
     has_torch: bool = False
     weight: int = 1
 
@@ -75,13 +72,6 @@ class Spec:
             folder = HERE / self.folder
             own = [path.name for path in folder.iterdir() if not _belongs_to_code(self.folder, path.name)]
             entries = package_entries(folder, "", only=sorted(own))
-            for old, new in self.replace.items():
-                entries = [
-                    dataclasses.replace(entry, content=entry.read().replace(old.encode(), new.encode()), path=None)
-                    if entry.name == "Dockerfile"
-                    else entry
-                    for entry in entries
-                ]
         entries += self.code()
         if self.name == "rootfs":
             entries += bytes_entries(site.files(), "site")
@@ -237,10 +227,6 @@ CATALOGUE: dict[str, Spec] = {
         ),
         Spec("processing", "processing", "python-data", code=_processing, weight=10),
         Spec("airflow", "airflow", "python-data", code=_airflow, weight=60),
-        *(
-            Spec(f"platform:{name}", "platform", "processing", replace={"@PROGRAM@": name}, weight=1)
-            for name in PLATFORM_IMAGES
-        ),
     )
 }
 
@@ -258,5 +244,5 @@ def spec(name: str) -> Spec:
 
 
 def repository(name: str) -> str:
-    """Return the local repository of an image: ``platform:get-input`` is ``kaapana-harness/platform-get-input``."""
-    return f"kaapana-harness/{name.replace(':', '-')}"
+    """Return the local repository of an image."""
+    return f"kaapana-harness/{name}"

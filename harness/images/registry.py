@@ -15,6 +15,7 @@ from harness.common.progress import OnProgress, quiet
 from harness.common.references import api_host, is_host, is_public, split_reference
 from harness.errors import ImageError, PlatformError
 from harness.images import lending
+from harness.images.derived import DerivedImage
 from harness.images.registry_login import RegistryLogin
 
 MANIFEST_TYPES = (
@@ -185,6 +186,27 @@ class RegistryClient:
         answer = self._get(f"{self._path(repository)}/blobs/{digest}", follow_redirects=True)
         return self._object(answer) if answer.status_code == 200 else {}
 
+    def put(self, reference: str, image: DerivedImage) -> None:
+        """Name an image whose layers the repository has already.
+
+        Args:
+            reference: ``<repository>:<tag>``.
+            image: its documents.
+
+        Raises:
+            PlatformError: the registry does not take it.
+        """
+        repository, tag = split_reference(reference)
+        path = self._path(repository)
+        begun = self._send("POST", f"{path}/blobs/uploads/")
+        try:
+            place = httpx.URL(begun.headers.get("location", "")).copy_add_param("digest", image.configuration.digest)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise self._strange(begun, f"its upload has no address ({error})") from None
+        # on this server only: the login is not for another one
+        self._send("PUT", place.raw_path.decode("ascii"), image.configuration.content, "application/octet-stream")
+        self._send("PUT", f"{path}/manifests/{tag}", image.manifest.content, image.manifest.media_type)
+
     def delete(self, repository: str, digest: str) -> bool:
         """Delete a manifest; whether the registry does such a thing."""
         try:
@@ -249,6 +271,18 @@ class RegistryClient:
                 f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
             ) from None
         if answer.status_code not in {200, 404}:
+            raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
+        return answer
+
+    def _send(self, method: str, path: str, content: bytes = b"", media_type: str = "") -> httpx.Response:
+        try:
+            headers = {"Content-Type": media_type} if media_type else {}
+            answer = self._http.request(method, path, content=content, headers=headers)
+        except _FAILURES as error:
+            raise PlatformError(
+                f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
+            ) from None
+        if answer.status_code not in {201, 202}:
             raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
         return answer
 

@@ -25,7 +25,6 @@ from harness.images.context import Context
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
 from harness.settings.variables import image_variable
-from harness.wire.names import PLATFORM_IMAGES
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -150,12 +149,6 @@ def _make_all(
         given_up.set()
 
 
-def platform_images(settings: BuildSettings, on_progress: OnProgress = quiet) -> dict[str, str]:
-    """Return the platform's own images (runtime 14): local tag by the platform's name of it."""
-    tags = ensure_all([f"platform:{name}" for name in PLATFORM_IMAGES], settings=settings, on_progress=on_progress)
-    return {name.partition(":")[2]: tag for name, tag in tags.items()}
-
-
 def current_tags(settings: BuildSettings) -> dict[str, str]:
     """Tag by name of every image of the catalogue that is in the engine and up to date; builds nothing."""
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
@@ -222,7 +215,7 @@ def _make(
     try:
         found = engine.find_image(api, tag)
         if found is None:
-            with making_image(image.name.replace(":", "-"), settings, on_progress):
+            with making_image(image.name, settings, on_progress):
                 found = engine.find_image(api, tag)
                 if found is None:
                     _create(image, tag, context, made, settings, site, on_progress)

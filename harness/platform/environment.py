@@ -22,6 +22,7 @@ from harness.errors import PlatformError, UsageError
 from harness.kube import ApiError
 from harness.platform import (
     lost_cluster,
+    operator_images,
     ownership,
     platform_chart,
     platform_globals,
@@ -158,21 +159,17 @@ class Environment:
 
         on_progress = redacting(on_progress)
         profile = profiles.load(settings.platform)
-        platform = [f"platform:{name}" for name in names.PLATFORM_IMAGES]
         provider = providers.of(settings.cluster)
+        wanted = [*platform_chart.IMAGES, operator_images.IMAGE]
         if not provider.owns_registry:
-            wanted = [name for name in platform_chart.IMAGES if name != "registry"]
-            tags = images.ensure_all([*wanted, *platform], settings=settings, on_progress=on_progress)
+            wanted.remove("registry")
+            tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress)
         else:
             with ThreadPoolExecutor(1) as pool:
                 # the base images are done long before the last one
                 seeded = pool.submit(_seeded_registry, settings, on_progress)
-                tags = images.ensure_all(
-                    [*platform_chart.IMAGES, *platform],
-                    settings=settings,
-                    on_progress=on_progress,
-                    on_made={"python": provider.try_machine},
-                )
+                tried = {"python": provider.try_machine}
+                tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress, on_made=tried)
                 tags["registry"] = seeded.result()
         key = _key(settings, profile, tags)
         if settings.reuse:
@@ -257,8 +254,8 @@ class Environment:
                 workloads = platform_chart.apply(cluster, values, provided.result, say)
             version = settings.platform_version or profile.version
             registry = settings.platform_registry or cluster.registry
-            platform = {f"{registry}/{name}:{version}": tags[f"platform:{name}"] for name in names.PLATFORM_IMAGES}
-            with run_in_background(lambda: cluster.provide_images(platform)):
+            image = tags[operator_images.IMAGE]
+            with run_in_background(lambda: operator_images.provide(cluster, image, registry, version)):
                 readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
             environment = cls(cluster, settings, profile, credentials, adopted=False)
             checks = [environment.check_registry, environment.services.health, environment.airflow.health]

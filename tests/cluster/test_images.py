@@ -354,6 +354,25 @@ def test_a_file_that_is_no_archive_of_images_is_refused(cluster: Cluster, tmp_pa
         cluster.import_archive(archive)
 
 
+def test_one_image_runs_another_command_under_each_of_its_names(
+    cluster: Cluster, project: Objects, services_image: str
+) -> None:
+    commands = {f"test.invalid/{word}:1": ["python", "-c", f"print('this is {word}')"] for word in ("one", "two")}
+    cluster.provide_images(dict.fromkeys(commands, services_image), commands)
+    assert set(commands) < set(cluster.node_images())
+    for word in ("one", "two"):
+        name = project.pod({"name": "main", "image": f"test.invalid/{word}:1"})
+        assert terminated(project.end(name))["exitCode"] == 0
+        assert project.log(name).strip() == f"this is {word}"
+    # what the pod says counts more, and the image itself is as it was
+    name = project.pod({"name": "main", "image": "test.invalid/one:1", "args": ["echo", "that"]})
+    project.end(name)
+    assert project.log(name).strip() == "that"
+    name = project.pod(shell("echo itself"))
+    project.end(name)
+    assert project.log(name).strip() == "itself"
+
+
 def test_providing_an_image_that_the_engine_has_not_is_an_error(cluster: Cluster) -> None:
     with pytest.raises(ImageError, match="no-such-image"):
         cluster.provide_images({"a:1": "no-such-image:1"})

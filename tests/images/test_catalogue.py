@@ -11,12 +11,11 @@ import pytest
 from harness import engine
 from harness.errors import ImageError, UsageError
 from harness.images import resolve, seeds
-from harness.images.catalogue import CATALOGUE, repository, spec
+from harness.images.catalogue import CATALOGUE, spec
 from harness.images.extension_image import base_references, with_local_bases
 from harness.images.resolve import Made
 from harness.images.site import SiteSettings
 from harness.settings import Settings
-from harness.wire.names import PLATFORM_IMAGES
 
 SITE = SiteSettings()
 
@@ -27,7 +26,6 @@ def test_every_image_has_its_dockerfile_and_its_code() -> None:
         if image.name != "debian":
             assert "Dockerfile" in context.entries, image.name
             text = context.entries["Dockerfile"].read().decode()
-            assert "@" not in "".join(line for line in text.splitlines() if line.startswith("CMD")), image.name
             assert text.count("ARG BASE") == 1, image.name
             for line in text.splitlines():
                 if line.startswith("COPY ") and "--from=" not in line:
@@ -35,13 +33,6 @@ def test_every_image_has_its_dockerfile_and_its_code() -> None:
                         found = [name for name in context.entries if name == source or name.startswith(source)]
                         # the interpreter itself comes from an archive at build time
                         assert found or source == "python/", f"{image.name}: {line}"
-
-
-def test_the_platform_has_an_image_of_its_own_for_each_program() -> None:
-    for name in PLATFORM_IMAGES:
-        dockerfile = spec(f"platform:{name}").context(SITE).entries["Dockerfile"].read().decode()
-        assert f'"harness.incluster.programs", "{name}"]' in dockerfile
-        assert repository(f"platform:{name}") == f"kaapana-harness/platform-{name}"
 
 
 def test_an_image_gets_only_code_that_runs_in_it() -> None:
@@ -61,7 +52,7 @@ def test_an_unknown_image_is_named_with_those_that_exist() -> None:
 
 
 def test_parents_come_before_their_children() -> None:
-    order = resolve._closure(["platform:dcmsend", "airflow"])
+    order = resolve._closure(["processing", "airflow"])
     for name in order:
         assert all(order.index(need) < order.index(name) for need in spec(name).needs)
 

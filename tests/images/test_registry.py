@@ -12,6 +12,8 @@ from docker import APIClient
 from harness.engine import find_image
 from harness.errors import ImageError, PlatformError
 from harness.images import RegistryClient
+from harness.images.derived import with_command
+from harness.images.pull import pull
 
 BASIC = "Basic " + base64.b64encode(b"me:word").decode()
 
@@ -74,6 +76,29 @@ def test_a_login_is_used_for_asking_and_by_the_engine_for_pushing(base_installer
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_an_image_of_layers_that_are_there_is_put_beside_them(
+    engine: APIClient, registry: RegistryClient, base_installer: str
+) -> None:
+    pushed = registry.manifest("group/derived", registry.push(base_installer, "group/derived:1"))
+    assert pushed is not None
+    configuration = registry.blob("group/derived", pushed[1]["config"]["digest"])
+    derived = with_command(pushed[1], configuration, ["echo", "own command"])
+    for _ in range(2):
+        registry.put("group/derived:own", derived)
+    assert registry.digest("group/derived", "own") == derived.manifest.digest
+    pulled = f"{registry.address}/group/derived@{derived.manifest.digest}"
+    assert pull(pulled, print) == ""
+    try:
+        found, base = find_image(engine, pulled), find_image(engine, base_installer)
+        assert found is not None
+        assert base is not None
+        assert found["RootFS"] == base["RootFS"]
+        assert found["Config"]["Cmd"] == ["echo", "own command"]
+        assert found["Config"]["Env"] == base["Config"]["Env"]
+    finally:
+        engine.remove_image(pulled)
 
 
 def test_an_image_that_does_not_exist_cannot_be_pushed(registry: RegistryClient) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import HarnessError, PlatformError
 from harness.images import RegistryClient, manifests
+from harness.images.derived import with_command
 from harness.images.registry import api_of
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -116,6 +117,52 @@ def test_pages_are_read_to_their_end_and_on_this_server_only(monkeypatch: pytest
         assert registry.tags("tool") == ["1", "2"]
     first = "https://registry.site/v2/team/tool/tags/list"
     assert asked == [first, f"{first}?page=2"]
+
+
+DERIVED = with_command({"config": {"digest": DIGEST}, "layers": []}, {"os": "linux"}, ["tool"])
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/v2/team/tool/blobs/uploads/7?state=x%3D", "http://elsewhere.site/v2/team/tool/blobs/uploads/7?state=x%3D"],
+)
+def test_documents_of_an_image_are_put_on_this_server_only(monkeypatch: pytest.MonkeyPatch, location: str) -> None:
+    asked: list[tuple[str, str, bytes]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, str(request.url), request.content))
+        return httpx.Response(202 if request.method == "POST" else 201, headers={"location": location})
+
+    with client(monkeypatch, answer) as registry:
+        registry.put("tool:own", DERIVED)
+    server = "https://registry.site/v2/team/tool"
+    blob = f"{server}/blobs/uploads/7?state=x%3D&digest={DERIVED.configuration.digest.replace(':', '%3A')}"
+    assert asked == [
+        ("POST", f"{server}/blobs/uploads/", b""),
+        ("PUT", blob, DERIVED.configuration.content),
+        ("PUT", f"{server}/manifests/own", DERIVED.manifest.content),
+    ]
+
+
+@pytest.mark.parametrize("refused", ["POST", "PUT"])
+def test_a_registry_that_takes_no_document_is_named_with_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        place = {"location": "/v2/team/tool/blobs/uploads/7"}
+        return (
+            httpx.Response(403, text="read only") if request.method == refused else httpx.Response(202, headers=place)
+        )
+
+    with client(monkeypatch, answer) as registry, pytest.raises(PlatformError, match="answers 403 to") as caught:
+        registry.put("tool:own", DERIVED)
+    assert caught.value.last_seen == "read only"
+
+
+def test_an_upload_without_a_proper_address_is_an_error_with_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = always(lambda: httpx.Response(202, headers={"location": "http://elsewhere.site:port/"}))
+    with client(monkeypatch, begun) as registry, pytest.raises(PlatformError, match="its upload has no address"):
+        registry.put("tool:own", DERIVED)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])

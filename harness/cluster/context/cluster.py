@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,9 +151,9 @@ class ContextCluster:
         """See :class:`harness.cluster.base.Cluster`."""
         return {}
 
-    def provide_images(self, images: Mapping[str, str]) -> None:
+    def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self._transport.note_images(self._images.provide(images))
+        self._transport.note_images(self._images.provide(images, commands or {}))
 
     def import_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""

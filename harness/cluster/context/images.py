@@ -8,15 +8,18 @@ an older image of that name.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts import engine_archives, loading
 from harness.common.references import served_path, split_reference
-from harness.images import RegistryClient
+from harness.errors import ImageError
+from harness.images import RegistryClient, manifests
+from harness.images.derived import with_command
 
 if TYPE_CHECKING:
     import docker
@@ -45,11 +48,15 @@ class RegistryImages:
         self._scratch = scratch
         self.served: dict[str, str] = {}
 
-    def provide(self, images: Mapping[str, str]) -> dict[str, str]:
+    def provide(
+        self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> dict[str, str]:
         """Push images of the engine; those that are there move nothing.
 
         Args:
             images: reference in pods to id or name in the engine.
+            commands: what takes the place of an image's own command under a reference; only documents are pushed for
+                it, not the image.
 
         Returns:
             Reference in pods to the reference with the digest.
@@ -57,11 +64,13 @@ class RegistryImages:
         Raises:
             ImageError: the engine does not have one of them, or the push fails.
         """
-        ids = {reference: engine.id_of(self._client.api, name, reference) for reference, name in images.items()}
+        ids = engine.ids_of(self._client.api, images)
         with ThreadPoolExecutor(_WORKERS) as pool:
             wanted = sorted(set(ids.values()))
             pushed = dict(zip(wanted, pool.map(self._push, wanted), strict=True))
-        return {reference: pushed[image] for reference, image in ids.items()}
+            derived = pool.map(lambda reference: self._derive(pushed[ids[reference]], commands[reference]), commands)
+            own = dict(zip(commands, derived, strict=True))
+        return {reference: pushed[image] for reference, image in ids.items()} | own
 
     def import_archive(self, archive: Path) -> dict[str, str]:
         """Push the images of an archive.
@@ -105,6 +114,19 @@ class RegistryImages:
         with RegistryClient(self._address) as registry:
             digest = registry.digest(*split_reference(name)) or registry.push(image, name)
         return f"{self._address}/{name}@{digest}"
+
+    def _derive(self, pushed: str, command: Sequence[str]) -> str:
+        """Return the reference of an image of the layers of one that was pushed, with a command of its own."""
+        with RegistryClient(self._address) as registry:
+            image = manifests.resolve(registry, _SHARED, pushed.rpartition("@")[2], engine.architecture())
+            manifest = registry.manifest(_SHARED, image.digest) if image and image.platform_fits else None
+            if image is None or manifest is None:
+                raise ImageError(f"{pushed} was pushed, but the registry does not have it for the engine's processor")
+            derived = with_command(manifest[1], registry.blob(_SHARED, image.config_digest), command)
+            name = f"{_SHARED}:{_tag(derived.configuration.digest)}"
+            if registry.digest(*split_reference(name)) != derived.manifest.digest:
+                registry.put(name, derived)
+        return f"{self._address}/{name}@{derived.manifest.digest}"
 
 
 def _tag(image: str) -> str:

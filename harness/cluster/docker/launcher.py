@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from harness.cluster import ledger
 from harness.cluster.docker import control_plane
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
-from harness.engine import connect, leftovers, networks, stopped
-from harness.errors import ImageError, PlatformError
+from harness.engine import connect, ids_of, leftovers, networks, stopped
+from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
@@ -183,24 +183,18 @@ class DockerCluster:
         """See :class:`harness.cluster.base.Cluster`."""
         return {}
 
-    def provide_images(self, images: Mapping[str, str]) -> None:
+    def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self.api.request("POST", "/harness/node-images", body={"images": self._ids(images)})
+        own = {reference: list(command) for reference, command in (commands or {}).items()}
+        self.api.request(
+            "POST", "/harness/node-images", body={"images": ids_of(self._client.api, images), "commands": own}
+        )
 
     def import_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self.api.request("POST", "/harness/node-images", body={"images": self._ids(images), "imported": True})
-
-    def _ids(self, images: Mapping[str, str]) -> dict[str, str]:
-        import docker.errors
-
-        known: dict[str, str] = {}
-        for reference, name in images.items():
-            try:
-                known[reference] = str(self._client.images.get(name).id)
-            except docker.errors.ImageNotFound:
-                raise ImageError(f"the engine has no image {name!r} to use as {reference}") from None
-        return known
+        self.api.request(
+            "POST", "/harness/node-images", body={"images": ids_of(self._client.api, images), "imported": True}
+        )
 
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,9 +189,9 @@ class KindCluster:
         name, namespace, port = HARNESS_REGISTRY
         return f"http://{services.cluster_address(self.api, namespace, name)}:{port}"
 
-    def provide_images(self, images: Mapping[str, str]) -> None:
+    def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self._images.provide(images)
+        self._images.provide(images, commands or {})
 
     def import_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""

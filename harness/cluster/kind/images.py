@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness import engine
@@ -12,6 +13,7 @@ from harness.artefacts import engine_archives
 from harness.cluster.kind.nodes import KindNode, on_all, piped, saved
 from harness.common.references import canonical, familiar, split_reference
 from harness.errors import ImageError, PlatformError
+from harness.images.derived import archive_of, with_command
 
 if TYPE_CHECKING:
     import docker
@@ -59,6 +61,21 @@ def _untag(client: docker.DockerClient, name: str) -> None:
         client.api.remove_image(name, noprune=True)
 
 
+def _derive(node: KindNode, images: Mapping[str, str], commands: Mapping[str, Sequence[str]]) -> None:
+    """Let a node have images of the layers of others that it has, with other commands.
+
+    Args:
+        node: the node.
+        images: name in containerd's notation to the id of an image of the engine that the node has.
+        commands: by the same names.
+    """
+    documents = {image: node.documents(by_id(image)) for image in {images[name] for name in commands}}
+    derived = {name: with_command(*documents[images[name]], command) for name, command in commands.items()}
+    if derived:
+        with piped(iter([archive_of(derived)])) as archive:
+            node.import_images(archive)
+
+
 class NodeImages:
     """The images of all nodes of one cluster.
 
@@ -73,24 +90,28 @@ class NodeImages:
         self._nodes = nodes
         self._scratch = scratch
 
-    def provide(self, images: Mapping[str, str]) -> None:
+    def provide(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
         """Bring images of the engine to the nodes; those that are there only get another name.
 
         Args:
             images: reference to id or name in the engine.
+            commands: what takes the place of an image's own command under a reference.
 
         Raises:
             ImageError: the engine does not have one of them.
         """
-        api = self._client.api
-        wanted = {canonical(reference): engine.id_of(api, name, reference) for reference, name in images.items()}
+        own = {canonical(reference): command for reference, command in commands.items()}
+        ids = engine.ids_of(self._client.api, images)
+        wanted = {canonical(reference): image for reference, image in ids.items()}
         for node in self._nodes:
             present = node.names()
             transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
             references: dict[str, list[str]] = {}
             for reference, image in wanted.items():
-                references.setdefault(by_id(image), []).append(reference)
+                if reference not in own:
+                    references.setdefault(by_id(image), []).append(reference)
             node.tag(references)
+            _derive(node, wanted, own)
         on_all(self._nodes, "wait_until_noticed", list(wanted))
 
     def import_archive(self, archive: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import shlex
 import subprocess
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, hosts_toml
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from harness.kube.pullsecrets import Login
 
-_CTR = ["ctr", "--namespace", "k8s.io", "images"]
+_CTR = ["ctr", "--namespace", "k8s.io"]
+_IMAGES = [*_CTR, "images"]
 # containerd's filter for what the kubelet has taken notice of
 _NOTICED = 'labels."io.cri-containerd.image"==managed'
 _NOTICED_S = 20.0
@@ -73,39 +75,52 @@ class KindNode:
 
     def names(self, *filters: str) -> set[str]:
         """Return the names of the images, in containerd's notation."""
-        return set(self.run(*_CTR, "list", "--quiet", *filters).split())
+        return set(self.run(*_IMAGES, "list", "--quiet", *filters).split())
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each image's manifest, by its names; containerd reads all manifests for it."""
-        lines = self.run(*_CTR, "list").splitlines()[1:]
+        lines = self.run(*_IMAGES, "list").splitlines()[1:]
         return {name: digest for name, _, digest in (line.split()[:3] for line in lines)}
+
+    def documents(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return manifest and configuration of an image, by its name in containerd's notation."""
+        manifest = self._content(self.digests()[name])
+        if "manifests" in manifest:
+            # containerd has the content for this node's platform alone, and a build's attestation has none
+            fitting = [entry for entry in manifest["manifests"] if entry["platform"]["architecture"] != "unknown"]
+            manifest = self._content(fitting[0]["digest"])
+        return manifest, self._content(manifest["config"]["digest"])
+
+    def _content(self, digest: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run(*_CTR, "content", "get", digest))
+        return found
 
     def import_images(self, archive: IO[bytes]) -> None:
         """Load an archive (``docker save``) into containerd."""
-        self.run(*_CTR, "import", "-", stdin=archive, timeout_s=_IMPORT_S)
+        self.run(*_IMAGES, "import", "-", stdin=archive, timeout_s=_IMPORT_S)
 
     def unpack(self, references: Iterable[str]) -> None:
         """Lay out images, as the first container of each would."""
         present = self.digests()
         digests = {present[reference] for reference in references}
-        commands = [shlex.join(["ctr", "--namespace", "k8s.io", "snapshots", "unpack", digest]) for digest in digests]
+        commands = [shlex.join([*_CTR, "snapshots", "unpack", digest]) for digest in digests]
         self.run("sh", "-ec", "\n".join(commands), timeout_s=_IMPORT_S)
 
     def tag(self, names: Mapping[str, Iterable[str]]) -> None:
         """Give images more names, in containerd's notation: a name that is there to those that it gets as well."""
         # one call of the engine for all: each takes a tenth of a second
-        commands = [shlex.join([*_CTR, "tag", "--force", source, *targets]) for source, targets in names.items()]
+        commands = [shlex.join([*_IMAGES, "tag", "--force", source, *targets]) for source, targets in names.items()]
         if commands:
             self.run("sh", "-ec", "\n".join(commands))
 
     def remove(self, references: Iterable[str]) -> None:
         """Take names away."""
-        self.run(*_CTR, "remove", *references)
+        self.run(*_IMAGES, "remove", *references)
 
     def pull(self, reference: str, login: Login | None = None) -> None:
         """Get what a registry has under a name now; layers that are there are not moved again."""
         user = ["--user", f"{login.username}:{login.password}"] if login else []
-        self.run(*_CTR, "pull", "--hosts-dir", CERTS_DIR, *user, reference, timeout_s=_IMPORT_S)
+        self.run(*_IMAGES, "pull", "--hosts-dir", CERTS_DIR, *user, reference, timeout_s=_IMPORT_S)
 
     def wait_until_noticed(self, references: Iterable[str]) -> None:
         """Return when the kubelet can use images that were just imported or tagged.

@@ -214,7 +214,10 @@ class _Api:
         images = self._plane.images
         if request.method == "POST":
             given = await _body(request)
-            (images.imported if given.get("imported") else images.provided).update(given["images"])
+            if given.get("imported"):
+                images.imported.update(given["images"])
+            else:
+                images.provide(given["images"], given.get("commands") or {})
             for reference in given.get("withdrawn") or ():
                 images.imported.pop(reference, None)
         return JSONResponse(images.node)

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.incluster.controlplane.engine import Engine, EngineCallError
@@ -44,12 +44,28 @@ class Images:
         # by reference; provided ones count as "in a registry" too, whatever the pull policy
         self.provided: dict[str, str] = {}
         self.imported: dict[str, str] = {}
+        self._commands: dict[str, Sequence[str]] = {}
         self.registry = Registry()
 
     @property
     def node(self) -> dict[str, str]:
         """Everything that is on the node, by reference."""
         return {**self.imported, **self.provided}
+
+    def provide(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]]) -> None:
+        """Have images of the engine on the node.
+
+        Args:
+            images: reference to the engine's id.
+            commands: what takes the place of an image's own command under a reference.
+        """
+        self.provided.update(images)
+        for reference in images:
+            self._commands[reference] = commands.get(reference, ())
+
+    def command_of(self, reference: str) -> Sequence[str]:
+        """Return what takes the place of the command of the image that a pod calls so; empty for its own."""
+        return self._commands.get(_with_tag(reference), ())
 
     async def resolve(self, reference: str, policy: str | None, secrets: Sequence[PullSecret] = ()) -> str:
         """Return the engine's id of the image.
@@ -70,7 +86,7 @@ class Images:
                 " invalid reference format",
             )
         tag, digest = match["tag"], match["digest"]
-        full = reference if tag or digest else f"{reference}:latest"
+        full = _with_tag(reference)
         policy = policy or ("Always" if not digest and tag in (None, "latest") else "IfNotPresent")
         if image := self.provided.get(full):
             return image
@@ -175,6 +191,11 @@ class _Pull:
         why = f"{host} refuses the login" if self.logins else f"no login for {host}"
         tried = f"pull secrets of the pod: {self._refusal.verdicts or 'none'}"
         return self.error(f"unauthorized: {why}; {tried}" + (f"; {text}" if text else ""))
+
+
+def _with_tag(reference: str) -> str:
+    match = _REFERENCE.fullmatch(reference)
+    return f"{reference}:latest" if match and not (match["tag"] or match["digest"]) else reference
 
 
 def _for_engine(login: Login) -> str:

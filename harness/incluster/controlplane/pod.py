@@ -194,6 +194,7 @@ class PodWorker:
                 self._pod,
                 box.spec,
                 image=box.image_id,
+                command=node.images.command_of(box.spec["image"]),
                 variables=variables,
                 mounts=mounts,
                 network=network,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
@@ -39,6 +39,7 @@ def container_body(
     container: Mapping[str, Any],
     *,
     image: str,
+    command: Sequence[str] = (),
     variables: Mapping[str, str],
     mounts: Mounts,
     network: NetworkPlan | str,
@@ -52,6 +53,7 @@ def container_body(
         pod: the pod.
         container: one of its containers.
         image: the engine's id of the image.
+        command: takes the place of the image's own; empty for that.
         variables: the whole environment.
         mounts: the volumes.
         network: the plan, or the id of the container whose network this one shares.
@@ -92,6 +94,8 @@ def container_body(
         body["Entrypoint"] = [expand(word, variables) for word in container["command"]]
     if container.get("args"):
         body["Cmd"] = [expand(word, variables) for word in container["args"]]
+    if command and not container.get("command") and not container.get("args"):
+        body["Cmd"] = list(command)
     if container.get("workingDir"):
         body["WorkingDir"] = container["workingDir"]
     if container.get("stdin"):

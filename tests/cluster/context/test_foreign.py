@@ -230,6 +230,19 @@ def test_an_image_that_was_pushed_again_under_its_tag_is_what_the_next_pod_gets(
         assert registry.digest("mine", "1") is None
 
 
+def test_one_image_runs_another_command_under_each_of_its_names(
+    clean: Foreign, opened: Opened, services_image: str
+) -> None:
+    cluster = opened()
+    cluster.api.apply(namespace("project-x"))
+    project = Objects(cluster.api, "project-x")
+    commands = {f"test.invalid/{word}:1": ["python", "-c", f"print('this is {word}')"] for word in ("one", "two")}
+    cluster.provide_images(dict.fromkeys(commands, services_image), commands)
+    for word in ("one", "two"):
+        assert project.output({"name": "main", "image": f"test.invalid/{word}:1"}) == f"this is {word}"
+    cluster.close()
+
+
 def test_nodes_that_cannot_pull_are_named_before_anything_waits_for_them(
     clean: Foreign, services_image: str, environment_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

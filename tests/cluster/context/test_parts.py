@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +15,7 @@ from harness.cli.verbs import cli
 from harness.cluster import ledger, open_cluster
 from harness.cluster.context import access, cluster, images, leftovers, rights
 from harness.errors import NotRemovedError, UsageError
+from harness.images.derived import DerivedImage
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -175,3 +177,64 @@ def test_images_of_served_names_are_found_below_the_prefix_of_their_host(monkeyp
         "r.site/team/kh-1/a": "r.site/team/kh-1/a@sha256:1",
         "r.site/team/kh-1/b@sha256:3": "r.site/team/kh-1/b@sha256:3",
     }
+
+
+class _SharedRegistry:
+    """The user's registry, which all of its clients see."""
+
+    address = "r.site/team"
+    blobs: dict[str, dict[str, Any]]
+    tags: dict[str, str]
+    log: list[str]
+
+    def __init__(self, address: str) -> None:
+        assert address == "r.site/team"
+
+    def __enter__(self) -> _SharedRegistry:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        return self.tags.get(f"{repository}:{tag}")
+
+    def push(self, image: str, name: str) -> str:
+        self.log.append(f"push {image}")
+        self.tags[name] = f"sha256:of-{image}"
+        return self.tags[name]
+
+    def manifest(self, repository: str, digest: str) -> tuple[str, dict[str, Any]]:
+        return digest, self.blobs[digest]
+
+    def blob(self, repository: str, digest: str) -> dict[str, Any]:
+        return self.blobs[digest]
+
+    def put(self, name: str, image: DerivedImage) -> None:
+        self.log.append(f"put {json.loads(image.configuration.content)['config']['Cmd']}")
+        self.tags[name] = image.manifest.digest
+
+
+def test_one_image_with_several_commands_is_pushed_once_and_each_has_a_digest_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform = {"architecture": "amd64", "os": "linux"}
+    registry = _SharedRegistry
+    registry.blobs = {"sha256:of-sha256:1": {"config": {"digest": "sha256:c"}, "layers": []}, "sha256:c": platform}
+    registry.tags, registry.log = {}, []
+    monkeypatch.setattr(images, "RegistryClient", registry)
+    monkeypatch.setattr(images.engine, "architecture", lambda: "amd64")
+    client = SimpleNamespace(api=SimpleNamespace(inspect_image=lambda name: {"Id": "sha256:1"}))
+    known = images.RegistryImages(cast(Any, client), "r.site/team", "r.site/team/kh-1", "scratch")
+    commands = {"p/one:1": ["one"], "p/two:1": ["two"]}
+    found = known.provide({"p/itself:1": "tool", **dict.fromkeys(commands, "tool")}, commands)
+    assert registry.log[0] == "push sha256:1"
+    assert sorted(registry.log[1:]) == ["put ['one']", "put ['two']"]
+    assert found["p/itself:1"] == "r.site/team/kaapana-harness/image:1@sha256:of-sha256:1"
+    assert len({reference.partition("@")[2] for reference in found.values()}) == 3
+    for reference in found.values():
+        name, _, digest = reference.removeprefix("r.site/team/").partition("@")
+        assert registry.tags[name] == digest
+    # the next environment moves nothing
+    registry.log.clear()
+    assert known.provide(dict.fromkeys(commands, "tool"), commands) == {name: found[name] for name in commands}
+    assert registry.log == []

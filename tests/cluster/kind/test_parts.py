@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import tarfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import IO, Any, cast
 
 import pytest
 import yaml
@@ -129,6 +132,56 @@ def test_only_what_a_node_has_otherwise_than_the_registry_is_brought_up_to_date(
     )
     # the new one is pulled by the first pod; a removal in the place of a pull would move all layers again
     assert node.log == ["pull docker.io/library/changed:1 as me", "remove docker.io/library/gone:1"]
+
+
+MANIFEST = {"config": {"digest": "sha256:c"}, "layers": [{"digest": "sha256:l"}]}
+
+
+@pytest.mark.parametrize("target", ["sha256:m", "sha256:i"], ids=["manifest", "index"])
+def test_the_documents_of_an_image_are_those_of_its_platform(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [("sha256:attestation", "unknown"), ("sha256:m", "amd64")]
+    index = {"manifests": [{"digest": digest, "platform": {"architecture": name}} for digest, name in entries]}
+    content = {"sha256:i": index, "sha256:m": MANIFEST, "sha256:c": {"os": "linux"}}
+
+    def run(node: KindNode, *command: str) -> str:
+        if command[3:] == ("images", "list"):
+            return f"REF TYPE DIGEST SIZE\nother:1 type sha256:o 1\ntool:1 type {target} 1\n"
+        assert command[3:5] == ("content", "get")
+        return json.dumps(content[command[5]])
+
+    monkeypatch.setattr(KindNode, "run", run)
+    assert KindNode("node").documents("tool:1") == (MANIFEST, {"os": "linux"})
+
+
+def test_an_image_with_another_command_costs_a_node_documents_and_no_layer() -> None:
+    log: list[object] = []
+
+    class Node:
+        def names(self) -> set[str]:
+            return {by_id("sha256:123")}
+
+        def tag(self, names: dict[str, list[str]]) -> None:
+            log.append(names)
+
+        def documents(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+            assert name == by_id("sha256:123")
+            return MANIFEST, {"os": "linux"}
+
+        def import_images(self, archive: IO[bytes]) -> None:
+            with tarfile.open(fileobj=io.BytesIO(archive.read())) as file:
+                index = json.load(file.extractfile("index.json"))  # type: ignore[arg-type]
+                log.extend(entry["annotations"]["io.containerd.image.name"] for entry in index["manifests"])
+                assert not [name for name in file.getnames() if name.endswith("/l")]
+
+        def wait_until_noticed(self, names: list[str]) -> None:
+            log.append(names)
+
+    node, client = Node(), SimpleNamespace(api=SimpleNamespace(inspect_image=lambda name: {"Id": "sha256:123"}))
+    images = NodeImages(cast(Any, client), cast(list[KindNode], [node]), "x/node")
+    images.provide({"itself:1": "tool", "r.site/own": "tool"}, {"r.site/own": ["own"]})
+    itself, own = "docker.io/library/itself:1", "r.site/own:latest"
+    # the one gets a name, the other one comes in an archive, and both are waited for
+    assert log == [{by_id("sha256:123"): [itself]}, own, [itself, own]]
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic YTpi"])
