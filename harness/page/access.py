@@ -15,14 +15,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN: Final = "token"
 
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""Content-Security-Policy of all that does not bring one of its own: the files of this server, and nothing inline."""
+
+def policy(styles: str = "'self'") -> str:
+    """Return a Content-Security-Policy: the files of this server, and nothing inline.
+
+    Args:
+        styles: sources of styles.
+    """
+    return (
+        f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data: blob:; connect-src 'self'; "
+        "frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
 
 _HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",

@@ -8,27 +8,40 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from harness.common import crash
-from harness.common.redaction import redact
-from harness.errors import HarnessError, PlatformError
+from harness.common import crash, documents
+from harness.common.redaction import REDACTOR, redact
+from harness.errors import HarnessError, PlatformError, UsageError
 from harness.kube import ApiError
-from harness.page import streams
+from harness.page import access, streams
 from harness.page.evidence import EvidenceFolder
 from harness.page.facts import ENDED, ShownSeries
 from harness.page.pictures import PictureMaker
 from harness.page.source import Source
-from harness.page.views import Views
+from harness.page.starting import Starter, StartRequest
+from harness.page.views import Views, address
 from harness.page.watching import Hub, Watch
 from harness.report import framed, rendering
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
+_LARGEST_BODY: Final = 1 << 20
 _SCRIPT: Final = "text/javascript; charset=utf-8"
+_SCRIPTS: Final = ("page.js", "start.js", "json-editor/jsoneditor.js")
 _STYLE: Final = "text/css; charset=utf-8"
+# the styles that JSON Editor sets as texts: an empty <style>, which it fills through the object model, and attributes
+_STYLES: Final = (
+    "",
+    "margin: 0 10px 0 0;",
+    "position: absolute;width: 1px;height: 1px;padding: 0;margin: -1px;overflow: hidden;clip: rect(0,0,0,0);border: 0;",
+)
+_POLICY_OF_FORMS: Final = access.policy(
+    " ".join(["'self'", "'unsafe-hashes'", *(f"'sha256-{rendering.digest(text)}'" for text in _STYLES)])
+)
 # of a document that says by itself what it may do, as reports do
 _SELF_CONTAINED: Final = "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 # of what a container has written: it does nothing, and belongs to no site
@@ -50,13 +63,21 @@ class Pages:
         hub: tells what has changed.
         pictures: draw what was received.
         evidence: where the reports of runs are.
+        starter: starts runs.
     """
 
     def __init__(
-        self, source: Source, views: Views, watch: Watch, hub: Hub, pictures: PictureMaker, evidence: EvidenceFolder
+        self,
+        source: Source,
+        views: Views,
+        watch: Watch,
+        hub: Hub,
+        pictures: PictureMaker,
+        evidence: EvidenceFolder,
+        starter: Starter,
     ) -> None:
         self._source, self._views, self._watch, self._hub = source, views, watch, hub
-        self._pictures, self._evidence = pictures, evidence
+        self._pictures, self._evidence, self._starter = pictures, evidence, starter
 
     def index(self, request: Request) -> Response:
         """GET /: the page, whose parts the browser asks for."""
@@ -81,6 +102,23 @@ class Pages:
             return HTMLResponse(str(self._views.run_part(record)))
         job = next((run for run in self._source.runs() if (run.dag_id, run.run_id) == (dag_id, run_id)), None)
         return HTMLResponse(self._views.run_page(job, record, self._watch.trouble))
+
+    def start_page(self, request: Request) -> Response:
+        """GET /start?dag=: the page with the form of a DAG."""
+        page = self._views.start_page(request.query_params.get("dag", ""), self._watch.trouble)
+        return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY_OF_FORMS})
+
+    async def draw_form(self, request: Request) -> Response:
+        """POST /forms ``{dag_id}``: what the browser draws of the DAG's form."""
+        wanted = StartRequest.from_json(await _read_json(request))
+        drawn = await run_in_threadpool(self._starter.draw, wanted.dag_id)
+        return JSONResponse(REDACTOR.value(drawn.as_json()))
+
+    async def start_run(self, request: Request) -> Response:
+        """POST /runs, see :class:`harness.page.starting.StartRequest`: the address of the run that was started."""
+        wanted = StartRequest.from_json(await _read_json(request))
+        started = await run_in_threadpool(self._starter.start, wanted)
+        return JSONResponse({"address": address("/run", dag=started.dag_id, run=started.run_ids[0])}, 201)
 
     async def events(self, request: Request) -> Response:
         """GET /events: what has changed, as it does."""
@@ -155,6 +193,9 @@ class Pages:
             Route("/", self.index),
             Route("/parts/{name}", self.part),
             Route("/run", self.run),
+            Route("/start", self.start_page),
+            Route("/forms", self.draw_form, methods=["POST"]),
+            Route("/runs", self.start_run, methods=["POST"]),
             Route("/events", self.events),
             Route("/log", self.log),
             Route("/thumbnail", self.thumbnail),
@@ -162,7 +203,7 @@ class Pages:
             Route("/result", self.result),
             Route("/evidence/{path:path}", self.report),
             Route("/assets/page.css", _send(_style, _STYLE)),
-            Route("/assets/page.js", _send(functools.partial(_asset, "page.js"), _SCRIPT)),
+            *(Route(f"/assets/{name}", _send(functools.partial(_asset, name), _SCRIPT)) for name in _SCRIPTS),
         ]
 
 
@@ -174,7 +215,11 @@ def make_app(pages: Pages) -> Starlette:
 
 def _explain(request: Request, error: Exception) -> Response:
     status = 503 if isinstance(error, (PlatformError, ApiError)) else 404
-    return PlainTextResponse(redact(str(error)), status)
+    if request.method != "POST":
+        return PlainTextResponse(redact(str(error)), status)
+    explained = error if isinstance(error, HarnessError) else PlatformError(str(error))
+    parts = {"cause": explained.cause, "last_seen": explained.last_seen, "fix": explained.fix}
+    return JSONResponse(REDACTOR.value(parts), 503 if status == 503 else 422)
 
 
 def _explain_unforeseen(request: Request, error: Exception) -> Response:
@@ -183,6 +228,18 @@ def _explain_unforeseen(request: Request, error: Exception) -> Response:
 
 def _missing(why: str) -> Response:
     return PlainTextResponse(why, 404)
+
+
+async def _read_json(request: Request) -> Any:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _LARGEST_BODY:
+            raise UsageError(f"the request has more than {_LARGEST_BODY} bytes")
+    try:
+        return documents.json_document(bytes(content))
+    except ValueError as error:
+        raise UsageError(f"the request cannot be read as JSON: {error}") from None
 
 
 def _send(read: Callable[[], str], media_type: str) -> Callable[[Request], Response]:

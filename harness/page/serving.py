@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from harness.common.progress import OnProgress
+from harness.common.progress import OnProgress, quiet
 from harness.errors import PlatformError
 from harness.page.access import TOKEN, Access
 from harness.page.app import Pages, make_app
 from harness.page.evidence import EvidenceFolder
 from harness.page.pictures import PictureMaker
 from harness.page.source import Source
+from harness.page.starting import Starter
 from harness.page.views import Views
 from harness.page.watching import Hub, Watch
 from harness.platform import running
@@ -50,7 +51,7 @@ def serve(
     entry = running.choose(settings.state, environment_id)
     environment = Environment.attach(settings, entry)
     try:
-        with page_of(environment, settings.report or Path("kaapana-report"), started=entry.started) as address:
+        with page_of(environment, settings.report or Path("kaapana-report"), started=entry.started, say=say) as address:
             show_address(address)
             say(f"the page about environment {entry.id} is served until Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):
@@ -61,23 +62,26 @@ def serve(
 
 
 @contextlib.contextmanager
-def page_of(environment: Environment, evidence: Path, *, started: str = "") -> Iterator[str]:
+def page_of(environment: Environment, evidence: Path, *, started: str = "", say: OnProgress = quiet) -> Iterator[str]:
     """Serve the page about an environment for the length of the block; yield its address with the token.
 
     Args:
         evidence: folder with the evidence of runs; it need not be there.
         started: when the environment was made, ISO 8601.
+        say: gets what happens at the end.
     """
     source, folder, hub = Source(environment, started), EvidenceFolder(evidence), Hub()
-    views = Views(source, folder)
+    starter = Starter(environment, source.extensions, folder.root)
+    views = Views(source, folder, starter.failures)
     watch = Watch(source, views.reads, hub)
-    pictures = PictureMaker(source.receipt_file, lambda: (), environment.scratch)
+    pictures = PictureMaker(source.receipt_file, starter.sources, environment.scratch)
     watch.start()
     try:
-        with listening(make_app(Pages(source, views, watch, hub, pictures, folder)), hub) as address:
+        with listening(make_app(Pages(source, views, watch, hub, pictures, folder, starter)), hub) as address:
             yield address
     finally:
         watch.stop()
+        starter.close(say)
 
 
 @contextlib.contextmanager

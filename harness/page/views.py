@@ -16,6 +16,7 @@ from harness.page.evidence import EvidenceFolder
 from harness.page.facts import ShownRun
 from harness.page.pictures import Pictures
 from harness.page.source import Source
+from harness.page.starting import SAMPLES
 from harness.page.watching import name_of_run
 from harness.report import rendering
 from harness.wire.annotations import split_mark
@@ -28,11 +29,11 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 PARTS: Final[Mapping[str, str]] = {
     "runs": "Runs",
+    "extensions": "Extensions",
     "received": "Received",
     "results": "Results",
     "metrics": "Metrics",
     "refused": "Refused requests",
-    "extensions": "Extensions",
     "projects": "Projects",
 }
 """The parts of the page and their titles, in the order in which they stand."""
@@ -44,11 +45,13 @@ class Views:
     Args:
         source: that is asked.
         evidence: where the reports of runs are.
+        failures: why there is no evidence of a run, by its id.
     """
 
-    def __init__(self, source: Source, evidence: EvidenceFolder) -> None:
+    def __init__(self, source: Source, evidence: EvidenceFolder, failures: Mapping[str, str]) -> None:
         self._source = source
         self._evidence = evidence
+        self._failures = failures
 
     @property
     def reads(self) -> Mapping[str, Callable[[], Any]]:
@@ -97,9 +100,20 @@ class Views:
         """Return what changes while a run goes on: its state, its tasks, the way to its report."""
         from markupsafe import Markup
 
-        report = self._evidence.reports().get(record.run_id)
+        report, failure = self._evidence.reports().get(record.run_id), self._failures.get(record.run_id, "")
         # made by a template, so that its texts are escaped already
-        return Markup(_render("tasks.html", record=record, report=report))
+        return Markup(_render("tasks.html", record=record, report=report, failure=failure))
+
+    def start_page(self, dag_id: str, trouble: str) -> str:
+        """Return the page with the form of a DAG, which the browser asks for."""
+        return _render(
+            "start.html",
+            environment=self._source.shown,
+            dag_id=dag_id,
+            samples=SAMPLES,
+            evidence=str(self._evidence.root),
+            trouble=trouble,
+        )
 
     def series(self, pictures: Pictures, title: str) -> str:
         """Return the pictures of a series as a document that holds all it needs."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import queue
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import quote
 
+from harness.common.repositories import HeldRepository
 from harness.errors import PlatformError
 from harness.findings import Finding
 from harness.platform import releases
@@ -17,6 +18,7 @@ from harness.platform.dags import Dags
 from harness.platform.http import RefusalError
 from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
+from harness.platform.projects import Project
 from harness.platform.releases import HelmRelease
 from harness.settings import Settings
 from harness.wire.outcome import Outcome
@@ -67,6 +69,10 @@ class FakeServices:
         self.targets: list[ScrapedTarget] = []
         self.refused: list[RefusedRequest] = []
         self.lost = ""
+        self.forms: dict[str, Any] = {}
+        self.posted: list[dict[str, Any]] = []
+        self.uploads: list[tuple[str, str]] = []
+        self.refusal: Exception | None = None
 
     def projects(self) -> list[dict[str, Any]]:
         if self.lost:
@@ -82,7 +88,33 @@ class FakeServices:
     def all_jobs(self, project: Any) -> list[dict[str, Any]]:
         return self.started
 
-    def receipts(self, project: str) -> list[ReceivedObject]:
+    def dags(self, project: Any) -> list[str]:
+        return self.programs.get(project.name, [])
+
+    def add_software(self, project: Any, dag_ids: list[str]) -> None:
+        self.programs.setdefault(project.name, []).extend(dag_ids)
+
+    def form_schemas(self, project: Any, dag_id: str) -> dict[str, Any]:
+        return self.forms if dag_id in self.dags(project) else {}
+
+    def start_workflow(self, project: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.posted.append(body)
+        self.started = [job(body["dag_id"], project=project.name)]
+        return {"workflow_name": f"{body['workflow_name']}-a1B2c3"}
+
+    def jobs(self, project: Any, workflow_name: str) -> list[dict[str, Any]]:
+        return self.started
+
+    def upload_series(self, project: str, dataset: str, archive: Path) -> dict[str, int]:
+        self.uploads.append((project, dataset))
+        return {}
+
+    def settle(self, timeout_s: float) -> bool:
+        return False
+
+    def receipts(self, project: str, since: str | None = None) -> list[ReceivedObject]:
         return [receipt for receipt in self.received if receipt.project == project]
 
     def receipt_file(self, receipt_id: str) -> bytes:
@@ -106,13 +138,15 @@ class FakeServices:
 
 
 class FakeAirflow:
-    """Has one run; ``changes`` are told to who follows it."""
+    """Has one run; whoever follows it is told of each change."""
 
     def __init__(self) -> None:
         self.tasks = [task("get-input", "success"), task(DAG, "running", upstream=["get-input"])]
         self.state = "running"
         self.logs: dict[str, str] = {}
-        self.changes: queue.Queue[TaskChange | RunEnd] = queue.Queue()
+        self.aborted: list[str] = []
+        self._told: list[TaskChange | RunEnd] = []
+        self._news = threading.Condition()
 
     def run(self, dag_id: str, run_id: str) -> RunRecord:
         if run_id != RUN:
@@ -120,8 +154,12 @@ class FakeAirflow:
         return RunRecord(dag_id, run_id, self.state, {}, STARTED, None, tuple(self.tasks))
 
     def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
+        at = 0
         while True:
-            change = self.changes.get()
+            with self._news:
+                self._news.wait_for(lambda: len(self._told) > at)  # noqa: B023 (called at once)
+                change = self._told[at]
+            at += 1
             yield change
             if isinstance(change, RunEnd):
                 return
@@ -134,12 +172,21 @@ class FakeAirflow:
         self.tasks = [
             dataclasses.replace(one, state=state, **more) if one.task_id == task_id else one for one in self.tasks
         ]
-        self.changes.put(TaskChange(task_id, state, 1, STARTED))
+        self._tell(TaskChange(task_id, state, 1, STARTED))
 
     def end(self, state: str) -> None:
         """The run ends."""
         self.state = state
-        self.changes.put(RunEnd(state))
+        self._tell(RunEnd(state))
+
+    def abort(self, dag_id: str, run_id: str) -> None:
+        self.aborted.append(run_id)
+        self.end("failed")
+
+    def _tell(self, change: TaskChange | RunEnd) -> None:
+        with self._news:
+            self._told.append(change)
+            self._news.notify_all()
 
 
 class FakeApi:
@@ -147,12 +194,16 @@ class FakeApi:
         self.releases: list[HelmRelease] = [release()]
 
     def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str]) -> list[dict[str, Any]]:
+        if kind == "ConfigMap":
+            return []  # no step waits for a person
         assert (kind, labels) == ("Secret", {"owner": "helm"})
         return [releases._encode(one) for one in self.releases]
 
 
-def release(name: str = "otsus-method-workflow", findings: Sequence[Finding] = ()) -> HelmRelease:
-    note = Note("0", Dags((DAG,), (DAG,), tuple(findings)), {})
+def release(
+    name: str = "otsus-method-workflow", findings: Sequence[Finding] = (), *, visible: bool = True
+) -> HelmRelease:
+    note = Note("0", Dags((DAG,), (DAG,) if visible else (), tuple(findings)), {})
     return HelmRelease(name, name, "0.1.0", "deployed", Rendered((), ()), {}, note.text())
 
 
@@ -160,6 +211,9 @@ class FakeCluster:
     def __init__(self) -> None:
         self.api = FakeApi()
         self.why = ""
+
+    def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
+        raise AssertionError("nothing here has a port")
 
     def trouble(self) -> str:
         return self.why
@@ -174,6 +228,19 @@ class FakeEnvironment:
         self.services = FakeServices()
         self.airflow = FakeAirflow()
         self.cluster = FakeCluster()
+        self.object_store = SimpleNamespace(list_objects=lambda bucket, recursive: [])
+        self.platform_registry = SimpleNamespace(look_up=lambda repository: HeldRepository(None))
+        self.made: list[str] = []
+        self.removed: list[str] = []
+
+    def create_project(self, name: str) -> Project:
+        self.made.append(name)
+        self.services.names.append(name)
+        return Project(name, project_record(name), "the-password")
+
+    def remove_project(self, project: Project) -> None:
+        self.removed.append(project.name)
+        self.services.names.remove(project.name)
 
 
 def receipt(number: int, content: bytes, **more: Any) -> ReceivedObject:

@@ -194,3 +194,97 @@ def test_a_page_without_its_server_says_so(browser: Any, environment: Any, tmp_p
         one = Opened(browser, address)
     one.page.locator("#live", has_text="has ended").wait_for()
     one.context.close()
+
+
+FORM = {
+    "data_form": {"type": "object", "properties": {"dataset_name": {"type": "string"}}},
+    "workflow_form": {
+        "type": "object",
+        "properties": {
+            "bins": {"type": "integer", "title": "Bins", "default": 128, "minimum": 2},
+            "kind": {"type": "string", "title": "Kind", "oneOf": [{"const": "a", "title": HOSTILE}]},
+            "smooth": {"type": "boolean", "title": "Smooth", "default": True},
+            "note": {"type": "string", "title": HOSTILE, "description": HOSTILE},
+            "parts": {
+                "type": "array",
+                "title": "Parts",
+                "items": {"type": "string", "enum": ["p", "q"]},
+                "default": ["p"],
+            },
+        },
+    },
+}
+
+
+@pytest.fixture
+def form(opened: Callable[..., Opened], environment: FakeEnvironment) -> Opened:
+    environment.services.forms, environment.services.started = FORM, []
+    one = opened()
+    one.table("extensions").get_by_role("link", name=f"Start a run of {DAG}").press("Enter")
+    one.page.locator("button[type=submit]:enabled").wait_for()
+    return one
+
+
+def test_a_form_is_filled_in_by_keyboard_and_starts_a_run_that_is_then_shown(
+    form: Opened, environment: FakeEnvironment
+) -> None:
+    form.page.get_by_label("Bins").focus()
+    form.page.keyboard.press("Control+A")
+    form.page.keyboard.type("64")
+    form.page.get_by_label("Kind").select_option(index=1)
+    form.page.get_by_label("Smooth").press("Space")
+    form.page.get_by_label("q", exact=True).press("Space")
+    form.page.get_by_role("button", name="Start the run").press("Enter")
+    form.page.wait_for_url("**/run?**")
+    form.wait_until_live()
+    assert form.wrong == []
+    (body,) = environment.services.posted
+    assert body["conf_data"]["workflow_form"] == {"bins": 64, "kind": "a", "smooth": False, "parts": ["p", "q"]}
+    row = form.page.locator(f'tr[data-task="{DAG}"]')
+    row.get_by_text("running").wait_for()
+    environment.airflow.change(DAG, "success")
+    row.get_by_text("success").wait_for()
+    environment.airflow.end("success")
+    link = form.page.get_by_role("link", name="Open the report")
+    link.click()
+    form.page.get_by_text("Run report").wait_for()
+    assert form.wrong == []
+
+
+def test_a_form_that_is_left_as_it_is_is_submitted_as_the_platforms_page_would(
+    form: Opened, environment: FakeEnvironment
+) -> None:
+    form.page.get_by_role("button", name="Start the run").click()
+    form.page.wait_for_url("**/run?**")
+    (body,) = environment.services.posted
+    assert body["conf_data"] == {"workflow_form": {"bins": 128, "smooth": True, "parts": ["p"]}}
+
+
+def test_a_value_that_the_platforms_page_would_refuse_is_refused_with_words_that_are_read_out(
+    form: Opened, environment: FakeEnvironment
+) -> None:
+    form.page.get_by_label("Bins").fill("1")
+    form.page.get_by_role("button", name="Start the run").click()
+    refusal = form.page.get_by_role("alert").filter(has_text="It was not started")
+    refusal.wait_for()
+    assert "bins" in refusal.inner_text()
+    assert form.page.evaluate("document.activeElement.id") == "refusal"
+    assert environment.services.posted == []
+    # what was entered is still there
+    assert form.page.get_by_label("Bins").input_value() == "1"
+
+
+def test_texts_of_a_form_stay_text(form: Opened) -> None:
+    shown = form.page.locator("#fields").inner_text()
+    assert shown.count("<img src=x onerror=alert(1)><script>alert(2)</script>") == 3
+    assert "\u202e" not in shown
+    assert form.page.locator("#fields img, #fields script").count() == 0
+    assert form.wrong == []
+
+
+def test_a_form_that_no_page_can_show_says_why(opened: Callable[..., Opened], environment: FakeEnvironment) -> None:
+    environment.services.forms = {"workflow_form": {"type": "object", "properties": []}}
+    one = opened()
+    one.table("extensions").get_by_role("link", name=f"Start a run of {DAG}").click()
+    one.page.get_by_role("alert").filter(has_text="properties").wait_for()
+    assert one.page.locator("button[type=submit]").is_disabled()
