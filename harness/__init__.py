@@ -36,6 +36,7 @@ __all__ = [
     "NotRemovedError",
     "ObjectStore",
     "Pacs",
+    "ParametricMap",
     "PdfDocument",
     "Picture",
     "PlatformError",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from harness.checks.masks import Volume
     from harness.checks.measurements import Measurement
     from harness.checks.overlap import Dice
+    from harness.checks.parametric_map import ParametricMap
     from harness.checks.pdf import PdfDocument
     from harness.checks.pictures import Picture
     from harness.checks.report_content import ContentItem
@@ -129,6 +131,7 @@ else:
         "harness.checks.structured_reports": ["StructuredReport"],
         "harness.checks.captures": ["SecondaryCapture"],
         "harness.checks.links": ["Link"],
+        "harness.checks.parametric_map": ["ParametricMap"],
         "harness.checks.pictures": ["Picture"],
         "harness.checks.reports": ["Report"],
         "harness.checks.segmentation": ["Segmentation"],

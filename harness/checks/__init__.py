@@ -13,16 +13,28 @@ if TYPE_CHECKING:
     from harness.checks.distances import SurfaceDistance
     from harness.checks.masks import Volume
     from harness.checks.overlap import Dice
+    from harness.checks.parametric_map import ParametricMap
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
     from harness.checks.structure_set import StructureSet
     from harness.checks.verdict import Verdict
 
-__all__ = ["Comparison", "Dice", "Report", "Segmentation", "StructureSet", "SurfaceDistance", "Verdict", "Volume"]
+__all__ = [
+    "Comparison",
+    "Dice",
+    "ParametricMap",
+    "Report",
+    "Segmentation",
+    "StructureSet",
+    "SurfaceDistance",
+    "Verdict",
+    "Volume",
+]
 
 _HOMES = {
     "Comparison": "comparison",
     "Dice": "overlap",
+    "ParametricMap": "parametric_map",
     "Report": "reports",
     "Segmentation": "segmentation",
     "StructureSet": "structure_set",

@@ -25,26 +25,39 @@ def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.D
         CheckError: it cannot be read, or is something else.
     """
 
-    def refuse(why: str) -> CheckError:
-        return CheckError(f"{path.name} cannot be read as DICOM: {why}", evidence=str(path))
-
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise refuse(f"it is larger than {LARGEST_FILE >> 20} MiB")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if _is_deflated(path) and _inflated_size(path, LARGEST_FILE) > LARGEST_FILE:
-                raise refuse(f"it becomes more than {LARGEST_FILE >> 20} MiB when it is inflated")
-            dataset = pydicom.dcmread(path)
-    except CheckError:
-        raise
-    except Exception as error:  # a parser on foreign bytes raises nearly anything
-        raise refuse(str(error) or type(error).__name__) from None
+    dataset = read_dataset(path, LARGEST_FILE)
     sop_class = str(dataset.get("SOPClassUID", ""))
     if sop_class not in sop_classes:
         name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
         raise CheckError(f"{path.name} is not a {kind} but {name}", evidence=str(path))
     return dataset
+
+
+def read_dataset(path: Path, most: int) -> pydicom.Dataset:
+    """Return a DICOM object.
+
+    Args:
+        most: bytes that it may have, also after it was inflated.
+
+    Raises:
+        CheckError: it cannot be read, or is larger.
+    """
+
+    def refuse(why: str) -> CheckError:
+        return CheckError(f"{path.name} cannot be read as DICOM: {why}", evidence=str(path))
+
+    try:
+        if path.stat().st_size > most:
+            raise refuse(f"it is larger than {most >> 20} MiB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if _is_deflated(path) and _inflated_size(path, most) > most:
+                raise refuse(f"it becomes more than {most >> 20} MiB when it is inflated")
+            return pydicom.dcmread(path)
+    except CheckError:
+        raise
+    except Exception as error:  # a parser on foreign bytes raises nearly anything
+        raise refuse(str(error) or type(error).__name__) from None
 
 
 def read_text(dataset: Any, keyword: str) -> str:

@@ -11,6 +11,7 @@ from harness.checks.explained import Explained
 from harness.geometry.grid import Grid
 
 Mask: TypeAlias = "NDArray[np.bool_]"
+Values: TypeAlias = "NDArray[np.float64]"
 Box: TypeAlias = "tuple[tuple[int, int], tuple[int, int], tuple[int, int]]"
 
 
@@ -77,12 +78,16 @@ def extent_of(mask: Mask) -> Box | None:
     return first, second, third
 
 
-def describe_box(box: Box, slices: int) -> str:
-    """Return a box in words, slices counted from 1, and as numpy writes it."""
+def describe_box(box: Box, slices: int, *, of: str = "mask") -> str:
+    """Return a box in words, slices counted from 1, and as numpy writes it.
+
+    Args:
+        of: name of the array.
+    """
     (first, last), rows, columns = box
     written = ", ".join(f"{begin}:{end}" for begin, end in ((first, last), rows, columns))
     where = f"slice {last}" if last - first == 1 else f"slices {first + 1} to {last}"
-    return f"{where} of {slices}, all in mask[{written}]"
+    return f"{where} of {slices}, all in {of}[{written}]"
 
 
 def _extent(mask: Mask, axis: int) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from harness.checks.frames import (
     read_stack,
 )
 from harness.checks.masks import Mask
+from harness.checks.references import frame_reference_problems
 from harness.checks.regions import Regions, paste
 from harness.checks.segmentation_rules import is_label_map, problems_of
 from harness.checks.verdict import Verdict
@@ -115,27 +116,8 @@ class Segmentation(Regions):
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
         series = as_series(series)
-        problems = []
-        uids, images = read_references(self.dataset)
-        if not uids:
-            problems.append("the segmentation references no series at all")
-        elif series.series_instance_uid not in uids:
-            problems.append(f"it references series {', '.join(sorted(uids))}, not {series.series_instance_uid}")
-        elif not images:
-            problems.append("it references no image of the series")
-        else:
-            foreign = images - {instance.sop_instance_uid for instance in series.instances}
-            if foreign:
-                problems.append(
-                    f"{len(foreign)} of {len(images)} referenced images are not of the series, e.g. {min(foreign)}"
-                )
-        for title, name, expected in (
-            ("frame of reference", "FrameOfReferenceUID", series.frame_of_reference_uid),
-            ("study", "StudyInstanceUID", series.study_instance_uid),
-        ):
-            found = str(self.dataset.get(name, "")) or "absent"
-            if expected and found != expected:
-                problems.append(f"its {title} is {found}, the series has {expected}")
+        problems = frame_reference_problems("segmentation", self.dataset, series)
+        _, images = read_references(self.dataset)
         verdict = Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images referenced")
         return self._noted("references", verdict)
 

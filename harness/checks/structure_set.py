@@ -15,6 +15,7 @@ from harness.checks.codes import Label, Region, read_codes
 from harness.checks.contours import CLOSED, Contour, ContourFiller, read_contour
 from harness.checks.dicom import POSITION_TOLERANCE, as_series
 from harness.checks.masks import Mask
+from harness.checks.references import reference_problems
 from harness.checks.regions import Regions
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
@@ -63,26 +64,16 @@ class StructureSet(Regions):
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the structures were drawn on this series: series UID, images, frame of reference, study."""
         series = as_series(series)
-        problems = []
         uids, images = read_rt_references(self.dataset)
-        if not uids:
-            problems.append("the structure set references no series at all")
-        elif series.series_instance_uid not in uids:
-            problems.append(f"it references series {', '.join(sorted(uids))}, not {series.series_instance_uid}")
-        known = {instance.sop_instance_uid for instance in series.instances}
-        if foreign := images - known:
-            problems.append(
-                f"{len(foreign)} of {len(images)} referenced images are not of the series, e.g. {min(foreign)}"
-            )
-        frames = {self._frame_of_reference(region) for region in self._regions} - {series.frame_of_reference_uid}
-        if series.frame_of_reference_uid and frames:
-            problems.append(
-                f"its frame of reference is {', '.join(sorted(uid or 'absent' for uid in frames))}, "
-                f"the series has {series.frame_of_reference_uid}"
-            )
-        study = str(self.dataset.get("StudyInstanceUID") or "")
-        if study != series.study_instance_uid:
-            problems.append(f"its study is {study or 'absent'}, the series has {series.study_instance_uid}")
+        problems = reference_problems(
+            "structure set",
+            series,
+            uids=uids,
+            images=images,
+            frames={self._frame_of_reference(region) for region in self._regions},
+            study=str(self.dataset.get("StudyInstanceUID") or ""),
+            images_needed=False,
+        )
         verdict = Verdict.of_problems(f"drawn on {series.name}", problems, good=f"{len(images)} images referenced")
         return self._noted("references", verdict)
 

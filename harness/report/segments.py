@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 from harness.checks.dicom import Placement
+from harness.checks.dicom_files import read_dataset
 from harness.checks.frames import frame_decoder, frame_groups, group_item, read_references
 from harness.checks.segmentation import segment_number
 from harness.checks.segmentation_rules import is_label_map
@@ -35,38 +33,10 @@ def read_segmentation(path: Path) -> Any:
     Raises:
         UnshownError: it is too large, or cannot be read.
     """
-    if path.stat().st_size > LARGEST_FILE:
-        raise UnshownError(f"the file has more than {LARGEST_FILE >> 20} MiB")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if _is_deflated(path) and _inflated(path) > LARGEST_FILE:
-                raise UnshownError(f"it becomes more than {LARGEST_FILE >> 20} MiB when it is inflated")
-            return pydicom.dcmread(path)
-    except UnshownError:
-        raise
-    except Exception as error:  # a parser on foreign bytes raises nearly anything
-        raise UnshownError(f"it cannot be read as DICOM: {type(error).__name__}: {error}") from None
-
-
-def _is_deflated(path: Path) -> bool:
-    meta = pydicom.filereader.read_file_meta_info(path)
-    return bool(meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian)
-
-
-def _inflated(path: Path) -> int:
-    """Return the size of a deflated file, or more than the largest one, without having it in memory."""
-    inflating, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    with path.open("rb") as file:
-        # preamble, and the meta header, whose length is its first element
-        head = file.read(144)
-        file.seek(144 + int.from_bytes(head[140:144], "little"))
-        while (data := file.read(1 << 20)) and total <= LARGEST_FILE:
-            # behind its end a stream returns what it is given again and again
-            while data and not inflating.eof and total <= LARGEST_FILE:
-                total += len(inflating.decompress(data, 1 << 20))
-                data = inflating.unconsumed_tail
-    return total
+        return read_dataset(path, LARGEST_FILE)
+    except CheckError as error:
+        raise UnshownError(error.cause) from None
 
 
 def find_source(dataset: Any, sources: Sequence[Series]) -> Series | None:

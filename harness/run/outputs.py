@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.checks import looks
 from harness.checks.classes import (
     ENCAPSULATED_PDF_STORAGE,
+    PARAMETRIC_MAP_STORAGE,
     RT_STRUCTURE_STORAGE,
     SECONDARY_CAPTURE_CLASSES,
     STRUCTURED_REPORT_CLASSES,
@@ -22,6 +23,7 @@ from harness.wire.dicom import SEGMENTATION_CLASSES
 if TYPE_CHECKING:
     from harness.checks.captures import SecondaryCapture
     from harness.checks.encapsulated import EncapsulatedPdf
+    from harness.checks.parametric_map import ParametricMap
     from harness.checks.segmentation import Segmentation
     from harness.checks.structure_set import StructureSet
     from harness.checks.structured_reports import StructuredReport
@@ -111,6 +113,22 @@ class SentObjects(Items[SentObject]):
         """
         self._refuse_unless_one({RT_STRUCTURE_STORAGE}, "RT structure set")
         return self.structure_sets()[0]
+
+    def parametric_maps(self) -> list[ParametricMap]:
+        """Return all parametric maps that came."""
+        from harness.checks.parametric_map import ParametricMap
+
+        found = [item for item in self if item.sop_class == PARAMETRIC_MAP_STORAGE]
+        return [ParametricMap(item.file, sources=self._sources) for item in found]
+
+    def parametric_map(self) -> ParametricMap:
+        """Return the one parametric map that came.
+
+        Raises:
+            CheckError: none or several came; what came instead is listed.
+        """
+        self._refuse_unless_one({PARAMETRIC_MAP_STORAGE}, "parametric map")
+        return self.parametric_maps()[0]
 
     def secondary_captures(self) -> list[SecondaryCapture]:
         """Return all secondary captures that came."""

@@ -1,0 +1,65 @@
+"""Whether an object was made from a series: series, images, frame of reference and study."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pydicom
+
+from harness.checks.frames import read_references
+from harness.data.series import Series
+
+
+def reference_problems(
+    what: str,
+    series: Series,
+    *,
+    uids: Collection[str],
+    images: Collection[str],
+    frames: Collection[str],
+    study: str,
+    images_needed: bool = True,
+) -> list[str]:
+    """Return what keeps an object from being made from a series, in words.
+
+    Args:
+        what: it is, e.g. ``segmentation``.
+        uids, images: of series and images that it references.
+        frames: its frames of reference.
+        study: its study.
+        images_needed: whether it has to name images.
+    """
+    problems = []
+    if not uids:
+        problems.append(f"the {what} references no series at all")
+    elif series.series_instance_uid not in uids:
+        problems.append(f"it references series {', '.join(sorted(uids))}, not {series.series_instance_uid}")
+    elif images_needed and not images:
+        problems.append("it references no image of the series")
+    else:
+        foreign = set(images) - {instance.sop_instance_uid for instance in series.instances}
+        if foreign:
+            problems.append(
+                f"{len(foreign)} of {len(images)} referenced images are not of the series, e.g. {min(foreign)}"
+            )
+    for title, found, expected in (
+        ("frame of reference", frames, series.frame_of_reference_uid),
+        ("study", [study], series.study_instance_uid),
+    ):
+        if expected and set(found) != {expected}:
+            said = ", ".join(sorted(uid for uid in found if uid)) or "absent"
+            problems.append(f"its {title} is {said}, the series has {expected}")
+    return problems
+
+
+def frame_reference_problems(what: str, dataset: pydicom.Dataset, series: Series) -> list[str]:
+    """Return what keeps a multi-frame object from being made from a series, in words."""
+    uids, images = read_references(dataset)
+    return reference_problems(
+        what,
+        series,
+        uids=uids,
+        images=images,
+        frames=[str(dataset.get("FrameOfReferenceUID") or "")],
+        study=str(dataset.get("StudyInstanceUID") or ""),
+    )
