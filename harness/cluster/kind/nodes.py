@@ -87,8 +87,9 @@ class KindNode:
         manifest = self._content(self.digests()[name])
         if "manifests" in manifest:
             # containerd has the content for this node's platform alone, and a build's attestation has none
-            fitting = [entry for entry in manifest["manifests"] if entry["platform"]["architecture"] != "unknown"]
-            manifest = self._content(fitting[0]["digest"])
+            entries = [(entry.get("platform") or {}, entry["digest"]) for entry in manifest["manifests"]]
+            fitting = [digest for platform, digest in entries if platform.get("architecture") != "unknown"]
+            manifest = self._content(fitting[0])
         return manifest, self._content(manifest["config"]["digest"])
 
     def _content(self, digest: str) -> dict[str, Any]:

@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.incluster.airflow import callbacks
+from tests.incluster.airflow.in_image.fake_services import FakeServices, answering
 
 RUN = "my-dag-261129"
 PROJECT = {"project_form": {"id": "p1"}}
 ADA = {"workflow_form": {"username": "ada"}}
 
 
-class Services:
-    """AII and the notification service at one address; answers with the status that a path was given."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.sent: list[dict[str, Any]] = []
-        self.statuses: dict[str, int] = {}
-        services = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-            def do_GET(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                services.asked.append(f"{self.command} {self.path}")
-                if body:
-                    services.sent.append(json.loads(body))
-                answer = json.dumps({"id": "id-of-" + self.path.rpartition("/")[2]}).encode()
-                self.send_response(services.statuses.get(self.path, 200))
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_POST = do_GET  # noqa: N815  (the name that the library looks for)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    running = Services()
-    monkeypatch.setattr(callbacks.names, "url", lambda _service, _scheme="http": running.url)
-    for name in ("AII_URL", "NOTIFICATION_URL"):
-        monkeypatch.setenv(name, running.url)
-    yield running
-    running.close()
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServices]:
+    with answering(monkeypatch) as fake:
+        yield fake
 
 
 def notify(**conf: Any) -> None:
@@ -77,20 +36,22 @@ NOTIFICATION = {
 }
 
 
-def test_it_goes_to_the_user_who_started_the_workflow_in_its_project(services: Services) -> None:
+def test_it_goes_to_the_user_who_started_the_workflow_in_its_project(services: FakeServices) -> None:
     notify(**PROJECT, **ADA)
     assert services.asked == ["GET /users/username/ada", "GET /projects/admin", "POST /v1/p1/id-of-ada"]
     assert services.sent == [NOTIFICATION]
 
 
-def test_a_user_who_is_not_in_the_project_gets_it_all_the_same(services: Services) -> None:
+def test_a_user_who_is_not_in_the_project_gets_it_all_the_same(services: FakeServices) -> None:
     services.statuses["/v1/p1/id-of-ada"] = 404
     notify(**PROJECT, **ADA)
     assert services.asked[-2:] == ["POST /v1/p1/id-of-ada", "POST /v1/"]
     assert services.sent == [NOTIFICATION, {**NOTIFICATION, "receivers": ["id-of-ada"]}]
 
 
-def test_without_a_user_the_whole_project_gets_it_and_without_a_project_that_of_the_admin(services: Services) -> None:
+def test_without_a_user_the_whole_project_gets_it_and_without_a_project_that_of_the_admin(
+    services: FakeServices,
+) -> None:
     notify(**PROJECT)
     notify()
     assert services.asked == ["GET /projects/admin", "POST /v1/p1", "GET /projects/admin", "POST /v1/id-of-admin"]
@@ -98,7 +59,7 @@ def test_without_a_user_the_whole_project_gets_it_and_without_a_project_that_of_
 
 @pytest.mark.parametrize("path", ["/projects/admin", "/users/username/ada"])
 def test_nobody_gets_it_where_project_or_user_cannot_be_asked_for(
-    services: Services, caplog: pytest.LogCaptureFixture, path: str
+    services: FakeServices, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     services.statuses[path] = 404
     notify(**PROJECT, **ADA)
@@ -108,7 +69,7 @@ def test_nobody_gets_it_where_project_or_user_cannot_be_asked_for(
 
 @pytest.mark.parametrize(("conf", "path"), [(ADA, "/v1/p1/id-of-ada"), ({}, "/v1/p1")])
 def test_another_refusal_is_not_tried_in_another_way(
-    services: Services, caplog: pytest.LogCaptureFixture, conf: dict[str, Any], path: str
+    services: FakeServices, caplog: pytest.LogCaptureFixture, conf: dict[str, Any], path: str
 ) -> None:
     services.statuses[path] = 502
     notify(**PROJECT, **conf)
