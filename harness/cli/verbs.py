@@ -20,6 +20,7 @@ from harness.cli.form_options import read_conf, read_form_values
 from harness.cli.images import images
 from harness.cli.options import with_settings
 from harness.cli.page import page
+from harness.cli.status import status
 from harness.cli.targets import check_out, folder_or_temporary, prepare_target
 from harness.errors import UsageError
 from harness.settings import Settings
@@ -53,6 +54,7 @@ def cli() -> None:
 cli.add_command(images)
 cli.add_command(context)
 cli.add_command(page)
+cli.add_command(status)
 
 
 @cli.command()
@@ -82,19 +84,6 @@ def down(settings: Settings) -> None:
 
     ended = ownership.down(settings.state)
     click.echo(f"ended: {', '.join(ended)}" if ended else "no environment was left running")
-
-
-@cli.command()
-@with_settings()
-def status(settings: Settings) -> None:
-    """List the environments of this user."""
-    from harness.cluster import ledger
-
-    entries = ledger.entries(settings.state)
-    for entry in entries:
-        click.echo(str(entry))
-    if not entries:
-        click.echo("no environment")
 
 
 @cli.command()
