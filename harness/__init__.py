@@ -33,13 +33,18 @@ __all__ = [
     "Link",
     "ManifestError",
     "Measurement",
+    "MetadataDocuments",
+    "MetricValue",
     "NotRemovedError",
+    "Notification",
     "ObjectStore",
     "Pacs",
     "ParametricMap",
     "PdfDocument",
     "Picture",
     "PlatformError",
+    "Refusal",
+    "Refusals",
     "Report",
     "Reports",
     "Run",
@@ -47,6 +52,7 @@ __all__ = [
     "RunImage",
     "SecondaryCapture",
     "Segmentation",
+    "SentNotifications",
     "SentObject",
     "SentObjects",
     "Series",
@@ -110,11 +116,15 @@ if TYPE_CHECKING:
     from harness.findings import Finding
     from harness.installed import InstalledExtension
     from harness.plugin.fixtures import ObjectStore, Pacs
-    from harness.run.metrics import TaskMetrics
+    from harness.run.metadata import MetadataDocuments
+    from harness.run.metrics import MetricValue, TaskMetrics
+    from harness.run.notifications import SentNotifications
     from harness.run.outputs import SentObject, SentObjects
+    from harness.run.refusals import Refusal, Refusals
     from harness.run.results import Cause, Run, RunImage, TaskResult
     from harness.run.stored import Reports, StoredObject, StoredObjects
     from harness.settings import Settings
+    from harness.wire.notified import Notification
 else:
     # the same names once more, for the interpreter; tests/test_public_names.py compares the two
     _MODULES = {
@@ -143,7 +153,11 @@ else:
         "harness.findings": ["Finding"],
         "harness.plugin.fixtures": ["ObjectStore", "Pacs"],
         "harness.installed": ["InstalledExtension"],
-        "harness.run.metrics": ["TaskMetrics"],
+        "harness.run.metadata": ["MetadataDocuments"],
+        "harness.run.metrics": ["MetricValue", "TaskMetrics"],
+        "harness.run.notifications": ["SentNotifications"],
+        "harness.run.refusals": ["Refusal", "Refusals"],
+        "harness.wire.notified": ["Notification"],
         "harness.run.outputs": ["SentObject", "SentObjects"],
         "harness.run.stored": ["Reports", "StoredObject", "StoredObjects"],
         "harness.run.results": ["Cause", "Run", "RunImage", "TaskResult"],

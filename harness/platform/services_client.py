@@ -12,6 +12,8 @@ from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
 from harness.platform.http import Endpoint, RefusalError, RefusedError
 from harness.wire import names
+from harness.wire.indexed import IndexedDocuments
+from harness.wire.notified import Notification
 from harness.wire.received import ReceivedObject
 from harness.wire.refused import RefusedRequest
 from harness.wire.scraped import ScrapedTarget
@@ -156,10 +158,19 @@ class ServicesClient:
                 elif not polling.again():
                     raise
 
-    def notifications(self, project: str) -> list[Json]:
-        """Return the notifications that were sent to the project's users."""
-        found: list[Json] = self._ask(lambda: self._control.json("GET", "/notifications", params={"project": project}))
-        return found
+    def notifications(self, project: str) -> list[Notification]:
+        """Return the notifications that were sent to the project's users, the oldest first."""
+        found = self._ask(lambda: self._control.json("GET", "/notifications", params={"project": project}))
+        return [Notification.from_json(item) for item in found]
+
+    def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
+        """Return what was written to the project's metadata index.
+
+        Args:
+            after: number of the change behind which documents are wanted; without it there are none in the answer.
+        """
+        params = {"project": project} | ({} if after is None else {"after": str(after)})
+        return IndexedDocuments.from_json(self._ask(lambda: self._control.json("GET", "/documents", params=params)))
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
         """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""

@@ -23,7 +23,10 @@ from harness.run import (
     evidence,
     findings,
     lost_files,
+    metadata,
     notices,
+    notifications,
+    refusals,
     refused,
     releases,
     scrapes,
@@ -99,6 +102,7 @@ class _Before:
 
     objects: Mapping[str, tuple[str, str]]
     receipts: frozenset[str]
+    notifications: frozenset[str]
 
 
 def execute(
@@ -127,6 +131,7 @@ def execute(
     before = _Before(
         evidence.object_versions(environment, project.bucket),
         frozenset(receipt.id for receipt in environment.services.receipts(project.name)),
+        frozenset(one.id for one in environment.services.notifications(project.name)),
     )
     started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
     triggered = trigger(
@@ -205,6 +210,10 @@ def _collect(
     with_credentials: list[str] = []
     sent = evidence.collect_sent(environment, project, before.receipts, ips, folder, with_credentials)
     objects = evidence.collect_objects(environment, project.bucket, before.objects, folder, with_credentials)
+    metadata.write(environment.services.documents(project.name, triggered.latest_document).documents, folder)
+    notified = [one for one in environment.services.notifications(project.name) if one.id not in before.notifications]
+    notifications.write(notified, request.directory)
+    refusals.write(refused.collect(named, environment.services.refusals), request.directory)
     state = _state([str(environment.airflow.run(request.dag_id, run_id).state) for run_id in triggered.run_ids])
     if snapshot is not None:
         state = "failed"

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from harness.checks import explained, looks
+from harness.checks.explained import Explained
 from harness.errors import CheckError
 
 AREA = "metrics"
+
+
+class MetricValue(Explained):
+    """A value of a metric.
+
+    Attributes:
+        values: all values of its series in the order of time, each only where it differs from the one before.
+        series: name and labels.
+        task_id: whose metric it is.
+    """
+
+    values: tuple[float, ...]
+    series: str
+    task_id: str
+
+    @property
+    def what(self) -> str:
+        """Return which series it is of."""
+        return f"{self.series} of task {self.task_id}"
+
+    @property
+    def explanation(self) -> list[str]:
+        """Return what the values of the series were."""
+        shown = [f"{value:.6g}" for value in self.values]
+        middle = [*shown[:5], "...", *shown[-5:]] if len(shown) > 12 else shown
+        finite = [value for value in self.values if math.isfinite(value)]
+        extremes = f"lowest {min(finite):.6g}, highest {max(finite):.6g}; " if finite else ""
+        return [f"{extremes}its values in the order of time: {', '.join(middle)}"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +51,12 @@ class TaskMetrics:
     Args:
         task_id: as in the run.
         series: labels, ``__name__`` among them, and points (seconds since 1970, value) where the value changed.
+        file: where they are kept.
     """
 
     task_id: str
     series: tuple[tuple[Mapping[str, str], tuple[tuple[float, float], ...]], ...]
+    file: Path | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -45,9 +79,22 @@ class TaskMetrics:
             )
         return [value for _, value in found[0][1]]
 
-    def last(self, name: str, **labels: str) -> float:
-        """Return the last value of one series."""
-        return self.values(name, **labels)[-1]
+    def last(self, name: str, **labels: str) -> MetricValue:
+        """Return the last value of one series; an assertion about it that fails says what its values were.
+
+        Raises:
+            CheckError: no series, or several, have this name and these labels; or it has no value.
+        """
+        values = self.values(name, **labels)
+        shown = _show({"__name__": name, **labels})
+        if not values:
+            raise CheckError(f"{shown} of task {self.task_id} has no value")
+        found = MetricValue(values[-1])
+        found.values, found.series, found.task_id = tuple(values), shown, self.task_id
+        explained.note(found, sys._getframe(1))
+        if self.file is not None:
+            looks.note(looks.Look(self.file, f"last {shown}", f"{values[-1]:.6g}"))
+        return found
 
     def _matching(
         self, name: str, labels: Mapping[str, str]
@@ -61,9 +108,24 @@ def _show(labels: Mapping[str, str]) -> str:
     return f"{labels.get('__name__', '')}{{{rest}}}"
 
 
-def read_metrics(directory: Path) -> dict[str, TaskMetrics]:
+class MetricsByTask(dict[str, TaskMetrics]):
+    """The metrics of each task that has some."""
+
+    def __missing__(self, task_id: str) -> TaskMetrics:
+        """Refuse a task without metrics.
+
+        Raises:
+            CheckError: names those that have some.
+        """
+        raise CheckError(
+            f"task {task_id!r} has no metrics; there are some of {', '.join(map(repr, self)) or 'no task'}",
+            fix='its operator needs annotations={"prometheus.io/scrape": "true", "prometheus.io/port": "..."}',
+        )
+
+
+def read_metrics(directory: Path) -> MetricsByTask:
     """Return the metrics in the evidence of a run, by task."""
-    found = {}
+    found = MetricsByTask()
     for path in sorted((directory / AREA).glob("*.json")):
         document = json.loads(path.read_text("utf-8"))
         series = [
@@ -71,5 +133,5 @@ def read_metrics(directory: Path) -> dict[str, TaskMetrics]:
             for target in document["targets"]
             for entry in target["series"]
         ]
-        found[document["task_id"]] = TaskMetrics(document["task_id"], tuple(series))
+        found[document["task_id"]] = TaskMetrics(document["task_id"], tuple(series), path)
     return found

@@ -11,6 +11,8 @@ from harness.wire.refused import RefusedRequest
 if TYPE_CHECKING:
     from harness.common.repositories import HeldRepository
     from harness.kube import KubeApi
+    from harness.wire.indexed import IndexedDocuments
+    from harness.wire.notified import Notification
     from harness.wire.received import ReceivedObject
     from harness.wire.records import RunEnd, RunRecord, TaskChange
     from harness.wire.scraped import ScrapedTarget
@@ -58,6 +60,14 @@ class ServicesPort(Protocol):
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
         """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""
+        ...
+
+    def notifications(self, project: str) -> list[Notification]:
+        """Return what was sent to the project's users, the oldest first (services 12.2)."""
+        ...
+
+    def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
+        """Return what was written to the project's metadata index after a change, if one is given (services 11)."""
         ...
 
     def scraped(self, project: str) -> list[ScrapedTarget]:

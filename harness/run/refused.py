@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from http.client import responses
 from typing import Final
 
 from harness.run import log_lines
 from harness.run.advice import advice_for, advice_for_refusal
 from harness.run.diagnosis import seconds_since_epoch
+from harness.run.refusals import Refusal
 from harness.run.results import Cause
 from harness.wire import reasons
 from harness.wire.outcome import Outcome
@@ -25,8 +25,6 @@ Asked = Callable[[Sequence[str]], Sequence[RefusedRequest]]
 _OF_PROGRAM: Final = frozenset({reasons.ERROR, reasons.TIMEOUT})
 # a program that fails over an answer fails at once; times of pods are whole seconds
 _AT_ONCE_S: Final = 10.0
-# programs ask whether something is there
-_PROBES: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
 _SHORTEST_REASON: Final = 8
 _SHOWN: Final = 3
 _UNRESOLVED = re.compile(
@@ -65,6 +63,23 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
     return dataclasses.replace(cause, detail="\n".join([*cause.detail.splitlines(), *seen[-_SHOWN:]]))
 
 
+def collect(tasks: Sequence[TaskRecord], asked: Asked) -> list[Refusal]:
+    """Return what was refused to the pods of tasks while they ran.
+
+    Args:
+        asked: gets addresses, returns what was refused to them.
+    """
+    addresses = list(dict.fromkeys(address for task in tasks for address in task.result.addresses))
+    requests = asked(addresses) if addresses else []
+    found = [
+        Refusal(task.task_id, request)
+        for task in tasks
+        for request in within(requests, task.result)
+        if request.peer in task.result.addresses
+    ]
+    return sorted(found, key=lambda one: one.request.at)
+
+
 def _put_first(cause: Cause, first: str, fix: str) -> Cause:
     return dataclasses.replace(cause, summary=f"{first}; then {cause.summary}", fix=fix)
 
@@ -92,7 +107,7 @@ def _blamed(requests: Sequence[RefusedRequest], error: str, before: str, outcome
     if named := [request for request in final if _names(before, request)]:
         return named[-1]
     end = seconds_since_epoch(outcome.finished)
-    final = [request for request in final if request.status not in _PROBES]
+    final = [request for request in final if not request.is_probe]
     if not final or end is None or outcome.reason == reasons.TIMEOUT or end - final[-1].at > _AT_ONCE_S:
         return None
     return final[-1]

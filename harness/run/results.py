@@ -12,8 +12,12 @@ from harness.checks.verdict import Verdict
 from harness.common.redaction import redact
 from harness.errors import CheckError
 from harness.findings import Finding
+from harness.run import metadata, notifications, refusals
+from harness.run.metadata import MetadataDocuments
 from harness.run.metrics import TaskMetrics, read_metrics
+from harness.run.notifications import SentNotifications
 from harness.run.outputs import SentObjects
+from harness.run.refusals import Refusals
 from harness.run.stored import Reports, StoredObjects
 
 
@@ -151,6 +155,21 @@ class Run:
     def reports(self) -> Reports:
         """The documents on the platform's results page."""
         return Reports(self.objects)
+
+    @property
+    def metadata(self) -> MetadataDocuments:
+        """The documents that were written to the project's metadata index, by series UID."""
+        return metadata.read(self.directory)
+
+    @property
+    def notifications(self) -> SentNotifications:
+        """The notifications that were sent to users of the project."""
+        return notifications.read(self.directory)
+
+    @property
+    def refused(self) -> Refusals:
+        """The requests of the run's pods that services of the platform refused."""
+        return refusals.read(self.directory)
 
     @property
     def metrics(self) -> Mapping[str, TaskMetrics]:

@@ -36,6 +36,7 @@ class Triggered:
         form: the conf as it was posted.
         started_by: ``form`` as a user of the page, ``api`` as a client that posts a conf of its own.
         finding: what a user of the page could not have done alike.
+        latest_document: number of the last change of a metadata index before the start.
     """
 
     dag_id: str
@@ -44,6 +45,7 @@ class Triggered:
     form: dict[str, Any]
     started_by: str = "form"
     finding: Finding | None = None
+    latest_document: int = 0
 
 
 def page_rules(release: Profile) -> PageRules:
@@ -188,11 +190,13 @@ def trigger(
             environment, project, dag_id, ui_forms if offered else None, series, form, form_text, rules
         )
     conf: dict[str, Any] = body["conf_data"]
+    # the input has its documents by now
+    latest = environment.services.documents(project.name).latest
     answer = environment.services.start_workflow(project, body)
     name = str(answer["workflow_name"])
     jobs = _jobs(environment, project, dag_id, conf, identifiers)
     run_ids = _wait_for_runs(environment, project, dag_id, name, jobs=jobs)
-    return Triggered(dag_id, run_ids, name, conf, "form" if posted is None else "api", finding)
+    return Triggered(dag_id, run_ids, name, conf, "form" if posted is None else "api", finding, latest)
 
 
 def _jobs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from harness.wire import names
@@ -47,6 +48,11 @@ class RefusedRequest:
     at: float
     code: str = ""
     went_on: bool = False
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it was answered that something is not there, or there already: programs ask for that."""
+        return self.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
 
     @property
     def summary(self) -> str:

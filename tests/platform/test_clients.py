@@ -15,6 +15,8 @@ from harness.platform import services_client
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.projects import Project, check_name
 from harness.platform.services_client import ServicesClient
+from harness.wire.indexed import IndexedDocument, IndexedDocuments
+from harness.wire.notified import Notification
 from harness.wire.records import RunEnd, TaskChange
 
 RECORD = {"id": "u-1", "name": "abc", "kubernetes_namespace": "project-abc", "s3_bucket": "project-abc"}
@@ -272,3 +274,16 @@ def test_a_name_that_bucket_namespace_index_or_ae_title_refuse_is_refused(name: 
 @pytest.mark.parametrize("name", ["a", "a1", "a-b", "a" * 13])
 def test_a_possible_name_is_taken(name: str) -> None:
     assert check_name(name) == name
+
+
+def test_what_the_services_keep_of_a_project_arrives_as_types(server: Server, services: ServicesClient) -> None:
+    document = {"id": "1.2", "source": {"a": 1}}
+    server.answers["GET /documents"] = (200, {"latest": 7, "documents": [document]})
+    server.answers["GET /notifications"] = (200, [{"id": "1", "title": "done", "topic": None, "receviers_read": {}}])
+    assert services.documents("abc") == IndexedDocuments(7, (IndexedDocument("1.2", {"a": 1}),))
+    services.documents("abc", 3)
+    assert [request["path"] for request in server.requests] == [
+        "/documents?project=abc",
+        "/documents?project=abc&after=3",
+    ]
+    assert services.notifications("abc") == [Notification("1", title="done")]

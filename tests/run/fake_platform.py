@@ -13,6 +13,8 @@ from typing import Any
 from harness.common.repositories import HeldRepository
 from harness.extension import DagImageContents
 from harness.settings import Settings
+from harness.wire.indexed import IndexedDocument, IndexedDocuments
+from harness.wire.notified import Notification
 from harness.wire.outcome import Outcome
 from harness.wire.received import ReceivedObject
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
@@ -78,6 +80,9 @@ class FakeServices:
         self.metrics: list[ScrapedTarget] = []
         self.known: list[dict[str, Any]] = []
         self.refused: list[RefusedRequest] = []
+        self.notified: list[Notification] = []
+        self.notified_later: list[Notification] = []
+        self.indexed: list[IndexedDocument] = []
 
     def datasets(self, project: Any) -> list[dict[str, Any]]:
         return self.known
@@ -98,6 +103,13 @@ class FakeServices:
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
         return [request for request in self.refused if request.peer in peers]
+
+    def notifications(self, project: str) -> list[Notification]:
+        return self.notified + (self.notified_later if self.started else [])
+
+    def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
+        assert after in {None, len(self.uploads)}
+        return IndexedDocuments(len(self.uploads), tuple(self.indexed if after is not None else ()))
 
     def scraped(self, project: str) -> list[ScrapedTarget]:
         return self.metrics

@@ -88,3 +88,19 @@ def test_an_endpoint_that_gave_no_metrics_is_a_finding(
 def test_a_run_without_annotated_pods_has_no_metrics(tmp_path: Path) -> None:
     assert run_with(tmp_path).metrics == {}
     assert not (tmp_path / "metrics").exists()
+
+
+def test_a_task_without_metrics_is_named_with_those_that_have_some(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="task 'otsu' has no metrics; there are some of 'otsus-method'"):
+        run_with(tmp_path, target()).metrics["otsu"]
+
+
+def test_a_failed_assertion_about_a_value_says_what_the_values_were(tmp_path: Path) -> None:
+    metrics = run_with(tmp_path, target()).metrics["otsus-method"]
+    assert metrics.last("loss", fold="1").in_words("asserted 3.5000 < 3") == [
+        'loss{fold="1"} of task otsus-method is 3.5: asserted 3.5000 < 3',
+        "lowest 3.5, highest 3.5; its values in the order of time: 3.5",
+    ]
+    assert metrics.last("loss", fold="0").explanation == [
+        "lowest 4, highest 4; its values in the order of time: 4, nan"
+    ]

@@ -13,6 +13,7 @@ import pytest
 from harness.incluster.services.access.directory import Directory
 from harness.incluster.services.config import Limits
 from harness.incluster.services.objectstore import MinioStore, ObjectStoreError, Provisioner
+from harness.wire.indexed import IndexedDocuments
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import MemoryStore, RunningServices, bearer, zip_of
 
@@ -106,6 +107,30 @@ def test_several_series_of_one_archive_are_ingested(platform: RunningServices, p
     for uid in expected:
         assert platform.services.indices.get(project["opensearch_index"], uid) is not None
         assert platform.services.indices.get("project_admin", uid) is not None
+
+
+def documents(platform: RunningServices, project: dict[str, Any], **query: Any) -> IndexedDocuments:
+    answer = platform.control.get("/documents", params={"project": project["name"], **query})
+    return IndexedDocuments.from_json(answer.json())
+
+
+def test_what_was_written_to_an_index_after_a_change_is_handed_out(
+    platform: RunningServices, project: dict[str, Any]
+) -> None:
+    first, second = dicom_samples.series(1), dicom_samples.series(1)
+    upload(platform, project, zip_of({"a": dicom_samples.encoded(first[0])}))
+    latest = documents(platform, project).latest
+    assert documents(platform, project, after=latest).documents == ()
+    upload(platform, project, zip_of({"a": dicom_samples.encoded(second[0])}))
+    indices, index = platform.services.indices, project["opensearch_index"]
+    indices.put(index, first[0].SeriesInstanceUID, {"volume_float": 1.5})
+    indices.put("project_admin", "another", {})
+    found = documents(platform, project, after=latest)
+    assert [one.id for one in found.documents] == [second[0].SeriesInstanceUID, first[0].SeriesInstanceUID]
+    assert found.documents[1].source == {"volume_float": 1.5}
+    assert found.latest > latest
+    assert documents(platform, project).documents == ()
+    assert platform.control.get("/documents", params={"project": project["name"], "after": "-1"}).status_code == 422
 
 
 def test_an_unknown_project_or_no_dataset_is_refused(platform: RunningServices, project: dict[str, Any]) -> None:

@@ -22,9 +22,11 @@ from harness.incluster.services.dicom.receiver import remove_tree
 from harness.incluster.services.identity.routes import bearer
 from harness.incluster.services.objectstore import ObjectStoreError
 from harness.incluster.services.search.document import IndexedDocumentError
+from harness.incluster.services.search.indices import Stored
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import error, read_json
 from harness.wire import names
+from harness.wire.indexed import IndexedDocument, IndexedDocuments
 
 _MAX_WAIT_S = 3600.0
 # MinIO tells of a request within milliseconds
@@ -147,6 +149,18 @@ class Control:
         project_id = self._project(key).id if key else None
         return JSONResponse(self._services.notifications.sent(project_id))
 
+    async def documents(self, request: Request) -> Response:
+        """GET /documents?project=&after=: what was written to the project's index after a change, if one is given."""
+        project = self._project(request.query_params.get("project", ""))
+        indices, after = self._services.indices, request.query_params.get("after")
+        latest, written = indices.latest, list[Stored]()
+        if after is not None:
+            if not (after.isascii() and after.isdigit()):
+                raise error(422, f"after must be a number, got {after!r}")
+            written = await run_in_threadpool(indices.written_after, project.index, int(after))
+        found = tuple(IndexedDocument(item.id, item.source) for item in written)
+        return JSONResponse(IndexedDocuments(latest, found).as_json())
+
     async def refusals(self, request: Request) -> Response:
         """GET /refusals?peer=<address>,<address>: what the services and MinIO have refused to these addresses."""
         await run_in_threadpool(self._services.object_watch.catch_up, _CATCH_UP_S)
@@ -199,6 +213,7 @@ class Control:
             ("/receipts/{id}/file", self.receipt_file, "GET"),
             ("/settle", self.settle, "POST"),
             ("/notifications", self.notifications, "GET"),
+            ("/documents", self.documents, "GET"),
             ("/refusals", self.refusals, "GET"),
             ("/image-pulls", self.pulls, "GET"),
             ("/scraped", self.scraped, "GET"),

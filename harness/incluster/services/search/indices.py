@@ -85,6 +85,17 @@ class Indices:
         with self._records.transaction():
             return index in self._names and self._documents(index).remove(doc_id) is not None
 
+    @property
+    def latest(self) -> int:
+        """Number of the last change of any index."""
+        with self._lock:
+            return self._sequence
+
+    def written_after(self, index: str, sequence: int) -> list[Stored]:
+        """Copy of the documents of an index that were written after a change, the oldest first."""
+        found = [item for item in self.documents(index) if item.sequence > sequence]
+        return sorted(found, key=lambda item: item.sequence)
+
     def documents(self, index: str) -> list[Stored]:
         """Copy of all documents of an index, oldest first."""
         with self._lock:
