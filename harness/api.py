@@ -42,10 +42,10 @@ class Kaapana:
     Args:
         environment: the running platform.
         project: where extensions may run, and where their results go.
-        evidence: folder below which each run gets a folder of its own.
+        evidence: folder in which each run gets its own folder.
         listener: receives the events of a run; by default they are lines on standard error.
         artefacts: charts and images that :meth:`install` takes in place of a source tree.
-        concluded: whether somebody writes the reports of the runs again when all of them have ended, so that pictures
+        concluded: whether a caller writes the reports of the runs again when all of them have ended, so that pictures
             can wait until then.
     """
 
@@ -69,14 +69,14 @@ class Kaapana:
         self._given: set[Path] = set()
         self._giving = threading.Lock()
         self.runs: list[Run] = []
-        """Every finished run, in the order in which they ended."""
+        """All finished runs, in the order of their ends."""
 
     @classmethod
     @contextlib.contextmanager
     def open(
         cls, settings: Settings | None = None, *, project: str | None = None, evidence: Path | None = None
     ) -> Iterator[Kaapana]:
-        """Yield a platform for as long as the ``with`` block lasts; with ``reuse`` it stays, and only the project goes.
+        """Yield a platform for the ``with`` block; with ``reuse`` it stays, and only the project is removed.
 
         Args:
             settings: by default from the environment and ``pyproject.toml``.
@@ -107,7 +107,7 @@ class Kaapana:
 
     @property
     def platform_registry(self) -> str:
-        """``DEFAULT_REGISTRY``: what the names of images begin with on this platform."""
+        """``DEFAULT_REGISTRY``: the prefix of image names on this platform."""
         return self.environment.registry
 
     @property
@@ -159,7 +159,7 @@ class Kaapana:
 
     @contextlib.contextmanager
     def other_project(self, name: str | None = None) -> Iterator[Kaapana]:
-        """Yield the same platform bound to a project of its own, for as long as the ``with`` block lasts.
+        """Yield the same platform with another project, for the ``with`` block.
 
         What is installed is there too; "Add Software to Project" is done for each project
         (:meth:`InstalledExtension.add_to`).
@@ -206,7 +206,7 @@ class Kaapana:
             add_to_project: False leaves out "Add Software to Project"; the platform then refuses to start its DAGs.
             deliver: ``registry``, ``tar``, or ``edk``: as the development kit builds, packages and delivers it; by
                 default as in the settings.
-            params: ``extension_params`` by name; the others have what the platform's dialog starts with.
+            params: ``extension_params`` by name; the others keep the dialog's defaults.
 
         Raises:
             UsageError: there is neither a path nor a packaged chart for it.
@@ -253,7 +253,7 @@ class Kaapana:
                 dialog starts with.
 
         Raises:
-            ExtensionError: a package is not what the platform accepts, or images are missing: all of them are named.
+            ExtensionError: the platform would not accept a package, or images are missing; the error names all of them.
             FormError: the dialog would not take the parameters.
             UsageError: an archive is damaged or for another architecture.
             InstallError: it does not become runnable.
@@ -292,7 +292,7 @@ class Kaapana:
 
 
 def open_artefacts(settings: Settings) -> Artefacts | None:
-    """Open the charts and images that the settings name; ``None`` where they name none.
+    """Open the charts and images that the settings name; ``None`` if they name none.
 
     Raises:
         ExtensionError, UsageError: something is damaged.
@@ -308,7 +308,7 @@ def open_artefacts(settings: Settings) -> Artefacts | None:
 def check_artefacts(
     settings: Settings, artefacts: Artefacts | None, params: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Find what is missing of artefacts before anything is started, and return the settings that fit them.
+    """Find missing artefacts before anything starts, and return settings that fit them.
 
     Raises:
         ExtensionError, UsageError: see :func:`harness.platform.preflight.check`.

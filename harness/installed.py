@@ -56,7 +56,7 @@ class InstalledExtension:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The ``extension_params`` as they were posted, those that were left as they are included."""
+        """The ``extension_params`` as posted, including unchanged ones."""
         return {name: value for deployment in self.deployments for name, value in deployment.params.items()}
 
     def __enter__(self) -> InstalledExtension:
@@ -134,14 +134,14 @@ class InstalledExtension:
 
         Args:
             dataset: a series, a folder with DICOM files, or a list of series; ``None`` for a DAG that takes none.
-            form: values by property name, or by form; what is not given gets its default.
-            dag: which DAG, when the extension brings several.
+            form: values by property name, or by form; the others get their defaults.
+            dag: which DAG, if the extension has several.
             timeout_s: seconds until the run is aborted; by default ``run_timeout`` of the settings.
             form_text: values as text, typed by the DAG's form; they win over ``form``.
             directory: folder for the evidence; by default a new one.
-            conf: what a client of the platform's API posts, instead of ``form``: the ``conf_data`` or the whole body.
-                It goes to the DAG as it is, no default is filled in and nothing is checked; a ``data_form`` in it that
-                names neither dataset nor identifiers means the series of ``dataset``.
+            conf: the document of an API client, instead of ``form``: the ``conf_data`` or the whole body.
+                The DAG gets it unchanged, without defaults or checks; a ``data_form`` without dataset and identifiers
+                means the series of ``dataset``.
 
         Returns:
             the run, also when it failed: ``assert run.succeeded`` says why.

@@ -2,5 +2,5 @@
 
 Standard library only; the machine may have nothing but Python 3.10 or newer. It makes a private virtual
 environment below ``.tox`` with tox in it, sets the machine up (``harness.doctor``), and runs
-``tox -e scenarios`` (or ``tests``). What stands from an earlier call is used again.
+``tox -e scenarios`` (or ``tests``). Results of earlier calls are reused.
 """

@@ -27,11 +27,11 @@ def is_wanted(name: str, extra: Sequence[str]) -> bool:
 
 
 def provide(host: Machine, say: Callable[[str], None]) -> None:
-    """Install the browser where there is none; without it tests are skipped, with the reason.
+    """Install the browser if it is missing; without it tests are skipped, with the reason.
 
     Args:
         host: this machine.
-        say: receives what is done, or why it is not.
+        say: receives a line about the installation, or why it is not possible.
     """
     if any(host.program(program) for program in PROGRAMS):
         return

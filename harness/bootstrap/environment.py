@@ -105,7 +105,7 @@ def ways(folder: Path, host: Machine) -> list[Way]:
     elif virtualenv := host.program("virtualenv"):
         found.append(Way("virtualenv", ((virtualenv, "--quiet", "--python", sys.executable, target),)))
     if host.module("venv") and host.module("pip"):
-        # This Python has pip but not the wheel that venv wants: a pip of its own goes into the environment's folder.
+        # This Python has pip but not the wheel that venv needs: the environment's folder gets its own pip.
         bare = (sys.executable, "-m", "venv", "--without-pip", target)
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", _packages(folder), "pip")
         found.append(Way("venv and pip", (bare, pip, (python, "-m", "pip", "--version"))))

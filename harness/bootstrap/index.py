@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-# pip's name -> uv's variable; uv wants several values separated by the given text
+# pip's name -> uv's variable; uv separates several values by the given text
 _NAMES = {
     "index-url": ("UV_DEFAULT_INDEX", ""),
     "extra-index-url": ("UV_INDEX", " "),

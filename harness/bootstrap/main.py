@@ -17,7 +17,7 @@ from harness.doctor import checks, probe
 from harness.errors import HarnessError, PlatformError, UsageError
 
 USAGE = "usage: python3 -m harness.bootstrap {scenarios|tests|ENV} [-- ARGUMENTS OF PYTEST]"
-# what `tests` stands for when no test is picked; pytest comes last, its closing line ends the output
+# the environments of `tests` without a chosen test; pytest comes last, so its summary ends the output
 WHOLE = "lint,tests"
 _LOCK_TIMEOUT_S = 900.0
 
@@ -107,7 +107,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def clone() -> Path:
-    """Return the folder of the clone that this package lies in.
+    """Return the folder of the clone that contains this package.
 
     Raises:
         UsageError: the package was installed, there is no ``tox.ini`` beside it.
@@ -134,7 +134,7 @@ def _set_up() -> None:
     """Fix what can be fixed.
 
     Raises:
-        PlatformError: something that is needed is missing and a person has to act.
+        PlatformError: something is missing, and only the user can install it.
     """
     result = doctor.fix(_say)
     for check in result:

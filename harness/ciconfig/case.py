@@ -17,7 +17,7 @@ from harness.run.posting import Posted, read_posted
 _POSTED: Final = frozenset(
     {"dag_id", "conf_data", "instance_names", "username", "remote", "federated", "workflow_name"}
 )
-# the backend ignores what it does not know (runtime 10.1); the first is the platform's, the others are the harness's
+# the backend ignores unknown keys (runtime 10.1); the first is the platform's, the others are the harness's
 _BESIDE: Final = frozenset({"ci_ignore", "started_by", "expect"})
 
 
@@ -28,7 +28,7 @@ class Case:
     Attributes:
         posted: the body of the request; its name is that of the platform's runner.
         dag_id: the DAG that it starts.
-        started_by: ``api`` for a start that no user of the page could make; ``form`` else.
+        started_by: ``api`` for a start that no user of the page could make; otherwise ``form``.
         expect: what must come of it.
     """
 
@@ -50,7 +50,7 @@ class Case:
 
 
 def read_stream(path: Path) -> list[Any]:
-    """Return the documents of a file; empty ones are none, as for the platform's runner.
+    """Return the documents of a file without empty ones, as the platform's runner does.
 
     Raises:
         UsageError: the file cannot be read, or is not YAML; the line is named.
@@ -63,7 +63,7 @@ def read_stream(path: Path) -> list[Any]:
 
 
 def title_of(document: Any, number: int) -> str:
-    """Return what a document is called, whatever is wrong with it: its DAG, or its number from 1."""
+    """Return the name of a document, also of a broken one: its DAG, or its number from 1."""
     dag_id = document.get("dag_id") if isinstance(document, Mapping) else None
     return dag_id if isinstance(dag_id, str) and dag_id and dag_id.isprintable() else f"document-{number}"
 

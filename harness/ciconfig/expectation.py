@@ -42,8 +42,8 @@ class Expectation:
         cause: a part of the first line of the cause of a failure.
         runs: how many DAG runs the document makes.
         tasks: final states of tasks.
-        sent: all that is sent; nothing else may be.
-        stored: patterns of object keys, each of which must be there.
+        sent: all objects that are sent; no others may be.
+        stored: patterns of object keys, each of which must match.
         findings: the rules of all findings of the run.
     """
 

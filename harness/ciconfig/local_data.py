@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class LocalData:
-    """Folders by the names of data sets and the UIDs of series that stand in files; each is brought in once.
+    """Folders by the names of data sets and the UIDs of series in files; each folder is added to the platform once.
 
     Args:
-        folders: what the setting ``datasets`` maps.
+        folders: the value of the setting ``datasets``.
     """
 
     def __init__(self, folders: Mapping[str, str]) -> None:
@@ -30,16 +30,16 @@ class LocalData:
         self._brought: set[str] = set()
 
     def check(self, case: Case) -> None:
-        """Look that all that a document reads is mapped to a folder with images.
+        """Check that all data of a document is mapped to a folder with images.
 
         Raises:
-            UsageError: a name or a UID is not, or its folder has none.
+            UsageError: a name or a UID is not mapped, or its folder has no images.
         """
         for name in self._names(case):
             self._of(name)
 
     def bring(self, environment: EnvironmentPort, project: ProjectPort, case: Case) -> Posted:
-        """Bring the data of a document into the project, and return what is posted for it.
+        """Add the data of a document to the project, and return the document to post.
 
         A data set gets the name that the document has. A UID becomes that of the series in its folder.
         """

@@ -58,7 +58,7 @@ class _Redacted:
 
     def __getattr__(self, name: str) -> Any:
         if name == "buffer":
-            # what is written to it would come out as it is
+            # it would write text unchanged
             raise AttributeError(name)
         return getattr(self._stream, name)
 
@@ -102,7 +102,7 @@ def _run(command: Callable[[], Any]) -> int:
         _abandon_output()
         return PlatformError.exit_status
     except BrokenPipeError:
-        # the reader of our output has gone; nothing more can be written
+        # the reader of our output is gone; nothing more can be written
         _abandon_output()
         return PlatformError.exit_status
     except Exception as error:
@@ -136,7 +136,7 @@ def _is_of_the_output(error: OSError) -> bool:
 
 
 def _abandon_output() -> None:
-    """Discard what is buffered: the interpreter would try to write it at its end, and report another error."""
+    """Discard buffered output: the interpreter would try to write it at its exit, and report another error."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
@@ -151,7 +151,7 @@ def _abandon_output() -> None:
 
 @contextlib.contextmanager
 def _interrupt_on_termination() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C within the block, so that what was started is removed."""
+    """Handle SIGTERM like Ctrl-C within the block, so that the block cleans up."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -19,7 +19,7 @@ def kind_node(settings: Settings) -> None:
     """Make the image of the nodes of --cluster kind, and the command kind.
 
     The image is pulled where a registry can be reached. Elsewhere it is built from packages, which takes about ten
-    minutes on two processors; a build that was interrupted goes on where it was. Prints the image's tag.
+    minutes on two processors; an interrupted build continues with its next call. Prints the image's tag.
     """
     from harness.cluster.kind import command, node_image
     from harness.doctor import require_nodes

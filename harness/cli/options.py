@@ -19,7 +19,7 @@ def with_settings(*names: str, **renamed: str) -> Callable[[Verb], Verb]:
 
     Args:
         names: of the settings; their flags are those that they declare.
-        renamed: the flags of settings that this verb calls otherwise.
+        renamed: flags of settings that have another name on this verb.
     """
     spelling = {name: OPTIONS[name].flag for name in names} | renamed
 

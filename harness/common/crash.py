@@ -57,8 +57,8 @@ _TOKEN: Final = re.compile(r"\beyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{0,4096}")
 def explain(error: BaseException) -> HarnessError:
     """Return an error for the author in place of one that has escaped.
 
-    An error of the harness is returned as it is. A path that cannot be used and a disk that is full are explained in a
-    line; what nobody has foreseen gets a crash report, whose path is the evidence.
+    An error of the harness is returned unchanged. Unusable paths and full disks are explained in one line. Unexpected
+    errors get a crash report, whose path is the evidence.
     """
     if isinstance(error, HarnessError):
         return error
@@ -157,7 +157,7 @@ def _text(error: BaseException) -> str:
 
 
 def redact_all(text: str) -> str:
-    """Return a text without the values of what is named like a secret, and without tokens and passwords in URLs."""
+    """Return a text without values of names that look like secrets, and without tokens and passwords in URLs."""
     text = _OPTION.sub(r"\1[redacted]", redact(text))
     text = _SECRET.sub(r"\1[redacted]", text)
     text = _TOKEN.sub("[redacted]", text)

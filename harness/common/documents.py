@@ -47,7 +47,7 @@ class UnreadableError(DocumentError):
 
 
 def shown(value: Any) -> str:
-    """Return a value of a document as it may stand in one line of a message: short, and without control characters."""
+    """Return a value of a document for a one-line message: short, and without control characters."""
     if isinstance(value, dict):
         return f"a mapping of {len(value)}" if len(value) > 4 else _cut(repr(value))
     if isinstance(value, list | tuple) and len(value) > 8:
@@ -67,7 +67,7 @@ def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
         UnreadableError: there is no such file, it is of another kind, larger than ``most`` bytes, or may not be read.
     """
     try:
-        # what is not a regular file must not block
+        # only a regular file is sure not to block
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         with open(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
@@ -117,7 +117,7 @@ def yaml_documents(text: str, *, text_keys: bool = False, most_nodes: int = MAX_
     """Return the documents of a YAML stream, of the types that JSON has; dates stay ``datetime`` objects.
 
     Args:
-        text_keys: turn keys and dates into text, as Kubernetes does with what it gets.
+        text_keys: turn keys and dates into text, as Kubernetes does.
         most_nodes: values of the stream, those behind its aliases included.
 
     Raises:
@@ -154,13 +154,13 @@ def json_document(text: str | bytes) -> Any:
 
 
 def check_json(value: Any, name: str) -> None:
-    """Check a value that is to be sent as JSON: Python and YAML have more than JSON can say.
+    """Check that a value can be sent as JSON: Python and YAML have types that JSON lacks.
 
     Args:
-        name: what it is called; the path to what is wrong follows it in the message.
+        name: what messages call the value; the path to the bad part follows it.
 
     Raises:
-        DocumentError: names the place, and what is there.
+        DocumentError: names the place and the bad value.
     """
     waiting: list[tuple[str, Any, int]] = [(name, value, 0)]
     while waiting:
@@ -201,7 +201,7 @@ def toml_document(text: str) -> dict[str, Any]:
     """
     try:
         document: dict[str, Any] = tomllib.loads(text)
-        # who walks it later recurses as this does
+        # later readers recurse as this does
         json.dumps(document, default=str)
         return document
     except RecursionError:
@@ -228,10 +228,10 @@ def _describe_mark(error: yaml.MarkedYAMLError) -> str:
 
 
 def _check_events(text: str, most_nodes: int) -> None:
-    """Count what a stream holds, aliases counted as what they stand for; nothing is built for it.
+    """Count the values of a stream, with aliases expanded, without building them.
 
     Raises:
-        yaml.MarkedYAMLError: too much, too deep, or an alias inside of what it stands for.
+        yaml.MarkedYAMLError: too many values, too deep nesting, or an alias that refers to itself.
     """
     total = aliases = 0
     # for each collection that is open: its anchor, and the count at its start
@@ -251,7 +251,7 @@ def _check_events(text: str, most_nodes: int) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             total += 1
             if event.anchor:
-                # the text itself is shared, but whoever writes it down writes it once for each alias
+                # aliases share the text, but a writer writes it once for each alias
                 sizes[event.anchor] = 1 + len(event.value) // 64
         elif isinstance(event, yaml.CollectionStartEvent):
             opened.append((event.anchor, total))
@@ -277,7 +277,7 @@ def _refusal(event: Any, problem: str) -> yaml.MarkedYAMLError:
 
 
 class _Bounded(_Base):  # type: ignore[misc]  # of one of two types
-    """The safe loader, for the types that JSON has and dates, whose errors are all of YAML's own kind."""
+    """The safe loader, for the types of JSON and dates; all of its errors are YAML errors."""
 
     def scalar(self, node: Any) -> Any:
         kind = node.tag.rpartition(":")[2]
@@ -307,7 +307,7 @@ class _Bounded(_Base):  # type: ignore[misc]  # of one of two types
 
 
 class _TextKeys(_Bounded):
-    """The same, as Kubernetes reads what it gets: keys and dates are text."""
+    """The same, but keys and dates are text, as for Kubernetes."""
 
     def date(self, node: Any) -> str:
         return str(node.value)

@@ -30,8 +30,8 @@ def locked(
     Args:
         path: the lock file; its folder is created.
         timeout_s: seconds to wait for another holder.
-        purpose: what is done under the lock, for the error text.
-        on_wait: called once when another holder has to be waited for.
+        purpose: what the holder does, for the error text.
+        on_wait: called once before waiting for another holder.
 
     Raises:
         PlatformError: another process still holds the lock after ``timeout_s``; its process id is named.
@@ -70,7 +70,7 @@ def making_image(name: str, settings: BuildSettings, on_line: OnProgress | None 
     may be chosen per run. Who has to wait for another says so to ``on_line``.
 
     Raises:
-        PlatformError: somebody else has been making it for longer than a build may take (``build_timeout``).
+        PlatformError: another process has been making it for longer than a build may take (``build_timeout``).
     """
     folder = settings.state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

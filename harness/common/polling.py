@@ -1,4 +1,4 @@
-"""Wait for what tells nobody that it has happened: ask again, with pauses, until the time is over."""
+"""Poll for a condition that gives no notice, with pauses, until a deadline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Polling:
     Args:
         timeout_s: seconds from now to the deadline.
         pause_s: seconds of the first pause.
-        longest_s: each pause is longer than the one before by half, up to this; all are alike without it.
+        longest_s: each pause is longer than the one before by half, up to this; without it all pauses are equal.
     """
 
     def __init__(self, *, timeout_s: float, pause_s: float, longest_s: float = 0.0) -> None:

@@ -1,10 +1,10 @@
-"""No credential of an environment is shown: what a process prints or writes goes through one redactor.
+"""Hide the credentials of environments: everything that a process prints or writes goes through one redactor.
 
 Credentials register where they are made or read. Texts that reach an author (errors, causes, findings, lines of
 progress) redact themselves when they are made, evidence when it is collected, and the command line what it prints.
 
 Random credentials are found as they are and in base64, at any place of a longer text, and so are their parts, which a
-line that was cut leaves. Passwords and tokens that somebody gave are found whole, also escaped for JSON, URLs, HTML,
+line that was cut leaves. Passwords and tokens that a user gave are found whole, also escaped for JSON, URLs, HTML,
 Python and the shell. Tokens that the platform's parts give out are known by their shape.
 """
 
@@ -22,7 +22,7 @@ from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
 _SHORTEST: Final = 4
-"""Of a password that somebody chose; shorter ones are syllables, and a text without them would be of no use."""
+"""The shortest chosen password that is hidden; hiding shorter ones would make texts unreadable."""
 _WORD: Final = 8
 """Shorter ones are hidden as whole words only."""
 _GRAM: Final = 8
@@ -46,7 +46,7 @@ _Mask = Callable[[str], str]
 
 
 class _Part(NamedTuple):
-    """Where a group of characters stands in one way to write a random credential."""
+    """The position of a group of characters in one spelling of a random credential."""
 
     whole: str
     offset: int
@@ -67,7 +67,7 @@ class Redactor:
     def add(self, *secrets: str) -> None:
         """Hide credentials that were made here, and their parts too if they are 16 letters and digits or more.
 
-        They have to be random: a part of a text that somebody wrote may be a word that results are full of.
+        They must be random: a part of a chosen text may be a common word in results.
         """
         random = {secret: _parts_of(secret) for secret in secrets if _RANDOM.fullmatch(secret)}
         chosen = {secret: _ways_of_chosen(secret) for secret in secrets if secret not in random}
@@ -76,14 +76,14 @@ class Redactor:
     def add_login(self, username: str, password: str) -> None:
         """Hide a random password, and what ``Authorization: Basic`` makes of it.
 
-        The name stays readable, also in base64: results may hold it for reasons of their own.
+        The name stays readable, also in base64, because results may contain it for other reasons.
         """
         basic = _basic(username, password)
         self.add(password)
         self._learn({basic: _parts_of(basic, public=len(f"{username}:".encode()) * 8 // 6)}, {})
 
     def add_given(self, *secrets: str) -> None:
-        """Hide passwords and tokens that somebody chose or another service made, as wholes.
+        """Hide passwords and tokens that a user chose or another service made, as wholes.
 
         One of fewer than 8 characters is hidden as a whole word only, one of fewer than 4 not at all.
         """

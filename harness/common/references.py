@@ -57,7 +57,7 @@ def served_path(reference: str, own: str, served: Mapping[str, str]) -> str | No
         served: names of the others, and what the repositories of their hosts begin with there.
 
     Returns:
-        What is behind the registry's name; ``None`` for a reference that lies elsewhere.
+        The part behind the registry's name; ``None`` for a reference of another registry.
     """
     if reference.startswith(f"{own}/"):
         return reference.removeprefix(f"{own}/")

@@ -1,4 +1,4 @@
-"""Folders for what is too large for a small ``/tmp``, and of which nothing stays for long when a process is killed."""
+"""Folders for data that is too large for a small ``/tmp``. They are removed soon after a process is killed."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> di
         files: path inside the package's wheel to the SHA-256 of the file's bytes.
 
     Returns:
-        path inside the wheel to the path on disk. With a warm cache nothing is asked of the network.
+        path inside the wheel to the path on disk. A warm cache needs no network.
 
     Raises:
         PlatformError: the package can be got by no way, or its files are not the ones expected.

@@ -18,7 +18,7 @@ _FILMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 
 
 def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
-    """Return what is wrong with the pixel data that starts at the stream's position.
+    """Check the pixel data that starts at the stream's position, and return its problem.
 
     Args:
         stream: positioned where pydicom stopped before the pixel data.
@@ -55,7 +55,7 @@ def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
 
 
 def unpacked_pixel_problem(dataset: FileDataset) -> str | None:
-    """Return what is wrong with pixel data that pydicom has unpacked, as :func:`pixel_problem` does."""
+    """Check pixel data that pydicom has unpacked; see :func:`pixel_problem`."""
     tag = next((tag for tag in _PIXEL_TAGS if tag in dataset), None)
     if tag is None:
         return "no pixel data"

@@ -74,7 +74,7 @@ def scan(folder: Path) -> Scan:
 
 
 def _judge(path: Path, root: Path) -> tuple[str, int]:
-    """Return why a file is left out ('' where it is not), and its size."""
+    """Return why a file is left out ('' if it is not), and its size."""
     try:
         status = path.stat()
         if path.is_symlink() and root not in path.resolve().parents:

@@ -1,4 +1,4 @@
-"""Read an author's DICOM folder into :class:`Series`, or say what is wrong with it."""
+"""Read an author's DICOM folder into :class:`Series`, or report its problems."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED = 5
 _REFERENCED = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205))
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _REQUIRED_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-# what is kept of a file: everything that grouping, geometry and the length of the pixel data need
+# the attributes that grouping, geometry and the length of the pixel data need
 _TAGS = [*_REQUIRED_UIDS, "PatientID", "SeriesDescription", "FrameOfReferenceUID", *facts.KEYWORDS]
 
 

@@ -1,4 +1,4 @@
-"""The value that stands for one DICOM series on disk."""
+"""A DICOM series on disk."""
 
 from __future__ import annotations
 
@@ -134,10 +134,10 @@ class Series:
         patient_id, frame_of_reference_uid: as in the files, empty where absent.
         instances: the files, along the slice direction where there is a geometry, by instance number otherwise.
         geometry: ``None`` where the files are not one regular volume of single-frame slices.
-        truth: ground truth masks by name; empty where nobody knows the truth.
+        truth: ground truth masks by name; empty if unknown.
         grid: the true position of every slice, evenly spaced or not; ``None`` where they are not parallel, not of one
             size, several at one place, or do not say where they lie.
-        problems: why it is not one regular volume, and what else tools stumble over.
+        problems: why it is not one regular volume, and other obstacles for tools.
     """
 
     name: str

@@ -36,7 +36,7 @@ class Address(NamedTuple):
         url: ``unix:///path`` or another URL; empty where it cannot be found out.
         origin: what names it.
         context: name of the context that says so; empty without one.
-        problem: why there is no URL, naming the variable or the file; empty where there is one.
+        problem: why there is no URL, with the variable or the file; empty if there is one.
     """
 
     url: str
@@ -57,11 +57,11 @@ class Address(NamedTuple):
 
 
 class _UnreadableError(Exception):
-    """A file of the client's configuration is not what it should be; its path and the reason."""
+    """A bad file of the client's configuration, with its path and the reason."""
 
 
 def find_address(environ: Mapping[str, str]) -> Address:
-    """Return where the engine is; nothing is asked. Never raises."""
+    """Return the engine's address, without contacting it. Never raises."""
     if host := environ.get("DOCKER_HOST"):
         return Address(host, Origin.HOST)
     folder = configuration_folder(environ)

@@ -14,7 +14,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return ``1.41`` as ``(1, 41)``; empty for what is not a version."""
+    """Return ``1.41`` as ``(1, 41)``; empty for other texts."""
     parts = version.split(".")
     return tuple(map(int, parts)) if all(_NUMBER.fullmatch(part) for part in parts) else ()
 
@@ -25,7 +25,7 @@ def text(version: tuple[int, ...]) -> str:
 
 
 def choose(api: str, minimum: str) -> str:
-    """Return the version to speak with an engine; empty when there is none that both sides know.
+    """Return the newest API version that both sides support; empty if they share none.
 
     Args:
         api: the newest that the engine speaks.

@@ -1,4 +1,4 @@
-"""Which builder: BuildKit by the user's ``docker buildx`` where that is installed, otherwise the legacy builder.
+"""Choose the builder: BuildKit by the user's ``docker buildx`` if installed, otherwise the legacy builder.
 
 The plugin is looked for where ``docker`` looks for it, and run without that program: what is ended is then the client
 of the build itself.
@@ -52,7 +52,7 @@ class Builder:
     remedy: str = ""
 
     def without_buildkit(self, reason: str, remedy: str) -> Builder:
-        """Return the legacy builder in the place of this one."""
+        """Return the legacy builder to use instead of this one."""
         return dataclasses.replace(self, plugin="", reason=reason, remedy=remedy)
 
     @property
@@ -99,7 +99,7 @@ def _folders(environ: Mapping[str, str]) -> Iterator[str]:
     try:
         extra = json.loads((folder / "config.json").read_bytes()).get("cliPluginsExtraDirs")
     except (OSError, ValueError, RecursionError, AttributeError):
-        # a damaged configuration is named where the engine is looked for
+        # the search for the engine reports a damaged configuration
         extra = None
     if isinstance(extra, list):
         yield from (path for path in extra if isinstance(path, str))

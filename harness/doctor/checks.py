@@ -40,11 +40,11 @@ class Check:
     """One line of the doctor.
 
     Attributes:
-        name: what was looked at.
+        name: the subject of the check.
         status: ``ok``, ``missing`` (the harness cannot run), ``warning`` (it may) or ``fixed``.
-        detail: what was found.
+        detail: the observation.
         command: the command or the sentence that fixes it; empty where ok.
-        remedy: what ``fix`` may do about it by itself; empty where a person has to act.
+        remedy: what ``fix`` can do about it; empty if only the user can fix it.
     """
 
     name: str

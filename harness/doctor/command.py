@@ -48,7 +48,7 @@ def fix(
         apply: carries out one remedy.
 
     Raises:
-        PlatformError: a remedy failed, or did not fix what it was for.
+        PlatformError: a remedy failed, or did not fix its problem.
     """
     result = decide(look())
     if not any(check.remedy for check in result):
@@ -94,7 +94,7 @@ def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.l
     """Check all that images are made with, before the first one: takes much less than a second, starts no container.
 
     Args:
-        say: gets what the engine is, and a line for each warning.
+        say: gets a line about the engine, and one for each warning.
         look: takes the facts.
 
     Raises:
@@ -115,7 +115,7 @@ def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], 
     """Check what nodes of kind need of this machine, before their image is made.
 
     Args:
-        nodes: how many there are to be.
+        nodes: the number of nodes.
         say: gets a line for each warning.
         look: takes the facts.
 

@@ -1,4 +1,4 @@
-"""Whether this process runs in a container of the engine that it uses, apart from the network of the engine's machine.
+"""Find out whether this process is in a container of its engine, outside of the network of the engine's machine.
 
 Build servers and development containers mount the engine's socket into the container that a job runs in. Its
 containers are then siblings of that one, and ports that the engine publishes on its machine's loopback address are not
@@ -29,7 +29,7 @@ def own_container(mounts: Path = _MOUNTS) -> str:
 
 
 def enclosing(container: str, inspect: Inspect) -> str:
-    """Return the name of the container whose network this process is confined to.
+    """Return the name of the container that confines this process to its network.
 
     Args:
         container: id of the container that this process is in.

@@ -1,4 +1,4 @@
-"""Ask the container engine what it is, without a client library."""
+"""Ask the container engine for its properties, without a client library."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _given(address: Address) -> str:
 
 
 def rootless_socket(environ: Mapping[str, str]) -> str:
-    """Return the socket of an engine that this user runs without root, '' where there is none."""
+    """Return the socket of an engine that this user runs without root, '' if there is none."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     path = Path(runtime, "docker.sock")
     try:
@@ -85,7 +85,7 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             engine = _engine(address, answer)
         except (ValueError, KeyError, TypeError, AttributeError):
             return EngineFacts(address, "foreign", detail=f"status {status}, {body[:60]!r}")
-        # whether a rootless engine can be worked with shows nowhere else
+        # only this shows whether a rootless engine is usable
         if (inside or _ROOTLESS in _parts(answer)) and engine.spoken:
             engine = dataclasses.replace(engine, inside=_inside(connection, engine.spoken))
         if engine.spoken and (container := enclosure.own_container()):

@@ -1,4 +1,4 @@
-"""What was observed on this machine; the decisions in ``checks`` see nothing else."""
+"""Facts about this machine; the decisions in ``checks`` depend on nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Inside:
         memory: bytes of memory of its machine.
         cgroups: version of control groups, ``1`` or ``2``.
         grouped: containers have control groups; without them they can be neither limited nor paused.
-        unlimited: what it cannot limit of a container: ``memory``, ``processes``, ``processors``.
+        unlimited: resources of containers that it cannot limit: ``memory``, ``processes``, ``processors``.
         rootless: it runs as an ordinary user.
     """
 
@@ -59,7 +59,7 @@ class EngineFacts:
         context: name of the context that gives the address; empty without one.
         way_out: what makes the harness use the default engine instead; empty where that is what it uses.
         inside: what else it says, where it was asked for it.
-        enclosing: name of the engine's container in which this process is, if that has a network of its own.
+        enclosing: name of the engine's container around this process, if it has its own network.
     """
 
     address: str
@@ -83,12 +83,12 @@ class EngineFacts:
 
     @property
     def spoken(self) -> str:
-        """The version of its API that the harness speaks with it; empty when there is none."""
+        """The API version that the harness uses with it; empty if they share none."""
         return api_range.choose(self.api, self.minimum)
 
     @property
     def socket(self) -> str:
-        """Path of its socket; empty where it has none."""
+        """Path of its socket; empty if it has none."""
         return self.address.removeprefix("unix://") if self.address.startswith("unix://") else ""
 
     @property

@@ -1,4 +1,4 @@
-"""What ``fix`` does by itself, as root: install packages of the distribution, start the engine."""
+"""The remedies of ``fix``, as root: install packages of the distribution, start the engine."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def install(packages: tuple[str, ...], say: Callable[[str], None], *, if_offered
     """``apt-get install`` without recommendations, after ``apt-get update`` (once in a process).
 
     Args:
-        packages: what is needed.
-        say: receives what is done.
-        if_offered: what is installed too where the distribution has it.
+        packages: the needed packages.
+        say: receives a line for each step.
+        if_offered: more packages, for distributions that have them.
     """
     _update()
     packages += tuple(filter(_is_offered, if_offered))
@@ -200,7 +200,7 @@ def _await_answer(process: subprocess.Popen[bytes] | None, log: Path, address: s
 
 
 def _clean_pid_files() -> int:
-    """Remove pid files of daemons that are gone; the process id of a running ``dockerd``, 0 where none runs.
+    """Remove pid files of daemons that are gone; the process id of a running ``dockerd``, 0 if none runs.
 
     A daemon that was killed leaves its file, and refuses to start while another process happens to have the id.
     """

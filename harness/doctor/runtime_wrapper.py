@@ -22,7 +22,7 @@ _WITH_VALUE = {"--root", "--log", "--log-format", "--criu", "--rootless"}
 
 
 def configuration_file(arguments: list[str]) -> str | None:
-    """Path of the file that describes the process to start, None where the command starts none."""
+    """Path of the file that describes the process to start, None if the command starts none."""
     words = iter(range(len(arguments)))
     command = -1
     for index in words:
@@ -53,7 +53,7 @@ def _option(words: list[str], names: tuple[str, ...]) -> str | None:
 
 
 def reduce_rights(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration (of a container, or of one process) without what is withheld; changed in place."""
+    """Remove withheld capabilities from a configuration (of a container, or of one process) in place, and return it."""
     inner = document.get("process")
     process: dict[str, Any] = inner if isinstance(inner, dict) else document
     capabilities = process.get("capabilities") or {}

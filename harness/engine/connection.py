@@ -58,7 +58,7 @@ def reading_configuration() -> Iterator[None]:
 
 
 def words(error: Exception) -> str:
-    """Return what the engine itself says about a request that failed, or what the connection to it says.
+    """Return the engine's own message about a failed request, or that of the connection to it.
 
     The answer's body is read for it, which a client leaves alone where it was to be streamed.
     """

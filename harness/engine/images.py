@@ -1,4 +1,4 @@
-"""Images as the engine has them: look one up, tell what it is, take in an archive."""
+"""Images in the engine: look one up, identify it, load an archive."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def image_labels(image: dict[str, Any]) -> dict[str, str]:
 
 
 def identity(image: dict[str, Any]) -> str:
-    """Return a digest of what an inspected image is: the same in every engine, whatever it calls the image.
+    """Return a digest of an inspected image's content, which is the same in every engine.
 
     The id is another one in an engine with containerd's store, and after an archive has passed through one.
     """

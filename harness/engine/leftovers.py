@@ -71,10 +71,10 @@ def find(client: docker.DockerClient, environment: str | None = None) -> dict[st
 def remove(client: docker.DockerClient, environment: str) -> bool:
     """Remove what an environment has on the engine; whether there was anything.
 
-    The control plane goes first, so that it starts nothing meanwhile; volumes go with their containers.
+    The control plane is removed first, so that it starts nothing during the removal; volumes go with their containers.
 
     Raises:
-        NotRemovedError: the engine does not give something up; everything else is removed.
+        NotRemovedError: the engine fails to remove something; everything else is removed.
     """
     refused: NotRemovedError | None = None
     found = False
@@ -108,7 +108,7 @@ def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = Fal
 
 
 def remove_network(client: docker.DockerClient, network: str) -> None:
-    """Remove a network; one that is gone is fine. Containers that somebody else is just removing keep it for a moment.
+    """Remove a network, if it still exists. Containers that another process is removing keep it for a moment.
 
     An engine that was killed may count a container that does not exist any more for ever; its next start fixes that.
 
@@ -137,7 +137,7 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
 
 
 def remove_container(client: docker.DockerClient, container: str) -> None:
-    """Remove a container with its volumes, or wait until somebody else has; one that is gone is fine."""
+    """Remove a container with its volumes, if it still exists, or wait until another process has removed it."""
     import docker.errors
 
     try:
@@ -145,6 +145,6 @@ def remove_container(client: docker.DockerClient, container: str) -> None:
     except docker.errors.APIError as error:
         if error.status_code not in (404, 409):
             raise
-        # it removes itself, or somebody else does: its networks can only go after it
+        # it removes itself, or another process does: its networks can only go after it
         with contextlib.suppress(docker.errors.NotFound):
             client.api.wait(container, timeout=_GOING_S, condition="removed")

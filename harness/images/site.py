@@ -270,7 +270,7 @@ def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
             name: given[key] for name, key in _DOCKER_KEYS.items() if isinstance(given.get(key), str) and given[key]
         }
     except (documents.DocumentError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        # a damaged configuration is named where the engine is looked for
+        # the search for the engine reports a damaged configuration
         return {}
 
 

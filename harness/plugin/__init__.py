@@ -1,4 +1,4 @@
-"""The pytest plugin: options, fixtures, and failures whose first line is the cause.
+"""The pytest plugin: options, fixtures, and failures that begin with the cause.
 
 It is loaded in every pytest run of a Python environment, so this module imports only the declaration of the options,
 which is cheap, and what pytest has loaded already; everything else is imported when a fixture is first used.
@@ -145,7 +145,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _is_given(config: pytest.Config, file: Path) -> bool:
-    """Return whether the command line names a file, or the folder that it lies in."""
+    """Return whether the command line names a file or its folder."""
     words = (str(word).split("::", 1)[0] for word in config.args)
     given = {(config.invocation_params.dir / word).resolve() for word in words}
     return not given.isdisjoint({file.resolve(), file.parent.resolve()})
@@ -194,7 +194,7 @@ def extension(request: pytest.FixtureRequest, kaapana: Kaapana) -> InstalledExte
 
 @pytest.fixture
 def pacs(kaapana: Kaapana) -> Pacs:
-    """The archive of the test's project: bring series in, ask what is there."""
+    """The archive of the test's project: add series, list them."""
     from harness.plugin.fixtures import Pacs
 
     return Pacs(kaapana.environment, kaapana.project)
@@ -263,7 +263,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
-    """Say what led to a number about a result, when what was asserted about it does not hold."""
+    """Explain a number about a result when an assertion about it fails."""
     if (explained := sys.modules.get("harness.checks.explained")) is None:
         return None
     found = next((value for value in (left, right) if isinstance(value, explained.Explained)), None)
@@ -290,7 +290,7 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report each finding once, where the evidence is, and what was left running."""
+    """Report each finding once, the path of the evidence, and environments that still run."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     if found := [entry for report in reports for entry in getattr(report, _FINDINGS, ())]:
         from harness.plugin import session_findings
@@ -311,7 +311,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the environment, or leave it running when that is asked for."""
+    """Remove the environment, or leave it running if the options say so."""
     session = config.stash.get(_SESSION, None)
     if session is not None:
         del config.stash[_SESSION]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class CiConfigFile(pytest.File):
-    """A file of documents, which share one project: what one has brought in or sent is there for the next."""
+    """A file of documents, which share one project: the next one sees the data that earlier ones added or sent."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -106,7 +106,7 @@ class CiConfigFile(pytest.File):
 
 
 class CiConfigDocument(pytest.Item):
-    """One document: posted as it is."""
+    """One document, posted unchanged."""
 
     def __init__(self, *, document: Any, number: int, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -119,10 +119,10 @@ class CiConfigDocument(pytest.Item):
         return self.parent
 
     def runtest(self) -> None:
-        """Bring in what the document reads, post it, follow the run and compare.
+        """Add the document's data, post it, follow the run and compare.
 
         Raises:
-            UsageError: the document says nothing that could be posted, or names data that nothing stands for.
+            UsageError: the document cannot be posted, or names data without a folder.
             FormError: the page would refuse a value of it.
             HarnessError: the extension is not installed, or the run or an expectation failed.
         """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """A comparison that did not hold: ``left op right``, one of which is a number that explains itself."""
+    """A failed comparison ``left op right`` in which one side is a number that explains itself."""
 
     number: Explained
     op: str
@@ -39,10 +39,10 @@ class Compared:
 
 
 def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: Compared | None = None) -> str | None:
-    """Return what pytest shows for a failed test, or ``None`` to leave it as it is.
+    """Return the text that pytest shows for a failed test, or ``None`` to keep pytest's own.
 
     Args:
-        error: what the test ended with.
+        error: the exception of the test.
         original: pytest's own representation.
         runs: the runs of the test.
         compared: the comparison with a number of ours that was explained last.
@@ -70,7 +70,7 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
 
 
 def _number_in_words(error: AssertionError, compared: Compared | None) -> list[str]:
-    """Return the explanation of an assertion about a number of ours, or about what was computed from one."""
+    """Explain an assertion about a number of ours, or about a value computed from one."""
     from harness.checks import explained
 
     # its explanation is in the assertion that was made about this number
@@ -84,7 +84,7 @@ def _number_in_words(error: AssertionError, compared: Compared | None) -> list[s
 def _verdicts_in_words(error: AssertionError, refusals: Sequence[Verdict]) -> list[str]:
     """Return what the verdicts say that the assertion asks to be yes."""
     said = str(error)
-    # without pytest's own words about an assertion nothing tells what it asks
+    # only pytest's own message shows what an assertion compares
     different = {id(one): one for one in refusals}.values()
     lines = []
     for verdict in (one for one in different if not said or _is_asked_for(repr(one), said)):
@@ -99,7 +99,7 @@ def _is_asked_for(shown: str, said: str) -> bool:
 
 
 def _place(error: AssertionError) -> tuple[CodeType, int] | None:
-    """Return the line that the assertion stands on."""
+    """Return the line of the assertion."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return (frames[-1][0].f_code, frames[-1][1]) if frames else None
 
@@ -120,13 +120,13 @@ def find_page(runs: Sequence[Run], looks: Looks | None) -> Path | None:
 
 
 def write_index(folders: Iterable[str]) -> list[str]:
-    """Write the index of the tests whose evidence lies in these folders; return the line that says where it is."""
+    """Write the index of the tests with evidence in these folders; return a line with its path."""
     from harness.report import index
 
     tests = sorted(path for path in map(Path, folders) if (path / index.FILE).is_file())
     if not tests:
         return []
-    # each worker of xdist has a folder of its own, below one for all
+    # each xdist worker has its own folder, below a common one
     common = index.find_common_folder([path.parent for path in tests])
     try:
         return [f"index of all tests: {index.write(common, tests)}"]

@@ -40,7 +40,7 @@ class Session:
     Args:
         settings: of the session.
         make: makes the environment with these settings, or raises.
-        report: folder for the evidence; has to be there before the first test.
+        report: folder for the evidence; must exist before the first test.
     """
 
     def __init__(self, settings: Settings, make: Callable[[Settings], Any], report: Path | None) -> None:
@@ -81,7 +81,7 @@ class Session:
             test: the test's id; names the folder of its evidence.
             ended: asked at the end how the test has ended.
             listener: receives the events of runs.
-            looks: collects what the test asks about results.
+            looks: collects the test's questions about results.
         """
         assert self.report is not None
         environment = self.environment()
@@ -123,7 +123,7 @@ class Session:
         return lines
 
     def close(self) -> None:
-        """End the environment, unless it is to be reused or kept."""
+        """End the environment, unless the options keep it."""
         environment, self._environment = self._environment, None
         if environment is not None:
             environment.down(keep=self.settings.reuse or bool(self._kept))
@@ -143,7 +143,7 @@ class _Uncaptured:
         return False
 
     def write(self, text: str) -> int:
-        """Write past the capture; the first text starts on a line of its own, after pytest's progress."""
+        """Write past the capture; the first text starts on a new line, after pytest's progress."""
         with self._capture.global_and_fixture_disabled():
             sys.stderr.write(text if self._begun else f"\n{text}")
             sys.stderr.flush()

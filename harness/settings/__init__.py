@@ -187,7 +187,7 @@ class Settings:
             flags: values by the name of their option; ``None`` and empty lists count as not given.
             spelling: how their user writes the flags, for messages; by default as the options are named.
             environ: the environment, ``os.environ`` by default.
-            start: folder from which ``pyproject.toml`` is looked for, the working directory by default.
+            start: folder where the search for ``pyproject.toml`` starts, the working directory by default.
 
         Raises:
             UsageError: a value cannot be read, or the table has an unknown name; the source is named.
@@ -206,7 +206,7 @@ class Settings:
 
     @property
     def scratch(self) -> Path:
-        """The folder below the cache for what is large and does not stay: ``/tmp`` may be small, or in memory."""
+        """The folder below the cache for large temporary data: ``/tmp`` may be small, or in memory."""
         return self.cache / "scratch"
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from harness.settings import values
 
 TABLE: Final = "[tool.kaapana-harness]"
-"""Where options stand in a ``pyproject.toml``."""
+"""The table of options in a ``pyproject.toml``."""
 VARIABLE_PREFIX: Final = "KAAPANA_HARNESS_"
 _PYTEST_PREFIX: Final = "--kaapana-"
 
@@ -24,9 +24,9 @@ class Option:
     Args:
         name: of the field.
         default: where nothing sets it.
-        parse: returns the value of a text, or raises ValueError that says what is expected.
-        metavar: stands for the value in a usage line; empty for a switch.
-        help: what it is, without a full stop.
+        parse: returns the value of a text, or raises a ValueError with the expected format.
+        metavar: the value's name in a usage line; empty for a switch.
+        help: the description, without a full stop.
         flag: on the command line, where most verbs have it by this name; empty for none.
         pytest: whether pytest has an option for it.
         parse_beside: returns the value of what a project file has, a list or a table, with paths that are relative to
@@ -68,7 +68,7 @@ class Option:
         return self.parse is values.words
 
     def ways(self, value: str = "") -> str:
-        """Return how to set it, for a message: the flags, or where it has none variable and key.
+        """Return how to set it, for a message: its flags, or variable and key if it has none.
 
         Args:
             value: what to set it to.

@@ -1,4 +1,4 @@
-"""Read the texts of options: each function returns the value, or raises ValueError that says what is expected."""
+"""Parsers of options: each returns the value of a text, or raises a ValueError with the expected format."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def boolean(text: str) -> bool:
 
 
 def _number(text: str) -> float:
-    """Return the number that a text holds, or NaN, which lies within no bounds."""
+    """Return the number in a text, or NaN, which is outside of all bounds."""
     try:
         return float(text)
     except ValueError:
@@ -124,7 +124,7 @@ def tag(text: str) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return what stands between commas."""
+    """Return the parts between commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
@@ -163,7 +163,7 @@ def image_pairs_beside(raw: Any, _: Path) -> tuple[tuple[str, str], ...]:
 
 
 def url_pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """Return URLs with what is taken in their place."""
+    """Return URLs with their replacements."""
     found = tuple(_pair(word, "URL=FILE or URL") for word in words(text))
     for url, _ in found:
         if not is_url(url):
@@ -172,7 +172,7 @@ def url_pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def url_pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
-    """Return URLs with what is taken in their place; files are relative to the file that names them."""
+    """Return URLs with their replacements; files are relative to the file that names them."""
     if not isinstance(raw, Mapping):
         return url_pairs(as_text(raw))
     found = tuple(_entries(raw, "file or URL"))

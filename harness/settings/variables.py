@@ -14,8 +14,8 @@ class Variable:
 
     Args:
         name: in the environment.
-        metavar: stands for its value.
-        help: what it is, without a full stop.
+        metavar: the value's name in a usage line.
+        help: the description, without a full stop.
     """
 
     name: str

@@ -12,7 +12,7 @@ def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
     """Return when all nodes are ready.
 
     Args:
-        nodes: how many there are to be.
+        nodes: the number of nodes.
 
     Raises:
         PlatformError: they are not in time; what was seen last is in ``last_seen``.
