@@ -1,4 +1,4 @@
-"""Archives of images as people have them, of every engine and tool: what is in one, and its images in one normal form.
+"""Archives of images from any engine or tool: list the images, and stream them in one normal form.
 
 ::
 
@@ -45,7 +45,7 @@ class ImageArchive:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, architecture: str | None = None) -> ImageArchive:
-        """Read what is in an archive: headers and documents, no layer.
+        """Read the headers and documents of an archive, without layers.
 
         Args:
             path: of the file, an uncompressed tar file.
@@ -80,7 +80,7 @@ class ImageArchive:
         return cls(members, stored, _merge(found))
 
     def find(self, reference: str) -> ArchivedImage | None:
-        """Return the image of this name, in whatever notation; ``None`` if the archive has none."""
+        """Return the image with this name, in any notation; ``None`` if the archive has none."""
         try:
             wanted = references.normalise(reference)
         except ValueError:
@@ -90,7 +90,7 @@ class ImageArchive:
     def stream(self, names: Mapping[str, ArchivedImage], *, on_bytes: OnBytes = _ignore) -> Iterator[bytes]:
         """Yield images as an archive in the layout of ``docker save``, at most 1 MiB at a time.
 
-        Layers that images share are in it once. gzip layers are passed as they are, zstd layers unpacked: engines
+        It has shared layers once. gzip layers are passed unchanged, zstd layers unpacked: engines
         know zstd only since 23.
 
         Args:
@@ -111,7 +111,7 @@ class ImageArchive:
 
 
 def _merge(found: list[tuple[list[str], StoredImage]]) -> tuple[ArchivedImage, ...]:
-    """Put together what is known of each image; where two of one platform have a name, the later one has it."""
+    """Combine the facts about each image; if two images of one platform have the same name, the later one keeps it."""
     images: dict[str, ArchivedImage] = {}
     owners: dict[tuple[str, ImagePlatform], str] = {}
     for names, stored in found:

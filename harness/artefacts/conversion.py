@@ -19,7 +19,7 @@ from harness.artefacts.stored import StoredImage, StoredLayer, sha256
 OnBytes = Callable[[int, int], None]
 """Called with the bytes of layers that were read so far and those there are."""
 
-# no layer that somebody made on purpose unpacks to more; a bomb would keep us busy for hours
+# no honest layer unpacks to more; a bomb would keep us busy for hours
 _LARGEST_LAYER = 64 << 30
 _PIECE = 8 << 10
 _GZIP = b"\x1f\x8b"
@@ -74,7 +74,7 @@ def convert(members: Members, images: Mapping[str, StoredImage], on_bytes: OnByt
 
 
 class _PassingLayer:
-    """The bytes of one layer as they are passed on; they are checked to their end."""
+    """The bytes of one layer to pass on, checked to their end."""
 
     def __init__(self, members: Members, layer: StoredLayer, image: str) -> None:
         self._members = members
@@ -98,7 +98,7 @@ class _PassingLayer:
             ArchiveError: at the end, they have another digest than stated; earlier, they cannot be unpacked.
         """
         stored = hashlib.sha256()
-        # what is not packed is the same bytes, and a digest of gigabytes takes seconds
+        # an unpacked layer has the same bytes, and a digest of gigabytes takes seconds
         unpacked = hashlib.sha256() if self._is_gzip or self._is_zstd else stored
         unpacked_size = 0
 

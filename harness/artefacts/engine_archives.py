@@ -1,4 +1,4 @@
-"""Archives of images in the engine, under names of the harness only: the user's own names stay as they are."""
+"""Load archives of images into the engine, under names of the harness only: the user's own names stay unchanged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def named(archive: ImageArchive) -> dict[str, ArchivedImage]:
 
 
 def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
-    """Open an archive whose images are to run on the engine's machine.
+    """Open an archive with images for the engine's machine.
 
     Raises:
         ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
@@ -47,7 +47,7 @@ def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
 
 
 def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[str, str]:
-    """Load an archive; what the engine has already under the name that is kept is not sent.
+    """Load an archive, without images that the engine already has under their kept names.
 
     Args:
         client: the engine.

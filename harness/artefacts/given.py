@@ -38,7 +38,7 @@ class Artefacts:
         Args:
             chart_paths: the packages.
             images: see :func:`harness.artefacts.sources.open_sources`.
-            state: the folder in which this user's state is kept.
+            state: the folder of this user's state.
 
         Raises:
             ExtensionError: a package cannot be used, or two are the same chart.
@@ -66,10 +66,10 @@ class Artefacts:
         return tuple(parameter for package in self.packages for parameter in package.parameters)
 
     def require_workflow(self) -> None:
-        """Return when a package brings DAGs that can be run.
+        """Return if a package has DAGs to run.
 
         Raises:
-            UsageError: none does.
+            UsageError: no package has any.
         """
         if not any(entry.is_workflow for entry in self.packages):
             raise UsageError(
@@ -113,7 +113,7 @@ def params_of(packages: Sequence[ChartPackage], given: Mapping[str, Any]) -> dic
 
 
 def _chart_names(tree: Path) -> set[str] | None:
-    """Return the names of the charts of a tree, ``None`` where there is no tree that can be read."""
+    """Return the names of the charts of a tree, ``None`` without a readable tree."""
     if not os.path.isdir(tree):
         return None
     try:

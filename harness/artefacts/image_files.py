@@ -1,4 +1,4 @@
-"""Read the files that a DAG image brings to Airflow out of the image, without running anything of it."""
+"""Read the files that a DAG image installs in Airflow from the image, without running any of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_TEXT = 2 << 20
 
 
 def contents(image_id: str, shown: str) -> DagImageContents:
-    """Return what a DAG image installs.
+    """Return the files that a DAG image installs.
 
     Args:
         image_id: id or name in the engine.
@@ -36,7 +36,7 @@ def contents(image_id: str, shown: str) -> DagImageContents:
     import requests
 
     api = engine.client(timeout_s=300)
-    # nothing of the image is run: a container that is never started shows its files. Its labels let `prune` find it
+    # a container that is never started gives access to its files. Its labels let `prune` find it
     # should this process be killed in between.
     entry = ledger.new_entry(f"r{secrets.token_hex(4)}", cluster="")
     name = f"kh-{entry.id}"
@@ -56,7 +56,7 @@ def contents(image_id: str, shown: str) -> DagImageContents:
 
 
 def _fetch(api: Any, container: str, file: IO[bytes], shown: str) -> bool:
-    """Write what a container installs to a file; whether there is anything."""
+    """Write the files that a container installs to an archive; return whether there are any."""
     import docker
 
     try:

@@ -38,7 +38,7 @@ def kept_name(config_digest: str) -> str:
 def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:
     """Load the images of an archive, all at once: a layer that several have is sent once.
 
-    What the engine has already is not read again, and what it cannot run is left out.
+    Images that the engine already has are not read again, and images that it cannot run are left out.
 
     Args:
         archive: the archive.

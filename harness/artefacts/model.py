@@ -12,7 +12,7 @@ _SHOWN = 200
 
 
 class ArchiveError(UsageError):
-    """A file is not an archive of images, a damaged one, or one whose images do not fit."""
+    """A file is not an archive of images, is damaged, or has unsuitable images."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class ArchivedImage:
         references: its names as the engine shows them, ``docker.io/library/x`` is ``x:latest``; may be empty.
         config_digest: ``sha256:`` and 64 hexadecimal digits, of the configuration's bytes.
         diff_ids: digest of each uncompressed layer, the lowest first.
-        platform: what it runs on.
+        platform: where it runs.
         config: the configuration, parsed.
-        size: bytes of its layers as they are stored.
+        size: bytes of its stored layers.
     """
 
     references: tuple[str, ...]
@@ -64,7 +64,7 @@ def check_architecture(image: ArchivedImage, architecture: str, where: str) -> N
         where: the archive, for the error.
 
     Raises:
-        ArchiveError: it is for something else.
+        ArchiveError: it is for another platform.
     """
     if not image.platform.runs_on(architecture):
         raise ArchiveError(
@@ -74,6 +74,6 @@ def check_architecture(image: ArchivedImage, architecture: str, where: str) -> N
 
 
 def shown(text: str) -> str:
-    """Return text of an archive as it may stand in one line of a message: short, and without control characters."""
+    """Return text of an archive for a one-line message: short, and without control characters."""
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return text if text.isprintable() else ascii(text)

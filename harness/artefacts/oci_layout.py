@@ -1,6 +1,6 @@
 """``index.json``: the OCI layout, as podman, skopeo, buildx and Docker since 25 write it.
 
-Under one name there may be an index of several platforms, of which the archive has only some.
+A name may refer to an index of several platforms, and the archive may have only some of them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class OciLayout:
 
     @property
     def config_digests(self) -> set[str]:
-        """All images whose parts are there, of any platform."""
+        """All complete images, of any platform."""
         return {stored.image.config_digest for stored in self._read.values()}
 
     def images(self, architecture: str | None) -> list[tuple[list[str], StoredImage]]:
@@ -86,7 +86,7 @@ class OciLayout:
 
         Args:
             architecture: takes of several platforms under a name the one with this architecture; an image that is
-                alone under its name is returned whatever it is for.
+                alone under its name is returned for any platform.
 
         Raises:
             ArchiveError: several platforms are listed under a name and the one that is wanted is not there.

@@ -73,7 +73,7 @@ class ChartPackage:
 
     @property
     def is_triggered(self) -> bool:
-        """Whether only tasks start it, by ``launch_application_chart``; nobody installs it by hand (build 12)."""
+        """Whether only tasks start it, by ``launch_application_chart``, and users cannot install it (build 12)."""
         return keywords.TRIGGERED in self.keywords and not self.is_listed
 
     @functools.cached_property
@@ -132,7 +132,7 @@ def read(path: str | os.PathLike[str]) -> ChartPackage:
 
 
 def _requirements(metadata: Mapping[str, Any], texts: Mapping[str, str], file: Path) -> list[Dependency]:
-    """Of both places in which Helm looks."""
+    """From both places where Helm looks."""
     found = list(charts.dependencies(metadata, f"Chart.yaml in {file.name}"))
     if "requirements.yaml" in texts:
         shown = f"requirements.yaml in {file.name}"
@@ -250,7 +250,7 @@ class _Budget:
 def _iterate_files(
     archive: tarfile.TarFile, file: Path, budget: _Budget
 ) -> Iterator[tuple[tuple[str, ...], tarfile.TarInfo]]:
-    """Yield the regular files of an archive with the parts of their paths, within what a chart reasonably is."""
+    """Yield the regular files of an archive with the parts of their paths, within reasonable limits for a chart."""
     for member in archive:
         archive.members.clear()  # type: ignore[attr-defined] # they would pile up
         budget.take(member.size)

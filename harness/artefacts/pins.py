@@ -35,7 +35,7 @@ class Pins:
         self._path = path
 
     def remember(self, name: str, image: RemoteImage) -> None:
-        """Note what a registry says of a tag now."""
+        """Remember the image that a tag means now."""
         if self.recall(name) == Pin(image, _today()):
             return
         with locked(self._path.with_suffix(".lock"), timeout_s=_LOCK_S, purpose="noting the digests of a registry"):
@@ -48,7 +48,7 @@ class Pins:
             partial.replace(self._path)
 
     def recall(self, name: str) -> Pin | None:
-        """Return what was noted of a tag, or ``None``."""
+        """Return the remembered image of a tag, or ``None``."""
         noted = self._read().get(name)
         if not isinstance(noted, dict):
             return None

@@ -45,12 +45,12 @@ class FoundImage:
 
     Attributes:
         reference: under which pods pull it.
-        name: what it is called in its source.
+        name: its name in its source.
         origin: the source, for the evidence; of a registry with the digest of the manifest.
         config_digest: ``sha256:...`` of its configuration.
         layers: digests of its uncompressed layers, the lowest first.
         route: how it reaches the platform.
-        load: brings it into the engine, and returns its id there.
+        load: loads it into the engine, and returns its id there.
     """
 
     reference: str
@@ -77,9 +77,9 @@ class ImageSource(Protocol):
         """
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
-        """Return the references that it has for an image of this name, under whatever registry and tag.
+        """Return its references of images with this name, with any registry and tag.
 
-        For hints: what a registry does not list to this login is not among them.
+        For hints only: a registry may not list all to this login.
         """
 
 
@@ -137,7 +137,7 @@ class EngineSource:
         api = engine.client()
         try:
             tags = (tag for image in api.images() for tag in image["RepoTags"] or ())
-            # what the harness keeps there is not the author's
+            # tags of the harness are not the author's
             own = (tag for tag in tags if not tag.startswith(("kaapana-harness/", "kh-", "<none>")))
             return sorted(tag for tag in own if last_part(tag) == last_part(reference))
         finally:
@@ -145,12 +145,12 @@ class EngineSource:
 
 
 class RegistrySource:
-    """The images of somebody's registry below a prefix, with the login that ``docker login`` has left.
+    """The images of a user's registry below a prefix, with the login of ``docker login``.
 
     Args:
-        prefix: ``host[:port][/path]``; what is below it is what pods find below the platform's registry.
+        prefix: ``host[:port][/path]``; its repositories are those that pods find below the platform's registry.
         architecture: of the engine.
-        pins: what the registry said before, for the time when it does not answer.
+        pins: earlier answers of the registry, for when it does not answer.
     """
 
     def __init__(self, prefix: str, architecture: str, pins: Pins) -> None:
@@ -184,7 +184,7 @@ class RegistrySource:
         return FoundImage(reference, name, origin, found.config_digest, found.layers, route, load)
 
     def _ask(self, name: str, repository: str, tag: str) -> tuple[RemoteImage | None, str]:
-        """Return what a tag means, and since when that is known if the registry cannot say it now."""
+        """Return the image of a tag; if the registry does not answer, the remembered one with its day."""
         try:
             with self._client() as client:
                 found = manifests.resolve(client, repository, tag, self._architecture)
@@ -219,11 +219,11 @@ class RegistrySource:
 
 
 def open_sources(given: Iterable[str | os.PathLike[str]], state: Path) -> list[ImageSource]:
-    """Return the sources that somebody has named.
+    """Return the sources that a user has named.
 
     Args:
         given: paths of archives, prefixes of registries, or ``engine``. What exists as a file is an archive.
-        state: the folder in which this user's state is kept.
+        state: the folder of this user's state.
 
     Raises:
         UsageError: one is neither, or an archive is damaged.

@@ -1,4 +1,4 @@
-"""An image as it lies in an archive: what its documents say, held against what is there."""
+"""An image in an archive: its documents, checked against its files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MissingPartError(ArchiveError):
 
 
 class LayerName(NamedTuple):
-    """Where a layer has to be, and what is stated of its stored bytes: digest (empty if nothing) and size in bytes."""
+    """The place of a layer, and the stated digest (empty if none) and size of its stored bytes."""
 
     member: str
     digest: str = ""
@@ -31,7 +31,7 @@ class StoredLayer:
     """A layer in an archive.
 
     Attributes:
-        member: the file, as it is stored.
+        member: the stored file.
         diff_id: digest of the uncompressed layer.
         digest: of the stored bytes; empty if the archive does not state it.
     """

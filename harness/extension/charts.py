@@ -1,4 +1,4 @@
-"""The extension's Helm chart, checked for what the platform needs before anything is built (build 3, 4.4, 12)."""
+"""Read the extension's Helm chart, and check the platform's demands before anything is built (build 3, 4.4, 12)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Dependency:
     Attributes:
         version: empty when not given.
         repository: the same.
-        more: what else Helm reads there.
+        more: other keys that Helm reads.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Chart:
         directory: its folder; the folder's name has no meaning.
         image: ``global.image``, the DAG image's name and the name of the installer's Job.
         requirements: the charts that it depends on, in order.
-        parameters: what the install dialog asks for (build 11).
+        parameters: those of the install dialog (build 11).
         neighbours: folders of the other charts of the tree by their names.
     """
 
@@ -70,7 +70,7 @@ class Chart:
 
 
 def find(root: Path) -> list[Path]:
-    """Folders with a Chart.yaml; what is in the ``charts/`` folder of another chart is a sub-chart."""
+    """Folders with a Chart.yaml, without sub-charts in the ``charts/`` folder of another chart."""
     folders = [path.parent for path in trees.walk(root) if path.name == "Chart.yaml"]
     return [
         folder
@@ -93,7 +93,7 @@ def read(root: Path, folder: Path) -> Chart:
     """Read and check one workflow chart.
 
     Raises:
-        ExtensionError: what is missing or wrong, and what the platform would have made of it.
+        ExtensionError: something is missing or wrong; the error tells how the platform would react.
     """
     metadata = trees.read_mapping(root, folder / "Chart.yaml")
     check_metadata(metadata, str(folder / "Chart.yaml"))
@@ -104,7 +104,7 @@ def read(root: Path, folder: Path) -> Chart:
 
 
 def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
-    """Check what a Chart.yaml must have.
+    """Check the keys that a Chart.yaml must have.
 
     Args:
         metadata: its content.
@@ -172,7 +172,7 @@ def _installer_requirement(root: Path, folder: Path, metadata: Mapping[str, Any]
 
 
 def _dependencies_file(folder: Path, metadata: Mapping[str, Any]) -> Path | None:
-    """Return the file that names the dependencies: requirements.yaml, or Chart.yaml where there is no such file."""
+    """Return the file that names the dependencies: requirements.yaml if it exists, otherwise Chart.yaml."""
     if (folder / "requirements.yaml").is_file():
         return folder / "requirements.yaml"
     return folder / "Chart.yaml" if metadata.get("dependencies") else None

@@ -1,4 +1,4 @@
-"""The files that a DAG image brings to Airflow, from a source tree or from a built image."""
+"""The files that a DAG image installs in Airflow, from a source tree or from a built image."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ INSTALL_ROOT = PurePosixPath("/kaapana/tmp")
 
 @dataclasses.dataclass(frozen=True)
 class InstalledFile:
-    """A file that the DAG image brings.
+    """A file that the DAG image installs.
 
     Attributes:
         installed: path relative to :data:`INSTALL_ROOT`, e.g. ``dags/dag_x.py``.
-        shown: how messages name it: its path in the source tree, or the image that it lies in.
+        shown: its name in messages: its path in the source tree, or its image.
         read: returns its text; raises ExtensionError for a file that is not text.
     """
 

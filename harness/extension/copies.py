@@ -18,7 +18,7 @@ _LONGEST_NAME = 255
 _ARCHIVE = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
 _URL = re.compile(r"^(https?|ftp|git|ssh)://|^git@|\.git(#|$)")
 _OPERATORS = frozenset({"&&", "||", ";", "|", "&"})
-# what a shell makes more of than is written
+# characters that a shell expands
 _SHELL = re.compile(r"[&|;$`{}*?<>(]")
 
 
@@ -77,7 +77,7 @@ class _Stage:
 def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> Copied:
     """Return the files that reach an image by ``COPY`` and ``ADD``.
 
-    Sources that do not exist make the build fail later with the builder's own message, so they are left out here.
+    Missing sources are left out: the build fails later with the builder's own message.
 
     Args:
         root: the tree, which no link may lead out of.

@@ -82,13 +82,13 @@ def read(root: Path, dockerfile: Path) -> Container:
     )
 
 
-# a repository as it is written in image references, without registry and tag
+# a repository of image references, without registry and tag
 _IMAGE = re.compile(r"[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*")
 _LONGEST_IMAGE = 128
 
 
 def _check_names(dockerfile: Path, image: str, labels: Mapping[str, str]) -> None:
-    """Refuse what would become part of a reference that names something else."""
+    """Refuse values that would change the meaning of a reference."""
     if len(image) > _LONGEST_IMAGE or not _IMAGE.fullmatch(image):
         raise ExtensionError(
             f"{dockerfile}: LABEL IMAGE={in_short(image)} cannot be the name of an image",

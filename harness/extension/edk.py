@@ -33,7 +33,7 @@ def check_one_chart(root: Path) -> None:
 
 
 def containers(root: Path) -> list[Container]:
-    """Return what the kit builds: ``Dockerfile`` and ``*.Dockerfile``, each with its folder as the context.
+    """Return the containers that the kit builds: ``Dockerfile`` and ``*.Dockerfile``, with their folders as contexts.
 
     All of them go to the kit's registry: ``LABEL REGISTRY`` and ``LABEL BUILD_IGNORE`` mean nothing to the kit.
 

@@ -36,12 +36,12 @@ def fill(
 
     Args:
         form: name for messages.
-        given: what the user enters, by name; a name may leave out what follows ``#``.
+        given: the user's values, by name; a name may omit ``#`` and the rest.
         within: names of the objects around it, for messages, e.g. ``model.``.
         read_only: whether an object around it is.
 
     Raises:
-        FormError: the page has no field for a value, or none that takes it.
+        FormError: the page has no field for a value, or its field refuses it.
     """
     read_only = read_only or bool(schema.get("readOnly"))
     properties, values = _settle(form, schema, given)
@@ -69,7 +69,7 @@ def fill(
 
 
 def _settle(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Properties, dict[str, Any]]:
-    """The properties of an object, all that joins it included, and their untouched values."""
+    """The properties of an object, including joined ones, and their untouched values."""
     properties: Properties = {}
     untouched: dict[str, Any] = {}
     for _ in range(20):  # each round may make another condition true
@@ -84,7 +84,7 @@ def _settle(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> t
 
 
 def untouched_value(form: str, schema: Mapping[str, Any]) -> Any:
-    """Return what is submitted when nobody touches a field; a default is never checked against its type."""
+    """Return the submitted value of an untouched field; a default is never checked against its type."""
     if schema.get("default") is not None:
         return schema["default"]
     if "const" in schema:

@@ -14,7 +14,7 @@ from harness.extension.form_schema import Properties, describe
 from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
 
 _LONGEST_MESSAGE = 500
-# what the renderer checks; type, format, uniqueItems, additionalProperties and a list of constants it does not
+# the renderer checks these, but not type, format, uniqueItems, additionalProperties and a list of constants
 _CHECKED: Final = frozenset(
     {
         "minItems", "maxItems", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum",
@@ -30,7 +30,7 @@ class PageRules:
 
     Attributes:
         confirmation_required: a ``confirmation`` that is not true is refused (runtime 17).
-        enum_exempt: a ``required`` key counts for nothing where an ``enum`` stands beside it.
+        enum_exempt: a ``required`` key is ignored beside an ``enum``.
     """
 
     confirmation_required: bool = True
@@ -42,7 +42,7 @@ AS_BUILT: Final = PageRules()
 
 
 def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any], rules: PageRules) -> None:
-    """Apply the page's own rule for every ``required`` key of a plain value, wherever it stands but below ``oneOf``.
+    """Apply the page's own rule for every ``required`` key of a plain value, except below ``oneOf``.
 
     The page looks for the name right above the key at the top level of the form's data, so that some keys can never
     be satisfied.
@@ -123,7 +123,7 @@ def check_listed(form: str, schema: Mapping[str, Any], properties: Properties, f
 
 
 def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, filled: Mapping[str, Any]) -> None:
-    """Apply what the renderer checks: bounds, lengths, patterns and the membership of an ``enum``.
+    """Apply the checks of the renderer: bounds, lengths, patterns and the membership of an ``enum``.
 
     Raises:
         FormError: a value breaks a rule, or the DAG's form is no usable schema.
@@ -141,7 +141,7 @@ def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, f
     except RecursionError:
         raise FormError(f"{form}: the DAG's form is nested too deeply, or refers to itself") from None
     except Exception as error:
-        # a validator meets what is not a schema lazily, with errors of any kind
+        # a validator finds bad schemas lazily, and raises errors of any kind
         where = _culprit(properties, filled)
         raise FormError(
             f"{form}: the DAG's form is not a usable JSON schema{f' at {where}' if where else ''}",
@@ -158,7 +158,7 @@ def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, f
 
 
 def holds(condition: Any, values: Mapping[str, Any]) -> bool:
-    """Return whether values fulfil the schema of an ``if``; one that is none counts as not fulfilled."""
+    """Return whether values fulfil the schema of an ``if``; an invalid schema counts as not fulfilled."""
     try:
         return next(iter(bounded_validator(condition).iter_errors(dict(values))), None) is None
     except Exception:  # the browser's validator throws as well, and the page shows neither part
@@ -170,7 +170,7 @@ def _message(problem: jsonschema.ValidationError) -> str:
 
 
 def _culprit(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
-    """Return the first property whose own schema cannot be used."""
+    """Return the first property with an unusable schema."""
     for name, schema in properties.items():
         try:
             list(bounded_validator(_clean(schema)).iter_errors(filled.get(name)))

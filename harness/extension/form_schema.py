@@ -9,9 +9,9 @@ from typing import Any, Final
 from harness.common.documents import shown
 from harness.errors import FormError
 
-# treated apart from the rendered forms (runtime 11.1)
+# treated separately from the rendered forms (runtime 11.1)
 _NOT_SUBMITTED = frozenset({"documentation_form", "external_schemas", "backend_form", "data_form"})
-# stands for "no value", which is something else than None
+# means "no value", which differs from None
 ABSENT: Any = object()
 Properties = dict[str, Mapping[str, Any]]
 _MOST_PARTS: Final = 200
@@ -49,7 +49,7 @@ def branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def own_properties(schema: Mapping[str, Any]) -> Properties:
-    """Return what stands in ``properties`` and is a schema.
+    """Return the schemas in ``properties``.
 
     A list that is misplaced there has no effect on the platform (runtime 11.4).
     """
@@ -58,7 +58,7 @@ def own_properties(schema: Mapping[str, Any]) -> Properties:
 
 
 def all_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every property that the form can have, whatever is chosen; the names before a ``#`` as well."""
+    """Return every property of the form in all of its branches, also by the names before a ``#``."""
     properties: dict[str, Any] = {}
     pending: list[Mapping[str, Any]] = [schema]
     for part in pending:
@@ -87,7 +87,7 @@ def effective(
         holds: whether values fulfil the schema of an ``if``; without it no condition does.
 
     Raises:
-        FormError: a branch has to be chosen and is not.
+        FormError: a branch must be chosen, but none is.
     """
     properties: Properties = {}
     pending: list[Mapping[str, Any]] = [schema]

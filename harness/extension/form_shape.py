@@ -18,10 +18,10 @@ _LISTS = ("oneOf", "anyOf", "allOf")
 
 
 def check_shape(ui_forms: Any) -> None:
-    """Return if forms have the shape of JSON schemas; what a schema demands is judged elsewhere.
+    """Return if forms have the shape of JSON schemas.
 
     Raises:
-        FormError: the form, the field and what is wrong with it.
+        FormError: names the form, the field and the problem.
     """
     if not isinstance(ui_forms, Mapping):
         raise FormError(f"the DAG's ui_forms must be a mapping of forms, not {shown(ui_forms)}")
@@ -36,7 +36,7 @@ def check_shape(ui_forms: Any) -> None:
 
 
 def _check_size(form: str, schema: Any, left: int) -> int:
-    """Walk without recursion what may be nested a thousand times; return how many values are left."""
+    """Walk without recursion, because nesting may be deep; return the number of allowed further values."""
     pending: list[tuple[Any, int]] = [(schema, 0)]
     while pending:
         value, depth = pending.pop()

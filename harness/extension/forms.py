@@ -1,7 +1,7 @@
 """Fill a workflow form as the platform's page does, from the values that an author gives (runtime 11).
 
 The form is a set of JSON schema objects (``ui_forms`` of the DAG). Untouched properties get their default, as
-in the browser, whatever its type. Where the browser would silently drop or reset a value, or has no field for it, a
+in the browser, of any type. Where the browser would silently drop or reset a value, or has no field for it, a
 test author gets an error instead: an unknown key, a value of the wrong type, a required value that is missing.
 """
 
@@ -35,7 +35,7 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
         ui_forms: the DAG's ``ui_forms`` as the backend delivers them.
         values: property name to value. A key that names a form of the DAG and holds a mapping applies to that
             form; all other keys belong to the form that has such a property, ``workflow_form`` first.
-        rules: what the release does in its own way.
+        rules: those of the release.
 
     Returns:
         form name to values, for every form that is submitted; ``data_form`` without the dataset, which is chosen
@@ -78,7 +78,7 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
 
 
 def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str, Any]:
-    """Values of a command line, ``name=text``, turned into the type that the schema wants.
+    """Convert values of a command line, ``name=text``, into the types of the schema.
 
     Arrays are JSON or a comma-separated list. A name that no form has is passed through, so that
     :func:`complete` reports it.
@@ -124,7 +124,7 @@ def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
 
 
 def _default_of(schema: Mapping[str, Any], text: str) -> Any:
-    """The fractional default of a whole number, which survives as long as nobody changes it (runtime 11.2)."""
+    """The fractional default of a whole number, which survives until a user changes it (runtime 11.2)."""
     default = schema.get("default")
     if isinstance(default, float) and default == float(text):
         return default

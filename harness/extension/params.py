@@ -1,6 +1,6 @@
 """The parameters of an extension, as the platform's install dialog shows and posts them (build 11).
 
-They stand in ``extension_params`` of the chart's values.yaml. The dialog starts with the defaults; the server checks
+They are in ``extension_params`` of the chart's values.yaml. The dialog starts with the defaults; the server checks
 nothing. Where the dialog would not let a user go on, a test author gets an error.
 """
 
@@ -31,11 +31,11 @@ class Parameter:
     """One entry of ``extension_params``.
 
     Attributes:
-        default: what the dialog starts with: text or a number, a boolean, a tuple for ``list_multi``; ``None`` for
+        default: the dialog's initial value: text or a number, a boolean, a tuple for ``list_multi``; ``None`` for
             nothing.
-        definition: what stands at the field.
+        definition: the label of the field.
         choices: ``value`` of the two list types.
-        html: what a ``doc`` shows.
+        html: the content of a ``doc``.
         required: False when the platform's globals hold the key: the dialog then takes an empty field.
     """
 
@@ -93,7 +93,7 @@ def read(values: Mapping[str, Any], file: str | Path) -> tuple[Parameter, ...]:
 
 
 def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the dialog posts when a user enters some values and leaves the others as they are.
+    """Return the values that the dialog posts when a user changes some of them.
 
     Args:
         parameters: of the chart.
@@ -128,7 +128,7 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
 
 
 def find_unanswered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
-    """Return the parameters for which the dialog demands a value that a user has to enter."""
+    """Return the parameters for which a user must enter a value."""
     return tuple(p for p in parameters if not p.is_heading and _is_missing(p, p.default))
 
 
@@ -217,9 +217,9 @@ def _scalar(value: Any, where: str) -> Scalar:
 
 
 def _convert_entry(parameter: Parameter, value: Any) -> Any:
-    """Return what a user's entry is in the dialog's terms."""
+    """Return a user's entry in the dialog's form."""
     if parameter.type == "list_multi":
-        # one choice may have a comma of its own
+        # a choice may contain a comma
         whole = [value] if value in parameter.choices else [part.strip() for part in str(value).split(",")]
         entries = list(value) if isinstance(value, list | tuple) else whole
         chosen = dict.fromkeys(_choice(parameter, entry) for entry in entries if entry != "")

@@ -46,7 +46,7 @@ class ExtensionSource:
     findings: tuple[Finding, ...] = ()
 
     def mentioning(self, text: str) -> tuple[str, ...]:
-        """Names of the processing images in whose folders a file has a text; files that are not text have none."""
+        """Return the names of processing images whose folders have a file with this text; binary files are skipped."""
         found = []
         for container in self.processing_images:
             for path in trees.walk(container.directory):

@@ -47,7 +47,7 @@ def check_root(path: str | os.PathLike[str]) -> Path:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Yield every regular file below ``root`` in a stable order; links are left out.
+    """Yield every regular file below ``root`` in a stable order, without links.
 
     Raises:
         ExtensionError: the tree has more files or is deeper than a source tree reasonably is.

@@ -1,7 +1,7 @@
 """Patterns of file names as Docker and Go read them, matched in time that grows with pattern times name only.
 
 ``*`` and ``?`` stay inside of one folder, ``**`` is the same as ``*``, ``[a-c]`` and ``[^a-c]`` are classes, ``\\``
-takes the next character as it is. What is not a pattern (a class that never ends) matches nothing, as in Go.
+takes the next character literally. An invalid pattern (an unclosed class) matches nothing, as in Go.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Return whether a pattern stands for a relative path, folder by folder."""
+    """Return whether a pattern matches a relative path, folder by folder."""
     patterns, names = pattern.split("/"), path.split("/")
     return len(patterns) == len(names) and all(map(_matches_name, patterns, names))
 
@@ -27,7 +27,7 @@ def _matches_name(pattern: str, name: str) -> bool:
     if pieces is None:
         return False
     at = here = 0
-    # where the last star stands, and what it has taken so far: only the last one can take more
+    # position of the last star, and of the text after its match: only the last star can take more
     star, taken = -1, 0
     while here < len(name):
         if at < len(pieces) and pieces[at] is None:
@@ -45,7 +45,7 @@ def _matches_name(pattern: str, name: str) -> bool:
 
 
 def _pieces(pattern: str) -> list[_Piece | None] | None:
-    """Return a test for each character, ``None`` for a star; ``None`` altogether for what is not a pattern."""
+    """Return a test for each character, ``None`` for a star; just ``None`` for an invalid pattern."""
     pieces: list[_Piece | None] = []
     at = 0
     while at < len(pattern):

@@ -173,7 +173,7 @@ class ServicesClient:
         return IndexedDocuments.from_json(self._ask(lambda: self._control.json("GET", "/documents", params=params)))
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
-        """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""
+        """Return the requests that the services and MinIO refused to pods of these addresses, oldest first."""
         found = self._ask(lambda: self._control.json("GET", "/refusals", params={"peer": ",".join(peers)}))
         return [RefusedRequest.from_json(item) for item in found]
 

@@ -7,7 +7,7 @@ import re
 from harness.wire import names
 from harness.wire.refused import RefusedRequest
 
-# (what the log says, for which operators, the next step); the first match counts
+# (pattern of the log, operators, next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (
     (
         r"is an interactive step \(",

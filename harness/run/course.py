@@ -66,7 +66,7 @@ class Course:
 
     Args:
         tasks: one entry for each task of the run.
-        input: what it was given.
+        input: its input.
         logged: the lines of the failed task's log that say what went wrong, without the prefix of Airflow.
     """
 
@@ -117,7 +117,7 @@ def _logged(records: Sequence[TaskRecord], cause: Cause | None, logs: Mapping[st
     if cause is None or cause.task_id is None:
         return []
     tail = next((record.result.log_tail for record in records if record.task_id == cause.task_id), [])
-    # the container's own lines where there are any, as the cause was found in
+    # the container's own lines if there are any, like those with the cause
     said = tail or logs.get(cause.task_id, "").splitlines()
     return log_lines.error_lines(said)
 

@@ -1,6 +1,6 @@
 """Find one cause that an author can act on, from what Airflow and the containers left. Pure functions.
 
-A task record is Airflow's view of a task instance, its outcome what the operator published about the pod.
+A task record is Airflow's view of a task instance; its outcome is the operator's report about the pod.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def diagnose(
         tasks: records of all tasks.
         state: final state of the run.
         logs: Airflow's task logs by task id.
-        held: for an image reference that could not be pulled, what the platform's registry has of its repository.
+        held: returns the registry's tags for the repository of an image that could not be pulled.
         aborted_after_s: the run was aborted by the harness after so many seconds.
         dag_id: for messages.
 
@@ -72,7 +72,7 @@ def diagnose(
 
 
 def _find_failed(tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
-    """Tasks that failed by themselves, in the order in which they ended; the first is the root of the failure."""
+    """Tasks that failed themselves, in the order of their ends; the first is the root of the failure."""
     return sorted((task for task in tasks if task.state == "failed"), key=lambda task: task.end or "~")
 
 

@@ -1,4 +1,4 @@
-"""Find the cause of a missing input in an earlier task, which ended well without writing it. Pure functions."""
+"""Find the cause of a missing input in an earlier task, which succeeded without writing it. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MISSING: Final = re.compile(
 
 
 def explain(cause: Cause | None, tasks: Sequence[TaskRecord], found: Sequence[Finding], platform: str) -> Cause | None:
-    """Return the cause of a failed run: a finding of an earlier task where the later one misses what it should have.
+    """Return the cause of a failed run: a finding about an earlier task if the later one misses its files.
 
     The nearest of the tasks that the failed one reads from counts, then those that these read from.
 

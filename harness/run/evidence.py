@@ -1,4 +1,4 @@
-"""Collect what a run left behind, once at its end, into one folder (design: RUN_DIR).
+"""Collect the evidence of a run at its end, into one folder.
 
 Nothing in it shows a credential of the environment: texts and names are without them, and in the copies of objects
 each is overwritten by a text of the same length, which is a finding.
@@ -43,7 +43,7 @@ def visible_in_results(key: str) -> bool:
 
 
 def object_versions(environment: EnvironmentPort, bucket: str) -> dict[str, tuple[str, str]]:
-    """Return what is in a bucket now: key to (entity tag, time of change)."""
+    """Return the present objects of a bucket: key to (entity tag, time of change)."""
     listed = environment.object_store.list_objects(bucket, recursive=True)
     return {item.object_name: (str(item.etag), str(item.last_modified)) for item in listed if not item.is_dir}
 
@@ -88,7 +88,7 @@ def collect_sent(
     folder: Folder,
     found_in: list[str],
 ) -> list[SentObject]:
-    """Copy what the platform received for the project, except the receipts ``known`` from before the run.
+    """Copy the objects that the platform received for the project, except the receipts ``known`` from before the run.
 
     Args:
         found_in: gets the paths of copies in which a credential was overwritten.
@@ -243,7 +243,7 @@ def read(directory: Path) -> Run:
                 [StoredObject(**item, directory=directory) for item in document["objects"]], directory
             ),
             findings=tuple(map(Finding.from_json, document["findings"])),
-            # written since findings about other releases stand apart
+            # written since findings about other releases are separate
             on_other_releases=tuple(map(Finding.from_json, document.get("on_other_releases", ()))),
             cause=Cause(**cause) if cause else None,
             directory=directory,

@@ -48,7 +48,7 @@ from harness.wire.records import TaskRecord
 if TYPE_CHECKING:
     from harness.data.series import Series
 
-# what the run sent must be ingested before it is looked at; the stand-in waits for half a second of silence
+# sent objects must be ingested before they are read; the receiver waits for half a second of silence
 _SETTLE_TIMEOUT_S = 60.0
 _RESTARTED = running.SERVICES_RESTARTED.report(
     "the emulated services",
@@ -68,13 +68,13 @@ class RunRequest:
         dataset: series, a folder, a list of series, or ``None``.
         form: values by property name, or by form.
         form_text: the same as text from a command line, typed by the DAG's form.
-        posted: what a REST client posts, instead of a form.
+        posted: the document of a REST client, instead of a form.
         timeout_s: seconds until the run is aborted.
         directory: empty or absent folder for the evidence.
         platform: name of the profile, for the evidence.
         cluster: name of the cluster, for the evidence.
         given_arguments: arguments that releases treat differently, from the extension's source.
-        findings: what is known of the extension before it runs.
+        findings: those about the extension before it runs.
         images: the extension's own images.
         input_readers: names of the images whose programs read OPERATOR_IN_DIR.
         pictures: whether the report has its pictures at once; a test writes it again when it ends.
@@ -98,7 +98,7 @@ class RunRequest:
 
 @dataclasses.dataclass(frozen=True)
 class _Before:
-    """What was there before the run, to know afterwards what the run added."""
+    """The state before the run, to find afterwards what the run added."""
 
     objects: Mapping[str, tuple[str, str]]
     receipts: frozenset[str]
@@ -114,15 +114,15 @@ def execute(
     registry: RegistryPort | None = None,
     on_start: Callable[[Triggered], object] = lambda triggered: None,
 ) -> Run:
-    """Run a DAG and keep what it leaves. A failed run is a result, not an exception.
+    """Run a DAG and collect its evidence. A failed run is a result, not an exception.
 
     Args:
         listener: receives the events of the run.
-        registry: of the platform; ``None`` where nobody can be asked.
-        on_start: gets what was started, as soon as it is.
+        registry: of the platform; ``None`` if it cannot be asked.
+        on_start: gets the started workflow at once.
 
     Raises:
-        UsageError: dataset or form are not what the DAG takes.
+        UsageError: dataset or form do not fit the DAG.
         RunError: the platform did not start the workflow.
         PlatformError: the platform was lost.
     """
@@ -248,7 +248,7 @@ def _collect(
     )
     commands = findings.ignored_arguments(request.given_arguments, named, releases.COMMANDS)
     losing = [*commands, *(finding for finding in found if RULES[finding.rule].loses_output)]
-    # what a service refused is a cause that goes back to no earlier task
+    # a service's refusal is not the fault of an earlier task
     if cause and answered and answered.summary == cause.summary:
         answered = earlier.explain(answered, named, losing, request.platform)
     cause = lost_files.with_hint(answered, lost)
@@ -298,7 +298,7 @@ def _in_registry(
     tasks: Sequence[TaskResult],
     registry: RegistryPort | None,
 ) -> dict[str, bool]:
-    """Whether the platform's registry has the extension's images that ran; none where nobody can be asked."""
+    """Return whether the platform's registry has the extension's images that ran; empty if it cannot be asked."""
     found: dict[str, bool] = {}
     if registry is None:
         return found
@@ -308,14 +308,14 @@ def _in_registry(
         # a digest is pulled from where it is
         if image.reference not in ran or version.startswith("sha256:"):
             continue
-        # only a finding: without the registry's answer there is none
+        # only a finding depends on it: omit it without the registry's answer
         with contextlib.suppress(HarnessError, OSError):
             found[image.reference] = registry.look_up(repository).has(version)
     return found
 
 
 def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, TaskRecord]]:
-    """(run id, suffix for the task id, record) of every task; the suffix tells the DAG runs of one workflow apart."""
+    """(run id, suffix for the task id, record) of every task; the suffix distinguishes the DAG runs of one workflow."""
     found = []
     count = len(triggered.run_ids)
     for number, run_id in enumerate(triggered.run_ids, 1):

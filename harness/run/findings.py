@@ -15,7 +15,7 @@ from harness.wire.names import SKIP_EXIT_CODE
 from harness.wire.outcome import Outcome
 from harness.wire.records import TaskRecord
 
-# set by the platform after everything else (runtime 6.2 row 7)
+# set by the platform last (runtime 6.2 row 7)
 _CORE = frozenset(
     {"RUN_ID", "DAG_ID", "TASK_ID", "WORKFLOW_DIR", "BATCH_NAME", "OPERATOR_OUT_DIR", "BATCHES_INPUT_DIR"}
 )
@@ -52,8 +52,8 @@ class GivenArgument:
 
     Args:
         argument: e.g. ``arguments``.
-        operator: class that is constructed, or whose constructor passes the argument on.
-        name: the operator's ``name`` where it is written as a text, otherwise ``None``.
+        operator: the constructed class, or one whose constructor passes the argument on.
+        name: the operator's ``name`` if it is a literal text, otherwise ``None``.
         file: path for messages.
         line: line number.
     """
@@ -105,10 +105,10 @@ def _constant(node: ast.expr) -> str | None:
 def ignored_arguments(
     given: Sequence[GivenArgument], tasks: Sequence[TaskRecord], only: Collection[str] = releases.ARGUMENTS
 ) -> list[Finding]:
-    """Arguments of this run's operators that a release passes over in silence.
+    """Find arguments of this run's operators that a release silently ignores.
 
-    A task's own record counts where it has one, the source only says in which line the argument stands. Without a
-    record (the task never ran) the source has to do.
+    A task's record decides if there is one, and the source only gives the line of the argument. Without a
+    record (the task never ran) the source decides.
 
     Args:
         only: the arguments that are looked for.
@@ -141,7 +141,7 @@ def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
 
 
 def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:
-    """Return what the records of a finished run show."""
+    """Return the findings in the records of a finished run."""
     findings = []
     for task in tasks:
         name, outcome = task.task_id, task.result
@@ -180,7 +180,7 @@ def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObje
 
 
 def _of_platform(task_id: str, outcome: Outcome) -> list[Finding]:
-    """Return what the operator asks of the platform that it may not have (runtime 2.4, 6.4)."""
+    """Return findings about requests of the operator that a platform may not fulfil (runtime 2.4, 6.4)."""
     findings = []
     if outcome.gpu_forgotten:
         message = "asks for a GPU with gpu_mem_mb, but the platform has none: it ran on the CPU"
@@ -197,7 +197,7 @@ def _of_platform(task_id: str, outcome: Outcome) -> list[Finding]:
 
 
 def without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[Finding]:
-    """Tasks whose program reads OPERATOR_IN_DIR, which the platform does not set without an input (runtime 6.2).
+    """Find tasks whose program reads OPERATOR_IN_DIR, which the platform does not set without an input (runtime 6.2).
 
     Args:
         readers: names of the images whose sources have this text.

@@ -18,7 +18,7 @@ from harness.wire.records import RunEnd, TaskChange
 
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _FINAL = frozenset({"success", "failed"})
-# a stream that breaks is opened again; so many breaks without news in between mean that Airflow is gone
+# a broken stream is opened again; after so many breaks without news Airflow is gone
 _BREAKS = 5
 # the first pause after a break; it doubles, because a web server that restarts needs seconds, not attempts
 _PAUSE_S = 0.4
@@ -77,7 +77,7 @@ class Lines:
         self._line(f"{state:<16}{task_id}{again}", took)
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Write a separate line."""
         self._line(text)
 
     def tick(self, running: list[str]) -> None:
@@ -156,7 +156,7 @@ def follow(
     """Tell ``listener`` every change until the run has ended or ``timeout_s`` seconds have passed.
 
     Args:
-        paused: seconds that do not count, because the run waits for somebody.
+        paused: seconds that do not count, because the run waits for its author.
 
     Raises:
         PlatformError: the event stream broke again and again without any news.

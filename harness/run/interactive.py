@@ -65,13 +65,13 @@ def find_author(environ: Mapping[str, str] = os.environ) -> tuple[Author | None,
 
 
 class Attendant:
-    """A listener that also looks after the interactive steps of one workflow, each second that brings no news.
+    """A listener that also handles the interactive steps of one workflow, in every second without news.
 
     Args:
         cluster: where the steps are.
         run_ids: DAG runs of the workflow.
         listener: gets everything that happens.
-        author: finds who completes the steps, asked when there is one; by default :func:`find_author`.
+        author: returns the author's terminal, called at the first step; by default :func:`find_author`.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Attendant:
         try:
             found = self._cluster.api.list("ConfigMap", labels={wire.LABEL_STEP: "true"})
         except ApiError:
-            return  # a run shows by itself that its cluster is lost
+            return  # the run itself reports a lost cluster
         steps = {}
         for item in found:
             step = wire.Step.of(item)
@@ -137,7 +137,7 @@ class Attendant:
             self._open[key] = time.monotonic()
         elif self._author is not None and data.get(wire.TOOL) and key not in self._told:
             self._told.add(key)
-            # what was typed before does not count
+            # ignore earlier input
             self._author.is_done()
             self._author.say(self._invitation(step, data[wire.TOOL], self._passwords.get(key, "")))
         elif self._author is not None and key in self._told and self._author.is_done():
@@ -145,7 +145,7 @@ class Attendant:
             self._close(key)
 
     def _read_password(self, key: tuple[str, str]) -> str:
-        """Read what the editor will ask for; it shows on the author's terminal only."""
+        """Read the editor's password, which only the author's terminal shows."""
         try:
             encoded = self._cluster.api.get("Secret", *key)["data"][wire.PASSWORD]
             password = base64.b64decode(encoded).decode("ascii")

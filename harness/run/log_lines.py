@@ -39,7 +39,7 @@ def meaningful(lines: Sequence[str]) -> str:
 def error_lines(lines: Sequence[str]) -> list[str]:
     """Return the line that names the error: the last exception, or the last complaint, or the last line with text.
 
-    An exception that came of another one, which a program wrapped or could not handle, stands behind that.
+    An exception that a program raised while handling another one comes after that one.
     """
     cleaned = [clean(line) for line in lines]
     last = _last_exception(cleaned, len(cleaned))
@@ -60,7 +60,7 @@ def exceptions(lines: Sequence[str]) -> list[str]:
 
 
 def last_error(lines: Sequence[str]) -> list[str]:
-    """Return what a program said when it failed: its last traceback with those it came of, or the last lines."""
+    """Return a failed program's last traceback with the tracebacks before it in the chain, or its last lines."""
     cleaned = [clean(line) for line in lines]
     first = last = _last_exception(cleaned, len(cleaned))
     while first >= 0 and (cause := _cause(cleaned, first)) >= 0:

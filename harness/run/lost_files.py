@@ -21,7 +21,7 @@ _NAMES_WITHIN_S: Final = 30.0
 
 
 def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
-    """Return a finding for each task whose container wrote files outside of its volumes, other than temporary ones."""
+    """Return a finding for each task whose container wrote files outside of its volumes, except temporary ones."""
     found = []
     deadline = time.monotonic() + _NAMES_WITHIN_S
     for task in tasks:
@@ -41,7 +41,7 @@ def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
 
 
 def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
-    """Return the cause of a failed run, with what was written to lost places before: often that is what is missing."""
+    """Return the cause of a failed run, with files that earlier tasks lost: often these are the missing ones."""
     lost = [f"{finding.where} {finding.message}" for finding in found if finding.rule == running.WRITTEN_OUTSIDE.id]
     if cause is None or not lost:
         return cause
@@ -49,7 +49,7 @@ def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
 
 
 def _files(api: KubeApi, namespace: str, pod: str, within_s: float) -> list[str]:
-    """Return the names, waited for; nothing when the pod is gone."""
+    """Wait for the names and return them; empty if the pod is gone."""
     try:
         known = api.get("Pod", namespace, pod)["metadata"].get("annotations") or {}
         if ANNOTATION_WRITTEN_FILES not in known and within_s > 0:

@@ -12,7 +12,7 @@ from harness.wire.notices import find_all
 # of one rule in one task: more of the same tell nothing new
 _MOST: Final = 5
 
-# a container of an author may print such a line as well: nothing else is believed of it
+# an author's container may print such a line too: trust no other part of it
 _RULES: Final = rules_of(programs) | rules_of(input_series)
 
 
@@ -25,7 +25,7 @@ class Noticed:
 
 
 def read(logs: Mapping[str, str], release: str = "") -> list[Noticed]:
-    """Return what the logs of a run's tasks say in notices, each once.
+    """Return the notices in the logs of a run's tasks, each once.
 
     Args:
         logs: text by task id.

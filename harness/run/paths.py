@@ -44,7 +44,7 @@ class Folder:
         parts = [safe_name(part) for part in name.split("/") if part not in {"", ".", ".."}] or ["_"]
         relative = PurePosixPath(area, *parts)
         candidate, number = relative, 1
-        # compared without case: the folder may be looked at on a file system that has none
+        # compared without case, for file systems that ignore it
         while str(candidate).casefold() in self._taken:
             number += 1
             candidate = relative.with_name(f"{relative.stem}-{number}{relative.suffix}")

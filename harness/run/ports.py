@@ -47,11 +47,11 @@ class ServicesPort(Protocol):
         ...
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until nobody sends and all that was received is ingested; whether the services were restarted."""
+        """Wait until no peer sends and all received objects are ingested; return whether the services restarted."""
         ...
 
     def receipts(self, project: str, since: str | None = None) -> list[ReceivedObject]:
-        """Return what was received for the project by DIMSE, oldest first."""
+        """Return the objects that were received for the project by DIMSE, oldest first."""
         ...
 
     def receipt_file(self, receipt_id: str) -> bytes:
@@ -59,7 +59,7 @@ class ServicesPort(Protocol):
         ...
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
-        """Return what the services and MinIO have refused to pods of these addresses, the oldest first."""
+        """Return the requests that the services and MinIO refused to pods of these addresses, oldest first."""
         ...
 
     def notifications(self, project: str) -> list[Notification]:
@@ -143,14 +143,14 @@ class EnvironmentPort(Protocol):
 
     @property
     def scratch(self) -> Path:
-        """A folder of this machine for what is large and does not stay."""
+        """A folder of this machine for large temporary data."""
 
 
 class RegistryPort(Protocol):
     """The platform's registry, as far as messages about missing images are concerned."""
 
     def look_up(self, repository: str) -> HeldRepository:
-        """Return what it has of a repository, by its whole name."""
+        """Return its tags of a repository, by the full name."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The platform's API mode: a workflow started with the document that a REST client posts (runtime 10.1, 10.2).
 
-The backend fills no default and checks nothing, so a conf may hold what no user of the page can submit, and lack what
-the page always submits.
+The backend adds no defaults and checks nothing, so a conf may contain what no user of the page can submit, and lack
+what the page always submits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INSTANCE: Final = "central"
 _BODY: Final = frozenset({"conf_data", "dag_id", "workflow_name", "instance_names", "username", "federated", "remote"})
-# the backend's own, or chosen apart from the forms
+# set by the backend, or chosen outside of the forms
 _NOT_A_FORM: Final = frozenset({"data_form", "project_form"})
 _INPUT: Final = frozenset({"dataset_name", "identifiers"})
 _NAMED: Final = 5
@@ -31,9 +31,9 @@ class Posted:
     """What a client posts to start a workflow.
 
     Attributes:
-        conf_data: as it is posted; the platform completes it.
+        conf_data: as posted; the platform completes it.
         dag_id: the DAG that the document names, ``None`` where it does not.
-        body: the other keys, passed on as they are.
+        body: the other keys, passed on unchanged.
     """
 
     conf_data: Mapping[str, Any]
@@ -42,15 +42,15 @@ class Posted:
 
     @property
     def data_form(self) -> Mapping[str, Any] | None:
-        """The part that names the input, ``None`` where there is none."""
+        """The part that names the input, ``None`` if it is missing."""
         found = self.conf_data.get("data_form")
         return found if isinstance(found, Mapping) else None
 
     def with_input(self, identifiers: Sequence[str]) -> Posted:
-        """Return what is posted for series that are given beside it.
+        """Return the document for the given series.
 
         Args:
-            identifiers: series UIDs of the input; empty where none is given.
+            identifiers: series UIDs of the input; may be empty.
 
         Raises:
             UsageError: the document names a dataset as well, or has no place for the series.
@@ -74,7 +74,7 @@ class Posted:
         return dataclasses.replace(self, conf_data=conf)
 
     def document(self, dag_id: str) -> dict[str, Any]:
-        """Return the body of the request; every instance name means the one instance that there is."""
+        """Return the body of the request; every instance name means the only instance."""
         return {
             "workflow_name": dag_id,
             **self.body,
@@ -85,7 +85,7 @@ class Posted:
 
 
 def read_posted(document: Any, name: str = "conf") -> Posted:
-    """Return a document that somebody posts: the whole body of the request, or its ``conf_data`` alone.
+    """Read the document of an API client: the whole body of the request, or its ``conf_data`` alone.
 
     Args:
         name: how messages call it.
@@ -132,7 +132,7 @@ def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
     """Return how many jobs the backend makes of a conf (runtime 10.2, step 7).
 
     Args:
-        identifiers: the series that the data form stands for.
+        identifiers: the series that the data form means.
     """
     form, data = conf.get("workflow_form"), conf.get("data_form")
     if not isinstance(form, Mapping) or form.get("single_execution") is not True:
@@ -147,7 +147,7 @@ def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
 def page_finding(
     dag_id: str, conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules
 ) -> Finding | None:
-    """Return what a user of the page could not have done alike; ``None`` where the page submits the same.
+    """Return the difference to a start from the page; ``None`` if the page can submit the same.
 
     Args:
         ui_forms: of the DAG, ``None`` where the project's users cannot choose it.
@@ -174,7 +174,7 @@ def page_refusal(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, ru
 
 
 def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The forms of a conf; of the data form what is not the input itself."""
+    """Return the forms of a conf; of the data form only the keys that do not name the input."""
     sent = {name: value for name, value in conf.items() if name not in _NOT_A_FORM and isinstance(value, Mapping)}
     data = conf.get("data_form")
     limits = {key: value for key, value in data.items() if key not in _INPUT} if isinstance(data, Mapping) else {}

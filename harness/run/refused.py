@@ -1,4 +1,4 @@
-"""Explain a failed task by what the platform refused to its pod: requests to services, and names (services 1.2)."""
+"""Explain a failed task by requests and names that the platform refused to its pod (services 1.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.wire.unresolved import UnresolvedName
 
 Asked = Callable[[Sequence[str]], Sequence[RefusedRequest]]
 
-# how a pod ends by its own program; whatever else ends one, an image or memory, is the cause itself
+# ends by the pod's own program; other ends (an image, memory) are the cause themselves
 _OF_PROGRAM: Final = frozenset({reasons.ERROR, reasons.TIMEOUT})
 # a program that fails over an answer fails at once; times of pods are whole seconds
 _AT_ONCE_S: Final = 10.0
@@ -35,15 +35,15 @@ _UNRESOLVED = re.compile(
 
 
 def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str, str], asked: Asked) -> Cause | None:
-    """Return the cause of a failed run, with what was refused to the task that failed in front of it.
+    """Return the cause of a failed run, with the refusals to the failed task in front of it.
 
     A refusal is the cause when the program's error names it, or when the program ended at once after it and no service
-    had answered it better meanwhile. Otherwise it is one more thing that was seen.
+    had answered it better later. Otherwise it is only mentioned.
 
     Args:
         tasks: records of all tasks.
         logs: Airflow's task logs by task id.
-        asked: gets addresses, returns what was refused to them.
+        asked: returns the refusals to some addresses.
     """
     if cause is None or cause.task_id is None:
         return cause
@@ -98,7 +98,7 @@ def _blamed(requests: Sequence[RefusedRequest], error: str, before: str, outcome
     """Return the request that the program ended over.
 
     Args:
-        error: what the program said at its end.
+        error: the program's last message.
         before: all exceptions that it has written, those that it has handled too.
     """
     if named := [request for request in requests if _names(error, request)]:

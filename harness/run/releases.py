@@ -1,6 +1,6 @@
 """Find where other releases of the platform would end a run differently (runtime 17). Pure functions over records.
 
-What a task was given is in its record (``outcome.arguments``), what a release makes of it in the profiles.
+A task's arguments are in its record (``outcome.arguments``), their effect on each release in the profiles.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ReleaseDifference:
     """An argument of an operator that not every release honours.
 
     Args:
-        key: what the profiles say of it.
+        key: of the profiles.
         fix: what works on all releases.
         severity: of the finding.
     """
@@ -62,7 +62,7 @@ ARGUMENTS: Final[Mapping[str, ReleaseDifference]] = {
 """Arguments that a release silently ignores if its key is false."""
 
 COMMANDS: Final = frozenset({"cmds", "arguments"})
-"""Arguments without which a container does something else than it was meant to."""
+"""Arguments without which a container does something unintended."""
 
 FIXED_KEYWORDS: Final = frozenset(
     {
@@ -136,7 +136,7 @@ def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Find
 
 
 def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
-    """A keyword that other releases set themselves, so that the DAG does not import there (task-api 1.4)."""
+    """Report a keyword that other releases set themselves, so the DAG does not import there (task-api 1.4)."""
     releases = _elsewhere(rules.FIXED_KEYWORD, platform)
     if not releases:
         return []
@@ -190,7 +190,7 @@ def _memory(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
 
 
 def _pod_names(task_ids: Sequence[str], platform: str, run_ids: Sequence[str]) -> list[Finding]:
-    """Two tasks of one run whose pods get one name where it is cut (runtime 6.1)."""
+    """Report two tasks of one run whose pods get the same cut name (runtime 6.1)."""
     releases = _elsewhere(rules.POD_NAME_CLASH, platform)
     if not releases:
         return []  # or the run itself has failed over it

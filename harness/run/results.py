@@ -28,7 +28,7 @@ class Cause:
     Args:
         task_id: the task that failed first, ``None`` when no task is to blame.
         summary: one line.
-        detail: what was seen, e.g. the tail of the log.
+        detail: observations, e.g. the tail of the log.
         fix: the next step.
     """
 
@@ -63,7 +63,7 @@ class TaskResult:
         operator: class name.
         state: Airflow's final state.
         image: reference of the container's image, ``None`` for tasks without a container.
-        exit_code: of the container, when it came to an end by itself.
+        exit_code: of the container, if it ended itself.
         reason: why the last attempt ended, e.g. ``Completed``, ``OOMKilled``, ``ErrImagePull``.
         attempts: how many attempts were made.
         queued_s: seconds between queued and started.
@@ -101,7 +101,7 @@ class RunImage:
         config_digest: ``sha256:...`` of its configuration; of its manifest, where it was built here and containerd
             keeps the engine's images.
         layers: digests of its uncompressed layers, the lowest first.
-        tasks: the tasks whose container was made from it; empty for the DAG image.
+        tasks: the tasks with containers of this image; empty for the DAG image.
         replaced: what settings of the site put in place of bases and URLs of its Dockerfile, with its line.
     """
 
@@ -119,7 +119,7 @@ class Run:
 
     ``started`` is ISO 8601 in UTC; ``form`` holds the submitted values by form; ``run_ids`` has more than one
     entry when ``single_execution`` split the workflow (runtime 10.2). ``started_by`` is ``form`` where a user of the
-    page could have done the same, or tried to, and ``api`` for a conf that was posted as it is. ``findings`` are about
+    page could have done the same, and ``api`` for a conf that was posted unchanged. ``findings`` are about
     the chosen platform, ``on_other_releases`` about others only.
     """
 
@@ -144,7 +144,7 @@ class Run:
 
     @functools.cached_property
     def succeeded(self) -> Verdict:
-        """Whether the DAG run ended well; a no says which task failed and why."""
+        """Whether the DAG run succeeded; if not, the verdict has the failed task and its cause."""
         if self.state == "success":
             return Verdict(True, "run", f"{self.dag_id} succeeded")
         summary = self.cause.line if self.cause else f"{self.dag_id} ended {self.state}"

@@ -1,4 +1,4 @@
-"""Find what is odd about the segmentations that a run sent, whoever wrote them."""
+"""Find problems of the segmentations that a run sent."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def findings(sent: Sequence[SentObject], series: Sequence[Series]) -> list[Finding]:
-    """Return what is odd about each segmentation among the objects that were sent.
+    """Return the problems of each segmentation among the sent objects.
 
     Args:
-        series: what the run got.
+        series: the run's input.
     """
     return [
         finding

@@ -18,10 +18,10 @@ _INSTANCE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm\b")
 
 
 def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Finding]:
-    """Return what is wrong with the input, and what the programs noticed beyond that.
+    """Return the problems of the input, and those that only the programs noticed.
 
     Args:
-        series: what the run got.
+        series: the run's input.
         noticed: findings that the run's programs have led to; those about one of these series say the same with the
             names that the files have on the platform.
     """

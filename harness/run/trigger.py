@@ -49,7 +49,7 @@ class Triggered:
 
 
 def page_rules(release: Profile) -> PageRules:
-    """Return what the page of a release does in its own way (runtime 17)."""
+    """Return the rules of a release's page (runtime 17)."""
     from harness.extension.form_rules import PageRules
 
     return PageRules(
@@ -64,10 +64,10 @@ def choose_dag(dag_ids: Sequence[str], wanted: str | None, offered: Sequence[str
     Args:
         dag_ids: all of the extension.
         wanted: the one that was asked for; ``None`` for the only one.
-        offered: those that users can choose; where there are any, the only one is looked for among them.
+        offered: those that users can choose; if there are any, only these count for the choice.
 
     Raises:
-        UsageError: there is none, the wanted one is not among them, or there are several and none is wanted.
+        UsageError: there is no DAG, the wanted one is missing, or there are several and none is wanted.
     """
     if wanted is not None:
         if wanted not in dag_ids:
@@ -105,7 +105,7 @@ def series_of(dataset: Any) -> list[Series]:
 
     Raises:
         InputDataError: a folder without image series, or with broken files.
-        UsageError: something else was given.
+        UsageError: it is of another type.
     """
     from harness.data import Series, read_input
 
@@ -126,7 +126,7 @@ def upload(
     """Bring series into the platform as a dataset of the project; the dataset's name.
 
     Args:
-        name: of the dataset; by default one that depends on the series only, so that a second run with the same input
+        name: of the dataset; by default it depends only on the series, so that a second run with the same input
             uses the same dataset.
     """
     if name is None:
@@ -162,8 +162,8 @@ def trigger(
         series: the dataset; empty for a DAG that takes none.
         form: values by property name, or by form.
         form_text: values as text of a command line, typed by the DAG's form; they win over ``form``.
-        rules: what the release's page does in its own way.
-        posted: what a client posts; nothing is filled in or checked then.
+        rules: those of the release's page.
+        posted: the document of a client, which gets no defaults or checks.
 
     Raises:
         FormError: a value is unknown, missing or of the wrong type.
@@ -243,7 +243,7 @@ def _body_of_form(
         _check_dataset(dag_id, ui_forms, bool(series))
         conf = forms.complete(ui_forms, values, rules=rules)
     else:
-        # there is no form: the backend says by itself why it will not start (services 9.3)
+        # without a form, the backend itself reports why the DAG does not start (services 9.3)
         conf = {"workflow_form": values}
     if series:
         conf["data_form"] = {**conf.get("data_form", {}), "dataset_name": upload(environment, project, series)}
@@ -264,7 +264,7 @@ def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> Non
             f"DAG {dag_id} takes no dataset: its ui_forms have no data_form with a dataset_name",
             fix='set ui_visible to True, or add a data_form to ui_forms; an empty "data_form" removes the selection',
         )
-    # any "required" key counts, whatever its value (runtime 11.3)
+    # a "required" key counts with any value (runtime 11.3)
     name = properties.get("dataset_name")
     required = isinstance(name, Mapping) and (
         "required" in name or "dataset_name" in (data_form or {}).get("required", [])

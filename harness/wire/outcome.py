@@ -21,7 +21,7 @@ class Outcome:
     Attributes:
         reason: one of :mod:`harness.wire.reasons`, or another one of Kubernetes or of an error of the harness.
         message: in words.
-        exit_code: of the container, when it came to an end by itself.
+        exit_code: of the container, if it ended itself.
         image: reference of the container's image.
         pod: its name.
         pod_ip: its address.
