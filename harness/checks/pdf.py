@@ -17,7 +17,7 @@ from harness.errors import CheckError
 
 LARGEST: Final = 256 << 20
 _TIMEOUT_S: Final = 2.0 * CPU_S
-# the module search path is handed over: the child must find what this process found, and nothing of the author's
+# pass on the module search path: the child must find the same modules, and none of the author's
 _CODE: Final = (
     "import sys; owner = int(sys.argv.pop(1)); sys.path[:] = sys.argv[1:]; "
     "from harness.checks.pdf_child import main; main(owner)"

@@ -34,7 +34,7 @@ def open_cluster(
         spec: of a kind of :mod:`harness.cluster.kinds`: ``docker``, ``kind`` or ``context:NAME``.
         settings: deadlines and the folder of the ledger.
         environment_id: short id of the environment, part of the name of everything that belongs to it.
-        reuse: adopt the environment of this id when the ledger says that it was kept; else one is made, and
+        reuse: adopt the environment of this id if the ledger has it as kept; otherwise make one, and
             stays once ``close(keep=True)`` or ``keep()`` was called.
         images: tags of engine images that the cluster will be asked to provide; one that keeps its images to itself
             may have them from the beginning.
@@ -43,7 +43,7 @@ def open_cluster(
     Raises:
         UsageError: the kind of cluster is not known or cannot have several nodes, or there is no such context.
         EngineError: there is no engine, or it may not be used.
-        PlatformError: it did not start; nothing is left of it.
+        PlatformError: it did not start, and was removed.
     """
     from harness.cluster import kinds, providers
     from harness.errors import UsageError

@@ -17,7 +17,7 @@ class Cluster(Protocol):
         name: ``docker``, ``kind`` or ``context:NAME``.
         environment_id: id of the environment.
         api: its Kubernetes API; all objects and pods go through it.
-        volume_node: the node whose disk holds the platform's own volumes; empty: its storage class has them.
+        volume_node: the node with the platform's own volumes on its disk; empty: they are in its storage class.
     """
 
     name: str
@@ -66,14 +66,14 @@ class Cluster(Protocol):
 
         Args:
             name: ``host[:port]`` or with a path behind it; of the host's images only those below it need to be served.
-                :attr:`registry` itself is served by itself, and is named here for the login only.
-            prefix: what the repositories of the host begin with in the environment's registry; empty for its own name.
+                :attr:`registry` serves itself, and is included for the login only.
+            prefix: of the host's repositories in the environment's registry; empty for its own name.
             login: that opens the environment's registry; ``None`` where the user has one.
             open_to_all: pods without a login get these images, too.
         """
 
     def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Make images of the local engine those of the node, whatever the pull policy.
+        """Provide images of the local engine to the node, for every pull policy.
 
         Args:
             images: reference in pods to id or name in the engine.
@@ -97,7 +97,7 @@ class Cluster(Protocol):
         """
 
     def import_archive(self, archive: Path) -> list[str]:
-        """Load the images of an archive, of whatever tool, into the node, as an upload to the platform does.
+        """Load the images of an archive, made by any tool, into the node, as an upload to the platform does.
 
         Returns:
             The references in it. Pods get them unless their pull policy is ``Always``.
@@ -108,7 +108,7 @@ class Cluster(Protocol):
         """
 
     def withdraw_images(self, references: Iterable[str]) -> None:
-        """Take back what an archive brought under these references; what is not there is fine.
+        """Remove images of an archive with these references, if they still exist.
 
         A node asks no registry for an image that it has (unless the pull policy is ``Always``), so an image that
         was imported once would hide everything that is pushed under its name later.
@@ -128,10 +128,10 @@ class Cluster(Protocol):
         """Return the references of all images on the node."""
 
     def trouble(self) -> str:
-        """Return what is wrong with the cluster itself, in one line; empty when it works.
+        """Return the cluster's own problem, in one line; empty if it works.
 
         Asked after something did not answer: the first line of the error is then the cause, and not its effect.
         """
 
     def close(self, *, keep: bool = False) -> None:
-        """Remove all that belongs to the environment, or leave it running for later adoption. Idempotent."""
+        """Remove the whole environment, or leave it running for later adoption. Idempotent."""

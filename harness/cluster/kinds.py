@@ -1,4 +1,4 @@
-"""Kinds of cluster by their names, for who only has to know whether a text names one.
+"""Kinds of cluster by their names, for callers that only need to know whether a text names one.
 
 What a kind can do is its provider's, see :mod:`harness.cluster.providers`.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 _BUILT_IN = ("harness.cluster.docker.provider", "harness.cluster.kind.provider", "harness.cluster.context.provider")
-"""Modules with a ``PROVIDER``. Of what is found on the engine a later one knows more than an earlier one."""
+"""Modules with a ``PROVIDER``. For objects on the engine, a later provider is more specific than an earlier one."""
 
 
 class ClusterKind:

@@ -81,10 +81,10 @@ def record(state: Path, entry: Entry) -> None:
 
 @contextlib.contextmanager
 def recorded(state: Path, entry: Entry, remove: Callable[[], object]) -> Iterator[None]:
-    """Write an entry before anything exists that somebody would have to remove; if the block fails, all of it goes.
+    """Write an entry before the block makes anything; if the block fails, remove everything.
 
     Args:
-        remove: takes away what the block has made. When it fails the entry stays, and with it the next attempt.
+        remove: removes the block's objects. If it fails, the entry stays for another attempt.
     """
     record(state, entry)
     try:
@@ -153,7 +153,7 @@ def adoptable(state: Path, key: str) -> list[Entry]:
 
 
 def forget(state: Path, environment_id: str) -> None:
-    """Remove an entry; nothing if there is none."""
+    """Remove an entry, if it exists."""
     with ledger_file.transaction(state, _parse) as table:
         table.remove(environment_id)
 
@@ -167,7 +167,7 @@ def owner_lives(owner: str, started: int = 0) -> bool:
     """Return whether a process still runs. One on another host (or in another container) counts as running.
 
     Args:
-        owner: ``<pid>@<host>``; empty when nobody knows it any more.
+        owner: ``<pid>@<host>``; empty if unknown.
         started: when it started, see :class:`Entry`.
     """
     pid, _, host = owner.partition("@")
@@ -186,7 +186,7 @@ def _parse(environment_id: str, text: str) -> Entry:
     """Return the entry that :func:`_format` wrote, also an older version of it.
 
     Raises:
-        ValueError: something else stands there.
+        ValueError: the text is not an entry.
     """
     try:
         document = json.loads(text)

@@ -1,7 +1,7 @@
-"""The ledger's file: a table of texts by id in SQLite, of which each change happens whole or not at all.
+"""The ledger's file: a table of texts by id in SQLite, with atomic changes.
 
 It has SQLite's default journal (a write-ahead log does not work on network homes). What cannot be read is set aside
-under a name that says so, and the ledger goes on without it.
+under another name, and the ledger continues without it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _ForeignError(Exception):
 
 
 class LedgerTable:
-    """The entries, for as long as one transaction lasts.
+    """The entries within one transaction.
 
     Args:
         connection: within a transaction.
@@ -57,11 +57,11 @@ class LedgerTable:
         return {str(environment_id): _text(entry) for environment_id, entry in rows}
 
     def write(self, environment_id: str, text: str) -> None:
-        """Write an entry, in the place of the one that has this id."""
+        """Write an entry, instead of one with the same id."""
         self._connection.execute("INSERT OR REPLACE INTO environments VALUES (?, ?)", (environment_id, text))
 
     def remove(self, environment_id: str) -> None:
-        """Remove an entry; nothing if there is none."""
+        """Remove an entry, if it exists."""
         self._connection.execute("DELETE FROM environments WHERE id = ?", (environment_id,))
 
     def set_aside(self, environment_id: str, why: str) -> None:
@@ -87,7 +87,7 @@ def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[Le
     """
     path = state / NAME
     try:
-        # one after the other: whoever finds a damaged file must not set aside the good one that replaced it
+        # one after the other: a process that found a damaged file must not set aside its good replacement
         with locked(state / _LOCK, timeout_s=_WAIT_S, purpose="the ledger of environments"):
             try:
                 connection = _open(path)
@@ -142,7 +142,7 @@ def _open(path: Path) -> sqlite3.Connection:
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        # what is wrong with the disk or with the rights is an OperationalError
+        # problems of the disk or of rights are an OperationalError
         if type(error) is not sqlite3.DatabaseError:
             raise
         raise _ForeignError(str(error)) from None
@@ -153,7 +153,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the table in a new file, and refuse the file of somebody else before anything of it is changed."""
+    """Make the table in a new file, and refuse a foreign file before changing it."""
     [application] = connection.execute("PRAGMA application_id").fetchone()
     [version] = connection.execute("PRAGMA user_version").fetchone()
     [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -230,7 +230,7 @@ def _set_file_aside(path: Path, why: str) -> None:
 
 
 def _find_unused_path(state: Path, name: str, suffix: str) -> Path:
-    """Return a path for what is set aside that nothing has yet."""
+    """Return an unused path for a file to set aside."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:64]
     return state / f"ledger.set-aside-{plain}{'-' if plain else ''}{now}{suffix}"

@@ -1,7 +1,7 @@
 """Providers: what each kind of cluster can do.
 
 Whoever needs something of a kind of cluster asks its provider; no other module compares names of kinds. A provider's
-own module is cheap to import and loads what the work takes when it is called.
+own module is cheap to import, and loads heavy modules on first use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FoundEnvironment:
 
     Attributes:
         id: of the environment.
-        in_use: returns whether somebody uses or keeps it, as far as can be known without this user's ledger.
+        in_use: returns whether it is used or kept, as far as this is known without this user's ledger.
         remove: removes it; raises :class:`harness.errors.NotRemovedError`.
     """
 
@@ -43,9 +43,9 @@ class Provider(kinds.ClusterKind, abc.ABC):
     """One kind of cluster, see also :class:`harness.cluster.kinds.ClusterKind`.
 
     Attributes:
-        only_node: name of the node of all clusters of this kind; empty: each has nodes of its own.
+        only_node: name of the node of all clusters of this kind; empty: each has its own nodes.
         owns_cluster: the cluster is the environment's alone. Otherwise only objects in namespaces are made.
-        owns_registry: the platform's registry runs in the cluster, with logins of its own. Otherwise the user has
+        owns_registry: the platform's registry runs in the cluster, with its own logins. Otherwise the user has
             named a registry, and it is used with the user's login.
     """
 
@@ -75,11 +75,11 @@ class Provider(kinds.ClusterKind, abc.ABC):
 
     @abc.abstractmethod
     def remove(self, state: Path, entry: Entry) -> None:
-        """Remove all that an environment has; what is gone already is fine. The ledger's entry is the caller's.
+        """Remove everything of an environment, as far as it still exists. The caller removes the ledger's entry.
 
         Raises:
             EngineError: the engine cannot be asked.
-            NotRemovedError: something stays; everything else is removed.
+            NotRemovedError: something could not be removed; everything else was.
         """
 
     def find(self, state: Path) -> list[FoundEnvironment]:
@@ -96,15 +96,15 @@ class Provider(kinds.ClusterKind, abc.ABC):
         return {}
 
     def prune_contents(self, settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
-        """Remove superseded contents of nodes, and what is left of those that were never completed.
+        """Remove superseded contents of nodes, and leftovers of incomplete ones.
 
         Args:
             settings: where the locks are.
-            say: receives a line when another process has to be waited for.
+            say: gets a line before waiting for another process.
             everything: also the one before the newest, which another state of the code may use.
 
         Returns:
-            The names of what was removed.
+            The names of the removed objects.
         """
         return []
 

@@ -70,7 +70,7 @@ class ScopedTransport:
     Args:
         inner: a transport to the cluster.
         prefix: of the environment's namespaces on the cluster.
-        storage_class: of claims that name none; empty: the cluster's default.
+        storage_class: for claims without one; empty: the cluster's default.
     """
 
     def __init__(self, inner: Transport, prefix: str, *, storage_class: str = "") -> None:

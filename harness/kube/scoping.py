@@ -93,7 +93,7 @@ def scoped(
         prefix: of the environment's namespaces.
         images: reference in pods to the reference under which the nodes get it.
         aliases: ``hostAliases`` for the pods in it, see :func:`host_aliases`.
-        storage_class: of claims that name none; empty: the cluster's default.
+        storage_class: for claims without one; empty: the cluster's default.
     """
     manifest = copy.deepcopy(manifest)
     metadata = manifest.setdefault("metadata", {})

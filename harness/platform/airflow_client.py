@@ -66,16 +66,16 @@ class AirflowClient:
         self._endpoint.close()
 
     def health(self) -> None:
-        """Return when the scheduler and the database are fine; an error otherwise."""
+        """Return if the scheduler and the database work; raise an error otherwise."""
         self._ask(lambda: self._endpoint.request("GET", "/flow/health", timeout_s=10))
 
     def refresh(self) -> DagBag:
-        """Parse the DAG folder now, drop the DAGs whose files are gone, and say what is there."""
+        """Parse the DAG folder now, drop DAGs without files, and return the present ones."""
         answer = self._ask(lambda: self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S))
         return DagBag(dict(answer["dags"]), dict(answer["import_errors"]))
 
     def files(self) -> InstalledFiles:
-        """Return the files in the folders of DAGs and plugins, whoever put them there."""
+        """Return all files in the folders of DAGs and plugins."""
         answer = self._ask(lambda: self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S))
         return InstalledFiles(dict(answer["files"]), bool(answer["complete"]))
 
@@ -117,7 +117,7 @@ class AirflowClient:
             raise _convert_refusal(refused) from None
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
-        """Return the log of one attempt of a task; ``None`` when it has none, because the scheduler itself ended it."""
+        """Return the log of one attempt of a task; ``None`` if it has none because the scheduler itself ended it."""
         path = f"{_HARNESS}/logs/{quote(dag_id)}/{quote(run_id, safe='')}/{quote(task_id)}/{try_number}"
         try:
             return str(self._endpoint.request("GET", path).text)

@@ -1,4 +1,4 @@
-"""Charts of an extension that bring no DAG: applications, which kube-helm installs as they are (build 10.3, 12).
+"""Charts of an extension without a DAG: applications, which kube-helm installs unchanged (build 10.3, 12).
 
 One that a user launches as often as he likes (``kaapanamultiinstallable``) gets a release for each launch. One that
 only tasks start is uploaded and waits: the task's operator names it (``launch_application_chart``).
@@ -34,11 +34,11 @@ class ApplicationPlan:
 
     Attributes:
         package: the chart.
-        params: the ``extension_params`` as they are posted.
+        params: the posted ``extension_params``.
         release: name of its release; empty where it is only uploaded.
         rendered: its objects.
         merged: the values that they were rendered with.
-        images: what its pods pull and somebody has brought.
+        images: the given images that its pods pull.
         findings: what an author should know.
     """
 
@@ -65,10 +65,10 @@ def plan(
     Args:
         package: the chart.
         given: where its images are.
-        platform: what the emulated platform is called.
+        platform: registry and version of the emulated platform.
         helm: renders the chart.
-        project: id and name of the project in which a multi-installable application is launched.
-        params: chosen ``extension_params``; the others have what the dialog starts with.
+        project: id and name of the project for launches of multi-installable applications.
+        params: chosen ``extension_params``; the others keep the dialog's defaults.
 
     Raises:
         FormError: the dialog would not take the parameters.
@@ -76,7 +76,7 @@ def plan(
     """
     uploaded = upload.check(helm, package, platform.platform_globals)
     if package.is_triggered:
-        # its values come with the launch: what it would pull is not known before
+        # its values come with the launch: its images are not known before
         return ApplicationPlan(package, {}, "", Rendered((), ()), {}, (), ())
     posted = extension_params.check(package.parameters, params or {})
     chosen = dict(posted)

@@ -19,16 +19,16 @@ def check(
     needs: Sequence[MissingImage],
     is_there: Callable[[str], bool],
 ) -> None:
-    """Return if all that is needed will be there although some containers are not built.
+    """Return if all needed images will exist although some containers are not built.
 
     Args:
         containers: of the tree.
         reference_of: under which pods pull a container's image.
         needs: what pods pull.
-        is_there: whether an earlier delivery has brought an image.
+        is_there: whether an earlier delivery had an image.
 
     Raises:
-        ExtensionError: names the first container whose image is needed, and what needs it.
+        ExtensionError: names the first needed image that is not built, and its user.
     """
     wanted = {need.reference: need for need in reversed(needs)}
     for container in containers:

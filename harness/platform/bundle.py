@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.platform.delivery import PodImage
     from harness.settings.builds import BuildSettings
 
-# where images are named that nobody uploads
+# names of images that are not uploaded
 _NO_REGISTRY = "kaapana-harness/built"
 
 
@@ -32,7 +32,7 @@ class Bundle:
     Attributes:
         chart: its package.
         images: every reference under which a platform pulls an image of it; one image may have several.
-        archive: the archive with all of them, or ``None`` where none was written.
+        archive: the archive with all of them, or ``None`` if none was written.
     """
 
     chart: ChartPackage
@@ -81,7 +81,7 @@ def make(
         ExtensionError, BuildError: something in the tree is wrong.
     """
     wanted = [container for container in (*source.processing_images, source.dag_image) if not container.local]
-    # the one that the chart names is on the platform, or nothing of the extension would start there
+    # the platform has the one that the chart names, or the extension could not start there
     custom = source_registry.custom_of(source)
     others = (custom,) if custom else ()
     nameless = [container.image for container in wanted if not source_registry.of(source, container, registry, others)]

@@ -13,7 +13,7 @@ from harness.common.redaction import REDACTOR
 from harness.kube.pullsecrets import Login
 
 PERSON: Final = "kaapana"
-"""Name of the person who administers the platform."""
+"""Name of the platform's administrator."""
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -34,7 +34,7 @@ class Credentials:
         user_password: of the person ``kaapana``, realm role admin.
         minio_user, minio_password: MinIO's root keys.
         registry_user, registry_password: what nodes pull with from the registry.
-        registry_push_user, registry_push_password: what the harness alone pushes with.
+        registry_push_user, registry_push_password: the login for pushing, which only the harness has.
     """
 
     token: str
@@ -81,7 +81,7 @@ class Credentials:
 
     @property
     def dags_token(self) -> str:
-        """Bearer token for Airflow's DAG folder and nothing else, as pods of Python operators have it."""
+        """Bearer token of pods of Python operators, for Airflow's DAG folder only."""
         return hashlib.sha256(f"dags {self.token}".encode()).hexdigest()
 
     @property

@@ -31,7 +31,7 @@ class Dags:
     Attributes:
         ids: all of them, sorted.
         visible: those that the platform offers to users (``ui_visible`` is True).
-        findings: what a user would miss.
+        findings: problems for users.
     """
 
     ids: tuple[str, ...]
@@ -107,7 +107,7 @@ def _file_of(dag_id: str, contents: DagImageContents, bag: DagBag) -> str:
 
 
 def _reads_dataset(dag_id: str, contents: DagImageContents, bag: DagBag) -> bool:
-    """Return whether the file of a DAG names one of the operators that read what the user has chosen."""
+    """Return whether the file of a DAG names an operator that reads the user's dataset."""
     installed = _installed_as(dag_id, bag)
     # GetInputOperator and LocalGetInputDataOperator
     return any("GetInput" in file.readable() for file in contents.files if file.installed == installed)
@@ -149,7 +149,7 @@ def _location(trace: str, default: str) -> tuple[str, str]:
     where, line = default, ""
     for frame in _FRAME.finditer(trace):
         if frame["file"].startswith(f"{DAGS_DIR}/"):
-            # what a file's first line says about the rest of it is found before line 1
+            # frames before line 1 belong to the file's first line
             where, line = (
                 "dags/" + frame["file"].removeprefix(f"{DAGS_DIR}/"),
                 frame["line"].strip("0") and frame["line"],
@@ -170,10 +170,10 @@ def _exception(trace: str) -> str:
 
 
 def find_in_images(contents: DagImageContents, edk_images: Collection[str] = ()) -> list[Finding]:
-    """Return findings about images in DAG code whose names fit one installation only (build 2, 4.4).
+    """Return findings about images in DAG code whose names fit only one installation (build 2, 4.4).
 
     Args:
-        contents: what the DAG image has installed.
+        contents: the files of the DAG image.
         edk_images: names of those images that are in the registry of the development kit.
     """
     found = []
@@ -199,7 +199,7 @@ def _find_in_forms(dag_id: str, shown: Mapping[str, Any], reads_dataset: bool) -
     problems = []
     data = forms.get("data_form")
     chosen = data.get("properties") if isinstance(data, Mapping) else None
-    # an author who gives an empty data_form does not want one (runtime 9.2)
+    # an empty data_form is a deliberate choice (runtime 9.2)
     wanted = reads_dataset or ("data_form" in forms and data != {})
     if wanted and not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
         problems.append("has no data_form: users cannot choose a dataset")
@@ -212,7 +212,7 @@ def _find_in_forms(dag_id: str, shown: Mapping[str, Any], reads_dataset: bool) -
 
 
 def _problems_of(form: str, name: str, schema: Mapping[str, Any]) -> list[str]:
-    """Return what is odd about one property of a form (runtime 10.2, 11.3)."""
+    """Return the problems of one property of a form (runtime 10.2, 11.3)."""
     problems = []
     if schema.get("required") is False and "enum" not in schema:
         problems.append("has `required: False`, which the platform's page treats like True: leave the key out")

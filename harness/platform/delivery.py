@@ -44,7 +44,7 @@ class PodImage:
         origin: where its bytes come from, for the evidence.
         config_digest: ``sha256:...`` of its configuration.
         layers: digests of its uncompressed layers, the lowest first.
-        replaced: what the site's settings have put in place of bases and URLs of its Dockerfile, one text each.
+        replaced: replacements of bases and URLs by the site's settings, one text each.
     """
 
     image: str
@@ -125,7 +125,7 @@ def deliver_found(
     What has the name of another registry goes to the nodes in each case.
 
     Args:
-        cluster: whose nodes get what was uploaded.
+        cluster: its nodes get the uploaded images.
         registry: the environment's.
         found: the images.
         push_all: archives go to the registry as well.
@@ -151,7 +151,7 @@ def deliver_found(
         for image in found
         if image.route is Route.PRESENT or (image.route is Route.PULL and not registry.serves(image.reference))
     }
-    # an image of another registry, which somebody has in an archive or in the engine, is not for the platform's
+    # an image of another registry, from an archive or the engine, is not for the platform's
     uploaded = {
         image.reference
         for image in found
@@ -184,7 +184,7 @@ def hand_over_archive(images: Iterable[PodImage], cluster: Cluster, folder: Path
 
 
 def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) -> None:
-    """``docker save`` of all images into one file, whole or not at all; the user's own tags stay as they are.
+    """Save all images into one file (``docker save``), atomically; the user's own tags stay unchanged.
 
     Args:
         archive: the file; its folder exists.
@@ -230,7 +230,7 @@ class _Lines:
         self._lock = threading.Lock()
 
     def notice(self, text: str) -> None:
-        """Pass on what is done otherwise than the Dockerfile says."""
+        """Report deviations from the Dockerfile."""
         with self._lock:
             self._say(f"building {self._image}: {text}")
 

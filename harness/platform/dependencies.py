@@ -2,8 +2,8 @@
 
 `helm dep up` follows the path in ``repository``; the platform's build script drops that line and finds a chart by its
 name. Most extensions satisfy only the second, because their path leads into a clone of the platform's repository that
-is not there, or has been stale for years. So what the path does not find is taken by its name: from the tree, or from
-the charts of the platform that come with the harness.
+is missing, or has been stale for years. So if the path does not exist, the chart is found by its name, in the tree or
+in the charts of the platform that come with the harness.
 """
 
 from __future__ import annotations

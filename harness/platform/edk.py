@@ -1,4 +1,4 @@
-"""Deliver as the development kit does: all images in a registry of its own, with the platform's version (build 16)."""
+"""Deliver as the development kit does: all images in its own registry, with the platform's version (build 16)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def serve(registry: PlatformRegistry) -> None:
-    """Let the environment's registry stand in for the kit's, under both of its names; pods need no login for it."""
+    """Let the environment's registry take the place of the kit's, under both names; pods need no login for it."""
     registry.serve(edk.REGISTRY, open_to_all=True)
     registry.serve(edk.IN_CLUSTER, open_to_all=True, same_as=edk.REGISTRY)
 
@@ -22,7 +22,7 @@ class KitSource:
     """A place with images, asked for those that pods pull from the kit's registry.
 
     Such an image may have either name of that registry, or in an archive of ``build_image.sh --tar`` that of the
-    platform's; somebody's registry has below its prefix what pods find below the kit's.
+    platform's; below the prefix of a user's registry are the repositories that pods find below the kit's.
     """
 
     def __init__(self, source: ImageSource) -> None:

@@ -56,11 +56,11 @@ class Environment:
 
     Attributes:
         cluster: where it runs.
-        settings: what it was made with.
+        settings: those that it was made with.
         provider: of the kind of its cluster.
         profile: the emulated release.
         registry: ``DEFAULT_REGISTRY`` of the platform, in image references.
-        platform_registry: the registry behind that name: pushing, and what it has.
+        platform_registry: the registry behind that name, for pushes and queries.
         custom_registries: registries that were added to the platform.
         services: client of the stand-ins.
         airflow: client of Airflow.
@@ -153,7 +153,7 @@ class Environment:
             on_progress: gets a line for every step.
 
         Raises:
-            EngineError, ImageError, PlatformError: it cannot be made; nothing is left running.
+            EngineError, ImageError, PlatformError: it could not be made; everything was removed.
         """
         from harness import images
 
@@ -180,7 +180,7 @@ class Environment:
 
     @classmethod
     def attach(cls, settings: Settings, entry: ledger.Entry) -> Environment:
-        """Return an environment that was left running, as it is: nothing is compared, and no image is made.
+        """Return an environment that is still running, without comparing settings or making images.
 
         Raises:
             PlatformError: it does not work any more, or another version of the harness made it.
@@ -248,7 +248,7 @@ class Environment:
                 version=settings.platform_version,
                 gpu=settings.gpu,
             )
-            # images get their names while something else is waited for: on kind that takes seconds
+            # names images during other waits: on kind that takes seconds
             own = {tags[name]: tags[name] for name in platform_chart.IMAGES if name in tags}
             with run_in_background(lambda: cluster.provide_images(own)) as provided:
                 workloads = platform_chart.apply(cluster, values, provided.result, say)
@@ -287,16 +287,16 @@ class Environment:
         return None
 
     def check_registry(self) -> None:
-        """Return when the registry answers; an error otherwise."""
+        """Return if the registry answers; raise an error otherwise."""
         if not self.platform_registry.ready():
             raise PlatformError(f"the registry {self.registry} does not answer")
 
     def create_project(self, name: str | None = None) -> Project:
-        """Create a project; by default with a name of its own."""
+        """Create a project; by default with a new name."""
         return projects.create(self.cluster, self.services, self.credentials, name, registry=self.registry)
 
     def remove_project(self, project: Project) -> None:
-        """Remove a project with everything that belongs to it; with a cluster that is lost it is gone already."""
+        """Remove a project with everything in it; on a lost cluster it is gone already."""
         with lost_cluster.ignore_lost_cluster(self.cluster):
             projects.remove(self.cluster, self.services, project)
 

@@ -1,4 +1,4 @@
-"""Find what the platform's registry has in place of an image that could not be pulled.
+"""Find similar images in the platform's registry for one that could not be pulled.
 
 A node only says ``not found``, on every kind of cluster.
 """

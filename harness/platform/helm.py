@@ -57,7 +57,7 @@ class Helm(Protocol):
 
 @functools.lru_cache(maxsize=1)
 def find() -> Helm:
-    """Return the ``helm`` program on PATH (Helm 3 or 4), otherwise the library."""
+    """Return the ``helm`` program on PATH (Helm 3 or 4), or the library."""
     program = shutil.which("helm")
     return HelmProgram(program) if program else HelmLibrary()
 
@@ -105,7 +105,7 @@ class HelmProgram:
             return output.read().decode("utf-8", "replace")
 
     def _wait(self, child: subprocess.Popen[bytes]) -> int | None:
-        """Wait for the end, and end what it has started; its status, ``None`` when it takes too long."""
+        """Wait for the end, and kill its children; return its status, ``None`` if it takes too long."""
         polling = Polling(timeout_s=self._timeout_s, pause_s=_POLL_S)
         ended = None
         try:
@@ -178,7 +178,7 @@ def _library_process() -> HelmProcess:
 
 
 def _absolute(path: Path) -> str:
-    """Return an absolute path: the process has a working directory of its own."""
+    """Return an absolute path: the process has another working directory."""
     return str(path.absolute())
 
 
@@ -196,7 +196,7 @@ def _why(verb: str, status: int, words: str) -> str:
 
 def _by_source(text: str) -> Iterator[tuple[str, str]]:
     """The output of ``helm template``, by the files of the chart that it names in front of each document."""
-    # what is before the first one is no template's
+    # text before the first one belongs to no template
     before, *rest = _SOURCE.split(text)
     yield "", before
     yield from zip(rest[::2], rest[1::2], strict=True)

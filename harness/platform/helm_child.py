@@ -24,14 +24,14 @@ def main() -> None:
     """Answer requests until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_this_process()
-    # what the library prints must not get between the answers
+    # output of the library must not get between the answers
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     import helm_python
 
-    # the time limit of a request begins when there is somebody to answer it
+    # the time limit of a request begins when this process can answer it
     answers.write("{}\n")
     answers.flush()
     while True:
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _receive(requests: queue.SimpleQueue[str]) -> None:
-    """Read in a thread of its own, so that the process ends with its owner even while it renders."""
+    """Read in a separate thread, so that the process ends with its owner even while it renders."""
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)
@@ -64,7 +64,7 @@ def _render(helm: Any, chart: str, values: dict[str, Any], release: str, namespa
     with helm.Chart.load(Path(chart)) as loaded:
         loaded.validate_schema(values)
         texts = loaded.render(values, name=release, namespace=namespace, is_install=True)
-        # what is in crds/ is installed as it is
+        # files in crds/ are installed unchanged
         crds = [(crd["filename"], crd["data"]) for crd in loaded.crds]
     return [*crds, *((path, text) for path, text in sorted(texts.items()) if not path.endswith("NOTES.txt"))]
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from harness.platform.helm_limits import MEMORY_BYTES, MOST_OUTPUT_BYTES, TIMEOUT_S
 
-# the module search path is handed over: the child must find what this process found, and nothing of the author's
+# pass on the module search path: the child must find the same modules, and none of the author's
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from harness.platform.helm_child import main; main()"
 _START_TIMEOUT_S = 60.0
 _MOST_REQUEST_BYTES = 16 << 20
@@ -32,13 +32,13 @@ class HelmError(Exception):
 
     @property
     def line(self) -> str:
-        """The words as they may stand in one line of a message."""
+        """Return the words for a one-line message."""
         words = " ".join(str(self).split())
         return words if len(words) <= _LONGEST_LINE else f"{words[:_LONGEST_LINE]}..."
 
 
 class HelmProcess:
-    """Helm's library in a process of its own, within limits. Threads take turns.
+    """Helm's library in a separate process with limits. Threads take turns.
 
     Args:
         timeout_s: seconds that one request may take.
@@ -78,7 +78,7 @@ class HelmProcess:
         child.wait()
         for stream in (child.stdin, child.stdout, self._errors):
             if stream is not None:
-                # what is left in a pipe whose reader has gone cannot be written
+                # the rest for a pipe without a reader cannot be written
                 with contextlib.suppress(OSError):
                     stream.close()
 
@@ -98,7 +98,7 @@ class HelmProcess:
             self.close()
             raise HelmError(f"{verb} {why}") from None
         except BaseException:
-            # an answer that nobody has read would be taken for that to the next request
+            # an unread answer would be taken for that to the next request
             self.close()
             raise
         answer: dict[str, Any] = json.loads(received)
@@ -151,7 +151,7 @@ class HelmProcess:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 cwd="/",
-                # below what the process may have, so that Go collects before it is ended
+                # below the limit of the process, so that Go collects garbage before it is killed
                 env={**_environment(), "GOMEMLIMIT": str(MEMORY_BYTES // 2), "GOTRACEBACK": "none"},
                 start_new_session=True,
             )
@@ -184,7 +184,7 @@ class HelmProcess:
 
 
 def is_out_of_memory(words: str) -> bool:
-    """Return whether Go, or what it runs in, gave up because it got no more memory."""
+    """Return whether Go, or the process around it, ran out of memory."""
     return any(sign in words for sign in _GO_MEMORY)
 
 

@@ -13,7 +13,7 @@ import httpx
 from harness.errors import PlatformError
 
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-# all is plain HTTP; the certificates that a client loads by itself take longer than its first request
+# all is plain HTTP; loading certificates would take longer than the first request
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
 
 class RefusalError(PlatformError):
-    """The platform is there, and does not do what it was asked."""
+    """The platform answers, but refuses a request."""
 
 
 class Endpoint:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-# (what the traceback says, the next step); the first match counts
+# (pattern of the traceback, the next step); the first match counts
 _RULES: Final[tuple[tuple[str, str], ...]] = (
     (
         r"Task id '([^']+)' has already been added",

@@ -63,7 +63,7 @@ class Deployment:
         contents: what its DAG image has installed.
         dag_ids: all DAGs of the extension, sorted.
         visible_dag_ids: those that a user can choose.
-        images: the images of its own that pods pull.
+        images: its own images that pods pull.
         release: name of the Helm release; empty for a chart that is only uploaded.
         chart: file name of the package.
         params: the ``extension_params`` as they were posted.
@@ -104,7 +104,7 @@ class Deployment:
         self.environment.services.remove_software(project, list(self.dag_ids), acting=acting)
 
     def uninstall(self, *, hooks: bool = True, on_progress: OnProgress = quiet) -> tuple[Finding, ...]:
-        """Remove the extension; the project's software list stays as it is, as on the platform.
+        """Remove the extension; the project's software list stays unchanged, as on the platform.
 
         Args:
             hooks: False is "Force Uninstall": the DAG files stay behind.
@@ -138,7 +138,7 @@ def deploy(
         path: the extension's source tree.
         project: where it may run; ``None`` leaves out "Add Software to Project".
         deliver: ``registry``, ``tar`` or ``edk``; by default as in the settings.
-        params: chosen ``extension_params``; the others have what the dialog starts with.
+        params: chosen ``extension_params``; the others keep the dialog's defaults.
         chart_dir: keep the package there.
         dag_image_tag: tag for the DAG image instead of the one that the cluster will pull.
 
@@ -238,8 +238,8 @@ def deploy_built(
         project: where its DAGs may run, and where applications are launched.
         add_to_project: False leaves out "Add Software to Project".
         deliver: ``registry`` pushes also the images of archives; by default these are uploaded to the nodes. ``edk``
-            pushes what is in the development kit's registry by its name there.
-        params: chosen ``extension_params``; the others have what the dialog starts with.
+            pushes images of the development kit's registry by their names there.
+        params: chosen ``extension_params``; the others keep the dialog's defaults.
 
     Raises:
         UsageError: there is no such way of delivery.
@@ -253,7 +253,7 @@ def deploy_built(
     names = PlatformNames(
         environment.registry, environment.platform_version, environment.profile, environment.platform_globals, by_edk
     )
-    # what an earlier delivery has brought need not be brought again
+    # images of an earlier delivery need not be delivered again
     places = [*given, environment.platform_registry]
     tool, chosen = helm.find(), params_of(packages, params or {})
     plans: list[InstallPlan | ApplicationPlan] = []

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Installable:
-    """One chart that was built, here or elsewhere, and whose images are where pods will find them.
+    """A built chart whose images are where pods will find them.
 
     Attributes:
         package: the chart.
         release: name of its release.
         rendered: the chart's objects.
-        values: what they were rendered with.
-        contents: what its DAG image brings; nothing where it is not a workflow.
-        images: the images of its own that pods pull.
+        values: those of its templates.
+        contents: the files of its DAG image; empty for other charts than workflows.
+        images: its own images that pods pull.
         params: the ``extension_params`` as they were posted.
         coming: modules that extensions bring which are installed later, with the name of each one's chart.
         by_edk: it was delivered as the development kit does it.
@@ -99,7 +99,7 @@ def install(environment: Environment, wanted: Installable, say: OnProgress) -> I
     The platform itself would answer "Chart is already installed" and change nothing (build 10.3).
 
     Raises:
-        InstallError: the installer fails, or no DAG appears that a user can start; nothing of it stays.
+        InstallError: the installer fails, or no DAG appears that a user can start; everything is removed again.
     """
     api = environment.cluster.api
     existing = releases.find(api, wanted.release)
@@ -202,7 +202,7 @@ def _install_workflow(
 
 
 def _apply(environment: Environment, release: HelmRelease, say: OnProgress) -> HelmRelease:
-    """Apply the objects of a chart; where one is refused nothing of it stays."""
+    """Apply the objects of a chart; if one is refused, remove them all."""
     say(f"installing {release.name}")
     try:
         return releases.install(environment.cluster.api, release, on_hook=_hook_waiter(environment))

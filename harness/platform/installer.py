@@ -50,8 +50,8 @@ def wait(
     Args:
         job: the Job as it was applied.
         what: its purpose, for messages, e.g. ``the installer of dag-otsus-method``.
-        registry: of the platform, which is asked about an image that cannot be pulled.
-        explain: what the trouble means to an author.
+        registry: of the platform, to explain an image that cannot be pulled.
+        explain: returns the trouble in an author's terms.
 
     Raises:
         InstallError: the pod failed, cannot start, or did not end in time; its state is named.

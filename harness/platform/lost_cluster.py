@@ -34,7 +34,7 @@ def explain_lost_cluster(cluster: Cluster) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ignore_lost_cluster(cluster: Cluster) -> Iterator[None]:
-    """Skip the rest of a clean-up on a cluster that has failed: what was to be removed goes with it."""
+    """Skip the rest of a clean-up on a failed cluster: everything on it goes with it."""
     try:
         yield
     except (PlatformError, Unavailable):

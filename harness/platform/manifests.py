@@ -70,7 +70,7 @@ class Rendered:
 
 
 def documents(text: str) -> list[Manifest]:
-    """Return the objects of a YAML stream; empty documents are left out.
+    """Return the objects of a YAML stream, without empty documents.
 
     Raises:
         ValueError: not YAML, or a document that is not a Kubernetes object, or one of a shape that Kubernetes refuses.
@@ -116,7 +116,7 @@ def _without_nulls(manifest: Manifest) -> Manifest:
 
 
 def annotations_of(manifest: Manifest) -> dict[str, str]:
-    """Return the annotations of an object, empty when it has none."""
+    """Return the annotations of an object; empty if it has none."""
     return dict((manifest.get("metadata") or {}).get("annotations") or {})
 
 
@@ -140,7 +140,7 @@ def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
 
 
 def own_annotation(manifest: Manifest) -> str:
-    """The annotation by which an object or its pods choose networks, as only the harness's own may; empty: none."""
+    """Return the annotation by which an object or its pods choose networks, as only the harness may; '' if none."""
     spec = manifest.get("spec")
     template = spec.get("template") if isinstance(spec, dict) else None
     for holder in (manifest, template):
@@ -168,7 +168,7 @@ def _events(hook: Manifest) -> list[str]:
 
 
 def _weight(hook: Manifest) -> int:
-    """As Helm reads it: what is not a number counts as 0."""
+    """Parse like Helm: other texts count as 0."""
     text = str(annotations_of(hook).get(HOOK_WEIGHT) or "")
     return int(text) if _WEIGHT.fullmatch(text) else 0
 

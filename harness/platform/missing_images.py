@@ -25,7 +25,7 @@ class MissingImage:
 def error(
     package: ChartPackage, absent: Sequence[MissingImage], given: Sequence[ImageSource], platform: PlatformNames
 ) -> ExtensionError:
-    """Return the error for images that nobody has: each with the place that names it, and what there is instead."""
+    """Return the error for missing images, each with the place that names it and similar images."""
     references = sorted(need.reference for need in absent)
     lines: list[str] = []
     strangers = not platform.has_edk and any(edk.holds(reference) for reference in references)

@@ -1,4 +1,4 @@
-"""Notes of the harness in the record of a Helm release, about the files that the release has brought."""
+"""Notes of the harness in the record of a Helm release, about the files that the release installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.platform.releases import HelmRelease
 
 @dataclasses.dataclass(frozen=True)
 class Note:
-    """What one installation has brought.
+    """The files of one installation.
 
     Attributes:
         fingerprint: equal for the same objects, values and images.

@@ -1,6 +1,6 @@
-"""Schemas of Kubernetes objects, as far as the harness reads them: refuse what the API server could not decode.
+"""Schemas of Kubernetes objects, as far as the harness reads them: refuse objects that the API server could not decode.
 
-A text where a list is wanted has to be named while the chart is read; a cluster says it late, or not at all.
+A text in place of a list must be an error when the chart is read; a cluster reports it late, or not at all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Remove environments whose owners are gone.
 
-The ledger knows them; what it does not know is found by each kind of cluster.
+The ledger knows them; each kind of cluster finds those that it does not know.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ def down(state: Path) -> list[str]:
 
 
 def tidy(state: Path) -> list[str]:
-    """Remove what is left of this user's environments whose owner died; their ids."""
+    """Remove leftovers of this user's environments whose owner died; return their ids."""
     removed = []
     for entry in ledger.entries(state):
-        # what is not removed stays in the ledger and is tried again; what is to start now does not need it gone
+        # failures stay in the ledger for another attempt; a new environment does not need them removed
         if not entry.kept and not ledger.alive(entry) and _try(entry.id, _remove, state, entry):
             removed.append(entry.id)
     return removed
 
 
 def prune(state: Path) -> list[str]:
-    """Remove what is left of environments whose owner is gone, and of kept ones that do not work any more.
+    """Remove leftovers of environments whose owner is gone, and of kept ones that no longer work.
 
     Returns:
-        The ids of the environments of which something was removed.
+        The ids of environments with removed leftovers.
 
     Raises:
         EngineError: the engine cannot be asked.
@@ -51,7 +51,7 @@ def prune(state: Path) -> list[str]:
 
 
 def _prune_orphans(state: Path) -> list[str]:
-    """Remove what is in no ledger of this user, and has no owner."""
+    """Remove ownerless environments that are in no ledger of this user."""
     # what several kinds find is of the last one: it looks closer
     found = {one.id: one for provider in providers.all_providers() for one in provider.find(state)}
     known = {entry.id for entry in ledger.entries(state)}
@@ -82,7 +82,7 @@ def _remove(state: Path, entry: ledger.Entry) -> None:
     if provider is not None:
         provider.remove(state, entry)
     else:
-        # of another version, which knows this kind; what it has on the engine has our labels all the same
+        # another version knows this kind; its objects on the engine still have our labels
         from harness.engine import connect, leftovers
 
         with contextlib.closing(connect()) as client:

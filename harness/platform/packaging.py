@@ -24,7 +24,7 @@ from harness.extension.charts import Chart
 from harness.platform import dependencies
 from harness.platform.helm import Helm, HelmError, find
 
-# folders beside one another in which Helm works
+# sibling folders for Helm's work
 _CHART = "chart"
 _DEPENDENCIES = "dependencies"
 _PACKAGE = "package"
@@ -34,12 +34,12 @@ _MOST_BYTES = 64 << 20
 def package(
     chart: Chart, destination: Path, *, helm: Helm | None = None, edk_version: str | None = None
 ) -> ChartPackage:
-    """Package a chart; its folder stays as it is.
+    """Package a chart; its folder stays unchanged.
 
     Args:
         chart: the extension's chart.
         destination: folder for the package, created on demand.
-        helm: the way to Helm; by default what the machine has.
+        helm: the interface to Helm; by default the machine's.
         edk_version: the version that the development kit gives the package: that of the platform (build 16).
 
     Returns:
@@ -70,7 +70,7 @@ def package(
 
 
 def _deliver(archive: Path, destination: Path) -> Path:
-    """Return a package where it is wanted; Helm itself takes no folder whose name is not UTF-8."""
+    """Move a package to its target; Helm itself refuses folders whose names are not UTF-8."""
     destination.mkdir(parents=True, exist_ok=True)
     partial = destination / f".{archive.name}.{os.getpid()}.partial"
     try:
@@ -94,7 +94,7 @@ def _copy(chart: Chart) -> Iterator[Path]:
 
 
 def _with_version(chart: Chart, folder: Path, version: str) -> Chart:
-    """Return the chart as the kit has edited it: in the copy, the author's stays as it is."""
+    """Edit the chart's copy as the kit does, and return it; the author's stays unchanged."""
     path = folder / "Chart.yaml"
     text = edk.with_version(path.read_text("utf-8"), version)
     path.write_text(text, "utf-8")
@@ -103,7 +103,7 @@ def _with_version(chart: Chart, folder: Path, version: str) -> Chart:
 
 
 def _copy_files(source: Path, target: Path, *, scratch: Path, skip_built: bool = False) -> None:
-    """Copy regular files; links are left out. ``skip_built``: not what an earlier packaging left behind.
+    """Copy regular files, without links. ``skip_built``: also without leftovers of an earlier packaging.
 
     Args:
         scratch: the folder that no file may be written out of.
@@ -141,7 +141,7 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
 
 
 def _copy_subchart(chart: Chart, path: Path, folder: Path, number: int) -> Path:
-    """Return a copy of a chart for Helm, which follows links and names files by what the chart says."""
+    """Return a copy of a chart for Helm, which follows links and derives file names from the chart."""
     metadata = trees.read_mapping(path, path / "Chart.yaml")
     name = metadata.get("name")
     if not isinstance(name, str):

@@ -19,7 +19,7 @@ from harness.platform.manifests import Rendered
 from harness.platform.templates import mentioned_names
 from harness.platform.upload import Uploaded
 
-# what no template compares with
+# a value that no template compares with
 _OTHER_TEXT = "kaapana-harness-other"
 # for all renders together; a render takes milliseconds, a chart that takes seconds is not asked about each parameter
 _PATIENCE_S = 20.0
@@ -59,10 +59,10 @@ def findings(
     uploaded: Uploaded,
     render: Callable[[Mapping[str, Any]], Rendered],
 ) -> tuple[Finding, ...]:
-    """Return what is odd about an extension's parameters and their values.
+    """Return the problems of an extension's parameters and their values.
 
     Args:
-        posted: what the dialog posts, as :func:`harness.extension.params.check` returns it.
+        posted: the dialog's values, from :func:`harness.extension.params.check`.
         uploaded: the chart as the platform lists it.
         render: gives the objects of the chart for posted values, or raises ExtensionError.
     """

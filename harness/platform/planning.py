@@ -37,12 +37,12 @@ class InstallPlan:
 
     Attributes:
         package: the chart.
-        params: the ``extension_params`` as they are posted.
+        params: the posted ``extension_params``.
         rendered: its objects.
         merged: the values that they were rendered with.
         dag_reference: under which the installer's Job pulls the DAG image.
-        contents: what the DAG image brings.
-        images: what pods pull and somebody has brought.
+        contents: the files of the DAG image.
+        images: the given images that pods pull.
         findings: what an author should know.
     """
 
@@ -70,9 +70,9 @@ def plan(
     Args:
         package: a workflow chart.
         given: where its images are.
-        platform: what the emulated platform is called.
+        platform: registry and version of the emulated platform.
         helm: renders the chart.
-        params: chosen ``extension_params``; the others have what the dialog starts with.
+        params: chosen ``extension_params``; the others keep the dialog's defaults.
         say: gets a line for each step that takes seconds.
 
     Raises:
@@ -90,7 +90,7 @@ def plan(
     search = _Search(given, platform)
     dag_image, findings = search.dag_image(dag_reference, package)
     if dag_image is None:
-        # without it the operators are not known; everything else that is missing is named all the same
+        # without it the operators are unknown; all other missing images are still reported
         absent = search.absent(needs)
         raise missing_images.error(package, absent, given, platform) if absent else _unread(package, dag_reference)
     contents = image_files.contents(dag_image.load(say), dag_reference)
@@ -108,7 +108,7 @@ def images_of_chart(
     given: Sequence[ImageSource],
     platform: PlatformNames,
 ) -> tuple[FoundImage, ...]:
-    """Return the images that a chart without DAGs names and somebody has brought.
+    """Return the given images that a chart without DAGs names.
 
     Raises:
         ExtensionError: some are missing: all of them are named.
@@ -130,16 +130,16 @@ def _unread(package: ChartPackage, reference: str) -> ExtensionError:
 
 
 def needs_of(rendered: Rendered) -> list[MissingImage]:
-    """Return what the pods of a chart's objects pull."""
+    """Return the images that the pods of a chart's objects pull."""
     everything = [*rendered.objects, *rendered.hooks]
     return [MissingImage(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
 
 
 def needs_of_dags(contents: DagImageContents, registry: str, version: str) -> list[MissingImage]:
-    """Return what pods of the DAG files pull, as far as it is known without running them.
+    """Return the images that pods of the DAG files pull, as far as this is known without running them.
 
     Args:
-        contents: what the DAG image installs.
+        contents: the files of the DAG image.
         registry: ``DEFAULT_REGISTRY``.
         version: ``KAAPANA_BUILD_VERSION``.
     """
@@ -189,7 +189,7 @@ def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
 
 
 class _Search:
-    """Looks for references and remembers what was found."""
+    """Looks up references and remembers the results."""
 
     def __init__(self, given: Sequence[ImageSource], platform: PlatformNames) -> None:
         self._given = given
@@ -211,7 +211,7 @@ class _Search:
             if image := source.find(reference, registry):
                 before = self._given[:number]
                 if image.route is Route.PRESENT and any(other.similar(reference, registry) for other in before):
-                    # somebody has brought it under another name: an older one must not take its place
+                    # it was given under another name: an older one must not take its place
                     return None
                 return image
         return None

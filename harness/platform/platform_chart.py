@@ -1,4 +1,4 @@
-"""The platform's chart: what is in it for one environment, and how it is applied."""
+"""The platform's chart: render it for one environment, and apply it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHART = Path(__file__).parent / "chart"
 IMAGES = ("registry", "minio", "services", "airflow")
 """Names of the images of the harness that the platform runs with."""
 _STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
-# stands in rendered objects for the registry's address as long as it is not known; a legal host, never resolved
+# placeholder for the registry's address in rendered objects until it is known; a legal host, never resolved
 _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
 # of bcrypt, the fewest there are
 _ROUNDS = 4
@@ -74,7 +74,7 @@ def registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict
     """Return the users of the two registries, by their names: files with bcrypt hashes.
 
     Args:
-        more: who may pull as well.
+        more: further logins that may pull.
     """
     return {"pull": _htpasswd([credentials.pull, *more]), "push": _htpasswd([credentials.push])}
 
@@ -82,7 +82,7 @@ def registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict
 def _htpasswd(logins: Iterable[Login]) -> str:
     """Return the file by which the registry knows its users.
 
-    Every request is checked against its hashes: what is random and of this length needs no slow ones.
+    Every request is checked against its hashes: random secrets of this length need no slow ones.
     """
     import bcrypt
 

@@ -57,7 +57,7 @@ def of(
         version: ``KAAPANA_BUILD_VERSION``.
         gpu: whether it has GPU support.
         credentials: of the environment; without one each secret is a placeholder, since templates may require it.
-        main_node: the node whose disk holds the platform's volumes; empty where the storage class has them.
+        main_node: the node with the platform's volumes on its disk; empty if the storage class has them.
     """
     values: dict[str, Any] = {
         "registry_url": registry,

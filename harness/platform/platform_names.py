@@ -13,7 +13,7 @@ from harness.wire import edk, names
 
 @dataclasses.dataclass(frozen=True)
 class PlatformNames:
-    """Registry and version of a platform, and what it has by these names.
+    """Registry and version of a platform, and the names that follow from them.
 
     Attributes:
         registry: ``DEFAULT_REGISTRY``.

@@ -17,11 +17,11 @@ from harness.platform.platform_names import PlatformNames
 from harness.settings import Settings, how_to_set
 from harness.wire import edk
 
-# stands in references for the registry of an environment that does not exist yet
+# placeholder in references for the registry of an environment that does not exist yet
 _PENDING = "platform-registry"
 # podman's prefix for names without a registry
 _NO_REGISTRY = ("", "localhost")
-# stands in values for the project that does not exist yet
+# placeholder in values for the project that does not exist yet
 _NO_PROJECT = ("00000000-0000-0000-0000-000000000000", "project")
 
 

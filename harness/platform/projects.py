@@ -59,7 +59,7 @@ class Project:
 
     @property
     def ae_title(self) -> str:
-        """Called AE title of what is sent for this project."""
+        """Called AE title for this project."""
         return f"kp-{self.name}"
 
     @property
@@ -69,7 +69,7 @@ class Project:
 
 
 class AdministeredProject(Project):
-    """A project as the person who administers the platform uses it, a member of every project."""
+    """A project with the platform's administrator as its user, who is a member of every project."""
 
     @property
     def user(self) -> str:
@@ -78,7 +78,7 @@ class AdministeredProject(Project):
 
 
 def find_all(services: ServicesClient, keys: credentials.Credentials) -> list[Project]:
-    """Return all projects, whoever made them, as the administrator uses them; the admin project first."""
+    """Return all projects with the administrator as their user; the admin project first."""
     return [AdministeredProject(record["name"], record, keys.user_password) for record in services.projects()]
 
 
@@ -104,7 +104,7 @@ def create(
     *,
     registry: str = "",
 ) -> Project:
-    """Create a project; by default with a name that nobody else uses.
+    """Create a project; by default with an unused name.
 
     Args:
         keys: of the platform, which every project's pods use too.
@@ -152,7 +152,7 @@ def create(
 
 
 def remove(cluster: Cluster, services: ServicesClient, project: Project) -> None:
-    """Remove a project with its pods, its bucket and its users; what is gone already is fine."""
+    """Remove a project with its pods, its bucket and its users, as far as they still exist."""
     with contextlib.suppress(NotFound):
         cluster.api.delete("Namespace", None, project.namespace)
     services.forget_project(project.name)

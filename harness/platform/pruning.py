@@ -48,7 +48,7 @@ def prune_contents(settings: BuildSettings, say: OnProgress, *, everything: bool
     """Remove superseded contents of nodes, see :meth:`harness.cluster.providers.Provider.prune_contents`.
 
     Returns:
-        The names of what was removed.
+        The names of the removed objects.
 
     Raises:
         EngineError: the engine cannot be asked.

@@ -86,7 +86,7 @@ def wait_for_restart(api: KubeApi, workload: str, *, timeout_s: float) -> bool:
 
 
 def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: float) -> None:
-    """Return when this process reaches all parts; what is ready inside a cluster is reached a moment later.
+    """Wait until this process reaches all parts: a ready part of a cluster becomes reachable a moment later.
 
     Args:
         checks: a request to each part, which raises :class:`PlatformError` when there is no answer.
@@ -94,7 +94,7 @@ def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: flo
     Raises:
         PlatformError: that of the first part that is not reached in time.
     """
-    # the nodes bring their rules up to date about once a second and tell nobody
+    # nodes update their rules about once a second, without any signal
     polling = Polling(timeout_s=timeout_s, pause_s=_REACH_POLL_S)
     for check in checks:
         while True:

@@ -29,7 +29,7 @@ _URL = "kaapana-harness/registry-url"
 _NAME = "kaapana-harness/registry-name"
 _USERS = "harness-registry-users"
 _STAMP = "kaapana-harness/users"
-# a kubelet brings the files of a Secret up to date about once a minute, and at once when the pod changes
+# a kubelet updates the files of a Secret about once a minute, and at once when the pod changes
 _TAKEN_S = 120.0
 _POLL_S = 0.1
 
@@ -56,7 +56,7 @@ class CustomRegistry:
         self.remove()
 
     def remove(self) -> None:
-        """Remove the pull secret, and let the login open nothing any more. What is gone already is fine."""
+        """Remove the pull secret and revoke the login, as far as they still exist."""
         self._all.remove(self)
 
 
@@ -72,7 +72,7 @@ class CustomRegistries:
         api: of the platform's cluster.
         platform_registry: stands in for them.
         credentials: of the platform.
-        owned: the platform's registry has logins of its own, see :class:`harness.cluster.providers.Provider`.
+        owned: the platform's registry has its own logins, see :class:`harness.cluster.providers.Provider`.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class CustomRegistries:
         return source_registry.of(source, container, self._platform_registry.name, self._urls())
 
     def serve(self, references: Iterable[str]) -> None:
-        """Let the platform's registry stand in for those that these references lie in."""
+        """Let the platform's registry take the place of the registries of these references."""
         references = list(references)
         for url in self._urls():
             if any(reference.startswith(f"{url}/") for reference in references):
@@ -161,7 +161,7 @@ class CustomRegistries:
         return sorted((registry.url for registry in self.find_all()), key=len, reverse=True)
 
     def _admit(self, login: Login | None = None) -> None:
-        """Let the users of all of them pull, and nobody else; return when one of them may."""
+        """Let the users of all of them pull, and no others; return when one of them may."""
         if not self._owned:
             # nodes have the user's own login there
             return

@@ -1,4 +1,4 @@
-"""The environment's registry: what the harness pushes to, and the names that nodes find its images under."""
+"""The environment's registry: the address for pushes, and the names by which nodes find its images."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ELSEWHERE = (
     "add that registry with kaapana.add_registry(url, username, password), push the image yourself, or leave LABEL "
     "REGISTRY and custom_registry_url out"
 )
-"""What to do about an image of a registry that the environment's does not stand in for."""
+"""Next step for an image of a registry that the environment's does not replace."""
 
 
 def prefix_of(host: str) -> str:
-    """Return what the repositories of a served host begin with, so that equal paths on two hosts stay apart."""
+    """Return the prefix of a served host's repositories, which separates equal paths of two hosts."""
     return host.lower().replace(":", "_")
 
 
@@ -35,10 +35,10 @@ class PlatformRegistry:
     """The environment's registry. Thread-safe; close it.
 
     Args:
-        cluster: whose nodes pull from it.
+        cluster: its nodes pull from it.
         name: ``DEFAULT_REGISTRY`` of the emulated platform; by default the registry's own address.
         pull: what nodes log in with; ``None`` where the user's own registry is used.
-        push: what the harness logs in with.
+        push: the harness's login.
     """
 
     def __init__(self, cluster: Cluster, *, name: str = "", pull: Login | None, push: Login | None) -> None:
@@ -100,7 +100,7 @@ class PlatformRegistry:
         """
         repository, tag = self._place(reference)
         if "/" not in self._client.address:
-            # the part of somebody's registry that is below a path has no base layers
+            # the part of a user's registry below a path has no base layers
             registry_seed.mount(self._client.address, repository, self._push_login)
         return self._client.push(image, join_reference(repository, tag), on_line)
 
@@ -133,7 +133,7 @@ class PlatformRegistry:
         return self._client.tags(path) or ([] if path in self._client.catalog() else None)
 
     def look_up(self, repository: str) -> HeldRepository:
-        """Return what is here of a repository, see :meth:`tags`; where there is nothing, what there is instead.
+        """Return the tags of a repository, see :meth:`tags`; if it has none, the other repositories.
 
         Raises:
             UsageError: the repository is in another registry.
@@ -192,7 +192,7 @@ class PlatformRegistry:
         return [f"{repository}:{tag}" for tag in self._client.tags_if_listed(self._served_path(repository))]
 
     def ready(self) -> bool:
-        """Return whether the registry answers those who push and those who pull, and takes their logins."""
+        """Return whether the registry answers and accepts the logins for pushing and pulling."""
         if not self._client.ready():
             return False
         # where the user's own registry is used there is no other login

@@ -2,7 +2,7 @@
 
 Every author's image is built on ``local-only/base-python-cpu`` (1.2 GB). An empty registry would receive, and the
 engine compress, all of that in every new environment. So the bases are pushed once, into a registry whose file
-system is then kept as an image; a push into an environment only moves what the author added.
+system is then kept as an image; a push into an environment only transfers the author's layers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SEED_PREFIX = "harness-seed"
 # smaller layers are sent faster than asked for
 _WORTH_BYTES = 1_000_000
 _READY_S = 20.0
-# the registry ends with the connection to its input, so that nothing stays when this process is killed
+# the registry ends with the connection to its input, also when this process is killed
 _COMMAND = ["sh", "-c", "registry serve /etc/docker/registry/config.yml & cat > /dev/null"]
 
 
@@ -75,7 +75,7 @@ def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) ->
 
 
 def mount(address: str, repository: str, login: tuple[str, str] | None) -> None:
-    """Make the base layers part of a repository, so that a push finds them there. No bytes are moved.
+    """Make the base layers part of a repository, so that a push finds them there. No data is transferred.
 
     Args:
         address: ``host:port`` to which the harness pushes.
@@ -115,7 +115,7 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
         host_config=api.create_host_config(port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True),
     )
     container = created["Id"]
-    # attached before the start: from then on the container lives as long as this connection
+    # attach before the start: the container lives as long as this connection
     connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
     try:
         api.start(container)

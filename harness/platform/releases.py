@@ -44,7 +44,7 @@ class HelmRelease:
 
     Attributes:
         status: ``pending-install``, ``deployed``, ``failed`` or ``uninstalling``.
-        values: what the chart was rendered with.
+        values: those of the chart's templates.
         note: free text that the harness keeps with the release (Helm's description).
     """
 
@@ -62,7 +62,7 @@ class HelmRelease:
 
 
 def find(api: KubeApi, name: str) -> HelmRelease | None:
-    """Return the release of this name, in whatever state, or ``None``."""
+    """Return the release of this name, in any state, or ``None``."""
     try:
         secret = api.get("Secret", ADMIN_NAMESPACE, _secret_name(name))
     except NotFound:

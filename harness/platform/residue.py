@@ -1,7 +1,7 @@
 """Find what installations leave in Airflow's folders: stale files, and files of several extensions (build 6, 18.3).
 
 The installer copies and never deletes; the remove hook deletes by the names that its image has. Both are done by the
-real programs here; this module only says what an author would otherwise find out much later.
+real programs here; this module only reports what an author would find out much later.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def left(
 
     Args:
         extension: its name.
-        files: what it brought once.
-        releases: all that are installed.
+        files: those that it installed.
+        releases: all installed ones.
         present: the files in Airflow's folders.
     """
     elsewhere = {name for _, note in _others(extension, releases) for name in note.files}
@@ -51,12 +51,12 @@ def left(
 
 
 def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRelease]) -> list[Finding]:
-    """Return the findings about files that another installed extension brings too.
+    """Return the findings about files that another installed extension has too.
 
     Args:
         extension: its name.
         files: of this installation, with their digests.
-        releases: all that are installed.
+        releases: all installed ones.
     """
     found = []
     for other, note in _others(extension, releases):
@@ -79,11 +79,11 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRel
 def after_removal(
     removed: HelmRelease, releases: Sequence[HelmRelease], present: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return what a removed release has left, and what other extensions have lost with it.
+    """Return findings about leftovers of a removed release, and about losses of other extensions.
 
     Args:
-        removed: the release that is gone.
-        releases: all that are still installed.
+        removed: the removed release.
+        releases: all remaining ones.
         present: the files in Airflow's folders.
     """
     found: list[Finding] = []

@@ -81,7 +81,7 @@ class ServicesClient:
     # -- control port ------------------------------------------------------------------------------------
 
     def health(self) -> None:
-        """Return when all listeners are up; an error otherwise."""
+        """Return if all listeners are up; raise an error otherwise."""
         self._note_start(self._ask(lambda: self._control.json("GET", "/health", timeout_s=5)))
 
     def _note_start(self, health: Json | None) -> bool:
@@ -132,18 +132,18 @@ class ServicesClient:
         return bytes(self._ask(lambda: self._control.request("GET", f"/receipts/{receipt_id}/file")).content)
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until nobody is sending and everything that was received is ingested, over a restart of the services.
+        """Wait until no peer sends and all received objects are ingested, also over a restart of the services.
 
         Returns:
-            Whether the services were started again since they were last asked: what they had acknowledged is there,
-            what was under way may not be.
+            Whether the services restarted since the last call: acknowledged data is there, but data in transit may
+            be lost.
         """
         body = {"timeout_s": timeout_s}
         self._after_restart(lambda: self._control.request("POST", "/settle", body=body, timeout_s=timeout_s + 10))
         return self._note_start(self._after_restart(lambda: self._control.json("GET", "/health", timeout_s=5)))
 
     def _after_restart(self, call: Callable[[], Any]) -> Any:
-        """Ask again while nobody answers, as long as the cluster is starting the services."""
+        """Retry without an answer, as long as the cluster is starting the services."""
         end = time.monotonic() + _RESTART_S
         polling = Polling(timeout_s=_REACH_S, pause_s=_AGAIN_S)
         while True:
@@ -297,7 +297,7 @@ class ServicesClient:
         return found
 
     def results(self, project: ProjectLike) -> list[Json]:
-        """Return what the page "Workflow Results" lists: folders with ``children``, documents with ``path``."""
+        """Return the entries of the page "Workflow Results": folders with ``children``, documents with ``path``."""
         found: list[Json] = self._ask(lambda: self._as_user(project, "GET", "/get-static-website-results", None))
         return found
 
@@ -336,7 +336,7 @@ class ServicesClient:
         return {"Project": json.dumps(project.record), **self._user_headers(project)}
 
     def _user_headers(self, project: ProjectLike) -> dict[str, str]:
-        """Return what the ingress adds to a request of the project's user (services 2.4)."""
+        """Return the headers that the ingress adds to a request of the project's user (services 2.4)."""
         return {
             "x-forwarded-preferred-username": project.user,
             "x-forwarded-access-token": self._token(project),

@@ -24,10 +24,10 @@ _NAME = re.compile(r"\.([A-Za-z_]\w*)|([\"'`])(.*?)\2", re.DOTALL)
 def mentioned_names(package: Path) -> frozenset[str] | None:
     """Return every field name and text in the actions (``{{ ... }}``) of a package's files, comments left out.
 
-    All files count, because ``tpl`` may read any of them, apart from those that are only written for people.
+    All files count, because ``tpl`` may read any of them, except documents for people.
 
     Args:
-        package: a chart as ``.tgz``; nothing of it is written to disk.
+        package: a chart as ``.tgz``, which is not written to disk.
 
     Returns:
         the names, or ``None`` when the package is too large or too deep to say, or no archive.
@@ -41,7 +41,7 @@ def mentioned_names(package: Path) -> frozenset[str] | None:
 
 
 def _collect(archive: bytes, found: set[str], limit: int, depth: int) -> int:
-    """Return how many bytes of ``limit`` are left."""
+    """Return the remaining bytes of ``limit``."""
     if depth > _MAX_DEPTH:
         raise ValueError("charts in charts in charts")
     with gzip.GzipFile(fileobj=io.BytesIO(archive)) as unpacked:

@@ -29,7 +29,7 @@ class Uploaded:
 
 
 def check(helm: Helm, package: ChartPackage, platform_globals: Mapping[str, Any]) -> Uploaded:
-    """Do what the platform does with an uploaded ``.tgz``.
+    """Treat an uploaded ``.tgz`` as the platform does.
 
     Raises:
         ExtensionError: the upload would be refused, or the extension would never be listed.
@@ -84,7 +84,7 @@ def _check_listing(package: ChartPackage) -> None:
 
 
 def findings_of(package: ChartPackage) -> tuple[Finding, ...]:
-    """Return what is odd about how the platform lists a chart (build 12)."""
+    """Return the problems of a chart in the platform's list (build 12)."""
     if keywords.EXPERIMENTAL not in package.keywords:
         return ()
     return (

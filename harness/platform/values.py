@@ -68,7 +68,7 @@ def merge(
 
 
 def is_dropped(key: str, value: Any) -> bool:
-    """Return whether a parameter never reaches Helm: pairs with ``;`` are left out.
+    """Return whether a parameter never reaches Helm: pairs with ``;`` are dropped.
 
     The request is escaped before, which makes one of each of ``& < > " '``.
     """

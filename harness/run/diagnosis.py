@@ -51,7 +51,7 @@ def diagnose(
         tasks: records of all tasks.
         state: final state of the run.
         logs: Airflow's task logs by task id.
-        held: returns the registry's tags for the repository of an image that could not be pulled.
+        held: the registry's repositories, by the image references that could not be pulled.
         aborted_after_s: the run was aborted by the harness after so many seconds.
         dag_id: for messages.
 

@@ -93,7 +93,7 @@ class SentObjects(Items[SentObject]):
         """Return the one segmentation that came.
 
         Raises:
-            CheckError: none or several came; what came instead is listed.
+            CheckError: none or several were sent; the error lists all objects.
         """
         self._refuse_unless_one(SEGMENTATION_CLASSES, "segmentation")
         return self.segmentations()[0]
@@ -109,7 +109,7 @@ class SentObjects(Items[SentObject]):
         """Return the one RT structure set that came.
 
         Raises:
-            CheckError: none or several came; what came instead is listed.
+            CheckError: none or several were sent; the error lists all objects.
         """
         self._refuse_unless_one({RT_STRUCTURE_STORAGE}, "RT structure set")
         return self.structure_sets()[0]
@@ -140,7 +140,7 @@ class SentObjects(Items[SentObject]):
         """Return the one secondary capture that came.
 
         Raises:
-            CheckError: none or several came; what came instead is listed.
+            CheckError: none or several were sent; the error lists all objects.
         """
         self._refuse_unless_one(SECONDARY_CAPTURE_CLASSES, "secondary capture")
         return self.secondary_captures()[0]
@@ -155,7 +155,7 @@ class SentObjects(Items[SentObject]):
         """Return the one structured report that came.
 
         Raises:
-            CheckError: none or several came; what came instead is listed.
+            CheckError: none or several were sent; the error lists all objects.
         """
         self._refuse_unless_one(STRUCTURED_REPORT_CLASSES, "structured report")
         return self.structured_reports()[0]
@@ -170,7 +170,7 @@ class SentObjects(Items[SentObject]):
         """Return the one PDF document that came as a DICOM object.
 
         Raises:
-            CheckError: none or several came; what came instead is listed.
+            CheckError: none or several were sent; the error lists all objects.
         """
         self._refuse_unless_one({ENCAPSULATED_PDF_STORAGE}, "encapsulated PDF")
         return self.encapsulated_pdfs()[0]

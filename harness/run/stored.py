@@ -50,7 +50,7 @@ class StoredObject:
         """Return the content of a CSV file.
 
         Args:
-            delimiter: between cells; by default what is most frequent in the header.
+            delimiter: between cells; by default the most frequent one in the header.
 
         Raises:
             CheckError: it is not CSV.
@@ -179,7 +179,7 @@ class Reports:
         """Return the document with this key, file name or end of the path.
 
         Raises:
-            CheckError: there is none, several, or one that the results page does not show.
+            CheckError: no report fits, several do, or the results page does not show it.
         """
         matching = [item for item in self._objects if _ends(item.key, name)]
         shown = [item for item in matching if item.visible_in_results]

@@ -98,7 +98,7 @@ class ContextCluster:
 
         Raises:
             UsageError: there is no such context.
-            PlatformError: the cluster lacks something; nothing is left on it.
+            PlatformError: the cluster lacks something; the environment was removed.
         """
         context = contexts.context_of(spec)
         access, path = contexts.find(context)
@@ -216,7 +216,7 @@ class ContextCluster:
         return ""
 
     def keep(self) -> None:
-        """From now on the environment stays when this process ends, in whatever way."""
+        """Keep the environment from now on, however this process ends."""
         ledger.update(self._state, self.environment_id, kept=True)
 
     def close(self, *, keep: bool = False) -> None:
@@ -229,7 +229,7 @@ class ContextCluster:
             if keep:
                 self.keep()
                 return
-            # the cluster's part is what counts; a registry may not take back what it has
+            # only the cluster matters; some registries cannot delete images
             with contextlib.suppress(ApiError, HarnessError):
                 own = f"{self.registry}/"
                 pushed = [to for to in self._transport.scope().images.values() if to.startswith(own)]

@@ -1,6 +1,6 @@
 """Reach Services of a cluster through its API server: a port on the loopback address for each of them.
 
-Nodes of somebody's cluster need not be reachable from here; the API server is. A connection to the port becomes a
+Nodes of a shared cluster may not be reachable from here; the API server is. A connection to the port becomes a
 WebSocket to ``pods/portforward`` of a pod that is ready at that moment, so a pod that was replaced does no harm.
 Kubernetes' protocol ``v4.channel.k8s.io``: the first byte of a message is the channel (0 data, 1 error), and the first
 message of each channel is the port's number, two bytes, least significant first.
@@ -126,7 +126,7 @@ class Forwarders:
                 if not first:
                     return
         except (ApiError, LookupError, OSError, WebSocketException) as problem:
-            # the client sees a closed connection, and asks again as long as its own deadline lets it
+            # the client sees a closed connection, and tries again within its own deadline
             name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
             _LOG.info("no connection to port %s of Service %s: %s", port, name, problem)
         finally:
@@ -157,7 +157,7 @@ class Forwarders:
             compression=None,
             max_size=None,
             open_timeout=_OPEN_S,
-            # what is idle is closed here; a busy API server need not answer pings as well
+            # idle connections are closed here, so a busy API server need not answer pings
             ping_interval=None,
             proxy=None,
         )

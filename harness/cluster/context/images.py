@@ -1,6 +1,6 @@
 """Deliver images to nodes of a shared cluster: through a registry that both sides reach.
 
-What the harness brings is under the id that the image has in the engine, so unchanged images are pushed once, for all
+Images of the harness are named by their ids in the engine, so unchanged images are pushed once, for all
 environments. Pods get every image by its digest: a node asks no registry for a tag that it has, and would go on with
 an older image of that name.
 """
@@ -32,7 +32,7 @@ class RegistryImages:
     """The images of one environment.
 
     Attributes:
-        served: names of other registries whose images are in the environment's, and the prefix of each host there.
+        served: other registries with images in the environment's one, and the prefix of each host there.
 
     Args:
         client: the engine.
@@ -90,7 +90,7 @@ class RegistryImages:
             self._remove(names)
 
     def current(self, references: Iterable[str]) -> dict[str, str]:
-        """Return what the environment's registry has now under the references that it serves, with the digest."""
+        """Return the present digests in the environment's registry, by the references that it serves."""
         found = {}
         with RegistryClient(self._own) as registry:
             for reference in references:
@@ -134,7 +134,7 @@ def _tag(image: str) -> str:
 
 
 def delete_own(address: str, references: Iterable[str]) -> None:
-    """Delete what was pushed into the environment's part of a registry; one that deletes nothing keeps it."""
+    """Delete the images in the environment's part of a registry, if the registry can delete."""
     with RegistryClient(address) as registry:
         for reference in references:
             name, _, digest = reference.removeprefix(f"{address}/").partition("@")

@@ -19,7 +19,7 @@ _POLL_S = 0.3
 
 
 def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
-    """Return the environment's namespaces, as they are on the cluster."""
+    """Return the environment's namespaces on the cluster."""
     return api.list("Namespace", labels={LABEL_ENVIRONMENT: environment_id})
 
 
@@ -35,7 +35,7 @@ def volumes(api: KubeApi, environment_id: str) -> list[str]:
 
 
 def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) -> bool:
-    """Remove all namespaces of an environment with what is in them, and wait until they and their volumes are gone.
+    """Remove all namespaces of an environment with their objects, and wait until they and their volumes are gone.
 
     Args:
         api: the cluster, not scoped to the environment.
@@ -44,9 +44,9 @@ def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) 
         Whether there was anything.
 
     Raises:
-        NotRemovedError: they are not gone in time, or the cluster does not answer; what holds them is named.
+        NotRemovedError: they are not gone in time, or the cluster does not answer; the error names what holds them.
     """
-    # a watch would have to follow several and could miss one that was made meanwhile
+    # watches would have to follow several, and could miss a new one
     polling = Polling(timeout_s=timeout_s, pause_s=_POLL_S)
     try:
         asked: set[str] = set()

@@ -1,4 +1,4 @@
-"""Check what a cluster lacks for an environment: all of it at once, each with the next step."""
+"""Report everything that a cluster lacks for an environment, each with the next step."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check(api: KubeApi, context: str, *, registry: str, storage_class: str) -> l
         storage_class: the one that is named for it, or nothing.
 
     Raises:
-        PlatformError: the API server does not answer, or does not know who asks; no more can be found out then.
+        PlatformError: the API server does not answer, or does not know the user; no other check is possible then.
     """
     try:
         version = api.request("GET", "/version", timeout_s=10)

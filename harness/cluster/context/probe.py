@@ -1,4 +1,4 @@
-"""Check by a pod whether the nodes of a cluster pull from the registry, before anything else waits for it."""
+"""Check with one pod that the nodes of a cluster can pull from the registry, before other pods wait for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
         image: reference as pods have it.
 
     Raises:
-        PlatformError: no node can, or the pod finds no place; what the cluster says is in ``last_seen``.
+        PlatformError: no node can, or no node takes the pod; ``last_seen`` has the cluster's message.
     """
     api.create(_pod(image))
     seen = "no node has taken the pod"
@@ -54,7 +54,7 @@ def _pod(image: str) -> dict[str, object]:
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
-            # pulling is all that matters: whether the image has this program does not
+            # only the pull matters, not whether the image has this program
             "containers": [{"name": "main", "image": image, "command": ["true"]}],
         },
     }

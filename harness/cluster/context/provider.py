@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ContextProvider(Provider):
     """See :class:`harness.cluster.providers.Provider`.
 
-    Nothing of such an environment is on this machine, and no cluster is searched for what no ledger knows.
+    This machine has no part of such an environment, and clusters are not searched for unknown ones.
     """
 
     form = f"{access.SPEC}NAME"

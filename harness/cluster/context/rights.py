@@ -2,7 +2,7 @@
 
 Two roles. The first is for the whole cluster and small: namespaces, and binding the second role. The second is what
 may be done in a namespace of an environment; the harness binds it to itself and to the platform's own account there.
-An admission policy keeps both to namespaces whose names begin with ``kh-``, which roles alone cannot say.
+An admission policy confines both to namespaces whose names begin with ``kh-``, which roles alone cannot do.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ class PolicyRule:
                 yield Right(verb, self.group, resource, self.name)
 
     def as_json(self) -> Manifest:
-        """As it stands in a role."""
+        """The rule of a role."""
         names = {"resourceNames": [self.name]} if self.name else {}
         return {"apiGroups": [self.group], "resources": [*self.resources], "verbs": [*self.verbs], **names}
 
 
 IN_CLUSTER: tuple[PolicyRule, ...] = (
     PolicyRule("", ("namespaces",), (*_READ, "create", "patch", "delete")),
-    # capacity, and that volumes are gone after a removal
+    # to read capacity, and whether volumes are gone after a removal
     PolicyRule("", ("nodes", "persistentvolumes"), ("get", "list")),
     PolicyRule("storage.k8s.io", ("storageclasses",), ("get", "list")),
     PolicyRule(_RBAC, ("rolebindings",), ("get", "create", "patch")),
@@ -111,7 +111,7 @@ def binding(namespace: str, user: str, account: Manifest) -> Manifest:
 
     Args:
         namespace: its name as the platform has it.
-        user: who the harness is to the cluster.
+        user: the harness's name on the cluster.
         account: the subject that is the platform's service account.
     """
     return {
@@ -124,10 +124,10 @@ def binding(namespace: str, user: str, account: Manifest) -> Manifest:
 
 
 def manifests(*, user: str = "", group: str = "") -> list[Manifest]:
-    """Return all that an admin of the cluster applies once.
+    """Return the objects that an admin of the cluster applies once.
 
     Args:
-        user: who gets the rights, as the cluster calls them; or
+        user: who gets the rights, by their name on the cluster; or
         group: a group of users. With neither, a service account is made for the harness.
     """
     namespace, account = ACCOUNT

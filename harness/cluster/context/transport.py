@@ -1,4 +1,4 @@
-"""What the host sends to a shared cluster: what it takes to work in a new namespace comes with the namespace."""
+"""The host's transport to a shared cluster: it adds rights and limits to each namespace that it creates."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ContextTransport(ScopedTransport):
     Args:
         inner: a transport to the cluster.
         environment_id: decides the prefix of the namespaces.
-        annotations: of the namespaces: whose they are.
-        storage_class: of claims that name none; empty: the cluster's default.
+        annotations: of the namespaces, with their owner.
+        storage_class: for claims without one; empty: the cluster's default.
         pull_config: what nodes authenticate to the registry with, in the form of Docker's configuration.
     """
 
@@ -67,7 +67,7 @@ class ContextTransport(ScopedTransport):
         return answer
 
     def note_images(self, images: Mapping[str, str], withdrawn: Iterable[str] = ()) -> None:
-        """Note under which references the nodes get images, for all who make pods."""
+        """Record the references by which nodes get images, for every process that makes pods."""
         with self._lock:
             known = self.scope()
             gone = set(withdrawn)
@@ -95,7 +95,7 @@ class ContextTransport(ScopedTransport):
     def _owned(self, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
         annotations = {**(metadata.get("annotations") or {}), **self._annotations}
-        # what a cluster demands of pods by default may be more than the platform's pods do; this is what they need
+        # a cluster's default policy may be too strict for the platform's pods; this is what they need
         labels = {**(metadata.get("labels") or {}), "pod-security.kubernetes.io/enforce": "baseline"}
         return {**manifest, "metadata": {**metadata, "annotations": annotations, "labels": labels}}
 
@@ -105,7 +105,7 @@ class ContextTransport(ScopedTransport):
         account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": SERVICES_NAMESPACE}
         self._own.apply(rights.binding(namespace, self._user, account))
         wanted, where = rights.Right("create", "", "pods"), scoping.physical(self.prefix, namespace)
-        # authorizers learn of a binding a moment after it exists, and tell nobody
+        # authorizers learn about a binding a moment after it exists, without any signal
         polling = Polling(timeout_s=_RIGHTS_S, pause_s=_POLL_S)
         while not preflight.may(self.raw, wanted, where):
             if not polling.again():
@@ -117,12 +117,12 @@ class ContextTransport(ScopedTransport):
         self._note_namespaces(added=[namespace])
 
     def _with_pull_config(self, manifest: Manifest) -> Manifest:
-        """Fill in the platform's pull secret: here it is an empty form, on the cluster it has to open the registry."""
+        """Fill in the platform's pull secret, which is empty, so that it opens the registry on the cluster."""
         rest = {key: value for key, value in manifest.items() if key not in {"data", "stringData"}}
         return {**rest, "stringData": {".dockerconfigjson": json.dumps(self._pull_config)}}
 
 
 def _namespace_at(path: str) -> str:
-    """Return the name of the namespace that a path leads to; empty where it leads to anything else."""
+    """Return the name of the namespace in a path; empty for other paths."""
     head, _, name = path.rpartition("/")
     return name if head == kind_named("Namespace").path(None) else ""

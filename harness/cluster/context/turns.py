@@ -19,17 +19,17 @@ class Turns:
 
     @property
     def between_requests(self) -> bool:
-        """Every request that was sent is answered, completely, and neither side wants to close."""
+        """Whether every request is completely answered, and neither side wants to close."""
         begun = self._server.trailing_data[0] or self._client.trailing_data[0]
         idle = self._client.our_state is self._server.their_state is h11.IDLE
         return self._understood and idle and not begun
 
     def sent(self, data: bytes) -> None:
-        """Take notice of what the client sends."""
+        """Record bytes of the client."""
         self._pass(self._server, self._client, data)
 
     def received(self, data: bytes) -> None:
-        """Take notice of what the server answers."""
+        """Record bytes of the server."""
         self._pass(self._client, self._server, data)
         if self._understood and self._client.our_state is self._client.their_state is h11.DONE:
             self._client.start_next_cycle()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _COMMAND = ["python", "-m", "harness.incluster.controlplane"]
-# to remove what pods have written, whoever they were, and to answer for names
+# to remove files of pods of any user, and to answer for names
 _CAPABILITIES = ["DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
 _TEMPORARY_BYTES = 16 << 20
 _READY_S = 30.0
@@ -100,7 +100,7 @@ def start(
         auto_remove=True,
         detach=True,
         security_opt=["label=disable", "no-new-privileges"],
-        # the files of pods may belong to anybody, so it is root, but one that may little else
+        # files of pods may belong to any user, so it is root, but with few rights
         user="0",
         cap_drop=["ALL"],
         cap_add=_CAPABILITIES,
@@ -121,7 +121,7 @@ def start(
 
 @contextlib.contextmanager
 def _own_environment() -> Iterator[None]:
-    """Keep ``DOCKER_HOST`` as it is: testcontainers sets it, for the whole process, to what it takes for the engine."""
+    """Keep ``DOCKER_HOST``: testcontainers would set it, for the whole process, to its own idea of the engine."""
     before = os.environ.get("DOCKER_HOST")
     try:
         yield
@@ -133,10 +133,10 @@ def _own_environment() -> Iterator[None]:
 
 
 def stop(client: docker.DockerClient, environment_id: str) -> None:
-    """Let a control plane end by itself: it finishes what the engine is just making for it, and removes that.
+    """Let a control plane end: it waits for objects that the engine is still making for it, and removes them.
 
-    Removed by force it would leave behind whatever the engine makes a moment later. One that does not end in time, or
-    does not run, is for :mod:`harness.engine.leftovers`.
+    Removed by force, it would leave behind anything that the engine makes a moment later. If it does not end in time,
+    or does not run, :mod:`harness.engine.leftovers` removes it.
     """
     import docker.errors
 

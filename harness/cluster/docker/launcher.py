@@ -74,7 +74,7 @@ class DockerCluster:
         Raises:
             EngineError: no engine, or it may not be used.
             ImageError: the image cannot be obtained.
-            PlatformError: the control plane did not become ready; nothing is left of it.
+            PlatformError: the control plane did not become ready, and was removed.
         """
         import docker.errors
 
@@ -146,7 +146,7 @@ class DockerCluster:
 
     @property
     def lost(self) -> bool:
-        """Whether the control plane went away by itself; everything of the environment then has to be removed."""
+        """Whether the control plane ended unexpectedly; then the whole environment has to be removed."""
         return self._owner is not None and self._owner.lost.is_set()
 
     @property
@@ -252,7 +252,7 @@ class DockerCluster:
         return stopped(self._client, self.control_plane, "the control plane of the docker cluster")
 
     def keep(self) -> None:
-        """From now on the environment stays when this process ends, in whatever way."""
+        """Keep the environment from now on, however this process ends."""
         ledger.update(self._state, self.environment_id, kept=True)
         self.api.request("POST", "/harness/keep")
 
@@ -267,7 +267,7 @@ class DockerCluster:
                 return
             with contextlib.suppress(ApiError):
                 self.api.request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
-            # also what a control plane that crashed has left, and the control plane itself
+            # also leftovers of a crashed control plane, and the control plane itself
             leftovers.remove(self._client, self.environment_id)
             ledger.forget(self._state, self.environment_id)
         finally:

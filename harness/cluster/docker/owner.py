@@ -1,6 +1,6 @@
 """The connection by which a control plane knows that its owner is alive.
 
-It is held open by a thread; when this process ends, in whatever way, the kernel closes it and the control plane
+A thread holds it open. When this process ends, in any way, the kernel closes it, and the control plane
 removes everything.
 """
 

@@ -61,14 +61,14 @@ class DockerProvider(Provider):
         return bool(ready.get("environment") == entry.id)
 
     def remove(self, state: Path, entry: ledger.Entry) -> None:
-        """Remove it by its control plane if that answers, and by its labels else."""
+        """Remove it through its control plane if that answers, otherwise by its labels."""
         if entry.url:
             with contextlib.suppress(ApiError):
                 KubeApi(entry.url, token=entry.token).request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
         _remove_labelled(entry.id)
 
     def find(self, state: Path) -> list[FoundEnvironment]:
-        """Return all that has the labels of an environment, also what never became a cluster."""
+        """Return everything with the labels of an environment, also of incomplete clusters."""
         return [
             FoundEnvironment(
                 found.environment,

@@ -1,7 +1,7 @@
 """Bases: volumes of the engine with the content of a node's containerd; which are complete, which may be removed.
 
 All of one user are made under one lock, :func:`harness.common.locking.making_image` of :data:`LOCK`. Who holds it
-knows that what is not complete, and made with the same ledger, has been left by something that was killed.
+knows that an incomplete base with the same ledger is a leftover of a killed process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COMPLETE = "-complete"
 
 
 def labels(state: Path) -> dict[str, str]:
-    """Labels of all that belongs to bases: volumes, and the containers that make them."""
+    """Labels of everything of bases: volumes, and the containers that make them."""
     return {engine.LABEL_NAME: LOCK, names.LABEL_LEDGER: str(state)}
 
 
@@ -54,7 +54,7 @@ def set_sign(client: docker.DockerClient, state: Path, base: str, node_image_id:
 
 
 def clear(client: docker.DockerClient, state: Path) -> list[str]:
-    """Remove what was left by a kill: containers, names of images, bases that are not complete. Wants the lock.
+    """Remove leftovers of a kill: containers, names of images, incomplete bases. The caller holds the lock.
 
     Returns:
         The names of the volumes that were removed.
@@ -71,7 +71,7 @@ def clear(client: docker.DockerClient, state: Path) -> list[str]:
 
 
 def prune(client: docker.DockerClient, state: Path, *, kept: int) -> list[str]:
-    """Remove superseded bases, but for those that have layers of living nodes. Wants the lock.
+    """Remove superseded bases, except those with layers of running nodes. The caller holds the lock.
 
     Args:
         client: the engine.
@@ -95,7 +95,7 @@ def prune(client: docker.DockerClient, state: Path, *, kept: int) -> list[str]:
 
 
 def remove(client: docker.DockerClient, name: str) -> bool:
-    """Remove a volume; whether it is gone. One that a container has mounted stays."""
+    """Remove a volume unless a container has mounted it; return whether it is gone."""
     import docker.errors
 
     try:

@@ -91,7 +91,7 @@ class KindCluster:
         Raises:
             EngineError: no engine, or it may not be used.
             ImageError: the image of the nodes cannot be obtained.
-            PlatformError: this machine cannot have nodes, or kind could not make them; nothing is left of it.
+            PlatformError: this machine cannot run nodes, or kind could not make them; everything was removed.
         """
         require_nodes(settings.nodes, on_progress)
         client = connect()
@@ -163,7 +163,7 @@ class KindCluster:
         with self._lock:
             if not self._registry:
                 name, namespace, port = HARNESS_REGISTRY
-                # engines pull from "localhost" without TLS; containerd learns what it means on a node
+                # engines pull from "localhost" without TLS; on a node containerd gets the real address
                 address = f"localhost:{self.address(namespace, name, port)[1]}"
                 nodes.on_all(self.nodes, "add_registry", address, self._mirror())
                 self.api.apply(_hosting(address, self._mirror()))
@@ -247,7 +247,7 @@ class KindCluster:
         return startup.trouble(self.api)
 
     def keep(self) -> None:
-        """From now on the environment stays when this process ends, in whatever way."""
+        """Keep the environment from now on, however this process ends."""
         ledger.update(self._state, self.environment_id, kept=True)
         if self._keeper is not None:
             self._keeper.keep()
@@ -264,7 +264,7 @@ class KindCluster:
                 return
             if self._keeper is not None:
                 self._keeper.remove()
-            # also what a keeper that was killed has left
+            # also leftovers of a killed keeper
             leftovers.remove(self._client, self._state, self.environment_id)
             ledger.forget(self._state, self.environment_id)
         finally:
@@ -289,14 +289,14 @@ def _order(
     contents: prepared.NodeContents = prepared.NodeContents(),  # noqa: B008 - cannot be changed
     nodes: int = 1,
 ) -> ClusterOrder:
-    """Return what the keeper is to do; writes kind's configuration."""
+    """Write kind's configuration, and return the keeper's order."""
     folder = names.folder(state, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
     document = config.document(name, nodes=nodes, content=list(contents.volumes.values()), base=contents.base_folder)
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
     path = names.kubeconfig(state, entry.id)
-    # kind writes it with 0600; made beforehand so that there is no moment with other rights
+    # kind writes it with 0600; made beforehand, so it never has other rights
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     arguments = ["create", "cluster", "--name", name, "--image", image, "--config", str(folder / "kind.json")]

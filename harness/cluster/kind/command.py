@@ -34,7 +34,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
         Its path. Call it with :func:`environment`.
 
     Raises:
-        ImageError: there is none, and it cannot be compiled.
+        ImageError: it is missing, and cannot be compiled.
         EngineError: no container engine answers.
     """
     on_path = shutil.which("kind")
@@ -52,7 +52,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """Environment variables for the command: PATH with the ``docker`` that it has to call, and nothing experimental.
+    """Environment variables for the command: PATH with the ``docker`` to call, and no experimental features.
 
     Raises:
         EngineError: there is no program ``docker``, or no engine answers.
@@ -63,7 +63,7 @@ def environment(state: Path) -> dict[str, str]:
 
 
 def version_of(program: Path) -> tuple[int, ...] | None:
-    """Return what a program that is called kind says of itself: ``(0, 30, 0)``; ``None`` when it is not kind."""
+    """Return the version of a program called kind, such as ``(0, 30, 0)``; ``None`` if it is another program."""
     try:
         done = subprocess.run(
             [program, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S

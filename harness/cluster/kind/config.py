@@ -75,7 +75,7 @@ def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: st
 
 
 def _cluster_patch(version: str, written: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
-    """Return what is changed of kubeadm's configuration, with the arguments of programs as that version has them."""
+    """Return the changes of kubeadm's configuration, with program arguments in the style of that version."""
     return {
         "apiVersion": f"kubeadm.k8s.io/{version}",
         "kind": "ClusterConfiguration",
@@ -90,12 +90,12 @@ def hosts_toml(mirror: str, prefix: str = "", authorization: str = "") -> str:
 
     Args:
         mirror: URL of the registry as a node reaches it.
-        prefix: what the repositories of that name begin with there.
-        authorization: header with which it is asked, whatever login a pod has.
+        prefix: of the repositories with that name there.
+        authorization: header for it, instead of a pod's login.
     """
     where = f"{mirror}/v2/{prefix}" if prefix else mirror
     path = "override_path = true\n" if prefix else ""
     value = f"Authorization = {json.dumps(authorization)}\n"
     top, header = (f"\n[header]\n{value}", f'[host."{where}".header]\n{value}') if authorization else ("", "")
-    # the server is where containerd goes when the host has failed: never to whoever has the name outside
+    # containerd falls back to the server if the host fails: never to an outside owner of the name
     return f'server = "{where}"\n{path}{top}\n[host."{where}"]\ncapabilities = ["pull", "resolve"]\n{path}{header}'

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.kube.pullsecrets import Login
 
-# a name on the nodes that says which image of the engine this is, whatever its other names; never pulled
+# a name on the nodes that identifies the engine's image, besides its other names; never pulled
 _BY_ID = "node.kaapana-harness.invalid/image"
 
 
@@ -135,7 +135,7 @@ class NodeImages:
     def withdraw(
         self, references: Iterable[str], digest_in_registry: Mapping[str, str], login: Login | None = None
     ) -> None:
-        """Let the nodes have what the registry has now, where they have something else under a name.
+        """Update the nodes' images whose content differs from the registry's.
 
         Args:
             references: the names.

@@ -1,6 +1,6 @@
-"""The process that makes a kind cluster, and removes it when its owner is gone.
+"""The keeper process: it makes a kind cluster, and removes it when its owner is gone.
 
-It runs beside the owner, in a session of its own, and knows that the owner lives by its standard input: when that
+It runs beside the owner, in its own session, and watches the owner through its standard input: when that
 ends without a word, the cluster is removed, also when it was just being made. So nothing stays after a SIGKILL of the
 owner, and an interrupt of the owner cannot cut off something that is being created.
 
@@ -25,7 +25,7 @@ from typing import IO, Any
 from harness.common.polling import Polling
 from harness.settings import folders
 
-# how long the engine may be away when the cluster is to be removed
+# how long the engine may be unreachable during the removal
 _REMOVAL_S = 120.0
 _AGAIN_S = 1.0
 # what kind has asked of the engine is through much sooner, or ends with the nodes
@@ -37,7 +37,7 @@ _KEPT_LINES = 60
 
 @dataclasses.dataclass(frozen=True)
 class ClusterOrder:
-    """What is to be made.
+    """The keeper's order.
 
     Attributes:
         environment: id of the environment.
@@ -139,7 +139,7 @@ class _Keeper:
 
     def _remove(self) -> None:
         if self._kind is not None:
-            # it alone: it would go on, and recreate what is removed; its requests to the engine come to their ends
+            # kill it alone: it would continue, and recreate removed objects; its requests to the engine finish
             self._kind.kill()
         self._persist(self._remove_once)
         if self._kind is not None:
@@ -172,7 +172,7 @@ class _Keeper:
 
 
 def _end_group(group: int) -> None:
-    """Wait for what a process has started and left behind: children of this one, a subreaper, by now."""
+    """Wait for orphaned children of a process, which now belong to this subreaper."""
     polling = Polling(timeout_s=_REQUESTS_S, pause_s=_LOOK_S)
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-group, os.WNOHANG) != (0, 0) or polling.again():
@@ -191,7 +191,7 @@ def _mtu(client: Any) -> dict[str, str]:
 
 
 def _say(**event: Any) -> None:
-    # an owner that is gone does not listen
+    # the owner is gone and does not listen
     with contextlib.suppress(OSError, ValueError):
         print(json.dumps(event), flush=True)
 
@@ -205,7 +205,7 @@ def main() -> None:
     if not line:
         return
     _Keeper(ClusterOrder(**json.loads(line)), folders.state()).run(sys.stdin)
-    # what could not be written to an owner that is gone is not tried again at the interpreter's end
+    # the interpreter must not flush output for a dead owner again at its exit
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     os._exit(0)

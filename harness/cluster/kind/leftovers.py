@@ -24,7 +24,7 @@ class Found:
 
     Attributes:
         environment: its id.
-        owner: ``<pid>@<host>`` of the process that made it; empty when its network is gone.
+        owner: ``<pid>@<host>`` of the process that made it; empty if its network is gone.
         ledger: folder of the ledger that has it.
         nodes: ids of its containers.
     """
@@ -51,10 +51,10 @@ def find(client: docker.DockerClient) -> dict[str, Found]:
 
 
 def remove(client: docker.DockerClient, state: Path, environment_id: str) -> None:
-    """Remove all that a cluster has on the engine, and its files. What is gone already is fine.
+    """Remove everything of a cluster on the engine, and its files, as far as they still exist.
 
     Raises:
-        NotRemovedError: the engine does not give a network up; everything else is removed.
+        NotRemovedError: the engine fails to remove a network; everything else is removed.
     """
     import docker.errors
 

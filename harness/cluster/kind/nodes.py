@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CTR = ["ctr", "--namespace", "k8s.io"]
 _IMAGES = [*_CTR, "images"]
-# containerd's filter for what the kubelet has taken notice of
+# containerd's filter for images that the kubelet has noticed
 _NOTICED = 'labels."io.cri-containerd.image"==managed'
 _NOTICED_S = 20.0
 _POLL_S = 0.05
@@ -119,7 +119,7 @@ class KindNode:
         self.run(*_IMAGES, "remove", *references)
 
     def pull(self, reference: str, login: Login | None = None) -> None:
-        """Get what a registry has under a name now; layers that are there are not moved again."""
+        """Pull the present image of a name; existing layers are not transferred again."""
         user = ["--user", f"{login.username}:{login.password}"] if login else []
         self.run(*_IMAGES, "pull", "--hosts-dir", CERTS_DIR, *user, reference, timeout_s=_IMPORT_S)
 
@@ -130,7 +130,7 @@ class KindNode:
             PlatformError: it does not take notice of them.
         """
         missing = set(references)
-        # containerd takes notice by an event of its own, which it does not pass on
+        # containerd notices by an internal event, which it does not pass on
         polling = Polling(timeout_s=_NOTICED_S, pause_s=_POLL_S)
         while True:
             missing -= self.names(_NOTICED)
@@ -160,7 +160,7 @@ def piped(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
     """Blocks as the standard input of a process, which reads them as they come.
 
     Raises:
-        Exception: what ended the blocks early, whatever the process makes of their end.
+        Exception: the error that ended the blocks early, with any end of the process.
     """
     read_end, write_end = os.pipe()
     failures: list[BaseException] = []
@@ -183,7 +183,7 @@ def piped(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
         with open(read_end, "rb", buffering=0) as pipe:
             yield pipe
     finally:
-        # the end to read from is closed: a writer whose process has ended does not wait for it
+        # close the reading end, so that a writer whose process has ended does not wait for it
         writer.join()
         if failures:
             raise failures[0]

@@ -24,7 +24,7 @@ class Keeper:
     """A running keeper.
 
     Args:
-        order: what it is to make; it begins at once.
+        order: the keeper's order; it begins at once.
         state: the folder of the ledger.
     """
 
@@ -86,7 +86,7 @@ class Keeper:
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
-        # a keeper that has ended by itself has removed everything, or could not
+        # a keeper that has ended has removed everything, or could not
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()

@@ -1,9 +1,9 @@
-"""Prepare the content of a node's containerd with the harness's own images, so that no cluster has to be sent them.
+"""Prepare the content of nodes' containerd with the harness's images, so that clusters need not receive them.
 
 They are 2 GB: sending and unpacking them takes much longer than making a cluster. It is done once for each set of
-images, in a volume of the engine, the base. Each node has a content of its own whose layers are links into the base:
+images, in a volume of the engine, the base. Each node has its own content, whose layers are links into the base:
 containerd never changes a layer. (An image of the engine cannot hold it: a file that one layer of an image removes is a
-device node with a meaning of its own there, and a node would copy all of it when it starts.)
+device node with a special meaning there, and a node would copy all of it at its start.)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # the engine's folder of volumes: links can only be made within one mount
 _VOLUMES = "/volumes"
 
-# what is copied, of $SOURCE: files by links; but not what containerd does write into, its databases
+# copy $SOURCE: files by links, except containerd's databases, which it changes
 _COPY = """
 copy() {
     cp -al "$SOURCE/_data/$1" "$2" 2>/dev/null || cp -a "$SOURCE/_data/$1" "$2"
@@ -102,7 +102,7 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
                 earlier = next((base for base, of in complete.items() if of == node_id), None)
                 _make(client, settings.state, name, node_image, ids, earlier)
                 bases.set_sign(client, settings.state, name, node_id)
-                # one is left beside the new one, so that two states of the code can take turns
+                # keep one old base, so that two versions of the code can alternate
                 bases.prune(client, settings.state, kept=2)
                 on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
         return name
@@ -111,21 +111,21 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
 def lay_out(
     client: docker.DockerClient, base: str, targets: Sequence[str], labels: Mapping[str, str], image: str
 ) -> None:
-    """Make the volumes of nodes that have the images of a base; the base has to be mounted at ``config.BASE`` there.
+    """Make volumes for nodes with the images of a base; the nodes must mount the base at ``config.BASE``.
 
     Args:
         client: the engine.
         base: name of the volume that :func:`ensure` gave.
         targets: names of the new volumes.
         labels: of the new volumes, and of the container that makes them.
-        image: with a shell; nothing of it is used but ``cp``.
+        image: with a shell and ``cp``.
 
     Raises:
-        PlatformError: it failed; the volumes have to be removed by their labels.
+        PlatformError: it failed; the caller removes the volumes by their labels.
     """
     for target in targets:
         client.api.create_volume(target, labels={**labels, bases.LABEL_USES: base})
-    # from here on the base stays; it may have gone since it was asked for
+    # from here on the base stays; it may have been removed since it was found
     if base not in bases.complete(client):
         raise PlatformError(
             "the images for the nodes were removed at this very moment, as superseded",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def runtime(api: APIClient) -> str:
-    """Return the runtime that privileged containers have to ask for; empty where they need not."""
+    """Return the runtime that privileged containers need; empty for the default one."""
     known = (api.info().get("Runtimes") or {}).get(RUNTIME)
     if look().resource_capability or known is None:
         return ""
@@ -35,7 +35,7 @@ def runtime(api: APIClient) -> str:
 
 
 def host_options(api: APIClient) -> dict[str, Any]:
-    """Return what a privileged container's host configuration needs beside ``privileged``."""
+    """Return more keys for a privileged container's host configuration than ``privileged``."""
     name = runtime(api)
     return {"runtime": name} if name else {}
 
@@ -54,7 +54,7 @@ def docker_command(state: Path) -> Path:
     """Return the program ``docker`` for kind: the one on PATH, or one of ours that calls it with the runtime added.
 
     Raises:
-        EngineError: there is none, or no engine answers.
+        EngineError: it is missing, or no engine answers.
     """
     program = shutil.which("docker")
     if program is None:

@@ -1,1 +1,1 @@
-"""What every real Kubernetes cluster has in common, whoever made it."""
+"""Code for all real Kubernetes clusters."""

@@ -15,7 +15,7 @@ def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
         nodes: the number of nodes.
 
     Raises:
-        PlatformError: they are not in time; what was seen last is in ``last_seen``.
+        PlatformError: they are not ready in time; ``last_seen`` has the last observation.
     """
     ready: set[str] = set()
     seen = "no node"
@@ -33,7 +33,7 @@ def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
     """Return when names of Services resolve.
 
     Raises:
-        PlatformError: they do not in time; what the cluster says about it is in ``last_seen``.
+        PlatformError: they do not in time; ``last_seen`` has the cluster's message.
     """
     namespace, name = _DNS
     for _, deployment in api.watch("Deployment", namespace, name=name, timeout_s=timeout_s):
@@ -45,7 +45,7 @@ def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
 
 
 def trouble(api: KubeApi) -> str:
-    """Return what is wrong with a cluster that was usable, in one line; empty when nothing is."""
+    """Return the problem of a cluster that was usable, in one line; empty if it works."""
     try:
         nodes = api.list("Node")
     except ApiError as error:
@@ -59,7 +59,7 @@ def trouble(api: KubeApi) -> str:
 
 
 def _node_reason(api: KubeApi) -> str:
-    """Return what the cluster itself says about its DNS pods."""
+    """Return the cluster's message about its DNS pods."""
     try:
         pods = api.list("Pod", _DNS[0], labels={"k8s-app": "kube-dns"})
         return "\n".join(line for pod in pods for line in events.of(api, pod)) or "no pod"

@@ -1,12 +1,12 @@
-"""The image of a kind node: present in the engine, otherwise pulled, otherwise built from packages.
+"""The image of kind nodes: present in the engine, or pulled, or built from packages.
 
-:func:`ensure` is all that a cluster needs of it. What is built is described by the folder ``files``:
+Clusters only need :func:`ensure`. The folder ``files`` describes the parts to build:
 
 * :mod:`~harness.cluster.kind.node_image.programs`: Kubernetes with etcd, CoreDNS, the storage provisioner, kind and
-  the node's network, each compiled in a build of its own and kept as an image with nothing but the program. So an
-  interrupted build goes on with the program that it was at.
-* :mod:`~harness.cluster.kind.node_image.system`: the node's file system, and the images of what runs in the cluster.
-* :mod:`~harness.cluster.kind.node_image.preload`: the images put into the node's containerd.
+  the node's network, each compiled in a separate build and kept as an image with nothing but the program. So an
+  interrupted build continues with the program that it was compiling.
+* :mod:`~harness.cluster.kind.node_image.system`: the node's file system, and the images of the cluster's own pods.
+* :mod:`~harness.cluster.kind.node_image.preload`: these images in the node's containerd.
 """
 
 from __future__ import annotations

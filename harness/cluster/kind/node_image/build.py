@@ -39,10 +39,10 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
 
     Args:
         settings: time limit of each build, CA bundle.
-        on_progress: gets every line of what is done.
+        on_progress: gets a line for every step.
 
     Returns:
-        Its tag, ``kaapana-harness/kind-node:<hash of what it is made from>``.
+        Its tag, ``kaapana-harness/kind-node:<hash of its inputs>``.
 
     Raises:
         ImageError: it can be neither found, nor pulled, nor built; the failing step and the end of its log.

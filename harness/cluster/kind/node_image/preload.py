@@ -1,4 +1,4 @@
-"""The images of a node put into its containerd, so that no node ever has to ask a registry for them."""
+"""Put a node's own images into its containerd, so that no node needs a registry for them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def preload(
 
 @contextlib.contextmanager
 def loading(system: str, tag: str, labels: Mapping[str, str], api: APIClient) -> Iterator[str]:
-    """A container of a node with only containerd running, whose content is kept as ``tag`` at the end of the block.
+    """Run a container of a node with only containerd, and commit it as ``tag`` at the end of the block.
 
     Args:
         system: image of the node.
@@ -178,7 +178,7 @@ def _run(api: APIClient, container: str, cause: str, script: str) -> None:
     """Run a script in the container.
 
     Raises:
-        ImageError: it fails; the end of what it said is in the error.
+        ImageError: it fails; the error has the end of its output.
     """
     execution = api.exec_create(container, ["bash", "-c", script])["Id"]
     output: Any = api.exec_start(execution)

@@ -1,4 +1,4 @@
-"""Programs from Go modules, each compiled in a container and kept as an image that holds nothing else.
+"""Programs from Go modules, each compiled in a container and kept as an image that contains nothing else.
 
 The toolchain is a Python wheel, and with its caches (several GB for Kubernetes) it is gone at the end of the one step
 that compiles: what stays in the engine is the size of the program. Nothing is installed on the host.
@@ -42,8 +42,8 @@ class Program:
     Attributes:
         name: its folder below ``files``, with ``build.sh``; its image is ``kaapana-harness/kind-<name>``.
         version: of its module; empty for a program of ours.
-        minutes: what it takes on two processors, for the line that is printed beforehand.
-        for_host: it runs on this host, whose system need not be that of the engine.
+        minutes: duration on two processors, for a line before the build.
+        for_host: it runs on this host, whose system may differ from the engine's.
     """
 
     name: str
@@ -63,11 +63,11 @@ STORAGE = Program("local-path-provisioner", "v0.0.30")
 NETWORK = Program("network")
 KIND = Program("kind", "v0.33.0", minutes=0.5, for_host=True)
 OF_THE_NODE = (KIND, NETWORK, STORAGE, COREDNS, KUBERNETES)
-"""The quick ones first: what is wrong with the site's settings shows in the first minute."""
+"""The quick ones first: problems of the site's settings show in the first minute."""
 
 
 def context(program: Program) -> Context:
-    """Return all that decides the program."""
+    """Return everything that determines the program."""
     return Context(
         [
             ContextEntry("Dockerfile", path=FILES / "program.Dockerfile"),
@@ -88,7 +88,7 @@ def ensure_program(program: Program, settings: BuildSettings, on_progress: OnPro
     """Make sure that a program's image is in the engine.
 
     Args:
-        program: what is compiled.
+        program: the program to compile.
         settings: time limit, CA bundle.
         on_progress: gets the lines of the build.
 

@@ -1,4 +1,4 @@
-"""The file system of a node, and the images of what runs in the cluster."""
+"""The file system of a node, and the images of the cluster's own pods."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ _PATH = "ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """An image that the node brings.
+    """An image that the node contains.
 
     Attributes:
         name: its local repository is ``kaapana-harness/kind-part-<name>``.
         dockerfile: how it is made.
-        program: what it is made of.
+        program: its content.
         references: the names that pods use it by, where they are not listed by one of the programs.
     """
 
@@ -136,7 +136,7 @@ def part_context(part: Part) -> Context:
 
 
 def inputs() -> str:
-    """Hash of all that decides the node and its parts, apart from the programs and the base."""
+    """Hash of everything that determines the node and its parts, except the programs and the base."""
     parts = [part_context(part).digest(part.name, *part.references) for part in PARTS]
     return system_context().digest(*PACKAGES, *parts)
 
