@@ -24,9 +24,9 @@ class Geometry:
         shape: number of (slices, rows, columns).
         spacing: millimetres between neighbours in the order (slice, row, column).
         origin: x, y, z of the centre of voxel [0, 0, 0].
-        row_direction: unit vector in which the column index grows (first half of ImageOrientationPatient).
-        column_direction: unit vector in which the row index grows (second half).
-        slice_direction: unit vector in which the slice index grows: the cross product of the two.
+        row_direction: unit vector of growing column indices (first half of ImageOrientationPatient).
+        column_direction: unit vector of growing row indices (second half).
+        slice_direction: unit vector of growing slice indices: the cross product of the two.
     """
 
     shape: tuple[int, int, int]

@@ -24,10 +24,10 @@ TIME_KEYWORDS: Final = (
     "ContentTime",
     "ImageType",
 )
-"""Attributes that tell images at one position apart, the most telling first."""
+"""Attributes that distinguish images at one position, the most useful first."""
 
 NO_VOLUMES: Final = frozenset({"SEG", "SM", "RTDOSE", "OPT", "OCT", "US", "IVUS", "ECG"})
-"""Modalities whose frames are no slices of one volume: their planes are not looked at."""
+"""Modalities whose frames are not slices of one volume: their planes are ignored."""
 
 KEYWORDS: Final = (
     "SOPClassUID", "SOPInstanceUID", "Modality", "InstanceNumber", "NumberOfFrames", "Rows", "Columns",
@@ -35,12 +35,12 @@ KEYWORDS: Final = (
     "SliceThickness", "SpacingBetweenSlices", "ImageOrientationPatient", "ImagePositionPatient",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *TIME_KEYWORDS,
 )  # fmt: skip
-"""What has to be read of a file for :func:`facts_of`."""
+"""Attributes of a file that :func:`facts_of` needs."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """Where one frame lies; ``None`` where the file does not say.
+    """The position of one frame; ``None`` if the file has none.
 
     Attributes:
         position: Image Position (Patient), x, y, z in mm.
@@ -73,7 +73,7 @@ class ImageFacts:
         rows, columns, frames: size; ``planes`` has one entry for each frame.
         samples, photometric: values of a pixel and what they mean, e.g. ``MONOCHROME2``.
         bits_allocated, bits_stored: bits of a value.
-        padding: value that stands for "no image here", ``None`` where the file names none.
+        padding: value that means "no image here", ``None`` if the file names none.
         times: what tells it from other images at its position, by keyword.
     """
 

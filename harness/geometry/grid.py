@@ -42,8 +42,8 @@ class Grid:
     Attributes:
         rows, columns: number of voxels of a plane.
         pixel_spacing: millimetres between rows, between columns.
-        row_direction: unit vector in which the column index grows.
-        column_direction: unit vector in which the row index grows.
+        row_direction: unit vector of growing column indices.
+        column_direction: unit vector of growing row indices.
         origins: centre of the first voxel of each plane.
         thickness: millimetres that a single plane covers, as its file says; 1 where it does not.
     """
@@ -63,7 +63,7 @@ class Grid:
 
     @property
     def normal(self) -> Vector:
-        """Unit vector in which the plane index grows."""
+        """Unit vector of growing plane indices."""
         x, y, z = cross(self.row_direction, self.column_direction)
         length = math.sqrt(x * x + y * y + z * z) or 1.0
         return x / length, y / length, z / length
@@ -80,7 +80,7 @@ class Grid:
 
     @property
     def widths(self) -> tuple[float, ...]:
-        """Millimetres that each plane stands for: half way to its neighbours, at the ends as on the other side."""
+        """Thickness of each plane in millimetres: half way to its neighbours, and symmetric at the ends."""
         gaps = self.gaps
         if not gaps:
             return (self.thickness,)
@@ -94,7 +94,7 @@ class Grid:
 
     @property
     def is_even(self) -> bool:
-        """Whether the planes lie where an even spacing puts them, but for the rounding of their positions."""
+        """Whether the planes are evenly spaced, except for rounded positions."""
         first, step = self.distances[0], self.spacing
         tolerance = max(_SHARE * step, min(_ROUNDED, _ROUNDED_SHARE * step))
         return step > 0 and all(

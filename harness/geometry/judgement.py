@@ -1,4 +1,4 @@
-"""Judge whether the images of a series are one volume, in the terms of the person who made them."""
+"""Judge whether the images of a series are one volume, and name the reasons in an imaging person's terms."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class Judgement:
     """What the images of one series make.
 
     Attributes:
-        images: along the normal of their planes where they have one, else by number.
+        images: along the normal of their planes if they have one, otherwise by number.
         grid: the true position of every plane; ``None`` where the planes are not parallel and of one size, or do not
             say where they lie.
-        problems: the most basic first; empty for one regular volume, and for what is no volume at all.
+        problems: the most basic first; empty for one regular volume, and for images that form no volume.
     """
 
     images: tuple[ImageFacts, ...]
@@ -79,7 +79,7 @@ class Judgement:
 
     @property
     def is_regular(self) -> bool:
-        """Whether the planes lie on one regular grid, so that a spacing tells all."""
+        """Whether the planes are on one regular grid, which a spacing describes."""
         return self.grid is not None and not any(
             problem.no_volume or problem.kind is ProblemKind.SHEARED for problem in self.problems
         )
@@ -189,7 +189,7 @@ def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
 
 
 def _stack(images: Sequence[ImageFacts]) -> tuple[Grid | None, list[Problem]]:
-    """The grid of parallel planes, and what is wrong with their positions."""
+    """Return the grid of parallel planes, and the problems of their positions."""
     planes = [
         (plane, image.file if image.frames == 1 else f"frame {frame} of {image.file}")
         for image in images

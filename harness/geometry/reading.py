@@ -11,9 +11,9 @@ from harness.geometry.judgement import Judgement, judge
 
 
 def judge_files(files: Iterable[Path | str]) -> Judgement | None:
-    """Return what the files of one series make; ``None`` where one of them is no DICOM image or there is no file.
+    """Judge the files of one series; ``None`` if one of them is not a DICOM image or there is no file.
 
-    A reader that meets such a file says by itself what is wrong with it.
+    Readers of such a file report its problem themselves.
     """
     import pydicom
 

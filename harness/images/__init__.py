@@ -5,8 +5,8 @@
     ensure("services", settings=settings)            tag of an image of the harness, which is made when it is missing
     ensure_all(["airflow", "minio"], settings=...)   several, independent ones at the same time
     build_extension_image(folder, tag, settings=...) a container of an extension
-    RegistryClient("localhost:5000")                 what a registry has, and pushing to it
-    list_images(settings), prune(settings)           what is on this machine, and removing what is superseded
+    RegistryClient("localhost:5000")                 queries of a registry, and pushes
+    list_images(settings), prune(settings)           images on this machine, and removal of superseded ones
 """
 
 from __future__ import annotations

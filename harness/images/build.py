@@ -1,4 +1,4 @@
-"""One image build: by BuildKit where the user's ``docker buildx`` is installed, otherwise by the legacy builder.
+"""Build one image: with BuildKit if the user's ``docker buildx`` is installed, otherwise with the legacy builder.
 
 Both get the same files, arguments and labels, and report in the same words.
 """
@@ -59,10 +59,10 @@ def build_image(
         labels: labels of the result.
         dockerfile: its name in the context.
         on_line: gets every line of the builder.
-        on_notice: gets what is done otherwise than the Dockerfile says; ``on_line`` by default.
+        on_notice: gets a line for each deviation from the Dockerfile; ``on_line`` by default.
         site: settings of the site, detected by default.
         error: the exception for a build that fails, ``ImageError`` or ``BuildError``.
-        shown: how messages name what is built, its Dockerfile best; the tag by default.
+        shown: the build's name in messages, best its Dockerfile; by default the tag.
         added: numbers of the Dockerfile's lines that its author does not have: messages count without them.
 
     Returns:
@@ -145,7 +145,7 @@ def _request(
 def _prepare(
     request: BuildRequest, builder: Builder, found: EngineFacts, shown: str, notice: OnProgress
 ) -> BuildRequest:
-    """Return a request whose Dockerfile is what the builder can read and what keeps no password of the site."""
+    """Return a request with a Dockerfile that the builder can read and that keeps no password of the site."""
     dockerfile = request.dockerfile
     if builder.version and builder.reason:
         notice(str(builder))
@@ -193,7 +193,7 @@ def _line_number(step: BuildLine, request: BuildRequest) -> int:
 
 
 def one_line(text: str) -> str:
-    """Return a step of a build as it may stand in one line of a message: a Dockerfile can continue it for megabytes."""
+    """Return a step of a build for a one-line message: a Dockerfile can continue it for megabytes."""
     return text if len(text) <= 160 else text[:157] + "..."
 
 

@@ -1,4 +1,4 @@
-"""Which of the two builders is used, and whether it knows what a Dockerfile asks for."""
+"""Choose one of the two builders, and check that it supports a Dockerfile."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
 
 
 def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> None:
-    """Return if the builder that is used here knows all that a Dockerfile asks for.
+    """Return if the builder supports all features of a Dockerfile.
 
     Raises:
         EngineError: it does not; the first feature, with file and line, and what to install.

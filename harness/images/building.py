@@ -1,4 +1,4 @@
-"""What a builder gets, and what it reports."""
+"""The request of a build, and its progress."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A build by the user's ``docker buildx``, on the BuildKit that the engine has built in: its images are the bases.
 
-The plugin keeps what it knows of a build in a folder of the harness, and no choice of a builder that the user has made
-for other work counts. Engines record the values of a build's arguments; what is secret is no argument, therefore.
+The plugin keeps its records of a build in a folder of the harness, and no choice of a builder that the user has made
+for other work counts. Engines record the values of a build's arguments, so secrets are not passed as arguments.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LAUNCHER: Final = Path(__file__).with_name("owned_process.py")
 _BLOCK: Final = 1 << 20
 _END_S: Final = 10.0
 _ERROR: Final = "ERROR: "
-# who has passed an error on, before the error itself
+# prefixes of components that passed the error on
 _PASSED_ON: Final = re.compile(
     r"^(?:failed to (?:build|solve|solve with frontend \S+|create LLB definition): |rpc error: code = \w+ desc = )+"
 )
@@ -45,10 +45,10 @@ def build(request: BuildRequest, builder: Builder, address: str, folder: Path) -
     """Yield the lines of a build.
 
     Args:
-        request: what is built.
+        request: the build.
         builder: the plugin.
         address: URL of the engine.
-        folder: where the plugin's files are kept meanwhile; is made.
+        folder: for the plugin's files during the build; is created.
 
     Raises:
         BuilderError: it fails.
@@ -62,7 +62,7 @@ def _follow(request: BuildRequest, builder: Builder, environment: Mapping[str, s
     deadline = time.monotonic() + request.timeout_s
     try:
         child = subprocess.Popen(
-            # -S and -E: nothing of this environment's packages is loaded for it
+            # -S and -E: without the packages of this environment
             [sys.executable, "-S", "-E", str(_LAUNCHER), str(os.getpid()), *_command(request, builder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -118,7 +118,7 @@ def _environment(own: Path, address: str, hidden: Mapping[str, str]) -> dict[str
 
 
 class _Sender:
-    """Sends the context in a thread of its own, so that what the plugin says is read meanwhile."""
+    """Sends the context in a separate thread, so that the plugin's output is read at the same time."""
 
     def __init__(self, request: BuildRequest, child: subprocess.Popen[bytes]) -> None:
         self.trouble: HarnessError | None = None
@@ -157,7 +157,7 @@ def _blocks(child: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]:
 
 
 class _Pipe(NamedTuple):
-    """Where output of a step comes from: its standard output or its standard error, whose lines may be mixed."""
+    """A stream of a step: its standard output or its standard error, whose lines may be mixed."""
 
     vertex: str
     stream: int
@@ -195,7 +195,7 @@ class _Messages:
             self._rest = self._rest[end:].lstrip()
 
     def end(self) -> Iterator[BuildLine]:
-        """Yield what is left."""
+        """Yield the rest."""
         for vertex in {pipe.vertex for pipe in self._output}:
             yield from self._flushed(vertex)
         self._words += self._rest.splitlines()

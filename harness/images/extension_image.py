@@ -44,7 +44,7 @@ _RENAMED = {
     "base-dcmtk": ("base-python-cpu", "0.1.3"),
     "dcmtk-base": ("base-python-cpu", "0.1.3"),
 }
-"""Bases of older releases, what has replaced each, and since which release (shapes 1.2)."""
+"""Bases of older releases, their replacements, and the release of the change (shapes 1.2)."""
 
 EXTENSION_REPOSITORY = "kaapana-harness/extension"
 """Every image that was built for an extension is also kept under this name, with its inputs as the tag."""
@@ -72,7 +72,7 @@ def build_extension_image(
         tag: reference of the result.
         settings: time limit, CA bundle.
         on_line: gets the lines of the builder.
-        on_notice: gets what is done otherwise than the Dockerfile says; ``on_line`` by default.
+        on_notice: gets a line for each deviation from the Dockerfile; ``on_line`` by default.
         dockerfile: path of the Dockerfile relative to ``folder``.
         buildargs: ARG values.
 
@@ -128,7 +128,7 @@ def build_extension_image(
 
 
 def require_builder(dockerfile: Path, *, settings: BuildSettings) -> None:
-    """Return if the builder that is used here knows all that an author's Dockerfile asks for; nothing is built.
+    """Return if the builder supports all features of an author's Dockerfile, without building.
 
     Raises:
         BuildError: it cannot be read, or makes an image for other machines than the platform's.
@@ -138,10 +138,10 @@ def require_builder(dockerfile: Path, *, settings: BuildSettings) -> None:
 
 
 def substitutes_of(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substitute, ...]:
-    """Return what the site's settings replace in an author's Dockerfile; nothing is built.
+    """Return the replacements of the site's settings in an author's Dockerfile, without building.
 
     Raises:
-        BuildError: it cannot be read, or what the settings name is not there.
+        BuildError: it cannot be read, or a replacement is missing.
     """
     return _read_asked(dockerfile, {}, settings).replaced
 
@@ -185,7 +185,7 @@ def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
     """Return a Dockerfile with ``local-only/<name>`` where it names a base as the development kit does.
 
     The kit writes the name of its registry into the author's files (build 16, shapes 1.2); there the bases have the
-    tag ``latest``. An image with another tag is one that the author has pushed, and stays as it is.
+    tag ``latest``. An image with another tag was pushed by the author, and stays unchanged.
 
     Args:
         dockerfile: its text.
@@ -195,7 +195,7 @@ def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
 
 
 def _with_bases(dockerfile: str, buildargs: Mapping[str, str], name_of: Callable[[str], str]) -> str:
-    """Return a Dockerfile with another base where there is another name for it."""
+    """Return a Dockerfile with the present names of its bases."""
     for token, reference in _bases(dockerfile, buildargs):
         if other := name_of(reference):
             written = re.compile(rf"^(\s*FROM\s+(?:\\\s*\n\s*|--\S+\s+)*){re.escape(token)}(?=\s|$)", re.I | re.M)

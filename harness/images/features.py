@@ -37,7 +37,7 @@ _PLATFORM: Final = re.compile(r"\$\{?((?:BUILD|TARGET)(?:PLATFORM|OS|ARCH|VARIAN
 _PATTERN: Final = re.compile(r"\$\{\w+(?:##?|%%?|//?)[^}]{0,200}\}")
 _OCTAL: Final = re.compile(r"[0-7]+|.*\$.*")
 _OF_THE_PLATFORM: Final = frozenset({"amd64", "x86_64", "x86-64", "386", "i386"})
-"""Processors whose programs run where the platform runs."""
+"""Processors whose programs run on the platform's machines."""
 _UNEXPANDED: Final = frozenset({"RUN", "CMD", "ENTRYPOINT"})
 
 
@@ -61,13 +61,13 @@ _RELEASES: Final = (
     _Release((1, 49), "28.1", (1, 15)),
     _Release((1, 50), "28.2", (1, 16)),
     _Release((1, 51), "28.5", (1, 19)),
-    # whatever is newer knows all that is asked for here
+    # newer versions know all of these features
     _Release((1, 52), "29.0", (1, 20)),
 )
 
 
 class RequiredFeature(NamedTuple):
-    """A feature that a Dockerfile uses: as the author wrote it, the line, and the syntax version that brought it."""
+    """A feature in a Dockerfile: as the author wrote it, its line, and the syntax version that introduced it."""
 
     feature: str
     line: int
@@ -75,7 +75,7 @@ class RequiredFeature(NamedTuple):
 
 
 def needs(instructions: Iterable[Instruction]) -> Iterator[RequiredFeature]:
-    """Yield all that the legacy builder does not know, in the order of the file."""
+    """Yield all features that the legacy builder lacks, in the order of the file."""
     valued: set[str] = set()
     for instruction in instructions:
         if instruction.keyword == "ARG":
@@ -125,5 +125,5 @@ def syntax_of(api: str) -> Syntax:
 
 
 def release_with(syntax: Syntax) -> str:
-    """Return the release of Docker whose BuildKit knows a version of the Dockerfile's syntax."""
+    """Return the release of Docker whose BuildKit supports a version of the Dockerfile's syntax."""
     return next(release.name for release in _RELEASES if release.syntax >= syntax)

@@ -25,7 +25,7 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
     import requests
 
     deadline = time.monotonic() + request.timeout_s
-    # The engine may be silent for as long as one step takes, so silence alone is not a failure.
+    # The engine may be silent during a whole step, so silence alone is not a failure.
     api = engine.client(timeout_s=request.timeout_s)
     try:
         with request.context.tar() as archive:

@@ -1,6 +1,6 @@
 """Names in the engine that are lent to images: for a push or for an archive, and no longer.
 
-The tags in the engine are its user's. A name that an image gets here for a moment means afterwards what it meant
+The tags in the engine belong to its user. A name that an image gets here for a moment means afterwards what it meant
 before, and two processes that need the same name wait for each other.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # a lock file is never removed, and a registry of an environment has a new address each time
 _LOCKS = 64
-# as long as a large image takes to a distant registry
+# enough for a large image and a distant registry
 _PATIENCE_S = 3600.0
 
 
@@ -31,14 +31,14 @@ def held(names: Iterable[str]) -> Iterator[None]:
     """Hold the locks of names in the engine, among all processes and threads of this user.
 
     Raises:
-        PlatformError: somebody else has had one of them for an hour.
+        PlatformError: another process has held one of them for an hour.
     """
     shares: dict[int, str] = {}
     for name in names:
         shares.setdefault(zlib.crc32(canonical(name).encode()) % _LOCKS, name)
     folder = folders.state() / "locks"
     with contextlib.ExitStack() as stack:
-        # in one order, so that two who need several of them do not wait for each other
+        # in one order, so that two processes that need several of them do not wait for each other
         for number, name in sorted(shares.items()):
             path = folder / f"name-{number}.lock"
             stack.enter_context(locked(path, timeout_s=_PATIENCE_S, purpose=f"the name {name} in the engine"))
@@ -85,7 +85,7 @@ def _lent(api: APIClient, name: str, image: str) -> Iterator[None]:
         api.tag(given, repository, tag)
         yield
     finally:
-        # what somebody else has made of the name in between is theirs; what is gone is gone
+        # another process may have changed or removed the name in between: leave it
         if _id(api, name) == given:
             with contextlib.suppress(docker.errors.NotFound):
                 if before and _id(api, before):

@@ -1,4 +1,4 @@
-"""Read what a registry has for one image: the digests that identify it, and the platforms that it is for."""
+"""Read the manifests of one image in a registry: its digests and its platforms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RemoteImage:
         digest: of the manifest, by which it is pulled.
         config_digest: of its configuration, by which engines know it.
         layers: digests of the uncompressed layers, the lowest first.
-        platforms: ``os/architecture`` of all that the tag offers.
+        platforms: ``os/architecture`` of all images of the tag.
         platform_fits: whether one of them is linux with the architecture that was asked for.
     """
 
@@ -32,11 +32,11 @@ class RemoteImage:
 
 
 def resolve(client: RegistryClient, repository: str, tag: str, architecture: str) -> RemoteImage | None:
-    """Return what a tag means for an engine of this architecture, or ``None`` where the registry has no such tag.
+    """Return the image of a tag for an engine of this architecture, or ``None`` if the registry has no such tag.
 
     Raises:
         PlatformError: the registry does not answer, or refuses.
-        ImageError: what it has is not an image.
+        ImageError: the tag is not an image.
     """
     found = client.manifest(repository, tag)
     if found is None:
@@ -65,14 +65,14 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
 
 
 def _platform(entry: object) -> str | None:
-    """``os/architecture``; ``None`` for what is not an image, such as a build's attestation."""
+    """``os/architecture``; ``None`` for other entries, such as a build's attestation."""
     known = _object(entry)
     system, architecture = str(known.get("os", "")), str(known.get("architecture", ""))
     return None if "unknown" in (system, architecture) or not system else f"{system}/{architecture}"
 
 
 def _object(value: object) -> dict[str, Any]:
-    """Return what a registry has where the specification has an object; empty for anything else."""
+    """Return an object of a registry's answer; empty for other types."""
     return value if isinstance(value, dict) else {}
 
 

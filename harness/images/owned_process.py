@@ -1,6 +1,6 @@
 """Become another program that ends with the process that started it, also when that is killed.
 
-Run as a file of its own, with the standard library alone: ``owned_process.py OWNER PROGRAM ARGUMENT ...``.
+Run as a separate file, with the standard library only: ``owned_process.py OWNER PROGRAM ARGUMENT ...``.
 """
 
 from __future__ import annotations

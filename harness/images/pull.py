@@ -35,7 +35,7 @@ def pull(reference: str, on_line: OnProgress) -> str:
     except docker.errors.APIError as error:
         return _reason(registry, words(error))
     except docker.errors.InvalidRepository as error:
-        # nobody was asked
+        # no registry was asked
         return str(error)
     except requests.RequestException:
         return _reason(registry, f"no answer within {PATIENCE_S:.0f} s")

@@ -1,4 +1,4 @@
-"""A client of an image registry: what it has, and pushing an image of the engine to it."""
+"""A client of an image registry: query it, and push images of the engine to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MANIFEST_TYPES = (
 
 
 class RegistryRefusedError(PlatformError):
-    """A registry answers, but not what it was asked for: mostly because of a login."""
+    """A registry refuses a request, mostly because of a login."""
 
     def __init__(self, address: str, status: int, path: str, text: str) -> None:
         host = address.partition("/")[0]
@@ -56,10 +56,10 @@ _FAILURES = (httpx.RequestError, httpx.InvalidURL, UnicodeError, OverflowError)
 
 
 def api_of(address: str) -> tuple[str, str]:
-    """Return where the API of a registry is, and what the names of its repositories begin with.
+    """Return the address of a registry's API, and the prefix of its repositories.
 
     Args:
-        address: ``host:port``, as it is written in references; or with a path behind it, below which
+        address: ``host:port`` as in references; or with a path behind it, below which
             all repositories are.
 
     Returns:
@@ -75,9 +75,9 @@ class RegistryClient:
     """A registry, or the part of one below a path. Thread-safe; close it, or use it as a context manager.
 
     Args:
-        address: as it is written in references, see :func:`api_of`.
-        login: name and password; by default the user's own where there is TLS, and none on the loopback address.
-        of_user: it is somebody's own registry, whose login counts on the loopback address as well.
+        address: as in references, see :func:`api_of`.
+        login: name and password; by default the user's own with TLS, and none on the loopback address.
+        of_user: it is a user's registry, whose login also counts on the loopback address.
         timeout_s: seconds until a request fails.
 
     Raises:
@@ -97,7 +97,7 @@ class RegistryClient:
         url, self._prefix = api_of(address)
         host = address.partition("/")[0]
         self._public = is_public(host)
-        # nothing of the user's is read for the harness's own registries
+        # the harness's own registries need no login of the user
         secure = url.startswith("https://")
         user = RegistryLogin(host) if secure or of_user else None
         try:
@@ -108,7 +108,7 @@ class RegistryClient:
                 timeout=timeout_s,
                 trust_env=False,
                 auth=httpx.BasicAuth(*login) if login else user,
-                # the system's authorities, among them those of the site; loading takes a while, and plain HTTP has none
+                # the system's authorities, with those of the site; loading takes a while, and plain HTTP needs none
                 verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
         except httpx.InvalidURL as error:
@@ -187,7 +187,7 @@ class RegistryClient:
         return self._object(answer) if answer.status_code == 200 else {}
 
     def put(self, reference: str, image: DerivedImage) -> None:
-        """Name an image whose layers the repository has already.
+        """Tag an image whose layers the repository already has.
 
         Args:
             reference: ``<repository>:<tag>``.
@@ -215,7 +215,7 @@ class RegistryClient:
             return False
 
     def push(self, image: str, reference: str, on_line: OnProgress = quiet) -> str:
-        """Push an image of the engine, whose user's own tags stay as they are.
+        """Push an image of the engine; the user's own tags stay unchanged.
 
         Args:
             image: id or tag in the engine.

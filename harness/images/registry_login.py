@@ -41,7 +41,7 @@ def stored_login(host: str) -> StoredLogin | None:
     """Return this user's login to a registry, or ``None``; its secret shows in no text of the harness.
 
     Args:
-        host: as it is written in references, ``registry.site:5000``.
+        host: as in references, ``registry.site:5000``.
     """
     import docker.auth
     import docker.errors
@@ -50,7 +50,7 @@ def stored_login(host: str) -> StoredLogin | None:
         found: Any = docker.auth.load_config().resolve_authconfig(login_host(host)) or {}
         known = {str(key).lower(): str(value) for key, value in found.items() if value}
     except (docker.errors.DockerException, OSError, ValueError, TypeError, AttributeError, LookupError):
-        # a credential helper that fails, or a configuration that is none, of which docker-py checks little: the
+        # a credential helper that fails, or a bad configuration, of which docker-py checks little: the
         # registry will say whether it needs a login
         return None
     if token := known.get("identitytoken"):
@@ -69,10 +69,10 @@ def credentials(host: str) -> tuple[str, str] | None:
 
 
 class RegistryLogin(httpx.Auth):
-    """Answers the challenge of a registry, and goes on with what worked as long as it works.
+    """Answers the challenge of a registry, and reuses the answer while it works.
 
     Args:
-        host: of the registry, as it is written in references.
+        host: of the registry, as in references.
     """
 
     requires_response_body = True

@@ -1,4 +1,4 @@
-"""Get an image of the catalogue into the engine: use it if present, otherwise pull it, otherwise build it.
+"""Get an image of the catalogue into the engine: use it if present, or pull it, or build it.
 
 What is pulled can be chosen with ``KAAPANA_HARNESS_IMAGE_<NAME>`` (a reference in the site's own registry);
 an empty value means: never pull, build.
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 _WORKERS = 2
-# what the look before the first image has shown; several threads may begin with one
+# result of the check before the first image; several threads may start it
 _said: set[str] = set()
 
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """An image that exists: its tag, the engine's id, and what it is by :func:`engine.identity`."""
+    """An existing image: its tag, the engine's id, and its :func:`engine.identity`."""
 
     tag: str
     id: str
@@ -110,8 +110,8 @@ def _make_all(
 ) -> None:
     """Make ``missing`` and add them to ``made``; the longest chain first, ``_WORKERS`` at a time.
 
-    The threads are daemons: when one build fails or the user interrupts, nobody waits for the others, and the
-    engine gives up a build whose client is gone.
+    The threads are daemons: if one build fails or the user interrupts, the process does not wait for the others,
+    and the engine aborts a build without its client.
     """
     urgency = _urgency(missing)
     finished: queue.Queue[tuple[str, Made | BaseException]] = queue.Queue()
@@ -160,7 +160,7 @@ def current_tags(settings: BuildSettings) -> dict[str, str]:
 
 
 def _find_present(names: Iterable[str], site: SiteSettings, api: APIClient) -> dict[str, Made]:
-    """Return those of ``names`` (parents first) that are in the engine, as are all that they stand on."""
+    """Return those of ``names`` (parents first) that are in the engine together with all of their parents."""
     made: dict[str, Made] = {}
     for name in names:
         if all(need in made for need in spec(name).needs):
@@ -175,7 +175,7 @@ def _made(tag: str, found: dict[str, Any]) -> Made:
 
 
 def _closure(names: Iterable[str]) -> list[str]:
-    """Return the names with all that they need, parents first."""
+    """Return the names with all of their parents, parents first."""
     result: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -288,7 +288,7 @@ def _create(
 
 
 def _pull(image: Spec, on_line: OnProgress) -> str:
-    """Return the reference of the public image when it could be pulled, otherwise an empty text."""
+    """Return the reference of the public image if it could be pulled, otherwise an empty text."""
     reference = image_variable(image.name).read(default=image.public)
     if not reference:
         return ""

@@ -45,7 +45,7 @@ PACKAGES = (
     # for wheels with OpenMP or C++ in them
     "libgomp1",
     "libstdc++6",
-    # what the platform's base image has (build 5) and is small
+    # small tools of the platform's base image (build 5)
     "procps",
     "unzip",
     "zip",
@@ -118,7 +118,7 @@ def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgres
     """Make a base system from the distribution's packages and import it under ``tag``.
 
     ``mmdebstrap`` uses the distribution's own mirrors unless the site names one. Users other than root need
-    unprivileged user namespaces; it chooses that mode by itself.
+    unprivileged user namespaces; it chooses that mode itself.
 
     Raises:
         ImageError: there is no ``mmdebstrap``, or it fails.
@@ -138,7 +138,7 @@ def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgres
     with tempfile.TemporaryDirectory(prefix="kaapana-harness-") as folder:
         archive = Path(folder) / "rootfs.tar"
         if site.apt_mirror_of_images != site.apt_mirror:
-            # the program writes the address into the base system as it is given
+            # the program writes the given address into the base system
             line = shlex.quote(f"deb {site.apt_mirror_of_images} {SUITE} main")
             command.append(f'--customize-hook=echo {line} > "$1/etc/apt/sources.list"')
         command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]

@@ -1,7 +1,7 @@
-"""Collect what a build needs to reach packages at this site: certificates, package indexes, proxies.
+"""Collect the settings that builds need to reach packages at this site: certificates, package indexes, proxies.
 
 Hospitals put an intercepting proxy, an own certificate authority or a mirror between a machine and the package
-indexes. An author's Dockerfile knows nothing of that. So the settings of the host are collected here once:
+indexes. An author's Dockerfile knows none of them. So this module collects the host's settings once:
 
 * certificates and indexes become files of the lowest base image (:meth:`SiteSettings.files`), from which every
   image of an extension that is built on ``local-only/...`` inherits them;
@@ -9,8 +9,8 @@ indexes. An author's Dockerfile knows nothing of that. So the settings of the ho
   out of the image and of its history;
 * where Go modules come from is given only to the one build that needs it.
 
-Nothing in here is printed, and passwords of addresses are hidden in what is. A password of an index address enters an
-image only with ``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``; without it the user part is left out.
+Nothing in here is printed, and output never shows passwords of addresses. A password of an index address enters an
+image only with ``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``; without it the user part is removed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class SiteSettings:
         torch_index: an index with CPU wheels of PyTorch (``KAAPANA_HARNESS_TORCH_INDEX``), or empty.
         network: the engine's network for builds (``KAAPANA_HARNESS_BUILD_NETWORK``), or empty to choose.
         keep_users: user parts of addresses enter images (``KAAPANA_HARNESS_INDEX_CREDENTIALS=1``).
-        docker_proxies: the configuration of ``docker`` names proxies, which its clients give to builds by themselves.
+        docker_proxies: the configuration of ``docker`` names proxies, which its clients pass to builds.
     """
 
     certificates: bytes = dataclasses.field(default=b"", repr=False)
@@ -122,7 +122,7 @@ class SiteSettings:
 
     @property
     def secret_proxies(self) -> tuple[str, ...]:
-        """Names of the proxies whose address has a password, in both spellings."""
+        """Names of proxies with a password in their address, in both spellings."""
         return tuple(name for name, value in self.proxies.items() if has_password(value))
 
     @property
@@ -192,7 +192,7 @@ def _certificates(named: Path | None, environ: Mapping[str, str], bundles: Itera
 
 
 def _without_keys(bundle: bytes) -> bytes:
-    """Return a bundle as it is, or its certificates alone where it holds a private key, too."""
+    """Return a bundle unchanged, or only its certificates if it contains a private key."""
     if b"PRIVATE KEY-----" not in bundle:
         return bundle
     return b"\n".join(_CERTIFICATE.findall(bundle)) + b"\n"
@@ -262,7 +262,7 @@ def _address(url: str, keep_user: bool) -> str:
 
 
 def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies in the configuration of ``docker``, which its clients give to builds by themselves."""
+    """Return the proxies in the configuration of ``docker``, which its clients pass to builds."""
     try:
         text = documents.read_text(configuration_folder(environ) / "config.json")
         given = json.loads(text)["proxies"]["default"]

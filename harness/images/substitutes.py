@@ -1,7 +1,6 @@
-"""What a site takes in place of bases and URLs that an author's Dockerfile names.
+"""Replace bases and URLs in an author's Dockerfile by those of the site.
 
-Only the copy that is built changes; the author's tree stays as it is. What was replaced is told by line, for the
-evidence.
+Only the copy that is built changes; the author's tree stays unchanged. The evidence has each replacement with its line.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _MOST_FILES = 20_000
 
 @dataclasses.dataclass(frozen=True)
 class Substitute:
-    """One text that was replaced: the line of the author's Dockerfile, what it says, and what was taken."""
+    """One replacement: the line of the author's Dockerfile, its text, and the new text."""
 
     line: int
     given: str
@@ -137,7 +136,7 @@ class _Writer:
         return Substituted("".join(text), tuple(self._entries.values()), tuple(added), replaced)
 
     def _find(self, url: str) -> tuple[str, str] | None:
-        """Return the URL of the setting that an author's URL is, or begins with, and what is taken for it."""
+        """Return the longest URL of the setting that an author's URL begins with, and its replacement."""
         for key in sorted(self._urls, key=len, reverse=True):
             rest = url.removeprefix(key)
             if url.startswith(key) and (not rest or key.endswith("/") or rest[0] in _BOUNDARY):
@@ -148,7 +147,7 @@ class _Writer:
         """Bring a file or a folder into the context, and return the text that names it in place of the URL.
 
         Args:
-            revision: the sign before a revision at the end of the URL; empty where it has none.
+            revision: the sign before a revision at the end of the URL; empty if it has none.
         """
         inside, tail = _split(url[len(key) :], revision)
         path = taken / inside.strip("/") if inside.strip("/") else taken
@@ -161,7 +160,7 @@ class _Writer:
                 f"{self._shown}:{instruction.line}: wget does not read files, and {url} is mapped to {path}",
                 fix="map it to the URL of a mirror, or download it with curl",
             )
-        # what is downloaded keeps the name that it has at the URL
+        # a download keeps its name of the URL
         name = (os.path.basename(urlsplit(key).path.rstrip("/")) if path == taken else "") or path.name
         place = f"{hashlib.sha256((key + inside).encode()).hexdigest()[:8]}/{name}"
         for entry in self._entries_of(instruction, url, path, f".{_FOLDER}/{place}"):
@@ -215,7 +214,7 @@ class _Writer:
 def _split(rest: str, revision: str) -> tuple[str, str]:
     """Split what follows a folder: the path that is known here, and what only the shell or the tool knows.
 
-    A query is left out: files have none.
+    The query is dropped: files have none.
     """
     path, fragment, after = re.split(r"\?[^#]*", rest, maxsplit=1)[0], "", ""
     for sign in ("#", revision):

@@ -1,4 +1,4 @@
-"""Find the URL that a failing step of a build did not reach, in what the step is and what it said."""
+"""Find the URL that a failed step of a build did not reach, in its text and its output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from harness.images.dockerfile import Dockerfile
 
 _URL = re.compile(r"https?://[^\s\"'`\\|;&<>(),\]]+")
-# how the tools of Dockerfiles say that a host was not reached, or would not give what was asked for
+# messages of common tools about hosts that were not reached or refused a request
 _SIGNS = re.compile(
     r"could not resolve|name resolution|name or service not known|unable to resolve|no such host|getaddrinfo|"
     r"failed to connect|connection refused|connection timed out|connection reset|timed out|unreachable|"
@@ -18,12 +18,12 @@ _SIGNS = re.compile(
     r"invalid response status|[45]\d\d (?:forbidden|not found|bad gateway|service unavailable)",
     re.IGNORECASE,
 )
-# lines in which the builder or the shell repeats what it runs
+# lines in which the builder or the shell repeats a command
 _REPEATS = re.compile(r"^(?:Step \d+/\d+ :|\++ )|The command '|process \"|executor failed running")
 
 
 def find(dockerfile: Dockerfile, line: int, step: str, output: str) -> str:
-    """Return the URL; empty where the step failed for another reason, or over what it does not name.
+    """Return the URL; empty if the step failed for another reason, or does not name it.
 
     Args:
         dockerfile: that was built.
@@ -39,7 +39,7 @@ def find(dockerfile: Dockerfile, line: int, step: str, output: str) -> str:
     if not _SIGNS.search(said):
         return ""
     urls = [url.rstrip(".") for url in _URL.findall(text)]
-    # the URL itself, or its host where that is what a tool says
+    # the URL itself, or its host if a tool names only that
     named = [url for url in urls if url.lower() in said] + [url for url in urls if _host(url) in said]
     # what fetches an ADD is the builder, which says little
     return next(iter(named), "") or (urls[0] if urls and text.lstrip()[:3].upper() == "ADD" else "")

@@ -31,7 +31,7 @@ class KubeApi:
         ca_file: PEM file that the server's certificate is checked against.
         tls: certificates of both sides, instead of ``ca_file``.
         reconnect_s: for how long a watch bears that the server is away; 0: it ends at once.
-        transport: what sends the requests, instead of all that says how the server is reached.
+        transport: sends the requests, instead of the arguments about the server.
 
     All methods raise :class:`harness.kube.errors.ApiError` or one of its subclasses. An object may be used by
     many threads, and by a process that was forked after it was made.
@@ -71,7 +71,7 @@ class KubeApi:
         return self._transport.url
 
     def with_token(self, token: str | None) -> KubeApi:
-        """Return the same server, asked as somebody else; ``None``: as nobody."""
+        """Return a client of the same server with another token; ``None``: with none."""
         return KubeApi(transport=self._transport.with_token(token), reconnect_s=self._reconnect_s)
 
     def get(self, kind: str, namespace: str | None, name: str) -> Manifest:
@@ -101,7 +101,7 @@ class KubeApi:
         return self._json("POST", kind.path(namespace), body=manifest)
 
     def apply(self, manifest: Manifest, *, field_manager: str = "kaapana-harness") -> Manifest:
-        """Create an object or change it to what is given (server-side apply, conflicts are overruled)."""
+        """Create or change an object (server-side apply, conflicts are overruled)."""
         kind, namespace, name = self._place(manifest)
         return self._json(
             "PATCH",
@@ -133,7 +133,7 @@ class KubeApi:
         grace_period_s: int | None = None,
         api_version: str = "",
     ) -> None:
-        """Ask for an object's deletion, and of what belongs to it. A pod is gone when its containers are.
+        """Request the deletion of an object and of its dependents. A pod is gone when its containers are.
 
         Args:
             api_version: of a kind that is not in the table of kinds.
@@ -211,7 +211,7 @@ class KubeApi:
     # -- how verbs become requests -----------------------------------------------------------------------
 
     def _place(self, manifest: Manifest) -> tuple[Kind, str | None, str | None]:
-        """Return the kind, namespace and name of an object that is to be written."""
+        """Return the kind, namespace and name of an object to write."""
         metadata = manifest.get("metadata") or {}
         kind = BY_NAME.get(manifest.get("kind", ""))
         if kind is None or kind.api_version != manifest.get("apiVersion"):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An answer other than 2xx, or none.
+    """An answer that is not 2xx, or no answer.
 
     Args:
         status: the HTTP status, 0 when there was no answer.
@@ -42,7 +42,7 @@ class NotFound(ApiError):  # noqa: N818 - the API\'s own word
 
 
 class Conflict(ApiError):  # noqa: N818 - the API\'s own word
-    """The object exists already, or somebody else changed it."""
+    """The object exists already, or another client changed it."""
 
 
 class Invalid(ApiError):  # noqa: N818 - the API\'s own word
@@ -54,7 +54,7 @@ class Forbidden(ApiError):  # noqa: N818 - the API\'s own word
 
 
 class Expired(ApiError):  # noqa: N818 - "Gone" is the API's own word
-    """The version from which changes were asked for is too old."""
+    """The requested start version of changes is too old."""
 
 
 class Unavailable(ApiError):  # noqa: N818 - the API\'s own word
@@ -62,7 +62,7 @@ class Unavailable(ApiError):  # noqa: N818 - the API\'s own word
 
 
 class KubeconfigError(Exception):
-    """The kubeconfig cannot be used; the message names the file and what is wrong with it."""
+    """The kubeconfig cannot be used; the message names the file and the problem."""
 
 
 _BY_STATUS = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Expired, 422: Invalid}

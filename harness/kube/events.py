@@ -14,16 +14,16 @@ def of(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
     """Return the events of an object that say more than that all goes well: ``FailedMount: ...``, the oldest first.
 
     Args:
-        limit: how many at most, the latest ones. Events of which there are several are counted.
+        limit: maximum number, the latest ones. Equal events are counted.
 
-    An API that gives no events away makes none: they are an addition to a message that exists without them.
+    Without access to events there are none: they only add to a message.
     """
     own = [event for event in about(api, manifest) if event.get("reason") not in _USUAL]
     return [_line(event) for event in own[-limit:]]
 
 
 def about(api: KubeApi, manifest: Manifest) -> list[Manifest]:
-    """Return all events of an object, the oldest first; none where the API gives none away."""
+    """Return all events of an object, oldest first; none without access to events."""
     metadata = manifest["metadata"]
     try:
         found = api.list("Event", metadata.get("namespace"))

@@ -21,7 +21,7 @@ def parse(text: bytes | str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        JsonError: says what is wrong with it.
+        JsonError: names the problem.
     """
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)

@@ -1,4 +1,4 @@
-"""The kinds of objects that a chart may hold, and where each lies in the REST API of Kubernetes 1.33.
+"""The kinds of objects that a chart may contain, and the path of each in the REST API of Kubernetes 1.33.
 
 The table is shared by the client and by the control plane of the docker cluster.
 """
@@ -26,7 +26,7 @@ class Kind:
 
     @property
     def base_path(self) -> str:
-        """``/api/v1`` for the core group, ``/apis/<group>/<version>`` else."""
+        """``/api/v1`` for the core group, otherwise ``/apis/<group>/<version>``."""
         return f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
 
     def path(self, namespace: str | None, name: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Reading a kubeconfig: the address of one context, and what it authenticates with.
+"""Read a kubeconfig: the address of one context, and its credentials.
 
 Client certificates, tokens and token files are read, embedded or by path. Programs that fetch credentials (``exec``
 and ``auth-provider``) are not run: they belong to the user's session, ask questions, and their tokens end in the
@@ -44,7 +44,7 @@ class ClusterAccess:
 
 
 def default_path() -> Path:
-    """Return the user's kubeconfig: ``KUBECONFIG`` (its first file that exists), otherwise ``~/.kube/config``."""
+    """Return the user's kubeconfig: the first existing file of ``KUBECONFIG``, or ``~/.kube/config``."""
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     for path in named:
         if path.is_file():

@@ -39,7 +39,7 @@ def merged(
     def follow(namespace: str) -> None:
         since = ""
         while not ended.is_set() and (left := deadline - time.monotonic()) > 0:
-            # in parts, so that a thread whose watch nobody reads any more ends soon
+            # in parts, so that the thread of an abandoned watch ends soon
             try:
                 for change in watch(namespace, since, min(left, _PART_S)):
                     if ended.is_set():

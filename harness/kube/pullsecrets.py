@@ -29,7 +29,7 @@ ADVICE = (
 
 
 class Login(NamedTuple):
-    """What a registry is asked with. Its password does not show."""
+    """The login of a registry. Its password is not shown."""
 
     username: str
     password: str
@@ -50,7 +50,7 @@ class PullSecret:
     Attributes:
         name: of the Secret in the pod's namespace.
         exists: whether there is such a Secret.
-        registries: what it has logins for, as it names them.
+        registries: those with a login in it, by its names.
         logins: those among them that fit the image, the most specific first.
     """
 
@@ -92,7 +92,7 @@ def examine(pod: Manifest, image: str, find: Callable[[str, str], Manifest | Non
 
 
 def refusal_of(image: str, secrets: Iterable[PullSecret]) -> Refusal:
-    """Return the refusal of a pull for which these secrets were tried."""
+    """Return the refusal of a pull that tried these secrets."""
     return Refusal(image, tuple((secret.name, secret.verdict, secret.registries) for secret in secrets))
 
 

@@ -14,7 +14,7 @@ _SUFFIXES: dict[str, Decimal] = {
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate(("K", "M", "G", "T", "P", "E"), 1)},
 }
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)", re.ASCII)
-# Kubernetes takes what is larger for this
+# Kubernetes replaces larger values by this
 _LARGEST = Decimal(2**63 - 1)
 _LONGEST = 64
 _MOST_EXPONENT = 64

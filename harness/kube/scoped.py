@@ -1,6 +1,6 @@
-"""A shared cluster as one environment sees it: with the platform's namespaces, and nobody else's objects.
+"""A shared cluster as one environment sees it: with the platform's namespaces, and no objects of others.
 
-The host and the platform's own pods use the same class. What both have to know is in a ConfigMap of the environment:
+The host and the platform's own pods use the same class. A ConfigMap of the environment has their common facts:
 its namespaces (a pod may not list those of a cluster), and under which names the nodes get images.
 """
 
@@ -53,7 +53,7 @@ class Scope:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Scope:
-        """Return what a ConfigMap says."""
+        """Read a ConfigMap."""
         data = manifest.get("data") or {}
         return cls(json.loads(data.get("namespaces") or "[]"), json.loads(data.get("images") or "{}"))
 
@@ -88,7 +88,7 @@ class ScopedTransport:
         return ScopedTransport(self._inner.with_token(token), self.prefix, storage_class=self._storage_class)
 
     def scope(self) -> Scope:
-        """Return what the environment's ConfigMap says; nothing while there is none."""
+        """Read the environment's ConfigMap; empty until it exists."""
         try:
             return Scope.of(self.send(Request("GET", kind_named("ConfigMap").path(SERVICES_NAMESPACE, _SCOPE))))
         except NotFound:
@@ -144,7 +144,7 @@ class ScopedTransport:
         return scoping.scoped(body, self.prefix, images=images, aliases=aliases, storage_class=self._storage_class)
 
     def _services(self, body: Manifest) -> list[Manifest]:
-        """Return the Services that the pods of an object may call: the platform's, and those beside it."""
+        """Return the Services that the pods of an object may call: the platform's, and those in its namespace."""
         found: list[Manifest] = []
         for namespace in dict.fromkeys([*_PLATFORM, str(body["metadata"].get("namespace") or "default")]):
             try:

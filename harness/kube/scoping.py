@@ -30,12 +30,12 @@ _NOT_PUBLISHED = frozenset({"NodePort", "LoadBalancer"})
 
 
 def prefix_of(environment_id: str) -> str:
-    """Return what the names of an environment's namespaces begin with."""
+    """Return the prefix of an environment's namespaces."""
     return f"kh-{environment_id}-"
 
 
 def prefix_in(namespace: str) -> str:
-    """Return the prefix in the name of a namespace, empty when it has none."""
+    """Return the prefix in the name of a namespace; empty if it has none."""
     found = _PREFIX.match(namespace)
     return found.group() if found else ""
 
@@ -57,7 +57,7 @@ def logical(prefix: str, namespace: str) -> str:
 
 
 def path_of(prefix: str, path: str) -> str:
-    """Return the path of a request, with the namespace in it as it is called on the cluster."""
+    """Return the path of a request, with the real name of its namespace on the cluster."""
     found = _NAMESPACE_IN_PATH.fullmatch(path)
     if found is None:
         return path
@@ -86,7 +86,7 @@ def pod_specs(manifest: Manifest) -> Iterator[Manifest]:
 def scoped(
     manifest: Manifest, prefix: str, *, images: Mapping[str, str], aliases: Sequence[Manifest], storage_class: str = ""
 ) -> Manifest:
-    """Return an object as it is sent.
+    """Return an object to send.
 
     Args:
         manifest: as the program has it; not changed.
@@ -145,7 +145,7 @@ def host_aliases(services: Iterable[Manifest], prefix: str) -> list[Manifest]:
         services: as the program sees them, so with the platform's namespaces.
         prefix: of the environment's namespaces.
 
-    Services without an address of their own (headless) have no entry.
+    Headless Services have no entry.
     """
     services = list(services)
     addresses = {}

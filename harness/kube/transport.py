@@ -36,7 +36,7 @@ class Request:
         method: ``GET``, ``POST`` ...
         path: below the server's URL, without the query.
         query: of the URL.
-        body: a JSON document; ``None``: none.
+        body: a JSON document, or ``None``.
         content_type: of the body.
         read_timeout: seconds without an answer until it is given up; ``None``: never.
     """
@@ -70,15 +70,15 @@ class Transport(Protocol):
     def namespaces(self) -> Sequence[str] | None:
         """Return the namespaces that are asked one after the other for the objects in all namespaces.
 
-        ``None``: the server is asked once for all.
+        ``None``: one request covers all.
         """
 
     def with_token(self, token: str | None) -> Transport:
-        """Return a transport to the same server as somebody else; ``None``: as nobody."""
+        """Return a transport to the same server with another token; ``None``: with none."""
 
 
 class HttpTransport:
-    """Sends requests as they are.
+    """Sends requests unchanged.
 
     Args:
         url: e.g. ``http://127.0.0.1:40123``.
@@ -138,7 +138,7 @@ class HttpTransport:
         )
 
     def with_token(self, token: str | None) -> HttpTransport:
-        """See :class:`Transport`; without the certificate of a client, which would be enough to be somebody."""
+        """See :class:`Transport`; without a client certificate, which would authenticate too."""
         return HttpTransport(self.url, token=token, ca_file=self._ca_file, authority=self._authority)
 
     def namespaces(self) -> None:

@@ -1,4 +1,4 @@
-"""Explain why a pod does not start: what its containers wait for that does not happen by itself."""
+"""Explain why a pod does not start: problems that waiting does not solve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from harness.kube.transport import Manifest
 from harness.wire.reasons import GIVEN_UP, PULL_FAILED
 
-# how engines, containerd and registries say that a login is missing or wrong, and the network that nobody listens: the
+# messages of engines, containerd and registries about a missing or wrong login, and about a dead host: the
 # only words of theirs that are read
 _UNAUTHORIZED = re.compile(
     "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
@@ -33,7 +33,7 @@ class Trouble:
 
     @property
     def unauthorized(self) -> bool:
-        """The image could not be had because its registry wants another login."""
+        """The image could not be pulled because its registry needs another login."""
         return self.pull_failed and is_unauthorized(self.message)
 
     @property
@@ -54,7 +54,7 @@ def statuses_of(pod: Manifest) -> list[dict[str, Any]]:
 
 
 def trouble_of(pod: Manifest) -> Trouble | None:
-    """Return the first container that waits for something which does not happen by itself."""
+    """Return the first container with a problem that waiting does not solve."""
     for entry in statuses_of(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in GIVEN_UP:

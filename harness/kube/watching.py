@@ -14,7 +14,7 @@ Manifest = dict[str, Any]
 Lines = Callable[[Mapping[str, str], float], Iterator[str]]
 """``(query, seconds) -> lines`` of a watch request that is to last so long."""
 ListAll = Callable[[Mapping[str, str]], Manifest]
-"""``query -> list object`` of what is watched."""
+"""``query -> list object`` of the watched objects."""
 
 # there is nothing to subscribe to while the server is away
 _AGAIN_S = 0.25
@@ -113,7 +113,7 @@ class Watch:
             yield change, manifest
 
     def _relist(self) -> Iterator[tuple[str, Manifest]]:
-        """Yield what changed since a version that is too old, by comparing with what was yielded before."""
+        """Yield the changes since a version that is too old, by comparison with earlier objects."""
         answer = self._list_all(self._query)
         self._version = str((answer.get("metadata") or {}).get("resourceVersion") or "")
         before, self._known = self._known, {_key(item): item for item in answer.get("items") or []}

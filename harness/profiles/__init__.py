@@ -1,6 +1,6 @@
 """Platform profiles: what each release of the platform honours, as data (runtime 17, build 21, services 20).
 
-Every profile says every key of :data:`SCHEMA`, so that a difference between releases is a difference between two files.
+Every profile has every key of :data:`SCHEMA`, so a difference between releases is a difference between two files.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Profile:
     data: dict[str, Any]
 
     def as_json(self) -> str:
-        """Return the form in which Airflow and the services read it (``KAAPANA_HARNESS_PROFILE``)."""
+        """Return the text that Airflow and the services read (``KAAPANA_HARNESS_PROFILE``)."""
         return json.dumps(self.data, sort_keys=True)
 
     def value(self, key: str) -> Any:
@@ -104,7 +104,7 @@ def names() -> tuple[str, ...]:
 
 
 def _version(name: str) -> tuple[bool, tuple[int, ...], str]:
-    """What profiles are sorted by: 0.10 comes after 0.9, and what is no version last."""
+    """Sort key of profiles: 0.10 comes after 0.9, and other names last."""
     parts = name.split(".")
     numbers = tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
     return not numbers, numbers, name
@@ -129,7 +129,7 @@ def load(name: str) -> Profile:
 
 
 def check(data: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the content of a profile's file, one text each; empty when it is complete."""
+    """Return the problems of a profile's file, one text each; empty if it is complete."""
     problems = [f"{key} must be a text" for key in ("name", "version") if not isinstance(data.get(key), str)]
     problems += [f"unknown key {key}" for key in data if key not in SCHEMA and key not in ("name", "version")]
     for table, keys in SCHEMA.items():

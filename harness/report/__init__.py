@@ -1,8 +1,8 @@
 """The report of a run: one self-contained HTML file, a view of the evidence beside it.
 
-Everything in it may come from a container, so all of it is text until a module here has made something else of it:
-templates escape, names lose their control characters, HTML of a run stands in a frame without script and network,
-pictures are decoded within bounds and encoded again. What is left out is said.
+Everything in it may come from a container, so all of it is text until a module here has made it safe:
+templates escape, names lose their control characters, HTML of a run is in a frame without script and network,
+pictures are decoded within bounds and encoded again. The page names what it omits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Written:
 
     Args:
         path: the file.
-        thumbnail: a picture of what the run sent, as an address that holds it; empty where there is none.
+        thumbnail: a picture of the run's results, as a data URL; empty without one.
     """
 
     path: Path
@@ -37,7 +37,7 @@ def write(run: Run, *, pictures: bool = True) -> Written:
 
     Args:
         run: the run.
-        pictures: False leaves out what has to be rendered of DICOM objects.
+        pictures: False omits rendered DICOM objects.
 
     Raises:
         UsageError: the evidence has content that no run writes.

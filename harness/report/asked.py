@@ -41,7 +41,7 @@ class TestOutcome:
         name: the test's id.
         outcome: ``passed``, ``failed``, ``skipped`` or ``unfinished``.
         failure: why it failed, as pytest shows it.
-        looks: what it asked, in order.
+        looks: its questions, in order.
     """
 
     name: str
@@ -49,7 +49,7 @@ class TestOutcome:
     failure: str = ""
     looks: tuple[Asked, ...] = ()
 
-    # not a test itself, whatever its name says
+    # not a test itself, although named like one
     __test__ = False
 
 
@@ -63,7 +63,7 @@ def write(directory: Path, tests: list[TestOutcome]) -> None:
 
 
 def read(directory: Path) -> list[TestOutcome]:
-    """Return the tests of a run; none where no test ran it.
+    """Return the tests of a run; empty if no test ran it.
 
     Raises:
         UsageError: the file is damaged.

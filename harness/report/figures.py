@@ -10,7 +10,7 @@ from harness.run.outputs import SentObject
 
 @dataclasses.dataclass(frozen=True)
 class LegendEntry:
-    """A colour of a picture, and what it stands for."""
+    """A colour of a picture, and its meaning."""
 
     label: str
     colour: str
@@ -24,8 +24,8 @@ class Figure:
     Args:
         id: of its element.
         item: the object.
-        title: what it is called.
-        kind: what it is, in words.
+        title: its name.
+        kind: its kind, in words.
         left_out: why there is no picture, or not all of it.
         picture: an image, as an address that holds it.
         thumbnail: the same, small.
@@ -33,7 +33,7 @@ class Figure:
         caption: what can be seen.
         legend: its colours.
         viewer: id of the data for the viewer; empty where the picture is all.
-        show: what the viewer shows first.
+        show: the viewer's first slice.
         text: its content where that is text.
     """
 

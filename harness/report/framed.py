@@ -1,4 +1,4 @@
-"""HTML that a run stored, as it may stand in a frame of the page: its words, styles and pictures, nothing that acts."""
+"""HTML that a run stored, made safe for a frame of the page: words, styles and pictures, without active content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 LARGEST: Final = 3_000_000
 """Bytes of a document that a page can hold; a longer one is linked."""
 
-# a frame has neither script nor network; policies do not stop every hint to connect, so these are gone altogether
+# a frame has neither script nor network; policies do not stop every hint to connect, so hints are removed
 _ACTIVE: Final = frozenset(
     {"script", "noscript", "template", "link", "meta", "base", "iframe", "frame", "frameset", "object", "embed"}
     | {"applet", "portal", "fencedframe", "param"}
@@ -19,7 +19,7 @@ _ADDRESSES: Final = frozenset(
     {"href", "src", "srcset", "action", "formaction", "ping", "poster", "background", "data", "cite", "longdesc"}
 )
 
-# an address in a style would be refused by the policy; most are gone before it comes to that
+# the policy would refuse an address in a style; most are removed before
 _STYLE_ADDRESS: Final = re.compile(r"url\(\s*['\"]?\s*(?!data:|#)[^)]*\)|@import\b[^;}]*;?", re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ def make_passive(data: bytes) -> str | None:
                     element.attrib[name] = _STYLE_ADDRESS.sub("none", str(element.attrib[name]))
             if element.tag == "style":
                 element.text = _STYLE_ADDRESS.sub("none", element.text or "")
-        # first of all, so that it is in force before the first picture
+        # first, so that it applies before the first picture
         policy = html.Element("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY})
         head = root.find("head")
         if head is None:

@@ -11,7 +11,7 @@ from harness.run.course import TaskCourse
 from harness.run.results import TaskResult
 
 MOST: Final = 60
-"""More tasks than these make a graph that nobody reads; the table has them all."""
+"""Graphs of more tasks are unreadable; the table has them all."""
 
 _BOX_WIDTH, _BOX_HEIGHT, _ACROSS, _DOWN = 190, 44, 46, 18
 

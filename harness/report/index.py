@@ -24,7 +24,7 @@ class RunEntry:
     Args:
         report: its page, relative to the test's folder.
         cause: why it failed, one line.
-        thumbnail: a picture of what it sent, as an address that holds it.
+        thumbnail: a picture of its results, as a data URL.
     """
 
     report: str
@@ -51,12 +51,12 @@ class TestEntry:
     ended: str
     runs: tuple[RunEntry, ...]
 
-    # not a test itself, whatever its name says
+    # not a test itself, although named like one
     __test__ = False
 
 
 def write(folder: Path, tests: Iterable[Path]) -> Path:
-    """Write the index of the tests whose evidence lies in these folders, and return its path.
+    """Write the index of the tests with evidence in these folders, and return its path.
 
     Raises:
         UsageError: the evidence of a test is damaged.

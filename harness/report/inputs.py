@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_again(went: Course) -> list[Series]:
-    """Return the input from where the run had it; what is no longer there is missing."""
+    """Return the input from its place at the run; lost files are missing."""
     wanted = {item.series_instance_uid for item in went.input}
     found = read_folders(sorted({Path(item.path) for item in went.input}))
     return [series for series in found if series.series_instance_uid in wanted]

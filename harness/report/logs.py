@@ -32,10 +32,10 @@ class Log:
     """A log as the page shows it.
 
     Args:
-        task: whose it is.
+        task: its task.
         link: to the whole file.
-        lines: what is shown of it.
-        left_out: what is not, in words; empty where nothing is left out.
+        lines: the shown part.
+        left_out: the omitted part, in words; empty if complete.
         failed: whether the cause was found in it.
     """
 
@@ -72,7 +72,7 @@ def read(directory: Path, tasks: Sequence[TaskResult], failed: str | None, logge
 
 
 def _read(path: Path, most: int) -> tuple[str, str]:
-    """Return the text and what is left out of it."""
+    """Return the text, and the omitted part in words."""
     length = path.stat().st_size
     with path.open("rb") as file:
         if length <= most:

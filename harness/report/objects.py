@@ -52,7 +52,7 @@ class Gallery:
     """Makes the figures of one page, and the data of its viewers.
 
     Args:
-        run: whose objects they are.
+        run: the run of these objects.
         went: its course.
         tests: what tests asked about the objects.
     """
@@ -116,7 +116,7 @@ class Gallery:
                 below = self._volume(source)
                 found = segments.lay_segmentation(dataset, inner, below.grid, self._deadline)
             except (UnshownError, CheckError) as error:
-                # without its source it can still be looked at
+                # it can be shown without its source
                 notes.append(error.cause if isinstance(error, CheckError) else str(error))
                 below = None
         if below is None:
@@ -289,21 +289,21 @@ class Gallery:
 
     @property
     def _sources(self) -> tuple[Series, ...]:
-        """The input: what the run was given, or what is still where it was."""
+        """The run's input, or the part that is still in its place."""
         if self._found_sources is None:
             self._found_sources = self._run.sent.sources or tuple(inputs.read_again(self._went))
         return self._found_sources
 
     @property
     def _sent(self) -> tuple[Series, ...]:
-        """What was sent, as series; none where a file of it is not an image or damaged."""
+        """The sent objects as series; empty if a file is damaged or not an image."""
         if self._found_sent is None:
             self._found_sent = tuple(inputs.read_folders([self._run.directory / "sent"]))
         return self._found_sent
 
 
 def _grouped(sent: Sequence[SentObject]) -> list[SentObject]:
-    """Return the objects with those of one series beside each other, in the order in which the series began."""
+    """Return the objects grouped by series, in the order of the first objects."""
     first: dict[tuple[str, ...], int] = {}
     for number, item in enumerate(sent):
         first.setdefault(_group_key(item), number)
@@ -312,6 +312,6 @@ def _grouped(sent: Sequence[SentObject]) -> list[SentObject]:
 
 def _group_key(item: SentObject) -> tuple[str, ...]:
     name = str(pydicom.uid.UID(item.sop_class).name)
-    # one image is a slice; everything else stands for itself
+    # one image is a slice; other objects are separate
     slices = name.endswith("Image Storage") and "Secondary Capture" not in name
     return (item.sop_class, item.series_instance_uid) if slices else (item.sop_class, item.path)

@@ -1,4 +1,4 @@
-"""What lies on the slices of a source: segments with their colours, slice by slice, within bounds."""
+"""Overlays on the slices of a source: segments with their colours, slice by slice, within bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_LAYERS: Final = 10
 LARGEST_LAYERS: Final = 256 << 20
 """Bytes that the layers of one object may take in memory."""
 
-# told apart with each kind of colour vision (Okabe and Ito)
+# distinguishable with every kind of colour vision (Okabe and Ito)
 _COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")
 
 
@@ -43,7 +43,7 @@ class Overlay:
     Args:
         segments: in the order of their numbers.
         slices: by index of the slice, layers of values; a second layer is there where segments overlap.
-        left_out: what is not shown of it, in words.
+        left_out: the omitted part, in words.
     """
 
     segments: tuple[Segment, ...]
@@ -62,7 +62,7 @@ class OverlayBuilder:
     """Collects planes of segments on a grid.
 
     Args:
-        grid: whose slices they lie on.
+        grid: the grid of their slices.
         labels: of the segments.
     """
 
@@ -77,7 +77,7 @@ class OverlayBuilder:
         self._widths = grid.widths
 
     def add(self, segment: int, plane: NDArray[np.bool_], at: tuple[int, int, int]) -> None:
-        """Put a plane of a segment with its first voxel at ``(slice, row, column)``; what lies outside is counted."""
+        """Add a plane of a segment with its first voxel at ``(slice, row, column)``; count voxels outside."""
         count, rows, columns = self.grid.shape
         voxels = int(np.count_nonzero(plane))
         if not voxels:
@@ -115,9 +115,9 @@ class OverlayBuilder:
 
 
 def choose_colour(index: int) -> str:
-    """Return the colour of a segment; the first ones are told apart with each kind of colour vision."""
+    """Return the colour of a segment; the first ones are distinguishable with every kind of colour vision."""
     if index < len(_COLOURS):
         return _COLOURS[index]
-    # the golden ratio keeps neighbours apart
+    # the golden ratio separates neighbours
     red, green, blue = colorsys.hls_to_rgb((0.13 + index * 0.618034) % 1.0, 0.42 + 0.12 * (index % 3), 0.75)
     return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"

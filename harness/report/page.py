@@ -24,7 +24,7 @@ _SECTIONS: Final = (
 
 
 def render(run: Run, *, pictures: bool) -> tuple[str, str]:
-    """Return the page of a run, and a small picture of what it sent."""
+    """Return the page of a run, and a small picture of its results."""
     went = course.read(run.directory)
     tests = asked.read(run.directory)
     figures, viewers = _figures(run, went, tests, pictures)
@@ -64,7 +64,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
 def _figures(
     run: Run, went: course.Course, tests: Sequence[asked.TestOutcome], pictures: bool
 ) -> tuple[list[Figure], Mapping[str, Any]]:
-    """Return what was sent, and the data of the viewers by their ids."""
+    """Return the sent objects, and the data of the viewers by their ids."""
     if not pictures or not len(run.sent):
         return [
             Figure(f"sent{number}", item, item.sop_instance_uid, "DICOM") for number, item in enumerate(run.sent, 1)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find_focus(found: Overlay, below: Volume) -> tuple[int, int, int]:
-    """Return the middle of what a segmentation has on its fullest slice."""
+    """Return the middle of a segmentation on its fullest slice."""
     shown = [index for index in below.shown if index in found.slices]
     counts = {index: sum(int(np.count_nonzero(layer)) for layer in found.slices[index]) for index in shown}
     if not counts:

@@ -25,7 +25,7 @@ def render(template: str, *, scripted: bool, folder: Path = TEMPLATES, **values:
         template: name of a file in ``folder``.
         scripted: whether the page has anything for its script to do.
         folder: where the template is.
-        values: what the template shows.
+        values: those of the template.
     """
     from markupsafe import Markup
 
@@ -60,12 +60,12 @@ def asset(name: str) -> str:
 
 @functools.cache
 def templates(folder: Path = TEMPLATES) -> Environment:
-    """Return the templates of a folder, which may use those of reports; whatever they show is escaped."""
+    """Return the templates of a folder, which may use those of reports; all values are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
     def shown(value: Any) -> Any:
-        """Return what stands for a value on the page; what is markup already is left alone."""
+        """Return a value as text for the page; markup stays unchanged."""
         if value is None:
             return ""
         return value if isinstance(value, Markup) else text.escape_unseen(str(value))

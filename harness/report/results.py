@@ -1,4 +1,4 @@
-"""What the run stored in the bucket, each object as what it is: table, document, picture, text, or a link."""
+"""Objects that the run stored in the bucket, shown as table, document, picture, text, or link."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class ShownResult:
     Args:
         item: the object.
         link: to the copy in the evidence.
-        kind: what it is, in words.
+        kind: its kind, in words.
         left_out: why nothing, or not all of it, is shown.
         table: a CSV file.
         json: a JSON document, indented.
         picture: an image, as an address that holds it.
-        frame: an HTML document that may stand in a frame.
+        frame: an HTML document for a frame.
     """
 
     item: StoredObject

@@ -48,7 +48,7 @@ def find_source(dataset: Any, sources: Sequence[Series]) -> Series | None:
 def read_grid(dataset: Any) -> Grid:
     """Return a grid of the planes on which a SEG has frames, and of no others.
 
-    A file may say that its frames are a kilometre apart: planes between them are not made.
+    A file may claim that its frames are a kilometre apart: planes between them are not made.
 
     Raises:
         UnshownError: it does not say where its frames are.
@@ -130,7 +130,7 @@ def _parts(dataset: Any, plane: NDArray[Any], frame: Any, shared: Any) -> Iterat
 
 
 def _decoder(dataset: Any) -> Callable[[int], NDArray[Any]]:
-    """Return what decodes one frame, so that no more than one is in memory."""
+    """Return a decoder of single frames, so that only one is in memory."""
     try:
         decode = frame_decoder(dataset, largest=LARGEST_FRAME)
     except CheckError as error:

@@ -1,4 +1,4 @@
-"""Pictures that stand on the page without script: three planes with what lies on them, or a comparison with a truth."""
+"""Pictures of the page without script: three planes with their overlays, or a comparison with a ground truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.report.overlay import Overlay
 from harness.report.volume import Grey, Volume
 
 ONLY_RESULT, ONLY_TRUTH, BOTH = "#D55E00", "#56B4E9", "#009E73"
-"""Colours of a comparison: told apart with each kind of colour vision."""
+"""Colours of a comparison, distinguishable with every kind of colour vision."""
 
 _OPACITY: Final = 0.5
 _HEIGHT: Final = 440
@@ -96,7 +96,7 @@ def _painted(volume: Volume, overlay: Overlay | None, index: int) -> Colours:
 
 
 def _across(volume: Volume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Colours:
-    """Return a plane across the slices: ``cut`` is what it takes of ``(slice, row, column)``."""
+    """Return a plane across the slices: ``cut`` is its index into ``(slice, row, column)``."""
     grey = volume.pixels[cut]
     depth = max((len(layers) for layers in overlay.slices.values()), default=0) if overlay else 0
     flat = [np.zeros_like(grey) for _ in range(depth)]
@@ -111,7 +111,7 @@ def _across(volume: Volume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Co
 def _masks(overlay: Overlay | None, layers: Sequence[Any]) -> list[tuple[Mask, str]]:
     if overlay is None:
         return []
-    # values are indices plus one, the background is none
+    # values are indices plus one; 0 is the background
     return [
         (layer == value, overlay.segments[value - 1].colour)
         for layer in layers
@@ -125,7 +125,7 @@ def _colours(grey: Grey) -> Colours:
 
 
 def _tinted(grey: Colours, masks: Sequence[tuple[Mask, str]], opacity: float = _OPACITY) -> Colours:
-    """Return colours over a picture; an outline is opaque, so that a single voxel is seen."""
+    """Return colours over a picture; outlines are opaque, so that a single voxel is visible."""
     found = grey.astype(np.float32)
     for mask, shade in masks:
         if not mask.any():
@@ -151,7 +151,7 @@ def _scaled(picture: Any, down: float, across: float) -> Image.Image:
     height, width = picture.shape[0] * down, picture.shape[1] * across
     factor = min(_HEIGHT / height, _WIDEST / 2 / width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    # a voxel that is enlarged keeps its edges; of several that become one none is lost
+    # an enlarged voxel keeps its edges; no voxel is lost when several become one
     method = Image.Resampling.NEAREST if size[0] >= picture.shape[1] else Image.Resampling.BOX
     return Image.fromarray(np.ascontiguousarray(picture)).resize(size, method)
 

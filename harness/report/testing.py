@@ -1,4 +1,4 @@
-"""What a test leaves when it ends: what it asked beside each of its runs, their reports, and a line for the index."""
+"""Write the results of a test at its end: its questions, the reports of its runs, and a line of the index."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRUTHS: Final = "truth"
 
 
 class Looks:
-    """Collects what a test asks; of masks that results were compared with it keeps the last one of each segment."""
+    """Collects a test's questions, and the last ground truth mask of each segment."""
 
     def __init__(self) -> None:
         self.seen: list[Look] = []
@@ -36,7 +36,7 @@ class Looks:
         self.seen.append(look)
 
     def report_of(self, runs: Sequence[Run]) -> Path | None:
-        """Return the report that shows what was asked last; that of the last run where nothing was asked."""
+        """Return the report with the last question, or that of the last run."""
         for look in reversed(self.seen):
             for run in runs:
                 if look.file.is_relative_to(run.directory):
@@ -47,7 +47,7 @@ class Looks:
 def conclude(
     folder: Path, name: str, outcome: str, failure: str, *, runs: Sequence[Run], looks: Sequence[Look]
 ) -> None:
-    """Write what a test asked, the reports of its runs with it, and ``test.json``.
+    """Write a test's questions, the reports of its runs, and ``test.json``.
 
     Args:
         folder: of the test's evidence.
@@ -55,7 +55,7 @@ def conclude(
         outcome: ``passed``, ``failed``, ``skipped`` or ``unfinished``.
         failure: what pytest shows of a failure.
         runs: of the test.
-        looks: what it asked, about any of them.
+        looks: its questions, about any of them.
 
     Raises:
         PlatformError: the disk does not take it.
@@ -106,5 +106,5 @@ def _asked(directory: Path, number: int, look: Look) -> Asked:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    # a run may have been given a folder of its own
+    # a run may have its own folder
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path.absolute())

@@ -13,7 +13,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 class _Escapes(dict[int, "int | str"]):
-    """A table for ``str.translate`` that is made as it is used."""
+    """A table for ``str.translate`` that is filled on use."""
 
     def __missing__(self, code: int) -> int | str:
         sign = chr(code)
@@ -26,7 +26,7 @@ _ESCAPES = _Escapes()
 
 
 def escape_unseen(text: str) -> str:
-    """Return a text whose control characters are written as escapes; line breaks and tabs stay."""
+    """Return a text with escaped control characters; line breaks and tabs stay."""
     return text.translate(_ESCAPES)
 
 

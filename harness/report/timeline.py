@@ -16,7 +16,7 @@ PHASES: Final[Mapping[str, str]] = {
     "running": "running",
     "ending": "until Airflow knew",
 }
-"""What a task's time consists of, in order, and what it says on the page."""
+"""Phases of a task's time, in order, with their names on the page."""
 
 # the drawing's own units; the page scales it
 WIDTH: Final = 1000
@@ -40,14 +40,14 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A task of the timeline, with what the table beside it says."""
+    """A task of the timeline, with its row of the table."""
 
     task: TaskResult
     phases: tuple[Phase, ...]
     critical: bool
 
     def seconds(self, phase: str) -> float | None:
-        """Return how long a phase took, ``None`` where the task had none such."""
+        """Return the duration of a phase, ``None`` if the task did not have it."""
         return next((part.seconds for part in self.phases if part.name == phase), None)
 
 
@@ -83,7 +83,7 @@ class Drawing:
 
 
 def arrange(tasks: Sequence[TaskResult], course: Sequence[TaskCourse]) -> list[Row]:
-    """Return the tasks in the order in which they began; those that never did come last."""
+    """Return the tasks in the order of their starts; those that never started come last."""
     known = {entry.task_id: entry for entry in course}
     times = [moment for entry in course for moment in _moments(entry) if moment is not None]
     origin = min(times, default=0.0)
@@ -142,7 +142,7 @@ def draw(found: Sequence[Row]) -> Drawing | None:
 def _phases(entry: TaskCourse, origin: float) -> tuple[Phase, ...]:
     names = tuple(PHASES)
     if entry.container_started is None:
-        # no container: what lies between its start and its end is its own work
+        # no container: all of its time is its own work
         marks = [entry.queued, entry.started, entry.ended]
         names = ("waiting", "running" if entry.container_ended is None else "starting")
     else:

@@ -1,6 +1,6 @@
-"""The data of a viewer: the slices of a source, once, and what lies on them, small enough for a page.
+"""The data of a viewer: the slices of a source, once, and their overlays, small enough for a page.
 
-Grey values may lose what nobody sees; masks never lose a voxel.
+Grey values may lose invisible detail; masks never lose a voxel.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _described(reduction: Reduction, slices: list[str]) -> dict[str, Any]:
 
 
 def name_planes(volume: Volume) -> list[str]:
-    """Return what the planes are called: that of the slices, and those across rows and columns."""
+    """Return the names of the planes: of the slices, and across rows and columns."""
     names = ("sagittal", "coronal", "axial")
     axes = (volume.grid.normal, volume.grid.column_direction, volume.grid.row_direction)
     found = [names[max(range(3), key=lambda part: abs(axis[part]))] for axis in axes]
@@ -137,7 +137,7 @@ def name_planes(volume: Volume) -> list[str]:
 
 
 def encode_overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, NDArray[np.bool_]]) -> dict[str, Any]:
-    """Return what lies on the slices, for the viewer.
+    """Return the overlays of the slices, for the viewer.
 
     Args:
         found: the segments.
@@ -174,7 +174,7 @@ def encode_overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, ND
 
 
 def _fitting(reduction: Reduction, room: float) -> Callable[[Grey], str] | None:
-    """Return the best way to encode slices that will fit; ``None`` where none does."""
+    """Return the best encoding of the slices that fits, or ``None``."""
     slices = reduction.slices
     sampled = [reduction.grey(index) for index in slices[:: max(1, len(slices) // _SAMPLED)]]
     ways: list[Callable[[Grey], str]] = [_png]

@@ -1,4 +1,4 @@
-"""The grey values of a series, as they are looked at: windowed to 256 levels, at the place where each slice lies."""
+"""The grey values of a series for display: windowed to 256 levels, at the position of each slice."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Volume:
         name: of the series, for captions.
         pixels: ``(slice, row, column)`` of the slices that were read.
         grid: where all slices lie.
-        window: which values are shown as black to white, and who says so.
+        window: the values that are shown as black and white, and their origin.
         step: every so manyth slice was read.
     """
 
@@ -128,7 +128,7 @@ def read(series: Series, deadline: Deadline) -> Volume:
 
 
 def make_blank(name: str, grid: Grid) -> Volume:
-    """Return a black volume, for what has no source.
+    """Return a black volume, for overlays without a source.
 
     Raises:
         UnshownError: the grid has too many voxels.
@@ -140,7 +140,7 @@ def make_blank(name: str, grid: Grid) -> Volume:
 
 
 def choose_window(files: Sequence[Path], deadline: Deadline) -> Window:
-    """Return the window that the middle image names, or percentiles of a few images where it names none."""
+    """Return the window of the middle image, or percentiles of a few images if it has none."""
     middle = files[len(files) // 2]
     (dataset, values), *_ = _images([middle], deadline)
     inverted = str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1"
@@ -163,7 +163,7 @@ def _window_of(dataset: Any, inverted: bool, sampled: Callable[[], NDArray[Any]]
 
 
 def choose_percentiles(values: NDArray[Any], *, inverted: bool = False) -> Window:
-    """Return a window between two percentiles of what is not background."""
+    """Return a window between two percentiles of values that are not background."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         raise UnshownError("it has no finite value")
@@ -207,7 +207,7 @@ def _decoded(dataset: Any, frame: int) -> NDArray[Any]:
 
 
 def decode_picture(dataset: Any, frame: int) -> NDArray[np.uint8]:
-    """Return one frame as it is looked at: colours as they are, values windowed.
+    """Return one frame for display: colours unchanged, values windowed.
 
     Raises:
         UnshownError: it cannot be decoded.
@@ -237,7 +237,7 @@ def _images(files: Sequence[Path], deadline: Deadline) -> Iterator[tuple[Any, ND
 
 
 def _number(value: Any) -> float | None:
-    """Return the first of one or several numbers, ``None`` where there is no finite one."""
+    """Return the first of one or several numbers, ``None`` if it is not finite."""
     try:
         first = float(value[0] if isinstance(value, pydicom.multival.MultiValue) else value)
     except (TypeError, ValueError, IndexError):

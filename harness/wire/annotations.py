@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-# by which the harness's own objects choose networks of the docker cluster: nobody else's may
+# the harness's own objects choose networks of the docker cluster by it; no others may
 ANNOTATION_NETWORKS: Final = "kaapana-harness/networks"
 ANNOTATION_REACHABLE: Final = "kaapana-harness/reachable-from"
 
 ANNOTATION_TASK: Final = "kaapana-harness/task"
-"""On a task's pod: which task it is of, whatever its name; its value is a :func:`task_mark`."""
+"""On a task's pod: identifies the task; its value is a :func:`task_mark`."""
 
-# what the docker cluster has measured of a pod that has ended
+# measurements of the docker cluster about an ended pod
 ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
 ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 ANNOTATION_WRITTEN_FILES: Final = "kaapana-harness/written-files"
 
-# on namespaces of a shared cluster: whose they are
+# on namespaces of a shared cluster: their owner
 ANNOTATION_OWNER: Final = "kaapana-harness/owner"
 ANNOTATION_STARTED: Final = "kaapana-harness/started"
 
@@ -27,6 +27,6 @@ def task_mark(run_id: str, task_id: str) -> str:
 
 
 def split_mark(mark: str) -> tuple[str, str]:
-    """Return run id and task id of a :func:`task_mark`; both are empty where there is no mark."""
+    """Return run id and task id of a :func:`task_mark`; both are empty without a mark."""
     run_id, _, task_id = mark.partition("/")
     return run_id, task_id

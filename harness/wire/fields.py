@@ -31,7 +31,7 @@ _FITS: Final[Mapping[str, Callable[[Any], bool]]] = {
 def fitting(kind: type[DataclassInstance], document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a document for those fields of a dataclass that they fit.
 
-    Fields of other types than texts, numbers, truth values, objects and lists of them are left to the caller.
+    The caller handles fields of other types than texts, numbers, booleans, objects and lists of them.
     """
     found = {}
     for field in dataclasses.fields(kind):

@@ -1,7 +1,7 @@
 """How a task that waits for its author (runtime 7.5, 7.6) and the process that follows the run find each other.
 
 The operator describes the step in a ConfigMap; the follower answers in the same object. Both use the Kubernetes
-API only, so it is the same on every cluster. On the platform kube-helm stands between them.
+API only, so it is the same on every cluster. On the platform kube-helm is between them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ANSWER: Final = "answer"
 REASON: Final = "reason"
 
 PASSWORD: Final = "password"
-"""Key of the Secret that has the name of the ConfigMap: what the editor asks for, another one for each attempt."""
+"""Key of the Secret with the ConfigMap's name: the editor's password, a new one for each attempt."""
 
 CODE_SERVER: Final = "code-server"
 SHELL: Final = "shell"
@@ -69,7 +69,7 @@ class Step:
 
     @classmethod
     def of(cls, configmap: Mapping[str, Any]) -> Step | None:
-        """Return the step that a ConfigMap describes; ``None`` where it describes none."""
+        """Return the step that a ConfigMap describes, or ``None``."""
         try:
             document = json.loads(configmap["data"][DOCUMENT])
         except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Labels of what the harness makes on an engine: to which environment it belongs, and to whose process that."""
+"""Labels of the harness's objects on an engine: their environment, and its owner."""
 
 from __future__ import annotations
 

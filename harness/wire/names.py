@@ -35,7 +35,7 @@ API_PORT: Final = 6443
 DOCKER_NODE: Final = "kaapana-harness"
 """The only node of the docker cluster."""
 
-# the harness's own routes of Airflow's web server, and how its containers learn who may use them
+# the harness's own routes of Airflow's web server, and the variable with the digest of their token
 AIRFLOW_HARNESS_API: Final = "/flow/harness"
 TOKEN_DIGEST_VARIABLE: Final = "KAAPANA_HARNESS_TOKEN_DIGEST"
 DAGS_TOKEN_VARIABLE: Final = "KAAPANA_HARNESS_DAGS_TOKEN"
@@ -80,7 +80,7 @@ PVC_DAGS: Final = "dags-pv-claim"
 PVC_PLUGINS: Final = "af-plugins-pv-claim"
 PVC_LOGS: Final = "af-logs-pv-claim"
 FIELD_FORMS_PROBLEM: Final = "harness_forms_problem"
-"""In the list of DAGs: why the forms of this one cannot be shown, and are left out."""
+"""In the list of DAGs: why the forms of this one are unusable, and missing."""
 
 # images of the platform that this harness emulates (runtime 14, build 7.1)
 PLATFORM_IMAGES: Final = (

@@ -36,7 +36,7 @@ def timed_pod_name(task_id: str, now: datetime | None = None) -> str:
 
 
 def worker_name(run: str, task_id: str) -> str:
-    """Name of the pod of a Python operator: told apart by a digest, as the platform's executor does by chance."""
+    """Name of the pod of a Python operator, unique by a digest; the platform's executor uses random characters."""
     digest = hashlib.sha256(f"{run} {task_id}".encode()).hexdigest()[:8]
     return f"{pod_name(run, task_id)[:53].rstrip('-.')}-{digest}"
 
@@ -54,7 +54,7 @@ def configmap_name(run: str) -> str:
 def cured_run_id(run: str) -> str:
     """Return the run id as a name that every object and label takes, for releases that make no such object of it.
 
-    A digest distinguishes what has to be changed from other run ids.
+    A digest keeps changed run ids distinct from others.
     """
     if configmap_problem(run) is None:
         return run
@@ -90,7 +90,7 @@ def cure_invalid_name(name: str, regex: str, max_length: int | None = None) -> s
 
     Characters outside ``[-a-z0-9]`` are deleted, upper case and ``_`` too. If the rest does not match, every
     character that the expression leaves over is deleted everywhere. Then the *last* ``max_length`` characters are
-    kept and the second step is repeated, so that a leading ``-`` after cutting makes all ``-`` disappear.
+    kept and the second step is repeated, so a leading ``-`` after cutting removes all ``-``.
     """
 
     def fit(text: str) -> str:

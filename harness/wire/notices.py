@@ -18,8 +18,8 @@ class Notice:
 
     Args:
         rule: id of the rule, one of the module ``programs`` or ``input_series`` of ``harness.findings``.
-        text: what is the matter, in the author's terms; ``this release`` is named in the finding.
-        series: UID of the series that it is about; empty for anything else.
+        text: the problem in the author's terms; the finding names ``this release``.
+        series: UID of its series, if any.
     """
 
     rule: str
@@ -36,6 +36,6 @@ class Notice:
 
 
 def find_all(log: str) -> Iterator[Notice]:
-    """Yield the notices in a log, whatever stands before them in their lines."""
+    """Yield the notices in a log, with any text before them in their lines."""
     for line in _LINE.finditer(log):
         yield Notice(line["rule"], line["text"].strip(), line["series"] or "")

@@ -31,15 +31,15 @@ class Outcome:
         finished: when it ended.
         max_memory_bytes: the highest use that was measured.
         memory_limit_bytes: limit of the container.
-        memory_request_bytes: what the operator asks for.
-        written_bytes: what the container wrote outside of its volumes.
+        memory_request_bytes: the operator's request.
+        written_bytes: the container's bytes outside of its volumes.
         log_tail: the last lines of its log.
         arguments: those that the author gave and that releases treat differently.
         overridden_env: the variables that a form value took over.
         branch: the code of a branch has seen the data of the run.
         has_input: the container knows OPERATOR_IN_DIR.
-        gpu_forgotten: a GPU was asked for where the platform has none.
-        always_pulled: the release asks the registry for every image, whatever the operator says.
+        gpu_forgotten: the operator asked for a GPU, but the platform has none.
+        always_pulled: the release always asks the registry for every image.
         refusal: the registry wanted another login for the image than the pull secrets have.
         unreached: the registry of the image did not answer.
         timeout_s: the ``execution_timeout`` that was exceeded.
@@ -93,7 +93,7 @@ class Outcome:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
-        """Read what :meth:`as_json` returned; what somebody else has put there is left out."""
+        """Read the result of :meth:`as_json`, without foreign keys."""
         values = fitting(cls, document)
         try:
             if document.get("refusal"):
@@ -105,5 +105,5 @@ class Outcome:
 
 
 def published(value: object) -> Outcome | None:
-    """Return the outcome that a task's XCom has; ``None`` for anything else."""
+    """Return the outcome in a task's XCom; ``None`` for other values."""
     return Outcome.from_json(value) if isinstance(value, dict) and value else None

@@ -1,4 +1,4 @@
-"""A pull that a registry refused: noted by who sees the pod, explained by who tells the author."""
+"""A pull that a registry refused: recorded beside the pod, explained to the author on the host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DOCKER_HUB: Final = "index.docker.io"
 
 
 class SecretVerdict(str, enum.Enum):
-    """What is wrong with a pull secret, for an image whose registry refused the pull."""
+    """The problem of a pull secret, for an image whose registry refused the pull."""
 
     MISSING = "missing"
     ELSEWHERE = "elsewhere"
@@ -20,7 +20,7 @@ class SecretVerdict(str, enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A pull that the registry refused: for each secret of the pod what was wrong with it.
+    """A pull that the registry refused, with the problem of each secret of the pod.
 
     Attributes:
         image: the reference.

@@ -25,8 +25,8 @@ PULL_FAILED: Final = frozenset(
         "RegistryUnavailable",
     }
 )
-"""Reasons for which a container waits for an image that cannot be had."""
+"""Reasons of a container that waits for an image that cannot be pulled."""
 START_FAILED: Final = frozenset({"CreateContainerError", "RunContainerError"})
-"""Reasons for which it waits although its image is there: its program cannot be started."""
+"""Reasons of a container that waits although it has its image: its program cannot start."""
 GIVEN_UP: Final = PULL_FAILED | START_FAILED | {"CreateContainerConfigError"}
-"""Reasons for which a container waits that more waiting does not fix."""
+"""Reasons of a container that waiting does not solve."""

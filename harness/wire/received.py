@@ -1,4 +1,4 @@
-"""What the platform's receiver took by DIMSE: noted by the emulated service, collected by who follows a run."""
+"""Objects that the platform's receiver accepted by DIMSE: recorded by the emulated service, collected after a run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class ReceivedObject:
     Attributes:
         id: of the receipt.
         received_at: ISO 8601.
-        peer: address of who sent it, with or without the port.
-        calling_ae: AE title of who sent it.
+        peer: the sender's address, with or without the port.
+        calling_ae: the sender's AE title.
         called_ae: AE title that it was sent to.
         sop_class: of the object.
         sop_instance_uid: of the object.
         series_instance_uid: of its series.
         study_instance_uid: of its study.
-        transfer_syntax: in which it came.
+        transfer_syntax: of the received file.
         size: of its file, in bytes.
         project: that it belongs to.
         dataset: that it was put into.
         ingested: it got through ingestion.
-        error: why it did not; empty otherwise.
+        error: why it was not; empty if it was.
     """
 
     id: str
@@ -49,7 +49,7 @@ class ReceivedObject:
 
     @property
     def address(self) -> str:
-        """The address of who sent it."""
+        """The sender's address."""
         return self.peer.rsplit(":", 1)[0]
 
     def as_json(self) -> dict[str, Any]:

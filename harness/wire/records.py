@@ -17,13 +17,13 @@ class TaskRecord:
     Attributes:
         task_id: in the DAG; the host adds to it which run of several it is of.
         operator: name of its class.
-        state: Airflow's; ``None`` while Airflow has not looked at it.
+        state: Airflow's; ``None`` until Airflow schedules it.
         try_number: attempts that were begun.
         max_tries: retries that it has.
         queued_at: when Airflow chose it to run.
         start: when its last attempt started.
         end: when that ended.
-        trigger_rule: of its operator; ``None`` when the DAG is gone.
+        trigger_rule: of its operator; ``None`` if the DAG is gone.
         upstream: the tasks that it waits for.
         outcome: what became of its pod; ``None`` where the operator has published nothing.
     """

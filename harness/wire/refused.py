@@ -1,4 +1,4 @@
-"""What a service of the platform refused: noted by the service with who asked, read by who explains a failure."""
+"""Requests that a service of the platform refused: recorded with the caller, read to explain a failure."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class RefusedRequest:
         status: of the answer: HTTP, or that of a C-STORE response.
         method: HTTP method, or DIMSE service.
         route: path without the query.
-        reason: the service's own words; empty when it gave none.
-        peer: IP address of who asked.
+        reason: the service's own message, if any.
+        peer: the caller's IP address.
         at: when, in seconds since the epoch.
         code: name of the error where the service has names for them, e.g. ``NoSuchBucket``.
         went_on: the peer has had a good answer of some service after this one.
@@ -56,7 +56,7 @@ class RefusedRequest:
 
     @property
     def summary(self) -> str:
-        """One line: who answered what, why, and what had been asked."""
+        """One line: the service, its status, its reason, and the request."""
         status = f"0x{self.status:04X}" if self.service == names.CTP_DICOM[0] else str(self.status)
         why = ": ".join(part for part in (self.code, self.reason) if part)
         said = f"{SERVICES.get(self.service, self.service)} answered {status}" + (f": {why}" if why else "")

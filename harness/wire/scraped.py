@@ -1,4 +1,4 @@
-"""What a pod offered to Prometheus: noted by the emulated service that asks it, collected by who follows a run."""
+"""Metrics that a pod offered to Prometheus: recorded by the emulated service, collected after a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ScrapedTarget:
         labels: of the target, as Prometheus gives them.
         attempts: how often it was asked.
         answers: how often it answered with metrics.
-        answered_otherwise: it answered with something else.
+        answered_otherwise: it answered, but not with metrics.
         error: the last failure; empty after an answer.
         dropped: points that were too many.
         series: as Prometheus' own API writes a range: ``metric`` and ``values``.

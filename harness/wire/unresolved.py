@@ -16,9 +16,9 @@ class UnresolvedName:
     """A name that does not resolve for a pod.
 
     Args:
-        name: what was asked for.
+        name: the name in the lookup.
         service: a Service has this name, on a network on which the pod is not.
-        label: the pod's label that opens the way; empty where none does.
+        label: the pod's label that allows it; empty if none does.
     """
 
     name: str
@@ -43,7 +43,7 @@ class UnresolvedName:
         return cls(**document)
 
     def annotations(self) -> dict[str, str]:
-        """Return what the event is annotated with."""
+        """Return the annotations of the event."""
         return {ANNOTATION: json.dumps(self.as_json())}
 
 

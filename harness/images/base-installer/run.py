@@ -49,7 +49,7 @@ class Settings:
 
     @property
     def workflow_mode(self) -> bool:
-        """Whether the target is the workflow folder of the platform; else only files are handled."""
+        """Whether the target is the workflow folder of the platform; otherwise only files are handled."""
         return str(self.target).startswith(WORKFLOWS)
 
     @classmethod
@@ -74,13 +74,13 @@ def relative_paths(source: Path, *, reverse: bool) -> list[Path]:
 
 
 def check_top_level(relative: Path) -> None:
-    """Refuse what the platform has no place for."""
+    """Refuse files without a place on the platform."""
     if relative.parts[0] not in TOP_LEVEL:
         raise InstallError(f"Unknown relative directory {relative.parts[0]!r}, known are: {', '.join(TOP_LEVEL)}")
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy contents, no modes or owners, over what is there; nothing is deleted."""
+    """Copy contents, without modes or owners, over existing files; delete nothing."""
     for relative in relative_paths(source, reverse=False):
         check_top_level(relative)
         if (source / relative).is_dir():
@@ -100,13 +100,13 @@ def visible(name: str, *, workflow_mode: bool) -> bool:
 
 
 def remove_tree(source: Path, target: Path, *, workflow_mode: bool) -> None:
-    """Remove the files that the image has, and folders in which nothing visible is left."""
+    """Remove the files of the image, and folders without visible files."""
     for relative in relative_paths(source, reverse=True):
         check_top_level(relative)
         path = target / relative
         try:
             if path.is_dir():
-                # the volumes' own mount points stay, whatever they hold
+                # the volumes' own mount points stay
                 if path.is_mount() or any(visible(p.name, workflow_mode=workflow_mode) for p in path.iterdir()):
                     continue
                 shutil.rmtree(path)

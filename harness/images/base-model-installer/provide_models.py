@@ -83,7 +83,7 @@ def _is_there(folder: Path, model: str, task: str, entry: dict[str, Any]) -> boo
 
 
 def _download(link: str, archive: Path) -> None:
-    """Fetch an archive, unless the image or an earlier run has brought it."""
+    """Fetch an archive, unless it exists from the image or an earlier run."""
     if archive.is_file():
         return
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _download(link: str, archive: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path, task: str) -> None:
-    """Unpack an archive so that its files are below the task's folder, whether it has that folder itself or not."""
+    """Unpack an archive below the task's folder, which the archive may contain itself."""
     with zipfile.ZipFile(archive) as content:
         names = [name for name in content.namelist() if not name.endswith("/")]
         own = bool(names) and all(name.startswith(f"{task}/") for name in names)

@@ -1,4 +1,4 @@
-"""Load what programs load, so that the bytecode of exactly that is in the image.
+"""Import the modules that programs import, so that the image has their bytecode.
 
 Compiling everything that was installed takes longer than installing it and adds 150 MB, most of it for modules
 that nothing ever loads (plotly alone has 15,000 files). A module that is missing here costs its compilation at

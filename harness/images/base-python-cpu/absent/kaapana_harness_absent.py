@@ -1,4 +1,4 @@
-"""Say where a program imports it that a base image lacks what the platform's has."""
+"""Explain imports of modules that the platform's base image has and ours lacks."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ class Absent:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        """Raise ModuleNotFoundError for an import; who only looks whether a module is there learns that it is not."""
+        """Raise ModuleNotFoundError for an import; a search for the module finds none."""
         # importlib's _find_spec calls it, which an import calls in another function than importlib.util.find_spec does
         if name in _LEFT_OUT and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
             raise ModuleNotFoundError(_SENTENCE.format(name=name), name=name)

@@ -3,7 +3,7 @@
 
 Which names there are is not written down anywhere (services 4.3), so any public name is answered: one in
 CamelCase with a class that can be derived from but not constructed, any other with a function that returns the
-function it decorates and refuses everything else.
+function it decorates and refuses all other use.
 """
 
 import functools
