@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -194,7 +195,8 @@ class FakeStore:
 class FakeCluster:
     """Holds the ConfigMaps of interactive steps, whose Secrets all have the same password."""
 
-    PASSWORD = "AskedByTheEditor-0123456"
+    # random, as a real one: the process hides parts of it from now on, and later tests may use its words
+    PASSWORD = secrets.token_urlsafe(18)
 
     def __init__(self) -> None:
         self.api = self
