@@ -14,6 +14,7 @@ from pydicom.uid import SegmentationStorage
 
 import harness
 from harness import plugin, profiles
+from harness.checks.regions import Regions
 from harness.findings import Finding, running
 from harness.run import evidence
 from harness.run.outputs import SentObject, SentObjects
@@ -38,7 +39,11 @@ def api() -> str:
     errors = [name for name, value in named.items() if _is_error(value)]
     functions = [name for name, value in named.items() if not inspect.isclass(value)]
     classes = [name for name in named if name not in errors and name not in functions]
-    parts = ["## Classes", *(_directive("autoclass", name, "members") for name in classes)]
+    parts = ["## Classes"]
+    for name in classes:
+        # what segmentations and structure sets share is declared once
+        inherited = ("inherited-members",) if issubclass(named[name], Regions) else ()
+        parts.append(_directive("autoclass", name, "members", *inherited))
     parts += ["## Functions", *(_directive("autofunction", name) for name in functions)]
     parts += ["## Errors", *(_directive("autoexception", name, "show-inheritance") for name in errors)]
     return "\n\n".join(parts)

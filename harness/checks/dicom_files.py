@@ -26,7 +26,7 @@ def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.D
     """
 
     dataset = read_dataset(path, LARGEST_FILE)
-    sop_class = str(dataset.get("SOPClassUID", ""))
+    sop_class = read_text(dataset, "SOPClassUID")
     if sop_class not in sop_classes:
         name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
         raise CheckError(f"{path.name} is not a {kind} but {name}", evidence=str(path))
@@ -69,6 +69,37 @@ def read_text(dataset: Any, keyword: str) -> str:
     if value is None:
         return ""
     return ", ".join(map(str, value)) if isinstance(value, pydicom.multival.MultiValue) else str(value)
+
+
+def drop_damaged(dataset: pydicom.Dataset) -> list[str]:
+    """Remove the elements that cannot be read, also in sequences, and return a line for each.
+
+    A value is converted when it is first asked for, which may fail in any way. What is needed of a damaged object is
+    absent afterwards, and what is not does no harm.
+    """
+    found = []
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+            expected = _expected_vr(tag)
+            if expected and (expected == "SQ") != (element.VR == "SQ"):
+                raise ValueError(f"its value representation is {element.VR}")
+            items = list(element.value) if element.VR == "SQ" else []
+        except Exception as error:  # a parser on foreign bytes raises nearly anything
+            found.append(f"element {tag} cannot be read: {' '.join(str(error).split()) or type(error).__name__}")
+            del dataset[tag]
+            continue
+        for item in items:
+            found += drop_damaged(item)
+    return found
+
+
+def _expected_vr(tag: Any) -> str:
+    """Return what the standard says of an element; empty where it does not know it."""
+    try:
+        return str(pydicom.datadict.dictionary_VR(tag))
+    except KeyError:
+        return ""
 
 
 def _is_deflated(path: Path) -> bool:

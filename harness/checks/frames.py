@@ -170,14 +170,13 @@ def frame_decoder(dataset: pydicom.Dataset, *, largest: int = LARGEST_FRAME) -> 
 
     try:
         rows, columns = int(dataset.Rows), int(dataset.Columns)
-        packed = int(dataset.BitsAllocated) == 1
+        syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+        packed = int(dataset.BitsAllocated) == 1 and (syntax is None or not syntax.is_encapsulated)
     except (TypeError, ValueError, AttributeError) as error:
         raise CheckError(f"the pixels cannot be read: {type(error).__name__}: {error}") from None
     area = rows * columns
     if not 0 < area <= largest:
         raise CheckError(f"the frames have {rows} x {columns} pixels")
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    packed = packed and (syntax is None or not syntax.is_encapsulated)
 
     def unpacked(index: int) -> NDArray[Any]:
         # frames follow each other without padding, so that one may begin inside of a byte

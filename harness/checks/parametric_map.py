@@ -15,10 +15,10 @@ from harness.checks import looks
 from harness.checks.classes import PARAMETRIC_MAP_STORAGE
 from harness.checks.codes import Label, Region, describe_label, find_regions
 from harness.checks.dicom import Placement, as_series, differences
-from harness.checks.dicom_files import read_object
+from harness.checks.dicom_files import drop_damaged, read_object
 from harness.checks.frames import Stack, frame_decoder, frame_groups, read_references, read_stack
 from harness.checks.masks import Values
-from harness.checks.references import frame_reference_problems
+from harness.checks.references import frame_reference_problems, refuse_other_frame
 from harness.checks.statistics import Statistics
 from harness.checks.tolerance import Tolerance
 from harness.checks.value_differences import value_problems
@@ -52,6 +52,7 @@ class ParametricMap:
         self._sources = tuple(sources)
         self._known_values: dict[str, Values] = {}
         self.dataset = read_object(self.path, "parametric map", _SOP_CLASSES)
+        drop_damaged(self.dataset)
 
     def __repr__(self) -> str:
         return f"<ParametricMap {self.path.name} with {', '.join(self._mappings) or 'no label'}>"
@@ -158,6 +159,9 @@ class ParametricMap:
         own = self._own.planes
         for series in self._sources:
             planes = series.planes
+            if series.series_instance_uid in uids:
+                mine = str(self.dataset.get("FrameOfReferenceUID") or "")
+                refuse_other_frame(self.path.name, mine, series, evidence=str(self.path))
             if series.series_instance_uid in uids and planes is not None and planes.shape[1:] == own.shape[1:]:
                 try:
                     placement = Placement(own, planes)

@@ -8,6 +8,7 @@ import pydicom
 
 from harness.checks.frames import read_references
 from harness.data.series import Series
+from harness.errors import CheckError
 
 
 def reference_problems(
@@ -63,3 +64,22 @@ def frame_reference_problems(what: str, dataset: pydicom.Dataset, series: Series
         frames=[str(dataset.get("FrameOfReferenceUID") or "")],
         study=str(dataset.get("StudyInstanceUID") or ""),
     )
+
+
+def refuse_other_frame(what: str, mine: str, series: Series, *, evidence: str) -> None:
+    """Refuse an object whose positions are not those of its source: nothing says how the two frames lie to each other.
+
+    Args:
+        what: it is, e.g. the name of the file.
+        mine: UID of its frame of reference; empty where it has none.
+
+    Raises:
+        CheckError: both have a frame of reference, and not the same.
+    """
+    its = series.frame_of_reference_uid
+    if mine and its and mine != its:
+        raise CheckError(
+            f"{what} is in another frame of reference ({mine}) than the series it was made from ({its})",
+            fix="take FrameOfReferenceUID over from the source",
+            evidence=evidence,
+        )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.checks import explained, looks
 from harness.checks.codes import Label, Region, describe_label, find_regions
 from harness.checks.comparison import ComparedLabel, Comparison
-from harness.checks.dicom_files import read_object
+from harness.checks.dicom_files import drop_damaged, read_object
 from harness.checks.distances import SurfaceDistance, measure_surface_distance
 from harness.checks.masks import Mask, Volume
 from harness.checks.overlap import Dice
@@ -50,6 +50,7 @@ class Regions(abc.ABC):
         self.path = Path(path)
         self._sources = tuple(sources)
         self.dataset = read_object(self.path, self.kind, self.sop_classes)
+        self._damaged = drop_damaged(self.dataset)
 
     def __repr__(self) -> str:
         labels = ", ".join(region.label for region in self._regions)

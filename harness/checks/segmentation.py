@@ -22,7 +22,7 @@ from harness.checks.frames import (
     read_stack,
 )
 from harness.checks.masks import Mask
-from harness.checks.references import frame_reference_problems
+from harness.checks.references import frame_reference_problems, refuse_other_frame
 from harness.checks.regions import Regions, paste
 from harness.checks.segmentation_rules import is_label_map, problems_of
 from harness.checks.verdict import Verdict
@@ -70,7 +70,8 @@ class Segmentation(Regions):
     def is_valid(self) -> Verdict:
         """Whether the object is a well-formed DICOM SEG; a no lists everything that is wrong."""
         subject = f"valid segmentation {self.path.name}"
-        return self._noted("is_valid", Verdict.of_problems(subject, problems_of(self.dataset), good="no problem"))
+        problems = [*self._damaged, *problems_of(self.dataset)]
+        return self._noted("is_valid", Verdict.of_problems(subject, problems, good="no problem"))
 
     @property
     def labels(self) -> list[str]:
@@ -201,10 +202,15 @@ class Segmentation(Regions):
 
     @functools.cached_property
     def planes(self) -> Grid:
-        """The true position of each slice of the masks: of the referenced source, else :attr:`own_planes`."""
+        """The true position of each slice of the masks: of the referenced source, else :attr:`own_planes`.
+
+        Raises:
+            CheckError: the SEG is in another frame of reference than its source.
+        """
         uids, _ = read_references(self.dataset)
         for series in self._sources:
             if series.series_instance_uid in uids and series.planes is not None:
+                refuse_other_frame(self.path.name, self.frame_of_reference_uid, series, evidence=str(self.path))
                 return series.planes
         return self.own_planes
 

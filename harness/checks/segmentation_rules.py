@@ -34,7 +34,10 @@ _ALGORITHMS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"})
 
 def problems_of(dataset: pydicom.Dataset) -> list[str]:
     """Everything that is wrong with a SEG, most basic first; empty when it is well formed."""
-    return basic_problems_of(dataset) or list(_as_highdicom_reads_it(dataset))
+    try:
+        return basic_problems_of(dataset) or list(_as_highdicom_reads_it(dataset))
+    except Exception as error:  # attributes of a damaged object may be of any type
+        return [f"it is damaged: {type(error).__name__}: {error}"]
 
 
 def basic_problems_of(dataset: pydicom.Dataset) -> list[str]:
@@ -147,6 +150,9 @@ def _pixels(dataset: pydicom.Dataset) -> Iterator[str]:
         yield f"a {dataset.SegmentationType} segmentation has {bits} bits for a pixel instead of {expected_bits[0]}"
         return
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is not None and not syntax.is_transfer_syntax:
+        yield f"the file's meta header names {str(syntax)!r} as its transfer syntax"
+        return
     if syntax is not None and syntax.is_compressed and syntax != pydicom.uid.DeflatedExplicitVRLittleEndian:
         return
     pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.NumberOfFrames)

@@ -15,7 +15,7 @@ from harness.checks.codes import Label, Region, read_codes
 from harness.checks.contours import CLOSED, Contour, ContourFiller, read_contour
 from harness.checks.dicom import POSITION_TOLERANCE, as_series
 from harness.checks.masks import Mask
-from harness.checks.references import reference_problems
+from harness.checks.references import reference_problems, refuse_other_frame
 from harness.checks.regions import Regions
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
@@ -107,12 +107,9 @@ class StructureSet(Regions):
     def _mask_on(self, region: Region, planes: Grid) -> Mask:
         source = find_rt_source(self.dataset, self._sources)
         mine = self._frame_of_reference(region)
-        if source is not None and mine and source.frame_of_reference_uid not in ("", mine):
-            raise CheckError(
-                f"structure {region.label!r} of {self.path.name} is in another frame of reference ({mine}) than its "
-                f"source ({source.frame_of_reference_uid})",
-                evidence=str(self.path),
-            )
+        if source is not None:
+            what = f"structure {region.label!r} of {self.path.name}"
+            refuse_other_frame(what, mine, source, evidence=str(self.path))
         filler = ContourFiller(planes)
         result: Mask = np.zeros(planes.shape, np.bool_)
         contours = self._contours(region)

@@ -232,6 +232,10 @@ def _far(dataset: Any) -> None:
     dataset.PerFrameFunctionalGroupsSequence[-1].PlanePositionSequence[0].ImagePositionPatient = [0, 0, 1e9]
 
 
+def _frame_of_reference(dataset: Any) -> None:
+    dataset.FrameOfReferenceUID = "1.9"
+
+
 def _no_frames(dataset: Any) -> None:
     dataset.PerFrameFunctionalGroupsSequence = []
 
@@ -250,6 +254,7 @@ def _pixels(dataset: Any) -> None:
         (_one_place, "frames 1 and 2 have values of 'ADC' at one position"),
         (_far, r"a frame of map\.dcm is at \(0, 0, 1e\+09\) mm"),
         (_no_frames, "has no frame"),
+        (_frame_of_reference, r"is in another frame of reference \(1\.9\) than the series it was made from"),
         (_pixels, "the pixels cannot be read"),
     ],
 )

@@ -167,6 +167,17 @@ def test_a_mask_between_the_voxels_of_its_source_is_refused(series: Series, mask
         seg.mask("Liver")
 
 
+def test_a_mask_in_another_frame_of_reference_than_its_source_is_refused(
+    series: Series, masks: Any, write_seg: WriteSeg
+) -> None:
+    def change(dataset: Any) -> None:
+        dataset.FrameOfReferenceUID = "1.9"
+
+    seg = Segmentation(write_seg(series, masks, change=change), sources=[series])
+    with pytest.raises(CheckError, match=r"seg\.dcm is in another frame of reference \(1\.9\) than the series"):
+        seg.mask("Liver")
+
+
 def test_other_dicom_objects_and_other_files_are_no_segmentation(series: Series, tmp_path: Path) -> None:
     with pytest.raises(CheckError, match="not a segmentation but CT Image Storage"):
         Segmentation(series.files[0])
