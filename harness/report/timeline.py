@@ -1,4 +1,4 @@
-"""When each task waited, started and ran, and which chain of tasks the end of the run hung on."""
+"""The times of each task's phases, and the critical path: the chain of tasks that determined the end of the run."""
 
 from __future__ import annotations
 

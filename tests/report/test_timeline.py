@@ -1,4 +1,4 @@
-"""When tasks waited, started and ran, and what the end of the run hung on."""
+"""When tasks waited, started and ran, and the critical path of the run."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_run_of_an_earlier_version_has_the_table_and_says_that_times_are_unkno
     run = make_run(tmp_path / "run")
     (tmp_path / "run/course.json").unlink()
     page = report.write(run).path.read_text()
-    assert "kept no times" in page
+    assert "did not record them" in page
     assert '<th scope="row"><bdi>otsus-method</bdi></th>' in page
 
 
