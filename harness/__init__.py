@@ -14,8 +14,10 @@ __all__ = [
     "BuildError",
     "Cause",
     "CheckError",
+    "ComparedLabel",
     "Comparison",
     "ContentItem",
+    "Contour",
     "DagFileError",
     "Dice",
     "EncapsulatedPdf",
@@ -45,6 +47,7 @@ __all__ = [
     "PlatformError",
     "Refusal",
     "Refusals",
+    "Region",
     "Report",
     "Reports",
     "Run",
@@ -57,6 +60,7 @@ __all__ = [
     "SentObjects",
     "Series",
     "Settings",
+    "Statistics",
     "StoredObject",
     "StoredObjects",
     "StructureSet",
@@ -76,7 +80,9 @@ TYPE_CHECKING = False  # type checkers take it as true; typing itself is not loa
 if TYPE_CHECKING:
     from harness.api import Kaapana
     from harness.checks.captures import SecondaryCapture
-    from harness.checks.comparison import Comparison
+    from harness.checks.codes import Region
+    from harness.checks.comparison import ComparedLabel, Comparison
+    from harness.checks.contours import Contour
     from harness.checks.distances import SurfaceDistance
     from harness.checks.encapsulated import EncapsulatedPdf
     from harness.checks.json_documents import JsonDocument
@@ -90,6 +96,7 @@ if TYPE_CHECKING:
     from harness.checks.report_content import ContentItem
     from harness.checks.reports import Report
     from harness.checks.segmentation import Segmentation
+    from harness.checks.statistics import Statistics
     from harness.checks.structure_set import StructureSet
     from harness.checks.structured_reports import StructuredReport
     from harness.checks.tables import Table
@@ -129,7 +136,9 @@ else:
     # the same names once more, for the interpreter; tests/test_public_names.py compares the two
     _MODULES = {
         "harness.api": ["Kaapana"],
-        "harness.checks.comparison": ["Comparison"],
+        "harness.checks.codes": ["Region"],
+        "harness.checks.comparison": ["ComparedLabel", "Comparison"],
+        "harness.checks.contours": ["Contour"],
         "harness.checks.distances": ["SurfaceDistance"],
         "harness.checks.masks": ["Volume"],
         "harness.checks.overlap": ["Dice"],
@@ -145,6 +154,7 @@ else:
         "harness.checks.pictures": ["Picture"],
         "harness.checks.reports": ["Report"],
         "harness.checks.segmentation": ["Segmentation"],
+        "harness.checks.statistics": ["Statistics"],
         "harness.checks.structure_set": ["StructureSet"],
         "harness.checks.tables": ["Table"],
         "harness.checks.verdict": ["Verdict"],

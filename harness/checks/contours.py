@@ -19,9 +19,14 @@ CLOSED: Final = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 MOST_POINTS: Final = 20_000
 """Points of one contour."""
 
+MOST_CONTOURS: Final = 50_000
+"""Contours of one structure."""
+
 # hundredths of a voxel: a corner that was meant for the middle of a voxel is there, whatever its text was rounded to
 _ROUNDED: Final = 2
 _FARTHEST: Final = 1e6
+# a contour may go up and down thousands of times
+_EDGES_AT_ONCE: Final = 2_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,8 +91,11 @@ class ContourFiller:
             return
         # crossings of each row with the outline, each one at the first voxel behind it
         crossed = np.zeros((bottom - top, plane.shape[1] + 1), np.int32)
-        rows, columns = _crossings(outline, top, bottom)
-        np.add.at(crossed, (rows - top, np.clip(columns, 0, plane.shape[1])), 1)
+        after = np.roll(outline, -1, axis=0)
+        for first in range(0, len(outline), _EDGES_AT_ONCE):
+            part = slice(first, first + _EDGES_AT_ONCE)
+            rows, columns = _crossings(outline[part], after[part], top, bottom)
+            np.add.at(crossed, (rows - top, np.clip(columns, 0, plane.shape[1])), 1)
         plane[top:bottom] ^= (np.cumsum(crossed[:, :-1], axis=1) % 2).astype(np.bool_)
 
     def _outline(self, contour: Contour, index: int) -> NDArray[np.float64]:
@@ -99,15 +107,16 @@ class ContourFiller:
         return np.round(np.stack([rows, columns], axis=1), _ROUNDED)
 
 
-def _crossings(outline: NDArray[np.float64], top: int, bottom: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows that edges of the outline cross, and the first voxel behind each crossing."""
-    after = np.roll(outline, -1, axis=0)
-    down = outline[:, 0] <= after[:, 0]
-    upper, lower = np.where(down[:, None], outline, after), np.where(down[:, None], after, outline)
+def _crossings(
+    begin: NDArray[np.float64], end: NDArray[np.float64], top: int, bottom: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows that edges cross, and the first voxel behind each crossing."""
+    down = begin[:, 0] <= end[:, 0]
+    upper, lower = np.where(down[:, None], begin, end), np.where(down[:, None], end, begin)
     # a row through a corner crosses one of its two edges, as the lower end of an edge does not count
     first = np.maximum(top, np.ceil(upper[:, 0]).astype(np.intp))
     counts = np.maximum(0, np.minimum(bottom, np.ceil(lower[:, 0]).astype(np.intp)) - first)
-    edge = np.repeat(np.arange(len(outline)), counts)
+    edge = np.repeat(np.arange(len(begin)), counts)
     rows = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
     share = (rows - upper[edge, 0]) / (lower[edge, 0] - upper[edge, 0])
     columns = upper[edge, 1] + (lower[edge, 1] - upper[edge, 1]) * share

@@ -27,8 +27,8 @@ MOST_PLANES: Final = 20_000
 LARGEST_FRAME: Final = 1 << 26
 """Pixels of one frame."""
 
-LARGEST_VOLUME: Final = 1 << 31
-"""Voxels of a stack, and pixels of all frames together."""
+LARGEST_VOLUME: Final = 1 << 30
+"""Voxels of a stack."""
 
 # how far the two directions of a plane may be from unit vectors at right angles
 _OFF: Final = 0.01

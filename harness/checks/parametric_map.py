@@ -29,7 +29,7 @@ from harness.errors import CheckError
 from harness.geometry.grid import Grid
 
 # of 8 bytes each
-_LARGEST: Final = 1 << 28
+_LARGEST: Final = 1 << 27
 # a share of the expected value: numbers of 32 bits are rounded
 _ROUNDED: Final = 1e-6
 _SOP_CLASSES: Final = frozenset({PARAMETRIC_MAP_STORAGE})

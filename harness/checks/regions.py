@@ -217,7 +217,8 @@ class Regions(abc.ABC):
         )
 
     def _note(self, question: str, answer: str, label: Label | None = None, truth: Mask | None = None) -> None:
-        said = None if label is None else label if isinstance(label, str) else self.find(label).label
+        # the report finds the region by its label, whatever the test called it
+        said = None if label is None else self.find(label).label
         looks.note(looks.Look(self.path, question, answer, said, truth))
 
     def _noted(self, question: str, verdict: Verdict) -> Verdict:

@@ -12,7 +12,7 @@ import pydicom
 
 from harness.checks.classes import RT_STRUCTURE_STORAGE
 from harness.checks.codes import Label, Region, read_codes
-from harness.checks.contours import CLOSED, Contour, ContourFiller, read_contour
+from harness.checks.contours import CLOSED, MOST_CONTOURS, Contour, ContourFiller, read_contour
 from harness.checks.dicom import POSITION_TOLERANCE, as_series
 from harness.checks.masks import Mask
 from harness.checks.references import reference_problems, refuse_other_frame
@@ -139,7 +139,7 @@ class StructureSet(Regions):
         return result
 
     def _contours(self, region: Region) -> list[Contour]:
-        found = []
+        found: list[Contour] = []
         for item in self.dataset.get("ROIContourSequence") or []:
             if item.get("ReferencedROINumber") != region.number:
                 continue
@@ -148,6 +148,11 @@ class StructureSet(Regions):
                 if contour is None:
                     raise CheckError(
                         f"contour {number} of {region.label!r} in {self.path.name} has no points that can be read",
+                        evidence=str(self.path),
+                    )
+                if len(found) == MOST_CONTOURS:
+                    raise CheckError(
+                        f"{region.label!r} in {self.path.name} has more than {MOST_CONTOURS} contours",
                         evidence=str(self.path),
                     )
                 found.append(contour)

@@ -13,7 +13,7 @@ import pytest
 from made_series import SHAPE
 from pydicom.sr.codedict import codes
 
-from harness.checks import Segmentation
+from harness.checks import Segmentation, looks
 from harness.checks.segmentation import EmptyFrame
 from harness.data import Series
 from harness.errors import CheckError
@@ -81,6 +81,14 @@ def test_a_code_that_no_segment_has_lists_labels_and_codes(coded: Segmentation) 
 def test_a_code_of_several_segments_names_them(series: Series, masks: Any, write_seg: WriteSeg) -> None:
     with pytest.raises(CheckError, match=r"2 segments of seg\.dcm are labelled SCT 10200004: 'Liver', 'Tumour'"):
         Segmentation(write_seg(series, masks)).mask(("SCT", "10200004"))
+
+
+def test_the_report_gets_the_label_whatever_the_test_calls_it(coded: Segmentation, masks: Any) -> None:
+    seen: list[looks.Look] = []
+    with looks.watching(seen.append):
+        coded.dice("liver", masks["Liver"])
+        coded.dice(codes.SCT.Liver, masks["Liver"])
+    assert [look.label for look in seen] == ["Leber", "Leber"]
 
 
 def test_segments_have_their_codes(coded: Segmentation) -> None:

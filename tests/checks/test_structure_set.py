@@ -13,7 +13,7 @@ from made_series import SHAPE, write_segmentation, write_series
 from made_structures import rectangle, runs_of, write_structures
 from pydicom.sr.codedict import codes
 
-from harness.checks import Segmentation, StructureSet
+from harness.checks import Segmentation, StructureSet, contours, structure_set
 from harness.checks.contours import Contour, ContourFiller
 from harness.data import Series, read_input
 from harness.errors import CheckError
@@ -103,6 +103,27 @@ def test_a_round_outline_has_the_area_of_a_circle_and_the_voxels_whose_middles_a
     assert not (plane & (distances > 19.01)).any()
     assert plane[distances < 18.99].all()
     assert plane.sum() * 0.4 == pytest.approx(np.pi * 19**2, rel=0.005)
+
+
+def test_an_outline_of_many_corners_is_filled_like_one_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Grid(40, 30, (1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), ((0.0, 0.0, 0.0),))
+    columns = np.arange(5.25, 20, 0.25)
+    # up and down, sixty times
+    comb = [(column, 5.5 if number % 2 else 30.5, 0.0) for number, column in enumerate(columns)]
+    contour = Contour("CLOSED_PLANAR", np.array([(5.0, 30.5, 0.0), *comb, (20.0, 30.5, 0.0)]))
+    whole, parts = np.zeros((40, 30), bool), np.zeros((40, 30), bool)
+    ContourFiller(grid).toggle(whole, contour, 0)
+    monkeypatch.setattr(contours, "_EDGES_AT_ONCE", 7)
+    ContourFiller(grid).toggle(parts, contour, 0)
+    assert whole.any()
+    assert np.array_equal(whole, parts)
+
+
+def test_more_contours_than_anybody_draws_are_named(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure_set, "MOST_CONTOURS", 3)
+    found = draw({"Liver": [(2, rectangle(1, 1, 3, 3))] * 4})
+    with pytest.raises(CheckError, match=r"'Liver' in rt\.dcm has more than 3 contours"):
+        found.mask("Liver")
 
 
 def test_a_structure_is_found_by_its_code(draw: Draw, masks: Any) -> None:

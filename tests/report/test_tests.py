@@ -69,7 +69,7 @@ def test_every_question_to_a_segmentation_is_noted_once(tmp_path: Path, series: 
         ("is_valid", None),
         ("references", None),
         ("lies_on", None),
-        ("voxels", "liver"),
+        ("voxels", "Liver"),
         ("dice", "Liver"),
     ]
     assert seen[-1].answer == "1.0000"
