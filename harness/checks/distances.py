@@ -138,7 +138,7 @@ def measure_surface_distance(label: str, mine: Mask, truth: Mask, grid: Grid) ->
     if not grid.is_even or grid.is_sheared:
         raise CheckError(
             f"the slices of {label!r} are not evenly spaced: surface distances are measured on a regular grid only",
-            fix="use a source without missing slices; dice and volumes do not need it",
+            fix="use a source without missing slices; dice() and compare(..., distances=False) do not need one",
         )
     box = extent_of(mine | truth)
     assert box is not None, "neither mask is empty"

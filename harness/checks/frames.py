@@ -112,7 +112,8 @@ def _read_plane(frame: Any, shared: Any) -> tuple[float, ...]:
 
 def _thickness(frame: Any, shared: Any) -> float:
     measures = group_item(frame, shared, "PixelMeasuresSequence")
-    found = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0)
+    # some writers give the spacing a sign
+    found = abs(float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0))
     return found if 0 < found < _LARGEST_MM else 1.0
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks.codes import Label, describe_label
+from harness.checks.codes import Label
 from harness.checks.dicom import POSITION_TOLERANCE
+from harness.checks.label_values import select_voxels
 from harness.checks.masks import Mask
 from harness.errors import CheckError
 from harness.geometry.grid import Grid
@@ -19,7 +20,6 @@ from harness.geometry.grid import Grid
 _MM: Final = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}
 # NIfTI counts in RAS, DICOM in LPS
 _LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
-_MOST_VALUES: Final = 10
 
 
 class NiftiMask:
@@ -53,7 +53,7 @@ class NiftiMask:
                 evidence=str(path),
             )
         scale = _MM[header.get_xyzt_units()[0]]
-        self._affine = _LPS @ np.diag([scale, scale, scale, 1.0]) @ self._image.affine
+        self._affine: NDArray[np.float64] = _LPS @ np.diag([scale, scale, scale, 1.0]) @ self._image.affine
         if not np.isfinite(self._affine).all():
             raise CheckError(f"{path.name} has an affine that is not finite", evidence=str(path))
 
@@ -67,8 +67,8 @@ class NiftiMask:
             CheckError: the file does not lie on these voxels, or has no such value, or several.
         """
         order, flipped = self._axes_on(planes)
-        values = self._values
-        found = np.transpose(values == self._choose(values, value), order)
+        voxels = select_voxels(self._values, value, self.path.name, evidence=str(self.path))
+        found = np.transpose(voxels, order)
         return np.ascontiguousarray(np.flip(found, tuple(axis for axis in range(3) if flipped[axis])))
 
     def _axes_on(self, planes: Grid) -> tuple[tuple[int, ...], tuple[bool, ...]]:
@@ -78,15 +78,7 @@ class NiftiMask:
                 f"{self.path.name} has evenly spaced slices, the source has not",
                 fix="compare with an array in the order of the slices, or with a DICOM SEG",
             )
-        wanted = _affine_of(planes)
-        best = None
-        for order in itertools.permutations(range(3)):
-            for flipped in itertools.product((False, True), repeat=3):
-                if tuple(self.shape[axis] for axis in order) == planes.shape:
-                    found = self._in_order(order, flipped)
-                    off = _most_apart(found, wanted, planes)
-                    if best is None or off < best[0]:
-                        best = off, order, flipped
+        best = _fit(self._affine, self.shape, planes)
         if best is None:
             raise CheckError(
                 f"{self.path.name} has {self.shape} voxels (its own axes), the source {planes.shape} "
@@ -96,62 +88,61 @@ class NiftiMask:
             )
         off, order, flipped = best
         if off > POSITION_TOLERANCE:
+            mirrored = _fit(_LPS @ self._affine, self.shape, planes)
+            is_mirrored = mirrored is not None and mirrored[0] <= POSITION_TOLERANCE
             raise CheckError(
                 f"{self.path.name} does not lie on the voxels of the source: {_describe(self._affine, self.shape)}, "
-                f"the source has {_describe(wanted, planes.shape)}",
-                fix="resample the mask on the series that was segmented, with nearest neighbours",
+                f"the source has {_describe(_affine_of(planes), planes.shape)}; a corner is {off:.3g} voxels away",
+                fix="its affine counts in LPS, NIfTI does in RAS: change the sign of its first two rows"
+                if is_mirrored
+                else "resample the mask on the series that was segmented, with nearest neighbours",
                 evidence=str(self.path),
             )
         return order, flipped
-
-    def _in_order(self, order: tuple[int, ...], flipped: tuple[bool, ...]) -> NDArray[np.float64]:
-        """Return the affine after the axes were brought into an order, and some of them turned around."""
-        found: NDArray[np.float64] = self._affine.copy()
-        for place, axis in enumerate(order):
-            found[:, place] = self._affine[:, axis]
-        for place, axis in enumerate(order):
-            if flipped[place]:
-                found[:, 3] += (self.shape[axis] - 1) * found[:, place]
-                found[:, place] = -found[:, place]
-        return found
 
     @functools.cached_property
     def _values(self) -> NDArray[Any]:
         try:
             values = np.asarray(self._image.dataobj).reshape(self.shape)
-            whole = np.rint(values)
+            if values.dtype.kind not in "iuf":
+                raise ValueError(f"they are of the kind {values.dtype}")
+            return values
         except Exception as error:  # whatever a damaged file raises
             raise CheckError(
                 f"the voxels of {self.path.name} cannot be read: {error}", evidence=str(self.path)
             ) from None
-        if not np.array_equal(values, whole):
-            odd = values[values != whole][0]
-            raise CheckError(f"{self.path.name} has the value {odd:.4g}, which is not a label", evidence=str(self.path))
-        return values
 
-    def _choose(self, values: NDArray[Any], value: Label | int | None) -> int:
-        present = [int(found) for found in np.unique(values) if found]
-        more = ", ..." if len(present) > _MOST_VALUES else ""
-        known = ", ".join(map(str, present[:_MOST_VALUES])) + more or "only 0"
-        if value is None:
-            if len(present) > 1:
-                raise CheckError(
-                    f"{self.path.name} has the values {known}: which one is the truth is not given",
-                    fix=f"truth_label={present[0]} chooses one",
-                    evidence=str(self.path),
-                )
-            # without any voxel it is an empty mask
-            return present[0] if present else 1
-        if not isinstance(value, int):
-            raise CheckError(
-                f"{self.path.name} has values and not labels: {describe_label(value)} names none of {known}",
-                evidence=str(self.path),
-            )
-        if value not in present:
-            raise CheckError(
-                f"{self.path.name} has no voxel of the value {value}; it has {known}", evidence=str(self.path)
-            )
-        return value
+
+def _fit(
+    affine: NDArray[np.float64], shape: tuple[int, ...], planes: Grid
+) -> tuple[float, tuple[int, ...], tuple[bool, ...]] | None:
+    """Return how the axes of a volume lie on planes best: voxels that a corner is off, their order, which are turned.
+
+    ``None`` where the numbers of voxels are others.
+    """
+    best = None
+    wanted = _affine_of(planes)
+    for order in itertools.permutations(range(3)):
+        if tuple(shape[axis] for axis in order) != planes.shape:
+            continue
+        for flipped in itertools.product((False, True), repeat=3):
+            off = _most_apart(_in_order(affine, shape, order, flipped), wanted, planes)
+            if best is None or off < best[0]:
+                best = off, order, flipped
+    return best
+
+
+def _in_order(
+    affine: NDArray[np.float64], shape: tuple[int, ...], order: tuple[int, ...], flipped: tuple[bool, ...]
+) -> NDArray[np.float64]:
+    """Return an affine after its axes were brought into an order, and some of them turned around."""
+    found: NDArray[np.float64] = affine.copy()
+    for place, axis in enumerate(order):
+        found[:, place] = affine[:, axis]
+        if flipped[place]:
+            found[:, 3] += (shape[axis] - 1) * affine[:, axis]
+            found[:, place] = -affine[:, axis]
+    return found
 
 
 def _affine_of(planes: Grid) -> NDArray[np.float64]:

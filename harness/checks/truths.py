@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness import checks
 from harness.checks.codes import Label, describe_label
+from harness.checks.label_values import select_voxels
 from harness.checks.masks import Mask
 from harness.checks.nifti import NiftiMask
 from harness.errors import CheckError
@@ -138,11 +139,4 @@ def _from_array(truth: Any, label: Label, truth_label: TruthLabel | None, planes
             f"mask {describe_label(label)} has {planes.shape} voxels (slice, row, column), the truth {values.shape}",
             fix="compare with a mask on the grid of the series that was segmented",
         )
-    if truth_label is None:
-        return np.asarray(values.astype(np.bool_))
-    if not isinstance(truth_label, int):
-        raise CheckError(f"an array has values and not labels: {describe_label(truth_label)} names none of them")
-    found: Mask = values == truth_label
-    if not found.any():
-        raise CheckError(f"the truth of {describe_label(label)} has no voxel of the value {truth_label}")
-    return found
+    return select_voxels(values, truth_label, f"the truth of {describe_label(label)}")

@@ -84,7 +84,12 @@ def test_one_value_of_a_label_map_is_chosen(seg: Segmentation, masks: Any, tmp_p
         seg.dice("Liver", path, truth_label=4)
     with pytest.raises(CheckError, match=r"labels\.nii\.gz has values and not labels: 'Liver' names none of 3, 7"):
         seg.dice("Liver", path, truth_label="Liver")
-    with pytest.raises(CheckError, match="the truth of 'Liver' has no voxel of the value 4"):
+    with pytest.raises(CheckError, match="the truth of 'Liver' has the values 3, 7: which one is the truth"):
+        seg.dice("Liver", values)
+    with pytest.raises(CheckError, match=r"the truth of 'Liver' has the value 0\.7, which is not a label"):
+        seg.dice("Liver", masks["Liver"] * 0.7)
+    assert seg.dice("Liver", masks["Liver"] * 255.0) == 1.0
+    with pytest.raises(CheckError, match="the truth of 'Liver' has no voxel of the value 4; it has 3, 7"):
         seg.dice("Liver", values, truth_label=4)
 
 
@@ -154,6 +159,13 @@ def test_a_nifti_file_that_is_no_truth_of_the_source_says_why(
     with pytest.raises(CheckError) as caught:
         seg.dice("Liver", write(tmp_path / "t.nii", masks["Liver"]))
     assert words in caught.value.cause
+
+
+def test_a_nifti_file_whose_affine_counts_in_lps_is_recognized(seg: Segmentation, masks: Any, tmp_path: Path) -> None:
+    path = _write(tmp_path / "t.nii", masks["Liver"], np.diag([-1, -1, 1, 1]) @ _affine())
+    with pytest.raises(CheckError, match="does not lie on the voxels of the source") as caught:
+        seg.dice("Liver", path)
+    assert caught.value.fix.startswith("its affine counts in LPS")
 
 
 def test_a_nifti_file_cannot_be_the_truth_of_slices_that_are_unevenly_spaced(
