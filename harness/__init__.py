@@ -40,6 +40,7 @@ __all__ = [
     "NotRemovedError",
     "Notification",
     "ObjectStore",
+    "Objection",
     "Pacs",
     "ParametricMap",
     "PdfDocument",
@@ -53,6 +54,7 @@ __all__ = [
     "Run",
     "RunError",
     "RunImage",
+    "SecondOpinion",
     "SecondaryCapture",
     "Segmentation",
     "SentNotifications",
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from harness.checks.pictures import Picture
     from harness.checks.report_content import ContentItem
     from harness.checks.reports import Report
+    from harness.checks.second_opinion import Objection, SecondOpinion
     from harness.checks.segmentation import Segmentation
     from harness.checks.statistics import Statistics
     from harness.checks.structure_set import StructureSet
@@ -153,6 +156,7 @@ else:
         "harness.checks.parametric_map": ["ParametricMap"],
         "harness.checks.pictures": ["Picture"],
         "harness.checks.reports": ["Report"],
+        "harness.checks.second_opinion": ["Objection", "SecondOpinion"],
         "harness.checks.segmentation": ["Segmentation"],
         "harness.checks.statistics": ["Statistics"],
         "harness.checks.structure_set": ["StructureSet"],

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.checks import looks
 from harness.checks.classes import SECONDARY_CAPTURE_CLASSES
 from harness.checks.dicom_files import read_object, read_text
+from harness.checks.second_opinion import Examined
 from harness.errors import CheckError
 
 LARGEST: Final = 1 << 28
@@ -40,7 +41,7 @@ _MOST_TEXTS: Final = 1_000
 _DEEPEST: Final = 30
 
 
-class SecondaryCapture:
+class SecondaryCapture(Examined):
     """A secondary capture: one picture, or several as its frames.
 
     Args:
@@ -52,7 +53,7 @@ class SecondaryCapture:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.dataset = read_object(self.path, "secondary capture", SECONDARY_CAPTURE_CLASSES)
+        self.dataset = read_object(self.path, "secondary capture", SECONDARY_CAPTURE_CLASSES, complete=True)
 
     def __repr__(self) -> str:
         return f"<SecondaryCapture {self.path.name}>"

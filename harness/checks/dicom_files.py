@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,17 +16,17 @@ LARGEST_FILE: Final = 2 << 30
 """Bytes of a file, and what a deflated one may become."""
 
 
-def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.Dataset:
+def read_object(path: Path, kind: str, sop_classes: frozenset[str], *, complete: bool = False) -> pydicom.Dataset:
     """Return a DICOM object of a kind.
 
     Args:
         kind: how messages call it.
+        complete: read all values now; without it a damaged one comes to light when it is first asked for.
 
     Raises:
         CheckError: it cannot be read, or is something else.
     """
-
-    dataset = read_dataset(path, LARGEST_FILE)
+    dataset = read_dataset(path, LARGEST_FILE, complete=complete)
     sop_class = read_text(dataset, "SOPClassUID")
     if sop_class not in sop_classes:
         name = pydicom.uid.UID(sop_class).name if sop_class else "without SOP class"
@@ -33,11 +34,12 @@ def read_object(path: Path, kind: str, sop_classes: frozenset[str]) -> pydicom.D
     return dataset
 
 
-def read_dataset(path: Path, most: int) -> pydicom.Dataset:
+def read_dataset(path: Path, most: int, *, complete: bool = False) -> pydicom.Dataset:
     """Return a DICOM object.
 
     Args:
         most: bytes that it may have, also after it was inflated.
+        complete: see :func:`read_object`.
 
     Raises:
         CheckError: it cannot be read, or is larger.
@@ -53,7 +55,10 @@ def read_dataset(path: Path, most: int) -> pydicom.Dataset:
             warnings.simplefilter("ignore")
             if _is_deflated(path) and _inflated_size(path, most) > most:
                 raise refuse(f"it becomes more than {most >> 20} MiB when it is inflated")
-            return pydicom.dcmread(path)
+            dataset = pydicom.dcmread(path)
+            for _ in dataset.iterall() if complete else ():
+                pass
+            return dataset
     except CheckError:
         raise
     except Exception as error:  # a parser on foreign bytes raises nearly anything
@@ -69,6 +74,15 @@ def read_text(dataset: Any, keyword: str) -> str:
     if value is None:
         return ""
     return ", ".join(map(str, value)) if isinstance(value, pydicom.multival.MultiValue) else str(value)
+
+
+def read_items(dataset: Any, keyword: str) -> Sequence[pydicom.Dataset]:
+    """Return the items of a sequence; none where it is absent or damaged."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # as above
+        return ()
+    return value if isinstance(value, pydicom.Sequence) else ()
 
 
 def drop_damaged(dataset: pydicom.Dataset) -> list[str]:

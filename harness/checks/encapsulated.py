@@ -9,10 +9,11 @@ from harness.checks import looks
 from harness.checks.classes import ENCAPSULATED_PDF_STORAGE
 from harness.checks.dicom_files import read_object, read_text
 from harness.checks.pdf import PdfDocument
+from harness.checks.second_opinion import Examined
 from harness.checks.verdict import Verdict
 
 
-class EncapsulatedPdf:
+class EncapsulatedPdf(Examined):
     """A DICOM object that holds a PDF document.
 
     Args:
@@ -24,7 +25,7 @@ class EncapsulatedPdf:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.dataset = read_object(self.path, "encapsulated PDF", frozenset({ENCAPSULATED_PDF_STORAGE}))
+        self.dataset = read_object(self.path, "encapsulated PDF", frozenset({ENCAPSULATED_PDF_STORAGE}), complete=True)
 
     def __repr__(self) -> str:
         return f"<EncapsulatedPdf {self.path.name}>"

@@ -17,6 +17,7 @@ from harness.checks.dicom_files import drop_damaged, read_object
 from harness.checks.distances import SurfaceDistance, measure_surface_distance
 from harness.checks.masks import Mask, Volume
 from harness.checks.overlap import Dice
+from harness.checks.second_opinion import Examined
 from harness.checks.truths import TruthLabel, TruthLike, read_truth, truths_by_label
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
@@ -27,7 +28,7 @@ from harness.geometry.grid import Grid
 _MOST_NAMED = 20
 
 
-class Regions(abc.ABC):
+class Regions(Examined, abc.ABC):
     """A DICOM object with named regions.
 
     Args:

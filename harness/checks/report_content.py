@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any, Final
 
 from pydicom.sr.coding import Code
 
 from harness.checks.codes import read_codes
-from harness.checks.dicom_files import read_text
+from harness.checks.dicom_files import read_items, read_text
 from harness.errors import CheckError
 
 MOST_ITEMS: Final = 50_000
@@ -88,7 +87,7 @@ def read_content(dataset: Any, name: str) -> tuple[ContentItem, list[ContentItem
     root = ContentItem("CONTAINER", _first(dataset, "ConceptNameCodeSequence"), "")
     found: list[ContentItem] = []
     waiting: list[tuple[Any, tuple[ContentItem, ...]]] = []
-    waiting += [(item, (root,)) for item in _items(dataset)][::-1]
+    waiting += [(item, (root,)) for item in read_items(dataset, "ContentSequence")][::-1]
     while waiting:
         item, parents = waiting.pop()
         if len(found) == MOST_ITEMS:
@@ -97,7 +96,7 @@ def read_content(dataset: Any, name: str) -> tuple[ContentItem, list[ContentItem
             raise CheckError(f"{name} has content items that are nested deeper than {DEEPEST} levels")
         read = _read(item, parents)
         found.append(read)
-        waiting += [(inner, (*parents, read)) for inner in _items(item)][::-1]
+        waiting += [(inner, (*parents, read)) for inner in read_items(item, "ContentSequence")][::-1]
     return root, found
 
 
@@ -106,7 +105,7 @@ def _read(item: Any, parents: tuple[ContentItem, ...]) -> ContentItem:
     code = _first(item, "ConceptCodeSequence") if kind == "CODE" else None
     units, value = None, ""
     if kind == "NUM":
-        measured = next(iter(_sequence(item, "MeasuredValueSequence")), None)
+        measured = next(iter(read_items(item, "MeasuredValueSequence")), None)
         if measured is not None:
             units = _first(measured, "MeasurementUnitsCodeSequence")
             # the exact value, where the decimal string had no room for it
@@ -116,21 +115,10 @@ def _read(item: Any, parents: tuple[ContentItem, ...]) -> ContentItem:
     elif code is not None:
         value = code.meaning
     else:
-        referenced = next(iter(_sequence(item, "ReferencedSOPSequence")), None)
+        referenced = next(iter(read_items(item, "ReferencedSOPSequence")), None)
         value = read_text(referenced, "ReferencedSOPInstanceUID") if referenced is not None else ""
     return ContentItem(kind, _first(item, "ConceptNameCodeSequence"), value.strip(), code, units, parents)
 
 
 def _first(dataset: Any, keyword: str) -> Code | None:
-    return next(iter(read_codes(_sequence(dataset, keyword))), None)
-
-
-def _items(dataset: Any) -> Iterator[Any]:
-    return iter(_sequence(dataset, "ContentSequence"))
-
-
-def _sequence(dataset: Any, keyword: str) -> Any:
-    try:
-        return dataset.get(keyword) or ()
-    except Exception:  # a value is converted when it is first asked for, and may be anything
-        return ()
+    return next(iter(read_codes(read_items(dataset, keyword))), None)

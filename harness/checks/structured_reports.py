@@ -14,9 +14,10 @@ from harness.checks import explained, looks
 from harness.checks.classes import STRUCTURED_REPORT_CLASSES
 from harness.checks.codes import Label, describe_label
 from harness.checks.dicom import as_series
-from harness.checks.dicom_files import read_object, read_text
+from harness.checks.dicom_files import read_items, read_object, read_text
 from harness.checks.measurements import Measurement
 from harness.checks.report_content import ContentItem, read_content
+from harness.checks.second_opinion import Examined
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
 from harness.errors import CheckError
@@ -25,7 +26,7 @@ _LISTED: Final = 30
 _NUMBER: Final = "NUM"
 
 
-class StructuredReport:
+class StructuredReport(Examined):
     """A structured report.
 
     Args:
@@ -37,7 +38,7 @@ class StructuredReport:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.dataset = read_object(self.path, "structured report", STRUCTURED_REPORT_CLASSES)
+        self.dataset = read_object(self.path, "structured report", STRUCTURED_REPORT_CLASSES, complete=True)
 
     def __repr__(self) -> str:
         return f"<StructuredReport {self.path.name}>"
@@ -109,7 +110,7 @@ class StructuredReport:
         others = tuple(
             f"another one: {other} in {self._describe_group(other)}"
             for other in numbers
-            if other is not item and other.concept == item.concept
+            if other is not item and item.concept and other.concept and other.concept == item.concept
         )
         found = self._measured(item, others[:_LISTED])
         if unit is not None and (item.units is None or item.units.value != unit):
@@ -126,14 +127,14 @@ class StructuredReport:
         series = as_series(series)
         uids, images, studies = set(), set(), set()
         for name in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"):
-            for study in self.dataset.get(name) or ():
+            for study in read_items(self.dataset, name):
                 studies.add(read_text(study, "StudyInstanceUID"))
-                for item in study.get("ReferencedSeriesSequence") or ():
+                for item in read_items(study, "ReferencedSeriesSequence"):
                     uids.add(uid := read_text(item, "SeriesInstanceUID"))
                     if uid == series.series_instance_uid:
                         images |= {
                             read_text(one, "ReferencedSOPInstanceUID")
-                            for one in item.get("ReferencedSOPSequence") or ()
+                            for one in read_items(item, "ReferencedSOPSequence")
                         }
         problems = []
         if not uids:
