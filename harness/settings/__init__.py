@@ -36,7 +36,7 @@ class Settings:
         pytest=True,
     )
     nodes: int = option(
-        1, values.nodes, "N", "nodes of a kind cluster; all of them take pods", flag="--nodes", pytest=True
+        1, values.nodes, "N", "number of nodes of a kind cluster; pods run on all of them", flag="--nodes", pytest=True
     )
     platform: str = option(
         "documented",
@@ -50,7 +50,7 @@ class Settings:
         "",
         values.registry,
         "REGISTRY",
-        "DEFAULT_REGISTRY of the platform, as images were built for it; by default the environment's own",
+        "the platform's DEFAULT_REGISTRY, for which images were built; by default the environment's own",
         flag="--platform-registry",
         pytest=True,
     )
@@ -58,7 +58,7 @@ class Settings:
         "",
         values.tag,
         "VERSION",
-        "KAAPANA_BUILD_VERSION of the platform, the tag of its images; by default that of the profile",
+        "the platform's KAAPANA_BUILD_VERSION, the tag of its images; by default that of the profile",
         flag="--platform-version",
         pytest=True,
     )
@@ -66,7 +66,7 @@ class Settings:
         (),
         values.words,
         "X.tgz",
-        "packaged chart that is installed in place of a source tree; nothing is built",
+        "packaged chart to install instead of building a source tree",
         flag="--chart",
         pytest=True,
         parse_beside=values.words_beside,
@@ -75,7 +75,7 @@ class Settings:
         (),
         values.words,
         "WHERE",
-        "where its images are: an images.tar, REGISTRY/PREFIX, or the word engine",
+        "place of its images: an images.tar, REGISTRY/PREFIX, or the word engine",
         flag="--images",
         pytest=True,
         parse_beside=values.words_beside,
@@ -92,21 +92,21 @@ class Settings:
         False,
         values.boolean,
         "",
-        "collect ci-config/*.yaml of extensions on the way, not only where its path is given",
+        "also collect ci-config/*.yaml of extensions whose path is not on the command line",
         pytest=True,
     )
     datasets: tuple[tuple[str, str], ...] = option(
         (),
         values.pairs,
         "NAME=FOLDER",
-        "folders for the names and series UIDs of ci-config files",
+        "folders with the data sets and series that ci-config files name",
         parse_beside=values.pairs_beside,
     )
     gpu: bool = option(
         False,
         values.boolean,
         "",
-        "a platform with GPU support: NVIDIA devices for operators with gpu_mem_mb",
+        "turn on GPU support: NVIDIA devices for operators with gpu_mem_mb",
         pytest=True,
     )
     reuse: bool = option(
@@ -124,11 +124,11 @@ class Settings:
         None,
         values.optional_path,
         "DIR",
-        "folder for the evidence of every run; by default a temporary one, which pytest keeps for three sessions",
+        "folder for the evidence of runs; by default a temporary one, which pytest keeps for three sessions",
         pytest=True,
     )
     run_timeout: float = option(
-        900.0, values.seconds, "SECONDS", "seconds until a run that has not ended is aborted", flag="--timeout"
+        900.0, values.seconds, "SECONDS", "seconds after which a run is aborted", flag="--timeout"
     )
     start_timeout: float = option(180.0, values.seconds, "SECONDS", "seconds the platform may take to become ready")
     install_timeout: float = option(
@@ -136,7 +136,7 @@ class Settings:
     )
     build_timeout: float = option(3600.0, values.seconds, "SECONDS", "seconds the build of one image may take")
     disk_reserve: float = option(
-        1024.0, values.megabytes, "MIB", "MiB of free disk below which the task that writes most is ended (docker)"
+        1024.0, values.megabytes, "MIB", "MiB of free disk below which the task that writes most is killed (docker)"
     )
     site_network: bool = option(
         True,
@@ -154,14 +154,14 @@ class Settings:
         (),
         values.image_pairs,
         "IMAGE=REFERENCE",
-        "images of this site in place of bases that Dockerfiles name, such as base-mitk=registry.site/base-mitk:1",
+        "replacements for base images in Dockerfiles, such as base-mitk=registry.site/base-mitk:1",
         parse_beside=values.image_pairs_beside,
     )
     build_urls: tuple[tuple[str, str], ...] = option(
         (),
         values.url_pairs,
         "URL=FILE or URL",
-        "files, folders or mirrors of this site in place of URLs, or of what begins with them, in RUN and ADD lines",
+        "files, folders or mirrors that replace URLs, and everything below them, in RUN and ADD lines",
         parse_beside=values.url_pairs_beside,
     )
     cache_dir: Path | None = option(

@@ -12,28 +12,28 @@ from harness.settings.variables import VARIABLES
 _HEAD = f"""\
 # Settings
 
-An option of a command or of pytest wins over the environment, and that over `{TABLE}` in the
-`pyproject.toml` of the working directory or of a folder above it. A list or a table there is separated by commas in the
-environment, and the flag of a list is repeated. `Settings.load` in Python takes the keys with underscores.
+Command line and pytest options override environment variables, and these override `{TABLE}` in the `pyproject.toml` of
+the working directory or of a folder above it. In the environment, separate the values of a list or a table by commas;
+on the command line, repeat the flag of a list. `Settings.load` in Python takes the keys with underscores.
 
-This page is what `python -m harness.settings` prints; the options are declared in `harness/settings`.
+`python -m harness.settings` prints this page; `harness/settings` declares the options.
 
 ## Options
 """
 _VARIABLES = """
 ## Variables of a machine
 
-Nothing else sets these. Proxies, certificates, package indexes, Docker and kubectl are used as their own variables and
-files say.
+Only the environment sets these. For proxies, certificates, package indexes, Docker and kubectl, the harness uses their
+own variables and files.
 """
 
 
 def page() -> str:
     """Return the page as Markdown."""
-    columns = ("key", "command line", "pytest", "environment", "default", "what it is")
+    columns = ("key", "command line", "pytest", "environment", "default", "meaning")
     lines = [_HEAD, *_table(columns, map(_cells, OPTIONS.values())), _VARIABLES]
     variables = ((f"`{known.name}`", f"`{known.metavar}`", known.help) for known in VARIABLES)
-    return "\n".join([*lines, *_table(("variable", "value", "what it is"), variables), ""])
+    return "\n".join([*lines, *_table(("variable", "value", "meaning"), variables), ""])
 
 
 def _cells(option: Option) -> Sequence[str]:

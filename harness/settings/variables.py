@@ -23,38 +23,36 @@ class Variable:
     help: str
 
     def read(self, environ: Mapping[str, str] | None = None, default: str = "") -> str:
-        """Return its value, or the default where it is not set; by default in the environment of this process."""
+        """Return its value or the default, by default from the environment of this process."""
         return (os.environ if environ is None else environ).get(self.name, default)
 
 
 STATE_DIR: Final = Variable(
     "KAAPANA_HARNESS_STATE_DIR", "DIR", "folder of the ledger of environments and of logs; by default the user's state"
 )
-APT_MIRROR: Final = Variable(
-    "KAAPANA_HARNESS_APT_MIRROR", "URL", "mirror of the distribution, for images that are built here"
-)
+APT_MIRROR: Final = Variable("KAAPANA_HARNESS_APT_MIRROR", "URL", "mirror of the distribution, for building images")
 BUILD_NETWORK: Final = Variable(
-    "KAAPANA_HARNESS_BUILD_NETWORK", "NAME", "network of the engine for builds; by default chosen by the proxy"
+    "KAAPANA_HARNESS_BUILD_NETWORK", "NAME", "the engine's network for builds; by default it depends on the proxy"
 )
 INDEX_CREDENTIALS: Final = Variable(
-    "KAAPANA_HARNESS_INDEX_CREDENTIALS", "1", "user and password in addresses of package indexes may enter images"
+    "KAAPANA_HARNESS_INDEX_CREDENTIALS", "1", "let user and password of package indexes' addresses enter images"
 )
 TORCH_INDEX: Final = Variable(
     "KAAPANA_HARNESS_TORCH_INDEX",
     "URL",
-    "package index with CPU wheels of PyTorch, which base-python-cpu then has and base-nnunet-v2 is made with",
+    "package index with CPU wheels of PyTorch, for base-python-cpu and base-nnunet-v2",
 )
 _IMAGE: Final = Variable(
     "KAAPANA_HARNESS_IMAGE_<NAME>",
     "REFERENCE",
-    "where an image of the harness is pulled from, such as KAAPANA_HARNESS_IMAGE_PYTHON or "
-    "KAAPANA_HARNESS_IMAGE_KIND_NODE; empty: it is built",
+    "reference for pulling an image of the harness, such as KAAPANA_HARNESS_IMAGE_PYTHON or "
+    "KAAPANA_HARNESS_IMAGE_KIND_NODE; empty: build it",
 )
 VARIABLES: Final = (STATE_DIR, APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS, TORCH_INDEX, _IMAGE)
 
 
 def image_variable(image: str) -> Variable:
-    """Return the variable that says where an image of the harness is pulled from.
+    """Return the variable with the reference for pulling an image of the harness.
 
     Args:
         image: its name in the catalogue of images.
