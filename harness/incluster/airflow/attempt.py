@@ -1,7 +1,7 @@
-"""One parse of one DAG file, in processes of its own, which end with it whatever the file does.
+"""One parse of one DAG file, in separate processes, which always end with it.
 
 The file runs in a worker below a supervisor: it finds nothing to close, to kill or to fill but what belongs to this
-parse. The process that keeps both adopts what the worker leaves behind, and ends that too.
+parse. Their common parent adopts orphans of the worker, and kills them too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Result = dict[str, Any]
 # of an error: its begin and its end, which names the author's line
 _ERROR_CHARACTERS: Final = 64 * 1024
 _RESULT_BYTES: Final = 8 << 20
-# of what a file prints, for the container's log
+# of a file's output, for the container's log
 _PRINTED_BYTES: Final = 64 << 10
 _SWEEP_S: Final = 10.0
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -55,7 +55,7 @@ class Attempt:
 
     Args:
         file: the DAG file.
-        parse: what is done with it, in the worker.
+        parse: called with it in the worker.
         deadline: on the monotonic clock; :meth:`finish` is due then.
         scratch: folder for its result.
     """
@@ -82,7 +82,7 @@ class Attempt:
         return not chunk
 
     def pass_output_on(self) -> bool:
-        """Pass on what the file prints, up to a size; returns whether more may come."""
+        """Pass on the file's output, up to a size; return whether more may come."""
         try:
             chunk = os.read(self.output, 1 << 16)
         except BlockingIOError:
@@ -102,7 +102,7 @@ class Attempt:
 
         Args:
             others: processes of other attempts.
-            timeout_s: what the file had.
+            timeout_s: the file's time limit.
         """
         late = not self._status and time.monotonic() >= self.deadline
         _end(self.pid, others)
@@ -184,7 +184,7 @@ def _work(file: str, parse: Parse, result: Path, output: int) -> NoReturn:
 
 
 def restore_streams() -> None:
-    """Open what a file may have closed: a connection in its place would get what is printed."""
+    """Reopen streams that a file may have closed: a connection in their place would get the output."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -201,7 +201,7 @@ def _close_all_but(kept: set[int]) -> None:
 
 
 def _end(supervisor: int, others: Collection[int]) -> None:
-    """Kill a supervisor and all that came of it: what loses its parent becomes ours, and is next."""
+    """Kill a supervisor and all of its descendants: orphans become our children, and are next."""
     deadline = time.monotonic() + _SWEEP_S
     with contextlib.suppress(ProcessLookupError):
         os.killpg(supervisor, signal.SIGKILL)
@@ -212,7 +212,7 @@ def _end(supervisor: int, others: Collection[int]) -> None:
             return
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError):
-                # at once with all that it forks meanwhile
+                # together with everything that it forks at the same time
                 group = os.getpgid(pid)
                 if group != os.getpgrp():
                     os.killpg(group, signal.SIGKILL)
@@ -227,7 +227,7 @@ def _kill(pid: int) -> None:
 
 
 def _children() -> list[int]:
-    """Return the processes whose parent this one is."""
+    """Return the children of this process."""
     here, found = os.getpid(), []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -236,7 +236,7 @@ def _children() -> list[int]:
             # the name of a program, in parentheses, may hold anything
             state = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
-            continue  # ended meanwhile
+            continue  # it has ended
         if int(state[1]) == here:
             found.append(int(name))
     return found

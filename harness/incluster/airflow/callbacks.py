@@ -52,7 +52,7 @@ class _RefusedError(Exception):
 
 
 def _answer(method: str, url: str, body: Any = None, *, accept: int = 200) -> tuple[int, Any]:
-    """Return status and document of an answer that is not an error, but for the one status that is accepted."""
+    """Return status and document of an answer; errors raise, except one accepted status."""
     status, document = _request(method, url, body)
     if status >= 400 and status != accept:
         raise _RefusedError(f"{method} {url} answered {status}")
@@ -60,7 +60,7 @@ def _answer(method: str, url: str, body: Any = None, *, accept: int = 200) -> tu
 
 
 def notify_failure(context: Any) -> None:
-    """Send the notification "Workflow failed" to who started the workflow, or to the project (runtime 7.4)."""
+    """Send the notification "Workflow failed" to the user who started the workflow, or to the project (runtime 7.4)."""
     conf = context["dag_run"].conf or {}
     ti = context["ti"]
     aii = os.environ.get("AII_URL") or names.url(names.AII)
@@ -76,7 +76,7 @@ def notify_failure(context: Any) -> None:
         user = ""
         if username := (conf.get("workflow_form") or {}).get("username"):
             user = str(_answer("GET", f"{aii}/users/username/{quote(str(username))}")[1]["id"])
-        # asked also where the project is known: without an admin project nobody is notified
+        # asked even if the project is known: without an admin project there is no notification
         admin = _answer("GET", f"{names.url(names.AII)}/projects/admin")[1]["id"]
         project = (conf.get("project_form") or {}).get("id") or admin
         if not user:

@@ -1,4 +1,4 @@
-"""Airflow's settings as the platform has them, apart from those that only cost time on one machine.
+"""The platform's settings of Airflow, except those that only cost time on one machine.
 
 Values are set as environment variables *before* Airflow is imported and only where the container does not
 say otherwise, so that a chart or a test can override each of them.
@@ -41,7 +41,7 @@ _HERE: Final = {
     "CORE__PARALLELISM": "50",
     # the platform starts a new interpreter per task (1 s); a fork of the warmed scheduler shares its imports
     "CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER": "False",
-    # what has to be done at once wakes the scheduler (harness.incluster.airflow.wakeup); this is for what time brings
+    # urgent events wake the scheduler (harness.incluster.airflow.wakeup); this is for scheduled work
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     # DAG files are parsed by harness.incluster.airflow.parsing, on demand and when they change
     "SCHEDULER__STANDALONE_DAG_PROCESSOR": "True",
@@ -56,7 +56,7 @@ _HERE: Final = {
     # a reverse lookup of the host name takes seconds where no DNS answers
     "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
     "CORE__LAZY_LOAD_PLUGINS": "True",
-    # a key of their own in each container would only encrypt what the others must read
+    # a separate key in each container would make values unreadable for the others
     "CORE__FERNET_KEY": "",
     "USAGE_DATA_COLLECTION__ENABLED": "False",
     "LOGGING__DELETE_LOCAL_LOGS": "False",

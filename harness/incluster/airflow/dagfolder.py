@@ -32,7 +32,7 @@ def signature(folder: Path) -> Signature:
                 try:
                     status = os.stat(path)
                 except FileNotFoundError:
-                    continue  # removed meanwhile
+                    continue  # it was removed
                 found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return found
 
@@ -52,7 +52,7 @@ class DagFolder:
         """Parse now; the answer of ``POST /flow/harness/refresh``.
 
         All files are parsed, as what a DAG file says may depend on more than its text; only one that timed out is
-        left alone as long as nothing in the folder has changed.
+        skipped until something in the folder changes.
         """
         with self._lock:
             now = signature(self._folder)

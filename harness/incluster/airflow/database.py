@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""The database role, and what the platform's bootstrap puts into a new Airflow database."""
+"""The database role, and the platform's initial data of a new Airflow database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find out whether the code of a task looks at the data of its run: other releases show it none (runtime 3, 7.8)."""
+"""Find out whether the code of a task reads the data of its run, which other releases hide (runtime 3, 7.8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OF_COMMANDS: Final = frozenset({"subprocess.Popen", "os.system", "os.exec", "os
 
 
 def watch(folder: Path) -> Callable[[], bool]:
-    """Watch this process for the rest of its life; the function says whether it has looked at or below a folder."""
+    """Watch this process until its end; return a function that tells whether it has read at or below a folder."""
     root, seen = str(folder), False
 
     def look(path: Any) -> None:
@@ -31,7 +31,7 @@ def watch(folder: Path) -> Callable[[], bool]:
             seen = seen or root in repr(values)
 
     sys.addaudithook(on_event)
-    # whether a file exists is asked by these, of which Python tells no hook
+    # functions that check for a file without an audit event of Python
     for name in ("stat", "lstat"):
         setattr(os, name, _looking(getattr(os, name), look))
     return lambda: seen

@@ -35,7 +35,7 @@ class ForkExecutor(BaseExecutor):
         self._children: dict[int, Any] = {}
 
     def start(self) -> None:
-        """Nothing has to be started."""
+        """Do nothing: no worker is needed."""
 
     def execute_async(
         self, key: Any, command: list[str], queue: str | None = None, executor_config: Any = None

@@ -1,4 +1,4 @@
-"""List the folders that installers copy to, by name and digest; bounded, whatever they contain."""
+"""List the folders that installers copy to, by name and digest, within limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def listing(folders: Mapping[str, Path]) -> dict[str, Any]:
     """Return ``{"files": {path: digest}, "complete": bool}`` of the regular files below some folders.
 
     The digest is the beginning of a file's SHA-256 in hexadecimal digits; a file that is too large to be read for a
-    list has its size in that place. What Python compiles is left out.
+    list has its size instead. Files that Python compiles are skipped.
 
     Args:
         folders: name to folder; a path in the answer begins with the name.
@@ -42,7 +42,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path) -> str:
-    """Return the digest of a regular file; nothing for what is not a file, or was removed meanwhile."""
+    """Return the digest of a regular file; empty if it is not a file, or was removed."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="import-not-found,misc,untyped-decorator"
 """Endpoints below ``/flow/harness`` for the host: refresh, follow a run, read its logs. Not on the platform.
 
-They need the environment's token, all but the DAG folder, which has a token of its own for pods of Python operators.
+They need the environment's token, except the DAG folder, which has a separate token for pods of Python operators.
 Of the environment's token the web server knows the digest only: DAG files run here, and it opens more than this.
 """
 
@@ -45,7 +45,7 @@ def iso(moment: datetime | None) -> str | None:
 
 @blueprint.before_request
 def authenticate() -> Response | None:
-    """Refuse (401) who has no token for the path; a web server that was given none refuses everybody."""
+    """Refuse (401) requests without the token for the path; a web server without tokens refuses all."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     token = given.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b""
     digest = hashlib.sha256(token).hexdigest().encode()
@@ -60,11 +60,11 @@ def authenticate() -> Response | None:
 
 @probes.get("/health")
 def health() -> Response:
-    """200 when the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
+    """200 if the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
     try:
         job = SchedulerJobRunner.most_recent_job()
         alive = job is not None and job.is_alive()
-    except Exception as error:  # whatever the driver raises: the caller wants to know
+    except Exception as error:  # report any error of the driver to the caller
         return answer({"healthy": False, "reason": f"the database does not answer: {error}"}, 503)
     if not alive:
         last = iso(job.latest_heartbeat) if job is not None else "none"
@@ -80,7 +80,7 @@ def refresh() -> Response:
 
 @blueprint.get("/files")
 def files() -> Response:
-    """Return the digests of the files that installers copied, or somebody else put there (see ``filelist``)."""
+    """Return the digests of all files in the installers' folders (see ``filelist``)."""
     folders = {name: Path(os.environ[f"AIRFLOW__CORE__{name.upper()}_FOLDER"]) for name in ("dags", "plugins")}
     return answer(filelist.listing(folders))
 
@@ -139,7 +139,7 @@ def run_events(dag_id: str, run_id: str) -> Response:
 
 @blueprint.get("/logs/<dag_id>/<run_id>/<task_id>/<int:attempt>")
 def logs(dag_id: str, run_id: str, task_id: str, attempt: int) -> Response:
-    """Return the task's log file; 404 while there is none."""
+    """Return the task's log file; 404 until it exists."""
     path = unstarted.log_path(dag_id, run_id, task_id, attempt)
     if path is None or not path.is_file():
         return answer({"error": f"no log of attempt {attempt} of {task_id!r} in {run_id!r}"}, 404)

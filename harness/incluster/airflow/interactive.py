@@ -1,4 +1,4 @@
-"""A task that waits for its author: the operator's image with the run's data, and nothing of its own running.
+"""A task that waits for its author: the operator's image with the run's data, without its own program.
 
 ``dev_server="code-server"`` starts the editor of the image; an image without one gets a container that waits, for a
 shell. ``launch_application_chart`` names an application of the platform, which is not there: its user's work can
@@ -27,7 +27,7 @@ from harness.wire import reasons
 from harness.wire.outcome import Outcome
 
 ATTENDANCE_S: Final = 60.0
-"""How long a step waits for somebody who follows its run; a follower looks every second."""
+"""How long a step waits for a process that follows its run, which polls every second."""
 LONGEST_S: Final = 12 * 3600.0
 _AGAIN_S: Final = 0.5
 _WATCH_S: Final = 60.0
@@ -35,7 +35,7 @@ _MARK: Final = "kaapana-harness: interactive step with"
 
 _PASSWORD: Final = "KAAPANA_HARNESS_STEP_PASSWORD"
 
-# the editor takes PASSWORD out of the environment of what it starts
+# the editor removes PASSWORD from the environment of its children
 _SCRIPT: Final = f"""\
 password="${_PASSWORD}"
 unset {_PASSWORD}
@@ -128,10 +128,10 @@ class InteractiveSession:
         """Offer the step, and wait until it is completed.
 
         Returns:
-            ``Completed`` when the author completed the step or ended its program, otherwise what became of the pod.
+            ``Completed`` if the author completed the step or ended its program, otherwise the outcome of the pod.
 
         Raises:
-            InteractiveStepError: nobody attends to it, or nobody completed it within 12 h.
+            InteractiveStepError: no author works in it, or the author did not complete it within 12 h.
         """
         offer, begin = self._offer, time.monotonic()
         try:
@@ -196,7 +196,7 @@ class _Offer:
         return "step-" + self._attempt.name.replace(".", "-")[-58:].strip("-")
 
     def wait_until_attended(self) -> None:
-        """Return when somebody follows; the step's pod need not exist before."""
+        """Wait until a process follows the run; the step's pod need not exist before."""
         if not self._attended.wait(ATTENDANCE_S):
             self.answer = wire.REFUSED
             self.reason = f"nobody followed its run within {ATTENDANCE_S:g} s"
@@ -215,7 +215,7 @@ class _Offer:
                 self._api.patch("ConfigMap", self._attempt.namespace, self._name, {"data": {wire.TOOL: tool}})
 
     def remove(self) -> None:
-        """Remove what was made, the pod too."""
+        """Remove the step's objects, including the pod."""
         self._over.set()
         made = (
             ("Pod", self._attempt.name),

@@ -11,7 +11,7 @@ from flask import Response
 
 
 def encode(value: Any) -> Any:
-    """Return what JSON cannot say: dates as ISO 8601, sets and tuples as lists, anything else as its text."""
+    """Convert values that JSON lacks: dates to ISO 8601, sets and tuples to lists, others to text."""
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, (set, frozenset, tuple)):

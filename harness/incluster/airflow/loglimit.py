@@ -6,7 +6,7 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Final
 
-# the chain of exceptions of a request that reaches nobody has 90
+# the chain of exceptions of a failed connection has 90
 TAIL_LINES: Final = 150
 MOST_BYTES: Final = 8 * 2**20
 
@@ -44,7 +44,7 @@ class LogLimit:
         self._on_line(line)
 
     def complete(self, last: Sequence[str]) -> None:
-        """Add what a stream that ended early has not brought.
+        """Add lines that a broken stream missed.
 
         Args:
             last: the last :data:`TAIL_LINES` lines of the whole log.
@@ -59,7 +59,7 @@ class LogLimit:
             self._held = max(self._held, len(self._tail) + 1)
 
     def end(self) -> None:
-        """Pass the last of the held lines on, after a line that says that some are left out; once."""
+        """Pass on the last held lines, after a line about omitted ones; once."""
         held, self._held = self._held, 0
         if not held:
             return

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""What all of Kaapana's operators derive from their parameters, pods and Python operators alike (runtime 5.1, 2.4)."""
+"""Values that all of Kaapana's operators derive from their parameters (runtime 5.1, 2.4)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def derive(given: Mapping[str, Any], *, gpu_support: bool = False, gpu_pool: boo
 
 
 def airflow_keywords(given: Mapping[str, Any], derived: Derived) -> dict[str, Any]:
-    """Return what the constructor of Airflow's class gets of the parameters of every operator."""
+    """Return the arguments of Airflow's constructor among the parameters of every operator."""
     passed_on = ("dag", "trigger_rule", "retries", "retry_delay", "execution_timeout", "max_active_tis_per_dag")
     return {
         **{name: given[name] for name in passed_on},
@@ -113,7 +113,7 @@ def job_scheduler_enabled() -> bool:
 
 
 def executor_config(cpu_millicores: int | None, ram_mem_mb: int | None, gpu_mem_mb: int | None) -> dict[str, Any]:
-    """Return what the scheduler hears of a task's needs (runtime 5)."""
+    """Return a task's resources for the scheduler (runtime 5)."""
     return {
         "cpu_millicores": cpu_millicores,
         "ram_mem_mb": ram_mem_mb,

@@ -16,7 +16,7 @@ DEFAULT_PRIORITY_CLASS: Final = "kaapana-low-priority"
 
 
 def namespace_for(operator: Any, context: Any) -> str:
-    """Return the namespace in which a task's pod lives (runtime 6.1)."""
+    """Return the namespace of a task's pod (runtime 6.1)."""
     return podspec.namespace_of(
         getattr(operator, "namespace", None),
         context["params"],
@@ -26,7 +26,7 @@ def namespace_for(operator: Any, context: Any) -> str:
 
 
 class OperatorPod:
-    """What ``operator``, a KaapanaBaseOperator, wants in the run of ``context``, Airflow's.
+    """The pod of ``operator``, a KaapanaBaseOperator, in the run of Airflow's ``context``.
 
     Attributes:
         conf: of the run.
@@ -66,7 +66,7 @@ class OperatorPod:
         operator = self._operator
         image = operator.image
         if not image and operator.launch_application_chart:
-            # runtime 7.6: it needs none on the platform; any that can hold a shell will do
+            # runtime 7.6: the platform needs none here; any image with a shell is enough
             image = _platform_image("workflow-cleaner")
         if not image:
             raise InvalidPodError(f"the operator of {self.names.task_id} has no image")
@@ -82,7 +82,7 @@ class OperatorPod:
         # a subclass may read them in its operator afterwards (runtime 5.0)
         operator.env_vars.update(env)
         entries = podenv.entries(operator.env_vars, secrets=operator.secrets, namespace=self.namespace)
-        # what the author has given is the operator's own, and grows with the run (operators 2.1)
+        # the author's dictionary belongs to the operator, and grows with the run (operators 2.1)
         operator.secrets.extend(podenv.platform_secrets(self.namespace))
         operator.labels[names.LABEL_RUN_ID] = podspec.run_label(self.names.run_id, self._profile)
         _LOG.info("environment: %s", {entry["name"]: entry.get("value", "(secret)") for entry in entries})
@@ -141,7 +141,7 @@ class OperatorPod:
         }
 
     def _output_cleaner(self) -> str | None:
-        """Image of the container that removes old output, where there can be any.
+        """Image of the container that removes old output, if there can be any.
 
         Airflow does not see the project's volume, so a container has to do it; and only a later attempt can find
         output of its own: the first one of a run would pay a container's start for nothing.

@@ -9,15 +9,15 @@ from harness.wire import names, reasons
 from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN
 from harness.wire.outcome import Outcome
 
-# what a Python operator in a pod leaves for the scheduler: how it ended, and what it returned
+# written by a Python operator in a pod for the scheduler: its outcome and its return value
 XCOM_END: Final = "harness_python_end"
 XCOM_RETURN: Final = "harness_python_return"
-# whether the code has looked at the data of the run
+# whether the code has read the data of the run
 XCOM_LOOKED: Final = "harness_python_looked"
 
 
 def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the status of one container, empty while there is none."""
+    """Return the status of one container; empty until it exists."""
     for status in pod.get("status", {}).get("containerStatuses") or []:
         if status.get("name") == name:
             return dict(status)

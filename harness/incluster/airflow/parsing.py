@@ -2,7 +2,7 @@
 """Parsing of DAG files in children of a process that has Airflow loaded, each with a deadline.
 
 The zygote is forked from the web server while that still has a single thread. It starts an :class:`Attempt` for each
-file: what a DAG file does to its interpreter ends with that, and a file that never returns is killed.
+file: a DAG file can only damage its own interpreter, and an endless one is killed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Zygote:
     """The host side: :meth:`parse` may be called from any thread, one call at a time goes through.
 
     Args:
-        import_timeout_s: what one file has, before it is interrupted and, a little later, killed.
-        parse: what is done with a file, in a process of its own.
+        import_timeout_s: limit of one file, which is then interrupted and, a little later, killed.
+        parse: called with a file, in a separate process.
     """
 
     def __init__(self, import_timeout_s: float, parse: Parse | None = None) -> None:
@@ -124,7 +124,7 @@ def _parse_in_child(file: str) -> dict[str, Any]:
         read_dags_from_db=False,
     )
     if os.getpid() != worker:
-        # a process that the file forked: the worker goes on by itself
+        # a process that the file forked: the worker continues itself
         os._exit(0)
     restore_streams()
     error = bag.import_errors.get(file) or next(iter(bag.import_errors.values()), None)

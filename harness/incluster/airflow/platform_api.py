@@ -55,7 +55,7 @@ def trigger(dag_id: str) -> Response:
 
 @blueprint.post("/abort/<dag_id>/<run_id>")
 def abort(dag_id: str, run_id: str) -> Response:
-    """End a run: it and its running tasks fail, what has not begun is skipped.
+    """End a run: it and its running tasks fail, tasks that have not begun are skipped.
 
     When no task has failed by that, the success that started last becomes a failure.
     """
@@ -185,7 +185,7 @@ def count(dag_id: str, state: str) -> Response:
 
 
 def for_pages(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a DAG of the list; forms that no page can get are left out, so that the others stay in it."""
+    """Return a DAG of the list, without unusable forms, so that the list stays readable."""
     forms = entry.get("ui_forms")
     try:
         if forms is not None and not isinstance(forms, dict):

@@ -37,7 +37,7 @@ def of_operator(
     no_proxy: str | None,
     environ: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return what an operator keeps as ``env_vars``: rows 1 to 4 of runtime 6.2, in a dictionary of its own.
+    """Return an operator's ``env_vars``: rows 1 to 4 of runtime 6.2, in a separate dictionary.
 
     A copy, because classes write into a default that all their operators share (runtime 5.0, operators 2.1).
 
@@ -81,7 +81,7 @@ def merge(
 def find_overridden(
     *, operator_env: Mapping[str, Any], workflow_form: Mapping[str, Any], core: Iterable[str]
 ) -> list[str]:
-    """Variables that a form value replaces although somebody else had set them otherwise, sorted.
+    """Return the variables of other origin that a form value replaces, sorted.
 
     Args:
         operator_env: what the platform, the operator's place in the DAG and its author set (rows 1 to 4).

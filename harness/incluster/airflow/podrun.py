@@ -37,14 +37,14 @@ def ensure_configmap(api: KubeApi, manifest: Manifest) -> None:
 def delete_pod(api: KubeApi, namespace: str, name: str) -> None:
     """Ask for the pod's deletion; one that does not exist is fine.
 
-    A container that ignores SIGTERM gets two seconds and not the 30 of Kubernetes: nobody waits for its tidy end.
+    A container that ignores SIGTERM gets two seconds instead of Kubernetes' 30: its clean end does not matter.
     """
     with contextlib.suppress(NotFound):
         api.delete("Pod", namespace, name, grace_period_s=GRACE_S)
 
 
 def delete_pods_of(api: KubeApi, namespace: str, run_label: str, mark: str) -> None:
-    """Delete every pod of one task, whatever its name.
+    """Delete every pod of one task, with any name.
 
     Args:
         run_label: value of the label ``run_id`` (:func:`podspec.run_label`).
@@ -62,7 +62,7 @@ class PodRun:
         manifest: the pod, as :func:`harness.incluster.airflow.podspec.pod` makes it.
         on_line: gets every line that the container writes, as it comes.
         startup_timeout_s: how long the pod may stay Pending (runtime 7.2).
-        replaces_ended: whether the pod of the same task that has succeeded already makes way, or stands in it (409).
+        replaces_ended: whether an existing pod of the same task that has succeeded is replaced, or is an error (409).
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class PodRun:
         self._replaces_ended = replaces_ended
         self._log_thread: threading.Thread | None = None
         self._log_is_over = threading.Event()
-        # the last version of the pod that was seen: a watch goes on after it
+        # the last seen version of the pod: a watch continues after it
         self._seen = ""
         self.namespace: str = manifest["metadata"]["namespace"]
         self.name: str = manifest["metadata"]["name"]
@@ -192,7 +192,7 @@ class PodRun:
                 raise ClusterLostError(
                     f"the pod {self.name} of the attempt before is still there {_LOST_S:g} s after its deletion"
                 )
-            # short, as it may be gone before the watch begins
+            # short, because it may be gone before the watch begins
             with contextlib.suppress(Unavailable):
                 for change, _ in self._api.watch("Pod", self.namespace, name=self.name, timeout_s=1.0):
                     if change == "DELETED":
@@ -215,7 +215,7 @@ class PodRun:
                 yield "TIMEOUT", self._manifest
                 return
             try:
-                # a watch that begins with what exists does not tell of a pod that has gone
+                # a new watch begins with existing pods and does not report a removed one
                 if not self._seen and not self._exists():
                     yield "DELETED", self._manifest
                     return
@@ -288,7 +288,7 @@ class PodRun:
 
 
 def _why(pod: Manifest) -> str:
-    """Return what a pending pod waits for, as its conditions say it."""
+    """Return what a pending pod waits for, by its conditions."""
     status: dict[str, Any] = pod.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition.get("status") == "False" and condition.get("message"):

@@ -164,7 +164,7 @@ def pod(
     Args:
         release: decides names, labels and volumes.
         pull_policy, command, args: ``None`` where the release does not pass them on.
-        scheduling: further fields of the pod's ``spec``; those without a value are left out.
+        scheduling: further fields of the pod's ``spec``; empty ones are dropped.
         clean_output_with: image of an init container that removes the task's output folders, or ``None``.
     """
     mounted, mounts = volumes(run.run_id, namespace, release, with_conf=with_conf)

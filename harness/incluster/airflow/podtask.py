@@ -34,7 +34,7 @@ _NEVER_AGAIN: Final = (InvalidPodError, PodNameTakenError, NotEmulatedError, int
 
 
 def connect() -> KubeApi:
-    """Return the API server of the cluster; a function, so that tests can put another in its place."""
+    """Return the API server of the cluster; a function, so that tests can replace it."""
     return in_cluster()
 
 
@@ -86,7 +86,7 @@ class PodTask:
         self._raise_for(result)
 
     def kill(self) -> None:
-        """Delete the pod. May run inside a signal handler, so with a connection of its own."""
+        """Delete the pod, with a new connection, because this may run inside a signal handler."""
         if self._pod is None:
             return
         _LOG.info("deleting the pod %s/%s", self._pod.namespace, self._pod.name)
@@ -176,7 +176,7 @@ class PodTask:
         )
 
     def _record(self, result: Outcome) -> None:
-        # its own transaction: Airflow drops what a failing execute() returns, this must stay
+        # a separate transaction: Airflow drops the result of a failing execute(), but this must stay
         result = dataclasses.replace(
             result,
             arguments=release_dependent(self._operator),

@@ -19,7 +19,7 @@ _Table = TypeVar("_Table")
 
 @dataclasses.dataclass(frozen=True)
 class OperatorProfile:
-    """The ``[operator]`` table: what the constructor of a pod operator takes (runtime 5, 17)."""
+    """The ``[operator]`` table: parameters of a pod operator's constructor (runtime 5, 17)."""
 
     startup_timeout_s: float = 3600.0
     unknown_parameters: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class CallbackProfile:
 
 @dataclasses.dataclass(frozen=True)
 class PlatformRelease:
-    """The emulated release, as far as Airflow has to know it."""
+    """The emulated release, as far as it concerns Airflow."""
 
     name: str = "documented"
     operator: OperatorProfile = OperatorProfile()
@@ -94,7 +94,7 @@ class PlatformRelease:
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> PlatformRelease:
-    """Read the release; keys that this side does not need are left to others.
+    """Read the release, without keys that only the host needs.
 
     Raises:
         ValueError: the variable is not a JSON object.

@@ -52,7 +52,7 @@ class PythonTaskOperator:
     """What the operators that call Python have in common, whether or not they branch.
 
     Attributes:
-        not_emulated: why an operator of the platform imports but cannot run here; empty for all that can.
+        not_emulated: why an operator of the platform imports but cannot run; empty for operators that can.
     """
 
     not_emulated = ""
@@ -90,10 +90,10 @@ def runs_in_scheduler(dag: Any, *, branch: bool) -> bool:
 
 
 def refuse(operator: Any, context: Any) -> None:
-    """End a task whose operator only has the signature of the platform's.
+    """Fail a task whose operator only has the signature of the platform's.
 
     Raises:
-        AirflowFailException: it says what is not emulated; not tried again.
+        AirflowFailException: always, with what is not emulated; no retries.
     """
     error = NotEmulatedError(f"{operator.task_id} cannot run here: {operator.not_emulated}")
     context["ti"].xcom_push(key=XCOM_KEY, value=Outcome(reason=error.reason, message=str(error)).as_json())
@@ -111,7 +111,7 @@ class PythonTask:
         self.namespace = podspec.namespace_of(None, context["params"], context["dag_run"].conf or {})
 
     def run(self) -> Any:
-        """Call the callable in a pod; what it returns is returned.
+        """Call the callable in a pod, and return its result.
 
         Raises:
             AirflowSkipException, AirflowFailException: the callable raised it.
@@ -140,7 +140,7 @@ class PythonTask:
         raise kind(result.message or "the code did not come to its end, see the log above")
 
     def kill(self) -> None:
-        """Delete the pod. May run inside a signal handler, so with a connection of its own."""
+        """Delete the pod, with a new connection, because this may run inside a signal handler."""
         if self._pod is not None:
             try:
                 podrun.delete_pod(podtask.connect(), self._pod.namespace, self._pod.name)

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""Run one task inside the scheduler before it starts, so that the forks of real tasks find everything loaded.
+"""Run one task inside the scheduler before it starts, so that the forks of real tasks have everything loaded.
 
 The first task of a process compiles some sixty SQL statements, configures mappers and loads templates: two thirds of
 the time that Airflow itself spends on a task. What the scheduler has done once, its children inherit.
@@ -79,7 +79,7 @@ def _forget() -> None:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Restore the signal handlers afterwards: a task puts handlers of its own in place."""
+    """Restore the signal handlers afterwards: a task installs its own."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGUSR2)
     before = {number: signal.getsignal(number) for number in numbers}
     try:

@@ -34,7 +34,7 @@ def memory_bytes(quantity: str | int | float) -> float:
 
 
 def render_memory(quantity: str | int | float, factor: float) -> str:
-    """A quantity as it is sent: multiplied, one decimal, in the largest binary unit (500Mi x 1.1 -> ``550.0Mi``).
+    """Return a quantity to send: multiplied, one decimal, in the largest binary unit (500Mi x 1.1 -> ``550.0Mi``).
 
     A factor of 1 leaves the quantity as the operator wrote it.
     """
@@ -65,7 +65,7 @@ def pod_resources(
     Args:
         ram_mem_mb: request in Mi. ``ram_mem_mb_lmt``: limit in Mi, request + 100 by default.
         cpu_millicores: request in m, the limit is 100 more; ``None`` leaves the CPU alone.
-        gpu: whether one GPU is asked for; ``None`` where the release leaves the key out.
+        gpu: whether to request one GPU; ``None`` if the release omits the key.
     """
     requests: dict[str, Any] = {"cpu": None}
     limits: dict[str, Any] = {"cpu": None}
@@ -85,7 +85,7 @@ def container_resources(given: Any, factor: float) -> dict[str, dict[str, str]]:
 
     Args:
         given: the operator's ``pod_resources``, a mapping or an object with ``requests`` and ``limits``.
-        factor: what the release multiplies memory with.
+        factor: the release's factor for memory.
     """
     tables = {name: dict(_member(given, name)) for name in ("requests", "limits")}
     for table in tables.values():

@@ -15,7 +15,7 @@ def folder_of(operator: Any, context: Any) -> RunFolder:
 
 
 def conf_of(context: Any) -> dict[str, Any]:
-    """Return the configuration of the run; empty when there is none."""
+    """Return the configuration of the run; empty if it has none."""
     conf = context["dag_run"].conf
     return conf if isinstance(conf, dict) else {}
 

@@ -32,7 +32,7 @@ _WARM: Final = (
     "airflow.utils.log.file_task_handler",
     "airflow.utils.email",
     "psutil",
-    # what the operators of an extension import
+    # imports of the operators of an extension
     "kaapana.blueprints.json_schema_templates",
     "kaapana.blueprints.kaapana_global_variables",
     "kaapana.blueprints.kaapana_utils",
@@ -103,7 +103,7 @@ def run() -> None:
     dsn = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     forget_connections_in_children()
     keep_the_engine()
-    # the database may still be starting meanwhile
+    # the database may still be starting
     load()
     waiting.wait_for_port(dsn)
     ensure_pools()
@@ -117,6 +117,6 @@ def run() -> None:
     try:
         run_job(job=runner.job, execute_callable=runner._execute)
     except RuntimeError as error:
-        # told to stop in the middle of a turn, in which Airflow lets nobody commit, so that it cannot note its own end
+        # stopped in the middle of a turn, in which Airflow forbids commits, so it cannot record its own end
         if not isinstance(error.__context__, SystemExit):
             raise

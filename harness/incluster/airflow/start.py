@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m harness.incluster.airflow.start database|scheduler|webserver", file=sys.stderr)
         return 2
     config.apply()
-    # Airflow about itself, at each start; what it says about an author's file names that file, and stays
+    # Airflow's warnings about itself at each start; warnings about an author's file name that file, and stay
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"airflow\.")
     for name in ("CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER", "LOGGING__BASE_LOG_FOLDER"):
         Path(os.environ[f"AIRFLOW__{name}"]).mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""Fail tasks that cannot begin, because their DAG file is gone or no longer imports while its run goes on.
+"""Fail tasks that cannot begin, because their DAG file was removed or broken during the run.
 
 Airflow leaves them to the callbacks of its DAG processor, which parses the same file; where that is gone the task
 stays queued and the run never ends. Here the task fails, and its log says why.

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="import-not-found,import-untyped"
 """Wake the scheduler's loop when there is something to do, so that it may sleep longer when there is not.
 
-Two things matter: a task has ended (SIGCHLD), and somebody triggered or aborted a run (PostgreSQL's NOTIFY).
+Two events matter: a task has ended (SIGCHLD), and a run was triggered or aborted (PostgreSQL's NOTIFY).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Alarm:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``, or as soon as a child ended or somebody notified."""
+        """Return after ``seconds``, or as soon as a child ended or a notification arrived."""
         if seconds <= 0:
             return
         sources = [self._reader]
@@ -76,7 +76,7 @@ class Alarm:
 
 
 def install(dsn: str) -> None:
-    """Put the alarm in the place of the sleep between two turns of the scheduler's loop."""
+    """Replace the sleep between two turns of the scheduler's loop by the alarm."""
     import time
 
     from airflow.jobs import scheduler_job_runner

@@ -103,7 +103,7 @@ def _folder() -> DagFolder:
 
 
 class _Parser:
-    """Parses; ends the web server where the zygote is gone, as only a process with a single thread can fork another."""
+    """Parse; end the web server if the zygote is gone, because only a single-threaded process can fork a new one."""
 
     def __init__(self, zygote: Zygote) -> None:
         self._zygote = zygote

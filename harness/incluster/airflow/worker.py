@@ -87,13 +87,13 @@ def main(arguments: Sequence[str]) -> int:
     config.apply()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     url = os.environ.get("KAAPANA_HARNESS_WEB_URL") or names.url(names.AIRFLOW)
-    # out of the environment, as the author's code finds none there on the platform
+    # removed from the environment, because the platform's has none either
     token = os.environ.pop(names.DAGS_TOKEN_VARIABLE, "")
     fetch_dags(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]), url + ARCHIVE_PATH, token)
     import airflow  # noqa: F401 - puts the DAG folder on sys.path and its own handlers in place
 
     task_logger = logging.getLogger("airflow.task")
-    # its handler writes a file that nobody would read; the container's output is the task's log
+    # its handler writes an unread file; the container's output is the task's log
     task_logger.handlers.clear()
     task_logger.propagate = True
     status = call(*arguments)

@@ -78,7 +78,7 @@ async def serve(config: ControlPlaneConfig) -> None:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(f"ready on port {sockets[0].getsockname()[1]}", flush=True)
     await server.serve(sockets=sockets)
-    # nobody can be answered from here on
+    # no request can be answered from here on
     await plane.networks.remove(last=True)
     faulthandler.cancel_dump_traceback_later()
     for task in background:

@@ -1,4 +1,4 @@
-"""Service accounts: the token of each, and who is meant by a token."""
+"""Service accounts: their tokens, and the account of a token."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def account_of(pod: Manifest) -> Account:
 
 
 class Accounts:
-    """Makes tokens and recognises them; one is good as long as its account exists.
+    """Makes and recognises tokens, which are valid as long as their account exists.
 
     Args:
         store: all objects.
@@ -72,7 +72,7 @@ class Accounts:
         return ".".join((_MARK, account.namespace, account.name, self._signature(self.find(account))))
 
     def whose(self, token: str) -> Account | None:
-        """Return the account that a token belongs to; ``None`` for one of nobody."""
+        """Return the account of a token; ``None`` if it has none."""
         mark, _, rest = token.partition(".")
         namespace, _, rest = rest.partition(".")
         # the name of an account may have dots

@@ -23,9 +23,9 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 _RBAC_NAME = re.compile(r"[^/%]+")
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-# kinds whose names become one label of a DNS name
+# kinds with names that become one label of a DNS name
 _SHORT_NAMES = {"Namespace", "Service"}
-# who creates an object does not say these; one that is being deleted already would never go
+# clients must not set these; an object that is already being deleted would never go
 _OF_THE_SERVER = ("deletionTimestamp", "deletionGracePeriodSeconds", "uid", "creationTimestamp", "generation")
 _CONFIG_BYTES = 1024 * 1024
 # five letters and digits that cannot form words, as the platform's own suffixes
@@ -38,7 +38,7 @@ def suffix() -> str:
 
 
 def admit(store: Store, kind: Kind, manifest: Manifest, namespace: str | None) -> None:
-    """Complete and check an object that is to be created.
+    """Complete and check an object before its creation.
 
     Raises:
         StatusError: 400, 403, 404 or 422.
@@ -96,7 +96,7 @@ def check_shape(kind: Kind, manifest: Manifest) -> None:
 
 
 def check_for_account(kind: Kind, given: Any) -> None:
-    """Check an object, or a change of one, that a service account and not the owner wants.
+    """Check a request of a service account (not of the owner) to create or change an object.
 
     Raises:
         StatusError: 422, it has an annotation by which the platform's own objects are distinguished from others.
@@ -107,7 +107,7 @@ def check_for_account(kind: Kind, given: Any) -> None:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """Yield all keys in a document, as deep as they are."""
+    """Yield all keys in a document, at any depth."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
@@ -119,7 +119,7 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def check(store: Store, kind: Kind, manifest: Manifest) -> None:
-    """Complete and check an object that is to be created or changed."""
+    """Complete and check an object before it is created or changed."""
     check_shape(kind, manifest)
     for part in ("metadata", "spec"):
         _drop_nulls(manifest.get(part))
@@ -134,12 +134,12 @@ def check(store: Store, kind: Kind, manifest: Manifest) -> None:
     except UntranslatableError as problem:
         raise invalid(kind.name, str(name), str(problem)) from None
     except (AttributeError, TypeError, KeyError, ValueError) as problem:
-        # a text where an object belongs, one that cannot be decoded, and the like
+        # a text in place of an object, an undecodable text etc.
         raise bad_request(f"{kind.name} in version {kind.api_version!r} cannot be handled: {problem}") from None
 
 
 def _drop_nulls(value: Any) -> None:
-    """Remove fields that are null: they count as not given, and defaults are for what is not given."""
+    """Remove fields that are null: they count as missing, and get defaults."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
@@ -323,7 +323,7 @@ def _check_base64(manifest: Manifest, field: str) -> None:
         try:
             base64.b64decode(value, validate=True)
         except ValueError:
-            # a sign beyond ASCII has no error of its own
+            # other characters than ASCII have no separate error
             raise UntranslatableError(f"{field}[{key}]", "illegal base64 data") from None
 
 

@@ -233,7 +233,7 @@ class _Api:
         return JSONResponse({})
 
     async def owner(self, request: Request) -> Any:
-        """Stays open as long as the owner lives; its end is the owner's end."""
+        """Stays open while the owner lives; its end means the owner's end."""
         del request
         reaper = self._plane.reaper
         reaper.owner_came()
@@ -311,7 +311,7 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    """In the shape of the API, so that a client sees what it was; the traceback is in the log."""
+    """Return an error in the shape of the API, so that clients see the problem; the log has the traceback."""
     text = f"{request.method} {request.url.path}: {type(error).__name__}: {error}"
     problem = StatusError(500, "InternalError", f"Internal error occurred: {text[:1000]}")
     return JSONResponse(problem.status, problem.code)

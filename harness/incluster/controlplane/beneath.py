@@ -1,4 +1,4 @@
-"""Resolve paths below a folder whose content belongs to pods: no link is followed, and nothing leads out.
+"""Resolve paths below a folder that pods can write to, without following links or leaving it.
 
 Every component is opened relative to the one before it, without following links, so that what is found was below
 the folder when it was found. The engine resolves the path once more when it mounts it, so what it has mounted is
@@ -21,10 +21,10 @@ _ANYTHING: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def resolve(root: Path, relative: str) -> Path | None:
-    """Find a file or folder below a root; ``None`` when there is none.
+    """Find a file or folder below a root, or return ``None``.
 
     Args:
-        root: a folder that exists, whose own path no pod can change.
+        root: an existing folder with a path that no pod can change.
         relative: the path below it; leading slashes do not count.
 
     Raises:

@@ -51,10 +51,10 @@ class Box:
         self.state = {"running": {"startedAt": now()}}
 
     def end(self, record: Mapping[str, Any] | None, code: int) -> None:
-        """It has ended; ``record`` is the engine's, ``None`` when somebody removed the container."""
+        """Set the state to ended; ``record`` is the engine's, ``None`` if the container was removed."""
         self.ready = self.started = False
         facts = (record or {}).get("State") or {}
-        # the engine's note of an OOM kill also stands when only a child was killed: then the exit code decides
+        # the engine also records an OOM kill of a child only: then the exit code decides
         oom = bool(facts.get("OOMKilled")) and code != 0
         reason = reasons.OUT_OF_MEMORY if oom else reasons.COMPLETED if code == 0 else reasons.ERROR
         running = self.state.get("running") or {}
@@ -131,7 +131,7 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
     """Return the status of a pod.
 
     Args:
-        pod: the pod as it is stored.
+        pod: the stored pod.
         boxes: its containers.
         init: its init containers.
         facts: ``phase``, ``initialized``, ``unscheduled`` (reason why it has no node), ``address``, ``addresses``,

@@ -28,14 +28,14 @@ class Claims:
         self._state = state
 
     def host_path(self, namespace: str, path: str) -> tuple[Path, str]:
-        """Return where a ``hostPath`` of a pod lies: a root, and the path below it.
+        """Return the place of a pod's ``hostPath``: a root, and the path below it.
 
-        Every namespace has a root of its own, so that a project does not reach the files of another one.
+        Every namespace has its own root, so a project cannot reach the files of another one.
         """
         return _made(self._state / "hostpaths" / namespace), path
 
     def own_path(self, claim: Manifest) -> Path:
-        """Return where a claim that is provisioned dynamically lies."""
+        """Return the folder of a dynamically provisioned claim."""
         metadata = claim["metadata"]
         return self._state / "claims" / str(metadata["namespace"]) / str(metadata["name"])
 
@@ -84,7 +84,7 @@ class Claims:
         return None
 
     def _choose(self, claim: Manifest) -> tuple[Manifest | None, str]:
-        """Return the static volume for a claim, or ``None`` for a folder of its own; or why there is neither."""
+        """Return the static volume for a claim, or ``None`` for a new folder; or why there is neither."""
         spec = claim["spec"]
         if wanted := spec.get("volumeName"):
             volume = self._store.find("PersistentVolume", None, wanted)

@@ -23,7 +23,7 @@ class ControlPlaneConfig:
         owner: ``<pid>@<host>`` of the process that everything belongs to.
         started: ISO 8601 time of the environment's start.
         token: bearer token of the owner: everything.
-        account_secret: what the tokens of service accounts are made from.
+        account_secret: signs the tokens of service accounts.
         socket: path of the engine's socket.
         api: version of the engine's API that is spoken, as ``1.41``.
         state: folder for claims, configuration files and node paths.

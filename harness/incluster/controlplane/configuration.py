@@ -1,4 +1,4 @@
-"""Volumes whose files come from ConfigMaps and Secrets. A changed object changes the files, as a kubelet does it.
+"""Volumes with files of ConfigMaps and Secrets. A changed object changes the files, as with a kubelet.
 
 Unlike a kubelet's, the files change one after another.
 """
@@ -75,7 +75,7 @@ class ConfigurationVolumes:
             elif volume.namespace == metadata["namespace"] and any(
                 (kind, metadata["name"]) == (part_kind, _name(part)) for part_kind, part in volume.parts
             ):
-                # a key that is missing now leaves the files as they are; the pod may be going at this moment
+                # a missing key leaves the files unchanged; the pod may be ending at this moment
                 with contextlib.suppress(NotReadyError, FileNotFoundError):
                     _write(folder, self._files(volume))
 

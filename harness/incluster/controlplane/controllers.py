@@ -232,7 +232,7 @@ class Controllers:
         self._store.edit(key, lambda copy: copy.update(status=status))
 
     def _job_delay(self, pods: list[Manifest], failed: int) -> float:
-        """Seconds that the next attempt of a Job has to wait for."""
+        """Return the seconds before the next attempt of a Job."""
         ends = [
             entry["state"]["terminated"]["finishedAt"]
             for pod in pods

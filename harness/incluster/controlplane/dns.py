@@ -77,13 +77,13 @@ class Resolver(asyncio.DatagramProtocol):
         task.add_done_callback(self._answering.discard)
 
     async def _answer(self, answer: bytes, addr: tuple[str | Any, int], name: str) -> None:
-        # first noted: with the answer the program goes on, and may end
+        # record it first: after the answer the program continues, and may end
         await self._on_question(str(addr[0]), name)
         assert self._transport is not None
         self._transport.sendto(answer, addr)
 
 
 async def serve(address: str, on_question: OnQuestion) -> None:
-    """Answer on one address, as long as the event loop runs."""
+    """Answer on one address while the event loop runs."""
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(lambda: Resolver(on_question), local_addr=(address, PORT))

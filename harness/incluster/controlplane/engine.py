@@ -1,7 +1,7 @@
 """The Docker engine's API over its socket, asynchronously: a handful of calls, no threads.
 
-A connection of its own for every call: on a local socket it costs less than keeping a pool right, and a call
-that takes as long as a container runs holds up nobody.
+A new connection for every call: on a local socket it costs less than managing a pool, and a call
+that lasts as long as a container blocks no other.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from harness.incluster.controlplane.http import exchange
 
 # until the engine has answered a call that does not wait for anything
 _ANSWER_S = 120.0
-# while something that was asked for by somebody else is still going on
+# during an operation that another client has requested
 _TRIES = 50
 _AGAIN_S = 0.1
-# of what a program in a container says
+# of a program's output in a container
 _LONGEST_END = 2_000
 
 
@@ -106,7 +106,7 @@ class Engine:
         if status >= 400:
             raise EngineCallError(status, _message(refusal))
 
-    # -- what is used of it --------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------------------------
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create a container; its id."""
@@ -135,7 +135,7 @@ class Engine:
         return int(answer["StatusCode"])
 
     async def stop(self, container: str, grace_s: int) -> None:
-        """SIGTERM, and SIGKILL after the grace; nothing if it does not run or is gone."""
+        """Send SIGTERM, and SIGKILL after the grace, if it still runs."""
         with contextlib.suppress(EngineCallError):
             await self.call(
                 "POST", f"/containers/{container}/stop", query={"t": str(grace_s)}, timeout_s=grace_s + 60.0
@@ -160,11 +160,11 @@ class Engine:
         raise last
 
     async def runs(self, container: str) -> bool:
-        """Return whether a container has not ended; one that stands still has not."""
+        """Return whether a container has not ended; a paused one has not."""
         return bool((await self.inspect(container))["State"]["Running"])
 
     async def remove(self, container: str) -> None:
-        """Kill and remove a container with its anonymous volumes; nothing if it is gone."""
+        """Kill and remove a container with its anonymous volumes, if it still exists."""
         for _ in range(_TRIES):
             try:
                 await self.call("DELETE", f"/containers/{container}", query={"force": "true", "v": "true"})
@@ -172,7 +172,7 @@ class Engine:
             except EngineCallError as problem:
                 if problem.status == 404:
                     return
-                # "removal already in progress": somebody else does it; gone when the answer is 404
+                # "removal already in progress" by another client; it is gone when the answer is 404
                 if problem.status != 409:
                     raise
             await asyncio.sleep(_AGAIN_S)
@@ -190,7 +190,7 @@ class Engine:
         await self.call("POST", f"/networks/{network}/disconnect", body={"Container": container, "Force": True})
 
     async def execute(self, container: str, command: list[str], timeout_s: float) -> tuple[int, str]:
-        """Run a command in a container; return its exit code and the end of what it, or the engine, says."""
+        """Run a command in a container; return its exit code and the end of its output or of the engine's message."""
         body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
         created = await self.call("POST", f"/containers/{container}/exec", body=body)
         path = f"/exec/{created['Id']}"

@@ -1,7 +1,7 @@
 """``python -m harness.incluster.controlplane.guard RULES``: where the pod may not go that holds this network.
 
 It runs in the container that holds a pod's network, which may set rules there; the containers of the pod join it
-afterwards and may not. A rule of the kernel's routing policy needs nothing of the engine's host.
+afterwards and may not. A rule of the kernel's routing policy needs no support of the engine's host.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RoutingRule(NamedTuple):
 
     Attributes:
         to: the network, e.g. ``169.254.0.0/16``.
-        allowed: they go where the ordinary routes lead; otherwise sending fails.
+        allowed: packets follow the ordinary routes; otherwise sending fails.
         protocol: ``tcp`` or ``udp``; empty: every one.
         source_port: of the sender; 0: any.
         port: of the receiver; 0: any.

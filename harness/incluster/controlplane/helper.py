@@ -1,4 +1,4 @@
-"""Short-lived containers of the control plane's own, which look at what it cannot see from its own container."""
+"""Short-lived helper containers, for facts that the control plane cannot see from its own container."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIDS: Final = 16
 async def output_of(
     engine: Engine, config: ControlPlaneConfig, image: str, command: list[str], place: Mapping[str, Any], *, name: str
 ) -> str:
-    """Run a program in a container without rights; what it prints.
+    """Run a program in a container without rights, and return its output.
 
     Args:
         engine: the engine.
@@ -66,12 +66,12 @@ async def output_of(
 async def wrong_mounts(
     engine: Engine, config: ControlPlaneConfig, image: str, container: str, wanted: Mapping[str, Mounted]
 ) -> str:
-    """Look at a container that has just started, which stands still meanwhile; why it may not go on, or nothing.
+    """Check a container that has just started, while it is paused; return why it may not continue, or nothing.
 
-    One that has ended before it could be looked at has nothing mounted any more.
+    One that ended before the check has no mounts any more.
 
     Args:
-        wanted: what has to be mounted, by target.
+        wanted: the expected mounts, by target.
     """
     try:
         if not await engine.pause(container):

@@ -74,7 +74,7 @@ async def fetch(
     """Send one request to an ``http`` or ``https`` URL; certificates are not checked (as Kubernetes probes do).
 
     Raises:
-        OSError: no answer, or none in time (``TimeoutError``), or none that is HTTP.
+        OSError: no answer, no answer in time (``TimeoutError``), or not HTTP.
     """
     parts = urlsplit(url)
     context = None

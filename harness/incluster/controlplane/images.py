@@ -1,6 +1,6 @@
 """From the image reference of a pod to an image of the engine, by the rules of a node that is not this machine.
 
-What the engine happens to have built or pulled for somebody else does not count: an image is on the node because
+Other images that the engine built or pulled do not count: an image is on the node because
 it was provided or imported, because the environment's registry has it, or because the engine can pull it.
 """
 
@@ -41,7 +41,7 @@ class Images:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # by reference; provided ones count as "in a registry" too, whatever the pull policy
+        # by reference; provided ones also count as "in a registry", for every pull policy
         self.provided: dict[str, str] = {}
         self.imported: dict[str, str] = {}
         self._commands: dict[str, Sequence[str]] = {}
@@ -73,7 +73,7 @@ class Images:
         Args:
             reference: as the pod has it.
             policy: the pod's pull policy.
-            secrets: the pod's pull secrets; what is on the node needs none.
+            secrets: the pod's pull secrets; images on the node need none.
 
         Raises:
             PullError: reason ``InvalidImageName``, ``ErrImagePull`` or ``ErrImageNeverPull``.
@@ -156,7 +156,7 @@ class Images:
         return image
 
     async def _try(self, full: str, login: Login | None) -> str:
-        """Pull by the engine; return what it says when it fails."""
+        """Pull by the engine; return its message if it fails."""
         headers = {"X-Registry-Auth": _for_engine(login)} if login else {}
         try:
             chunks = self._engine.stream("POST", "/images/create", query={"fromImage": full}, headers=headers)
@@ -182,7 +182,7 @@ class _Pull:
         return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}')
 
     def unauthorized(self, text: str = "") -> PullError:
-        """Explain that the registry wants another login.
+        """Explain that the registry needs another login.
 
         Args:
             text: of the engine, if it was that which asked.

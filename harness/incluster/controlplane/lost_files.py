@@ -1,4 +1,4 @@
-"""Find what a container has written outside of its volumes, which is lost with the container."""
+"""Find files that a container has written outside of its volumes, which are lost with the container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 # fewer bytes are not worth the engine's comparison of the whole image
 LEAST_BYTES: Final = 4096
 _MOST: Final = 20
-# places for what may be lost: temporary files, caches, compiled code, logs, and what the engine itself makes
+# places of files that may be lost: temporary files, caches, compiled code, logs, and the engine's own files
 _NO_RESULT: Final = re.compile(
     r"^/(?:tmp|var/tmp|var/cache|var/log|run|var/run|dev|proc|sys|etc)(?:/|$)|"
     r"^/(?:root|home/[^/]+)/\.[^/]+|"
@@ -19,7 +19,7 @@ _NO_RESULT: Final = re.compile(
 
 
 def select_notable(paths: Collection[str], mounted: Iterable[str] = ()) -> list[str]:
-    """Return the files that somebody may miss later, at most 20.
+    """Return lost files that later tasks may miss, at most 20.
 
     Args:
         paths: made or changed files and folders, as the engine lists them; a folder is left out when something in

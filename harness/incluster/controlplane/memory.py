@@ -24,7 +24,7 @@ _PLACES: Final = (
 
 
 class MemoryMeter:
-    """Samples containers as long as they run.
+    """Samples containers while they run.
 
     Args:
         tree: where the host's control groups can be read; without them nothing is measured.
@@ -49,7 +49,7 @@ class MemoryMeter:
 
     async def _run(self) -> None:
         while self._most:
-            # in a thread: the kernel sums up what is asked for, which may take a while on a busy machine
+            # in a thread: the kernel computes the sums, which may take a while on a busy machine
             for container, used in (await asyncio.to_thread(self._sample, list(self._most))).items():
                 if container in self._most:
                     self._most[container] = max(self._most[container], used)
@@ -72,7 +72,7 @@ class MemoryMeter:
 
 
 def find_statistics(tree: Path, container: str) -> Path | None:
-    """Return the file with a container's statistics of memory; ``None`` where there is no such group.
+    """Return the file with a container's memory statistics; ``None`` without such a group.
 
     Args:
         tree: of the host's control groups, of either version.
@@ -92,6 +92,6 @@ def count_held(statistics: str) -> int:
         statistics: content of ``memory.stat``, of either version.
     """
     values = dict(line.split() for line in statistics.splitlines())
-    # with version 1 those of groups within it have a name of their own
+    # with version 1 those of nested groups have another name
     first, second = ("total_rss", "total_shmem") if "total_rss" in values else ("anon", "shmem")
     return int(values.get(first, 0)) + int(values.get(second, 0))

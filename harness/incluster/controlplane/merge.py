@@ -1,4 +1,4 @@
-"""The ways in which a PATCH changes an object."""
+"""The types of patches of an object."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 Manifest = dict[str, Any]
 
-# fields whose lists a strategic merge patch joins by a key of their elements
+# fields with lists that a strategic merge patch joins by a key of their elements
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
     "containers": ("name",),
     "initContainers": ("name",),
@@ -71,7 +71,7 @@ def _join(present: list[Any], wanted: list[Any], keys: tuple[str, ...]) -> list[
 
 
 def apply_patch(current: Any, before: Any, wanted: Any) -> Any:
-    """Server-side apply of one manager: what it applied before and does not now is removed.
+    """Server-side apply of one manager: fields that it applied before but not now are removed.
 
     Lists belong to the manager as a whole.
     """

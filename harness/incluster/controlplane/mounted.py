@@ -1,4 +1,4 @@
-"""What the engine has really mounted into a container, compared with what was to be mounted.
+"""Compare the real mounts of a container with the expected ones.
 
 Between the look at a path and the engine's own a pod that shares the volume can put a link in its place. The kernel
 says of every mount which file system it is and which path in it was mounted; no link hides in that path.
@@ -28,7 +28,7 @@ class Mounted(NamedTuple):
 
 
 def parse(mountinfo: str) -> dict[str, Mounted]:
-    """Return what is mounted at each place; of several at one place the uppermost.
+    """Return the mount at each place; of several at one place the uppermost.
 
     Args:
         mountinfo: as the kernel writes it (proc(5)).
@@ -50,7 +50,7 @@ def _plain(text: str) -> str:
 
 
 def expect(own: str, path: Path) -> Mounted:
-    """Return what a mount of a path has to be.
+    """Return the expected mount of a path.
 
     Args:
         own: the mountinfo of this process.
@@ -64,7 +64,7 @@ def expect(own: str, path: Path) -> Mounted:
 
 
 def differences(mountinfo: str, wanted: Mapping[str, Mounted]) -> list[str]:
-    """Return the targets at which something else is mounted than what was wanted.
+    """Return the targets with other mounts than the expected ones.
 
     Args:
         mountinfo: of a process in the container.

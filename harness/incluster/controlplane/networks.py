@@ -66,7 +66,7 @@ class NetworkPlan:
 
     @property
     def guarded(self) -> bool:
-        """Whether the pod's network needs rules about what it may not reach."""
+        """Whether the pod's network needs rules that block addresses."""
         return OUT in self.endpoints
 
 
@@ -112,7 +112,7 @@ class Networks:
 
         # ``out`` is made for the first pod that needs it
         wanted = [network for network in _CHOSEN if network != EDGE or not own]
-        # a refusal does not end this before the others are there: they could not be removed otherwise
+        # continue after a refusal until the others exist: they could not be removed otherwise
         for made in await asyncio.gather(*map(self._create, wanted), return_exceptions=True):
             if isinstance(made, BaseException):
                 raise made
@@ -203,7 +203,7 @@ class Networks:
         aliases: dict[str, list[str]],
         published: list[Published],
     ) -> None:
-        """Add what one Service means for a pod that it selects."""
+        """Add the effects of one Service on a pod that it selects."""
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         known = names_of(name, namespace) + self._external_names(name, namespace)
         reachable = set(_words((service["metadata"].get("annotations") or {}).get(ANNOTATION_REACHABLE)))
@@ -235,7 +235,7 @@ class Networks:
         return found
 
     def resolver(self, plan: NetworkPlan) -> str:
-        """Who answers a pod for names that no Service has; empty: whoever does for the engine's host."""
+        """Name servers for names that no Service has; empty: those of the engine's host."""
         if EDGE in plan.endpoints or plan.way_out:
             return ""
         return next(
@@ -263,11 +263,11 @@ class Networks:
             for network in (PODS, PLATFORM, CTP, EDGE, OUT)
             if network in plan.endpoints
         )
-        # a container that has ended meanwhile has none any more
+        # a container that has ended has none
         return tuple(str(entry["IPAddress"]) for entry in entries if entry and entry["IPAddress"])
 
     def label_for(self, name: str) -> str | None:
-        """Return the label with which a pod reaches a Service; empty where none helps, ``None`` for no Service."""
+        """Return the label with which a pod reaches a Service; empty if none helps, ``None`` without a Service."""
         for service in self._store.list("Service"):
             metadata = service["metadata"]
             if name in names_of(metadata["name"], metadata["namespace"]):
@@ -276,7 +276,7 @@ class Networks:
         return None
 
     async def holders(self) -> dict[str, str]:
-        """Return which container has an address now, by address, on the networks whose names are resolved here."""
+        """Return the containers by their present addresses, on the networks with name resolution."""
         records = [await self._engine.call("GET", f"/networks/{self.full_name(network)}") for network in self.own]
         return {
             str(entry["IPv4Address"]).partition("/")[0]: container

@@ -20,7 +20,7 @@ from harness.wire.names import DOCKER_NODE
 
 LOG = logging.getLogger("kaapana-harness")
 
-# what a pod may wait for: a change of one of these makes it look again
+# kinds that a pod may wait for: a change of one of these makes it check again
 _CONFIGURATION = {"ConfigMap", "Secret", "PersistentVolumeClaim", "PersistentVolume", "StorageClass"}
 _EVENTS_KEPT = 500
 

@@ -24,7 +24,7 @@ _LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\s+/32 host LOCAL")
 _NAMESERVER = re.compile(r"^nameserver\s+(\S+)\s*$", re.MULTILINE)
 
 SURVEY: Final = ["cat", "/proc/net/fib_trie", "/etc/resolv.conf"]
-"""What is run in the host's network so that :meth:`Host.read` can say what it is."""
+"""Command that runs in the host's network; :meth:`Host.read` reads its output."""
 
 
 class OutletHost(NamedTuple):
@@ -32,7 +32,7 @@ class OutletHost(NamedTuple):
 
     Attributes:
         addresses: its own, those of loopback left out.
-        resolvers: who answers the engine's questions for names.
+        resolvers: the engine's name servers.
     """
 
     addresses: frozenset[str]
@@ -40,7 +40,7 @@ class OutletHost(NamedTuple):
 
     @classmethod
     def read(cls, survey: str) -> OutletHost:
-        """Return what the output of :data:`SURVEY` says."""
+        """Read the output of :data:`SURVEY`."""
         found = {address for address in _LOCAL.findall(survey) if not ipaddress.ip_address(address).is_loopback}
         servers = {text for text in _NAMESERVER.findall(survey) if _is_outside(text)}
         return cls(frozenset(found), frozenset(servers))
@@ -58,7 +58,7 @@ class Outlet(NamedTuple):
 
     Attributes:
         gateway: address of the host on it.
-        way_out: the pod has the label; otherwise it is there for its published ports only.
+        way_out: the pod has the label; otherwise the network is only for its published ports.
         ports: protocol and number of those.
     """
 
@@ -70,7 +70,7 @@ class Outlet(NamedTuple):
 def rules(
     outlet: Outlet, host: OutletHost, *, joined: Collection[Network], others: Iterable[Network], site: bool
 ) -> list[RoutingRule]:
-    """Return what the pod's network is guarded by.
+    """Return the rules that guard the pod's network.
 
     Args:
         outlet: the pod's place.

@@ -58,7 +58,7 @@ class ControlPlane:
         config, own_image = await _own_place(config, engine)
         images = Images(engine)
         networks = Networks(config, engine, store)
-        # from here on something exists that has to be removed when nobody comes for it
+        # from here on there are objects to remove if no owner connects
         reaper = Reaper(config, engine, networks, images)
         asked = asyncio.create_task(engine.call("GET", "/info"))
         await networks.create()
@@ -109,7 +109,7 @@ def namespace(name: str) -> Manifest:
 
 
 async def _own_place(config: ControlPlaneConfig, engine: Engine) -> tuple[ControlPlaneConfig, str]:
-    """Return where the own state lies on the engine's host, and the own image; both from the own container's record."""
+    """Return the path of the own state on the engine's host, and the own image, from the own container's record."""
     if not config.own_container:
         return dataclasses.replace(config, state_on_engine=config.state_on_engine or config.state), ""
     record: dict[str, Any] = await engine.inspect(config.own_container)

@@ -30,7 +30,7 @@ from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, 
 
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0
-# everything else waits for what belongs to the platform
+# all other pods wait for those of the platform
 _PLATFORM_BACK_OFF_MOST_S = 4.0
 
 
@@ -79,7 +79,7 @@ class PodWorker:
             reason = "DeadlineExceeded"
             self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")
         except Exception as error:
-            # whatever it was, the pod must not stay pending without a word
+            # after any error, the pod must not stay pending without a message
             LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
             self._warn("Failed", str(error))
             self._finish("Failed", "Error", str(error))
@@ -89,7 +89,7 @@ class PodWorker:
             self._facts["unscheduled"] = unscheduled
             self._publish()
             self._warn("FailedScheduling", unscheduled)
-            # the node never changes, so this pod stays as it is until it is deleted
+            # the node never changes, so this pod stays pending until it is deleted
             await asyncio.Event().wait()
         self._sources = await self._preparation.volumes((*self.init, *self.boxes))
         if len(self.boxes) > 1 or needs_address(self._pod) or self._network.needs_guard():
@@ -251,8 +251,8 @@ class PodWorker:
         return code
 
     async def _look_outside(self, container: str, mounted: list[str]) -> None:
-        """Name what a container has written outside of its volumes, after its end: the engine takes its time."""
-        with contextlib.suppress(EngineCallError):  # it is gone: then nobody wants to know
+        """Report files that a container has written outside of its volumes, after its end: the engine is slow here."""
+        with contextlib.suppress(EngineCallError):  # the container is gone: nothing to report
             found = lost_files.select_notable(await self._node.engine.changes(container), mounted)
 
             def change(pod: Manifest) -> None:
@@ -353,7 +353,7 @@ class PodWorker:
         return f"{self._node.config.prefix}_{self.key.namespace}_{self.key.name}_{container}_{attempt}"
 
     async def _undisturbed(self, work: Any) -> Any:
-        """Finish something even when the pod is deleted meanwhile: half a creation could not be undone."""
+        """Finish an operation even if the pod is deleted during it: half a creation could not be undone."""
         task = asyncio.ensure_future(work)
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)

@@ -1,4 +1,4 @@
-"""The networks of one pod: who holds them, its address, and the ports of Services that are published for it."""
+"""The networks of one pod: their holder, its address, and the ports of Services that are published for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PodNetwork:
     Attributes:
         address: IP address of the pod, empty until it is known.
         addresses: those on all of its networks, that one first.
-        guarded: rules say what the pod may not reach; they are there before its first container starts.
+        guarded: rules block addresses for the pod, from before its first container starts.
         sandbox: the container that only holds the network, empty when one of the pod's own containers does.
     """
 
@@ -48,7 +48,7 @@ class PodNetwork:
         self.sandbox = ""
         self.guarded = False
         self._plan = NetworkPlan({})
-        # the container whose network is the pod's, while it runs
+        # the container with the pod's network, while it runs
         self._owner = ""
         self._unknown: set[str] = set()
 
@@ -100,7 +100,7 @@ class PodNetwork:
             raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {said or 'no reason'}")
 
     def for_container(self, *, init: bool) -> NetworkPlan | str:
-        """Return what a container is created with: the sandbox that it joins, or a plan of its own."""
+        """Return the network of a new container: the sandbox that it joins, or a separate plan."""
         if self.sandbox:
             return self.sandbox
         plan = self._node.networks.plan(self._pod)
@@ -146,7 +146,7 @@ class PodNetwork:
             self._node.questions.forget(self._unknown_name)
 
     def forget_ports(self) -> None:
-        """Give the ports of the engine's host up, so that others are chosen."""
+        """Release the ports of the engine's host, so that others are chosen."""
         for port in self._plan.published:
             self._set_port(port.service, port.index, 0)
 

@@ -1,6 +1,6 @@
-"""What a pod may ask for beyond its own processes: the bounds of baseline pod security, for every pod alike.
+"""Baseline pod security, equal for all pods: the bounds of what a pod may request beyond its own processes.
 
-A field that is not in these tables is refused by name (``podspec``), so that nothing is granted under another name.
+A field that is not in these tables is refused by name (``podspec``), so nothing is granted under another name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.incluster.controlplane.problems import UntranslatableError
 
 Spec = Mapping[str, Any]
 
-# what a Docker engine gives a container anyhow: to ask for more is to ask for the machine
+# default capabilities of a Docker engine: more would give access to the machine
 CAPABILITIES: Final = frozenset(
     {
         "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
@@ -36,7 +36,7 @@ _HARMLESS_PROFILES = ("runtime/default", "docker/default")
 
 
 def check_security_context(context: Spec, where: str) -> None:
-    """Check the values of the security context of a pod or a container, whose fields are known.
+    """Check the values of a security context of a pod or a container with known fields.
 
     Args:
         context: the fields.

@@ -1,4 +1,4 @@
-"""Which fields of a pod a Docker engine can do: every other field is refused by name, none is dropped.
+"""The fields of a pod that a Docker engine supports: every other field is refused by name, none is dropped.
 
 A field is either translated (``translate``, ``volumes``, ``probes``, ``pod``), or has no effect on a cluster of
 one node without other tenants (``_VOID``), or refused.
@@ -100,7 +100,7 @@ def _host_aliases(spec: Spec) -> None:
     for number, entry in enumerate(spec.get("hostAliases") or ()):
         at = f"hostAliases[{number}]"
         try:
-            # the engine has words of its own here, such as one for the address of its host
+            # the engine has special words here, such as one for the address of its host
             ipaddress.ip_address(str(entry.get("ip")))
         except ValueError:
             raise UntranslatableError(f"{at}.ip", f"must be valid IP address: {entry.get('ip')!r}") from None
@@ -112,7 +112,7 @@ def _host_aliases(spec: Spec) -> None:
 def _affinity(affinity: Spec) -> None:
     for group, rules in affinity.items():
         for rule in rules or {}:
-            # preferences are void on one node; demands would have to be judged
+            # preferences have no effect on one node; requirements would have to be evaluated
             if not rule.startswith("preferred"):
                 raise UntranslatableError(f"affinity.{group}.{rule}", "cannot be done on the docker cluster")
 

@@ -1,4 +1,4 @@
-"""Prepare what the containers of a pod need before they can be created; wait for each as long as it takes."""
+"""Prepare everything that the containers of a pod need before their creation, without a time limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BACK_OFF_MOST_S = 60.0
 
 
 class Preparation:
-    """Volumes, images and variables of one pod. What is waited for stands in the status and in an event.
+    """Volumes, images and variables of one pod. The status and an event name what it waits for.
 
     Args:
         node: the parts of the control plane.
@@ -58,7 +58,7 @@ class Preparation:
         """Set ``box.image_id``."""
         delay = BACK_OFF_S
         while True:
-            # each attempt with what the secrets say now
+            # each attempt uses the present secrets
             secrets = pullsecrets.examine(self._pod, box.spec["image"], self._secret)
             self._warn_of_pull_secrets([secret.name for secret in secrets if not secret.exists])
             try:

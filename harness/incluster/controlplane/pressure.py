@@ -19,7 +19,7 @@ _INTERVAL_S: Final = 1.0
 
 
 def free_bytes(folder: str) -> int:
-    """Bytes that are left on the disk of a folder."""
+    """Return the free bytes on the disk of a folder."""
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize
 
@@ -28,7 +28,7 @@ class DiskPressure:
     """Looks after the disk on which the engine keeps containers and volumes.
 
     Args:
-        free: says how many bytes are left.
+        free: returns the free bytes.
     """
 
     def __init__(self, node: Node, kubelet: Kubelet, free: Callable[[], int]) -> None:

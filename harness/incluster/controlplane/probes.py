@@ -11,7 +11,7 @@ from harness.incluster.controlplane.http import fetch
 
 Probe = Mapping[str, Any]
 
-# until a container is ready it is asked more often than its period says: a test waits for it
+# until a container is ready it is probed more often than its period says: a test waits for it
 _EAGER_FIRST_S = 0.1
 _EAGER_MOST_S = 1.0
 
@@ -37,7 +37,7 @@ async def ask(engine: Engine, probe: Probe, *, container: str, spec: Mapping[str
         address: IP address of the pod.
 
     Returns:
-        ``None`` when it succeeds, otherwise why not.
+        ``None`` if it succeeds, otherwise why not.
     """
     limit = float(probe.get("timeoutSeconds") or 1)
     try:

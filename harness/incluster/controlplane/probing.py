@@ -15,7 +15,7 @@ _FAILURES = 3
 
 
 class ProbeRunner:
-    """Probes one container as long as it runs.
+    """Probes one container while it runs.
 
     Args:
         engine: to look into the container and to stop it.

@@ -1,6 +1,6 @@
 """Which pod asks for a name that no Service has.
 
-A program may ask before the address of its pod is known here, as the engine is asked for that after the start. And the
+A program may ask before this module knows the address of its pod, which comes from the engine after the start. And the
 address may be known as that of another pod, whose end the engine has seen and this side has not: it is given away
 again at once. So while any container is about to start, an address says nothing, and the engine is asked who has it,
 while the program waits for its answer: what it asks is noted before it can end.
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from harness.incluster.controlplane.engine import EngineCallError
 
 _SEARCHED = ".cluster.local"
-# questions for whose asker the engine is asked, at a time; more are answered without a note
+# simultaneous lookups of callers at the engine; further questions are answered without a record
 _MOST_WAITING = 200
 
 OnName = Callable[[str], None]
@@ -39,7 +39,7 @@ class Questions:
         self._waiting = 0
 
     async def ask(self, address: str, name: str) -> None:
-        """Note that somebody asks for a name; returns when that is noted."""
+        """Record a question for a name; return when it is recorded."""
         if name.endswith(_SEARCHED):
             # the resolver in the pod also tries a name below the cluster's domains
             return
@@ -60,7 +60,7 @@ class Questions:
             self._waiting -= 1
 
     async def _look(self) -> Mapping[str, str]:
-        """Return who has which address after now; those who wait for each other share a look."""
+        """Return the present addresses of containers; simultaneous callers share one lookup."""
         wanted = self._begun + 1
         async with self._looking:
             if self._found_by < wanted:
@@ -71,14 +71,14 @@ class Questions:
             return self._found
 
     def expect(self, container: str, on_name: OnName) -> None:
-        """A container that will have an address of its own is about to start."""
+        """Announce the start of a container with its own address."""
         self._by_container[container] = on_name
         self._starting.add(container)
 
     def listen(self, container: str, address: str) -> None:
-        """The address of a container has become known; empty when it has none here."""
+        """Record the address of a container; empty if it has none here."""
         self._starting.discard(container)
-        # one that has ended meanwhile has no address any more
+        # an ended one has no address
         if address and (on_name := self._by_container.get(container)):
             self._by_address[address] = on_name
 

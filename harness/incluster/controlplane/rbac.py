@@ -46,7 +46,7 @@ _BUILT_IN: Final[dict[str, list[Rule]]] = {
 
 
 class AccessRequest(NamedTuple):
-    """What somebody wants to do.
+    """A request to authorise.
 
     Attributes:
         verb: e.g. ``get`` or ``deletecollection``.
@@ -99,7 +99,7 @@ class Rbac:
         return any(_is_subject(account, binding) for binding in self._bindings(None))
 
     def check_grant(self, account: Account, kind: Kind, manifest: Manifest, namespace: str, *, is_whole: bool) -> None:
-        """Let a role or a binding pass that somebody makes or changes: nobody grants more than he has.
+        """Check a new or changed role or binding: accounts can only grant rights that they have.
 
         Args:
             is_whole: it is all of the object and not a change of one, which needs the right to grant everything.
@@ -136,7 +136,7 @@ class Rbac:
                 yield from self._role(binding.get("roleRef") or {}, binding["metadata"].get("namespace") or "")
 
     def _bindings(self, namespace: str | None) -> Iterator[Manifest]:
-        """Yield those of the whole cluster, and those of a namespace (empty: none, ``None``: of all)."""
+        """Yield bindings of the whole cluster, and of a namespace (empty: none, ``None``: all)."""
         yield from self._store.list("ClusterRoleBinding")
         if namespace != "":
             yield from self._store.list("RoleBinding", namespace)
@@ -156,7 +156,7 @@ class Rbac:
 def has_token(store: Store, pod: Manifest) -> bool:
     """Return whether the containers of a pod get the token of their service account.
 
-    That of ``default`` only where something is granted to it: by itself it may do nothing (services 16).
+    That of ``default`` only if it has a right: without one it may do nothing (services 16).
     """
     account = account_of(pod)
     found = store.find("ServiceAccount", *account) or {}

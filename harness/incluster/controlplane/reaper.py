@@ -30,8 +30,8 @@ class Reaper:
     Attributes:
         kept: the environment stays without an owner.
         closing: set as soon as the removal has begun.
-        halt: stops whatever would start containers while they are being removed.
-        done: set when nothing but the control plane itself is left.
+        halt: stops everything that starts containers, before the removal.
+        done: set when only the control plane itself is left.
     """
 
     def __init__(self, config: ControlPlaneConfig, engine: Engine, networks: Networks, images: Images) -> None:
@@ -53,7 +53,7 @@ class Reaper:
         self._timer.cancel()
 
     def owner_went(self) -> None:
-        """The owner's connection is gone."""
+        """Handle the end of the owner's connection."""
         self._owners -= 1
         if not self._owners:
             self._timer = asyncio.get_running_loop().call_later(self._config.owner_grace_s, self._nobody)

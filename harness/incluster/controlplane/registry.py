@@ -20,11 +20,11 @@ _REGISTRY_S = 10.0
 
 
 class ServedName(NamedTuple):
-    """A name whose images are in this registry.
+    """A registry name with images in this registry.
 
     Attributes:
-        prefix: what the repositories of its host begin with here; empty for the registry's own name.
-        login: for pods that have none; ``None``: they need one.
+        prefix: of its host's repositories here; empty for the registry's own name.
+        login: for pods without one; ``None``: they need one.
     """
 
     prefix: str
@@ -40,7 +40,7 @@ class Registry:
     """Where the images of some names really are.
 
     Attributes:
-        address: ``host:port`` in references, under which the engine reaches it too; empty as long as there is none.
+        address: ``host:port`` in references, by which the engine also reaches it; empty until it exists.
         internal: URL of its API, for this process.
         served: further names, ``host[:port]`` or with a path behind it.
     """
@@ -59,7 +59,7 @@ class Registry:
         return next((entry for name, entry in self.served.items() if reference.startswith(f"{name}/")), None)
 
     async def ask(self, path: str, logins: Sequence[Login]) -> Reply:
-        """The answer to the first login that is accepted, or to the last one. Without any it is asked all the same.
+        """Return the answer to the first accepted login, or to the last one; without logins ask anonymously.
 
         Raises:
             OSError: no answer.

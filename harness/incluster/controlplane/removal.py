@@ -16,7 +16,7 @@ _NAMESPACE_GRACE_S = 3
 
 
 class Removal:
-    """Deletes objects, and what is owned by them or lives in them."""
+    """Deletes objects with their dependents and contents."""
 
     def __init__(self, node: Node, kubelet: Kubelet, claims: Claims) -> None:
         self._node = node
@@ -26,7 +26,7 @@ class Removal:
         self._store.listen(self._look)
 
     def delete(self, manifest: Manifest, grace_s: int | None = None) -> Manifest:
-        """Delete an object; what the API answers."""
+        """Delete an object, and return the API's answer."""
         kind, key = manifest["kind"], key_of(manifest)
         if kind == "Pod":
             self._kubelet.delete(manifest, grace_s)
@@ -45,7 +45,7 @@ class Removal:
             def keep(copy: Manifest) -> None:
                 copy["metadata"].setdefault("deletionTimestamp", now())
 
-            # as the protection finalizer of Kubernetes: gone with the last pod that uses it
+            # like the protection finalizer of Kubernetes: it goes with the last pod that uses it
             return self._store.edit(key, keep) or manifest
         removed = self._store.remove(key) or manifest
         if kind == "PersistentVolumeClaim":
@@ -69,9 +69,9 @@ class Removal:
             self._close(home)
 
     def _empty(self, namespace: str) -> None:
-        """Begin to delete all that is in a namespace."""
+        """Begin to delete all objects of a namespace."""
         everything = list(self._store.in_namespace(namespace))
-        # owners first, so that no controller makes up for a pod that goes
+        # owners first, so that no controller replaces a removed pod
         for manifest in sorted(everything, key=lambda entry: entry["kind"] == "Pod"):
             if self._store.find(*key_of(manifest)) and not manifest["metadata"].get("deletionTimestamp"):
                 self.delete(manifest, _NAMESPACE_GRACE_S if manifest["kind"] == "Pod" else None)

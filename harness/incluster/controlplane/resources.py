@@ -43,7 +43,7 @@ class Resources:
             StatusError: 400, 403, 404, 409, 422.
         """
         self._identify(kind, manifest)
-        # who creates an object does not say how it fares
+        # clients cannot set the status at creation
         manifest.pop("status", None)
         admit(self._store, kind, manifest, namespace)
         if kind.name == "Pod":
@@ -85,7 +85,7 @@ class Resources:
             raise bad_request(f"apiVersion {manifest['apiVersion']!r} is not {kind.api_version!r} of the path")
 
     def update(self, kind: Kind, namespace: str | None, name: str, manifest: Manifest, sub: str | None) -> Manifest:
-        """Put an object in the place of one that exists (PUT)."""
+        """Replace an existing object (PUT)."""
         self._identify(kind, manifest)
         before = self._store.get(kind.name, namespace, name)
         given = (manifest.get("metadata") or {}).get("resourceVersion")
@@ -218,7 +218,7 @@ def _immutable(kind: Kind, before: Manifest, after: Manifest) -> None:
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Equal but for what was filled in by default."""
+    """Return whether two objects are equal apart from defaults."""
     if isinstance(old, dict) and isinstance(new, dict):
         return all(_same(old.get(key), value) for key, value in new.items() if value is not None)
     if isinstance(old, list) and isinstance(new, list):

@@ -1,7 +1,7 @@
 """Types of the fields that the control plane reads, as Kubernetes decodes them.
 
-An object with a number where a text belongs would be stored, and fail whoever reads it later: the plan of every other
-pod, the removal of its namespace, or the rights of an account. It is refused instead, whoever sends it.
+A stored object with a number in place of a text would break its later readers: the plan of every other pod, the
+removal of its namespace, or the rights of an account. So it is refused from every client.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Map:
 
 @dataclasses.dataclass(frozen=True)
 class _Needed:
-    """A field that has to be there."""
+    """A required field."""
 
     shape: Any
 
@@ -246,7 +246,7 @@ _WORDS: Final = {str: "a string", bool: "a boolean", int: "a number", float: "a 
 
 
 def check_object(kind: str, version: str, manifest: Mapping[str, Any]) -> None:
-    """Check an object of a kind, but for its status, which only its own subresource can change.
+    """Check an object of a kind, without its status, which only its own subresource can change.
 
     Raises:
         StatusError: 400, a field has a type that Kubernetes does not decode.
@@ -257,7 +257,7 @@ def check_object(kind: str, version: str, manifest: Mapping[str, Any]) -> None:
 
 
 def check_status(kind: str, status: Any) -> None:
-    """Check the status that somebody gives an object.
+    """Check a new status of an object.
 
     Raises:
         StatusError, UntranslatableError: as :func:`check_object`.

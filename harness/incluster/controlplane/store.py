@@ -18,7 +18,7 @@ from harness.incluster.controlplane.problems import already_exists, not_found
 from harness.kube.kinds import kind_named
 
 Manifest = dict[str, Any]
-# kept so that a watch can go on where it was cut off
+# kept so that a broken watch can continue
 _HISTORY = 4096
 
 
@@ -130,7 +130,7 @@ class Store:
         return self._record("MODIFIED", key, before, manifest)
 
     def edit(self, key: Key, change: Callable[[Manifest], None]) -> Manifest | None:
-        """Change an object by a function of a copy of it; ``None`` when it is gone."""
+        """Change an object by a function of its copy; return ``None`` if it is gone."""
         before = self._objects.get(key)
         if before is None:
             return None
@@ -139,7 +139,7 @@ class Store:
         return self.replace(manifest)
 
     def remove(self, key: Key) -> Manifest | None:
-        """Take an object away; ``None`` when it is gone already."""
+        """Remove an object; return ``None`` if it is gone already."""
         before = self._objects.get(key)
         if before is None:
             return None

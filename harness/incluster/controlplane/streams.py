@@ -37,7 +37,7 @@ class Stream:
         del scope
         headers = [(b"content-type", self._media_type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # an empty piece, so that the client gets the head at once
+        # an empty part, so that the client gets the head at once
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         work = [
             asyncio.ensure_future(self._forward(send)),
@@ -84,10 +84,10 @@ async def watch(
 
     Args:
         store: all objects.
-        kind: whose objects.
+        kind: of the objects.
         namespace: one, or all.
         fits: the selectors.
-        version: go on after this resource version; empty or ``0``: begin with all that exist.
+        version: continue after this resource version; empty or ``0``: begin with all existing objects.
         timeout_s: seconds until it ends.
     """
     deadline = time.monotonic() + timeout_s
@@ -118,7 +118,7 @@ async def watch(
 
 
 def _encode(change: Change, kind: str, namespace: str | None, fits: Predicate) -> bytes | None:
-    """Return what a watch with these selectors tells of a change."""
+    """Return the event of a change for a watch with these selectors."""
     manifest: dict[str, Any] = change.after
     if manifest["kind"] != kind or (namespace and manifest["metadata"].get("namespace") != namespace):
         return None

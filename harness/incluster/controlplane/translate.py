@@ -22,7 +22,7 @@ _RAW_SOCKETS = "NET_RAW"
 
 
 def memory_limit(container: Mapping[str, Any]) -> int:
-    """Bytes of ``resources.limits.memory``, 0 for none."""
+    """Return the bytes of ``resources.limits.memory``, 0 without a limit."""
     limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
     return whole(limit) if limit is not None else 0
 
@@ -56,7 +56,7 @@ def container_body(
         command: takes the place of the image's own; empty for that.
         variables: the whole environment.
         mounts: the volumes.
-        network: the plan, or the id of the container whose network this one shares.
+        network: the plan, or the id of the container that shares its network.
         networks: knows the engine's names of networks.
         raw_sockets: whether it may write packets that no rule of its network looks at.
     """
@@ -65,7 +65,7 @@ def container_body(
         "Mounts": mounts.binds,
         "Tmpfs": mounts.tmpfs,
         "PidsLimit": _PIDS,
-        # read back through the API, whatever the engine's own default is
+        # read back through the API, for every default of the engine
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "2"}},
     }
     if mounts.shm_size:

@@ -28,7 +28,7 @@ class Source:
     Attributes:
         root: a folder that no pod can change the path of, as this process sees it; ``None`` for a volume in memory.
         relative: what of it is the volume; pods may have put anything on the way.
-        size: bytes of a volume in memory, 0 for no limit of its own.
+        size: bytes of a volume in memory, 0 without a limit.
         made_up: read-only files that were written from an object.
     """
 
@@ -43,7 +43,7 @@ class Mounts:
     """What a container gets: binds, file systems in memory by path, and the size of ``/dev/shm`` (0: not asked).
 
     Attributes:
-        compared: what has to be mounted, by target, where a pod could have changed the path meanwhile.
+        compared: the expected mounts, by target, for paths that a pod could have changed.
     """
 
     binds: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -120,7 +120,7 @@ class Volumes:
     def mounts(
         self, pod: Manifest, container: Mapping[str, Any], sources: Mapping[str, Source], memory_limit: int
     ) -> Mounts:
-        """Return what one container of the pod mounts.
+        """Return the mounts of one container of the pod.
 
         Raises:
             NotReadyError: a ``subPath`` of configuration does not exist, or a path leads over a link.

@@ -120,7 +120,7 @@ def check_persistent_volume(manifest: Spec) -> None:
 
 
 def check_claim(manifest: Spec) -> None:
-    """Check a PersistentVolumeClaim: what it asks for exists.
+    """Check that a PersistentVolumeClaim asks for something that exists.
 
     Raises:
         UntranslatableError: an access mode is unknown, or the storage is not a positive quantity.

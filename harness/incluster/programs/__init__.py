@@ -2,5 +2,5 @@
 
 They run in containers: ``python -m harness.incluster.programs <program>``, where the program has the name of the
 platform's image. Every module is imported when its program starts and not before, because the time that a
-container needs until it works is most of what a short task costs.
+container's start-up time is most of a short task.
 """

@@ -46,7 +46,7 @@ def name_of(comment: str, files: int) -> str:
 
 
 def _study(run: RunFolder, parent: Path) -> dict[str, str]:
-    """Return what the objects say of study and patient: parameters, then the source series, then the dataset's file."""
+    """Return the objects' study and patient: by parameters, then the source series, then the dataset's file."""
     fields = {
         "StudyInstanceUID": _text("STUDY_UID"),
         "StudyID": _text("STUDY_ID") or "bin2dcm",

@@ -27,7 +27,7 @@ class ProgramError(Exception):
 
 
 class SkipTaskError(ProgramError):
-    """There is nothing to do: the task is to be skipped (operators 2.3)."""
+    """Nothing to do: skip the task (operators 2.3)."""
 
     status = SKIP_EXIT_CODE
 
@@ -107,7 +107,7 @@ class RunFolder:
         return path
 
     def elements(self) -> list[Path]:
-        """Return the element folders, sorted by name; plain files beside them are left out."""
+        """Return the element folders, sorted by name, without plain files."""
         return sorted(path for path in self.inside(self.batch).glob("*") if path.is_dir())
 
     def pairs(self, source: str, output: str) -> Iterator[tuple[Path, Path, Path]]:
@@ -122,7 +122,7 @@ class RunFolder:
             yield element, folder, target
 
     def relative(self, path: Path) -> str:
-        """``path`` as it is printed: relative to the run's folder."""
+        """Return ``path`` for output: relative to the run's folder."""
         return path.relative_to(self.root).as_posix()
 
     def conf(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def read_json(path: Path, what: str = "the file") -> Any:
 
 
 def dicom_files(folder: Path) -> Iterator[Path]:
-    """Files below ``folder``, sorted, that carry the DICOM preamble, whatever their extension."""
+    """Return the files below ``folder`` with a DICOM preamble, sorted, with any extension."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             with path.open("rb") as stream:

@@ -68,7 +68,7 @@ class Converter:
             raise ProgramError("SINGLE_LABEL_SEG_INFO is empty: give single_label_seg_info a name or from_file_name")
         self.combine = flag("CREATE_MULIT_LABEL_DCM_FROM_SINGLE_LABEL_SEGS")
         self.seg_info = os.environ.get("MULTI_LABEL_SEG_INFO_JSON") or "seg_info.json"
-        # the platform's program takes it as it is: blanks and umlauts work, a slash makes it a path
+        # the platform's program uses it unchanged: blanks and umlauts work, a slash makes it a path
         self.multi_name = (os.environ.get("MULTI_LABEL_SEG_NAME") or "multi-label").lower()
         self.skip = "1" if flag("SKIP_EMPTY_SLICES") else "0"
         self.must_find = flag("FAIL_ON_NO_SEGMENTATION_FOUND", "True")
@@ -170,10 +170,10 @@ def amend(result: Path, source: Path, body_part: str) -> tuple[str, str]:
     """Set the tags of the result that the platform's container sets.
 
     Returns:
-        The segments' labels as text, and what is odd about the place of the frames: empty for nothing.
+        The segments' labels as text, and the problem of the frames' positions, if any.
 
-    ClinicalTrialProtocolID is that of the first source file, otherwise ``internal``; BodyPartExamined is the task's
-    or otherwise the source's.
+    ClinicalTrialProtocolID is that of the first source file, or ``internal``; BodyPartExamined is the task's
+    or the source's.
     """
     import pydicom
 

@@ -1,4 +1,4 @@
-"""dcmqi's own programs: where they are, and what they say when they fail."""
+"""dcmqi's own programs: find them, and read their error messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def executable(command: str) -> str:
 
 
 def cause_of(output: str, status: int) -> str:
-    """Return the line of dcmqi's output that says what is wrong."""
+    """Return the line of dcmqi's output with the error."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if line != "Fatal error encountered."]
     errors = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]

@@ -27,7 +27,7 @@ from harness.wire import names
 _ATTEMPTS = 5
 _TIMEOUT_S = {"element": 600, "batch": 3600}
 _AE_TITLE_LENGTH = 16
-# what the variable AETITLE says when the operator was given none
+# value of the variable AETITLE without an operator's argument
 _NO_TITLE = "NONE"
 
 
@@ -67,7 +67,7 @@ def ae_titles(conf: dict[str, Any], dataset: str, own_receiver: bool) -> tuple[s
 
 
 def _cut(title: str, what: str, *, chosen: bool) -> str:
-    """Return an AE title as it is sent, cut to its greatest length.
+    """Return an AE title to send, cut to the maximum length.
 
     Args:
         chosen: by the author; the name of a workflow, which is always longer, is not.

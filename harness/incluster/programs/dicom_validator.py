@@ -36,7 +36,7 @@ class ValidationResult:
     warnings: list[str] = field(default_factory=list)
 
     def add(self, output: str, ignored: set[str]) -> None:
-        """Take the lines of one file; those that name an ignored tag are left out, each text counts once."""
+        """Add the lines of one file, without those that name an ignored tag; each text counts once."""
         for line in output.splitlines():
             kind, dash, text = line.partition(" - ")
             if not dash or any(tag.lower() in ignored for tag in _TAG.findall(line)):
@@ -91,7 +91,7 @@ def _instance_number(path: Path) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Check every element, note completeness and result in its index document, keep a page where there is a finding."""
+    """Check every element, record the result in its index document, and write a page if there is a finding."""
     run = RunFolder.from_environment()
     algorithm = os.environ.get("VALIDATOR_ALGORITHM") or "dciodvfy"
     if algorithm != "dciodvfy":

@@ -44,7 +44,7 @@ def _tag_of_form(form: dict[str, Any], variable: str) -> str:
 def find(platform: PlatformClient, conf: dict[str, Any]) -> list[Wanted]:
     """Return the chosen series, by descending SeriesInstanceUID, cut to ``data_form.dataset_limit``.
 
-    Identifiers that the project's index does not have are left out; none left is a ProgramError.
+    Identifiers that the project's index lacks are left out; if none remains, it is a ProgramError.
     """
     data = section(conf, "data_form")
     index = section(conf, "project_form").get("opensearch_index")
@@ -88,7 +88,7 @@ def _check_modality(conf: dict[str, Any], series: Wanted) -> None:
 
 def sop_instance_uid(file: memoryview) -> str:
     """MediaStorageSOPInstanceUID of a DICOM file: read from the file meta group, which is always
-    explicit little endian, so that no DICOM library has to be imported."""
+    explicit little endian, without importing a DICOM library."""
     if bytes(file[128:132]) != b"DICM":
         raise ProgramError("a part of the answer is not a DICOM file")
     at = 132

@@ -119,7 +119,7 @@ def _report(path: Path, source: Path, segmentations: Path, target: Path) -> None
 
 
 def _name_character_set(dataset: Any, source: Path) -> None:
-    """Say in which character set the texts are that dcmqi has copied from the source, which it leaves out."""
+    """Add the character set of texts that dcmqi has copied from the source, which it leaves out."""
     import pydicom
     from pydicom.charset import convert_encodings
 

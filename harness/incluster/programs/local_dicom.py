@@ -26,7 +26,7 @@ ERASED_TAGS = frozenset(group << 16 | int(text, 16) for group, texts in _ERASED.
 
 
 def anonymise(run: RunFolder, source: str, output: str, *, single_slice: bool) -> int:
-    """Copy ``*.dcm*`` without the tags that name somebody; the number of files.
+    """Copy ``*.dcm*`` without identifying tags, and return the number of files.
 
     All identifiers of study and series go too, so the results are not objects for an archive. The file header keeps
     the SOP Instance UID.
@@ -60,7 +60,7 @@ def anonymise(run: RunFolder, source: str, output: str, *, single_slice: bool) -
 
 
 def fulfilling(run: RunFolder, source: str, output: str, condition: Callable[[Any], bool]) -> int:
-    """Copy the files whose dataset (without pixels) fulfils a condition; their number."""
+    """Copy the files whose dataset (without pixels) fulfils a condition, and return their number."""
     import pydicom
 
     count = 0

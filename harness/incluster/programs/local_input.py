@@ -13,7 +13,7 @@ from harness.incluster.programs.common import ProgramError, RunFolder, path_comp
 from harness.incluster.programs.get_input import Wanted, fetch_dicom
 from harness.incluster.programs.platform_client import CURATED_MODALITY, SERIES, STUDY, PlatformClient
 
-# index that is searched, whatever the project
+# index to search, for every project
 _INDEX = "project_admin"
 _TAGS = "00000000 Tags_keyword.keyword"
 
@@ -58,7 +58,7 @@ def _find(platform: PlatformClient, conf: dict[str, Any], data: dict[str, Any], 
 
 
 def _limit(data: dict[str, Any]) -> int | None:
-    """Return how many series count: what the form says, never the operator's own ``dataset_limit``."""
+    """Return the limit of series: that of the form, never the operator's own ``dataset_limit``."""
     try:
         limit = int(data.get("dataset_limit", 0))
     except (TypeError, ValueError):
@@ -139,7 +139,7 @@ def fetch_references(run: RunFolder, source: str, output: str, data_type: str, p
 
     Raises:
         ProgramError: ``data_type`` json, which cannot work, or an element without the reference.
-        ValueError: nothing of a series came.
+        ValueError: no instance of a series came.
     """
     import pydicom
 
@@ -166,7 +166,7 @@ def fetch_references(run: RunFolder, source: str, output: str, data_type: str, p
         except ProgramError as problem:
             say(f"NOT FETCHED {series.uid}: {problem}")
         if not any(target.iterdir()):
-            raise ValueError(f"nothing of the series {series.uid} came")
+            raise ValueError(f"no instance of the series {series.uid} came")
 
     with ThreadPoolExecutor(max(1, parallel)) as pool:
         for future in [pool.submit(one, element) for element in elements]:

@@ -57,7 +57,7 @@ def _filter_element(folder: Path, target: Path, wanted: list[str], *, keep: bool
         shutil.copy2(mask, place)
     documents = _json_files(folder)
     meta = read_json(documents[-1])
-    mask_names.segments_of(meta, documents[-1])  # says what is wrong with it
+    mask_names.segments_of(meta, documents[-1])  # it reports the problem
     groups = meta["segmentAttributes"]
     dumped = [normalise(json.dumps(group)) for group in groups]
     if keep:  # in the order of the filter, and twice when two of its labels fit

@@ -112,7 +112,7 @@ def add_to_datasets(
     Args:
         file_fields: fields of the documents that name the dataset.
         projects: instead of the document's own project.
-        dataset: instead of what the documents say.
+        dataset: instead of the documents' one.
 
     Raises:
         ProgramError: a document names no dataset, or the backend refuses.
@@ -144,7 +144,7 @@ def push(run: RunFolder, folder_name: str, *, jsonl: bool, replace: bool, projec
     """Write documents into the index of their project and always into that of admin.
 
     Args:
-        projects: write into the indices of these projects and nothing else.
+        projects: write only into the indices of these projects.
     """
     platform = PlatformClient()
     for element in run.elements():

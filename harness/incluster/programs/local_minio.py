@@ -34,7 +34,7 @@ class TransferParameters:
 
 
 def _overridden(order: TransferParameters, conf: dict[str, Any]) -> TransferParameters:
-    """Return the order with what the configuration says instead."""
+    """Return the order with the values of the configuration."""
     data, form = conf.get("data_form") or {}, conf.get("workflow_form") or {}
     if "zip_files" in form:
         order = replace(order, zipped=bool(form["zip_files"]))

@@ -72,7 +72,7 @@ def start(dag_id: str, conf: dict[str, Any]) -> str:
 
 
 def wait(dag_id: str, runs: list[str], delay_s: float) -> None:
-    """Wait until all runs have succeeded; the task's own time-out ends the wait otherwise.
+    """Wait until all runs have succeeded; only the task's own timeout limits the wait.
 
     Raises:
         ValueError: a run failed. The platform takes ``queued`` for a failure too; here it is waited for.

@@ -23,7 +23,7 @@ class Mask:
     """What a mask file holds.
 
     Attributes:
-        values: its different values, without 0, as they are in the file.
+        values: its different values in the file, without 0.
         size: number of slices, rows, columns.
         spacing: mm between slices, rows, columns.
         whole: number of voxels that have a whole number other than 0, ``fractional`` of those that have not.

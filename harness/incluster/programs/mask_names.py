@@ -59,13 +59,13 @@ def segments_of(meta: Any, where: Path) -> list[dict[str, Any]]:
 
 
 def only_json(folder: Path, part: str) -> Path | None:
-    """Return the one ``*.json`` of a folder whose path contains ``part``; None when there is none, or more than one."""
+    """Return the only ``*.json`` of a folder whose path contains ``part``; None if none or several do."""
     found = [path for path in sorted(folder.glob("*.json")) if part in str(path)]
     return found[0] if len(found) == 1 else None
 
 
 def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
-    """Labels of the masks in a folder, from ``seg_info`` or else from the one ``*-meta.json``, and where they stand.
+    """Labels of the masks in a folder, from ``seg_info`` or the only ``*-meta.json``, and the path of that file.
 
     Raises:
         ProgramError: there is neither.

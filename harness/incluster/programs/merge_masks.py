@@ -47,7 +47,7 @@ class Merged:
         self.used: list[dict[str, Any]] = []
 
     def add(self, mask: Path, entry: dict[str, Any]) -> None:
-        """Put one label in; one that overlaps, or is empty, is left out with a message."""
+        """Add one label, unless it overlaps or is empty: then print a message."""
         name, value = entry["label_name"], int(entry["label_int"])
         image, voxels = _values(mask)
         voxels[voxels == 1] = value  # masks of dcmqi carry their segment's number already

@@ -17,7 +17,7 @@ from harness.incluster.programs.common import ProgramError, RunFolder, comma_lis
 
 @dataclass(frozen=True)
 class Transfer:
-    """What is to be moved: the environment, overridden by truthy top-level keys of the configuration."""
+    """Order of a transfer: the environment, overridden by truthy top-level keys of the configuration."""
 
     bucket: str
     prefix: str

@@ -2,7 +2,7 @@
 
 The platform's image calls MITK; this one reads with SimpleITK (GDCM): values after the modality LUT, slices
 sorted by position, one volume for each SeriesInstanceUID (operators 9.1). The geometry of a series is judged before:
-what is not one volume is not made one, and what is made lies where the files say.
+only one regular volume is converted, and the result has the position of its files.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def _series_below(folder: Path, pattern: str) -> dict[str, list[str]]:
     """SeriesInstanceUID to the files of that series.
 
     Only names with a dot before ``.dcm`` start a conversion (``**/*.*.dcm``), but then every file of the
-    series in the same folder belongs to the volume, whatever its name.
+    series in the same folder belongs to the volume, with any name.
     """
     series: dict[str, list[str]] = {}
     named = {str(path) for path in folder.glob(f"**/*.{pattern}")}
     for directory in sorted({Path(path).parent for path in named}):
         for uid, files in _series_in(directory):
             if named.intersection(files):
-                series.setdefault(uid, files)  # found in a second folder: the first volume stands
+                series.setdefault(uid, files)  # found in a second folder: keep the first volume
                 named.difference_update(files)
     for path in sorted(named):  # not readable as an image series: its own conversion fails and is reported
         series[Path(path).name.split(".")[0]] = [path]
@@ -49,7 +49,7 @@ def _series_in(directory: Path) -> Iterator[tuple[str, list[str]]]:
     reader = sitk.ImageSeriesReader
     first = list(reader.GetGDCMSeriesFileNames(str(directory)))
     if first and len(first) == sum(1 for _ in directory.iterdir()):
-        # all of one series, as always after GetInput: a list of the series would read every header once more
+        # all of one series, as always after GetInput: listing the series would read every header again
         header = sitk.ImageFileReader()
         header.SetFileName(first[0])
         header.ReadImageInformation()
@@ -75,7 +75,7 @@ def _read(files: list[str]) -> Any:
 
 
 def _volume(element: str, uid: str, files: list[str], target: Path) -> Any:
-    """The volume of a series, where its files say that it lies.
+    """Return the volume of a series at the position of its files.
 
     Raises:
         ProgramError: the series is not one volume.
@@ -175,7 +175,7 @@ def _compression(file: str) -> str:
 
     try:
         syntax = pydicom.filereader.read_file_meta_info(file).TransferSyntaxUID
-    except Exception:  # the reader of the volume has said what is wrong with the file
+    except Exception:  # the reader of the volume has reported the file's problem
         return ""
     return f", compressed as {syntax.name} ({syntax}), which GDCM may not read" if syntax.is_encapsulated else ""
 

@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from harness.incluster.programs.common import ProgramError, RunFolder, required, say
 
 _ENCAPSULATED_PDF = UID("1.2.840.10008.5.1.4.1.1.104.1")
-# variable and attribute, in the order in which the platform fills them from the reference
+# variables and attributes, in the platform's order of filling them from the reference
 _FIELDS = (
     ("AETITLE", "ClinicalTrialProtocolID"),
     ("STUDY_UID", "StudyInstanceUID"),
@@ -30,7 +30,7 @@ def _given(variable: str) -> str:
 
 
 def _fields(reference: Path | None) -> dict[str, str]:
-    """Values of the parameters, and of the reference for what is not given, up to the first that it lacks."""
+    """Return the values of the parameters, or of the reference up to the first one that it lacks."""
     fields = {name: _given(variable) for variable, name in _FIELDS}
     if reference is not None:
         dataset = pydicom.dcmread(reference, stop_before_pixels=True)
@@ -43,7 +43,7 @@ def _fields(reference: Path | None) -> dict[str, str]:
 
 
 def pack(pdf: Path, target: Path, fields: dict[str, str]) -> None:
-    """Write an Encapsulated PDF object in a series of its own."""
+    """Write an Encapsulated PDF object in a new series."""
     now, content = datetime.now(), pdf.read_bytes()
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian

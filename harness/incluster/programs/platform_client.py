@@ -45,7 +45,7 @@ def service(constant: tuple[str, str, int]) -> tuple[str, int]:
 
 
 def base_url(variable: str, constant: tuple[str, str, int]) -> str:
-    """Address of a service: what the environment says, or its own name; without a slash at the end."""
+    """Return the address of a service, from the environment or by its name, without a slash at the end."""
     host, port = service(constant)
     return (os.environ.get(variable) or f"http://{host}:{port}").rstrip("/")
 
@@ -177,7 +177,7 @@ class PlatformClient:
         self._write(f"metadata of series {uid}", "PUT", url, document)
 
     def update_document(self, index: str, uid: str, fields: dict[str, Any]) -> None:
-        """Change fields of a document; a NotThereError when there is none."""
+        """Change fields of a document; a NotThereError if it does not exist."""
         url = f"{self._opensearch}/{quote(index, safe='')}/_update/{quote(uid, safe='')}?refresh=true"
         self._write(f"metadata of series {uid}", "POST", url, {"doc": fields})
 

@@ -76,7 +76,7 @@ def _extractor() -> Any:
 
 
 def main() -> None:
-    """Skip the task unless the form's ``radiomics`` is true; else a table for each element.
+    """Skip the task unless the form's ``radiomics`` is true; otherwise write a table for each element.
 
     The first element without masks ends the program well, as on the platform.
     """

@@ -1,6 +1,6 @@
 """Contours of an RTSTRUCT to masks on the grid of its images (operators 5.3).
 
-The platform's image calls dcmrtstruct2nii, whose polygons are filled by another rule: the number of voxels at the
+The platform's image calls dcmrtstruct2nii, which fills polygons by another rule: the number of voxels at the
 border differs.
 """
 
@@ -23,7 +23,7 @@ _MAX_ROIS = 1000
 
 
 def file_text(name: str) -> str:
-    """Return a name of a region as part of a file name: blanks become ``-``, what is neither letter nor digit goes."""
+    """Return a region's name for a file name: blanks become ``-``, and only letters and digits stay."""
     return re.sub(r"[^0-9A-Za-z_-]", "", name.replace(" ", "-"))
 
 

@@ -59,7 +59,7 @@ def dice_score(truth: Mask, test: Mask) -> float:
 
 
 def surface_dice(truth: Mask, test: Mask) -> float:
-    """Share of both borders that lies within half a voxel of the other."""
+    """Return the share of both borders within half a voxel of the other."""
     ways = np.concatenate([_distances(truth, test), _distances(test, truth)])
     return float((ways <= _TOLERANCE_VOXELS).mean()) if ways.size else math.nan
 
@@ -87,7 +87,7 @@ METRICS: dict[str, tuple[str, Metric, int]] = {
 
 
 def _mask(folder: Path, label: str) -> Mask:
-    """Return the mask of a label: of whatever stands directly in the folder one entry must have it in its path."""
+    """Return the mask of a label: exactly one entry of the folder must have it in its path."""
     found = [path for path in sorted(folder.glob("*")) if label in str(path)]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"

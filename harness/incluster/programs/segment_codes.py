@@ -48,12 +48,12 @@ def _rows() -> tuple[_Row, ...]:
 
 
 def search_key(label: str) -> str:
-    """Return what is looked up for a label: the text after the last ``@``, in lower case."""
+    """Return the search key of a label: the text after the last ``@``, in lower case."""
     return label.rpartition("@")[2].lower()
 
 
 def look_up(label: str) -> Code:
-    """Return the code of a label; every stage takes the first row in table order, ``CUSTOM`` when none matches."""
+    """Return the code of a label; every stage takes the first matching row of the table, or ``CUSTOM``."""
     key = search_key(label).replace("-", " ").strip()
     words = key.split()
     if not words:

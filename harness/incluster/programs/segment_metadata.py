@@ -15,7 +15,7 @@ from typing import Any
 from harness.incluster.programs.common import ProgramError
 from harness.incluster.programs.segment_codes import Code, look_up, search_key
 
-# what the platform's program writes as the modifier's designator, whatever the modifier is
+# the platform's program writes this designator for every modifier
 _MODIFIER_DESIGNATOR = "unkown"
 _UNNAMED_SERIES = "UNKOWN SEGMENTATION ALGORITHM"
 _MAX_JSON_BYTES = 16 * 2**20
@@ -103,7 +103,7 @@ def document(author: SegmentationMetadata, files: list[list[dict[str, Any]]], bo
 def read_seg_info(path: Path) -> tuple[list[tuple[int, str, int]], str, str]:
     """Labels, ``algorithm`` and ``task_body_part`` of a ``seg_info.json`` (operators 3.1).
 
-    A label is (voxel value, name, place in the list); the background (0) is left out.
+    A label is (voxel value, name, place in the list), without the background (0).
     """
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:

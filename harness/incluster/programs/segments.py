@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # the types that dcmqi knows, by the platform's name of the format
 TYPES = {"nrrd": "nrrd", "mhd": "mhd", "mha": "mha", "nii": "nii", "nii.gz": "nii", "nifti": "nii"}
 TYPES |= {"hdr": "hdr", "img": "img"}
-# what dcmqi writes beside the file that is asked for
+# further files that dcmqi writes
 _COMPANIONS = {"mhd": ("zraw", "raw"), "hdr": ("img",), "img": ("hdr",)}
 _TIMEOUT_S = 120
 
@@ -87,7 +87,7 @@ def convert(
 
 
 def _header(file: Path) -> Dataset:
-    """Return what decides how dcmqi reads a SEG; nothing of a file that is not DICOM, of which dcmqi says so."""
+    """Return the attributes that decide how dcmqi reads a SEG; empty if it is not DICOM, which dcmqi reports."""
     import pydicom
 
     wanted = ["SOPClassUID", "SegmentationType", "SegmentSequence"]
@@ -98,7 +98,7 @@ def _header(file: Path) -> Dataset:
 
 
 def _numbering(header: Dataset) -> str:
-    """Return what is wrong with the numbers of the segments, of which dcmqi only says that it fails."""
+    """Return the problem of the segments' numbers, with which dcmqi fails without a reason."""
     numbers = [int(item.get("SegmentNumber", -1)) for item in header.get("SegmentSequence", ())]
     if numbers == list(range(1, len(numbers) + 1)):
         return ""
@@ -108,7 +108,7 @@ def _numbering(header: Dataset) -> str:
 
 
 def _refuse_label_map(file: Path, header: Dataset) -> None:
-    """Refuse what a later dcmqi than the platform's may read: its 1.2.5 is older than label maps."""
+    """Refuse label maps, which only newer versions than the platform's dcmqi 1.2.5 may read."""
     if header.get("SOPClassUID", "") == LABEL_MAP_STORAGE:
         raise ProgramError(
             f"{file.name} is a label map (Label Map Segmentation Storage): the platform's dcmqi 1.2.5 reads only "

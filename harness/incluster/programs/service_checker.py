@@ -2,7 +2,7 @@
 
 ``WAIT`` is a list ``name,host,port[,path]`` separated by ``;``. With a path the service must answer a GET,
 redirects are not followed, 4xx and 5xx end the program; without one a TCP connection is enough. What does not
-answer is tried again every ``DELAY`` seconds without limit: whoever started this container sets the deadline.
+answer is tried again every ``DELAY`` seconds without a limit: the operator sets the deadline.
 """
 
 from __future__ import annotations

@@ -38,11 +38,11 @@ def _chosen(folder: Path) -> Iterator[Path]:
 
 
 def _zip(run: RunFolder, parent: Path) -> int:
-    """Pack one folder, and return how many files went in; there is an archive also where none did."""
+    """Pack one folder, and return the number of files; an empty folder gives an empty archive."""
     subdir = _value("SUBDIR")
     folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"), subdir)
     output = _output(run, parent)
-    # the name is taken as it is, with its blanks; a folder in it has to be there
+    # the name is used unchanged, with its blanks; a folder in it must exist
     target = run.inside(run.relative(output), _value("TARGET_FILENAME"))
     count = 0
     try:

@@ -36,7 +36,7 @@ class Ports:
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds on what is taken from callers, in bytes and pieces."""
+    """Limits of callers' input, in bytes and parts."""
 
     json_bytes: int = 32 << 20
     upload_bytes: int = 8 << 30
@@ -79,7 +79,7 @@ class ServicesConfig:
 
     @property
     def scratch(self) -> Path:
-        """Folder of what is in hand and has not been acknowledged; emptied at every start."""
+        """Folder of data in transit that is not acknowledged yet; emptied at every start."""
         return self.data_dir / "scratch"
 
     @property
@@ -89,7 +89,7 @@ class ServicesConfig:
 
     @property
     def software_mapping(self) -> bool:
-        """Whether a DAG has to be in the project's software to be seen and started there (runtime 17)."""
+        """Whether only DAGs in the project's software are visible and can be started (runtime 17)."""
         return bool((self.profile.get("projects") or {}).get("software_mapping", True))
 
     @property

@@ -19,7 +19,7 @@ _HANDSHAKES: Final = 100
 
 
 class Connections:
-    """What is open, and who has to give way. Used from the event loop only.
+    """Open connections, and the choice of those to close. Used from the event loop only.
 
     Args:
         limits: how many connections, in all and of one peer, and how long they may be silent.
@@ -32,11 +32,11 @@ class Connections:
         self._sweep: asyncio.TimerHandle | None = None
 
     def protocol(self) -> type[H11Protocol]:
-        """Return the protocol class whose connections are counted here."""
+        """Return a protocol class that counts its connections here."""
         return type("BoundedHere", (Bounded,), {"registry": self})
 
     def add(self, connection: Bounded) -> bool:
-        """Take a new connection in charge; one that waits for its peer makes room where there are too many.
+        """Register a new connection; if there are too many, close one that waits for its peer.
 
         Returns:
             Whether the new one may stay.
@@ -58,7 +58,7 @@ class Connections:
         self._open.pop(connection, None)
 
     def handshake(self, accepted: socket.socket) -> None:
-        """Count a connection that has to agree on TLS first; the oldest of too many is closed."""
+        """Count a connection during its TLS handshake; the oldest of too many is closed."""
         self._handshakes = {number: sock for number, sock in self._handshakes.items() if sock.fileno() == number}
         self._handshakes[accepted.fileno()] = accepted
         if len(self._handshakes) > _HANDSHAKES:
@@ -139,13 +139,13 @@ class Bounded(H11Protocol):
 
 
 class TlsListener(socket.socket):
-    """A listening socket that says what it accepts: until TLS is agreed on, nothing else knows the connection."""
+    """A listening socket that reports accepted connections: until the TLS handshake, nothing else knows them."""
 
     connections: Connections
 
     @classmethod
     def of(cls, plain: socket.socket, connections: Connections) -> TlsListener:
-        """Return a listener in the place of a plain one."""
+        """Return a listener that replaces a plain one."""
         listener = cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
         listener.connections = connections
         return listener

@@ -1,4 +1,4 @@
-"""Write files that survive whatever ends the process: flushed before the answer that they are kept."""
+"""Write files that survive any end of the process: flushed before the acknowledgement."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sync_all(paths: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def syncing(path: Path) -> Iterator[None]:
-    """Bring a file to disk while the block does something else, whose end waits for that.
+    """Flush a file to disk during the block, and wait for it at the end of the block.
 
     Raises:
         OSError: it is not on disk.

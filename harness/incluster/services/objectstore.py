@@ -50,10 +50,10 @@ class ObjectStore(Protocol):
         """Return all objects below a prefix."""
 
     def read(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Return an object's content in pieces; KeyError when there is none."""
+        """Return an object's content in parts; KeyError if it does not exist."""
 
     def requests(self) -> Iterator[ObjectRequest | None]:
-        """Yield what is asked of the store; see :class:`harness.incluster.services.objectwatch.Watched`."""
+        """Yield requests to the store; see :class:`harness.incluster.services.objectwatch.Watched`."""
 
     def touch(self, name: str) -> None:
         """Ask for a bucket of this name, in vain."""
@@ -86,7 +86,7 @@ def project_policy(project: ProjectRecord) -> dict[str, Any]:
 
 
 def policy_name(project: ProjectRecord) -> str:
-    """Name of the project's policy, as it is in the tokens' claim ``policy``."""
+    """Name of the project's policy, as in the tokens' claim ``policy``."""
     return f"admin_project_{project.id}"
 
 
@@ -107,7 +107,7 @@ class MinioStore:
                 from minio.credentials.providers import StaticProvider
                 from minio.minioadmin import MinioAdmin
 
-                # no retries inside the client: who calls decides how long to wait
+                # no retries inside the client: the caller decides how long to wait
                 pool = urllib3.PoolManager(
                     timeout=urllib3.Timeout(connect=2, read=30), retries=urllib3.Retry(total=0), maxsize=8
                 )

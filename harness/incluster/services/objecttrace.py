@@ -1,4 +1,4 @@
-"""What is asked of MinIO, as MinIO itself tells it while it happens (its administrators' trace)."""
+"""Follow the requests to MinIO with its live trace for administrators."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _entries(chunks: Iterator[bytes]) -> Iterator[ObjectRequest | None]:
 
 
 def read_entry(line: bytes) -> ObjectRequest | None:
-    """Return the request that a line of the trace tells of; ``None`` for anything else."""
+    """Return the request in a line of the trace, or ``None``."""
     try:
         entry = json.loads(line)
         asked, answered = entry["http"]["request"], entry["http"]["response"]

@@ -23,7 +23,7 @@ class Watched(Protocol):
     """The part of the object store that this needs."""
 
     def requests(self) -> Iterator[ObjectRequest | None]:
-        """Yield what is asked of the store; ``None`` now and then. Any error of the connection may end it."""
+        """Yield requests to the store, and sometimes ``None``. Any error of the connection may end it."""
 
     def touch(self, name: str) -> None:
         """Ask for a bucket of this name, in vain."""

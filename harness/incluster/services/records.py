@@ -19,7 +19,7 @@ _MISSING: Any = object()
 
 
 class StorageError(Exception):
-    """A change cannot be written, as on a full disk; nothing of it has happened."""
+    """A change could not be written, e.g. on a full disk, and has no effect."""
 
 
 class Records:
@@ -114,7 +114,7 @@ def _same(value: Any) -> Any:
 
 
 class RecordTable(Generic[T]):
-    """Values by name, in the order in which the names came. What is put in must not be changed afterwards.
+    """Values by name, in the order of insertion. Callers must not change inserted values.
 
     Args:
         records: where they are kept.

@@ -1,4 +1,4 @@
-"""What the services refused lately, by the address of who asked; a good answer afterwards is noted with it."""
+"""Recent refusals of the services, by the caller's address, with later good answers."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Refusals:
                 self._peers.popitem(last=False)
 
     def went_on(self, peer: str, at: float) -> None:
-        """Note that somebody got a good answer."""
+        """Record a good answer."""
         with self._lock:
-            # of no interest but to those who were refused something before
+            # only relevant for callers with an earlier refusal
             if known := self._peers.get(peer):
                 known.went_on_at = max(known.went_on_at, at)
 
@@ -65,7 +65,7 @@ class Refusals:
 
 
 class Noting:
-    """An application whose refusals are noted before their last byte is sent.
+    """An application that records refusals before it sends their last byte.
 
     Args:
         app: the application.
@@ -105,7 +105,7 @@ class Noting:
 
 
 def read_reason(body: bytes) -> tuple[str, str]:
-    """Return the name of the error and what the answer says about it, as the platform's services write them."""
+    """Return the name and the message of an error, in the formats of the platform's services."""
     text = body.decode("utf-8", "replace")
     if text.lstrip().startswith("<"):
         code, message = _XML_CODE.search(text), _XML_MESSAGE.search(text)

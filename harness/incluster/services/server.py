@@ -39,7 +39,7 @@ class Server:
     """The listeners of the services, in one event loop.
 
     Args:
-        services: what they answer for.
+        services: the served ones.
     """
 
     def __init__(self, services: Services) -> None:
@@ -84,7 +84,7 @@ class Server:
                 tls = certificate if name == "search" else None
                 self._servers[name] = _Server(config.host, getattr(config.ports, name), app, tls, connections)
             self._tasks = [asyncio.create_task(server.serve()) for server in self._servers.values()]
-            # importing the DICOM libraries takes longest: HTTP answers meanwhile
+            # importing the DICOM libraries takes longest: HTTP already answers
             await run_in_threadpool(self._services.receiver.start)
             await asyncio.gather(*(server.wait_started() for server in self._servers.values()))
         except BaseException:
@@ -113,7 +113,7 @@ class Server:
 
 
 class _Server(uvicorn.Server):
-    """One HTTP listener on a socket of its own; signals are handled once, for all."""
+    """One HTTP listener on its own socket; signals are handled once, for all."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ async def run(config: ServicesConfig) -> None:
         loop.add_signal_handler(number, ended.set)
     _raise_file_limit()
     services = Services(config)
-    # what the libraries write while an object comes in; cleared at the next start
+    # for temporary files of the libraries; cleared at the next start
     tempfile.tempdir = str(config.scratch)
     server = Server(services)
     await server.start()

@@ -1,4 +1,4 @@
-"""The emulated services of one environment and what they have in common; nothing here listens on a port."""
+"""The emulated services of one environment and their common state; nothing here listens on a port."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Services:
 
     Args:
         config: see there.
-        store: the object store; the real MinIO unless a test brings a twin.
+        store: the object store; the real MinIO except in tests.
     """
 
     def __init__(self, config: ServicesConfig, store: ObjectStore | None = None) -> None:
@@ -78,7 +78,7 @@ class Services:
         self.metrics = Metrics()
 
     def _clear_scratch(self) -> None:
-        """Remove what a process that was killed had in hand and no record refers to."""
+        """Remove files of a killed process that no record refers to."""
         remove_tree(self.config.scratch)
         self.config.scratch.mkdir(parents=True)
 
@@ -96,7 +96,7 @@ class Services:
         self.indices.create(project.index)
 
     def forget_project(self, project: ProjectRecord) -> None:
-        """Remove a project with all that only it has; blocking. The bucket comes last: MinIO may refuse."""
+        """Remove a project with everything that only it uses; blocking. The bucket is last: MinIO may refuse."""
         series = [row["series_instance_uid"] for row in self.mappings.rows(project.id)]
         for uid in series:
             self.mappings.unmap(uid, project.id)

@@ -21,7 +21,7 @@ from harness.kube import jsontext
 
 log = logging.getLogger("harness.incluster.services")
 
-# the disk, or what a process may have open, is used up
+# the disk is full, or the process has too many open files
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE})
 
 
@@ -83,7 +83,7 @@ def text_field(body: Mapping[str, Any], name: str, *, required: bool = True) -> 
 
 
 def application(routes: Sequence[BaseRoute], *, prefix: str = "") -> ASGIApp:
-    """An application whose errors are JSON and whose paths are valid with and without ``prefix`` (services 1.3)."""
+    """An application with JSON errors, and with paths that are valid with and without ``prefix`` (services 1.3)."""
     app: ASGIApp = Starlette(
         routes=routes,
         exception_handlers={
@@ -120,7 +120,7 @@ async def _os_error(request: Request, problem: Exception) -> Response:
 
 
 async def _unreadable(request: Request, problem: Exception) -> Response:
-    """Return an object of the archive that is not readable in full; whoever sent it got that far."""
+    """Answer for an object of the archive that is not completely readable, as its sender stored it."""
     return JSONResponse({"detail": f"the archive cannot read the object: {problem}"}, 500)
 
 
@@ -135,7 +135,7 @@ async def _server_error(request: Request, problem: Exception) -> Response:
 
 
 class StripPrefix:
-    """Serve ``/prefix/x`` as ``/x``, and ``/x`` as it is."""
+    """Serve ``/prefix/x`` as ``/x``, and ``/x`` unchanged."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app = app

@@ -70,7 +70,7 @@ def schema_dataset_form(filter_keys: list[str] | None = None) -> Properties:
 def get_all_projects(without_admin_project: bool = True) -> list[str]:
     """Names of all projects; empty when the service cannot be asked.
 
-    The admin project is meant to be left out, but it is looked for by an id that it no longer has.
+    The platform means to omit the admin project, but compares with an id that it no longer has.
     """
     try:
         projects = _get_json(f"{names.url(names.AII)}/projects")

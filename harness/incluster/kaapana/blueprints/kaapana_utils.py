@@ -67,7 +67,7 @@ def get_operator_properties(airflow_workflow_dir: str, *args: Any, **kwargs: Any
 
 
 def clean_previous_dag_run(airflow_workflow_dir: str, conf: dict[str, Any] | None, run_identifier: str) -> None:
-    """Remove the folder of an earlier run of a federation that the conf names; others have none."""
+    """Remove the folder of an earlier federated run that the conf names, if any."""
     earlier = ((conf or {}).get("federated_form") or {}).get(run_identifier)
     if not earlier:
         return

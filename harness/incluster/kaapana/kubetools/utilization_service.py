@@ -7,13 +7,13 @@ from typing import Any
 
 
 class UtilService:
-    """The platform's scheduler asks it and then starts the task whatever it says."""
+    """The platform's scheduler asks it, but starts the task in any case."""
 
     @staticmethod
     def check_operator_scheduling(task_instance: Any, logger: Any = None) -> tuple[bool, str | None, str | None, Any]:
-        """Nothing stands in the way of a task here: memory is limited by the pods' own limits.
+        """Allow every task: the pods' own limits bound the memory.
 
         Returns:
-            ``(may start, pool, amount that is missing, what was asked for)``.
+            ``(may start, pool, missing amount, request)``.
         """
         return True, getattr(task_instance, "pool", None), None, getattr(task_instance, "pool_slots", None)

@@ -16,7 +16,7 @@ CACHE_MODES: Final = ("ignore", "cache", "overwrite", "clear")
 
 
 def check_cache_mode(mode: str) -> None:
-    """Refuse what the platform does not know (runtime 5).
+    """Refuse modes that the platform does not know (runtime 5).
 
     Raises:
         AssertionError: it is none of :data:`CACHE_MODES`.

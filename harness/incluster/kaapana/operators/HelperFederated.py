@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found,misc"
 # ruff: noqa: N999  (the platform names a module like its class)
-"""Exchange of data between the instances of a federation: refused by name, everything else goes on (operators 7)."""
+"""Exchange of data between the instances of a federation: refused by name; other code continues (operators 7)."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ def apply_action_to_file(
     file_path: str | Path,
     file_white_tuples: Iterable[str] | None = None,
 ) -> None:
-    """Get, put or remove one object; a file whose lower-cased name has none of the endings is passed over.
+    """Get, put or remove one object, unless its lower-cased name has none of the endings.
 
-    ``get`` writes no file: the platform's helper gives the path in the place of an offset (operators 6.13).
+    ``get`` writes no file: the platform's helper passes the path in place of an offset (operators 6.13).
 
     Raises:
         AssertionError: there is no such action.

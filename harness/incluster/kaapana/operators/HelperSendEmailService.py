@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found,misc"
 # ruff: noqa: N999  (the platform names a module like its class)
-"""E-mail about failed workflows (operators 7). The harness sends none: it says what would have been sent."""
+"""E-mail about failed workflows (operators 7). The harness sends none, but logs the message."""
 
 from __future__ import annotations
 

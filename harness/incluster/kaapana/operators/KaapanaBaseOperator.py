@@ -64,7 +64,7 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
     CURE_INVALID_NAME_REGEX = naming.RELEASE_REGEX
     TIMEOUT = timedelta(hours=12)
 
-    # why an operator of the platform imports but cannot run here; empty for all that can
+    # why an operator of the platform imports but cannot run; empty for operators that can
     not_emulated = ""
 
     def __init__(
@@ -156,7 +156,7 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
         }
         overridden = sorted({*own, "email", "depends_on_past", "wait_for_downstream"} & set(kwargs))
         if emulated.operator.keywords == "overridable":
-            # task-api 1.4: the author's win; default_args do, too, for what is not set any more
+            # task-api 1.4: the author's win, and so do default_args for keywords that the operator no longer sets
             kwargs = {**own, **kwargs}
             own = {}
         else:
@@ -206,7 +206,7 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
         # no parameters: the platform fills them when the task runs
         self.volumes: list[Any] = []
         self.volume_mounts: list[Any] = []
-        # runtime 5.0: what the author gives is kept and written to, unless it is empty
+        # runtime 5.0: the author's value is kept and written to, unless it is empty
         self.labels = labels or {}
         self.labels[emulated.pod.type_label] = names.LABEL_TYPE_PROCESSING
         self.annotations = annotations or {}

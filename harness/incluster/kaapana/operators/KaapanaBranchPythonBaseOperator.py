@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found,misc"
 # ruff: noqa: N999  (the platform names a module like its class)
-"""Python code that decides which branch of a DAG goes on (runtime 5.2)."""
+"""Python code that chooses the branch of a DAG (runtime 5.2)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found,misc"
 # ruff: noqa: N999  (the platform names a module like its class)
-"""Copies DICOM files without what names somebody (operators 6.14)."""
+"""Copies DICOM files without identifying tags (operators 6.14)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found,misc"
 # ruff: noqa: N999  (the platform names a module like its class)
-"""Takes a branch by what is in the DICOM files (operators 6.16)."""
+"""Chooses a branch by attributes of the DICOM files (operators 6.16)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LocalDcmBranchingOperator(KaapanaBranchPythonBaseOperator):
         )
 
     def start(self, ds: Any = None, **kwargs: Any) -> str:
-        """Return the task id of the branch that goes on."""
+        """Return the task id of the chosen branch."""
         found = local_dicom.fulfilling(
             folder_of(self, kwargs), operator_in_dir(self), self.operator_out_dir, self.condition
         )

@@ -31,6 +31,6 @@ class LocalFilterMasksOperator(KaapanaPythonBaseOperator):
         )
 
     def start(self, ds: Any = None, **kwargs: Any) -> None:
-        """Copy what the filter leaves."""
+        """Copy the masks that the filter keeps."""
         value = form_of(kwargs).get(self.label_filter_key)
         local_masks.filter_masks(folder_of(self, kwargs), operator_in_dir(self), self.operator_out_dir, value)

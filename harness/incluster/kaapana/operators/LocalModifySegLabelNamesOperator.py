@@ -15,7 +15,7 @@ from harness.incluster.programs import local_masks
 class LocalModifySegLabelNamesOperator(KaapanaPythonBaseOperator):
     """Parameters as in operators 5.6.
 
-    The folder of ``metainfo_input_operator`` is looked for by its **name**, so it must not have a ``parallel_id``.
+    The folder of ``metainfo_input_operator`` is found by its **name**, so it must not have a ``parallel_id``.
     """
 
     def __init__(
@@ -53,5 +53,5 @@ class LocalModifySegLabelNamesOperator(KaapanaPythonBaseOperator):
             into_source=self.results_to_in_dir,
         )
         if not renamed:
-            # what the platform does; Airflow sets the state itself when the function has returned
+            # as on the platform; Airflow sets the state itself when the function has returned
             kwargs["ti"].state = "skipped"

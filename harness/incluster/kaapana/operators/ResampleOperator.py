@@ -13,7 +13,7 @@ from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUIL
 class ResampleOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.9; name and memory are fixed.
 
-    ``interpolator`` reaches the tool as it is: 1 nearest neighbour, 2 linear, 3 B-spline, 4 and 5 windowed sinc.
+    ``interpolator`` reaches the tool unchanged: 1 nearest neighbour, 2 linear, 3 B-spline, 4 and 5 windowed sinc.
     ``format`` and ``original_img_batch_name`` have no effect.
     """
 

@@ -1,1 +1,1 @@
-"""The access information interface (AII): who is in which project, with which rights (services 9)."""
+"""The access information interface (AII): members of projects, and their rights (services 9)."""

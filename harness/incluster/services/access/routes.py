@@ -30,7 +30,7 @@ class Access:
 
     Args:
         on_project: gets every new project (its index is made there).
-        token: of the environment; who has it may give the user of an existing project another password.
+        token: of the environment; with it, callers may change the password of an existing project's user.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Access:
         return user
 
     def _check_right(self, request: Request, project: ProjectRecord, right: str) -> None:
-        """Refuse a user, known by the token that the ingress forwards, who is neither admin nor has the right."""
+        """Refuse a user (of the token that the ingress forwards) who is not an admin and lacks the right."""
         token = request.headers.get("x-forwarded-access-token")
         if token is None:
             return
@@ -137,7 +137,7 @@ class Access:
         return JSONResponse(_role(role))
 
     async def user_rights(self, request: Request) -> Response:
-        """GET the user's rights in the project; 204 when there are none."""
+        """GET the user's rights in the project; 204 without any."""
         project, user = self._project(request, uuid_only=True), self._user(request)
         role = self._directory.role(project.id, user.id)
         if role is None:
@@ -259,7 +259,7 @@ def _rights(role: str, project: ProjectRecord) -> list[dict[str, Any]]:
 
 
 def _software_ids(body: Any) -> list[str]:
-    """DAG ids from a list of ``{software_uuid}`` (or of strings); 422 for anything else."""
+    """Return DAG ids from a list of ``{software_uuid}`` (or of strings); 422 for other bodies."""
     items = body if isinstance(body, list) else [body]
     found = [item.get("software_uuid") if isinstance(item, dict) else item for item in items]
     if not found or not all(isinstance(item, str) and 0 < len(item) <= 72 for item in found):

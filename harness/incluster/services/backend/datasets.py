@@ -72,7 +72,7 @@ class Datasets:
             return self.replace(project_id, name, [uid for uid in present if uid not in gone], username=username)
 
     def remove(self, project_id: str, name: str) -> bool:
-        """Delete a dataset; False if there is none."""
+        """Delete a dataset; return False if it does not exist."""
         return self._items.remove(_key(project_id, name)) is not None
 
     def forget_project(self, project_id: str) -> None:

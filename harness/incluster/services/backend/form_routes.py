@@ -20,7 +20,7 @@ _KINDS = {"dataset": "dataset_name", "minio": "bucket_name"}
 
 
 class FormRoutes:
-    """What a user may start, and what the page asks him for.
+    """Routes of the DAGs that a user may start, and of their forms.
 
     Args:
         no_models_form: whether a form of models is replaced while no model is installed.
@@ -35,7 +35,7 @@ class FormRoutes:
         self._airflow = airflow
 
     async def _visible_dags(self, project: ProjectRecord) -> dict[str, dict[str, Any]]:
-        """Visible DAGs of the project's software, for everybody alike."""
+        """Visible DAGs of the project's software, equal for all users."""
         try:
             dags = await run_in_threadpool(self._airflow.dags)
         except AirflowError as problem:
@@ -103,7 +103,7 @@ def _properties(forms: Any, form: str) -> dict[str, Any]:
 
 
 def _without_models(form: Any, no_models_form: bool) -> Any:
-    """A form of models while none is installed: no choice, or on 0.6.1 a field of its own (runtime 10.3, 11.2)."""
+    """Return a form of models without installed models: no choice, or on 0.6.1 a text field (runtime 10.3, 11.2)."""
     if not isinstance(form, dict) or not set(form) >= {"models", "oneOf", "properties-template"}:
         return form
     if not no_models_form:

@@ -1,4 +1,4 @@
-"""What the backend's routes read of a request: the project, the body, who asks."""
+"""Read requests of the backend: the project, the body, the user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RequestReader:
 
     Args:
         json_bytes: the longest body that is read.
-        software_mapping: whether projects have lists of what they may start (services 20: not in 0.4).
+        software_mapping: whether projects have lists of their DAGs (services 20: not in 0.4).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RequestReader:
         return project
 
     async def body(self, request: Request) -> dict[str, Any]:
-        """Return the JSON body with every string HTML-escaped; {} for none."""
+        """Return the JSON body with every string HTML-escaped; {} without a body."""
         body = escape_html(await read_json(request, self._json_bytes))
         if body is None:
             return {}

@@ -47,7 +47,7 @@ class Job:
 
     @property
     def data_form(self) -> dict[str, Any]:
-        """The part of the conf that names the data; empty where there is none, or something else."""
+        """The part of the conf that names the data; empty if it is missing or not an object."""
         form = self.conf.get("data_form")
         return form if isinstance(form, dict) else {}
 
@@ -170,7 +170,7 @@ class Workflows:
                 self._trigger(workflow, document)
         except SubmissionError as problem:
             workflow.error = str(problem)
-        except Exception as problem:  # recorded for whoever waits for the jobs
+        except Exception as problem:  # recorded for callers that wait for the jobs
             log.exception("workflow %s", workflow.name)
             workflow.error = f"{type(problem).__name__}: {problem}"
         finally:
@@ -178,7 +178,7 @@ class Workflows:
             self._keep(workflow)
 
     def _keep(self, workflow: Workflow | None) -> None:
-        """Write what has become of a workflow; on a full disk it is known until the next start only."""
+        """Write the state of a workflow; on a full disk it is only known until the next start."""
         try:
             with self._lock:
                 if workflow is not None and workflow.id in self._items:

@@ -1,1 +1,1 @@
-"""The harness's own interface to the services: what the host seeds and reads, with a bearer token."""
+"""The harness's own interface to the services, for the host, with a bearer token."""

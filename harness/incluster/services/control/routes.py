@@ -1,4 +1,4 @@
-"""The harness's own interface to the services, on a port of its own, with a bearer token."""
+"""The harness's own interface to the services, on a separate port, with a bearer token."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Control:
     """Routes for the host side: seeding, receipts, settling, workflows, forgetting projects.
 
     Args:
-        services: what is controlled.
+        services: the controlled services.
         listeners: listener -> whether it accepts connections, asked at each health check.
     """
 
@@ -128,7 +128,7 @@ class Control:
         return FileResponse(receipt.path, media_type="application/dicom")
 
     async def settle(self, request: Request) -> Response:
-        """POST /settle ``{timeout_s}``: 200 when nothing is under way; 504 with what is, when the time is over."""
+        """POST /settle ``{timeout_s}``: 200 when all data is ingested; after the time 504 with the rest."""
         body = await read_json(request, 1 << 16) or {}
         timeout = _seconds(body.get("timeout_s", 30) if isinstance(body, dict) else None)
         inbox = self._services.inbox
@@ -162,7 +162,7 @@ class Control:
         return JSONResponse(IndexedDocuments(latest, found).as_json())
 
     async def refusals(self, request: Request) -> Response:
-        """GET /refusals?peer=<address>,<address>: what the services and MinIO have refused to these addresses."""
+        """GET /refusals?peer=<address>,<address>: requests of these addresses that the services and MinIO refused."""
         await run_in_threadpool(self._services.object_watch.catch_up, _CATCH_UP_S)
         found = self._services.refusals.of(request.query_params.get("peer", "").split(","))
         return JSONResponse([item.as_json() for item in found])

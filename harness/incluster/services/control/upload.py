@@ -49,7 +49,7 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> dict[str, list[Path]]
         if problem.errno != errno.EINVAL:
             raise
         raise UploadError(f"the ZIP archive cannot be read: {problem}") from None
-    except Exception as problem:  # the library raises many kinds on what is broken
+    except Exception as problem:  # the library raises many kinds of errors on bad archives
         raise UploadError(f"the ZIP archive cannot be read: {problem}") from None
     if not series:
         raise UploadError("the archive holds no file")

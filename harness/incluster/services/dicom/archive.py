@@ -46,7 +46,7 @@ class StoredInstance:
 class Archive:
     """Objects by study, series and instance. Safe to use from several threads.
 
-    A series is looked up by its UID alone; an instance that comes again replaces the earlier one.
+    A series is found by its UID only; a new copy of an instance replaces the earlier one.
 
     Args:
         folder: of the files.
@@ -109,7 +109,7 @@ class Archive:
         return StoredInstance(ids, target, layout.transfer_syntax, attributes)
 
     def _keep(self, stored: Sequence[StoredInstance], parts: Sequence[Path]) -> None:
-        """Put copies in their places, in an order in which no moment of a power cut loses what was there."""
+        """Move copies to their places, in an order that survives a power failure at any moment."""
         copies = list(zip(stored, parts, strict=False))
         durable.sync_all(part for _, part in copies)
         folders = {item.path.parent for item in stored}
@@ -166,7 +166,7 @@ class Archive:
 
 
 def value(attributes: Attributes, tag: str) -> Any:
-    """First value of a DICOM JSON attribute, None when there is none."""
+    """Return the first value of a DICOM JSON attribute, or None."""
     values = attributes.get(tag, {}).get("Value") or [None]
     return values[0]
 
@@ -182,7 +182,7 @@ def _attributes(path: Path) -> Attributes:
 
 
 def to_json(dataset: Any, *, inline_limit: int) -> Attributes:
-    """DICOM JSON of a pydicom dataset; elements whose value is broken are left out, bulk values too.
+    """Return a pydicom dataset as DICOM JSON, without broken elements and bulk values.
 
     So are numbers that JSON cannot say: one of them would make every answer with it unreadable.
     """

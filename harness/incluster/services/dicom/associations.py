@@ -1,4 +1,4 @@
-"""The open connections of the DICOM receiver: each has deadlines of its own, and ends whatever its peer sends.
+"""The open connections of the DICOM receiver: each has deadlines, and ends whatever its peer sends.
 
 The network library reads a PDU of any announced length, waits for its rest without end, and reports the end of a
 connection only where its state machine gets that far. Here the reading is bounded, and the end of the connection's
@@ -49,7 +49,7 @@ class Peer:
         return (self.inside_pdu or not self.accepted) and now - self.last > _STALLED_S
 
     def cut(self) -> None:
-        """Close the connection; its threads find that out by themselves."""
+        """Close the connection; its threads notice it."""
         dul = self.assoc.dul
         sock = dul.socket.socket if dul.socket else None
         if sock is not None:
@@ -94,7 +94,7 @@ class Associations:
             self._peers[assoc] = peer
         self._on_open(assoc)
         sock: Any = assoc.dul.socket
-        # a peer that reads no answers holds nobody up but itself
+        # a peer that reads no answers blocks only itself
         sock.socket.settimeout(self._limits.stalled_peer_s)
         sock.recv = lambda count: _receive(sock, peer, count, self._limits.stalled_peer_s)
         assoc.run = lambda: self._guard(assoc, type(assoc).run)  # type: ignore[method-assign]
@@ -146,7 +146,7 @@ class Associations:
                 self._on_end(assoc)
 
     def _guard_provider(self, peer: Peer, run: Callable[[Any], None]) -> None:
-        """The thread that reads: without it nobody would notice that the peer is gone."""
+        """The reading thread, which notices that the peer is gone."""
         dul = peer.assoc.dul
         try:
             run(dul)

@@ -1,4 +1,4 @@
-"""Read texts in the character set that was meant, where its name is written otherwise than in the standard."""
+"""Read texts in the intended character set, also with nonstandard spellings of its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\x1b(?:\$?[()\-./]?)[0-~]")
 
 
 def standard_name(text: str) -> str:
-    """Return a defined term of Specific Character Set (0008,0005); unchanged where nobody knows what was meant."""
+    """Return a defined term of Specific Character Set (0008,0005); unknown values stay unchanged."""
     words = text.strip()
     if found := _REGISTERED.fullmatch(words):
         return f"ISO 2022 IR {found['number']}" if found["extended"] else f"ISO_IR {found['number']}"
@@ -22,7 +22,7 @@ def standard_name(text: str) -> str:
 
 
 def correct(dataset: Any) -> Any:
-    """Return a dataset whose texts are decoded by the character set that its file means; none is decoded yet."""
+    """Return a dataset that decodes its texts with the file's intended character set; none may be decoded yet."""
     from pydicom import charset
 
     given = dataset.get("SpecificCharacterSet")

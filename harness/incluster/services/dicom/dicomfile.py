@@ -1,7 +1,7 @@
 """Check the structure of DICOM files from callers, and locate their elements.
 
 Everything that comes in is untrusted. A parser that is built for tolerance reads a cut file without a word, so
-the structure is walked here first: lengths against what is there, nesting and number of elements bounded.
+the structure is walked here first: lengths are checked, nesting and number of elements bounded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PIXEL_DATA: Final = 0x7FE00010
 _MAX_DEPTH: Final = 64
 _MAX_ELEMENTS: Final = 5_000_000
 _MAX_TOP_LEVEL: Final = 65_536
-# zeros shrink to a thousandth: what a small file may always become, and how much larger than itself a larger one
+# zeros shrink to a thousandth: the size that a small file may always reach, and the factor for a larger one
 _INFLATED_FLOOR: Final = 64 << 20
 _INFLATED_RATIO: Final = 50
 _MAX_INFLATED: Final = 512 << 20
@@ -65,7 +65,7 @@ class Identifiers(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where the top-level elements stand in the (inflated) body.
+    """Positions of the top-level elements in the (inflated) body.
 
     Attributes:
         transfer_syntax: UID from the file meta information.

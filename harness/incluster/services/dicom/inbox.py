@@ -1,4 +1,4 @@
-"""Collect what arrives at the receiver by series, and ingest a series that has gone quiet (services 8)."""
+"""Collect received objects by series, and ingest a series when no more objects arrive (services 8)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Inbox:
     One thread waits for the next series to become quiet; nothing polls.
 
     Args:
-        receipts: where it is noted what has become of an object; what still waits there is ingested first.
+        receipts: record the fate of each object; waiting ones are ingested first.
     """
 
     def __init__(self, ingestion: Ingestion, receipts: Receipts, quiet_s: float) -> None:
@@ -74,7 +74,7 @@ class Inbox:
             self._open[peer] = time.monotonic()
 
     def association_closed(self, peer: Any) -> None:
-        """A peer is gone."""
+        """Handle the end of a peer."""
         with self._changed:
             self._open.pop(peer, None)
             self._changed.notify_all()
@@ -148,7 +148,7 @@ class Inbox:
         except (DicomError, IndexedDocumentError, StorageError, OSError) as problem:
             error = f"{type(problem).__name__}: {problem}"
             log.warning("series %s is not ingested: %s", first.ids.series, error)
-        except Exception as problem:  # the thread must outlive a series that nobody foresaw
+        except Exception as problem:  # the thread must survive an unexpected series
             error = f"{type(problem).__name__}: {problem}"
             log.exception("series %s is not ingested", first.ids.series)
         else:

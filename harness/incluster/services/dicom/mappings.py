@@ -45,7 +45,7 @@ class Mappings:
             return known is None
 
     def unmap(self, series: str, project_id: str) -> bool:
-        """Remove a mapping; False if there was none."""
+        """Remove a mapping; return False if it did not exist."""
         with self._records.transaction():
             projects = dict(self._of(series))
             if projects.pop(project_id, None) is None:

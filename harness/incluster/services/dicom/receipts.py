@@ -18,7 +18,7 @@ from harness.wire.received import ReceivedObject
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:
-    """One object that was accepted. ``error`` says why it did not get through ingestion, "" otherwise."""
+    """One accepted object. ``error`` is the reason of a failed ingestion, or empty."""
 
     id: str
     received_at: datetime.datetime
@@ -60,7 +60,7 @@ class Receipts:
     """All receipts in order of arrival. Safe to use from several threads.
 
     Args:
-        folder: of the files; what no receipt names is left over from a process that was killed, and removed.
+        folder: of the files; those without a receipt are leftovers of a killed process, and removed.
         records: where the receipts are kept; in memory only by default.
     """
 
@@ -70,7 +70,7 @@ class Receipts:
         self._records = records = records or Records()
         self._items: RecordTable[Receipt] = RecordTable(records, "receipts", _encode, self._decode)
         for item in self._items.values():
-            # the row came first, and the power went before the file: nobody got the answer that it is kept
+            # the row was written, but the power failed before the file: no client got an acknowledgement
             if not item.path.is_file() or item.path.stat().st_size != item.size:
                 self._items.remove(item.id)
         kept = {item.path.name for item in self._items.values()}
@@ -79,7 +79,7 @@ class Receipts:
                 path.unlink()
 
     def new_path(self) -> tuple[str, Path]:
-        """Return an id and the path at which its file is to be put."""
+        """Return a new id and the path for its file."""
         receipt_id = uuid.uuid4().hex
         return receipt_id, self._folder / f"{receipt_id}.dcm"
 
@@ -99,7 +99,7 @@ class Receipts:
             raise
 
     def note(self, receipts: Iterable[Receipt]) -> None:
-        """Keep what has become of receipts, all at once; those that were forgotten meanwhile stay so.
+        """Write the state of receipts, all at once; removed ones stay removed.
 
         Raises:
             StorageError: it cannot be written.

@@ -76,12 +76,12 @@ class Receiver:
         _config.STORE_RECV_CHUNKED_DATASET = True
         limits = self._config.limits
         ae = AE(ae_title="CTP")
-        # who gets in is decided in _requested: the library would count connections that never asked
+        # _requested limits associations: the library would count connections without a request
         ae.maximum_associations = 1 << 16
         ae.maximum_pdu_size = 131_072
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = limits.stalled_peer_s
         ae.add_supported_context(Verification)
-        # retired ones too: an object is kept as it comes, whoever can read it
+        # also retired ones: objects are kept unchanged
         syntaxes = [
             uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax" and uid not in _NO_OBJECTS
         ]

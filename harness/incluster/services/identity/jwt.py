@@ -60,7 +60,7 @@ class Signer:
             typ: ``Bearer`` for access tokens, ``Refresh`` for refresh tokens.
 
         Raises:
-            TokenError: says what is wrong with it.
+            TokenError: the token is not valid; the error has the reason.
         """
         try:
             claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims

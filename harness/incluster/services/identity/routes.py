@@ -33,7 +33,7 @@ class Identity:
         self._client_secret = client_secret
 
     def claims(self, user: User) -> dict[str, Any]:
-        """Return what the platform's mappers put into an access token (services 2.3)."""
+        """Return the claims that the platform's mappers add to an access token (services 2.3)."""
         admin = "admin" in user.realm_roles
         memberships = self._directory.memberships(user.id)
         lists: dict[str, list[str]] = {key: [] for rights in RIGHTS.values() for key, _ in rights}

@@ -23,7 +23,7 @@ class KubeHelm:
 
     @property
     def pulls(self) -> list[dict[str, str]]:
-        """The images, in the order in which they were asked for."""
+        """The images, in the order of the requests."""
         return self._pulls.values()
 
     async def health(self, request: Request) -> Response:
@@ -45,7 +45,7 @@ class KubeHelm:
         return Response("Trying to download the docker container", 202, media_type="text/plain")
 
     async def not_emulated(self, request: Request) -> Response:
-        """Return what needs a Helm of its own."""
+        """Answer requests that would need Helm."""
         what: Any = dict(request.query_params)
         if request.method == "POST":
             body = await read_json(request, _LIMIT)

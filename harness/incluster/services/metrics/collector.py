@@ -1,7 +1,7 @@
-"""Scrape annotated pods as long as they run, in place of Prometheus (services 15).
+"""Scrape annotated pods while they run, in place of Prometheus (services 15).
 
 It needs the pod list and the pods' addresses only, both from the Kubernetes API, so it does the same on every
-cluster. Unlike Prometheus it keeps what single pods said and nothing else: no queries, no rules, no alerts.
+cluster. Unlike Prometheus it only keeps the metrics of single pods: no queries, no rules, no alerts.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 
 _WATCH_S: Final = 60.0
 _AGAIN_S: Final = 1.0
-# until the first answer: the program in the container has to start
+# until the first answer: the container's program may still be starting
 _EAGER_S: Final = 0.25
 _TARGETS: Final = 500
 _AT_ONCE: Final = 64
 
 
 class Metrics:
-    """Watches all pods and asks those that want it, each target in a thread of its own.
+    """Watches all pods and scrapes annotated ones, each target in a separate thread.
 
     Args:
-        connect: gives the API server; raises :class:`ApiError` where there is none (outside of a cluster).
+        connect: returns the API server; raises :class:`ApiError` outside of a cluster.
     """
 
     def __init__(self, connect: Callable[[], KubeApi] = in_cluster) -> None:
@@ -58,7 +58,7 @@ class Metrics:
                 target.ended.set()
 
     def list_scraped(self, namespace: str) -> list[dict[str, Any]]:
-        """Return the targets of a namespace, oldest first, with what they said."""
+        """Return the targets of a namespace with their metrics, oldest first."""
         with self._lock:
             found = [target for targets in self._targets.values() for target in targets]
         return [target.as_json() for target in found if target.labels["kubernetes_namespace"] == namespace]

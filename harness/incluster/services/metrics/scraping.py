@@ -24,7 +24,7 @@ INTERVAL_S: Final = 1.0
 _TIMEOUT_S: Final = 10.0
 _BODY_BYTES: Final = 8 << 20
 _POINTS: Final = 100_000
-# of one pod that says none: more would keep others from being asked
+# for a pod without ports: more would delay other pods
 _PORTS: Final = 16
 
 
@@ -38,7 +38,7 @@ class ScrapeError(Exception):
 
 @dataclasses.dataclass
 class Target:
-    """One address of a pod that is to be asked as long as the pod runs.
+    """One address of a pod to scrape while the pod runs.
 
     Attributes:
         task: ``<run id>/<task id>`` of an operator's pod, otherwise empty.
@@ -97,7 +97,7 @@ class Target:
 
 
 def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
-    """Yield the targets that a running pod's annotations ask for; none without them."""
+    """Yield the targets of a running pod's annotations, if any."""
     metadata = pod["metadata"]
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
     address = str((pod.get("status") or {}).get("podIP") or "")
@@ -136,7 +136,7 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
 
 
 def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
-    """Return the annotated port, otherwise every declared one, otherwise that of the scheme."""
+    """Return the annotated port, or every declared one, or that of the scheme."""
     if said:
         return [said]
     declared = [
@@ -162,13 +162,13 @@ def _wrong(scheme: str, port: str, address: str) -> str:
 
 
 def duration(text: str, default: float) -> float:
-    """Seconds of a duration such as ``15s``; the default for anything else, and never below 0.2."""
+    """Return the seconds of a duration such as ``15s``; the default for other texts, and at least 0.2."""
     match = _DURATION.fullmatch(text.strip())
     return max(0.2, float(match[1]) * _UNITS[match[2]]) if match else default
 
 
 def scrape(target: Target) -> None:
-    """Ask a target once, and keep what it says or why it did not answer."""
+    """Scrape a target once, and keep its metrics or its error."""
     at = time.time()
     try:
         samples = list(_samples(*_fetch(target)))
@@ -183,7 +183,7 @@ def scrape(target: Target) -> None:
         target.answers += 1
         target.error = ""
         for name, labels, value in samples:
-            # what the pod calls like one of the platform's labels is kept, as Prometheus does it
+            # a pod's own label with the name of a platform label is kept, as in Prometheus
             own = {f"exported_{key}" if key in target.labels else key: text for key, text in labels.items()}
             target.keep(tuple(sorted({"__name__": name, **target.labels, **own}.items())), round(at, 3), value)
 
@@ -238,7 +238,7 @@ def _samples(body: str, content_type: str) -> Iterator[tuple[str, Mapping[str, s
         for family in parse(body):
             for sample in family.samples:
                 yield sample.name, sample.labels, floatToGoString(sample.value)  # type: ignore[no-untyped-call]
-    # the parsers raise ValueError for what they look for, others for what they do not
+    # the parsers raise ValueError for expected problems, and other errors for the rest
     except Exception as problem:
         raise ScrapeError(f"the answer is not in Prometheus' format: {_short(problem)}", answered=True) from None
 

@@ -1,4 +1,4 @@
-"""The notification service: its receivers, and what was sent (services 12.2)."""
+"""The notification service: receivers and notifications (services 12.2)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Notifications:
         return [item for item in self._sent.values() if project_id in {None, item["project_id"]}]
 
     def forget_project(self, project_id: str) -> None:
-        """Drop what was sent to a project."""
+        """Drop the notifications of a project."""
         with self._records.transaction():
             for item in self.sent():
                 if item["project_id"] == project_id:

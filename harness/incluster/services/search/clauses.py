@@ -210,5 +210,5 @@ def compile_leaf(name: str, body: Any) -> Predicate:
 
 
 def malformed_clause(name: str, problem: Exception) -> ClauseError:
-    """Return what the server says about a body that is not one of its clause."""
+    """Return the server's error for a malformed body of a clause."""
     return ClauseError(f"[{name}] query malformed: {type(problem).__name__}: {problem}")

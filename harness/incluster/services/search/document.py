@@ -20,7 +20,7 @@ _SKIPPED: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _MAX_DEPTH: Final = 20
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
-# the order in which a series' time is looked for, as (name, date tag, time tag)
+# candidates for a series' time, in order, as (name, date tag, time tag)
 _TIMES: Final = (
     ("Acquisition", 0x00080022, 0x00080032),
     ("Series", 0x00080021, 0x00080031),
@@ -147,7 +147,7 @@ def _number(item: Any) -> float | None:
 
 
 def clean_text(text: str) -> str:
-    """Return a text with its half characters replaced: nothing else could be written to any file."""
+    """Return a text with half characters replaced, because they cannot be written to a file."""
     return charsets.without_escapes(text.encode("utf-8", "replace").decode("utf-8"))
 
 
@@ -218,7 +218,7 @@ def _safely(convert: Callable[[str], str | None], dataset: Any, tag: int) -> str
 
 
 def _age(dataset: Any) -> int | None:
-    """Years from birth date to study date, otherwise from (0010,1010)."""
+    """Return the years from birth date to study date, or from (0010,1010)."""
     birth, study = _safely(_date, dataset, 0x00100030), _safely(_date, dataset, 0x00080020)
     if birth and study:
         first, second = datetime.date.fromisoformat(birth), datetime.date.fromisoformat(study)

@@ -51,7 +51,7 @@ class Indices:
             return True
 
     def drop(self, index: str) -> bool:
-        """Delete an index; False if there is none."""
+        """Delete an index; return False if it does not exist."""
         with self._records.transaction():
             if index not in self._names:
                 return False
@@ -81,7 +81,7 @@ class Indices:
             return copy.deepcopy(self._documents(index).get(doc_id)) if index in self._names else None
 
     def delete(self, index: str, doc_id: str) -> bool:
-        """Delete a document; False if there is none."""
+        """Delete a document; return False if it does not exist."""
         with self._records.transaction():
             return index in self._names and self._documents(index).remove(doc_id) is not None
 

@@ -82,7 +82,7 @@ def number(value: Any, name: str) -> int:
 
 
 def matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, Stored]]:
-    """(index, document) of what a query finds."""
+    """Return (index, document) for every match of a query."""
     try:
         accepts = compile_query(query)
     except ClauseError as problem:

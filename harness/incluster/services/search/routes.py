@@ -34,7 +34,7 @@ class Metadata:
         self._indices = indices
         self._limit = limit
 
-    # --- who may what (services 11.1)
+    # --- rights (services 11.1)
 
     def _roles(self, request: Request) -> tuple[str, set[str]]:
         token = bearer(request)

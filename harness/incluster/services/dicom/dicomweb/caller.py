@@ -13,7 +13,7 @@ from harness.incluster.services.web import error
 
 
 class Caller:
-    """Who asks: the token's projects, and whether a realm admin (who sees everything)."""
+    """The caller: the token's projects, and whether it is a realm admin (who sees everything)."""
 
     def __init__(self, claims: dict[str, Any], mappings: Mappings) -> None:
         self.admin = "admin" in claims.get("realm_access", {}).get("roles", [])

@@ -63,7 +63,7 @@ class MappingRoutes:
         return JSONResponse(self._mappings.overview())
 
     async def delete_study(self, request: Request) -> Response:
-        """DELETE /projects/{pid}/studies/{s}: unmap; what has no project left leaves the archive."""
+        """DELETE /projects/{pid}/studies/{s}: unmap; series without a project leave the archive."""
         caller, project = self._callers.of(request), request.path_params["project"]
         if project not in caller.projects:
             return Response(status_code=403)

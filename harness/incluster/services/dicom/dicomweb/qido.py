@@ -32,7 +32,7 @@ class Query:
     """The parameters of one QIDO request.
 
     Args:
-        items: names and values as they are in the query string, repeated ones included.
+        items: names and values of the query string, including repeated ones.
 
     Raises:
         QueryError: an unknown attribute, or a limit that is not a number.

@@ -1,4 +1,4 @@
-"""QIDO and WADO through the filter: what is searched and retrieved (services 7)."""
+"""QIDO and WADO through the filter (services 7)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Retrieval:
     async def study_metadata(self, request: Request) -> Response:
         """GET /studies/{s}/metadata: always 200, an empty body where nothing is mapped.
 
-        The arrays of a study of which not all series are mapped stand one behind the other, which is not JSON.
+        The arrays of a partly mapped study follow one another, which is not valid JSON.
         """
         caller = self._callers.of(request)
         visible = caller.visible()

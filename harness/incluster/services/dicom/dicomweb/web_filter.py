@@ -1,4 +1,4 @@
-"""The routes of the filter, in the order in which they are tried."""
+"""The routes of the filter, in the order of matching."""
 
 from __future__ import annotations
 
