@@ -57,7 +57,7 @@ def serve(
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
     finally:
-        environment.down(keep=True)
+        environment.let_go()
     say("the page has ended; the environment goes on")
 
 
@@ -73,7 +73,7 @@ def page_of(environment: Environment, evidence: Path, *, started: str = "", say:
     source, folder, hub = Source(environment, started), EvidenceFolder(evidence), Hub()
     starter = Starter(environment, source.extensions, folder.root)
     views = Views(source, folder, starter.failures)
-    watch = Watch(source, views.reads, hub)
+    watch = Watch(source, views.reads, hub, urgent=("runs",))
     pictures = PictureMaker(source.receipt_file, starter.sources, environment.scratch)
     watch.start()
     try:

@@ -105,6 +105,8 @@ class Source:
         if found.state in ENDED:
             with self._lock:
                 self._ended[key] = found
+                if len(self._ended) > MOST_RUNS:
+                    del self._ended[next(iter(self._ended))]
         return found
 
     def follow(self, run: ShownRun, changed: Callable[[], object], stopped: Callable[[], bool]) -> None:
@@ -163,16 +165,19 @@ class Source:
 
         Whose request it was is known once the task's operator has published its pod: when the attempt has ended.
         """
-        found = []
-        for run in [run for run in runs if run.run_id][:_EXAMINED]:
-            for task in self.record(run.dag_id, run.run_id).tasks:
-                if not task.result.addresses:
-                    continue
-                asked = self._environment.services.refusals(task.result.addresses)
-                found += [
-                    ShownRefusal(run.dag_id, run.run_id, task.task_id, _moment(request.at), request)
-                    for request in refused.within(asked, task.result)
-                ]
+        tasks = [
+            (run, task)
+            for run in [run for run in runs if run.run_id][:_EXAMINED]
+            for task in self.record(run.dag_id, run.run_id).tasks
+            if task.result.addresses
+        ]
+        peers = dict.fromkeys(address for _, task in tasks for address in task.result.addresses)
+        asked = self._environment.services.refusals(list(peers)) if peers else []
+        found = [
+            ShownRefusal(run.dag_id, run.run_id, task.task_id, _moment(request.at), request)
+            for run, task in tasks
+            for request in refused.within([one for one in asked if one.peer in task.result.addresses], task.result)
+        ]
         return sorted(found, key=lambda one: one.request.at, reverse=True)
 
 

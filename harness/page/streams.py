@@ -37,7 +37,7 @@ async def changes(hub: Hub, trouble: Callable[[], str]) -> AsyncIterator[bytes]:
         trouble: why the environment does not answer; empty while it does.
     """
     with hub.subscribed() as subscription:
-        yield encode("open", "")
+        yield encode("ready", "")
         if now := trouble():
             yield encode(GONE, now)
         while (told := await subscription.read(_SILENCE_S)) is not None:

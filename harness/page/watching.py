@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from harness.errors import HarnessError
@@ -15,6 +15,7 @@ from harness.page.facts import ShownRun
 from harness.platform.http import RefusalError
 
 INTERVAL_S: Final = 1.0
+SELDOM: Final = 3
 GONE: Final = "gone"
 BACK: Final = "back"
 CHANGED: Final = "changed"
@@ -130,12 +131,21 @@ class Watch:
         source: that is asked.
         parts: name of a part of the page to what it shows.
         hub: who is told.
+        urgent: the parts that are compared at each look, the others at one of :data:`SELDOM`.
     """
 
-    def __init__(self, source: WatchedSource, parts: Mapping[str, Callable[[], Any]], hub: Hub) -> None:
+    def __init__(
+        self,
+        source: WatchedSource,
+        parts: Mapping[str, Callable[[], Any]],
+        hub: Hub,
+        urgent: Collection[str] = (),
+    ) -> None:
         self._source = source
         self._parts = parts
         self._hub = hub
+        self._urgent = urgent
+        self._looks = 0
         self._lock = threading.Lock()
         self._seen: dict[str, Any] = {}
         self._followed: dict[str, threading.Thread] = {}
@@ -163,7 +173,10 @@ class Watch:
     def look(self) -> None:
         """Compare once."""
         try:
+            self._looks += 1
             for name, read in self._parts.items():
+                if name not in self._urgent and self._looks % SELDOM:
+                    continue
                 # what is removed between two questions is refused: the next look no longer asks for it
                 with contextlib.suppress(RefusalError):
                     self.compare(name, read())

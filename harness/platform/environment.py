@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -207,7 +208,7 @@ class Environment:
                 environment.airflow.health()
             environment.custom_registries.hide_logins()
         except BaseException:
-            environment.down(keep=True)
+            environment.let_go()
             raise
         return environment
 
@@ -306,6 +307,11 @@ class Environment:
         self.airflow.close()
         self.platform_registry.close()
         self.cluster.close(keep=keep)
+
+    def let_go(self) -> None:
+        """Close the clients of an environment that was attached to: it goes on, or somebody has ended it meanwhile."""
+        with contextlib.suppress(PlatformError, ApiError):
+            self.down(keep=True)
 
 
 def _seeded_registry(settings: BuildSettings, say: OnProgress) -> str:

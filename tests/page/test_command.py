@@ -32,7 +32,7 @@ from tests.page.fake_environment import FakeEnvironment
 
 REDACTOR.add({PASSWORD!r})
 fake = FakeEnvironment(Path(sys.argv.pop()))
-fake.down = lambda keep: print("kept" if keep else "removed", file=sys.stderr)
+fake.let_go = lambda: print("let go", file=sys.stderr)
 Environment.attach = lambda settings, entry: fake
 sys.argv = ["kaapana-harness", "page"]
 main()
@@ -130,13 +130,13 @@ def test_the_page_ends_with_an_interrupt_and_leaves_the_environment_and_no_file(
     assert visitor.enter().status_code == 200
     before = sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "state"))
     with visitor.events("/events") as events:
-        assert next(events) == ("open", "")
+        assert next(events) == ("ready", "")
         process.send_signal(number)
         assert [kind for kind, _ in events if kind != "changed"] == []
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert out == ""
-    assert err.splitlines()[-2:] == ["kept", "the page has ended; the environment goes on"]
+    assert err.splitlines()[-2:] == ["let go", "the page has ended; the environment goes on"]
     assert sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "state")) == before
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", urlsplit(address).port or 0), timeout=5)

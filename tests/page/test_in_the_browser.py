@@ -30,12 +30,17 @@ class Opened:
         self.page.set_default_timeout(15_000)
         self.wrong: list[str] = []
         self.asked: set[str] = set()
-        self.page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+        self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.wrong.append(dialog.message), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.add(request.url.partition("://")[2].partition("/")[0]))
         self.page.goto(address)
         self.wait_until_live()
+
+    def _note(self, message: Any) -> None:
+        # networks of containers that somebody else makes meanwhile: the page asks again
+        if message.type == "error" and "ERR_NETWORK_CHANGED" not in message.text:
+            self.wrong.append(message.text)
 
     def wait_until_live(self) -> None:
         self.page.locator("#live", has_text="live").wait_for()
@@ -132,11 +137,15 @@ def test_a_result_opens_in_a_frame_that_can_do_nothing(
     environment.services.documents = {"staticwebsiteresults/report.html": document}
     one = opened()
     link = one.table("results").get_by_role("link")
-    link.press("Enter")
+    link.first.press("Enter")
     frame = one.page.frame_locator("iframe.result")
     frame.get_by_text("Volume").wait_for()
     assert one.page.locator("iframe.result").get_attribute("sandbox") == ""
-    link.press("Enter")
+    # it stays when the list changes
+    environment.services.documents["staticwebsiteresults/second.html"] = b""
+    one.table("results").get_by_text("second.html").wait_for()
+    frame.get_by_text("Volume").wait_for()
+    link.first.press("Enter")
     one.page.locator("iframe.result").wait_for(state="detached")
     assert one.wrong == []
     assert len(one.asked) == 1
@@ -192,7 +201,7 @@ def test_a_page_without_its_server_says_so(browser: Any, environment: Any, tmp_p
 
     with page_of(environment, tmp_path) as address:
         one = Opened(browser, address)
-    one.page.locator("#live", has_text="has ended").wait_for()
+    one.page.locator("#live", has_text="no connection").wait_for()
     one.context.close()
 
 
@@ -288,3 +297,23 @@ def test_a_form_that_no_page_can_show_says_why(opened: Callable[..., Opened], en
     one.table("extensions").get_by_role("link", name=f"Start a run of {DAG}").click()
     one.page.get_by_role("alert").filter(has_text="properties").wait_for()
     assert one.page.locator("button[type=submit]").is_disabled()
+
+
+def test_a_request_that_a_change_of_the_machines_networks_has_ended_is_made_again(
+    opened: Callable[..., Opened], environment: FakeEnvironment
+) -> None:
+    one = opened()
+    lost: list[str] = []
+
+    def lose(route: Any) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort("internetdisconnected")
+
+    one.table("projects").get_by_text("project-t1").wait_for()
+    one.page.route("**/parts/projects", lose)
+    environment.services.names.append("t2")
+    one.table("projects").get_by_text("project-t2").wait_for()
+    assert len(lost) == 1

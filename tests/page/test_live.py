@@ -27,7 +27,7 @@ def wait_for(events: Any, wanted: tuple[str, str]) -> None:
 
 def test_each_change_of_a_task_is_told_at_once(environment: FakeEnvironment, visitor: Visitor) -> None:
     with visitor.events("/events") as events:
-        assert next(events) == ("open", "")
+        assert next(events) == ("ready", "")
         environment.airflow.change(DAG, "success")
         wait_for(events, OF_RUN)
         assert "running" not in visitor.text(f"/run?dag={DAG}&run={RUN}&part=tasks").partition("<table")[2]
@@ -37,7 +37,7 @@ def test_each_change_of_a_task_is_told_at_once(environment: FakeEnvironment, vis
 
 def test_parts_that_change_are_told_by_name(environment: FakeEnvironment, visitor: Visitor) -> None:
     with visitor.events("/events") as events:
-        assert next(events) == ("open", "")
+        assert next(events) == ("ready", "")
         # what was shown is what the next look compares with
         for part in ("received", "runs", "projects"):
             visitor.text(f"/parts/{part}")
@@ -80,7 +80,7 @@ def test_a_project_that_goes_while_it_is_looked_at_is_no_trouble(
     # listed, and removed before its metrics are asked for
     monkeypatch.setattr(type(environment.services), "scraped", lambda *_: environment.airflow.run(DAG, "gone"))
     with visitor.events("/events") as events:
-        assert next(events) == ("open", "")
+        assert next(events) == ("ready", "")
         environment.airflow.change(DAG, "success")
         wait_for(events, OF_RUN)
     assert 'role="alert" hidden' in visitor.text("/")
@@ -137,5 +137,5 @@ def test_the_server_ends_under_open_streams_and_leaves_no_thread(environment: An
         environment.airflow.change(DAG, "success")
         wait_for(events, OF_RUN)
         environment.airflow.end("success")
-    assert [kind for kind, _ in [*events, *lines] if kind not in {"changed", "open"}] == []
+    assert [kind for kind, _ in [*events, *lines] if kind not in {"changed", "ready"}] == []
     until(lambda: not [t for t in set(threading.enumerate()) - before if t.name != "AnyIO worker thread"])

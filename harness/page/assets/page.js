@@ -4,6 +4,7 @@
 (() => {
   const live = document.getElementById("live");
   const gone = document.getElementById("gone");
+  const AGAIN_MS = 1000;
   const parts = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
 
   /** Fetch a part again; what is asked for while it is on its way is fetched once more afterwards. */
@@ -16,7 +17,10 @@
       const text = await answer.text();
       if (answer.ok) replace(part, text);
       else if (part.getAttribute("aria-busy") === "true") part.firstElementChild.textContent = text;
-    } catch { /* the server has ended: the stream of events says so */ }
+    } catch {
+      // the server has ended, or the machine's networks have changed, which ends all requests of a browser
+      setTimeout(() => refresh(part), AGAIN_MS);
+    }
     const again = under.get(part);
     under.delete(part);
     if (again) await refresh(part);
@@ -40,7 +44,7 @@
   };
 
   const events = new EventSource("/events");
-  events.addEventListener("open", () => {
+  events.addEventListener("ready", () => {
     say("live", "success");
     // from now on each change is told: what is fetched now is not too old to be corrected
     parts.forEach((part) => refresh(part));
@@ -59,7 +63,7 @@
     gone.hidden = true;
     parts.forEach((part) => refresh(part));
   });
-  events.addEventListener("error", () => say("the page's server has ended", "failed"));
+  events.onerror = () => say("no connection to the page's server", "failed");
   addEventListener("pagehide", () => events.close());
 
   let log = null;
@@ -82,17 +86,21 @@
     const end = (words) => { state.textContent = words; stream.close(); };
     stream.addEventListener("end", (event) => end(JSON.parse(event.data) || "ended"));
     stream.addEventListener("problem", (event) => end(JSON.parse(event.data)));
-    stream.addEventListener("error", () => end("interrupted"));
+    // the browser connects again by itself, and gets the log from its beginning
+    stream.onopen = () => { text.textContent = ""; state.textContent = "streaming"; };
+    stream.onerror = () => { state.textContent = stream.readyState === EventSource.CLOSED ? "interrupted" : "connecting"; };
   }
 
+  /** Show a result below the list, which may be replaced meanwhile; the same link takes it away. */
   function show(link) {
-    const entry = link.closest("li");
-    const open = entry.querySelector("iframe");
-    if (open) { open.remove(); return; }
+    const section = link.closest("section");
+    const open = section.querySelector("iframe");
+    open?.remove();
+    if (open?.src === link.href) return;
     const frame = Object.assign(document.createElement("iframe"), { src: link.href, title: link.dataset.frame });
     frame.className = "result";
     frame.setAttribute("sandbox", "");
-    entry.append(frame);
+    section.append(frame);
   }
 
   document.addEventListener("click", (event) => {

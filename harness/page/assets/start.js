@@ -15,7 +15,7 @@
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
       });
     } catch {
-      throw { cause: "the page's server has ended" };
+      throw { cause: "the page's server did not answer", fix: "look at the runs before you start it again: it may have been started" };
     }
     const found = await answer.json().catch(() => ({ cause: `the page's server has answered ${answer.status}` }));
     if (!answer.ok) throw found;
