@@ -149,7 +149,9 @@ def test_an_object_that_is_no_picture_costs_its_picture_only(environment: FakeEn
     text = visitor.text("/parts/received")
     assert "it is damaged" in text
     assert visitor.get("/thumbnail?project=t1&uid=1.2").status_code == 404
-    assert "it cannot be read as DICOM" in visitor.text("/series?project=t1&uid=1.2")
+    page = visitor.text("/series?project=t1&uid=1.2")
+    assert 'class="note"' in page
+    assert "<img" not in page
 
 
 def test_metrics_have_their_last_value_and_the_task_that_offered_them(
