@@ -58,7 +58,7 @@ class Views:
         """What each part shows, for who compares it."""
         source = self._source
         return {
-            "runs": lambda: (source.runs(), self._evidence.reports()),
+            "runs": lambda: (source.runs(), self._evidence.reports(), dict(self._failures)),
             "received": source.received,
             "results": source.results,
             "metrics": source.metrics,
@@ -81,7 +81,7 @@ class Views:
         Args:
             found: what its read has returned.
         """
-        values = dict(zip(("runs", "reports"), found, strict=True)) if name == "runs" else {"found": found}
+        values = dict(zip(("runs", "reports", "failures"), found, strict=True)) if name == "runs" else {"found": found}
         return _render(f"{name}.html", split_mark=split_mark, **values)
 
     def run_page(self, run: ShownRun | None, record: RunRecord, trouble: str) -> str:

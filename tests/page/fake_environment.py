@@ -21,6 +21,8 @@ from harness.platform.notes import Note
 from harness.platform.projects import Project
 from harness.platform.releases import HelmRelease
 from harness.settings import Settings
+from harness.wire.indexed import IndexedDocuments
+from harness.wire.notified import Notification
 from harness.wire.outcome import Outcome
 from harness.wire.received import ReceivedObject
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
@@ -65,7 +67,7 @@ class FakeServices:
         self.started: list[dict[str, Any]] = [job()]
         self.received: list[ReceivedObject] = []
         self.files: dict[str, bytes] = {}
-        self.documents: dict[str, bytes] = {}
+        self.pages: dict[str, bytes] = {}
         self.targets: list[ScrapedTarget] = []
         self.refused: list[RefusedRequest] = []
         self.lost = ""
@@ -111,6 +113,12 @@ class FakeServices:
         self.uploads.append((project, dataset))
         return {}
 
+    def notifications(self, project: str) -> list[Notification]:
+        return []
+
+    def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
+        return IndexedDocuments(0, ())
+
     def settle(self, timeout_s: float) -> bool:
         return False
 
@@ -122,11 +130,11 @@ class FakeServices:
 
     def results(self, project: Any) -> list[dict[str, Any]]:
         path = "/kaapana-backend/get-static-website-results-html?object_name="
-        leaves = [{"name": key, "file": "html", "path": path + quote(key)} for key in self.documents]
+        leaves = [{"name": key, "file": "html", "path": path + quote(key)} for key in self.pages]
         return [{"name": "folder", "path": "x", "children": leaves}] if project.name == "t1" else []
 
     def result_document(self, project: Any, key: str) -> bytes:
-        return self.documents[key]
+        return self.pages[key]
 
     def scraped(self, project: str) -> list[ScrapedTarget]:
         if project not in self.names:

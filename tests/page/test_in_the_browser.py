@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def test_a_result_opens_in_a_frame_that_can_do_nothing(
     opened: Callable[..., Opened], environment: FakeEnvironment
 ) -> None:
     document = b"<h1>Volume</h1><script>parent.alert(1)</script><img src='http://127.0.0.1:9/x'>"
-    environment.services.documents = {"staticwebsiteresults/report.html": document}
+    environment.services.pages = {"staticwebsiteresults/report.html": document}
     one = opened()
     link = one.table("results").get_by_role("link")
     link.first.press("Enter")
@@ -142,7 +143,7 @@ def test_a_result_opens_in_a_frame_that_can_do_nothing(
     frame.get_by_text("Volume").wait_for()
     assert one.page.locator("iframe.result").get_attribute("sandbox") == ""
     # it stays when the list changes
-    environment.services.documents["staticwebsiteresults/second.html"] = b""
+    environment.services.pages["staticwebsiteresults/second.html"] = b""
     one.table("results").get_by_text("second.html").wait_for()
     frame.get_by_text("Volume").wait_for()
     link.first.press("Enter")
@@ -235,7 +236,7 @@ def form(opened: Callable[..., Opened], environment: FakeEnvironment) -> Opened:
 
 
 def test_a_form_is_filled_in_by_keyboard_and_starts_a_run_that_is_then_shown(
-    form: Opened, environment: FakeEnvironment
+    form: Opened, environment: FakeEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form.page.get_by_label("Bins").focus()
     form.page.keyboard.press("Control+A")
@@ -253,7 +254,12 @@ def test_a_form_is_filled_in_by_keyboard_and_starts_a_run_that_is_then_shown(
     row.get_by_text("running").wait_for()
     environment.airflow.change(DAG, "success")
     row.get_by_text("success").wait_for()
+    # the run ends, and its evidence is written a while later
+    written = threading.Event()
+    monkeypatch.setattr(environment.services, "settle", lambda timeout_s: written.wait(timeout_s))
     environment.airflow.end("success")
+    form.page.locator("[data-part] > p", has_text="success").wait_for()
+    written.set()
     link = form.page.get_by_role("link", name="Open the report")
     link.click()
     form.page.get_by_text("Run report").wait_for()

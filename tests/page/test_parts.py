@@ -111,7 +111,7 @@ def test_no_file_outside_of_the_evidence_is_served(evidence: Path, visitor: Visi
 
 def test_results_are_those_that_the_platform_lists(environment: FakeEnvironment, visitor: Visitor) -> None:
     key = "staticwebsiteresults/a b/report & more.html"
-    environment.services.documents = {key: b"<html><body><h1>Volume</h1><script>alert(1)</script></body></html>"}
+    environment.services.pages = {key: b"<html><body><h1>Volume</h1><script>alert(1)</script></body></html>"}
     text = visitor.text("/parts/results")
     assert "report &amp; more.html" in text
     address = text.partition('href="')[2].partition('"')[0].replace("&amp;", "&")
@@ -200,7 +200,7 @@ def test_names_of_strangers_stay_text(environment: FakeEnvironment, visitor: Vis
     environment.airflow.tasks = [task(HOSTILE, "failed", outcome=outcome())]
     services.started = [job(dag_id=HOSTILE, run_id=RUN, project="t1"), job(dag_id=long, run_id=RUN)]
     services.received = [receipt(1, b"", calling_ae=HOSTILE, error=HOSTILE, series_instance_uid=HOSTILE)]
-    services.documents = {f"staticwebsiteresults/{HOSTILE}.html": b""}
+    services.pages = {f"staticwebsiteresults/{HOSTILE}.html": b""}
     metric = {"metric": {HOSTILE: HOSTILE}, "values": [[1, HOSTILE]]}
     services.targets = [ScrapedTarget(HOSTILE, HOSTILE, series=[metric])]
     services.refused = [RefusedRequest(HOSTILE, 404, "GET", HOSTILE, HOSTILE, "10.1.0.7", DURING, HOSTILE)]
@@ -216,7 +216,7 @@ def test_names_of_strangers_stay_text(environment: FakeEnvironment, visitor: Vis
 
 def test_no_credential_of_the_environment_shows(environment: FakeEnvironment, visitor: Visitor) -> None:
     environment.services.received = [receipt(1, b"", error=f"login {PASSWORD}")]
-    environment.services.documents = {"staticwebsiteresults/x.html": f"<p>{PASSWORD}</p>".encode()}
+    environment.services.pages = {"staticwebsiteresults/x.html": f"<p>{PASSWORD}</p>".encode()}
     environment.services.started = [{**job(), "conf_data": {"workflow_form": {"password": PASSWORD}}}]
     for path in ("/parts/received", "/result?project=t1&key=staticwebsiteresults/x.html", f"/run?dag={DAG}&run={RUN}"):
         text = visitor.text(path)

@@ -5,7 +5,7 @@
   const live = document.getElementById("live");
   const gone = document.getElementById("gone");
   const AGAIN_MS = 1000;
-  const parts = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+  const parts = [...document.querySelectorAll("[data-part]")];
 
   /** Fetch a part again; what is asked for while it is on its way is fetched once more afterwards. */
   const under = new Map();
@@ -50,8 +50,8 @@
     parts.forEach((part) => refresh(part));
   });
   events.addEventListener("changed", (event) => {
-    const part = parts.get(JSON.parse(event.data));
-    if (part) refresh(part);
+    const name = JSON.parse(event.data);
+    parts.forEach((part) => { if ([part.dataset.part, part.dataset.also].includes(name)) refresh(part); });
   });
   events.addEventListener("gone", (event) => {
     say("does not answer", "failed");
