@@ -210,7 +210,9 @@ class Pages:
 def make_app(pages: Pages) -> Starlette:
     """Return the application, without a door."""
     handlers: dict[Any, Any] = {HarnessError: _explain, ApiError: _explain, Exception: _explain_unforeseen}
-    return Starlette(routes=pages.routes(), exception_handlers=handlers)
+    app = Starlette(routes=pages.routes(), exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return app
 
 
 def _explain(request: Request, error: Exception) -> Response:
