@@ -216,7 +216,7 @@ def tox_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def pip_configuration(python: str, environ: Mapping[str, str]) -> str:
-    """What ``pip config list`` says: configuration files and ``PIP_*`` variables, '' where pip does not answer."""
+    """Return the output of ``pip config list``: configuration files and ``PIP_*`` variables; '' if pip fails."""
     try:
         done = subprocess.run(
             [python, "-m", "pip", "--disable-pip-version-check", "config", "list"],

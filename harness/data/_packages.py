@@ -21,7 +21,7 @@ _TAIL_LINES = 8
 
 
 def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> dict[str, Path]:
-    """Files of a package, kept in ``<cache>/data/<package>``.
+    """Return the files of a package, kept in ``<cache>/data/<package>``.
 
     They come from the cache, from the package where it is installed beside the harness, or from a download by
     pip or uv with the index, certificates and proxy that the user has configured for them.

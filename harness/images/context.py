@@ -80,7 +80,7 @@ class Context:
         return state.hexdigest()
 
     def tar(self) -> IO[bytes]:
-        """The context as an uncompressed tar archive, made while it is read: neither memory nor disk holds it."""
+        """Yield the context as an uncompressed tar archive, made while it is read, never whole in memory or on disk."""
         return io.BufferedReader(_Stream(self._archive()), _BLOCK)
 
     def _archive(self) -> Iterator[bytes]:
@@ -150,7 +150,7 @@ def _in_blocks(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
 
 
 def package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[ContextEntry]:
-    """Files of an installed package below ``source``, to be found below ``target`` in the context.
+    """Return the files of an installed package below ``source`` as entries below ``target``.
 
     Args:
         source: a folder or a file.
@@ -180,7 +180,7 @@ def package_entries(source: Path, target: str, *, only: Iterable[str] | None = N
 
 
 def bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[ContextEntry]:
-    """Files from memory."""
+    """Return entries of files in memory."""
     return [ContextEntry(f"{target}/{name}".strip("/"), content=content) for name, content in files.items()]
 
 

@@ -137,7 +137,7 @@ class RegistryClient:
         return answer.status_code == 200 and "docker-distribution-api-version" in answer.headers
 
     def catalog(self) -> list[str]:
-        """Names of all repositories, sorted."""
+        """Return the names of all repositories, sorted."""
         found = self._pages("/v2/_catalog", "repositories")
         return sorted(name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix))
 
@@ -182,7 +182,7 @@ class RegistryClient:
         return str(digest), self._object(answer)
 
     def blob(self, repository: str, digest: str) -> dict[str, Any]:
-        """A JSON document that is stored as a blob, such as the configuration of an image; empty when it is missing."""
+        """Return a JSON document that is stored as a blob, such as the configuration of an image; empty if missing."""
         answer = self._get(f"{self._path(repository)}/blobs/{digest}", follow_redirects=True)
         return self._object(answer) if answer.status_code == 200 else {}
 

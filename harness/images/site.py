@@ -144,7 +144,7 @@ class SiteSettings:
         return _address(self.torch_index, self.keep_users)
 
     def files(self) -> dict[str, bytes]:
-        """The files that the lowest base image installs: ``ca.pem``, ``pip.conf``, ``uv.toml``, ``apt-mirror``."""
+        """Return the files of the lowest base image: ``ca.pem``, ``pip.conf``, ``uv.toml``, ``apt-mirror``."""
         pip = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore"]
         # Stated once for both programs; a bytecode file for every module, since containers are started often.
         uv = ["no-cache = true", 'link-mode = "copy"']

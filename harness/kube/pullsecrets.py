@@ -113,7 +113,7 @@ def refusal(api: KubeApi, pod: Manifest, image: str) -> Refusal:
 
 
 def logins_in(secret: Manifest) -> dict[str, Login]:
-    """The logins of a Secret by registry, as it names them; what cannot be read is not there, as for a kubelet."""
+    """Return the logins of a Secret by its names of registries, without unreadable ones, as a kubelet does."""
     data = secret.get("data") or {}
     try:
         document = json.loads(base64.b64decode(data.get(_CONFIG) or data.get(_LEGACY) or ""))

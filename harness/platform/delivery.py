@@ -168,7 +168,7 @@ def deliver_found(
 
 
 def hand_over_archive(images: Iterable[PodImage], cluster: Cluster, folder: Path, say: OnProgress) -> None:
-    """All images as one archive, which the cluster's nodes import.
+    """Save all images as one archive, and let the cluster's nodes import it.
 
     Args:
         folder: where the archive, which may have gigabytes, is made and removed.

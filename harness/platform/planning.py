@@ -167,7 +167,7 @@ def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
 
 
 def tagged_by_platform(profile: Profile) -> bool:
-    """Whether the cluster pulls the DAG image with the platform's version as its tag, as the guide has it (build 2)."""
+    """Return whether the cluster pulls the DAG image with the platform's version as its tag (build 2)."""
     return bool(profile.value("installer.dag_image_tag") == "platform")
 
 

@@ -61,7 +61,7 @@ class CustomRegistry:
 
 
 def secret_of(url: str) -> str:
-    """The name of a custom registry's pull secret, as charts derive it from ``custom_registry_url`` (build 7.1)."""
+    """Return the name of a custom registry's pull secret, as charts derive it (build 7.1)."""
     return f"{SECRET_REGISTRY}-{hashlib.sha256(url.encode()).hexdigest()[:4]}"
 
 

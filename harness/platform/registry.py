@@ -143,7 +143,7 @@ class PlatformRegistry:
         return HeldRepository(tags, () if tags else self.repositories(repository))
 
     def repositories(self, repository: str) -> list[str]:
-        """Names of all repositories of a registry, sorted and without its host.
+        """Return the names of all repositories of a registry, sorted and without its host.
 
         Args:
             repository: any of that registry, with its name.

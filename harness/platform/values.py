@@ -77,7 +77,7 @@ def is_dropped(key: str, value: Any) -> bool:
 
 
 def is_taken(chart_global: Any) -> bool:
-    """Whether a value of the chart's own ``global`` replaces parameters and the platform's values: texts and lists."""
+    """Return whether a value of the chart's ``global`` replaces parameters and the platform's values: texts, lists."""
     return isinstance(chart_global, str | list) and bool(chart_global)
 
 

@@ -69,7 +69,7 @@ class Lines:
         self._shown = ""
 
     def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None:
-        """A task changed its state; only ends and retries get a line."""
+        """Report a task's change of state; only ends and retries get a line."""
         if state not in ENDED and state != "up_for_retry":
             return
         took = f"{seconds:7.1f} s" if seconds is not None and state in {"success", "failed", "up_for_retry"} else ""
@@ -236,5 +236,5 @@ class _Reader:
             self.queue.put(error)
 
     def stop(self) -> None:
-        """What is still read is thrown away."""
+        """Stop, and discard further events."""
         self.ended.set()

@@ -11,7 +11,7 @@ _LONGEST = 120
 
 
 def safe_name(text: str) -> str:
-    """One path component of letters, digits and ``._@=+,-``, never empty or hidden, at most 120 characters long."""
+    """Return one path component of letters, digits and ``._@=+,-``, not empty or hidden, of at most 120 characters."""
     name = _UNSAFE.sub("_", text).lstrip(".")
     if len(name) > _LONGEST:
         # the end carries the extension, which decides how a file is opened

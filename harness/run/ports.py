@@ -79,7 +79,7 @@ class ServicesPort(Protocol):
         ...
 
     def form_schemas(self, project: ProjectPort, dag_id: str) -> Json:
-        """The DAG's ``ui_forms`` as the user interface gets them (runtime 10.3); empty when it is not offered."""
+        """Return the DAG's ``ui_forms`` as the user interface gets them (runtime 10.3); empty if it is hidden."""
         ...
 
     def start_workflow(self, project: ProjectPort, body: Json) -> Json:

@@ -24,7 +24,7 @@ def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
 
 
 def volumes(api: KubeApi, environment_id: str) -> list[str]:
-    """Names of the volumes that the cluster made for the environment's claims and will remove with them."""
+    """Return the names of the volumes that the cluster made for the environment's claims and removes with them."""
     prefix = scoping.prefix_of(environment_id)
     return [
         volume["metadata"]["name"]

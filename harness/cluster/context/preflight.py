@@ -87,7 +87,7 @@ def require(api: KubeApi, context: str, *, registry: str, storage_class: str) ->
 
 
 def user_of(api: KubeApi) -> str:
-    """Who this process is to the cluster."""
+    """Return this process's user name on the cluster."""
     body = _review("SelfSubjectReview")
     answer = api.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
     return str(answer["status"]["userInfo"]["username"])

@@ -61,7 +61,7 @@ class PolicyRule:
                 yield Right(verb, self.group, resource, self.name)
 
     def as_json(self) -> Manifest:
-        """The rule of a role."""
+        """Return the rule of a role."""
         names = {"resourceNames": [self.name]} if self.name else {}
         return {"apiGroups": [self.group], "resources": [*self.resources], "verbs": [*self.verbs], **names}
 

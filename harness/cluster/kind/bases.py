@@ -30,7 +30,7 @@ _COMPLETE = "-complete"
 
 
 def labels(state: Path) -> dict[str, str]:
-    """Labels of everything of bases: volumes, and the containers that make them."""
+    """Return the labels of everything of bases: volumes, and the containers that make them."""
     return {engine.LABEL_NAME: LOCK, names.LABEL_LEDGER: str(state)}
 
 

@@ -66,7 +66,7 @@ class Keeper:
         )
 
     def keep(self) -> None:
-        """The cluster stays; the keeper ends."""
+        """End the keeper, and keep the cluster."""
         self._write("keep")
         self._end()
 
@@ -107,7 +107,7 @@ class Keeper:
 
 
 def search_path() -> str:
-    """Where this process finds modules, for one that works in another folder: an empty entry is the folder of now."""
+    """Return the module search path for a process in another folder: an empty entry is the present folder."""
     return os.pathsep.join(path or os.getcwd() for path in sys.path)
 
 

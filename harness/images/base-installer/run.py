@@ -164,13 +164,13 @@ def announce(settings: Settings) -> None:
 
 
 def wait_forever() -> NoReturn:
-    """What a prefetch Deployment does after its work, until it is stopped."""
+    """Wait after the work of a prefetch Deployment, until it is stopped."""
     while True:
         threading.Event().wait()
 
 
 def main(environ: dict[str, str]) -> None:
-    """Files first, then the services; outside the workflow folder only the files."""
+    """Handle the files first, then the services; outside the workflow folder only the files."""
     settings = Settings.from_environment(environ)
     if settings.action not in ("copy", "remove", "prefetch"):
         LOG.info("ACTION %s: nothing to do", settings.action)

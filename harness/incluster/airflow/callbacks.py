@@ -90,7 +90,7 @@ def notify_failure(context: Any) -> None:
 
 
 def after_final_failure(context: Any) -> None:
-    """The part of the failure callback that all of Kaapana's operators share."""
+    """Run the part of the failure callback that all of Kaapana's operators share."""
     default_args = context["dag"].default_args
     if default_args.get("send_email_on_workflow_failure"):
         _LOG.warning("send_email_on_workflow_failure: the harness sends no e-mail")

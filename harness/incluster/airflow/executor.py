@@ -56,7 +56,7 @@ class ForkExecutor(BaseExecutor):
                 self.change_state(key, TaskInstanceState.FAILED if status else TaskInstanceState.SUCCESS)
 
     def end(self) -> None:
-        """The scheduler stops: so do its tasks, which delete their pods."""
+        """Stop the tasks, which delete their pods, because the scheduler stops."""
         self.terminate()
 
     def terminate(self) -> None:

@@ -63,7 +63,7 @@ def what(operator: Any) -> str:
 
 
 def pod(manifest: Manifest) -> Manifest:
-    """The step's pod: that of the task with its image, data and environment, but with an editor or a shell to wait in.
+    """Return the step's pod: the task's image, data and environment, but with an editor or a shell to wait in.
 
     Raises:
         InvalidPodError: a variable is None, which the platform's dev server does not take (runtime 7.5).

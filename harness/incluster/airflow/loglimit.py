@@ -34,7 +34,7 @@ class LogLimit:
         return list(self._tail)
 
     def add(self, line: str) -> None:
-        """The next line."""
+        """Add the next line."""
         self.count += 1
         self._tail.append(line)
         if self._held or self._left < len(line):

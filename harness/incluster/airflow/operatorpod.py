@@ -157,7 +157,7 @@ class OperatorPod:
 
 
 def release_dependent(operator: Any) -> list[str]:
-    """Names of the arguments that the author gave to a pod operator and that releases treat differently."""
+    """Return the names of an author's arguments of a pod operator that releases treat differently."""
     given = {
         "cmds": operator.cmds,
         "arguments": operator.arguments,

@@ -142,7 +142,7 @@ class PodRun:
         raise AssertionError("the stream of changes has no other end")
 
     def interrupt(self, reason: str, message: str) -> Outcome:
-        """The outcome of an attempt that is ended from our side (time-out, kill), with the log as far as it came."""
+        """Return the outcome of an attempt that we end (timeout, kill), with the present log."""
         return self._end_early(self._manifest, reason, message)
 
     # -- inner parts -------------------------------------------------------------------------------------

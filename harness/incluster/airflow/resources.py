@@ -21,7 +21,7 @@ _SUFFIXES: Final = {
 
 
 def memory_bytes(quantity: str | int | float) -> float:
-    """Bytes of a Kubernetes quantity such as ``500Mi``.
+    """Return the bytes of a Kubernetes quantity such as ``500Mi``.
 
     Raises:
         ValueError: it is not a quantity.

@@ -73,7 +73,7 @@ class Box:
         self.state = {"terminated": terminated}
 
     def not_started(self, message: str) -> None:
-        """The engine could not start it, for instance because its program does not exist."""
+        """Record that the engine could not start it, for instance because its program does not exist."""
         self.ever_ran = True
         time = now()
         self.state = {
@@ -111,7 +111,7 @@ def _time(text: Any) -> str | None:
 
 
 def conditions(before: Iterable[Mapping[str, Any]], wanted: Mapping[str, tuple[bool, str, str]]) -> list[State]:
-    """The list of conditions, each ``type: (status, reason, message)``; the time changes only with the status."""
+    """Return the conditions, each ``type: (status, reason, message)``; the time changes only with the status."""
     earlier = {entry["type"]: entry for entry in before}
     result = []
     for kind, (value, reason, message) in wanted.items():

@@ -124,7 +124,7 @@ class Engine:
         return record
 
     async def changes(self, container: str) -> list[str]:
-        """The files that a container has made or changed in its own layer. The engine compares the whole image."""
+        """Return the files that a container has made or changed. The engine compares the whole image."""
         found = await self.call("GET", f"/containers/{container}/changes") or []
         # 2 is a deletion
         return [str(entry["Path"]) for entry in found if entry["Kind"] != 2]

@@ -235,7 +235,7 @@ class Networks:
         return found
 
     def resolver(self, plan: NetworkPlan) -> str:
-        """Name servers for names that no Service has; empty: those of the engine's host."""
+        """Return the name servers for names that no Service has; empty: those of the engine's host."""
         if EDGE in plan.endpoints or plan.way_out:
             return ""
         return next(

@@ -137,11 +137,11 @@ class PodNetwork:
         )
 
     def expect(self, container: str) -> None:
-        """A container that will have the pod's address is about to start."""
+        """Announce the start of a container that will have the pod's address."""
         self._node.questions.expect(container, self._unknown_name)
 
     def ended(self) -> None:
-        """A container of the pod has ended; if it had the pod's address, the engine gives that to another."""
+        """Record the end of a container; if it had the pod's address, the engine gives that to another."""
         if not self.sandbox:
             self._node.questions.forget(self._unknown_name)
 

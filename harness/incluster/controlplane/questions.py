@@ -83,7 +83,7 @@ class Questions:
             self._by_address[address] = on_name
 
     def forget(self, on_name: OnName) -> None:
-        """The containers of a pod have ended: the engine gives their addresses to others."""
+        """Forget the addresses of a pod whose containers have ended: the engine gives them to others."""
         for known in (self._by_container, self._by_address):
             for key in [key for key, value in known.items() if value == on_name]:
                 del known[key]

@@ -48,7 +48,7 @@ class Reaper:
         self._reaping: asyncio.Task[None] | None = None
 
     def owner_came(self) -> None:
-        """The owner has opened its connection."""
+        """Record the owner's connection."""
         self._owners += 1
         self._timer.cancel()
 

@@ -36,7 +36,7 @@ def comment_of(name: str, count: int) -> str:
 
 
 def name_of(comment: str, files: int) -> str:
-    """The name of the file that ``files`` objects with this comment carry; a ProgramError when some are missing."""
+    """Return the name of the file in ``files`` objects with this comment; a ProgramError if some are missing."""
     match = _COMMENT.fullmatch(comment)
     if not match:
         raise ProgramError(f"ImageComments {comment[:80]!r} names no packed file (<name>---<number of parts>)")

@@ -33,7 +33,7 @@ class SkipTaskError(ProgramError):
 
 
 def say(text: str) -> None:
-    """One line of the task's log, at once (the log is followed live)."""
+    """Print a line of the task's log, at once (the log is followed live)."""
     print(text, flush=True)
 
 
@@ -100,7 +100,7 @@ class RunFolder:
         return cls(root, os.environ.get("BATCH_NAME") or "batch")
 
     def inside(self, *parts: str) -> Path:
-        """A path below the run's folder; a ProgramError when the parts lead out of it (``..``, links, absolute)."""
+        """Return a path below the run's folder; a ProgramError if it leads out of it (``..``, links, absolute)."""
         path = self.root.joinpath(*parts)
         if not path.resolve().is_relative_to(self.root):
             raise ProgramError(f"{'/'.join(parts)!r} leads out of the run's folder {self.root}")

@@ -65,7 +65,7 @@ def only_json(folder: Path, part: str) -> Path | None:
 
 
 def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
-    """Labels of the masks in a folder, from ``seg_info`` or the only ``*-meta.json``, and the path of that file.
+    """Return the labels of the masks in a folder, from ``seg_info`` or the only ``*-meta.json``, and that file's path.
 
     Raises:
         ProgramError: there is neither.

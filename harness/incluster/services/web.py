@@ -83,7 +83,7 @@ def text_field(body: Mapping[str, Any], name: str, *, required: bool = True) -> 
 
 
 def application(routes: Sequence[BaseRoute], *, prefix: str = "") -> ASGIApp:
-    """An application with JSON errors, and with paths that are valid with and without ``prefix`` (services 1.3)."""
+    """Return an application with JSON errors and paths that are valid with and without ``prefix`` (services 1.3)."""
     app: ASGIApp = Starlette(
         routes=routes,
         exception_handlers={

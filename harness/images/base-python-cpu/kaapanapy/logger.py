@@ -6,7 +6,7 @@ import os
 
 
 def get_logger(name, level=None):
-    """A logger that writes ``time - name - level - message``; the level is the argument's or the environment's.
+    """Return a logger that writes ``time - name - level - message``; the level is the argument's or the environment's.
 
     A handler is added once, and nothing is handed on to the root logger.
     """
@@ -21,7 +21,7 @@ def get_logger(name, level=None):
 
 
 def function_logger_factory(logger):
-    """A decorator that logs a function's start and end at level debug."""
+    """Return a decorator that logs a function's start and end at level debug."""
 
     def decorator(function):
         @functools.wraps(function)

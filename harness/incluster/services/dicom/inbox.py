@@ -64,12 +64,12 @@ class Inbox:
             self._thread.join(timeout=30)
 
     def association_opened(self, peer: Any) -> None:
-        """A peer connected."""
+        """Record a new peer."""
         with self._changed:
             self._open[peer] = time.monotonic()
 
     def association_active(self, peer: Any) -> None:
-        """A peer has sent something."""
+        """Record data of a peer."""
         if peer in self._open:
             self._open[peer] = time.monotonic()
 
@@ -80,7 +80,7 @@ class Inbox:
             self._changed.notify_all()
 
     def add(self, receipt: Receipt) -> None:
-        """An object of a series arrived."""
+        """Add an object of a series."""
         with self._changed:
             series = self._waiting.setdefault(receipt.ids.series, ReceivedSeries())
             series.receipts.append(receipt)

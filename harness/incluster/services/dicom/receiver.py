@@ -220,7 +220,7 @@ def keep(
 
 
 def store_files(paths: Sequence[Path], receipts: Receipts, inbox: Inbox, *, peer: str) -> None:
-    """What the receiver's STOW port does: no AE titles, so the admin project and a time stamp (services 8.2).
+    """Store files of the receiver's STOW port: no AE titles, so the admin project and a time stamp (services 8.2).
 
     Raises:
         DicomError: a file is refused; names its number.

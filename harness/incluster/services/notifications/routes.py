@@ -26,7 +26,7 @@ class Notifications:
         self._sent: RecordTable[dict[str, Any]] = RecordTable(records, "notifications")
 
     def sent(self, project_id: str | None = None) -> list[dict[str, Any]]:
-        """What was sent (to a project), oldest first; ``project_id`` is the key of the call, null without one."""
+        """Return the notifications (of a project), oldest first; ``project_id`` is the call's key, or null."""
         return [item for item in self._sent.values() if project_id in {None, item["project_id"]}]
 
     def forget_project(self, project_id: str) -> None:

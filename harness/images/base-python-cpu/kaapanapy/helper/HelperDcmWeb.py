@@ -73,11 +73,11 @@ class HelperDcmWeb:
         return self.session.get(f"{self.dcmweb_rs_endpoint}{path}", params=params).status_code == 200
 
     def check_if_series_in_archive(self, seriesUID, studyUID):  # noqa: N803  (the platform's names)
-        """Whether the project sees the series."""
+        """Return whether the project sees the series."""
         return self._search(f"/studies/{studyUID}/series", {"SeriesInstanceUID": seriesUID})
 
     def check_if_study_in_archive(self, studyUID):  # noqa: N803
-        """Whether the project sees the study."""
+        """Return whether the project sees the study."""
         return self._search("/studies", {"StudyInstanceUID": studyUID})
 
     def check_if_series_is_rejected(self, seriesUID, studyUID):  # noqa: N803
@@ -93,7 +93,7 @@ class HelperDcmWeb:
         return response.json()[0]["0020000D"]["Value"][0]
 
     def download_instance(self, study_uid, series_uid, instance_uid, target_dir):
-        """One instance by WADO-URI as ``<target_dir>/<SOPInstanceUID>.dcm``."""
+        """Fetch one instance by WADO-URI as ``<target_dir>/<SOPInstanceUID>.dcm``."""
         response = self.session.get(
             self.dcmweb_uri_endpoint,
             params={

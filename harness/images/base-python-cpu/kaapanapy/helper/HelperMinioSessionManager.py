@@ -18,7 +18,7 @@ class HelperMinioSessionManager:
         self._expiration = datetime.min.replace(tzinfo=timezone.utc)
 
     def get_client(self):
-        """The current ``minio.Minio``."""
+        """Return the current ``minio.Minio``."""
         with self._lock:
             if self._client is None or datetime.now(timezone.utc) >= self._expiration - _MARGIN:
                 sts = helper._sts_credentials(helper.get_project_user_access_token())

@@ -32,7 +32,7 @@ class HelperOpensearch:
         self.os_client = get_opensearch_client()
 
     def execute_opensearch_query(self, index, query=None, source=None, sort=None, scroll=False):
-        """All hits of a query, page by page, by descending SeriesInstanceUID unless ``sort`` is given."""
+        """Return all hits of a query, page by page, by descending SeriesInstanceUID unless ``sort`` is given."""
         sort = sort or [{f"{DicomTags.series_uid_tag}.keyword": "desc"}]
         body = {"query": query or {"match_all": {}}, "size": _PAGE, "sort": sort}
         if source is not None and source != {}:

@@ -99,7 +99,7 @@ def get_project_user_access_token():
 
 
 def get_opensearch_client(access_token=None):
-    """An ``opensearchpy.OpenSearch`` with the token's rights: TLS without verification, gzip bodies, 10 s."""
+    """Return an ``opensearchpy.OpenSearch`` with the token's rights: TLS without verification, gzip bodies, 10 s."""
     from opensearchpy import OpenSearch
 
     from kaapanapy.settings import OpensearchSettings
@@ -160,12 +160,12 @@ def _minio_client(access_key, secret_key, session_token):
 
 
 def get_minio_client(access_token=None):
-    """A ``minio.Minio`` with temporary keys for the token's project."""
+    """Return a ``minio.Minio`` with temporary keys for the token's project."""
     return _minio_client(*minio_credentials(access_token or get_project_user_access_token()))
 
 
 def load_workflow_config():
-    """The run's configuration, ``WORKFLOW_DIR/conf/conf.json``, as a dict."""
+    """Return the run's configuration, ``WORKFLOW_DIR/conf/conf.json``, as a dict."""
     from kaapanapy.settings import OperatorSettings
 
     path = Path(OperatorSettings().workflow_dir) / "conf" / "conf.json"

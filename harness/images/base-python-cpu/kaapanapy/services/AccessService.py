@@ -21,6 +21,6 @@ class AccessService:
         return [user["id"] for user in response.json() if include_system or not user.get("system")]
 
     async def user_exists(self, user_id):
-        """Whether there is a user of that id."""
+        """Return whether a user with this id exists."""
         response = await asyncio.to_thread(requests.get, f"{self.base_url}/users/{user_id}", timeout=10)
         return response.status_code == 200
