@@ -260,7 +260,7 @@ class Kaapana:
         """
         from harness.artefacts.given import Artefacts
 
-        artefacts = Artefacts.open(_several(chart), _several(images), self.environment.settings.state)
+        artefacts = Artefacts.open(_as_sequence(chart), _as_sequence(images), self.environment.settings.state)
         return self._install_built(artefacts, artefacts.packages, add_to_project, deliver, params)
 
     def _install_built(
@@ -321,5 +321,5 @@ def check_artefacts(
         return preflight.check(settings, artefacts, params=params, say=listener.say)
 
 
-def _several(given: _Paths) -> Sequence[str | os.PathLike[str]]:
+def _as_sequence(given: _Paths) -> Sequence[str | os.PathLike[str]]:
     return (given,) if isinstance(given, (str, os.PathLike)) else tuple(given)

@@ -201,12 +201,12 @@ class Members:
                         raise ArchiveError(f"{self.path} is a damaged tar file: a header leads back")
                     reached = info.offset_data
                     if tar.offset > size:
-                        raise self._cut(f"in the middle of {shown(info.name)}")
+                        raise self._cut_off_error(f"in the middle of {shown(info.name)}")
                     self._add(info)
                 headers.seek(tar.offset)
                 end = headers.read(_HEADER)
         if len(end) < _HEADER:
-            raise self._cut("without the marks of its end")
+            raise self._cut_off_error("without the marks of its end")
         if any(end):
             raise ArchiveError(f"{self.path} is a damaged tar file: no header at byte {tar.offset}")
 
@@ -223,7 +223,7 @@ class Members:
             if info.issparse():
                 self._sparse.add(name)
 
-    def _cut(self, where: str) -> ArchiveError:
+    def _cut_off_error(self, where: str) -> ArchiveError:
         return ArchiveError(f"{self.path} is cut off: it ends {where}", fix="copy or save it once more")
 
 

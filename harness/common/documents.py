@@ -49,13 +49,13 @@ class UnreadableError(DocumentError):
 def shown(value: Any) -> str:
     """Return a value of a document for a one-line message: short, and without control characters."""
     if isinstance(value, dict):
-        return f"a mapping of {len(value)}" if len(value) > 4 else _cut(repr(value))
+        return f"a mapping of {len(value)}" if len(value) > 4 else _shorten(repr(value))
     if isinstance(value, list | tuple) and len(value) > 8:
         return f"a list of {len(value)}"
-    return _cut(repr(value[: 2 * _SHOWN] if isinstance(value, str) else value))
+    return _shorten(repr(value[: 2 * _SHOWN] if isinstance(value, str) else value))
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return text if text.isprintable() else ascii(text)
 
@@ -290,20 +290,20 @@ class _Bounded(_Base):  # type: ignore[misc]  # of one of two types
             if isinstance(value, str):
                 value.encode("utf-8")
         except UnicodeEncodeError:
-            raise _wrong(node, "half of a surrogate pair") from None
+            raise _problem_at(node, "half of a surrogate pair") from None
         except (ValueError, OverflowError, LookupError, AttributeError) as error:
             problem = f"{shown(node.value[:60])} cannot be read as {kind} ({error}); put it in quotes"
-            raise _wrong(node, problem) from None
+            raise _problem_at(node, problem) from None
         return value
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         if not all(isinstance(key, str | int | float) for key in mapping):
-            raise _wrong(node, "a key of this mapping is neither text nor a number")
+            raise _problem_at(node, "a key of this mapping is neither text nor a number")
         return mapping
 
     def no_type_of_json(self, node: Any) -> Any:
-        raise _wrong(node, f"the tag {node.tag} stands for no type of JSON")
+        raise _problem_at(node, f"the tag {node.tag} stands for no type of JSON")
 
 
 class _TextKeys(_Bounded):
@@ -314,19 +314,19 @@ class _TextKeys(_Bounded):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         if not isinstance(node, yaml.MappingNode):
-            raise _wrong(node, "expected a mapping here")
+            raise _problem_at(node, "expected a mapping here")
         self.flatten_mapping(node)
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             if key is None or not isinstance(key, str | int | float | bool):
-                raise _wrong(key_node, "a key must be text")
+                raise _problem_at(key_node, "a key must be text")
             name = str(key).lower() if isinstance(key, bool) else str(key)
             mapping[name] = self.construct_object(value_node, deep=deep)
         return mapping
 
 
-def _wrong(node: Any, problem: str) -> yaml.MarkedYAMLError:
+def _problem_at(node: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 

@@ -75,10 +75,10 @@ def making_image(name: str, settings: BuildSettings, on_line: OnProgress | None 
     folder = settings.state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def waiting() -> None:
+    def report_wait() -> None:
         if on_line is not None:
             on_line(f"another process makes {name}; waiting for it")
 
     path, purpose = folder / f"{name}.lock", f"making the image {name}"
-    with locked(path, timeout_s=settings.build_timeout, purpose=purpose, on_wait=waiting):
+    with locked(path, timeout_s=settings.build_timeout, purpose=purpose, on_wait=report_wait):
         yield

@@ -44,10 +44,10 @@ def scan(folder: Path) -> Scan:
     found = Scan(root)
     total = 0
 
-    def unlisted(error: OSError) -> None:
+    def note_unreadable(error: OSError) -> None:
         found.unreadable[Path(error.filename or root)] = error.strerror or str(error)
 
-    for parent, folders, names in os.walk(root, onerror=unlisted):
+    for parent, folders, names in os.walk(root, onerror=note_unreadable):
         folders.sort()
         if len(Path(parent).relative_to(root).parts) > MAX_DEPTH:
             raise InputDataError(

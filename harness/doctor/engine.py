@@ -45,10 +45,10 @@ def _ask(address: Address, inside: bool) -> EngineFacts:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        return EngineFacts(url, "unnamed", detail=f"{_given(address)} cannot be read: {error}")
+        return EngineFacts(url, "unnamed", detail=f"{_describe(address)} cannot be read: {error}")
     if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
         if (length := len(os.fsencode(parts.path))) > _LONGEST_PATH:
-            detail = f"{_given(address)} has {length} bytes; the path of a socket may have {_LONGEST_PATH}"
+            detail = f"{_describe(address)} has {length} bytes; the path of a socket may have {_LONGEST_PATH}"
             return EngineFacts(url, "unnamed", detail=detail)
         return _answer(url, _UnixConnection(parts.path), inside)
     if parts.scheme in {"tcp", "http", "https"}:
@@ -57,10 +57,10 @@ def _ask(address: Address, inside: bool) -> EngineFacts:
         return EngineFacts(url, "remote", detail=_SSH)
     if parts.scheme in {"npipe", "fd"}:
         return EngineFacts(url, "remote", detail=f"no engine is asked by {parts.scheme}:// here")
-    return EngineFacts(url, "unnamed", detail=f"{_given(address)} cannot be read: it is not an address of an engine")
+    return EngineFacts(url, "unnamed", detail=f"{_describe(address)} cannot be read: it is not an address of an engine")
 
 
-def _given(address: Address) -> str:
+def _describe(address: Address) -> str:
     if address.context:
         return f"{address.url!r} of the context {address.context}"
     return f"{address.origin.value}={address.url!r}"
@@ -94,14 +94,14 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
     except PermissionError:
         return EngineFacts(address, "denied")
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        return EngineFacts(address, "down", detail=_why(address, error))
+        return EngineFacts(address, "down", detail=_explain(address, error))
     except (OSError, http.client.HTTPException) as error:
         return EngineFacts(address, "down", detail=str(error) or type(error).__name__)
     finally:
         connection.close()
 
 
-def _why(address: str, error: OSError) -> str:
+def _explain(address: str, error: OSError) -> str:
     path = Path(address.removeprefix("unix://"))
     if isinstance(error, FileNotFoundError):
         return f"there is no socket {path}"

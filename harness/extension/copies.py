@@ -96,7 +96,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
         earlier = stages.get(described.base.lower())
         stage = earlier.child() if earlier else _Stage()
         if earlier is None and last_part(described.base) != base:
-            stage.unread.append(_shown(described.instructions[0]))
+            stage.unread.append(_describe(described.instructions[0]))
         follower = _Follower(root, dockerfile.parent, below, stages, stage, declared)
         for instruction in described.instructions[1:]:
             if not instruction.onbuild:
@@ -107,7 +107,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
     return Copied(tuple(Copy(path, source) for path, source in stage.files.items()), tuple(stage.unread))
 
 
-def _shown(instruction: Instruction) -> str:
+def _describe(instruction: Instruction) -> str:
     return f"line {instruction.line}: {instruction}"
 
 
@@ -158,14 +158,14 @@ class _Follower:
         if origin is not None:
             other = self.stages.get(substitute(origin, stage.variables).lower())
             if other is None:
-                self._leave(instruction, into)
+                self._note_unresolved(instruction, into)
             else:
                 self._copy_of_stage(other, sources, into, folder)
             return
         for source in sources:
             strange = instruction.heredocs or "$" in source or "$" in target
             if strange or (instruction.keyword == "ADD" and (_URL.search(source) or _ARCHIVE.search(source))):
-                self._leave(instruction, into)
+                self._note_unresolved(instruction, into)
                 return
         matches = [match for source in sources for match in self._matches(source)]
         folder = folder or len(matches) > 1
@@ -218,13 +218,13 @@ class _Follower:
         only_makes = bool(words) and words[0] == "mkdir" and not _SHELL.search(instruction.arguments)
         inside = PurePosixPath(stage.workdir).is_relative_to(self.below)
         if (inside or str(self.below) in instruction.arguments or instruction.heredocs) and not only_makes:
-            stage.unread.append(_shown(instruction))
+            stage.unread.append(_describe(instruction))
 
-    def _leave(self, instruction: Instruction, into: str) -> None:
+    def _note_unresolved(self, instruction: Instruction, into: str) -> None:
         """Note an instruction that only the built image shows the result of, where it can count."""
         at = PurePosixPath(into)
         if "$" in into or at.is_relative_to(self.below) or self.below.is_relative_to(at):
-            self.stage.unread.append(_shown(instruction))
+            self.stage.unread.append(_describe(instruction))
 
 
 def _before_stages(dockerfile: Dockerfile) -> Iterator[Instruction]:

@@ -67,7 +67,7 @@ def read(root: Path, dockerfile: Path) -> Container:
                     stages.add(words[2])
     image = labels.get("IMAGE", "")
     if not image:
-        raise ExtensionError(f"{dockerfile} has no image name", last_seen=_why(text), fix=_LABEL_FIX)
+        raise ExtensionError(f"{dockerfile} has no image name", last_seen=_explain(text), fix=_LABEL_FIX)
     _check_names(dockerfile, image, labels)
     registry = labels.get("REGISTRY")
     local = registry is not None and LOCAL_REGISTRY in registry
@@ -105,7 +105,7 @@ def _check_names(dockerfile: Path, image: str, labels: Mapping[str, str]) -> Non
 _LABEL_FIX = 'write a line of its own: LABEL IMAGE="<name>" (the platform reads no other form)'
 
 
-def _why(text: str) -> str:
+def _explain(text: str) -> str:
     """Return what looks like the label but is not read: several labels on a line, blanks, lower case."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.search(r"\bimage\b\s*=", line, re.IGNORECASE) and not line.strip().startswith("#"):

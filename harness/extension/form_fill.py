@@ -118,7 +118,7 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
         FormError: there is no field for it, or it does not take the value.
     """
     untouched = untouched_value(form, schema)
-    if value is not ABSENT and _same(value, untouched):
+    if value is not ABSENT and _is_equal(value, untouched):
         return value
     if "object" in _kinds(schema) and isinstance(value, Mapping):
         if not _is_rendered(schema):
@@ -128,9 +128,9 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
             raise _no_field(form, name, value, f"the page shows no field for the object: {why}")
         return fill(form, schema, value, within=f"{name}.", read_only=read_only or bool(schema.get("readOnly")))
     if read_only or schema.get("readOnly"):
-        raise _no_field(form, name, value, f"it is readOnly, and stays {_shown(untouched)}")
+        raise _no_field(form, name, value, f"it is readOnly, and stays {_describe(untouched)}")
     if "const" in schema or (isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1):
-        raise _no_field(form, name, value, f"it has no field: its value is always {_shown(untouched)}")
+        raise _no_field(form, name, value, f"it has no field: its value is always {_describe(untouched)}")
     _check_type(form, name, schema, value)
     if isinstance(value, list):
         _check_items(form, name, schema, value)
@@ -139,11 +139,11 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
     return value
 
 
-def _same(value: Any, other: Any) -> bool:
+def _is_equal(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     return "without a value" if value is ABSENT else shown(value)
 
 

@@ -56,10 +56,10 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
         name = path[-1] if path else form
         at_top = path[:1] == ("properties",) and len(path) == 2
         if "." in name:
-            raise _never(form, name, "the page splits names at dots", "leave the dot out of the name")
+            raise _never_satisfied_error(form, name, "the page splits names at dots", "leave the dot out of the name")
         if name not in filled and not at_top:
             where = ".".join(part for part in path if part not in ("properties", "items")) or name
-            raise _never(
+            raise _never_satisfied_error(
                 form,
                 where,
                 f"the page looks for {name!r} at the top level of the form",
@@ -86,7 +86,7 @@ def _check_value(form: str, name: str, schema: Mapping[str, Any], value: Any) ->
     if isinstance(value, list):
         for item in value:
             if item is True or isinstance(item, Mapping | list) or (isinstance(item, int | float) and item):
-                raise _never(
+                raise _never_satisfied_error(
                     form, name, f"the page treats the element {shown(item)} as a text", "leave the `required` key out"
                 )
             if isinstance(item, str) and item.strip():
@@ -101,7 +101,7 @@ def _check_value(form: str, name: str, schema: Mapping[str, Any], value: Any) ->
     )
 
 
-def _never(form: str, name: str, why: str, change: str) -> FormError:
+def _never_satisfied_error(form: str, name: str, why: str, change: str) -> FormError:
     return FormError(
         f"{form}: the `required` key of {name!r} can never be satisfied: {why}", last_seen=_API, fix=change
     )
@@ -142,7 +142,7 @@ def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, f
         raise FormError(f"{form}: the DAG's form is nested too deeply, or refers to itself") from None
     except Exception as error:
         # a validator finds bad schemas lazily, and raises errors of any kind
-        where = _culprit(properties, filled)
+        where = _first_bad_property(properties, filled)
         raise FormError(
             f"{form}: the DAG's form is not a usable JSON schema{f' at {where}' if where else ''}",
             last_seen=f"{type(error).__name__}: {shown(str(error))}",
@@ -169,7 +169,7 @@ def _message(problem: jsonschema.ValidationError) -> str:
     return problem.message if len(problem.message) <= _LONGEST_MESSAGE else f"{problem.message[:_LONGEST_MESSAGE]}..."
 
 
-def _culprit(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
+def _first_bad_property(properties: Mapping[str, Any], filled: Mapping[str, Any]) -> str:
     """Return the first property with an unusable schema."""
     for name, schema in properties.items():
         try:

@@ -153,7 +153,7 @@ def _branch(
     if chosen := [branch for branch in found if agrees(branch)]:
         return chosen[0]
     if any(value_of(known, name) is not ABSENT for branch in found for name in _constants(branch)):
-        raise _not_chosen(form, found, "none of the form's branches has the constant that is given")
+        raise _choice_error(form, found, "none of the form's branches has the constant that is given")
     names = {name for branch in found for name in _names(branch)} & set(given)
     if names:
         able = [branch for branch in found if names <= _names(branch)]
@@ -162,7 +162,7 @@ def _branch(
     if not any(_constants(branch) for branch in found):
         return found[0] if schema.get("oneOf") else None
     if schema.get("oneOf"):
-        raise _not_chosen(form, found, "one of the form's branches must be chosen before the start")
+        raise _choice_error(form, found, "one of the form's branches must be chosen before the start")
     return None
 
 
@@ -170,7 +170,7 @@ def _names(branch: Mapping[str, Any]) -> set[str]:
     return {name.split("#", 1)[0] for name in own_properties(branch)}
 
 
-def _not_chosen(form: str, found: list[dict[str, Any]], what: str) -> FormError:
+def _choice_error(form: str, found: list[dict[str, Any]], what: str) -> FormError:
     choices = [
         " and ".join(f"{name.split('#', 1)[0]}={json.dumps(value, default=str)}" for name, value in constants.items())
         for branch in found

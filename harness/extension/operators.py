@@ -72,7 +72,7 @@ def images(text: str, name: str, shown: str) -> list[OperatorImage]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return [_found(shown, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
+        return [_image_of(shown, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
     constants = _constants(tree)
     found: dict[int, OperatorImage] = {}
     for node in ast.walk(tree):
@@ -85,11 +85,11 @@ def images(text: str, name: str, shown: str) -> list[OperatorImage]:
         for value in values:
             reference = _text(value, constants)
             if reference and "/" in reference:
-                found[value.lineno] = _found(shown, value.lineno, reference, by_line)
+                found[value.lineno] = _image_of(shown, value.lineno, reference, by_line)
     return [found[line] for line in sorted(found)]
 
 
-def _found(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
+def _image_of(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
     reference = text.strip().rstrip(",").removeprefix("f").strip("\"'")
     name: str | None = None
     if reference.startswith(REGISTRY + "/"):

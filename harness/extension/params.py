@@ -119,7 +119,7 @@ def check(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str
         else:
             value = _convert_entry(parameter, given[name]) if name in given else parameter.default
             if _is_missing(parameter, value):
-                raise _missing(parameter)
+                raise _missing_error(parameter)
         if parameter.type == "list_multi":
             value = ",".join(map(_as_text, value or ()))
         if value is not None:
@@ -275,7 +275,7 @@ def _refuse_name(name: str, parameters: Sequence[Parameter]) -> FormError:
     )
 
 
-def _missing(parameter: Parameter) -> FormError:
+def _missing_error(parameter: Parameter) -> FormError:
     allowed = {"list_multi": "at least one of its choices", "list_single": "one of its choices"}
     return FormError(
         f"extension parameter {parameter.name} must be {allowed.get(parameter.type, 'text that is not empty')}"

@@ -139,11 +139,11 @@ def _containers(root: Path, edk: bool) -> tuple[list[Container], tuple[Finding, 
                 f"{container.image}: the development kit pushes one over the other",
                 fix="give each its own LABEL IMAGE",
             )
-        findings.append(_dropped(root, container, other))
+        findings.append(_report_dropped(root, container, other))
     return list(first.values()), tuple(findings)
 
 
-def _dropped(root: Path, container: Container, kept: Container) -> Finding:
+def _report_dropped(root: Path, container: Container, kept: Container) -> Finding:
     return installing.DROPPED_DOCKERFILE.report(
         container.dockerfile.relative_to(root).as_posix(),
         f"the platform's build script drops it, with a logged error: {kept.dockerfile.relative_to(root)} has the same "

@@ -131,9 +131,9 @@ def _kinds(images: Sequence[ImageFacts]) -> list[Problem]:
     def size(image: ImageFacts) -> tuple[int, int]:
         return image.columns, image.rows
 
-    if odd := _odd(images, size):
+    if odd := _minorities(images, size):
         found.append(_differs(ProblemKind.SIZE, odd, images, "{0[0]} x {0[1]} pixels (columns x rows)", size))
-    if odd := _odd(images, lambda image: (image.sop_class, image.samples > 1)):
+    if odd := _minorities(images, lambda image: (image.sop_class, image.samples > 1)):
         kind = _class_name(odd[0][0].sop_class)
         files = tuple(image.file for image in odd[0])
         text = f"{_names(files)} is of another kind ({kind}) than the other {len(images) - len(files)} images"
@@ -181,9 +181,9 @@ def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
     def spacing(image: ImageFacts) -> Sequence[float]:
         return image.planes[0].pixel_spacing or ()
 
-    if odd := _odd(images, orientation, lambda a, b: _close(a, b, _DIRECTION)):
+    if odd := _minorities(images, orientation, lambda a, b: _close(a, b, _DIRECTION)):
         found.append(_differs(ProblemKind.ORIENTATION, odd, images, "the orientation {0}", orientation))
-    if odd := _odd(images, spacing, lambda a, b: _close(a, b, _PIXEL)):
+    if odd := _minorities(images, spacing, lambda a, b: _close(a, b, _PIXEL)):
         found.append(_differs(ProblemKind.PIXEL_SPACING, odd, images, "pixels of {0} mm (rows, columns)", spacing))
     return found
 
@@ -246,11 +246,11 @@ def _same_position(grid: Grid, names: Sequence[str], images: Sequence[ImageFacts
         else f"{len(crowded)} of its {len(groups)} positions have more than one image"
     )
     by_name = {image.file: image for image in images}
-    apart = _told_apart([by_name[name] for name in files if name in by_name])
+    apart = _differences([by_name[name] for name in files if name in by_name])
     return Problem(ProblemKind.SAME_POSITION, f"{where}, e.g. {_names(files)}{apart}", files)
 
 
-def _told_apart(images: Sequence[ImageFacts]) -> str:
+def _differences(images: Sequence[ImageFacts]) -> str:
     """How images at one position differ: ``: TemporalPositionIdentifier 1, 2``."""
     for keyword in dict.fromkeys(keyword for image in images for keyword, _ in image.times):
         values = [dict(image.times).get(keyword, "") for image in images]
@@ -282,7 +282,7 @@ def _uneven(gaps: Sequence[float], names: Sequence[str]) -> Problem:
     return Problem(ProblemKind.UNEVEN, text, (names[odd], names[odd + 1]))
 
 
-def _odd(
+def _minorities(
     images: Sequence[ImageFacts],
     value: Callable[[ImageFacts], Any],
     same: Callable[[Any, Any], bool] = operator.eq,
@@ -307,13 +307,13 @@ def _differs(
 ) -> Problem:
     odd, usual = groups[0], groups[-1]
     files = tuple(image.file for image in odd)
-    mine, theirs = (what.format(_shown(value(group[0]))) for group in (odd, usual))
+    mine, theirs = (what.format(_display(value(group[0]))) for group in (odd, usual))
     others = len(images) - len(odd)
     rest = f"the other {others} images" if others > 1 else usual[0].file
     return Problem(kind, f"{_names(files)} {_has(files)} {mine}, {rest} {theirs}", files)
 
 
-def _shown(value: Any) -> Any:
+def _display(value: Any) -> Any:
     if all(isinstance(part, int) for part in value):
         return value
     return "(" + ", ".join(f"{part:.4g}" for part in value) + ")"

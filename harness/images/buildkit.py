@@ -230,14 +230,14 @@ class _Messages:
         decoder, rest = self._output.get(pipe) or (codecs.getincrementaldecoder("utf-8")("replace"), "")
         *whole, rest = (rest + decoder.decode(data)).split("\n")
         self._output[pipe] = (decoder, rest)
-        yield from _readable(whole)
+        yield from _non_empty(whole)
 
     def _flushed(self, vertex: str) -> Iterator[BuildLine]:
         for pipe in [pipe for pipe in self._output if pipe.vertex == vertex]:
-            yield from _readable([self._output.pop(pipe)[1]])
+            yield from _non_empty([self._output.pop(pipe)[1]])
 
 
-def _readable(lines: list[str]) -> Iterator[BuildLine]:
+def _non_empty(lines: list[str]) -> Iterator[BuildLine]:
     for line in lines:
         if text := _COLOUR.sub("", line).strip():
             yield BuildLine(text)

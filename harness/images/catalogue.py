@@ -97,13 +97,13 @@ def _kaapanapy() -> list[ContextEntry]:
     return [entry for name in LIBRARIES for entry in package_entries(base / name, f"code/{name}")]
 
 
-def _absent() -> list[ContextEntry]:
+def _import_explainer() -> list[ContextEntry]:
     """Return what says where a program imports it that a base image lacks something."""
     return package_entries(HERE / "base-python-cpu" / _ABSENT, "code")
 
 
 def _base_python() -> list[ContextEntry]:
-    return [*_kaapanapy(), *_absent()]
+    return [*_kaapanapy(), *_import_explainer()]
 
 
 def _stand_in() -> list[ContextEntry]:
@@ -213,7 +213,7 @@ CATALOGUE: dict[str, Spec] = {
             "base-python-cpu-3.10",
             "base-python-cpu-3.10",
             "python-3.10",
-            code=_absent,
+            code=_import_explainer,
             local=_local("base-python-cpu-3.10"),
             has_torch=True,
             weight=40,

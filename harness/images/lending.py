@@ -65,12 +65,12 @@ def lent(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
             )
     with held(names), contextlib.ExitStack() as stack:
         for name, image in names.items():
-            stack.enter_context(_lent(api, name, image))
+            stack.enter_context(_lend_name(api, name, image))
         yield
 
 
 @contextlib.contextmanager
-def _lent(api: APIClient, name: str, image: str) -> Iterator[None]:
+def _lend_name(api: APIClient, name: str, image: str) -> Iterator[None]:
     import docker
 
     repository, tag = split_reference(name)

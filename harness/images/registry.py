@@ -202,7 +202,7 @@ class RegistryClient:
         try:
             place = httpx.URL(begun.headers.get("location", "")).copy_add_param("digest", image.configuration.digest)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise self._strange(begun, f"its upload has no address ({error})") from None
+            raise self._strange_answer_error(begun, f"its upload has no address ({error})") from None
         # on this server only: the login is not for another one
         self._send("PUT", place.raw_path.decode("ascii"), image.configuration.content, "application/octet-stream")
         self._send("PUT", f"{path}/manifests/{tag}", image.manifest.content, image.manifest.media_type)
@@ -291,12 +291,12 @@ class RegistryClient:
         try:
             document = answer.json()
         except (ValueError, RecursionError):
-            raise self._strange(answer, "it is not JSON") from None
+            raise self._strange_answer_error(answer, "it is not JSON") from None
         if not isinstance(document, dict):
-            raise self._strange(answer, "it is not a JSON object")
+            raise self._strange_answer_error(answer, "it is not a JSON object")
         return document
 
-    def _strange(self, answer: httpx.Response, problem: str) -> RegistryAnswerError:
+    def _strange_answer_error(self, answer: httpx.Response, problem: str) -> RegistryAnswerError:
         request = answer.request
         return RegistryAnswerError(self.address, f"{request.method} {request.url.path}", problem, answer.text[:500])
 
@@ -310,14 +310,14 @@ class RegistryClient:
                 break
             names = self._object(answer).get(key) or []
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise self._strange(answer, f"{key} is not a list of names")
+                raise self._strange_answer_error(answer, f"{key} is not a list of names")
             found += names
             try:
                 following = urllib.parse.urljoin(path, answer.links.get("next", {}).get("url", ""))
                 # on this server only: the login is not for another one
                 path = urllib.parse.urlunsplit(("", "", *urllib.parse.urlsplit(following)[2:4], ""))
             except ValueError as error:
-                raise self._strange(answer, f"its next page has no address ({error})") from None
+                raise self._strange_answer_error(answer, f"its next page has no address ({error})") from None
         return found
 
 

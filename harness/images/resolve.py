@@ -85,13 +85,13 @@ def ensure_all(
     finally:
         api.close()
     if not all(name in made for name in wanted):
-        preflight(_once(on_progress))
+        preflight(_say_once(on_progress))
         missing = [name for name in _closure(wanted) if name not in made]
         _make_all(missing, made, settings, site, on_progress, on_made or {})
     return {name: made[name].tag for name in wanted}
 
 
-def _once(say: OnProgress) -> OnProgress:
+def _say_once(say: OnProgress) -> OnProgress:
     def on_line(line: str) -> None:
         if line not in _said:
             _said.add(line)
@@ -166,11 +166,11 @@ def _find_present(names: Iterable[str], site: SiteSettings, api: APIClient) -> d
         if all(need in made for need in spec(name).needs):
             tag, _ = _tag(spec(name), made, site)
             if found := engine.find_image(api, tag):
-                made[name] = _made(tag, found)
+                made[name] = _made_of(tag, found)
     return made
 
 
-def _made(tag: str, found: dict[str, Any]) -> Made:
+def _made_of(tag: str, found: dict[str, Any]) -> Made:
     return Made(tag, str(found["Id"]), engine.identity(found))
 
 
@@ -225,7 +225,7 @@ def _make(
                 f"the engine has made the image {image.name}, but does not find it by the name {tag}",
                 fix="`kaapana-harness doctor` says which engine it is",
             )
-        image_made = _made(tag, found)
+        image_made = _made_of(tag, found)
         _name_locally(image, image_made, api)
         return image_made
     finally:

@@ -112,7 +112,7 @@ class _Writer:
                     continue
                 key, taken = found
                 if is_url(taken):
-                    text = _joined(key, match[0], taken)
+                    text = _join(key, match[0], taken)
                 else:
                     local.append(match[0])
                     revision = "@" if line[: match.start()].endswith("git+") else ""
@@ -227,7 +227,7 @@ def _split(rest: str, revision: str) -> tuple[str, str]:
     return path, fragment
 
 
-def _joined(key: str, url: str, taken: str) -> str:
+def _join(key: str, url: str, taken: str) -> str:
     rest = url[len(key) :]
     if key.endswith("/") and rest and not taken.endswith("/"):
         return f"{taken}/{rest}"

@@ -113,11 +113,11 @@ class ScopedTransport:
             raise api_error(422, "Invalid", message)
         if isinstance(body, dict) and body.get("kind"):
             request = dataclasses.replace(request, body=self._scoped(body))
-        return dict(scoping.unscoped(self._inner.send(self._placed(request)), self.prefix))
+        return dict(scoping.unscoped(self._inner.send(self._translate(request)), self.prefix))
 
     def stream(self, request: Request, *, longest: int | None = None) -> Iterator[str]:
         """See :class:`harness.kube.transport.Transport`."""
-        lines = self._inner.stream(self._placed(request), longest=longest)
+        lines = self._inner.stream(self._translate(request), longest=longest)
         if request.query.get("watch") != "true":
             yield from lines
             return
@@ -126,7 +126,7 @@ class ScopedTransport:
             event["object"] = scoping.unscoped(event["object"], self.prefix)
             yield json.dumps(event)
 
-    def _placed(self, request: Request) -> Request:
+    def _translate(self, request: Request) -> Request:
         """Return a request with the namespaces as the cluster calls them; of namespaces those of the environment."""
         query = request.query
         if request.method == "GET" and request.path == kind_named("Namespace").path(None):

@@ -84,11 +84,11 @@ def collect(
         for finding in _find_in_forms(dag_id, shown[dag_id], _reads_dataset(dag_id, contents, bag))
     ]
     if not visible:
-        findings += [_never_offered(dag_id, shown.get(dag_id, {}).get("ui_visible")) for dag_id in ids]
+        findings += [_report_hidden(dag_id, shown.get(dag_id, {}).get("ui_visible")) for dag_id in ids]
     return Dags(ids, visible, (*findings, *find_in_images(contents, edk_images)))
 
 
-def _never_offered(dag_id: str, value: Any) -> Finding:
+def _report_hidden(dag_id: str, value: Any) -> Finding:
     return EXTENSION_NOTE.report(
         dag_id,
         f"is never offered to users: ui_visible of its default_args is {value!r}, not True. It starts by the API, by "

@@ -101,7 +101,7 @@ class HelmProgram:
             errors.seek(0)
             if status:
                 words = errors.read(_MOST_WORDS_BYTES).decode("utf-8", "replace").strip()
-                raise HelmError(_why(verb, status, words))
+                raise HelmError(_explain(verb, status, words))
             return output.read().decode("utf-8", "replace")
 
     def _wait(self, child: subprocess.Popen[bytes]) -> int | None:
@@ -182,7 +182,7 @@ def _absolute(path: Path) -> str:
     return str(path.absolute())
 
 
-def _why(verb: str, status: int, words: str) -> str:
+def _explain(verb: str, status: int, words: str) -> str:
     """Return what went wrong, in Helm's words where it could speak."""
     if status == CANNOT_START:
         return f"helm cannot be started: {words}"

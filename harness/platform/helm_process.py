@@ -83,7 +83,7 @@ class HelmProcess:
                     stream.close()
 
     def _answer(self, line: bytes, verb: str) -> dict[str, Any]:
-        child = self._running()
+        child = self._running_child()
         deadline = time.monotonic() + self._timeout_s
         try:
             received = self._exchange(child, line, deadline)
@@ -139,7 +139,7 @@ class HelmProcess:
                     if block.endswith(b"\n"):
                         return b"".join(parts)
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running_child(self) -> subprocess.Popen[bytes]:
         if self._child is not None and self._owner == os.getpid() and self._child.poll() is None:
             return self._child
         self.close()

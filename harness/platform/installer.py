@@ -89,7 +89,7 @@ def wait(
             failed.add(pod["metadata"]["name"])
             if len(failed) > retries:
                 raise _explain_failure(api, pod, what)
-        last, latest = f"pod {pod['metadata']['name']}: {phase} {_waiting(pod)}".rstrip(), pod
+        last, latest = f"pod {pod['metadata']['name']}: {phase} {_wait_reasons(pod)}".rstrip(), pod
         if time.monotonic() > deadline:
             break
     noted = events.of(api, latest or job)
@@ -146,7 +146,7 @@ def _is_owned(pod: Manifest, name: str, uid: str) -> bool:
     return False
 
 
-def _waiting(pod: Manifest) -> str:
+def _wait_reasons(pod: Manifest) -> str:
     reasons = [((entry.get("state") or {}).get("waiting") or {}).get("reason", "") for entry in statuses_of(pod)]
     return ", ".join(reason for reason in reasons if reason)
 

@@ -42,11 +42,11 @@ def error(
     return ExtensionError(
         f"{package.path.name} needs {', '.join(references)}, {lack}: on the platform this ends in ErrImagePull",
         last_seen="\n".join(lines),
-        fix="\n".join(dict.fromkeys(hints)) or _how_to_give(platform),
+        fix="\n".join(dict.fromkeys(hints)) or _ways_to_give(platform),
     )
 
 
-def _how_to_give(platform: PlatformNames) -> str:
+def _ways_to_give(platform: PlatformNames) -> str:
     return (
         f"build these images and say where they are: {how_to_set('images', 'images.tar')} for an archive of "
         f"`docker save`; {platform.registry} for a registry that has them; or engine"

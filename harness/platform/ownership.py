@@ -45,7 +45,7 @@ def prune(state: Path) -> list[str]:
     """
     removed = tidy(state)
     for entry in ledger.entries(state):
-        if entry.kept and not _works(state, entry) and _try(entry.id, _remove, state, entry):
+        if entry.kept and not _is_working(state, entry) and _try(entry.id, _remove, state, entry):
             removed.append(entry.id)
     return removed + _prune_orphans(state)
 
@@ -72,7 +72,7 @@ def _try(environment_id: str, remove: Callable[..., object], *what: object) -> b
     return True
 
 
-def _works(state: Path, entry: ledger.Entry) -> bool:
+def _is_working(state: Path, entry: ledger.Entry) -> bool:
     provider = providers.find(entry.cluster)
     return provider is not None and provider.is_alive(state, entry)
 

@@ -47,10 +47,10 @@ def render(
     """
     rendered, merged = upload.render(helm, uploaded, platform_globals, posted, release=release)
 
-    def again(chosen: Mapping[str, Any]) -> Rendered:
+    def render_again(chosen: Mapping[str, Any]) -> Rendered:
         return upload.render(helm, uploaded, platform_globals, chosen, release=release)[0]
 
-    return rendered, merged, findings(parameters, posted, uploaded, again)
+    return rendered, merged, findings(parameters, posted, uploaded, render_again)
 
 
 def findings(
@@ -71,11 +71,11 @@ def findings(
     for parameter in asked:
         found += _of_default(parameter)
         found += _of_value(parameter.name, posted.get(parameter.name), uploaded.chart_globals)
-    found += [_unread(name) for name in _silent(asked, posted, uploaded, render)]
+    found += [_report_unread(name) for name in _find_unread(asked, posted, uploaded, render)]
     return tuple(found)
 
 
-def _silent(
+def _find_unread(
     parameters: Sequence[Parameter],
     posted: Mapping[str, Any],
     uploaded: Uploaded,
@@ -101,7 +101,7 @@ def _silent(
     return tuple(
         p.name
         for p in silent
-        if time.monotonic() < deadline and _renders_as(before, {**posted, p.name: _another(p, posted)}, render)
+        if time.monotonic() < deadline and _renders_as(before, {**posted, p.name: _other_value(p, posted)}, render)
     )
 
 
@@ -113,7 +113,7 @@ def _renders_as(before: Rendered, other: Mapping[str, Any], render: Callable[[Ma
         return False
 
 
-def _another(parameter: Parameter, posted: Mapping[str, Any]) -> Any:
+def _other_value(parameter: Parameter, posted: Mapping[str, Any]) -> Any:
     """Return a value that differs from the posted one, if possible one that the dialog could post."""
     current = posted.get(parameter.name)
     if isinstance(current, bool):
@@ -155,7 +155,7 @@ def _of_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterat
         )
 
 
-def _unread(name: str) -> Finding:
+def _report_unread(name: str) -> Finding:
     return installing.PARAMETER_UNREAD.report(
         name,
         f"no template of the chart reads .Values.global.{name}, so the value has no effect: parameters reach Helm "

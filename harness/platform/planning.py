@@ -92,7 +92,9 @@ def plan(
     if dag_image is None:
         # without it the operators are unknown; all other missing images are still reported
         absent = search.absent(needs)
-        raise missing_images.error(package, absent, given, platform) if absent else _unread(package, dag_reference)
+        raise (
+            missing_images.error(package, absent, given, platform) if absent else _unread_error(package, dag_reference)
+        )
     contents = image_files.contents(dag_image.load(say), dag_reference)
     needs += needs_of_dags(contents, platform.registry, platform.version)
     absent = search.absent(needs)
@@ -120,7 +122,7 @@ def images_of_chart(
     return tuple(search.found.values())
 
 
-def _unread(package: ChartPackage, reference: str) -> ExtensionError:
+def _unread_error(package: ChartPackage, reference: str) -> ExtensionError:
     registry = reference.rpartition("/")[0]
     return ExtensionError(
         f"the DAG image of {package.path.name} is in a registry that was not given: {reference}",
@@ -199,13 +201,13 @@ class _Search:
     def find(self, reference: str) -> FoundImage | None:
         """Return the image, from the first source that has it."""
         if reference not in self.found:
-            image = self._look(reference)
+            image = self._find(reference)
             if image is None:
                 return None
             self.found[reference] = image
         return self.found[reference]
 
-    def _look(self, reference: str) -> FoundImage | None:
+    def _find(self, reference: str) -> FoundImage | None:
         registry = self._platform.registry
         for number, source in enumerate(self._given):
             if image := source.find(reference, registry):
@@ -239,10 +241,10 @@ class _Search:
         return [
             need
             for reference, need in wanted.items()
-            if self.find(reference) is None and not self._elsewhere(reference)
+            if self.find(reference) is None and not self._is_elsewhere(reference)
         ]
 
-    def _elsewhere(self, reference: str) -> bool:
+    def _is_elsewhere(self, reference: str) -> bool:
         """Return whether a registry that is not the platform's has it."""
         if self._platform.serves(reference):
             return False

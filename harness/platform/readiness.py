@@ -44,7 +44,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
         latest[name] = pod
         _raise_if_hopeless(api, name, pod, first.setdefault(pod["metadata"]["uid"], pod))
         states[name] = (pod.get("status") or {}).get("phase", "Pending")
-        if _ready(pod):
+        if _is_ready(pod):
             missing.discard(name)
             if not missing:
                 return
@@ -77,7 +77,7 @@ def wait_for_restart(api: KubeApi, workload: str, *, timeout_s: float) -> bool:
     """
     try:
         pods = api.list("Pod", SERVICES_NAMESPACE, labels={**LABEL_PART_OF, LABEL_NAME: workload})
-        if all(_ready(pod) for pod in pods):
+        if all(_is_ready(pod) for pod in pods):
             return False
         wait(api, [workload], timeout_s=timeout_s, say=quiet)
     except Unavailable:
@@ -106,7 +106,7 @@ def wait_until_reached(checks: Iterable[Callable[[], object]], *, timeout_s: flo
                     raise
 
 
-def _ready(pod: Manifest) -> bool:
+def _is_ready(pod: Manifest) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions)
 

@@ -46,7 +46,7 @@ def left(
         releases: all installed ones.
         present: the files in Airflow's folders.
     """
-    elsewhere = {name for _, note in _others(extension, releases) for name in note.files}
+    elsewhere = {name for _, note in _notes_of_others(extension, releases) for name in note.files}
     return sorted((set(files) & set(present)) - elsewhere)
 
 
@@ -59,7 +59,7 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRel
         releases: all installed ones.
     """
     found = []
-    for other, note in _others(extension, releases):
+    for other, note in _notes_of_others(extension, releases):
         shared = sorted(set(files) & set(note.files))
         same = [name for name in shared if files[name] == note.files[name]]
         for names, content in (
@@ -88,7 +88,7 @@ def after_removal(
     """
     found: list[Finding] = []
     own = Note.of(removed)
-    others = list(_others(removed.name, releases))
+    others = list(_notes_of_others(removed.name, releases))
     if own is not None:
         files = left(removed.name, [*own.files, *own.left], releases, present)
         if files:
@@ -110,7 +110,7 @@ def join_names(files: Sequence[str]) -> str:
     return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _others(extension: str, releases: Iterable[HelmRelease]) -> Iterator[tuple[str, Note]]:
+def _notes_of_others(extension: str, releases: Iterable[HelmRelease]) -> Iterator[tuple[str, Note]]:
     for release in releases:
         note = Note.of(release)
         if release.name != extension and note is not None:

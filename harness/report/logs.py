@@ -63,7 +63,7 @@ def read(directory: Path, tasks: Sequence[TaskResult], failed: str | None, logge
         content, left_out = _read(path, min(LARGEST, room))
         room -= len(content)
         lines = content.splitlines()
-        marked = _marked(lines, logged) if task.task_id == failed else set()
+        marked = _marked_lines(lines, logged) if task.task_id == failed else set()
         shown = tuple(
             LogLine(text.abbreviate(line, _LONGEST_LINE), index in marked) for index, line in enumerate(lines)
         )
@@ -86,7 +86,7 @@ def _read(path: Path, most: int) -> tuple[str, str]:
     return f"{beginning}\n\u22ee {left_out} \u22ee\n{end}", left_out
 
 
-def _marked(lines: Sequence[str], logged: Sequence[str]) -> set[int]:
+def _marked_lines(lines: Sequence[str], logged: Sequence[str]) -> set[int]:
     """Return the last place of each of the lines that name the error."""
     wanted = {line.strip(): -1 for line in logged if line.strip()}
     for index, line in enumerate(lines):

@@ -99,7 +99,7 @@ class Gallery:
             return self._segmentation
         if item.sop_class == RT_STRUCTURE_STORAGE:
             return self._structures
-        return self._other
+        return self._add_other
 
     def _segmentation(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
         dataset = segments.read_segmentation(path)
@@ -222,7 +222,7 @@ class Gallery:
             truths[number] = mask
         return truths
 
-    def _other(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
+    def _add_other(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
         series = next((one for one in self._sent if one.series_instance_uid == items[0].series_instance_uid), None)
         if series is not None and series.planes is not None and len(series.files) > 1:
             below = self._volume(series)

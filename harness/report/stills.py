@@ -36,24 +36,24 @@ def draw_planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, 
     across = volume.grid.spacing * volume.step
     rows_apart, columns_apart = volume.grid.pixel_spacing
     planes = (
-        _scaled(_painted(volume, overlay, index), rows_apart, columns_apart),
+        _scaled(_paint(volume, overlay, index), rows_apart, columns_apart),
         _scaled(_across(volume, overlay, (slice(None), row)), across, columns_apart),
         _scaled(_across(volume, overlay, (slice(None), slice(None), column)), across, rows_apart),
     )
     edges = find_edges(volume.grid, upright=is_upright(volume))
-    return _beside([_lettered(plane, sides) for plane, sides in zip(planes, edges, strict=True)])
+    return _join([_add_letters(plane, sides) for plane, sides in zip(planes, edges, strict=True)])
 
 
 def draw_comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Image:
     """Return one slice three times: the result, the truth, and where they differ."""
     grey = _colours(volume.slice(index))
-    result = _tinted(grey, [(mine, BOTH)])
-    expected = _tinted(grey, [(truth, BOTH)])
-    differing = _tinted(grey, [(mine & truth, BOTH), (mine & ~truth, ONLY_RESULT), (truth & ~mine, ONLY_TRUTH)], 0.75)
+    result = _tint(grey, [(mine, BOTH)])
+    expected = _tint(grey, [(truth, BOTH)])
+    differing = _tint(grey, [(mine & truth, BOTH), (mine & ~truth, ONLY_RESULT), (truth & ~mine, ONLY_TRUTH)], 0.75)
     rows_apart, columns_apart = volume.grid.pixel_spacing
     sides, *_ = find_edges(volume.grid, upright=is_upright(volume))
     parts = (_scaled(part, rows_apart, columns_apart) for part in (result, expected, differing))
-    return _beside([_lettered(part, sides) for part in parts])
+    return _join([_add_letters(part, sides) for part in parts])
 
 
 def draw_montage(frames: Sequence[Grey | Colours]) -> Image.Image:
@@ -61,7 +61,7 @@ def draw_montage(frames: Sequence[Grey | Colours]) -> Image.Image:
     parts = [Image.fromarray(frame).convert("RGB") for frame in frames]
     for part in parts:
         part.thumbnail((_HEIGHT * 2 // min(len(parts), 2), _HEIGHT * 2 // min(len(parts), 2)))
-    rows = [_beside(parts[begin : begin + 3]) for begin in range(0, len(parts), 3)]
+    rows = [_join(parts[begin : begin + 3]) for begin in range(0, len(parts), 3)]
     width, height = max(row.width for row in rows), sum(row.height + _GAP for row in rows) - _GAP
     whole, top = Image.new("RGB", (width, height)), 0
     for row in rows:
@@ -89,10 +89,10 @@ def encode_small(image: Image.Image) -> str:
     return encode(small)
 
 
-def _painted(volume: Volume, overlay: Overlay | None, index: int) -> Colours:
+def _paint(volume: Volume, overlay: Overlay | None, index: int) -> Colours:
     grey = _colours(volume.slice(index))
     layers = overlay.slices.get(index, []) if overlay else []
-    return _tinted(grey, _masks(overlay, layers))
+    return _tint(grey, _masks(overlay, layers))
 
 
 def _across(volume: Volume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Colours:
@@ -104,7 +104,7 @@ def _across(volume: Volume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Co
         for at, index in enumerate(volume.shown):
             for plane, layer in zip(flat, overlay.slices.get(index, []), strict=False):
                 plane[at] = layer[cut[1:]]
-    painted = _tinted(_colours(grey), _masks(overlay, flat))
+    painted = _tint(_colours(grey), _masks(overlay, flat))
     return painted[::-1] if is_upright(volume) else painted
 
 
@@ -124,7 +124,7 @@ def _colours(grey: Grey) -> Colours:
     return np.repeat(grey[..., np.newaxis], 3, axis=-1)
 
 
-def _tinted(grey: Colours, masks: Sequence[tuple[Mask, str]], opacity: float = _OPACITY) -> Colours:
+def _tint(grey: Colours, masks: Sequence[tuple[Mask, str]], opacity: float = _OPACITY) -> Colours:
     """Return colours over a picture; outlines are opaque, so that a single voxel is visible."""
     found = grey.astype(np.float32)
     for mask, shade in masks:
@@ -156,7 +156,7 @@ def _scaled(picture: Any, down: float, across: float) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(picture)).resize(size, method)
 
 
-def _lettered(picture: Image.Image, edges: Edges) -> Image.Image:
+def _add_letters(picture: Image.Image, edges: Edges) -> Image.Image:
     """Return a picture with the sides of the patient at its edges; one too small for them stays as it is."""
     width, height = picture.size
     if min(width, height) < 8 * _LETTER:
@@ -173,7 +173,7 @@ def _lettered(picture: Image.Image, edges: Edges) -> Image.Image:
     return picture
 
 
-def _beside(parts: Sequence[Image.Image]) -> Image.Image:
+def _join(parts: Sequence[Image.Image]) -> Image.Image:
     width, height = sum(part.width + _GAP for part in parts) - _GAP, max(part.height for part in parts)
     whole, left = Image.new("RGB", (width, height)), 0
     for part in parts:

@@ -67,7 +67,7 @@ def conclude(
     entries = []
     for run in runs:
         mine = [look for look in looks if look.file.is_relative_to(run.directory)]
-        asked = tuple(_asked(run.directory, number, look) for number, look in enumerate(mine, 1))
+        asked = tuple(_record_look(run.directory, number, look) for number, look in enumerate(mine, 1))
         with evidence.writing(run.directory):
             _keep(run.directory, [TestOutcome(name, outcome, failure, asked)], mine)
         page = report.write(run)
@@ -100,7 +100,7 @@ def _keep(directory: Path, tests: list[TestOutcome], looks: Sequence[Look]) -> N
     asked.write(directory, tests)
 
 
-def _asked(directory: Path, number: int, look: Look) -> Asked:
+def _record_look(directory: Path, number: int, look: Look) -> Asked:
     truth = None if look.truth is None else f"{TRUTHS}/{number}.npz"
     return Asked(look.file.relative_to(directory).as_posix(), look.question, look.answer, look.label, truth)
 

@@ -92,7 +92,7 @@ def make_course(
             InputSeries(item.name, item.series_instance_uid, item.modality, len(item.instances), _text(item.path))
             for item in series
         ),
-        tuple(_logged(records, cause, logs)),
+        tuple(_lines_of_cause(records, cause, logs)),
     )
 
 
@@ -113,7 +113,7 @@ def _text(path: Path) -> str:
     return os.fsencode(path.absolute()).decode("utf-8", "replace")
 
 
-def _logged(records: Sequence[TaskRecord], cause: Cause | None, logs: Mapping[str, str]) -> list[str]:
+def _lines_of_cause(records: Sequence[TaskRecord], cause: Cause | None, logs: Mapping[str, str]) -> list[str]:
     if cause is None or cause.task_id is None:
         return []
     tail = next((record.result.log_tail for record in records if record.task_id == cause.task_id), [])

@@ -90,7 +90,7 @@ def task_cause(task: TaskRecord, *, log: str, held: Mapping[str, HeldRepository]
         return _timeout(task, outcome, lines)
     if outcome.exit_code:
         return _exit_code(task, outcome.exit_code, lines)
-    return _other(task, outcome, lines, log)
+    return _cause_outside(task, outcome, lines, log)
 
 
 def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> Cause:
@@ -185,7 +185,7 @@ def _exit_code(task: TaskRecord, code: int, lines: Sequence[str]) -> Cause:
     return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 
 
-def _other(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log: str) -> Cause:
+def _cause_outside(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log: str) -> Cause:
     """Return a task that failed outside of a container: Python operators, rejected pods, the operator's own errors."""
     message, reason = outcome.message.strip(), outcome.reason
     last = message.splitlines()[0] if message else log_lines.meaningful(lines)

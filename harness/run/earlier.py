@@ -39,14 +39,14 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], found: Sequence[Fi
             suspects.setdefault(finding.where, finding)
     by_id = {task.task_id: task for task in tasks}
     failed = by_id.get(cause.task_id)
-    for task in _before(failed, by_id) if failed else ():
+    for task in _tasks_before(failed, by_id) if failed else ():
         if task.state == "success" and (suspect := suspects.get(task.task_id)):
             summary = f"{suspect.message}; it succeeded, and then {cause.line}"
             return dataclasses.replace(cause, task_id=suspect.where, summary=summary, fix=suspect.fix)
     return cause
 
 
-def _before(task: TaskRecord, by_id: Mapping[str, TaskRecord]) -> Iterator[TaskRecord]:
+def _tasks_before(task: TaskRecord, by_id: Mapping[str, TaskRecord]) -> Iterator[TaskRecord]:
     """Yield the tasks that a task reads from, nearest first; where that is not known, those that it comes after."""
     seen, level = {task.task_id}, [task]
     while level:

@@ -167,7 +167,7 @@ def page_refusal(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, ru
         ui_forms: of the DAG, ``None`` where the project's users cannot choose it.
     """
     try:
-        _submitted(conf, ui_forms, rules)
+        _submit(conf, ui_forms, rules)
     except FormError as refused:
         return refused
     return None
@@ -183,7 +183,7 @@ def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Map
     return sent
 
 
-def _submitted(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> dict[str, Any]:
+def _submit(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> dict[str, Any]:
     """What the page submits for the values of a conf.
 
     Raises:
@@ -202,7 +202,7 @@ def _submitted(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rule
 
 def _difference(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> str:
     try:
-        submitted = _submitted(conf, ui_forms, rules)
+        submitted = _submit(conf, ui_forms, rules)
     except FormError as refused:
         return refused.cause
     sent = _sent(conf, ui_forms or {})

@@ -54,7 +54,7 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
     error, before = "\n".join(log_lines.last_error(lines)), "\n".join(log_lines.exceptions(lines))
     names = outcome.unresolved
     requests = within(asked(outcome.addresses), outcome) if outcome.addresses else []
-    if request := _blamed(requests, error, before, outcome):
+    if request := _find_blamed(requests, error, before, outcome):
         fix = advice_for_refusal(request) or cause.fix
         return _put_first(cause, request.summary, fix)
     if name := _unresolved(names, f"{error}\n{before}"):
@@ -94,7 +94,9 @@ def within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[Refused
     ]
 
 
-def _blamed(requests: Sequence[RefusedRequest], error: str, before: str, outcome: Outcome) -> RefusedRequest | None:
+def _find_blamed(
+    requests: Sequence[RefusedRequest], error: str, before: str, outcome: Outcome
+) -> RefusedRequest | None:
     """Return the request that the program ended over.
 
     Args:

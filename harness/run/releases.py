@@ -97,33 +97,33 @@ def findings(
 
 def without(key: str) -> tuple[str, ...]:
     """Return the releases whose value of a key is false."""
-    return _where(key, lambda value: value is False)
+    return _where_fits(key, lambda value: value is False)
 
 
 def given(task: TaskRecord) -> list[str]:
-    """Names of the arguments that a task's record has."""
+    """Return the names of the arguments in a task's record."""
     return task.result.arguments
 
 
-def _where(key: str, fits: Callable[[Any], bool]) -> tuple[str, ...]:
+def _where_fits(key: str, fits: Callable[[Any], bool]) -> tuple[str, ...]:
     return tuple(release.name for release in profiles.releases() if fits(release.value(key)))
 
 
-def _others(releases: Iterable[str], platform: str) -> tuple[str, ...]:
+def _without(releases: Iterable[str], platform: str) -> tuple[str, ...]:
     return tuple(name for name in releases if name != platform)
 
 
-def _elsewhere(rule: Rule, platform: str) -> tuple[str, ...]:
-    """Return the releases on which a rule matters, nothing where the run was made on such a one."""
+def _other_releases(rule: Rule, platform: str) -> tuple[str, ...]:
+    """Return the releases that a rule applies to; empty if the run was made on one of them."""
     return () if rule.concerns(platform) else rule.platforms()
 
 
 def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
-    """Return a parameter that an older release does not know makes its DAG unimportable there."""
+    """Report parameters that make a DAG unimportable on older releases, which lack them."""
     found = []
     for task in tasks:
         for name in given(task):
-            releases = _others(_where("operator.unknown_parameters", lambda value, n=name: n in value), platform)  # type: ignore[misc]
+            releases = _without(_where_fits("operator.unknown_parameters", lambda value, n=name: n in value), platform)  # type: ignore[misc]
             if releases:
                 found.append(
                     rules.UNKNOWN_PARAMETER.report(
@@ -137,7 +137,7 @@ def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Find
 
 def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     """Report a keyword that other releases set themselves, so the DAG does not import there (task-api 1.4)."""
-    releases = _elsewhere(rules.FIXED_KEYWORD, platform)
+    releases = _other_releases(rules.FIXED_KEYWORD, platform)
     if not releases:
         return []
     return [
@@ -152,7 +152,7 @@ def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]
 
 
 def _leftovers(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
-    releases = _elsewhere(rules.LEFTOVERS_ON_RETRY, platform)
+    releases = _other_releases(rules.LEFTOVERS_ON_RETRY, platform)
     if not releases:
         return []
     return [
@@ -175,8 +175,8 @@ def _memory(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
         if not peak or not limit or task.state != "success":
             continue
         nominal = limit / here
-        releases = _where("pod.memory_factor", lambda factor, p=peak, n=nominal: p > n * factor)  # type: ignore[misc]
-        releases = _others(releases, platform)
+        releases = _where_fits("pod.memory_factor", lambda factor, p=peak, n=nominal: p > n * factor)  # type: ignore[misc]
+        releases = _without(releases, platform)
         if releases:
             found.append(
                 rules.MEMORY_ABOVE_LIMIT.report(
@@ -191,7 +191,7 @@ def _memory(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
 
 def _pod_names(task_ids: Sequence[str], platform: str, run_ids: Sequence[str]) -> list[Finding]:
     """Report two tasks of one run whose pods get the same cut name (runtime 6.1)."""
-    releases = _elsewhere(rules.POD_NAME_CLASH, platform)
+    releases = _other_releases(rules.POD_NAME_CLASH, platform)
     if not releases:
         return []  # or the run itself has failed over it
     run_id = run_ids[0] if run_ids else ""
@@ -234,7 +234,7 @@ def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
 
 def _python(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     """Branch operators that have run where they see the data of the run (runtime 3, 7.8)."""
-    releases = _elsewhere(rules.BRANCH_WITHOUT_DATA, platform)
+    releases = _other_releases(rules.BRANCH_WITHOUT_DATA, platform)
     if not releases:
         return []
     return [
@@ -253,7 +253,7 @@ def archive_only(images: Mapping[str, bool], *, platform: str) -> list[Finding]:
     Args:
         images: reference to whether the platform's registry has it.
     """
-    releases = _others(rules.ALWAYS_PULLED.platforms(), platform)
+    releases = _without(rules.ALWAYS_PULLED.platforms(), platform)
     if not releases:
         return []
     return [

@@ -149,7 +149,7 @@ def pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
     """Return names with folders, which are relative to the file that names them."""
     if not isinstance(raw, Mapping):
         return pairs(as_text(raw))
-    return tuple((name, _beside(value, folder)) for name, value in _entries(raw, "folder"))
+    return tuple((name, _relative_to(value, folder)) for name, value in _entries(raw, "folder"))
 
 
 def image_pairs(text: str) -> tuple[tuple[str, str], ...]:
@@ -179,7 +179,7 @@ def url_pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
     for url, _ in found:
         if not is_url(url):
             raise ValueError(f"expected an address that begins with http:// or https://, not {url!r}")
-    return tuple((url, value if is_url(value) else _beside(value, folder)) for url, value in found)
+    return tuple((url, value if is_url(value) else _relative_to(value, folder)) for url, value in found)
 
 
 def is_url(text: str) -> bool:
@@ -187,7 +187,7 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
-def _beside(path: str, folder: Path) -> str:
+def _relative_to(path: str, folder: Path) -> str:
     return str(folder / os.path.expanduser(path))
 
 

@@ -50,7 +50,8 @@ class Refusal:
         """All secrets with their verdicts, in one line."""
         words = {SecretVerdict.MISSING: "does not exist", SecretVerdict.REFUSED: "its login is refused"}
         return ", ".join(
-            f"{name} ({words.get(verdict) or _elsewhere(registries)})" for name, verdict, registries in self.secrets
+            f"{name} ({words.get(verdict) or _describe_logins(registries)})"
+            for name, verdict, registries in self.secrets
         )
 
     @property
@@ -67,11 +68,11 @@ class Refusal:
             elif verdict is SecretVerdict.MISSING:
                 parts.append(f"pull secret {name} does not exist")
             else:
-                parts.append(f"pull secret {name} {_elsewhere(registries)}, not for {self.host}")
+                parts.append(f"pull secret {name} {_describe_logins(registries)}, not for {self.host}")
         return f"{start}: {'; '.join(parts)}"
 
 
-def _elsewhere(registries: tuple[str, ...]) -> str:
+def _describe_logins(registries: tuple[str, ...]) -> str:
     return f"is for {', '.join(registries)}" if registries else "has no login"
 
 

@@ -59,7 +59,7 @@ def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) 
             if not polling.again():
                 raise NotRemovedError(
                     f"the namespaces of environment {environment_id} were not removed within {timeout_s:g} s",
-                    last_seen="\n".join(_why(namespace) for namespace in left),
+                    last_seen="\n".join(_reason(namespace) for namespace in left),
                     fix="`kaapana-harness prune` tries again; a finalizer that never ends is a matter for an admin",
                 )
         while asked and (held := volumes(api, environment_id)):
@@ -117,7 +117,7 @@ def _remove_namespace(api: KubeApi, name: str) -> None:
         api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
 
 
-def _why(namespace: Manifest) -> str:
+def _reason(namespace: Manifest) -> str:
     conditions = (namespace.get("status") or {}).get("conditions") or ()
     held = [str(entry.get("message")) for entry in conditions if entry.get("status") == "True"]
     return f"{namespace['metadata']['name']}: {'; '.join(held) or 'being removed'}"

@@ -94,7 +94,7 @@ IN_NAMESPACE: tuple[PolicyRule, ...] = (
 def lacking(rules: Sequence[Manifest]) -> list[Right]:
     """Return what :data:`IN_NAMESPACE` asks for and the rules of a role do not give."""
 
-    def given(right: Right) -> bool:
+    def is_granted(right: Right) -> bool:
         return any(
             _has(rule.get("apiGroups"), right.group)
             and _has(rule.get("resources"), right.resource)
@@ -103,7 +103,7 @@ def lacking(rules: Sequence[Manifest]) -> list[Right]:
             for rule in rules
         )
 
-    return [right for rule in IN_NAMESPACE for right in rule.rights() if not given(right)]
+    return [right for rule in IN_NAMESPACE for right in rule.rights() if not is_granted(right)]
 
 
 def binding(namespace: str, user: str, account: Manifest) -> Manifest:
@@ -205,8 +205,8 @@ def _policy(condition: str) -> list[Manifest]:
     ]
 
 
-def _has(given: Any, wanted: str) -> bool:
-    return wanted in (given or ()) or "*" in (given or ())
+def _has(is_granted: Any, wanted: str) -> bool:
+    return wanted in (is_granted or ()) or "*" in (is_granted or ())
 
 
 def _quote(text: str) -> str:

@@ -57,7 +57,7 @@ class ContextTransport(ScopedTransport):
         """As in a pod; with a namespace that is written comes the right to work in it."""
         body = request.body if isinstance(request.body, dict) else {}
         if body.get("kind") == "Namespace":
-            return self._admit_with(dataclasses.replace(request, body=self._owned(body)))
+            return self._admit_with(dataclasses.replace(request, body=self._with_owner(body)))
         if body.get("kind") == "Secret" and body["metadata"].get("name") == _PULL_SECRET:
             request = dataclasses.replace(request, body=self._with_pull_config(body))
         answer = super().send(request)
@@ -92,7 +92,7 @@ class ContextTransport(ScopedTransport):
         self._admit(request.body["metadata"]["name"])
         return made
 
-    def _owned(self, manifest: Manifest) -> Manifest:
+    def _with_owner(self, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
         annotations = {**(metadata.get("annotations") or {}), **self._annotations}
         # a cluster's default policy may be too strict for the platform's pods; this is what they need

@@ -167,7 +167,7 @@ def refusal(words: str, *, last_seen: str = "") -> EngineError:
     return EngineError(cause, last_seen=last_seen, fix=networks.way_out(words))
 
 
-def _ended(log: list[str]) -> EngineError:
+def _end_error(log: list[str]) -> EngineError:
     return refusal(log[-1] if log else "it said nothing", last_seen="\n".join(log))
 
 
@@ -192,13 +192,13 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 KubeApi(f"http://127.0.0.1:{port}", token=token).request("GET", "/readyz", timeout_s=2)
                 return port
         except docker.errors.NotFound:
-            raise _ended(log) from None
+            raise _end_error(log) from None
         except Unavailable as error:
             seen = error.message
             try:
                 client.api.inspect_container(str(container.id))
             except docker.errors.NotFound:
-                raise _ended(log) from None
+                raise _end_error(log) from None
         except ApiError as error:
             seen = str(error)
     if port:

@@ -166,7 +166,7 @@ class KindCluster:
                 # engines pull from "localhost" without TLS; on a node containerd gets the real address
                 address = f"localhost:{self.address(namespace, name, port)[1]}"
                 nodes.on_all(self.nodes, "add_registry", address, self._mirror())
-                self.api.apply(_hosting(address, self._mirror()))
+                self.api.apply(_registry_hosting(address, self._mirror()))
                 self._registry = address
         return self._registry
 
@@ -316,7 +316,7 @@ def _order(
     )
 
 
-def _hosting(address: str, mirror: str) -> dict[str, object]:
+def _registry_hosting(address: str, mirror: str) -> dict[str, object]:
     """Return the ConfigMap by which tools find a cluster's local registry (KEP-1755)."""
     hosting = f'host: "{address}"\nhostFromContainerRuntime: "{mirror.removeprefix("http://")}"\n'
     return {

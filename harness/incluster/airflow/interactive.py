@@ -121,7 +121,7 @@ class InteractiveSession:
         self._api = api
         self._step = step
         self._on_line = on_line
-        self.attempt = podrun.PodRun(api, pod(manifest), on_line=self._heard, startup_timeout_s=startup_timeout_s)
+        self.attempt = podrun.PodRun(api, pod(manifest), on_line=self._take, startup_timeout_s=startup_timeout_s)
         self._offer = _Offer(api, self.attempt, step)
 
     def run(self) -> Outcome:
@@ -152,7 +152,7 @@ class InteractiveSession:
             return dataclasses.replace(result, reason=reasons.COMPLETED, message=done)
         return result
 
-    def _heard(self, line: str) -> None:
+    def _take(self, line: str) -> None:
         self._offer.tell_tool(line)
         self._on_line(line)
 
@@ -248,7 +248,7 @@ class _Offer:
                 for change, manifest in self._api.watch(
                     "ConfigMap", self._attempt.namespace, name=self._name, timeout_s=min(_WATCH_S, left)
                 ):
-                    if self._over.is_set() or self._heard(change, manifest.get("data") or {}):
+                    if self._over.is_set() or self._take(change, manifest.get("data") or {}):
                         break
             except ApiError:
                 self._over.wait(_AGAIN_S)
@@ -257,7 +257,7 @@ class _Offer:
             with contextlib.suppress(ApiError):
                 podrun.delete_pod(self._api, self._attempt.namespace, self._attempt.name)
 
-    def _heard(self, change: str, data: dict[str, str]) -> bool:
+    def _take(self, change: str, data: dict[str, str]) -> bool:
         """Take in the follower's answer; True when there is one."""
         if change == "DELETED":
             self.answer = wire.COMPLETED

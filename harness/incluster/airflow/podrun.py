@@ -118,7 +118,7 @@ class PodRun:
         last: Manifest = self._manifest
         for change, pod in self._changes(begin + self._startup_timeout_s):
             if change == "TIMEOUT":
-                why = "; ".join([_why(last), *events.of(self._api, last)])
+                why = "; ".join([_wait_reason(last), *events.of(self._api, last)])
                 return self._end_early(
                     last, reasons.STARTUP_TIMEOUT, f"the pod did not start within {self._startup_timeout_s:g} s: {why}"
                 )
@@ -287,7 +287,7 @@ class PodRun:
         )
 
 
-def _why(pod: Manifest) -> str:
+def _wait_reason(pod: Manifest) -> str:
     """Return what a pending pod waits for, by its conditions."""
     status: dict[str, Any] = pod.get("status") or {}
     for condition in status.get("conditions") or []:

@@ -124,7 +124,7 @@ class PodTask:
         self._pod = podrun.PodRun(
             api,
             manifest,
-            on_line=_LOG.info if self._operator.get_logs or not self._profile.get_logs_honoured else _unheard,
+            on_line=_LOG.info if self._operator.get_logs or not self._profile.get_logs_honoured else _discard_line,
             startup_timeout_s=self._operator.startup_timeout_seconds,
             replaces_ended=self._profile.existing_pod == "replaced",
         )
@@ -200,7 +200,7 @@ class PodTask:
         raise AirflowException(result.message)
 
 
-def _unheard(_line: str) -> None:
+def _discard_line(_line: str) -> None:
     """``get_logs=False``: the line stays with the outcome and does not go to the log."""
 
 

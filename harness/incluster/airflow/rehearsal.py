@@ -25,7 +25,7 @@ _DAG_ID: Final = "kaapana-harness-rehearsal"
 def rehearse() -> None:
     """Run and forget; a rehearsal that fails only costs time later."""
     try:
-        with _signals_kept(), _quiet():
+        with _signals_kept(), _without_logging():
             _run()
     except Exception:
         _LOG.warning("the rehearsal of a task failed; tasks will be slower", exc_info=True)
@@ -90,7 +90,7 @@ def _signals_kept() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _without_logging() -> Iterator[None]:
     previous = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:

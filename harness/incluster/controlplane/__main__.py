@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _say_where_it_hangs() -> None:
+async def _dump_stacks_when_hanging() -> None:
     """Write all stacks to the log when the event loop has not come back for a while."""
     while True:
         faulthandler.dump_traceback_later(_HANGS_S)
@@ -70,7 +70,7 @@ async def serve(config: ControlPlaneConfig) -> None:
         await plane.reaper.done.wait()
         server.should_exit = True
 
-    background = [asyncio.create_task(work) for work in (stop(), end(), _say_where_it_hangs())]
+    background = [asyncio.create_task(work) for work in (stop(), end(), _dump_stacks_when_hanging())]
     sockets = [socket.create_server((address, config.listen_port), backlog=128) for address in plane.addresses]
     for listening in sockets:
         # inherited by its connections; asyncio only does this for sockets that it made itself, and without it

@@ -130,7 +130,7 @@ def check(store: Store, kind: Kind, manifest: Manifest) -> None:
     try:
         _metadata(kind, metadata)
         check_own_annotations(metadata.get("namespace"), metadata.get("annotations") or {}, "metadata")
-        _CHECKS.get(kind.name, _nothing)(store, manifest)
+        _CHECKS.get(kind.name, _fill_nothing)(store, manifest)
     except UntranslatableError as problem:
         raise invalid(kind.name, str(name), str(problem)) from None
     except (AttributeError, TypeError, KeyError, ValueError) as problem:
@@ -176,7 +176,7 @@ def _metadata(kind: Kind, metadata: dict[str, Any]) -> None:
                 )
 
 
-def _nothing(store: Store, manifest: Manifest) -> None:
+def _fill_nothing(store: Store, manifest: Manifest) -> None:
     del store, manifest
 
 

@@ -60,7 +60,7 @@ def make_app(plane: ControlPlane) -> ASGIApp:
                 Route(collection, api.collection, methods=["GET", "POST", "DELETE"]),
             ]
     routes.sort(key=_specific)
-    handlers = {StatusError: _problem, HTTPException: _no_such_path, Exception: _unforeseen}
+    handlers = {StatusError: _problem, HTTPException: _no_such_path, Exception: _internal_error}
     app = Starlette(routes=routes, exception_handlers=handlers)
     return _Authentication(app, plane.config.token, plane.accounts)
 
@@ -310,7 +310,7 @@ async def _problem(request: Request, error: Exception) -> Response:
     return JSONResponse(error.status, error.code)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
+async def _internal_error(request: Request, error: Exception) -> Response:
     """Return an error in the shape of the API, so that clients see the problem; the log has the traceback."""
     text = f"{request.method} {request.url.path}: {type(error).__name__}: {error}"
     problem = StatusError(500, "InternalError", f"Internal error occurred: {text[:1000]}")

@@ -31,7 +31,7 @@ def resolve(root: Path, relative: str) -> Path | None:
         NotReadyError: the path leads over a link or upwards, or ends at something that is neither file nor folder.
     """
     with _walk(root, relative, make=None) as (folder, last):
-        return None if folder is None else _found(root, relative, folder, last)
+        return None if folder is None else _open_last(root, relative, folder, last)
 
 
 def make_folder(root: Path, relative: str, mode: int) -> Path:
@@ -47,7 +47,7 @@ def make_folder(root: Path, relative: str, mode: int) -> Path:
         assert folder is not None
         if last:
             _make(folder, last, mode)
-        return _expect(_found(root, relative, folder, last), relative)
+        return _expect(_open_last(root, relative, folder, last), relative)
 
 
 def make_file(root: Path, relative: str) -> Path:
@@ -60,7 +60,7 @@ def make_file(root: Path, relative: str) -> Path:
         assert folder is not None
         with contextlib.suppress(FileExistsError):
             os.close(os.open(last or ".", os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder))
-        return _expect(_found(root, relative, folder, last), relative)
+        return _expect(_open_last(root, relative, folder, last), relative)
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def _make(parent: int, name: str, mode: int) -> None:
         os.close(opened)
 
 
-def _found(root: Path, relative: str, folder: int, last: str) -> Path | None:
+def _open_last(root: Path, relative: str, folder: int, last: str) -> Path | None:
     try:
         opened = os.open(last or ".", _ANYTHING, dir_fd=folder)
     except FileNotFoundError:

@@ -32,7 +32,7 @@ class Claims:
 
         Every namespace has its own root, so a project cannot reach the files of another one.
         """
-        return _made(self._state / "hostpaths" / namespace), path
+        return _make_folder(self._state / "hostpaths" / namespace), path
 
     def own_path(self, claim: Manifest) -> Path:
         """Return the folder of a dynamically provisioned claim."""
@@ -49,10 +49,10 @@ class Claims:
         """
         volume = self._store.find("PersistentVolume", None, claim["spec"].get("volumeName") or "")
         if volume is None:
-            return _made(self.own_path(claim), 0o777), ""
+            return _make_folder(self.own_path(claim), 0o777), ""
         if not _is_for(volume, claim):
             raise NotReadyError(f'volume "{volume["metadata"]["name"]}" already bound to a different claim')
-        return _made(self._state / "node"), _source(volume)
+        return _make_folder(self._state / "node"), _source(volume)
 
     def bind(self, claim: Manifest) -> str | None:
         """Bind a claim that is not bound; the reason when that is not possible yet."""
@@ -66,11 +66,11 @@ class Claims:
         if volume:
             reference = {field: claim["metadata"][field] for field in ("namespace", "name", "uid")}
 
-            def taken(copy: Manifest) -> None:
+            def bind_claim(copy: Manifest) -> None:
                 copy["spec"]["claimRef"] = {"kind": "PersistentVolumeClaim", **reference}
                 copy["status"] = {"phase": "Bound"}
 
-            self._store.edit(key_of(volume), taken)
+            self._store.edit(key_of(volume), bind_claim)
 
         def bound(copy: Manifest) -> None:
             copy["spec"]["volumeName"] = name
@@ -123,7 +123,7 @@ def _source(volume: dict[str, Any]) -> str:
     return str((spec.get("hostPath") or spec.get("local") or {}).get("path") or "")
 
 
-def _made(folder: Path, mode: int = 0o755) -> Path:
+def _make_folder(folder: Path, mode: int = 0o755) -> Path:
     """Make a folder below the control plane's own, where no pod has been."""
     if not folder.is_dir():
         folder.mkdir(parents=True)

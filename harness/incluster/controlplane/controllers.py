@@ -40,9 +40,9 @@ class Controllers:
         self._removal = removal
         self._due: dict[Key, None] = {}
         self._wake = asyncio.Event()
-        self._store.listen(self._look)
+        self._store.listen(self._react)
 
-    def _look(self, change: Change) -> None:
+    def _react(self, change: Change) -> None:
         manifest, kind = change.after, change.after["kind"]
         if kind in ("Deployment", "Job"):
             self._queue(key_of(manifest))
@@ -69,7 +69,7 @@ class Controllers:
         self._due[key] = None
         self._wake.set()
 
-    def _later(self, delay_s: float, key: Key) -> None:
+    def _queue_later(self, delay_s: float, key: Key) -> None:
         asyncio.get_running_loop().call_later(delay_s, self._queue, key)
 
     async def run(self) -> None:
@@ -205,11 +205,11 @@ class Controllers:
                 self._node.spawn(self._expire(job, float(spec["ttlSecondsAfterFinished"])), f"expiry of {key.name}")
         else:
             if limit is not None:
-                self._later(limit - age + 0.01, key)
+                self._queue_later(limit - age + 0.01, key)
             missing = min(spec["parallelism"], spec["completions"] - succeeded) - len(active)
             wait = self._job_delay(pods, failed)
             if missing > 0 and wait > 0:
-                self._later(wait, key)
+                self._queue_later(wait, key)
             elif missing > 0:
                 labels = {
                     "job-name": key.name,

@@ -40,10 +40,10 @@ def _entries(mountinfo: str) -> Iterator[tuple[str, Mounted]]:
     for line in mountinfo.splitlines():
         fields = line.split(" ")
         if len(fields) > 5:
-            yield _plain(fields[4]), Mounted(fields[2], _plain(fields[3]))
+            yield _unescape(fields[4]), Mounted(fields[2], _unescape(fields[3]))
 
 
-def _plain(text: str) -> str:
+def _unescape(text: str) -> str:
     """Undo the kernel's octal escapes, which stand for bytes."""
     raw = _ESCAPE.sub(lambda match: chr(int(match.group(1), 8)), text)
     return raw.encode("latin-1", "replace").decode("utf-8", "replace") if "\\" in text else text

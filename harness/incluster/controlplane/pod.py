@@ -93,7 +93,7 @@ class PodWorker:
             await asyncio.Event().wait()
         self._sources = await self._preparation.volumes((*self.init, *self.boxes))
         if len(self.boxes) > 1 or needs_address(self._pod) or self._network.needs_guard():
-            await self._undisturbed(self._network.start_sandbox(self._name("network", 0)))
+            await self._finish_despite_deletion(self._network.start_sandbox(self._name("network", 0)))
         for box in self.init:
             if not await self._keep(box, init=True):
                 self._finish("Failed")
@@ -143,7 +143,7 @@ class PodWorker:
             await self._preparation.image(box)
             variables = await self._preparation.variables(box, self.address)
             try:
-                error = await self._undisturbed(self._launch(box, variables, init=init))
+                error = await self._finish_despite_deletion(self._launch(box, variables, init=init))
                 break
             except (EngineCallError, NotReadyError) as refusal:
                 box.wait("CreateContainerError", str(refusal))
@@ -352,7 +352,7 @@ class PodWorker:
     def _name(self, container: str, attempt: int) -> str:
         return f"{self._node.config.prefix}_{self.key.namespace}_{self.key.name}_{container}_{attempt}"
 
-    async def _undisturbed(self, work: Any) -> Any:
+    async def _finish_despite_deletion(self, work: Any) -> Any:
         """Finish an operation even if the pod is deleted during it: half a creation could not be undone."""
         task = asyncio.ensure_future(work)
         self._pending.add(task)

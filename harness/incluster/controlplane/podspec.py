@@ -51,7 +51,7 @@ def check_pod_spec(spec: Spec) -> None:
     Raises:
         UntranslatableError: the first field that is wrong or cannot be done, with its path below ``spec``.
     """
-    _only(spec, _POD | _POD_VOID, "")
+    _refuse_unknown(spec, _POD | _POD_VOID, "")
     if not spec.get("containers"):
         raise UntranslatableError("containers", "Required value")
     if spec.get("restartPolicy") not in (None, "Always", "OnFailure", "Never"):
@@ -79,7 +79,7 @@ def check_pod_spec(spec: Spec) -> None:
                         raise UntranslatableError(f"{where}.{probe}", "Forbidden: may not be set for init containers")
 
 
-def _only(given: Spec, known: Set[str], where: str) -> None:
+def _refuse_unknown(given: Spec, known: Set[str], where: str) -> None:
     for field, value in given.items():
         if field in known or value is None:
             continue
@@ -92,7 +92,7 @@ def _security(holder: Spec, known: frozenset[str], where: str) -> None:
     context = holder.get("securityContext") or {}
     if not isinstance(context, Mapping):
         raise UntranslatableError(f"{where}securityContext", f"must be an object, not {context!r}")
-    _only(context, known, f"{where}securityContext.")
+    _refuse_unknown(context, known, f"{where}securityContext.")
     podsecurity.check_security_context(context, f"{where}securityContext.")
 
 
@@ -118,7 +118,7 @@ def _affinity(affinity: Spec) -> None:
 
 
 def _container(container: Spec, where: str, volumes: set[str]) -> None:
-    _only(container, _CONTAINER | _CONTAINER_VOID | {"terminationMessagePath"}, f"{where}.")
+    _refuse_unknown(container, _CONTAINER | _CONTAINER_VOID | {"terminationMessagePath"}, f"{where}.")
     name = str(container.get("name", ""))
     if not _NAME.fullmatch(name) or len(name) > 63:
         raise UntranslatableError(f"{where}.name", f"Invalid value: {name!r}: a lowercase RFC 1123 label")
@@ -143,7 +143,7 @@ def _container(container: Spec, where: str, volumes: set[str]) -> None:
     for field in ("readinessProbe", "livenessProbe", "startupProbe"):
         probe = container.get(field)
         if probe:
-            _only(probe, _PROBE, f"{where}.{field}.")
+            _refuse_unknown(probe, _PROBE, f"{where}.{field}.")
             if not any(probe.get(kind) for kind in ("httpGet", "tcpSocket", "exec")):
                 raise UntranslatableError(f"{where}.{field}", "Required value: must specify a handler type")
             for kind in ("httpGet", "tcpSocket"):
@@ -166,7 +166,7 @@ def _environment(container: Spec, where: str) -> None:
 
 
 def _mount(mount: Spec, where: str, volumes: set[str]) -> None:
-    _only(mount, {"name", "mountPath", "subPath", "readOnly"}, f"{where}.")
+    _refuse_unknown(mount, {"name", "mountPath", "subPath", "readOnly"}, f"{where}.")
     if mount.get("name") not in volumes:
         raise UntranslatableError(f"{where}.name", f"Not found: {mount.get('name')!r}")
     check_absolute(mount.get("mountPath"), f"{where}.mountPath")
@@ -177,7 +177,7 @@ def _mount(mount: Spec, where: str, volumes: set[str]) -> None:
 
 
 def _resources(resources: Spec, where: str) -> None:
-    _only(resources, {"limits", "requests"}, f"{where}.")
+    _refuse_unknown(resources, {"limits", "requests"}, f"{where}.")
     for group in ("limits", "requests"):
         for name, quantity in (resources.get(group) or {}).items():
             at = f"{where}.{group}.{name}"

@@ -44,7 +44,7 @@ class Reaper:
         self.kept = False
         self.closing = asyncio.Event()
         self.done = asyncio.Event()
-        self._timer = asyncio.get_running_loop().call_later(config.first_owner_s, self._nobody)
+        self._timer = asyncio.get_running_loop().call_later(config.first_owner_s, self._end_without_owner)
         self._reaping: asyncio.Task[None] | None = None
 
     def owner_came(self) -> None:
@@ -56,9 +56,9 @@ class Reaper:
         """Handle the end of the owner's connection."""
         self._owners -= 1
         if not self._owners:
-            self._timer = asyncio.get_running_loop().call_later(self._config.owner_grace_s, self._nobody)
+            self._timer = asyncio.get_running_loop().call_later(self._config.owner_grace_s, self._end_without_owner)
 
-    def _nobody(self) -> None:
+    def _end_without_owner(self) -> None:
         if not self._owners and not self.kept:
             LOG.warning("the owner %s is gone: removing environment %s", self._config.owner, self._config.environment)
             self.reap()

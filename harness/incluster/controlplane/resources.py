@@ -211,18 +211,18 @@ def _immutable(kind: Kind, before: Manifest, after: Manifest) -> None:
         return
     old, new = before.get("spec") or {}, after.get("spec") or {}
     for field in sorted(old.keys() | new.keys()):
-        if field not in _MUTABLE[kind.name] and not _same(old.get(field), new.get(field)):
+        if field not in _MUTABLE[kind.name] and not _is_equal(old.get(field), new.get(field)):
             raise invalid(
                 kind.name, before["metadata"]["name"], f"spec.{field}: Forbidden: the field may not be changed any more"
             )
 
 
-def _same(old: Any, new: Any) -> bool:
+def _is_equal(old: Any, new: Any) -> bool:
     """Return whether two objects are equal apart from defaults."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return all(_same(old.get(key), value) for key, value in new.items() if value is not None)
+        return all(_is_equal(old.get(key), value) for key, value in new.items() if value is not None)
     if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(map(_same, old, new))
+        return len(old) == len(new) and all(map(_is_equal, old, new))
     return bool(old == new) or new is None
 
 

@@ -41,7 +41,7 @@ class Stream:
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         work = [
             asyncio.ensure_future(self._forward(send)),
-            asyncio.ensure_future(_gone(receive)),
+            asyncio.ensure_future(_wait_for_disconnect(receive)),
             asyncio.ensure_future(self._reaper.closing.wait()),
         ]
         try:
@@ -61,7 +61,7 @@ class Stream:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -27,7 +27,7 @@ class Transfer:
 
     @classmethod
     def read(cls, conf: dict[str, Any]) -> Transfer:
-        def listed(key: str, variable: str) -> list[str]:
+        def read_list(key: str, variable: str) -> list[str]:
             value = conf.get(key) or comma_list(os.environ.get(variable, ""))
             return [str(entry) for entry in value] if isinstance(value, list) else comma_list(str(value))
 
@@ -40,8 +40,8 @@ class Transfer:
         return cls(
             bucket=bucket,
             prefix=str(conf.get("minio_prefix") or os.environ.get("MINIO_PREFIX", "")),
-            whitelist=listed("whitelisted_file_extensions", "WHITELISTED_FILE_EXTENSIONS"),
-            source_files=listed("action_files", "SOURCE_FILES"),
+            whitelist=read_list("whitelisted_file_extensions", "WHITELISTED_FILE_EXTENSIONS"),
+            source_files=read_list("action_files", "SOURCE_FILES"),
             zip_files=str(zipped) == "True",
         )
 

@@ -96,8 +96,8 @@ def _volume(element: str, uid: str, files: list[str], target: Path) -> Any:
     if any(problem.kind is ProblemKind.FRAMES for problem in judged.problems):
         _place_frames(image, judged)
     elif any(problem.kind is ProblemKind.SHEARED for problem in judged.problems):
-        image = _upright(image, judged.grid)
-    elif difference := _beside(image, judged.grid):
+        image = _straighten(image, judged.grid)
+    elif difference := _difference(image, judged.grid):
         raise ProgramError(f"series {uid}: {difference}")
     return image
 
@@ -123,7 +123,7 @@ def _direction(grid: Grid, sign: float = 1.0) -> tuple[float, ...]:
     return tuple(axes[column][row] for row in range(3) for column in range(3))
 
 
-def _upright(image: Any, grid: Grid) -> Any:
+def _straighten(image: Any, grid: Grid) -> Any:
     """The volume of slices that are shifted against each other, interpolated on a grid with right angles."""
     step = [(b - a) / len(grid.gaps) for a, b in zip(grid.origins[0], grid.origins[-1], strict=True)]
     length = math.sqrt(sum(part * part for part in step))
@@ -153,7 +153,7 @@ def _upright(image: Any, grid: Grid) -> Any:
     return sitk.Cast(sitk.Round(upright) if whole else upright, image.GetPixelID())
 
 
-def _beside(image: Any, grid: Grid) -> str:
+def _difference(image: Any, grid: Grid) -> str:
     """How the volume that was read differs from the grid of its files; empty where it does not."""
     slices, rows, columns = grid.shape
     expected: list[tuple[str, Any, Any, float]] = [

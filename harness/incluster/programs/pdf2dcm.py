@@ -24,14 +24,14 @@ _FIELDS = (
 )
 
 
-def _given(variable: str) -> str:
+def _read_variable(variable: str) -> str:
     value = os.environ.get(variable, "")
     return "" if value == "None" else value
 
 
 def _fields(reference: Path | None) -> dict[str, str]:
     """Return the values of the parameters, or of the reference up to the first one that it lacks."""
-    fields = {name: _given(variable) for variable, name in _FIELDS}
+    fields = {name: _read_variable(variable) for variable, name in _FIELDS}
     if reference is not None:
         dataset = pydicom.dcmread(reference, stop_before_pixels=True)
         for name in [name for name in fields if not fields[name]]:
@@ -63,7 +63,7 @@ def pack(pdf: Path, target: Path, fields: dict[str, str]) -> None:
         dataset.StudyDescription = fields["StudyDescription"]
     if fields["ClinicalTrialProtocolID"]:
         dataset.ClinicalTrialProtocolID = fields["ClinicalTrialProtocolID"]
-    dataset.DocumentTitle = _given("PDF_TITLE") or "KAAPANA PDF"
+    dataset.DocumentTitle = _read_variable("PDF_TITLE") or "KAAPANA PDF"
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.ConceptNameCodeSequence = pydicom.Sequence()
     dataset.EncapsulatedDocumentLength = len(content)
@@ -80,7 +80,7 @@ def main() -> None:
         if not files:
             continue
         reference: Path | None = None
-        if folder := _given("DICOM_IN_DIR"):
+        if folder := _read_variable("DICOM_IN_DIR"):
             found = sorted(run.inside(run.relative(parent), folder).glob("*.dcm*"))
             if not found:
                 raise ProgramError(f"{run.relative(parent)}: no *.dcm in the reference folder {folder}")

@@ -132,11 +132,11 @@ class ServicesConfig:
             "user_password": "KAAPANA_HARNESS_USER_PASSWORD",
         }
         values.update({field: environ[name] for field, name in optional.items() if environ.get(name)})
-        values["data_dir"] = _made(Path(values["data_dir"]))
+        values["data_dir"] = _make_folder(Path(values["data_dir"]))
         return cls(**values)
 
 
-def _made(path: Path) -> Path:
+def _make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

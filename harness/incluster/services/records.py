@@ -109,7 +109,7 @@ class Records:
         self._execute("DELETE FROM records WHERE kind = ? AND name = ?", (kind, name))
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -126,8 +126,8 @@ class RecordTable(Generic[T]):
         self,
         records: Records,
         kind: str,
-        encode: Callable[[T], Any] = _same,
-        decode: Callable[[Any], T] = _same,
+        encode: Callable[[T], Any] = _identity,
+        decode: Callable[[Any], T] = _identity,
     ) -> None:
         self._records = records
         self._kind = kind

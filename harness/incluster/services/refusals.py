@@ -83,7 +83,7 @@ class Noting:
         path, peer = str(scope["path"]), str(scope["client"][0])
         status, body = 0, bytearray()
 
-        async def passed_on(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
@@ -94,7 +94,7 @@ class Noting:
                     self._note(peer, str(scope["method"]), path, status, bytes(body))
             await send(message)
 
-        await self._app(scope, receive, passed_on)
+        await self._app(scope, receive, send_noted)
 
     def _note(self, peer: str, method: str, path: str, status: int, body: bytes) -> None:
         if status < 400:

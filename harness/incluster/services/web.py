@@ -90,8 +90,8 @@ def application(routes: Sequence[BaseRoute], *, prefix: str = "") -> ASGIApp:
             HTTPException: _http_error,
             StorageError: _no_room,
             OSError: _os_error,
-            DicomError: _unreadable,
-            ClientDisconnect: _gone,
+            DicomError: _answer_unreadable,
+            ClientDisconnect: _answer_gone,
             Exception: _server_error,
         },
     )
@@ -119,12 +119,12 @@ async def _os_error(request: Request, problem: Exception) -> Response:
     return await answer(request, problem)
 
 
-async def _unreadable(request: Request, problem: Exception) -> Response:
+async def _answer_unreadable(request: Request, problem: Exception) -> Response:
     """Answer for an object of the archive that is not completely readable, as its sender stored it."""
     return JSONResponse({"detail": f"the archive cannot read the object: {problem}"}, 500)
 
 
-async def _gone(request: Request, problem: Exception) -> Response:
+async def _answer_gone(request: Request, problem: Exception) -> Response:
     """Nobody reads this: the peer went away in the middle of its request."""
     return Response(status_code=400)
 

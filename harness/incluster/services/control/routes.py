@@ -207,7 +207,7 @@ class Control:
 
     def routes(self) -> list[Route]:
         """Return all paths; everything but /health needs the token."""
-        guarded: list[tuple[str, Callable[[Request], Awaitable[Response]], str]] = [
+        check_token_first: list[tuple[str, Callable[[Request], Awaitable[Response]], str]] = [
             ("/series", self.add_series, "POST"),
             ("/receipts", self.receipts, "GET"),
             ("/receipts/{id}/file", self.receipt_file, "GET"),
@@ -220,19 +220,19 @@ class Control:
             ("/workflows/{id}", self.workflow, "GET"),
             ("/projects/{name}", self.forget_project, "DELETE"),
         ]
-        routes = [Route(path, self._guard(handler), methods=[method]) for path, handler, method in guarded]
+        routes = [Route(path, self._guard(handler), methods=[method]) for path, handler, method in check_token_first]
         return [Route("/health", self.health), *routes]
 
     def _has_token(self, request: Request) -> bool:
         return hmac.compare_digest((bearer(request) or "").encode(), self._services.config.token.encode())
 
     def _guard(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def guarded(request: Request) -> Response:
+        async def check_token_first(request: Request) -> Response:
             if not self._has_token(request):
                 raise error(401, "the control interface needs the environment's token")
             return await handler(request)
 
-        return guarded
+        return check_token_first
 
 
 def _seconds(value: Any) -> float:

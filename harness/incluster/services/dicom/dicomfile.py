@@ -215,7 +215,7 @@ def _transfer_syntax(file: BinaryIO, size: int) -> str:
             file.seek(at)
             break
         if head[4:6] in _LONG_VRS:
-            length = struct.unpack("<I", _exactly(file, 4, at))[0]
+            length = struct.unpack("<I", _read_exactly(file, 4, at))[0]
         else:
             length = struct.unpack("<H", head[6:8])[0]
         if file.tell() + length > size:
@@ -246,7 +246,7 @@ def _inflate(source: BinaryIO, target: BinaryIO, size: int) -> None:
         target.write(chunk)
 
 
-def _exactly(file: BinaryIO, count: int, at: int) -> bytes:
+def _read_exactly(file: BinaryIO, count: int, at: int) -> bytes:
     data = file.read(count)
     if len(data) < count:
         raise DicomError(f"the file is truncated: it ends inside an element that begins at byte {at}")
@@ -292,7 +292,7 @@ class _Walker:
                 raise DicomError("the file has more elements, or deeper nesting, than any real object")
             if at + 8 > level.limit:
                 raise DicomError(f"the file is truncated: {level.limit - at} bytes are left at byte {at}")
-            group, element = struct.unpack(self._endian + "HH", _exactly(self._file, 4, at))
+            group, element = struct.unpack(self._endian + "HH", _read_exactly(self._file, 4, at))
             tag = group << 16 | element
             if len(stack) == 1:
                 top.append((tag, at - base))
@@ -306,7 +306,7 @@ class _Walker:
 
     def _delimiter(self, stack: list[_Level], tag: int, at: int) -> None:
         level = stack[-1]
-        length = struct.unpack(self._endian + "I", _exactly(self._file, 4, at))[0]
+        length = struct.unpack(self._endian + "I", _read_exactly(self._file, 4, at))[0]
         if tag == _ITEM and level.kind != "dataset":
             if length == _UNDEFINED and level.kind == "items":
                 stack.append(_Level("dataset", None, level.limit, level.explicit))
@@ -322,16 +322,16 @@ class _Walker:
         explicit = level.explicit
         vr = b""
         if explicit:
-            vr = _exactly(self._file, 2, at)
+            vr = _read_exactly(self._file, 2, at)
             if not (vr.isalpha() and vr.isupper()):
                 raise DicomError(f"byte {at}: element ({tag >> 16:04X},{tag & 0xFFFF:04X}) has no VR but {vr!r}")
             if vr in _LONG_VRS:
-                _exactly(self._file, 2, at)
-                length = struct.unpack(self._endian + "I", _exactly(self._file, 4, at))[0]
+                _read_exactly(self._file, 2, at)
+                length = struct.unpack(self._endian + "I", _read_exactly(self._file, 4, at))[0]
             else:
-                length = struct.unpack(self._endian + "H", _exactly(self._file, 2, at))[0]
+                length = struct.unpack(self._endian + "H", _read_exactly(self._file, 2, at))[0]
         else:
-            length = struct.unpack(self._endian + "I", _exactly(self._file, 4, at))[0]
+            length = struct.unpack(self._endian + "I", _read_exactly(self._file, 4, at))[0]
         if length != _UNDEFINED:
             self._skip(tag, at, length, level.limit)
         elif tag == _PIXEL_DATA or vr in {b"OB", b"OW"}:

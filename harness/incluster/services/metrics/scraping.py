@@ -109,7 +109,7 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
         if said("scrape") != "true" or not address:
             continue
         scheme = said("scheme") or "http"
-        wrong = _wrong(scheme, said("port"), address)
+        wrong = _problem_of(scheme, said("port"), address)
         path = said("path") or "/metrics"
         host = f"[{address}]" if ":" in address else address
         for port in [said("port")] if wrong else _ports(pod, said("port"), scheme):
@@ -148,7 +148,7 @@ def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
     return declared[:_PORTS] or ["443" if scheme == "https" else "80"]
 
 
-def _wrong(scheme: str, port: str, address: str) -> str:
+def _problem_of(scheme: str, port: str, address: str) -> str:
     """Return what in the annotations would lead to anywhere but a port of the pod itself; empty where nothing does."""
     try:
         ipaddress.ip_address(address)

@@ -57,12 +57,12 @@ class _Parser:
     def parse(self) -> Predicate:
         if not self._tokens:
             return lambda doc_id, source: False
-        found = self._either(0, self._fields)
+        found = self._parse_or(0, self._fields)
         if self._peek()[0] != "end":
             raise ClauseError("Failed to parse query: unbalanced parenthesis")
         return found
 
-    def _either(self, depth: int, fields: list[str]) -> Predicate:
+    def _parse_or(self, depth: int, fields: list[str]) -> Predicate:
         if depth > _MAX_DEPTH:
             raise ClauseError("Failed to parse query: nested too deeply")
         groups = [[self._unary(depth, fields)]]
@@ -90,9 +90,9 @@ class _Parser:
         if kind == "op" and text == "+":
             return self._unary(depth + 1, fields)
         if kind == "field":
-            return self._unary(depth + 1, [_plain(text)])
+            return self._unary(depth + 1, [_unescape(text)])
         if (kind, text) == ("paren", "("):
-            inner = self._either(depth + 1, fields)
+            inner = self._parse_or(depth + 1, fields)
             if self._peek() != ("paren", ")"):
                 raise ClauseError("Failed to parse query: unbalanced parenthesis")
             self._at += 1
@@ -102,12 +102,12 @@ class _Parser:
         raise ClauseError(f"Failed to parse query at {text!r}")
 
 
-def _plain(text: str) -> str:
+def _unescape(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)
 
 
 def _leaf(fields: list[str], text: str, *, phrase: bool) -> Predicate:
-    plain = _plain(text)
+    plain = _unescape(text)
     if fields == ["_exists_"]:
         return compile_leaf("exists", {"field": plain})
     if not phrase and text == "*" and fields == ["*"]:

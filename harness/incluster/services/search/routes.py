@@ -46,7 +46,7 @@ class Metadata:
             raise SearchError(401, "security_exception", f"Unauthorized: {problem}") from None
         return str(claims.get("preferred_username")), set(claims.get("opensearch") or ())
 
-    def _allowed(self, request: Request) -> tuple[str, Callable[[str], bool]]:
+    def _rights_of(self, request: Request) -> tuple[str, Callable[[str], bool]]:
         user, roles = self._roles(request)
         if "admin" in roles:
             return user, lambda index: True
@@ -57,17 +57,17 @@ class Metadata:
     def _index(self, request: Request, action: str) -> str:
         """Return the one index of a document operation."""
         index = request.path_params["index"]
-        user, allowed = self._allowed(request)
+        user, allowed = self._rights_of(request)
         if not allowed(index):
             raise SearchError(
                 403, "security_exception", f"no permissions for [indices:data/{action}] and User [name={user}]"
             )
         return str(index)
 
-    def _searched(self, request: Request) -> list[str]:
+    def _indices_to_search(self, request: Request) -> list[str]:
         """Return the indices of a search: forbidden ones drop out of a wildcard, a named one is refused."""
         pattern = request.path_params["index"]
-        user, allowed = self._allowed(request)
+        user, allowed = self._rights_of(request)
         found = self._indices.names(pattern)
         named = [part for part in pattern.split(",") if "*" not in part and part != "_all"]
         permitted = [index for index in found if allowed(index)]
@@ -98,7 +98,7 @@ class Metadata:
         if "/_create/" in request.scope["path"] and self._indices.get(index, doc_id):
             raise SearchError(409, "version_conflict_engine_exception", f"[{doc_id}]: document already exists")
         stored, created = self._indices.put(index, doc_id, body)
-        return _written(index, stored, "created" if created else "updated", 201 if created else 200)
+        return _answer_write(index, stored, "created" if created else "updated", 201 if created else 200)
 
     async def get_document(self, request: Request) -> Response:
         """GET or HEAD /{index}/_doc/{id}: 404 when missing."""
@@ -125,7 +125,7 @@ class Metadata:
         if stored is None:
             return JSONResponse({"_index": index, "_id": doc_id, "result": "not_found"}, 404)
         self._indices.delete(index, doc_id)
-        return _written(index, stored, "deleted", 200)
+        return _answer_write(index, stored, "deleted", 200)
 
     async def update(self, request: Request) -> Response:
         """POST /{index}/_update/{id} with ``doc`` or a script that removes one field."""
@@ -136,19 +136,19 @@ class Metadata:
             upsert = body.get("doc") if body.get("doc_as_upsert") else body.get("upsert")
             if isinstance(upsert, dict):
                 new, _ = self._indices.put(index, doc_id, upsert)
-                return _written(index, new, "created", 201)
+                return _answer_write(index, new, "created", 201)
             raise SearchError(404, "document_missing_exception", f"[{doc_id}]: document missing")
         changed = update_source(stored.source, body)
         if changed == stored.source:
-            return _written(index, stored, "noop", 200)
+            return _answer_write(index, stored, "noop", 200)
         new, _ = self._indices.put(index, doc_id, changed)
-        return _written(index, new, "updated", 200)
+        return _answer_write(index, new, "updated", 200)
 
     # --- search
 
     async def search(self, request: Request) -> Response:
         """GET or POST /{index}/_search."""
-        indices = self._searched(request)
+        indices = self._indices_to_search(request)
         body = await self._body(request)
         for name in ("size", "from"):
             if name in request.query_params and name not in body:
@@ -159,14 +159,14 @@ class Metadata:
 
     async def count(self, request: Request) -> Response:
         """GET or POST /{index}/_count."""
-        indices = self._searched(request)
+        indices = self._indices_to_search(request)
         query = (await self._body(request)).get("query", {})
         found = await run_in_threadpool(matching, self._indices, indices, query)
         return JSONResponse({"count": len(found), "_shards": SHARDS})
 
     async def delete_by_query(self, request: Request) -> Response:
         """POST /{index}/_delete_by_query."""
-        indices = self._searched(request)
+        indices = self._indices_to_search(request)
         body = await self._body(request)
         if "query" not in body:
             raise SearchError(400, "action_request_validation_exception", "query is missing")
@@ -179,7 +179,7 @@ class Metadata:
 
     async def index_exists(self, request: Request) -> Response:
         """HEAD /{index}."""
-        _, allowed = self._allowed(request)
+        _, allowed = self._rights_of(request)
         index = request.path_params["index"]
         return Response(status_code=200 if allowed(index) and self._indices.names(index) else 404)
 
@@ -202,7 +202,7 @@ class Metadata:
 
     async def refresh(self, request: Request) -> Response:
         """POST /{index}/_refresh: every write is visible at once."""
-        self._searched(request)
+        self._indices_to_search(request)
         return JSONResponse({"_shards": SHARDS})
 
     async def ignored(self, request: Request) -> Response:
@@ -296,5 +296,5 @@ def _head(index: str, stored: Stored) -> dict[str, Any]:
     }
 
 
-def _written(index: str, stored: Stored, result: str, status: int) -> Response:
+def _answer_write(index: str, stored: Stored, result: str, status: int) -> Response:
     return JSONResponse({**_head(index, stored), "result": result, "_shards": SHARDS}, status)

@@ -33,13 +33,13 @@ class Retrieval:
     async def search_studies(self, request: Request) -> Response:
         """GET /studies: 204 when nothing is found."""
         caller, query = self._callers.of(request), _query(request)
-        return _found(await run_in_threadpool(self._finder.studies, query, caller.visible()))
+        return _answer_with(await run_in_threadpool(self._finder.studies, query, caller.visible()))
 
     async def search_series(self, request: Request) -> Response:
         """GET /studies/{s}/series."""
         caller, query = self._callers.of(request), _query(request)
         study = request.path_params["study"]
-        return _found(await run_in_threadpool(self._finder.series, study, query, caller.visible()))
+        return _answer_with(await run_in_threadpool(self._finder.series, study, query, caller.visible()))
 
     async def slim_series(self, request: Request) -> Response:
         """GET /series?StudyInstanceUID=: always filtered by project, even for admins."""
@@ -47,7 +47,7 @@ class Retrieval:
         study = request.query_params.get("StudyInstanceUID")
         if not study:
             return JSONResponse({"error": "StudyInstanceUID parameter is required"}, 400)
-        return _found(await run_in_threadpool(self._finder.series, study, query, caller.mapped()))
+        return _answer_with(await run_in_threadpool(self._finder.series, study, query, caller.mapped()))
 
     async def search_instances(self, request: Request) -> Response:
         """GET /studies/{s}/series/{r}/instances: 204 if the series is not mapped."""
@@ -56,7 +56,7 @@ class Retrieval:
         visible = caller.visible()
         if visible is not None and series not in visible:
             return Response(status_code=204)
-        return _found(await run_in_threadpool(self._finder.instances, study, series, query))
+        return _answer_with(await run_in_threadpool(self._finder.instances, study, series, query))
 
     # --- WADO
 
@@ -109,7 +109,7 @@ class Retrieval:
                 for uid in allowed
                 for document in await run_in_threadpool(self._finder.instances, study, uid, _query(request))
             ]
-            return _found(documents)
+            return _answer_with(documents)
         return await self._retrieve(request, items, suffix)
 
     async def _retrieve(self, request: Request, items: list[StoredInstance], suffix: list[str]) -> Response:
@@ -153,7 +153,7 @@ def _query(request: Request) -> Query:
         raise error(500, f"the archive refuses the query (400): {problem}") from None
 
 
-def _found(documents: list[Attributes]) -> Response:
+def _answer_with(documents: list[Attributes]) -> Response:
     if not documents:
         return Response(status_code=204)
     return Response(json.dumps(documents), media_type=_JSON)
