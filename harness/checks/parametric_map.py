@@ -55,7 +55,11 @@ class ParametricMap:
         drop_damaged(self.dataset)
 
     def __repr__(self) -> str:
-        return f"<ParametricMap {self.path.name} with {', '.join(self._mappings) or 'no label'}>"
+        try:
+            labels = ", ".join(self._mappings) or "no label"
+        except CheckError:
+            labels = "labels that cannot be read"
+        return f"<ParametricMap {self.path.name} with {labels}>"
 
     @property
     def labels(self) -> list[str]:

@@ -54,8 +54,11 @@ class Regions(Examined, abc.ABC):
         self._damaged = drop_damaged(self.dataset)
 
     def __repr__(self) -> str:
-        labels = ", ".join(region.label for region in self._regions)
-        return f"<{type(self).__name__} {self.path.name} with {labels or 'no label'}>"
+        try:
+            labels = ", ".join(region.label for region in self._regions) or "no label"
+        except CheckError:
+            labels = "labels that cannot be read"
+        return f"<{type(self).__name__} {self.path.name} with {labels}>"
 
     @property
     @abc.abstractmethod

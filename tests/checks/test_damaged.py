@@ -114,6 +114,8 @@ def test_wrong_bytes_are_answered_or_named(
             asked = questions(path, series)
         except CheckError:
             continue
+        # what stands for an object in the text of a failure never fails itself
+        asked.pop(0)()
         for question in asked:
             with contextlib.suppress(CheckError):
                 question()
