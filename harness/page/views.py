@@ -25,6 +25,8 @@ from harness.wire.records import RunRecord
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_MOST_EARLIER: Final = 100
+
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 PARTS: Final[Mapping[str, str]] = {
@@ -81,8 +83,13 @@ class Views:
         Args:
             found: what its read has returned.
         """
-        values = dict(zip(("runs", "reports", "failures"), found, strict=True)) if name == "runs" else {"found": found}
-        return _render(f"{name}.html", split_mark=split_mark, **values)
+        if name != "runs":
+            return _render(f"{name}.html", split_mark=split_mark, found=found)
+        runs, reports, failures = found
+        listed = {run.run_id for run in runs}
+        gone = sorted((path, run_id) for run_id, path in reports.items() if run_id not in listed)
+        earlier = {run_id: path for path, run_id in gone[-_MOST_EARLIER:]}
+        return _render("runs.html", runs=runs, reports=reports, failures=failures, earlier=earlier)
 
     def run_page(self, run: ShownRun | None, record: RunRecord, trouble: str) -> str:
         """Return the page of one run."""

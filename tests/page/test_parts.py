@@ -68,20 +68,25 @@ def test_a_run_that_is_not_there_is_named(visitor: Visitor) -> None:
     assert "no run 'y' of 'x'" in answer.text
 
 
-def test_a_run_has_a_link_to_its_report(evidence: Path, visitor: Visitor) -> None:
+def test_the_report_of_a_run_whose_project_is_gone_is_listed_apart(evidence: Path, visitor: Visitor) -> None:
     run = make_run(evidence / "a b#1", cause=Cause("a", "it failed"))
     report.write(run)
+    # its project is gone, and with it the platform's own record of the run
+    assert "Reports of runs whose project is gone 1" in plain(visitor.text("/parts/runs"))
+    assert 'href="/evidence/a%20b%231/report.html"' in visitor.text("/parts/runs")
     answer = visitor.get("/evidence/a%20b%231/report.html")
     assert "it failed" in answer.text
     # its own script, which its policy allows by its digest
     assert "sandbox" not in answer.headers["content-security-policy"]
 
 
-def test_the_report_of_a_listed_run_is_linked(environment: FakeEnvironment, evidence: Path, visitor: Visitor) -> None:
+def test_a_run_has_a_link_to_its_report(environment: FakeEnvironment, evidence: Path, visitor: Visitor) -> None:
     run = make_run(evidence / "a b#1")
     report.write(run)
     environment.services.started = [job(run_id=run.run_id, status="finished")]
-    assert 'href="/evidence/a%20b%231/report.html"' in visitor.text("/parts/runs")
+    text = visitor.text("/parts/runs")
+    assert 'href="/evidence/a%20b%231/report.html"' in text
+    assert "whose project is gone" not in text
 
 
 @pytest.mark.parametrize(
