@@ -1,4 +1,4 @@
-"""What the measurements share: the example extension, the shell command, memory of containers."""
+"""Shared parts of the measurements: the example extension, the shell command, memory of containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies between the containers of a DAG, and how many of them run at once."""
+"""Measure the time between the containers of a DAG, and how many run at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured, one function each."""
+"""The measurements, one function each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the report of a run takes, and how large it gets: ``python -m benchmarks.reports RUN_DIR`` writes one."""
+"""Measure the time and size of a run's report: ``python -m benchmarks.reports RUN_DIR`` writes one."""
 
 from __future__ import annotations
 

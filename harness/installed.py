@@ -198,7 +198,7 @@ class InstalledExtension:
 
 
 def _given_arguments(contents: DagImageContents) -> list[GivenArgument]:
-    """Arguments in the installed Python files that not every release passes on."""
+    """Return the arguments in the installed Python files that some releases ignore."""
     from harness.run.findings import given_arguments
 
     files = [file for file in contents.files if file.is_python]

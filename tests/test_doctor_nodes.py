@@ -1,4 +1,4 @@
-"""What nodes of kind needs of a machine is checked before their image is made, with the command that helps."""
+"""The needs of kind nodes are checked before their image is made, with the command that helps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for what tells nobody that it has happened."""
+"""Polling for conditions that give no notice."""
 
 from __future__ import annotations
 

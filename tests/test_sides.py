@@ -1,4 +1,4 @@
-"""What runs in containers and what runs on the host stand apart, and an image has all that its code imports."""
+"""Code in containers and code on the host are separate, and an image has everything that its code imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wait in a test for what tells nobody that it has happened."""
+"""Poll in a test for a condition that gives no notice."""
 
 from __future__ import annotations
 

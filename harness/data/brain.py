@@ -90,7 +90,7 @@ def _prepare(cache: Path, folder: Path, beside: Path) -> tuple[Series, Path]:
 
 
 def _axial(volume: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """(right, anterior, superior) voxels, thinned, as (slice, row, column) growing to superior, posterior, left."""
+    """Return thinned (right, anterior, superior) voxels as (slice, row, column) towards superior, posterior, left."""
     thin = volume[::STEP, ::STEP, ::STEP]
     axial: npt.NDArray[np.int16] = thin[::-1, ::-1, :].transpose(2, 1, 0)
     return axial

@@ -191,7 +191,7 @@ class _Follower:
                     self.stage.add_file(posixpath.join(into, posixpath.relpath(path, source)), file)
 
     def _matches(self, pattern: str) -> list[Path]:
-        """The paths that a source names. It cannot leave the context: a leading ``..`` is cut off."""
+        """Return the paths that a source names. It cannot leave the context: a leading ``..`` is cut off."""
         parts = PurePosixPath(posixpath.normpath("/" + pattern)).parts[1:]
         if "\0" in pattern or any(len(part) > _LONGEST_NAME for part in parts):
             return []

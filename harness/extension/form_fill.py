@@ -69,7 +69,7 @@ def fill(
 
 
 def _settle(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Properties, dict[str, Any]]:
-    """The properties of an object, including joined ones, and their untouched values."""
+    """Return the properties of an object, including joined ones, and their untouched values."""
     properties: Properties = {}
     untouched: dict[str, Any] = {}
     for _ in range(20):  # each round may make another condition true
@@ -107,12 +107,12 @@ def _kinds(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _is_rendered(schema: Mapping[str, Any]) -> bool:
-    """Whether an object shows fields: it has some, and no ``required: true`` makes its rendering fail."""
+    """Return whether an object shows fields: it has some, and no ``required: true`` breaks its rendering."""
     return bool(own_properties(schema)) and schema.get("required") is not True and not without_choice(schema)
 
 
 def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_only: bool) -> Any:
-    """The value of a field that a user has set.
+    """Return the value of a field that a user has set.
 
     Raises:
         FormError: there is no field for it, or it does not take the value.

@@ -180,7 +180,7 @@ def _first_bad_property(properties: Mapping[str, Any], filled: Mapping[str, Any]
 
 
 def _clean(schema: Any) -> Any:
-    """The schema with the keywords that the renderer checks and no others."""
+    """Return the schema with only the keywords that the renderer checks."""
     if not isinstance(schema, Mapping):
         return schema
     clean: dict[str, Any] = {}

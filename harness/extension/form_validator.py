@@ -104,7 +104,7 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
 
 
 def _count_unrolled(pattern: str) -> int:
-    """How many signs a pattern has with its counted repetitions written out: the library writes some of them out."""
+    """Return the length of a pattern with its counted repetitions written out, as the library does for some."""
     # of each group that is open: the signs before its last atom, and those of its last atom
     groups = [[0, 0]]
     for token in _TOKEN.findall(pattern):

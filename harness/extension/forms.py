@@ -124,7 +124,7 @@ def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
 
 
 def _default_of(schema: Mapping[str, Any], text: str) -> Any:
-    """The fractional default of a whole number, which survives until a user changes it (runtime 11.2)."""
+    """Return the fractional default of a whole number, which survives until a user changes it (runtime 11.2)."""
     default = schema.get("default")
     if isinstance(default, float) and default == float(text):
         return default

@@ -98,7 +98,7 @@ def _image_of(file: str, line: int, text: str, by_line: set[int]) -> OperatorIma
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:
-    """Text constants of the module and text defaults of parameters, for ``image=IMAGE``."""
+    """Return text constants of the module and text defaults of parameters, for ``image=IMAGE``."""
     known = dict(_PLACEHOLDERS)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):

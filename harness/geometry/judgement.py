@@ -125,7 +125,7 @@ def _lacks(plane: Plane) -> bool:
 
 
 def _kinds(images: Sequence[ImageFacts]) -> list[Problem]:
-    """What is found without any position."""
+    """Return the problems that need no position."""
     found = []
 
     def size(image: ImageFacts) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def _without_position(lacking: Sequence[ImageFacts], images: Sequence[ImageFacts
 
 
 def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
-    """Whether all planes are parallel and have pixels of one size."""
+    """Return whether all planes are parallel and have pixels of one size."""
     found = []
 
     def orientation(image: ImageFacts) -> Sequence[float]:
@@ -251,7 +251,7 @@ def _same_position(grid: Grid, names: Sequence[str], images: Sequence[ImageFacts
 
 
 def _differences(images: Sequence[ImageFacts]) -> str:
-    """How images at one position differ: ``: TemporalPositionIdentifier 1, 2``."""
+    """Return how images at one position differ: ``: TemporalPositionIdentifier 1, 2``."""
     for keyword in dict.fromkeys(keyword for image in images for keyword, _ in image.times):
         values = [dict(image.times).get(keyword, "") for image in images]
         if len(set(values)) == len(values) > 1 and all(values):
@@ -287,7 +287,7 @@ def _minorities(
     value: Callable[[ImageFacts], Any],
     same: Callable[[Any, Any], bool] = operator.eq,
 ) -> list[list[ImageFacts]]:
-    """Groups of images by a value, the smallest first; empty where all have one value."""
+    """Return groups of images by a value, the smallest first; empty if all have the same value."""
     groups: list[list[ImageFacts]] = []
     for image in images:
         group = next((group for group in groups if same(value(group[0]), value(image))), None)

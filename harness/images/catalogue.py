@@ -81,7 +81,7 @@ class Spec:
 
 
 def _belongs_to_code(folder: str, name: str) -> bool:
-    """Files beside a Dockerfile that :attr:`Spec.code` copies to another place."""
+    """Return whether :attr:`Spec.code` copies a file beside a Dockerfile to another place."""
     return (folder == "base-python-cpu" and name in (*LIBRARIES, _ABSENT)) or name == "__pycache__"
 
 

@@ -65,7 +65,7 @@ def resolve(client: RegistryClient, repository: str, tag: str, architecture: str
 
 
 def _platform(entry: object) -> str | None:
-    """``os/architecture``; ``None`` for other entries, such as a build's attestation."""
+    """Return ``os/architecture``; ``None`` for other entries, such as a build's attestation."""
     known = _object(entry)
     system, architecture = str(known.get("os", "")), str(known.get("architecture", ""))
     return None if "unknown" in (system, architecture) or not system else f"{system}/{architecture}"

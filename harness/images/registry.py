@@ -322,7 +322,7 @@ class RegistryClient:
 
 
 def _report(event: dict[str, Any], states: dict[str, str], on_line: OnProgress) -> None:
-    """One line for each change of a layer's state; the engine repeats a state with every block."""
+    """Report each change of a layer's state once; the engine repeats a state with every block."""
     layer, status = str(event.get("id", "")), str(event.get("status", ""))
     if status and states.get(layer) != status:
         states[layer] = status

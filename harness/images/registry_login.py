@@ -109,7 +109,7 @@ class RegistryLogin(httpx.Auth):
         yield request
 
     def _token_request(self, challenge: dict[str, str], login: StoredLogin | None, basic: str) -> httpx.Request:
-        """As the registry's token specification has it; an identity token is a refresh token of OAuth 2."""
+        """Return a token request by the registry's specification; an identity token is an OAuth 2 refresh token."""
         realm = challenge.get("realm", "")
         query: dict[str, str] = {key: challenge[key] for key in ("service", "scope") if key in challenge}
         try:

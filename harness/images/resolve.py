@@ -189,7 +189,7 @@ def _closure(names: Iterable[str]) -> list[str]:
 
 
 def _urgency(names: Iterable[str]) -> dict[str, int]:
-    """Seconds of the longest chain that waits for each."""
+    """Return the seconds of the longest chain that waits for each image."""
     ordered = list(names)
     result: dict[str, int] = {}
     for name in reversed(ordered):

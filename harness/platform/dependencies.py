@@ -140,7 +140,7 @@ def _not_found(chart: Chart, name: str, repository: str) -> ExtensionError:
 
 
 def _check_version(chart: Chart, dependency: Dependency) -> None:
-    """The committed version is 0.0.0; asking for another one fails in Helm in the same way (build 2.1)."""
+    """Refuse another version than the committed 0.0.0, as Helm does (build 2.1)."""
     wanted = dependency.version
     if wanted and wanted.lstrip("~^=v") not in {_COMMITTED_VERSION, "*"} and not wanted.startswith((">", "*")):
         raise ExtensionError(

@@ -195,7 +195,7 @@ def _explain(verb: str, status: int, words: str) -> str:
 
 
 def _by_source(text: str) -> Iterator[tuple[str, str]]:
-    """The output of ``helm template``, by the files of the chart that it names in front of each document."""
+    """Return the output of ``helm template`` by the files of the chart, which it names in front of each document."""
     # text before the first one belongs to no template
     before, *rest = _SOURCE.split(text)
     yield "", before

@@ -60,7 +60,7 @@ def _package(helm: Any, chart: str, destination: str) -> str:
 
 
 def _render(helm: Any, chart: str, values: dict[str, Any], release: str, namespace: str) -> list[tuple[str, str]]:
-    """The text that each file of the chart gives, by its path."""
+    """Return the text of each file of the chart, by its path."""
     with helm.Chart.load(Path(chart)) as loaded:
         loaded.validate_schema(values)
         texts = loaded.render(values, name=release, namespace=namespace, is_install=True)

@@ -208,7 +208,7 @@ def _is_there(environment: Environment, reference: str) -> bool:
 
 
 def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tuple[str, tuple[Finding, ...]]:
-    """The tag of the kit's DAG image: the platform's version, or what the cluster pulls where the guide counts."""
+    """Return the tag of the kit's DAG image: the platform's version, or the pulled one where the guide applies."""
     version = environment.platform_version
     repository, tag = split_reference(pulled)
     if tag == version or not planning.tagged_by_platform(environment.profile):

@@ -154,7 +154,7 @@ def _copy_subchart(chart: Chart, path: Path, folder: Path, number: int) -> Path:
 
 
 def _write_dependencies(chart: Chart, folder: Path, entries: list[dict[str, Any]]) -> None:
-    """Where Helm itself keeps them: requirements.yaml for apiVersion v1, Chart.yaml for v2."""
+    """Write dependencies where Helm keeps them: requirements.yaml for apiVersion v1, Chart.yaml for v2."""
     requirements = folder / "requirements.yaml"
     if chart.metadata.get("apiVersion") == "v2":
         metadata: dict[str, Any] = {**chart.metadata, "dependencies": entries}

@@ -136,7 +136,7 @@ def _apply(api: KubeApi, release: HelmRelease, manifest: Manifest) -> None:
 
 
 def _refusal(release: HelmRelease, what: str, error: ApiError) -> InstallError:
-    """The error for an object that the cluster does not take: wrong input, unless the cluster itself is at fault."""
+    """Return the error for a refused object: wrong input, unless the cluster itself is at fault."""
     kind = ManifestError if error.status in _OF_THE_OBJECT else InstallError
     return kind(
         f"the cluster refuses {what} of {release.chart_name}: {' '.join(error.message.split())}",

@@ -315,7 +315,7 @@ def _in_registry(
 
 
 def _records(environment: EnvironmentPort, triggered: Triggered) -> list[tuple[str, str, TaskRecord]]:
-    """(run id, suffix for the task id, record) of every task; the suffix distinguishes the DAG runs of one workflow."""
+    """Return (run id, suffix for the task id, record) of every task; the suffix distinguishes a workflow's DAG runs."""
     found = []
     count = len(triggered.run_ids)
     for number, run_id in enumerate(triggered.run_ids, 1):

@@ -213,7 +213,7 @@ def without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[F
 
 
 def _overridden(task_id: str, operator: str, variables: Sequence[str]) -> Finding | None:
-    """Values of the form that have taken the place of variables (runtime 6.2, operators 2.2).
+    """Report values of the form that replaced variables (runtime 6.2, operators 2.2).
 
     That a form replaces what an operator of the author sets is what forms are for; ``None`` for that.
     """

@@ -184,7 +184,7 @@ def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Map
 
 
 def _submit(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> dict[str, Any]:
-    """What the page submits for the values of a conf.
+    """Return what the page submits for the values of a conf.
 
     Raises:
         FormError: it would not submit them.

@@ -210,7 +210,7 @@ def _pod_names(task_ids: Sequence[str], platform: str, run_ids: Sequence[str]) -
 
 
 def _run_ids(platform: str, run_ids: Sequence[str]) -> list[Finding]:
-    """A run id that cannot name a ConfigMap (runtime 6.5), or names another folder than the run's (task-api 1.3)."""
+    """Report run ids that cannot name a ConfigMap (runtime 6.5), or name another folder (task-api 1.3)."""
     if not run_ids:
         return []
     found, run_id = [], run_ids[0]

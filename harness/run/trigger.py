@@ -202,7 +202,7 @@ def trigger(
 def _jobs(
     environment: EnvironmentPort, project: ProjectPort, dag_id: str, conf: Mapping[str, Any], given: Sequence[str]
 ) -> int:
-    """How many jobs to wait for.
+    """Return the number of jobs to wait for.
 
     Args:
         given: series UIDs of the input.
@@ -235,7 +235,7 @@ def _body_of_form(
     form_text: Mapping[str, str] | None,
     rules: PageRules,
 ) -> dict[str, Any]:
-    """What the page posts once its form is filled in; ``ui_forms`` is ``None`` for a DAG that is not on offer."""
+    """Return what the page posts for a filled form; ``ui_forms`` is ``None`` for a hidden DAG."""
     from harness.extension import forms
 
     values = {**(form or {}), **forms.from_text(ui_forms or {}, form_text or {})}

@@ -1,4 +1,4 @@
-"""What a CI job has built with commands of its own (`docker build`, `docker save`, a packaged chart), tested as it is.
+"""Test what a CI job has built with its own commands (`docker build`, `docker save`, a packaged chart), unchanged.
 
 The names of the images are those of the platform, which its "About" page shows: here `kaapana.platform_registry` and
 `kaapana.platform_version`.

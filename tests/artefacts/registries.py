@@ -1,4 +1,4 @@
-"""A registry with a login of its own, in a container on the loopback address."""
+"""A registry with a login, in a container on the loopback address."""
 
 from __future__ import annotations
 

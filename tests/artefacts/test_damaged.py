@@ -1,4 +1,4 @@
-"""Damage that only the bytes of a layer show, or that nobody thought of: it breaks the stream off, and no more."""
+"""Damage that only the bytes of a layer show, or unexpected damage, only breaks the stream off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An archive of half a gigabyte: read where it lies, in little memory."""
+"""An archive of half a gigabyte is read in place, in little memory."""
 
 from __future__ import annotations
 

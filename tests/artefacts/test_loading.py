@@ -1,4 +1,4 @@
-"""What is brought into the engine, and what the engine is asked for it: against an engine in memory."""
+"""Loading images into the engine, against an engine in memory."""
 
 from __future__ import annotations
 

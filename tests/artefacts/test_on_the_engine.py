@@ -1,4 +1,4 @@
-"""What archives are converted to, on the engine of this machine."""
+"""Converted archives, on the engine of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not an archive of images, or a broken one: said at once, with the file, the image and the part."""
+"""Broken archives, and files that are not archives of images, are errors with the file, the image and the part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many examples the fuzzing tests try: the same in every run, and nothing is kept in the tree."""
+"""Number of examples of the fuzzing tests: the same in every run, without files in the tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fuzzing tests of an author's input share: how many examples, nasty values, and what counts as handled."""
+"""Shared parts of the fuzzing tests of an author's input: nasty values, and what counts as handled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests that attack the services share: how many examples, and bodies that no service may keep."""
+"""Shared parts of the tests that attack the services: bodies that no service may keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first line about wrong input says: the file or the setting, the field, and what is wrong with it."""
+"""The first line about wrong input names the file or the setting, the field, and the problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would hang or kill the author's process: each ends in an error that names the file, within seconds."""
+"""Input that would hang or kill the author's process ends within seconds with an error that names the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger survives several writers at once, SIGKILL at any moment, and whatever else lies where its file should."""
+"""The ledger survives concurrent writers, SIGKILL at any moment, and foreign files in its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No generated credential is written or printed, in whatever place and form somebody has put it."""
+"""No generated credential is written or printed, in any place and form."""
 
 from __future__ import annotations
 

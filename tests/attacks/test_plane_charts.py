@@ -1,4 +1,4 @@
-"""What the chart of an extension may not ask of the docker cluster."""
+"""Requests of an extension's chart that the docker cluster refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pod can reach on a real engine: nothing but its own volumes, rights and networks."""
+"""On a real engine, a pod only reaches its own volumes, rights and networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API of the docker cluster refuses before anything of it reaches the engine."""
+"""Requests that the API of the docker cluster refuses before they reach the engine."""
 
 from __future__ import annotations
 

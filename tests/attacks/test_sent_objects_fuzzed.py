@@ -1,4 +1,4 @@
-"""What a run sent or stored with wrong bytes in it: read or refused by name, by all that a test can ask."""
+"""Sent and stored objects with wrong bytes are read or refused by name, by everything that a test can ask."""
 
 from __future__ import annotations
 

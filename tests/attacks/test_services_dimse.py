@@ -1,4 +1,4 @@
-"""Peers of the DICOM receiver that break the protocol: they hurt nobody but themselves."""
+"""Peers of the DICOM receiver that break the protocol only hurt themselves."""
 
 from __future__ import annotations
 

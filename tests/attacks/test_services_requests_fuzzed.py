@@ -1,4 +1,4 @@
-"""All kinds of requests to all routes of the emulated services: none ends in an error that nobody foresaw."""
+"""Requests of all kinds to all routes of the emulated services: none ends with an unexpected error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotations of pods that would make the services ask somebody else for metrics."""
+"""Annotations of pods cannot make the services scrape other addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ``expect:`` block says of a run that has ended."""
+"""Evaluation of ``expect:`` blocks on finished runs."""
 
 from __future__ import annotations
 

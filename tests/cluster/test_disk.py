@@ -1,4 +1,4 @@
-"""What a container writes to the disk of the node: named where it is lost, ended before the disk is full."""
+"""Files that containers write to the node's disk: reports of lost ones, and eviction before the disk is full."""
 
 from __future__ import annotations
 

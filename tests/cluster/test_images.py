@@ -1,4 +1,4 @@
-"""Where the images of pods come from, and the error when they come from nowhere."""
+"""Origins of pods' images, and the errors for missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the fidelity pages that is the table's: ``python -m tests.differential.fidelity`` writes it.
+"""The generated part of the fidelity pages: ``python -m tests.differential.fidelity`` writes it.
 
 A difference stands there only with a test: the answer here is asked for beside the platform's, or a test is named.
 """

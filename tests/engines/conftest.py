@@ -1,4 +1,4 @@
-"""An engine of another release before the real one, and settings of its own."""
+"""A proxy that behaves like an engine of another release, and separate settings."""
 
 from __future__ import annotations
 

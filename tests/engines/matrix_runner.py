@@ -1,4 +1,4 @@
-"""What the runner of the matrix does but for the engine: make everything that has to be removed, then wait.
+"""A runner of the matrix without an engine: make everything that has to be removed, then wait.
 
 python -m tests.engines.matrix_runner WORK
 """

@@ -1,4 +1,4 @@
-"""Each engine that docs/engines.md calls refused is refused, with the first line that stands there."""
+"""Each engine that docs/engines.md lists as refused is refused, with the documented first line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program that is run in a container says, or the engine in its place."""
+"""Output of a program in a container, or the engine's message instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where containerd keeps an engine's images, an image's id is the digest of its manifest, not of its configuration."""
+"""With containerd's image store, an image's id is the digest of its manifest, not of its configuration."""
 
 from __future__ import annotations
 

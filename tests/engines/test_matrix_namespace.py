@@ -1,4 +1,4 @@
-"""The namespaces of an engine, and that nothing of them stays (root alone)."""
+"""The namespaces of an engine leave nothing behind (root only)."""
 
 from __future__ import annotations
 

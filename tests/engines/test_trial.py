@@ -1,4 +1,4 @@
-"""The first container of an engine: what cannot be asked shows within seconds, and nothing of it stays."""
+"""The first container of an engine shows hidden problems within seconds, and leaves nothing behind."""
 
 from __future__ import annotations
 

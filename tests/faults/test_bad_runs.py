@@ -1,4 +1,4 @@
-"""What an author sees when the container, the form or the image is at fault."""
+"""Errors that an author sees when the container, the form or the image is at fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an author sees of a custom registry: the installer has its login, processing pods do not (build 13)."""
+"""A custom registry as an author sees it: the installer has its login, processing pods do not (build 13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An interrupted or killed harness leaves nothing of its own behind."""
+"""An interrupted or killed harness leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to runs when parts of a real cluster fail under them; only with ``--kaapana-cluster kind``."""
+"""Runs while parts of a real cluster fail; only with ``--kaapana-cluster kind``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program is told that imports what the base images leave out; with this machine's interpreter."""
+"""The error of a program that imports modules that the base images lack; with this machine's interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Dockerfiles of extensions find on the platform's base images (build 5, shapes 1.2)."""
+"""Contents of the base images that Dockerfiles of extensions rely on (build 5, shapes 1.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent to a build, and the hash that decides whether there is one."""
+"""Build contexts, and the hash that decides whether to build."""
 
 from __future__ import annotations
 

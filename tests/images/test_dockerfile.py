@@ -1,4 +1,4 @@
-"""How a Dockerfile is read: instructions with their lines, stages, directives, and what is taken out of it."""
+"""Reading Dockerfiles: instructions with their lines, stages, directives, and removed parts."""
 
 from __future__ import annotations
 

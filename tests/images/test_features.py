@@ -1,4 +1,4 @@
-"""What of a Dockerfile needs BuildKit, and the error where that is missing or too old."""
+"""Features of Dockerfiles that need BuildKit, and the error if it is missing or too old."""
 
 from __future__ import annotations
 

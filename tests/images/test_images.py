@@ -1,4 +1,4 @@
-"""What is in the images that were made."""
+"""Contents of the built images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other people's registries answer, and how it is reported: servers in memory that are no proper registries."""
+"""Answers of foreign registries, and their reports: servers in memory that are not proper registries."""
 
 from __future__ import annotations
 

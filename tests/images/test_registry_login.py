@@ -1,4 +1,4 @@
-"""Logging in to a registry of somebody else's, against servers that answer as the specification has it."""
+"""Logging in to a user's registry, against servers that follow the specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken from the host so that builds can reach packages."""
+"""Settings of the host that builds need to reach packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides the image of a node, from where it comes, and which steps are done again."""
+"""The image of a node: its inputs, its sources, and the steps that are repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What privileged containers need on a machine that withholds a capability, and the docker that kind is given."""
+"""Privileged containers on a machine that withholds a capability, and the docker program for kind."""
 
 from __future__ import annotations
 

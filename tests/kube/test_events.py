@@ -1,4 +1,4 @@
-"""What is reported of an object's events, and what is left out."""
+"""Reported and omitted events of an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of a kubeconfig, and what is refused."""
+"""Supported and refused parts of a kubeconfig."""
 
 from __future__ import annotations
 

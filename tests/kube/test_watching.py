@@ -1,4 +1,4 @@
-"""A watch goes on where others end: versions that are forgotten, servers that are away."""
+"""A watch continues after forgotten versions and unreachable servers."""
 
 from __future__ import annotations
 

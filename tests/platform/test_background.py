@@ -1,4 +1,4 @@
-"""What becomes of errors when two things are done at once."""
+"""Errors while two things run at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What our own charts render to, with each way to Helm that this machine has."""
+"""Objects of our own charts, with each interface to Helm on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build of an extension's containers leaves for the evidence; nothing is built here."""
+"""Evidence of building an extension's containers; nothing is built here."""
 
 from __future__ import annotations
 

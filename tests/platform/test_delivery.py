@@ -1,4 +1,4 @@
-"""Where images that were built elsewhere go."""
+"""Delivery of images that were built elsewhere."""
 
 from __future__ import annotations
 

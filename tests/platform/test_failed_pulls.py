@@ -1,4 +1,4 @@
-"""What is reported about an image that could not be pulled, against a registry that answers from a table."""
+"""Reports about images that could not be pulled, against a registry that answers from a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes after the first install, on the real emulated platform: upgrades, neighbours, projects, and going away."""
+"""After the first install, on the real emulated platform: upgrades, other extensions, projects, uninstalling."""
 
 from __future__ import annotations
 

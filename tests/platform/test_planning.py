@@ -1,4 +1,4 @@
-"""What a package needs is found, or named all at once, before anything is started."""
+"""Images of a package are found, or all missing ones reported, before anything starts."""
 
 from __future__ import annotations
 

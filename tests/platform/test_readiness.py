@@ -1,4 +1,4 @@
-"""What is ready inside a cluster is reached a moment later, or the part that is not is named."""
+"""A ready part of a cluster becomes reachable a moment later; otherwise the error names it."""
 
 from __future__ import annotations
 

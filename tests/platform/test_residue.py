@@ -1,4 +1,4 @@
-"""What is reported of old files, of files that several extensions bring, and of what went with another extension."""
+"""Reports about old files, files of several extensions, and files that went with another extension."""
 
 from __future__ import annotations
 

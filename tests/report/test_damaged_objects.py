@@ -1,4 +1,4 @@
-"""Objects of which any byte may be wrong: the page is written, and nothing of them acts in it."""
+"""Objects with wrong bytes: the page is written, and none of their content is active in it."""
 
 from __future__ import annotations
 

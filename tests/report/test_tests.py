@@ -1,4 +1,4 @@
-"""What a test's end adds: its failure with a picture in the report, where masks differ, and the index of the suite."""
+"""Reports at the end of a test: its failure with a picture, differing masks, and the index of the suite."""
 
 from __future__ import annotations
 

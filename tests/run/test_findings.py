@@ -1,4 +1,4 @@
-"""What a run that passes may still hide."""
+"""Findings about runs that succeed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interactive steps as the author's terminal sees them, and where there is none."""
+"""Interactive steps with and without the author's terminal."""
 
 from __future__ import annotations
 

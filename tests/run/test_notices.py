@@ -1,4 +1,4 @@
-"""What the platform's own programs say of their input reaches the author as findings."""
+"""Notices of the platform's own programs reach the author as findings."""
 
 from __future__ import annotations
 

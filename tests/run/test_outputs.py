@@ -1,4 +1,4 @@
-"""What a run sent and stored, and what it did not."""
+"""Sent and stored objects of a run, and missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What services and the network refused to the pod of a task that failed."""
+"""Requests that services and the network refused to the pod of a failed task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run on one release says about the others (runtime 17)."""
+"""Findings of a run about other releases (runtime 17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the geometry of the input, in the names that its files have on the author's disk."""
+"""Problems of the input's geometry, with the file names on the author's disk."""
 
 from __future__ import annotations
 

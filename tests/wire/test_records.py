@@ -1,4 +1,4 @@
-"""What Airflow says about a run arrives as it was, and what somebody else has put in its place does no harm."""
+"""Airflow's records of a run arrive unchanged, and foreign values in their place do no harm."""
 
 from __future__ import annotations
 

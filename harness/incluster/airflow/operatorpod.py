@@ -128,7 +128,7 @@ class OperatorPod:
         return podspec.input_remover(manifest, self.names, folder, _platform_image("workflow-cleaner"))
 
     def _scheduling(self) -> dict[str, Any]:
-        """Where the pod may run, on releases that pass it on. One node has no use for the default priority class."""
+        """Return the scheduling fields, if the release passes them on. One node needs no default priority class."""
         operator = self._operator
         if not self._profile.scheduling_honoured:
             return {}
@@ -198,7 +198,7 @@ def _platform_image(name: str) -> str:
 
 
 def _words(value: Any) -> list[str] | None:
-    """``cmds`` and ``arguments`` may be one text or a list (runtime 5)."""
+    """Return ``cmds`` or ``arguments`` as a list; both may be one text (runtime 5)."""
     if value is None:
         return None
     return [value] if isinstance(value, str) else [str(word) for word in value]

@@ -62,7 +62,7 @@ class Zygote:
 
 
 def _serve(pipe: Connection[Any, Any], import_timeout_s: float, parse: Parse) -> None:
-    """The zygote's life; never returns."""
+    """Run the zygote; never returns."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     try:

@@ -138,7 +138,7 @@ def platform_secrets(namespace: str) -> list[Manifest]:
 
 
 def _secret_entry(secret: Any) -> Manifest:
-    """One of the operator's ``secrets``: a mapping, or a Kubernetes ``V1EnvVar`` by its attributes (runtime 5)."""
+    """Read one of the operator's ``secrets``: a mapping, or a Kubernetes ``V1EnvVar`` by its attributes (runtime 5)."""
     if isinstance(secret, Mapping):
         return dict(secret)
     source = getattr(secret, "value_from", None)

@@ -201,7 +201,7 @@ class PodTask:
 
 
 def _discard_line(_line: str) -> None:
-    """``get_logs=False``: the line stays with the outcome and does not go to the log."""
+    """Keep a line out of the log (``get_logs=False``); the outcome still has it."""
 
 
 def delete_configmap(context: Mapping[str, Any]) -> None:

@@ -197,14 +197,14 @@ def _pod(store: Store, manifest: Manifest) -> None:
 
 
 def _pull_secrets(store: Store, namespace: str, spec: dict[str, Any]) -> None:
-    """A pod that names no pull secrets gets those of its service account."""
+    """Give a pod without pull secrets those of its service account."""
     account = store.find("ServiceAccount", namespace, spec["serviceAccountName"])
     if account is not None and account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
         spec["imagePullSecrets"] = list(account["imagePullSecrets"])
 
 
 def _limits(store: Store, namespace: str, container: dict[str, Any]) -> None:
-    """The defaults of the namespace's LimitRanges (services 16: 50Mi of memory when none is given)."""
+    """Apply the defaults of the namespace's LimitRanges (services 16: 50Mi of memory by default)."""
     resources = container.setdefault("resources", {}) or {}
     container["resources"] = resources
     for limit_range in store.list("LimitRange", namespace):

@@ -269,7 +269,7 @@ def _subresource(request: Request) -> str | None:
 
 
 def _seconds(text: str | None, parameter: str) -> float:
-    """A number of seconds of the query; 0 where it is not given."""
+    """Return a number of seconds of the query; 0 if it is missing."""
     try:
         value = float(text or 0)
     except ValueError:

@@ -126,7 +126,7 @@ class PodNetwork:
                 self._set_port(port.service, port.index, int(binding[0]["HostPort"]))
 
     def _unknown_name(self, name: str) -> None:
-        """The pod has asked for a name that no Service on its networks has: worth an Event, once for each name."""
+        """Record an Event, once for each name that the pod has asked for and no Service on its networks has."""
         if name in self._unknown or self._node.store.find(*key_of(self._pod)) is None:
             return
         self._unknown.add(name)

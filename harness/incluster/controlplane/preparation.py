@@ -82,7 +82,7 @@ class Preparation:
         return self._node.store.find("Secret", namespace, name)
 
     def _warn_of_pull_secrets(self, missing: Sequence[str]) -> None:
-        """As a kubelet does: a pull secret that does not exist is an event, and the pull is tried without it."""
+        """Record an event for missing pull secrets; the pull is tried without them, as a kubelet does."""
         if missing and not self._told_of_secrets:
             self._told_of_secrets = True
             self._warn(

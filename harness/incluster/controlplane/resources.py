@@ -227,7 +227,7 @@ def _is_equal(old: Any, new: Any) -> bool:
 
 
 def _keep_node_ports(before: Manifest, after: Manifest) -> None:
-    """An update that does not mention a node port does not lose it."""
+    """Keep a node port that an update does not mention."""
     known = {port["port"]: port.get("nodePort") for port in before["spec"].get("ports") or ()}
     if (after["spec"].get("type") or "ClusterIP") != "NodePort":
         return

@@ -299,7 +299,7 @@ def _check(value: Any, shape: Any, where: str, prefix: str) -> None:
 
 
 def _check_item(item: Any, shape: Any, where: str, prefix: str) -> None:
-    """An item of a list or a map, which cannot be left out by being null."""
+    """Check an item of a list or a map, which must not be null."""
     if shape is not _ANY:
         _expect(item is not None, item, "a value", where, prefix)
     _check(item, shape, where, prefix)

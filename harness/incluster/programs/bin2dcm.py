@@ -77,7 +77,7 @@ def _study(run: RunFolder, parent: Path) -> dict[str, str]:
 
 
 def _label_texts(labels: Any) -> list[Any]:
-    """Names of the labels of a ``dataset.json``: values of ``{"1": "liver"}``, keys of ``{"liver": 1}``."""
+    """Return the names of the labels of a ``dataset.json``: values of ``{"1": "liver"}``, keys of ``{"liver": 1}``."""
     if not isinstance(labels, dict):
         return list(labels) if isinstance(labels, list) else []
     return [key if isinstance(value, int | list) else value for key, value in labels.items()]

@@ -82,7 +82,7 @@ def _cut(title: str, what: str, *, chosen: bool) -> str:
 
 
 def _send(folder: Path, count: int, host: str, port: int, titles: tuple[str, str], timeout: int) -> None:
-    """One folder, up to five attempts without a pause. As on the platform a fifth one that succeeds is too late."""
+    """Send one folder, with up to five attempts without a pause. As on the platform a successful fifth is too late."""
     command = ["dcmsend", "-v", host, str(port), "-aet", titles[0], "-aec", titles[1]]
     command += ["--scan-directories", "--no-halt", str(folder)]
     cause = ""

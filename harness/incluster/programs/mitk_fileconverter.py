@@ -124,7 +124,7 @@ def _direction(grid: Grid, sign: float = 1.0) -> tuple[float, ...]:
 
 
 def _straighten(image: Any, grid: Grid) -> Any:
-    """The volume of slices that are shifted against each other, interpolated on a grid with right angles."""
+    """Interpolate a volume of slices that are shifted against each other on a rectangular grid."""
     step = [(b - a) / len(grid.gaps) for a, b in zip(grid.origins[0], grid.origins[-1], strict=True)]
     length = math.sqrt(sum(part * part for part in step))
     axes = (grid.row_direction, grid.column_direction, tuple(part / length for part in step))
@@ -154,7 +154,7 @@ def _straighten(image: Any, grid: Grid) -> Any:
 
 
 def _difference(image: Any, grid: Grid) -> str:
-    """How the volume that was read differs from the grid of its files; empty where it does not."""
+    """Return how a volume differs from the grid of its files; empty if it does not."""
     slices, rows, columns = grid.shape
     expected: list[tuple[str, Any, Any, float]] = [
         ("size", image.GetSize(), (columns, rows, slices), 0.0),

@@ -38,7 +38,7 @@ def _grid(folder: Path) -> Any:
 
 
 def _fill(points: Any, shape: tuple[int, int]) -> Any:
-    """Pixels whose centre lies in a polygon, by the even-odd rule; ``points`` are (column, row), (n, 2)."""
+    """Return the pixels with their centre in a polygon, by the even-odd rule; ``points`` are (column, row), (n, 2)."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     inside = np.zeros(shape, bool)
     x, y = points[:, 0], points[:, 1]

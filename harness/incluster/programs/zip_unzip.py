@@ -87,7 +87,7 @@ def _unzip(run: RunFolder, parent: Path) -> int:
 
 
 def _unpack(run: RunFolder, archive: zipfile.ZipFile, member: zipfile.ZipInfo, output: Path) -> None:
-    """One file; not more bytes than its entry says, and not out of the run's folder."""
+    """Unpack one file, with at most the bytes of its entry, and only below the run's folder."""
     target = run.inside(run.relative(output), member.filename.lstrip("/"))
     target.parent.mkdir(parents=True, exist_ok=True)
     left = member.file_size

@@ -125,7 +125,7 @@ async def _answer_unreadable(request: Request, problem: Exception) -> Response:
 
 
 async def _answer_gone(request: Request, problem: Exception) -> Response:
-    """Nobody reads this: the peer went away in the middle of its request."""
+    """Answer a peer that went away in the middle of its request, and reads no answer."""
     return Response(status_code=400)
 
 

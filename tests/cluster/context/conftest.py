@@ -1,4 +1,4 @@
-"""A cluster of somebody else's, and environments on it. Run by ``tox -e kind``."""
+"""A shared cluster, and environments on it. Run by ``tox -e kind``."""
 
 from __future__ import annotations
 

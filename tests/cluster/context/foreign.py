@@ -1,4 +1,4 @@
-"""A cluster that plays somebody else's: plain kind, a registry beside it, a user with the documented rights."""
+"""A cluster in the role of a shared one: plain kind, a registry beside it, a user with the documented rights."""
 
 from __future__ import annotations
 

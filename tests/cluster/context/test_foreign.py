@@ -1,4 +1,4 @@
-"""Environments on a cluster of somebody else's, by a user who has the documented rights and no others."""
+"""Environments on a shared cluster, by a user with only the documented rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing stays of a kind cluster, whatever ends its owner and whenever; with a program in the place of kind.
+"""Nothing stays of a kind cluster, however and whenever its owner ends; with a fake kind program.
 
 The program makes what kind makes as far as removal is concerned: containers with kind's label, with a volume, on the
 cluster's network.

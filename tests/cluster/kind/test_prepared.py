@@ -1,4 +1,4 @@
-"""What becomes of a content of nodes whose maker is killed; on a real engine, with the image of nodes."""
+"""Contents of nodes whose maker is killed; on a real engine, with the node image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m tests.engines.matrix``: the suites of this repository on one container engine after the other.
+"""``python -m tests.engines.matrix``: run the suites of this repository on several container engines in turn.
 
 Each row of ``rows.toml`` is an engine in a root file system and in namespaces of its own (process ids, network,
 mounts). Nothing of it is on the machine but a network device, three rules of iptables and a folder, and those are

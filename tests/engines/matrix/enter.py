@@ -1,4 +1,4 @@
-"""Become a program in another root file system, in a namespace of mounts that only this process is in.
+"""Become a program in another root file system, in a separate mount namespace.
 
 ``chroot`` would not do: a runtime that joins a container's namespaces resolves paths from the root of its own mounts.
 

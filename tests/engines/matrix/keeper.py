@@ -1,4 +1,4 @@
-"""The process that removes what a call has made when the call is over, in whatever way it ended.
+"""The process that removes everything that a call has made, however the call ends.
 
 It knows that the runner lives by its standard input, and is in a session of its own, so that no signal of a terminal
 or of a build server's job reaches it together with the runner. It holds the lock, so a call that comes while an

@@ -1,4 +1,4 @@
-"""What this machine lacks for the matrix."""
+"""Find out what this machine lacks for the matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came out of a row."""
+"""The result of a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Docker as an ordinary user runs it: in a user namespace, with a network of its own.
+"""Docker as an ordinary user runs it: in a user namespace, with its own network.
 
 Nobody starts it as a service of that user's systemd here, so it gets no control groups, with either version.
 """

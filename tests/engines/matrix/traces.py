@@ -1,4 +1,4 @@
-"""What of a row is on the machine, outside its namespaces, and the removing of it.
+"""Find and remove the traces of a row on the machine, outside of its namespaces.
 
 It is written down before it is made. Whoever removes it may come twice, or after half of it was made: what is not
 there is no error.

@@ -1,4 +1,4 @@
-"""What is run on the engine of a row, one stage after the other; each is kept, so that a later call goes on there."""
+"""The stages on the engine of a row; each result is kept, so a later call can continue."""
 
 from __future__ import annotations
 

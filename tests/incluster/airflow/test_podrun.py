@@ -1,4 +1,4 @@
-"""Following a pod whose state changes while nobody watches."""
+"""Following a pod whose state changes between watches."""
 
 from __future__ import annotations
 

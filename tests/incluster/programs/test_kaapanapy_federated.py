@@ -1,4 +1,4 @@
-"""What a container that takes part in federated training finds in the base image."""
+"""The base image's library for containers of federated training."""
 
 from __future__ import annotations
 

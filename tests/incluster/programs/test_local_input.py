@@ -1,4 +1,4 @@
-"""What LocalGetInputDataOperator makes of its parameters and of ``data_form`` (operators 6.5)."""
+"""Parameters and ``data_form`` of LocalGetInputDataOperator (operators 6.5)."""
 
 from __future__ import annotations
 

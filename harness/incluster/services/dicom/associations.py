@@ -131,7 +131,7 @@ class Associations:
         return True
 
     def _guard(self, assoc: Association, run: Callable[[Any], None]) -> None:
-        """The association's thread."""
+        """Run the association's thread."""
         try:
             run(assoc)
         except Exception:
@@ -146,7 +146,7 @@ class Associations:
                 self._on_end(assoc)
 
     def _guard_provider(self, peer: Peer, run: Callable[[Any], None]) -> None:
-        """The reading thread, which notices that the peer is gone."""
+        """Run the reading thread, which notices that the peer is gone."""
         dul = peer.assoc.dul
         try:
             run(dul)

@@ -114,7 +114,7 @@ class Metrics:
                 target.error = f"{target.url}: the pod had ended before it could be asked"
 
     def _end_all_but(self, uids: set[str]) -> None:
-        """A pod that was deleted between two watches appears in neither."""
+        """End the targets of other pods: a pod that was deleted between two watches appears in neither."""
         with self._lock:
             for uid, targets in self._targets.items():
                 if uid not in uids:

@@ -137,7 +137,7 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
 
 
 def _order(sort: Any) -> list[tuple[str, bool]]:
-    """(field, descending) of a sort specification."""
+    """Return (field, descending) of a sort specification."""
     order: list[tuple[str, bool]] = []
     for entry in sort if isinstance(sort, list) else [sort] if sort else []:
         if isinstance(entry, str):
@@ -199,7 +199,7 @@ class _Key:
 
 
 def _filter_source(source: dict[str, Any], wanted: Any) -> dict[str, Any] | None:
-    """``_source`` filtering: false, a name, a list of names, or includes and excludes; wildcards allowed."""
+    """Apply ``_source`` filtering: false, a name, a list of names, or includes and excludes; wildcards allowed."""
     if wanted is False:
         return None
     if wanted is True or wanted is None or wanted == {} or wanted == []:

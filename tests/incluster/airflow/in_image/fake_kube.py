@@ -1,4 +1,4 @@
-"""A Kubernetes API over HTTP, as far as a pod operator needs it; the image of a pod says what its container does.
+"""A Kubernetes API over HTTP, as far as a pod operator needs it; a pod's image decides what its container does.
 
 =====================  ==================================================================
 ``lines/exit-<n>``     writes two lines, exits with n

@@ -1,4 +1,4 @@
-"""What follows the final failure of a task (runtime 7.3, 7.4)."""
+"""Callbacks after the final failure of a task (runtime 7.3, 7.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the platform's constructors keep, take and refuse (runtime 5.0, 5.2, operators 2.1)."""
+"""Arguments that the platform's constructors keep, accept and refuse (runtime 5.0, 5.2, operators 2.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the end of a pod means for its task (runtime 6 and 7)."""
+"""Ends of pods, and the states of their tasks (runtime 6 and 7)."""
 
 from __future__ import annotations
 

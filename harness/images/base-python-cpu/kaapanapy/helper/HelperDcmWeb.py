@@ -48,7 +48,7 @@ class HelperDcmWeb:
         self.session.headers.update(self.auth_headers)
 
     def _list(self, path, params=None):
-        """A QIDO answer: [] for 204, None for 404."""
+        """Return a QIDO answer: [] for 204, None for 404."""
         response = self.session.get(f"{self.dcmweb_rs_endpoint}{path}", params=params)
         if response.status_code == 204:
             return []

@@ -124,7 +124,7 @@ def _minio_host():
 
 
 def _sts_credentials(access_token):
-    """The STS answer for a token, as the element ``Credentials``; None where the answer has none."""
+    """Return the STS answer for a token, as the element ``Credentials``; None if it has none."""
     response = _session().post(
         f"http://{_minio_host()}",
         params={
