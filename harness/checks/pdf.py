@@ -18,7 +18,7 @@ from harness.errors import CheckError
 LARGEST: Final = 256 << 20
 _TIMEOUT_S: Final = 2.0 * CPU_S
 # pass on the module search path: the child must find the same modules, and none of the author's
-_CODE: Final = (
+CODE: Final = (
     "import sys; owner = int(sys.argv.pop(1)); sys.path[:] = sys.argv[1:]; "
     "from harness.checks.pdf_child import main; main(owner)"
 )
@@ -88,7 +88,7 @@ def read_pdf(data: bytes, name: str, evidence: str = "") -> dict[str, Any]:
         raise refuse(f"it is larger than {LARGEST >> 20} MiB")
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _CODE, str(os.getpid()), *sys.path],
+            [sys.executable, "-c", CODE, str(os.getpid()), *sys.path],
             input=data,
             capture_output=True,
             timeout=_TIMEOUT_S,

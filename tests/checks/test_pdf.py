@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from made_documents import make_pdf, write_encapsulated
 
 from harness.checks.encapsulated import EncapsulatedPdf
 from harness.checks.pdf import PdfDocument
+from harness.checks.pdf_child import CPU_S
 from harness.errors import CheckError
+from tests.waiting import until
 
 
 def document(data: bytes) -> PdfDocument:
@@ -98,3 +102,19 @@ def test_what_is_wrong_with_an_encapsulated_document_is_named(
     found = EncapsulatedPdf(write_encapsulated(tmp_path / "pdf.dcm", make_pdf(["x"]), **attributes))
     assert not found.is_valid.ok
     assert found.is_valid.details[0].startswith(problem)
+
+
+def test_the_process_that_reads_a_document_ends_with_its_owner() -> None:
+    owner = (
+        "import os, subprocess, sys, time; from harness.checks.pdf import CODE;"
+        "child = subprocess.Popen([sys.executable, '-c', CODE, str(os.getpid()), *sys.path], stdout=subprocess.PIPE);"
+        "print(child.pid, flush=True); time.sleep(600)"
+    )
+    # its standard input stays open, so that it waits for the rest of the document
+    with subprocess.Popen([sys.executable, "-c", owner], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        child = Path(f"/proc/{int(process.stdout.readline())}")
+        limits = child / "limits"
+        until(lambda: f"{CPU_S} " in re.findall(r"Max cpu time\s+(.*)", limits.read_text())[0])
+        process.kill()
+        until(lambda: not child.exists() or "State:\tZ" in (child / "status").read_text())
