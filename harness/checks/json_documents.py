@@ -122,17 +122,18 @@ def _compare(
     waiting: list[tuple[Steps, Any, Any]] = [((), found, expected)]
     while waiting:
         steps, mine, other = waiting.pop()
-        place = _path(steps) or "the document"
         if isinstance(mine, Mapping) and isinstance(other, Mapping):
             inner: list[tuple[str | int, tuple[Any, Any]]] = list(
-                _of_mappings(place, mine, other, differences, ignored, partial)
+                _of_mappings(_place(steps), mine, other, differences, ignored, partial)
             )
         elif isinstance(mine, list) and isinstance(other, list | tuple):
             if len(mine) != len(other):
-                differences.add(f"{place} has {len(mine)} values, {len(other)} are expected")
+                differences.add(f"{_place(steps)} has {len(mine)} values, {len(other)} are expected")
             inner = list(enumerate(zip(mine, other, strict=False)))
         else:
-            differences.compare(place, _compare_single(mine, other, tolerance))
+            problem = _compare_single(mine, other, tolerance)
+            # most values agree, and need no name
+            differences.compare(_place(steps) if problem else "", problem)
             continue
         waiting += [((*steps, step), *both) for step, both in reversed(inner)]
 
@@ -172,7 +173,11 @@ def _step(value: Any, step: str | int) -> Any:
     raise LookupError(step)
 
 
-def _path(steps: tuple[str | int, ...]) -> str:
+def _place(steps: Steps) -> str:
+    return _path(steps) or "the document"
+
+
+def _path(steps: Steps) -> str:
     text = ""
     for step in steps:
         if isinstance(step, str) and step.isidentifier():
