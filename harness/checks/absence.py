@@ -11,7 +11,6 @@ from typing import Final, Protocol
 import pydicom
 
 from harness.checks.classes import ENCAPSULATED_PDF_STORAGE, RT_STRUCTURE_STORAGE, STRUCTURED_REPORT_CLASSES
-from harness.checks.verdict import Verdict
 from harness.errors import CheckError
 from harness.wire.dicom import SEGMENTATION_CLASSES
 
@@ -73,15 +72,6 @@ def check_kinds(kinds: Sequence[str], sent: Iterable[Sent]) -> None:
 def is_of(item: Sent, kind: str) -> bool:
     """Return whether an object is of a modality or a SOP class."""
     return kind in {item.modality, _BY_CLASS.get(item.sop_class)} or _class_of(kind) == item.sop_class
-
-
-def judge(subject: str, unwanted: Sequence[str], good: str) -> Verdict:
-    """Return yes where nothing is unwanted; else what is."""
-    if not unwanted:
-        return Verdict(True, subject, good)
-    counted = f"{len(unwanted)} object{'s' if len(unwanted) > 1 else ''}, the first is {unwanted[0]}"
-    left = len(unwanted) - 20
-    return Verdict(False, subject, counted, (*unwanted[:20], *([f"and {left} more"] if left > 0 else [])))
 
 
 def _class_of(kind: str) -> str | None:

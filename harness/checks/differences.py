@@ -1,7 +1,8 @@
-"""Count what differs between a result and what is expected, and keep the first of it in words."""
+"""Count what differs between a result and what is expected, or is not wanted, and keep the first of it in words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from harness.checks.verdict import Verdict
@@ -43,3 +44,12 @@ class Differences:
         details = [*self._lines, *([f"and {left} more"] if left else [])]
         counted = f"{self.count} difference{'s' if self.count > 1 else ''} in {self.compared} {self._unit}"
         return Verdict(False, self._subject, f"{counted}, the first is {self._lines[0]}", tuple(details))
+
+
+def judge(subject: str, unwanted: Sequence[str], good: str) -> Verdict:
+    """Return yes where nothing is unwanted; else what is."""
+    if not unwanted:
+        return Verdict(True, subject, good)
+    counted = f"{len(unwanted)} unwanted, the first is {unwanted[0]}"
+    left = len(unwanted) - 20
+    return Verdict(False, subject, counted, (*unwanted[:20], *([f"and {left} more"] if left > 0 else [])))

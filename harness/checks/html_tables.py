@@ -46,7 +46,8 @@ def read_tables(root: Any, name: str, file: Path | None = None) -> list[tuple[Ta
     heading, room = "", MOST_CELLS
     for element in root.iter():
         if element.tag in _HEADINGS:
-            heading = read_text(element)
+            # pages of notebooks and of documentation have a sign there that links to the heading
+            heading = read_text(element).rstrip("\N{PILCROW SIGN} ")
         if element.tag != "table":
             continue
         caption = next((read_text(child) for child in element if child.tag == "caption"), "")

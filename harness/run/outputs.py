@@ -211,10 +211,10 @@ class SentObjects(Items[SentObject]):
         return any(is_of(item, kind) for kind in kinds)
 
     def _judge(self, subject: str, unwanted: Sequence[SentObject]) -> Verdict:
-        from harness.checks.absence import judge
+        from harness.checks.differences import judge
 
         listed = [f"{item.modality or 'no modality'}: {_describe(item)}" for item in unwanted]
-        verdict = judge(subject, listed, f"{len(self)} objects were sent")
+        verdict = judge(subject, listed, f"{len(self) or 'nothing'} sent")
         return looks.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
 
     def _refuse_unless_one(self, sop_classes: Collection[str], kind: str) -> None:

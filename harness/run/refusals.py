@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.checks import looks
-from harness.checks.absence import judge
+from harness.checks.differences import judge
 from harness.checks.json_documents import read_json
 from harness.checks.verdict import Verdict
 from harness.common.redaction import REDACTOR

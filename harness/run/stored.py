@@ -148,10 +148,10 @@ class StoredObjects(Items[StoredObject]):
         return any(fnmatch.fnmatchcase(item.key, pattern) for pattern in patterns)
 
     def _judge(self, subject: str, unwanted: Sequence[StoredObject]) -> Verdict:
-        from harness.checks.absence import judge
+        from harness.checks.differences import judge
 
         listed = [f"{item.key} ({item.size} bytes)" for item in unwanted]
-        verdict = judge(subject, listed, f"{len(self)} objects were stored")
+        verdict = judge(subject, listed, f"{len(self) or 'nothing'} stored")
         return looks.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
 
 

@@ -37,7 +37,7 @@ def test_a_pdf_is_known_by_its_bytes() -> None:
     assert not Report("r.pdf", PAGE).is_pdf
 
 
-TABLES = b"""<h2>Volumes</h2><table><thead><tr><th>label</th><th>ml</th></tr></thead>
+TABLES = b"""<h2>Volumes<a href="#volumes">&para;</a></h2><table><thead><tr><th>label</th><th>ml</th></tr></thead>
 <tr><td>liver<script>x</script></td><td><b>12</b>.5</td></tr><tr><td>spleen<br>left</td><td>3</td></tr></table>
 <table><caption>Quality  of masks</caption><tr><th rowspan=2>label</th><th colspan=2>dice</th></tr>
 <tr><th>mean</th><th>worst</th></tr>

@@ -47,7 +47,7 @@ def test_what_was_not_sent_is_asked_by_modality_or_class(tmp_path: Path) -> None
     assert found.nothing_but("SegmentationStorage", CAPTURE)
     verdict = found.nothing_but("SEG")
     assert not verdict.ok
-    assert verdict.summary == ("1 object, the first is OT: Secondary Capture Image Storage 1.2.1 from a to b: 1.dcm")
+    assert verdict.summary == ("1 unwanted, the first is OT: Secondary Capture Image Storage 1.2.1 from a to b: 1.dcm")
     assert not found.none_of("OT", "SR").ok
     assert not found.nothing.ok
     assert sent(tmp_path).nothing
@@ -64,7 +64,7 @@ def test_a_file_that_is_damaged_is_known_by_its_class(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.dcm"):
         path.write_bytes(b"x")
     assert not found.none_of("SEG").ok
-    assert found.nothing_but("SEG").summary.startswith("1 object, the first is no modality: Secondary Capture")
+    assert found.nothing_but("SEG").summary.startswith("1 unwanted, the first is no modality: Secondary Capture")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_was_not_stored_is_asked_by_pattern(tmp_path: Path) -> None:
     found = stored(tmp_path, "a/x.json", "b/y.csv")
     assert found.none_of("*.nii.gz")
     assert found.nothing_but("a/*", "*.csv")
-    assert found.nothing_but("*.json").summary == "1 object, the first is b/y.csv (10 bytes)"
+    assert found.nothing_but("*.json").summary == "1 unwanted, the first is b/y.csv (10 bytes)"
     assert not found.nothing.ok
     assert stored(tmp_path).nothing
 
@@ -131,6 +131,6 @@ def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
         assert sent(tmp_path).none_of("SEG")
         assert stored(tmp_path).nothing
     assert [(look.file, look.question, look.answer) for look in seen] == [
-        (tmp_path / "run.json", "none of SEG sent", "yes: 0 objects were sent"),
-        (tmp_path / "run.json", "nothing stored", "yes: 0 objects were stored"),
+        (tmp_path / "run.json", "none of SEG sent", "yes: nothing sent"),
+        (tmp_path / "run.json", "nothing stored", "yes: nothing stored"),
     ]

@@ -64,7 +64,7 @@ def test_notifications_that_were_sent_by_the_run_are_evidence(tmp_path: Path) ->
     assert list(found) == [DONE]
     assert found.one() == found.one("done") == found.one("3 series") == DONE
     assert not found.nothing.ok
-    assert found.nothing.summary == "1 object, the first is 'done' (otsus-method): '3 series', link /results"
+    assert found.nothing.summary == "1 unwanted, the first is 'done' (otsus-method): '3 series', link /results"
     with pytest.raises(CheckError, match="no notification with 'failed' sent where exactly one is expected") as caught:
         found.one("failed")
     assert "'done' (otsus-method)" in caught.value.last_seen
