@@ -16,7 +16,7 @@ from harness.doctor import require_engine
 from harness.doctor.builder import Builder
 from harness.doctor.facts import EngineFacts
 from harness.errors import HarnessError, ImageError
-from harness.images import builders, buildkit, legacy, unreached
+from harness.images import builders, buildkit, legacy, unreached_urls
 from harness.images.building import BuilderError, BuildLine, BuildRequest
 from harness.images.context import Context
 from harness.images.dockerfile import Dockerfile
@@ -101,7 +101,9 @@ def build_image(
         number = _line_number(failed, request)
         author_line = number - sum(1 for other in added if other < number)
         said = "\n".join([*tail, str(problem).strip()])
-        if not _refuses_certificate(said) and (url := unreached.find(request.dockerfile, number, failed.step, said)):
+        if not _refuses_certificate(said) and (
+            url := unreached_urls.find(request.dockerfile, number, failed.step, said)
+        ):
             needs = f"line {author_line} needs " if number else ""
             raise error(
                 f"{shown or tag} does not build: {needs}{url}, which the build does not reach",

@@ -19,7 +19,7 @@ from harness.findings import RULES, Finding, running
 from harness.run import (
     course,
     diagnosis,
-    earlier,
+    earlier_tasks,
     evidence,
     findings,
     lost_files,
@@ -250,7 +250,7 @@ def _collect(
     losing = [*commands, *(finding for finding in found if RULES[finding.rule].loses_output)]
     # a service's refusal is not the fault of an earlier task
     if cause and answered and answered.summary == cause.summary:
-        answered = earlier.explain(answered, named, losing, request.platform)
+        answered = earlier_tasks.explain(answered, named, losing, request.platform)
     cause = lost_files.with_hint(answered, lost)
     cause = source_geometry.with_given_names(cause, series)
     run = Run(

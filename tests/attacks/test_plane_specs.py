@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from harness.incluster.controlplane import beneath, guard, mounted, outlets
+from harness.incluster.controlplane import guard, mounts, outlets, safe_paths
 from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.admission import admit, check_for_account
 from harness.incluster.controlplane.config import ControlPlaneConfig
@@ -345,7 +345,7 @@ def test_no_path_in_a_volume_leads_out_of_it(
                     _entry(root / name, inner, inner_name)
     before = sorted(parent.rglob("*"))
     try:
-        found = beneath.make_folder(root, path, 0o777) if make else beneath.resolve(root, path)
+        found = safe_paths.make_folder(root, path, 0o777) if make else safe_paths.resolve(root, path)
     except NotReadyError:
         found = None
     if found is not None:
@@ -360,7 +360,7 @@ def test_a_file_is_not_made_behind_a_link(tmp_path: Path) -> None:
     root.mkdir()
     (root / "link").symlink_to(target)
     with pytest.raises(NotReadyError):
-        beneath.make_file(root, "link")
+        safe_paths.make_file(root, "link")
     assert not target.exists()
 
 
@@ -369,9 +369,9 @@ def test_what_is_mounted_is_known_by_the_kernels_own_path() -> None:
         "100 99 0:50 / / rw - overlay overlay rw\n"
         "101 100 254:0 /var/lib/docker/volumes/v/_data /state rw - ext4 /dev/vda rw\n"
     )
-    wanted = {"/data/": mounted.expect(own, Path("/state/claims/p/a b/sub"))}
+    wanted = {"/data/": mounts.expect(own, Path("/state/claims/p/a b/sub"))}
     good = "200 199 254:0 /var/lib/docker/volumes/v/_data/claims/p/a\\040b/sub /data rw - ext4 /dev/vda rw\n"
-    assert mounted.differences(good, wanted) == []
+    assert mounts.differences(good, wanted) == []
     for bad in (
         "200 199 254:0 / /data rw - ext4 /dev/vda rw\n",
         good.replace("254:0", "254:1"),
@@ -380,7 +380,7 @@ def test_what_is_mounted_is_known_by_the_kernels_own_path() -> None:
         good.replace("/sub ", "/other "),
         "",
     ):
-        assert mounted.differences(bad, wanted) == ["/data/"]
+        assert mounts.differences(bad, wanted) == ["/data/"]
 
 
 # -- rights ---------------------------------------------------------------------------------------------------------

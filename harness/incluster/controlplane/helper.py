@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError
-from harness.incluster.controlplane.mounted import Mounted, differences
+from harness.incluster.controlplane.mounts import Mounted, differences
 from harness.wire.labels import LABEL_ROLE
 
 # until a program has ended that only reads a file

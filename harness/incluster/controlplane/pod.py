@@ -14,7 +14,7 @@ from harness.incluster.controlplane import lost_files
 from harness.incluster.controlplane.box import Box, fresh_status
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.helper import wrong_mounts
-from harness.incluster.controlplane.mounted import Mounted
+from harness.incluster.controlplane.mounts import Mounted
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
 from harness.incluster.controlplane.podnetwork import PodNetwork

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.controlplane import beneath, mounted
+from harness.incluster.controlplane import mounts, safe_paths
 from harness.incluster.controlplane.accounts import Accounts, account_of
 from harness.incluster.controlplane.claims import Claims
 from harness.incluster.controlplane.configuration import ConfigurationVolumes
-from harness.incluster.controlplane.mounted import Mounted
+from harness.incluster.controlplane.mounts import Mounted
 from harness.incluster.controlplane.problems import NotReadyError, StatusError
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Manifest, Store
@@ -97,15 +97,15 @@ class Volumes:
                 raise NotReadyError(f'persistentvolumeclaim "{claim_ref["claimName"]}" is not bound: {reason}')
             claim = self._store.get("PersistentVolumeClaim", namespace, claim_ref["claimName"])
             root, relative = self._claims.place(claim)
-            beneath.make_folder(root, relative, 0o777)
+            safe_paths.make_folder(root, relative, 0o777)
             return Source(root, relative)
         if host := volume.get("hostPath"):
             root, relative = self._claims.host_path(namespace, host["path"])
             if host.get("type") in (None, "", "DirectoryOrCreate"):
-                beneath.make_folder(root, relative, 0o755)
+                safe_paths.make_folder(root, relative, 0o755)
             elif host.get("type") == "FileOrCreate":
-                beneath.make_file(root, relative)
-            elif beneath.resolve(root, relative) is None:
+                safe_paths.make_file(root, relative)
+            elif safe_paths.resolve(root, relative) is None:
                 raise NotReadyError(f"hostPath {host['path']} of type {host['type']} does not exist on the node")
             return Source(root, relative)
         target = self.home(pod) / name
@@ -136,14 +136,14 @@ class Volumes:
                     result.tmpfs[target] = f"rw,mode=1777,size={size}"
                 continue
             relative = f"{source.relative}/{mount.get('subPath') or ''}".strip("/")
-            found = beneath.resolve(source.root, relative)
+            found = safe_paths.resolve(source.root, relative)
             if found is None:
                 if source.made_up:
                     raise NotReadyError(f"volume {mount['name']!r} has no file {mount['subPath']!r} (subPath)")
-                found = beneath.make_folder(source.root, relative, 0o777)
+                found = safe_paths.make_folder(source.root, relative, 0o777)
             result.binds.append(self._bind(found, target, bool(mount.get("readOnly")) or source.made_up))
             if relative and not source.made_up:
-                result.compared[target] = mounted.expect(mounted.OWN.read_text("utf-8"), found)
+                result.compared[target] = mounts.expect(mounts.OWN.read_text("utf-8"), found)
         if has_token(self._store, pod):
             result.binds.append(self._bind(self._service_account(pod), _TOKEN_PATH, True))
         return result

@@ -10,7 +10,7 @@ import pytest
 from fake_platform import FakeEnvironment, FakeProject, outcome, task
 
 from harness.findings import running
-from harness.run import earlier
+from harness.run import earlier_tasks
 from harness.run.diagnosis import seconds_since_epoch
 from harness.run.execute import RunRequest, execute
 from harness.run.findings import GivenArgument
@@ -33,7 +33,7 @@ TASKS = [done("get"), done("report", "get"), done("zip", "report"), done("put", 
 
 
 def explained(summary: str, tasks: list[dict[str, Any]] = TASKS, platform: str = "0.6.0") -> str:
-    cause = earlier.explain(Cause("put", f"exit code 1: {summary}"), tasks, [LOST], platform)
+    cause = earlier_tasks.explain(Cause("put", f"exit code 1: {summary}"), tasks, [LOST], platform)
     assert cause is not None
     return cause.line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.images import unreached
+from harness.images import unreached_urls
 from harness.images.dockerfile import Dockerfile
 
 CONSTRAINTS = "https://codes.example/group/-/raw/0.4.0/constraints.txt"
@@ -19,7 +19,7 @@ def found(run: str, output: str) -> str:
     dockerfile = Dockerfile(f"FROM x:1\n{run}\n")
     step = " ".join(str(dockerfile.instructions[1]).split())
     words = f"Step 2/2 : {step}\n{output}\nThe command '/bin/sh -c {step}' returned a non-zero code: 1"
-    return unreached.find(dockerfile, 2, step, words)
+    return unreached_urls.find(dockerfile, 2, step, words)
 
 
 @pytest.mark.parametrize(
