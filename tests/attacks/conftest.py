@@ -10,13 +10,14 @@ _HERE = Path(__file__).parent
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print how many attacks were tried and how many held."""
+    """Print the numbers of attacks, and of those that the harness withstood."""
     prefix = _HERE.relative_to(config.rootpath).as_posix()
 
     def count(outcome: str) -> int:
         reports = terminalreporter.stats.get(outcome, [])
         return sum(report.nodeid.startswith(prefix) for report in reports if getattr(report, "when", "call") == "call")
 
-    held, fell = count("passed"), count("failed")
-    if held or fell:
-        terminalreporter.write_line(f"attacks: {held + fell} tried, {held} held, {fell} fell")
+    withstood, succeeded = count("passed"), count("failed")
+    if withstood or succeeded:
+        tried = withstood + succeeded
+        terminalreporter.write_line(f"attacks: {tried} tried, {withstood} withstood, {succeeded} succeeded")

@@ -142,7 +142,7 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
     lazy = [box.name for box in boxes if not box.ready]
     # a pod that has ended is not ready for another reason than one that is about to be
     unready = "PodCompleted" if phase in ("Succeeded", "Failed") else "ContainersNotReady"
-    told = ("", "") if ready else (unready, f"containers with unready status: [{' '.join(lazy)}]")
+    why = ("", "") if ready else (unready, f"containers with unready status: [{' '.join(lazy)}]")
     before = pod.get("status") or {}
     status: State = {
         "phase": phase,
@@ -151,8 +151,8 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
             {
                 "PodScheduled": (not unscheduled, "Unschedulable" if unscheduled else "", unscheduled),
                 "Initialized": (bool(facts["initialized"]), "", ""),
-                "ContainersReady": (ready, *told),
-                "Ready": (ready, *told),
+                "ContainersReady": (ready, *why),
+                "Ready": (ready, *why),
             },
         ),
         "qosClass": "Burstable",

@@ -41,16 +41,16 @@ class Preparation:
 
     async def volumes(self, boxes: Sequence[Box]) -> dict[str, Source]:
         """Return the pod's volumes by name."""
-        told = ""
+        last_reported = ""
         while True:
             try:
                 return self._node.volumes.sources(self._pod)
             except NotReadyError as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._warn("FailedMount", told)
+                if str(error) != last_reported:
+                    last_reported = str(error)
+                    self._warn("FailedMount", last_reported)
                     for box in boxes:
-                        box.wait("ContainerCreating", told)
+                        box.wait("ContainerCreating", last_reported)
                     self._publish()
             await self._node.next_configuration()
 
@@ -108,15 +108,15 @@ class Preparation:
 
     async def variables(self, box: Box, address: str) -> dict[str, str]:
         """Environment variables of a container; ``address`` is the pod's."""
-        told = ""
+        last_reported = ""
         while True:
             try:
                 return variables_of(self._node.store, self._pod, box.spec, address)
             except ContainerConfigError as error:
-                if str(error) != told:
-                    told = str(error)
-                    box.wait("CreateContainerConfigError", told)
-                    self._warn("Failed", f"Error: {told}")
+                if str(error) != last_reported:
+                    last_reported = str(error)
+                    box.wait("CreateContainerConfigError", last_reported)
+                    self._warn("Failed", f"Error: {last_reported}")
                     self._publish()
             await self._node.next_configuration()
 

@@ -14,7 +14,7 @@ class DcmConverterOperator(KaapanaBaseOperator):
     """Parameters as in operators 4.2.
 
     Raises:
-        ValueError: ``output_format`` is none of nrrd, nii.gz and nii.
+        ValueError: ``output_format`` is not one of nrrd, nii.gz and nii.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ def check_cache_mode(mode: str) -> None:
     """Refuse modes that the platform does not know (runtime 5).
 
     Raises:
-        AssertionError: it is none of :data:`CACHE_MODES`.
+        AssertionError: it is not one of :data:`CACHE_MODES`.
     """
     assert mode in CACHE_MODES, f"manage_cache is {mode!r}, it must be one of {', '.join(CACHE_MODES)}"
 

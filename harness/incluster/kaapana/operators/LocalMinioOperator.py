@@ -20,7 +20,7 @@ class LocalMinioOperator(KaapanaPythonBaseOperator):
     Without ``bucket_name`` and ``json_operator`` the bucket is the id of the DAG, not the project's.
 
     Raises:
-        AssertionError: ``action`` is none of get, remove and put.
+        AssertionError: ``action`` is not one of get, remove and put.
     """
 
     def __init__(

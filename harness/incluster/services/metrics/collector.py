@@ -73,7 +73,7 @@ class Metrics:
                     del self._targets[uid]
 
     def _watch(self, api: KubeApi) -> None:
-        told = ""
+        last_reported = ""
         while not self._stop.is_set():
             try:
                 self._end_all_but({str(pod["metadata"].get("uid")) for pod in api.list("Pod")})
@@ -81,11 +81,11 @@ class Metrics:
                     self._see(change, pod)
                     if self._stop.is_set():
                         return
-                told = ""
+                last_reported = ""
             except ApiError as problem:
-                if str(problem) != told:
+                if str(problem) != last_reported:
                     log.warning("pods cannot be watched for metrics: %s", problem)
-                told = str(problem)
+                last_reported = str(problem)
                 self._stop.wait(_AGAIN_S)
 
     def _see(self, change: str, pod: dict[str, Any]) -> None:
