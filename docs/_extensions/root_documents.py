@@ -34,7 +34,8 @@ def page_text(page: str, own: str) -> str:
     name = root_document(page)
     if name is None:
         text = rebase(own, PurePosixPath("docs", page).parent, page)
-        return text + _FOLDER if page.endswith("/README.md") else text
+        others = [path for path in (DOCS / page).parent.glob("*.md") if path.name != "README.md"]
+        return text + _FOLDER if page.endswith("/README.md") and others else text
     text = rebase((ROOT / name).read_text("utf-8"), PurePosixPath(), page)
     return "\n\n".join([text, *_TREE.findall(own)])
 
