@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
 from harness.kube.transport import Manifest
-from harness.wire.pulls import Refusal, SecretVerdict, host_of
+from harness.wire.pulls import PullRefusal, SecretVerdict, host_of
 
 _CONFIG = ".dockerconfigjson"
 _LEGACY = ".dockercfg"
@@ -91,12 +91,12 @@ def examine(pod: Manifest, image: str, find: Callable[[str, str], Manifest | Non
     return found
 
 
-def refusal_of(image: str, secrets: Iterable[PullSecret]) -> Refusal:
+def refusal_of(image: str, secrets: Iterable[PullSecret]) -> PullRefusal:
     """Return the refusal of a pull that tried these secrets."""
-    return Refusal(image, tuple((secret.name, secret.verdict, secret.registries) for secret in secrets))
+    return PullRefusal(image, tuple((secret.name, secret.verdict, secret.registries) for secret in secrets))
 
 
-def refusal(api: KubeApi, pod: Manifest, image: str) -> Refusal:
+def refusal(api: KubeApi, pod: Manifest, image: str) -> PullRefusal:
     """Return why none of a pod's secrets opened the registry of an image, seen through the API.
 
     Raises:

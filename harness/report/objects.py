@@ -19,7 +19,7 @@ from harness.errors import CheckError
 from harness.report import content, inputs, places, segments, stills, structures, text, viewerdata, volume
 from harness.report.figures import Figure, LegendEntry
 from harness.report.overlay import Overlay
-from harness.report.volume import Deadline, UnshownError, Volume
+from harness.report.volume import Deadline, GreyVolume, UnshownError
 from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Gallery:
         self._went = went
         self._looks = [look for test in tests for look in test.looks]
         self._deadline = Deadline(SECONDS)
-        self._volumes: dict[str, Volume | UnshownError] = {}
+        self._volumes: dict[str, GreyVolume | UnshownError] = {}
         self._sources_left = viewerdata.LARGEST_SOURCES
         self._reductions: dict[str, viewerdata.Reduction] = {}
         self._found_sources: tuple[Series, ...] | None = None
@@ -137,7 +137,7 @@ class Gallery:
         title = str(dataset.get("StructureSetLabel") or figure.title)
         return self._layered(dataclasses.replace(figure, title=title), below, found, [], items[0].path)
 
-    def _layered(self, figure: Figure, below: Volume, found: Overlay, notes: list[str], path: str) -> Figure:
+    def _layered(self, figure: Figure, below: GreyVolume, found: Overlay, notes: list[str], path: str) -> Figure:
         notes += [found.left_out] if found.left_out else []
         truths = self._truths(path, found, below, notes)
         focus = places.find_focus(found, below)
@@ -184,7 +184,7 @@ class Gallery:
         return dataclasses.replace(figure, left_out="; ".join(notes))
 
     def _viewer(
-        self, name: str, below: Volume, found: Overlay | None, truths: Mapping[int, Any], notes: list[str]
+        self, name: str, below: GreyVolume, found: Overlay | None, truths: Mapping[int, Any], notes: list[str]
     ) -> str:
         """Put the data of a viewer into the page, and return its id."""
         if sum(key.startswith("viewer-") for key in self.data) >= MOST_VIEWERS:
@@ -206,7 +206,7 @@ class Gallery:
         self.data[f"viewer-{name}"] = {"source": f"slices-{number}", **layers}
         return f"viewer-{name}"
 
-    def _truths(self, path: str, found: Overlay, below: Volume, notes: list[str]) -> dict[int, NDArray[np.bool_]]:
+    def _truths(self, path: str, found: Overlay, below: GreyVolume, notes: list[str]) -> dict[int, NDArray[np.bool_]]:
         """Return the true masks that a test compared segments with, by segment; the last one comes last."""
         truths: dict[int, NDArray[np.bool_]] = {}
         labels = [part.label.casefold() for part in found.segments]
@@ -275,7 +275,7 @@ class Gallery:
             caption=caption,
         )
 
-    def _volume(self, series: Series) -> Volume:
+    def _volume(self, series: Series) -> GreyVolume:
         uid = series.series_instance_uid
         if uid not in self._volumes:
             try:

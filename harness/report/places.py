@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from harness.report import text
 from harness.report.overlay import Overlay
-from harness.report.volume import Volume
+from harness.report.volume import GreyVolume
 
 if TYPE_CHECKING:
     from harness.report.asked import Asked
 
 
-def find_focus(found: Overlay, below: Volume) -> tuple[int, int, int]:
+def find_focus(found: Overlay, below: GreyVolume) -> tuple[int, int, int]:
     """Return the middle of a segmentation on its fullest slice."""
     shown = [index for index in below.shown if index in found.slices]
     counts = {index: sum(int(np.count_nonzero(layer)) for layer in found.slices[index]) for index in shown}
@@ -35,7 +35,7 @@ def find_middle(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def find_most_differing(
-    found: Overlay, truth: NDArray[np.bool_], segment: int, below: Volume
+    found: Overlay, truth: NDArray[np.bool_], segment: int, below: GreyVolume
 ) -> tuple[int, NDArray[np.bool_], NDArray[np.bool_], tuple[int, int]]:
     """Return the slice on which a segment and its truth differ most, both masks there, and all differing voxels."""
     shape = below.grid.shape[1:]

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from harness.report.directions import Edges, find_edges
 from harness.report.overlay import Overlay
-from harness.report.volume import Grey, Volume
+from harness.report.volume import Grey, GreyVolume
 
 ONLY_RESULT, ONLY_TRUTH, BOTH = "#D55E00", "#56B4E9", "#009E73"
 """Colours of a comparison, distinguishable with every kind of colour vision."""
@@ -30,7 +30,7 @@ Colours = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
-def draw_planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, int]) -> Image.Image:
+def draw_planes(volume: GreyVolume, overlay: Overlay | None, focus: tuple[int, int, int]) -> Image.Image:
     """Return the three planes through a voxel, in the proportions of the patient."""
     index, row, column = focus
     across = volume.grid.spacing * volume.step
@@ -44,7 +44,7 @@ def draw_planes(volume: Volume, overlay: Overlay | None, focus: tuple[int, int, 
     return _join([_add_letters(plane, sides) for plane, sides in zip(planes, edges, strict=True)])
 
 
-def draw_comparison(volume: Volume, mine: Mask, truth: Mask, index: int) -> Image.Image:
+def draw_comparison(volume: GreyVolume, mine: Mask, truth: Mask, index: int) -> Image.Image:
     """Return one slice three times: the result, the truth, and where they differ."""
     grey = _colours(volume.slice(index))
     result = _tint(grey, [(mine, BOTH)])
@@ -70,7 +70,7 @@ def draw_montage(frames: Sequence[Grey | Colours]) -> Image.Image:
     return whole
 
 
-def is_upright(volume: Volume) -> bool:
+def is_upright(volume: GreyVolume) -> bool:
     """Return whether slices ascend to the head, so that planes across them are turned to show it on top."""
     return bool(volume.grid.normal[2] > 0.5)
 
@@ -89,13 +89,13 @@ def encode_small(image: Image.Image) -> str:
     return encode(small)
 
 
-def _paint(volume: Volume, overlay: Overlay | None, index: int) -> Colours:
+def _paint(volume: GreyVolume, overlay: Overlay | None, index: int) -> Colours:
     grey = _colours(volume.slice(index))
     layers = overlay.slices.get(index, []) if overlay else []
     return _tint(grey, _masks(overlay, layers))
 
 
-def _across(volume: Volume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Colours:
+def _across(volume: GreyVolume, overlay: Overlay | None, cut: tuple[Any, ...]) -> Colours:
     """Return a plane across the slices: ``cut`` is its index into ``(slice, row, column)``."""
     grey = volume.pixels[cut]
     depth = max((len(layers) for layers in overlay.slices.values()), default=0) if overlay else 0

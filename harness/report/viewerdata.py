@@ -20,7 +20,7 @@ from harness.report import text
 from harness.report.directions import find_edges
 from harness.report.overlay import Overlay
 from harness.report.stills import is_upright
-from harness.report.volume import Grey, UnshownError, Volume
+from harness.report.volume import Grey, GreyVolume, UnshownError
 
 LARGEST_SOURCES: Final = 3_300_000
 """Characters that the slices of all sources of a page may take."""
@@ -43,7 +43,7 @@ class Reduction:
         every: every so manyth slice is taken.
     """
 
-    def __init__(self, volume: Volume, factor: int, every: int) -> None:
+    def __init__(self, volume: GreyVolume, factor: int, every: int) -> None:
         self.volume, self.factor, self.every = volume, factor, every
 
     @property
@@ -80,14 +80,14 @@ class Reduction:
         return f"the viewer shows {' and '.join(parts)}" if parts else ""
 
 
-def reduce(volume: Volume) -> Reduction:
+def reduce(volume: GreyVolume) -> Reduction:
     """Return how the volume becomes small enough for a viewer."""
     _, rows, columns = volume.grid.shape
     factor = max(1, math.ceil(max(rows, columns) / _LARGEST_SIDE))
     return Reduction(volume, factor, max(1, math.ceil(len(volume.shown) / _MOST_SLICES)))
 
 
-def encode_source(volume: Volume, room: int) -> tuple[dict[str, Any], Reduction]:
+def encode_source(volume: GreyVolume, room: int) -> tuple[dict[str, Any], Reduction]:
     """Return the slices of a source for the viewer, in at most ``room`` characters.
 
     Raises:
@@ -128,7 +128,7 @@ def _described(reduction: Reduction, slices: list[str]) -> dict[str, Any]:
     }
 
 
-def name_planes(volume: Volume) -> list[str]:
+def name_planes(volume: GreyVolume) -> list[str]:
     """Return the names of the planes: of the slices, and across rows and columns."""
     names = ("sagittal", "coronal", "axial")
     axes = (volume.grid.normal, volume.grid.column_direction, volume.grid.row_direction)

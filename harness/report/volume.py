@@ -57,7 +57,7 @@ class Deadline:
 
 
 @dataclasses.dataclass(frozen=True)
-class Volume:
+class GreyVolume:
     """A series as grey values.
 
     Args:
@@ -102,7 +102,7 @@ class Window:
         return found
 
 
-def read(series: Series, deadline: Deadline) -> Volume:
+def read(series: Series, deadline: Deadline) -> GreyVolume:
     """Return the grey values of a series.
 
     Raises:
@@ -124,10 +124,10 @@ def read(series: Series, deadline: Deadline) -> Volume:
         if values.shape != (rows, columns):
             raise UnshownError(f"{files[index].name} has {values.shape} pixels where {(rows, columns)} are expected")
         pixels[index] = window.apply(values)
-    return Volume(series.name, pixels, grid, window.words, step)
+    return GreyVolume(series.name, pixels, grid, window.words, step)
 
 
-def make_blank(name: str, grid: Grid) -> Volume:
+def make_blank(name: str, grid: Grid) -> GreyVolume:
     """Return a black volume, for overlays without a source.
 
     Raises:
@@ -136,7 +136,7 @@ def make_blank(name: str, grid: Grid) -> Volume:
     count, rows, columns = grid.shape
     if count * rows * columns > LARGEST:
         raise UnshownError(f"it has {count} x {rows} x {columns} voxels and no source")
-    return Volume(name, np.zeros(grid.shape, np.uint8), grid, "without its source")
+    return GreyVolume(name, np.zeros(grid.shape, np.uint8), grid, "without its source")
 
 
 def choose_window(files: Sequence[Path], deadline: Deadline) -> Window:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.wire.fields import fitting
-from harness.wire.pulls import Refusal
+from harness.wire.pulls import PullRefusal
 from harness.wire.unresolved import UnresolvedName
 
 XCOM_KEY: Final = "harness_outcome"
@@ -70,7 +70,7 @@ class Outcome:
     has_input: bool = True
     gpu_forgotten: bool = False
     always_pulled: bool = False
-    refusal: Refusal | None = None
+    refusal: PullRefusal | None = None
     unreached: bool = False
     timeout_s: float | None = None
     low_disk: bool = False
@@ -97,7 +97,7 @@ class Outcome:
         values = fitting(cls, document)
         try:
             if document.get("refusal"):
-                values["refusal"] = Refusal.from_json(document["refusal"])
+                values["refusal"] = PullRefusal.from_json(document["refusal"])
             values["unresolved"] = tuple(UnresolvedName.from_json(name) for name in document.get("unresolved") or ())
         except (KeyError, TypeError, ValueError, AttributeError):
             pass

@@ -19,7 +19,7 @@ class SecretVerdict(str, enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Refusal:
+class PullRefusal:
     """A pull that the registry refused, with the problem of each secret of the pod.
 
     Attributes:
@@ -31,7 +31,7 @@ class Refusal:
     secrets: tuple[tuple[str, SecretVerdict, tuple[str, ...]], ...] = ()
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Refusal:
+    def from_json(cls, value: Mapping[str, Any]) -> PullRefusal:
         """Return the opposite of :meth:`as_json`."""
         secrets = tuple((str(name), SecretVerdict(verdict), tuple(where)) for name, verdict, where in value["secrets"])
         return cls(str(value["image"]), secrets)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.kube.pullsecrets import Login, PullSecret, examine, logins_in
 from harness.kube.troubles import Trouble
-from harness.wire.pulls import Refusal, SecretVerdict
+from harness.wire.pulls import PullRefusal, SecretVerdict
 
 POD = {"metadata": {"namespace": "n"}, "spec": {"imagePullSecrets": [{"name": "s"}]}}
 
@@ -108,14 +108,14 @@ def test_a_password_does_not_show() -> None:
 
 
 def test_a_refusal_survives_the_way_through_a_tasks_record() -> None:
-    refusal = Refusal(
+    refusal = PullRefusal(
         "r.example/a:1", (("s", SecretVerdict.ELSEWHERE, ("b.example",)), ("t", SecretVerdict.MISSING, ()))
     )
-    assert Refusal.from_json(json.loads(json.dumps(refusal.as_json()))) == refusal
+    assert PullRefusal.from_json(json.loads(json.dumps(refusal.as_json()))) == refusal
 
 
 def test_the_first_line_of_a_refusal_begins_with_the_login_that_was_refused() -> None:
-    refusal = Refusal(
+    refusal = PullRefusal(
         "r.example/a:1", (("s", SecretVerdict.ELSEWHERE, ()), ("t", SecretVerdict.REFUSED, ("r.example",)))
     )
     assert refusal.summary == (

@@ -271,7 +271,7 @@ def test_a_volume_that_does_not_compress_gets_smaller_until_it_fits() -> None:
     grid = volume.Grid(
         256, 256, (1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), tuple((0.0, 0.0, float(z)) for z in range(20))
     )
-    noise = volume.Volume("noise", rng.integers(0, 256, (20, 256, 256), np.uint8), grid, "w")
+    noise = volume.GreyVolume("noise", rng.integers(0, 256, (20, 256, 256), np.uint8), grid, "w")
     data, reduction = viewerdata.encode_source(noise, 400_000)
     assert sum(map(len, data["slices"])) <= 400_000
     assert (reduction.factor, data["size"]) in [(1, [20, 256, 256]), (2, [20, 128, 128])]

@@ -10,7 +10,7 @@ from fake_platform import IMAGE, outcome, task
 from harness.common.repositories import HeldRepository
 from harness.run import diagnosis
 from harness.run.diagnosis import diagnose
-from harness.wire.pulls import Refusal, SecretVerdict
+from harness.wire.pulls import PullRefusal, SecretVerdict
 from harness.wire.records import TaskRecord
 
 TRACE = [
@@ -70,7 +70,7 @@ def test_an_image_that_only_an_archive_brought_is_reported_where_every_pull_asks
 
 
 def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_has() -> None:
-    refusal = Refusal(IMAGE, (("registry-secret", SecretVerdict.ELSEWHERE, ("registry.example.org",)),))
+    refusal = PullRefusal(IMAGE, (("registry-secret", SecretVerdict.ELSEWHERE, ("registry.example.org",)),))
     message = "failed to authorize: no basic auth credentials"
     tasks = failed(outcome=outcome("ErrImagePull", message=message, refusal=refusal))
     cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(None, ["otsu", "other"])})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.wire.outcome import Outcome
-from harness.wire.pulls import Refusal, SecretVerdict
+from harness.wire.pulls import PullRefusal, SecretVerdict
 from harness.wire.records import RunRecord, TaskRecord
 from harness.wire.unresolved import UnresolvedName
 
@@ -24,7 +24,7 @@ OUTCOME = Outcome(
     has_input=False,
     timeout_s=15.0,
     low_disk=True,
-    refusal=Refusal("r.example/a:1", (("s", SecretVerdict.ELSEWHERE, ("b.example",)),)),
+    refusal=PullRefusal("r.example/a:1", (("s", SecretVerdict.ELSEWHERE, ("b.example",)),)),
     unresolved=(UnresolvedName("telemetry.example"),),
 )
 RUN = RunRecord(

@@ -19,7 +19,7 @@ from harness.kube.transport import Manifest
 from harness.wire import names, reasons, unresolved
 from harness.wire.annotations import ANNOTATION_TASK
 from harness.wire.outcome import Outcome
-from harness.wire.pulls import Refusal
+from harness.wire.pulls import PullRefusal
 
 GRACE_S: Final = 2
 _WATCH_S: Final = 60.0
@@ -151,7 +151,7 @@ class PodRun:
         found = (unresolved.of_event(event) for event in events.about(self._api, pod))
         return dataclasses.replace(ended, unresolved=tuple(name for name in found if name))
 
-    def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> Refusal | None:
+    def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> PullRefusal | None:
         if not trouble.unauthorized:
             return None
         # only an addition: without the secrets the pull has failed all the same

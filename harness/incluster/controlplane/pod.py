@@ -24,7 +24,7 @@ from harness.incluster.controlplane.problems import NotReadyError
 from harness.incluster.controlplane.store import Key, Manifest, key_of, now
 from harness.incluster.controlplane.translate import container_body, devices, memory_limit
 from harness.incluster.controlplane.variables import needs_address
-from harness.incluster.controlplane.volumes import Source
+from harness.incluster.controlplane.volumes import VolumeSource
 from harness.wire import reasons
 from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, ANNOTATION_WRITTEN_FILES
 
@@ -49,7 +49,7 @@ class PodWorker:
         first = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
         self.init = [Box(spec, "PodInitializing") for spec in pod["spec"].get("initContainers") or ()]
         self.boxes = [Box(spec, first) for spec in pod["spec"]["containers"]]
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, VolumeSource] = {}
         self._facts: dict[str, Any] = {"phase": "Pending", "initialized": not self.init, "start_time": now()}
         self._network = PodNetwork(node, pod, self._publish)
         self._preparation = Preparation(node, pod, publish=self._publish, warn=self._warn)

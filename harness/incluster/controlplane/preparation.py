@@ -12,7 +12,7 @@ from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.problems import NotReadyError
 from harness.incluster.controlplane.store import Manifest
 from harness.incluster.controlplane.variables import ContainerConfigError, variables_of
-from harness.incluster.controlplane.volumes import Source
+from harness.incluster.controlplane.volumes import VolumeSource
 from harness.kube import pullsecrets
 
 # seconds before the second attempt; doubled each time
@@ -39,7 +39,7 @@ class Preparation:
         self._warn = warn
         self._told_of_secrets = False
 
-    async def volumes(self, boxes: Sequence[Box]) -> dict[str, Source]:
+    async def volumes(self, boxes: Sequence[Box]) -> dict[str, VolumeSource]:
         """Return the pod's volumes by name."""
         last_reported = ""
         while True:

@@ -22,7 +22,7 @@ _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class VolumeSource:
     """What is behind a volume.
 
     Attributes:
@@ -79,7 +79,7 @@ class Volumes:
         """Return the folder of a pod's own volumes."""
         return self._state / "pods" / str(pod["metadata"]["uid"])
 
-    def sources(self, pod: Manifest) -> dict[str, Source]:
+    def sources(self, pod: Manifest) -> dict[str, VolumeSource]:
         """Make all volumes of a pod.
 
         Raises:
@@ -87,7 +87,7 @@ class Volumes:
         """
         return {volume["name"]: self._source(pod, volume) for volume in pod["spec"].get("volumes") or ()}
 
-    def _source(self, pod: Manifest, volume: Mapping[str, Any]) -> Source:
+    def _source(self, pod: Manifest, volume: Mapping[str, Any]) -> VolumeSource:
         namespace, name = pod["metadata"]["namespace"], volume["name"]
         if claim_ref := volume.get("persistentVolumeClaim"):
             claim = self._store.find("PersistentVolumeClaim", namespace, claim_ref["claimName"])
@@ -98,7 +98,7 @@ class Volumes:
             claim = self._store.get("PersistentVolumeClaim", namespace, claim_ref["claimName"])
             root, relative = self._claims.place(claim)
             safe_paths.make_folder(root, relative, 0o777)
-            return Source(root, relative)
+            return VolumeSource(root, relative)
         if host := volume.get("hostPath"):
             root, relative = self._claims.host_path(namespace, host["path"])
             if host.get("type") in (None, "", "DirectoryOrCreate"):
@@ -107,18 +107,18 @@ class Volumes:
                 safe_paths.make_file(root, relative)
             elif safe_paths.resolve(root, relative) is None:
                 raise NotReadyError(f"hostPath {host['path']} of type {host['type']} does not exist on the node")
-            return Source(root, relative)
+            return VolumeSource(root, relative)
         target = self.home(pod) / name
         empty = volume.get("emptyDir")
         if self._configuration.make(target, namespace, volume):
-            return Source(target, made_up=True)
+            return VolumeSource(target, made_up=True)
         if empty and empty.get("medium") == "Memory" and _users(pod, name) < 2:
             limit = empty.get("sizeLimit")
-            return Source(None, size=whole(limit) if limit else 0)
-        return Source(_folder(target, 0o777))
+            return VolumeSource(None, size=whole(limit) if limit else 0)
+        return VolumeSource(_folder(target, 0o777))
 
     def mounts(
-        self, pod: Manifest, container: Mapping[str, Any], sources: Mapping[str, Source], memory_limit: int
+        self, pod: Manifest, container: Mapping[str, Any], sources: Mapping[str, VolumeSource], memory_limit: int
     ) -> Mounts:
         """Return the mounts of one container of the pod.
 

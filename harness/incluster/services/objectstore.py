@@ -34,7 +34,7 @@ class ObjectEntry:
     size: int
 
 
-class ObjectStore(Protocol):
+class BucketStore(Protocol):
     """What the services do with the object store."""
 
     def provide_shared(self) -> None:
@@ -201,7 +201,7 @@ def _make_bucket(client: Minio, bucket: str) -> None:
 class Provisioner:
     """Makes what must exist from the start, as soon as MinIO answers: MinIO waits for our keys, so we wait for it."""
 
-    def __init__(self, store: ObjectStore, admin_project: ProjectRecord) -> None:
+    def __init__(self, store: BucketStore, admin_project: ProjectRecord) -> None:
         self.store = store
         self._admin = admin_project
         self._stop = threading.Event()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from harness.incluster.services.objecttrace import ObjectRequest
-from harness.incluster.services.refusals import Refusals
+from harness.incluster.services.refusals import RefusalLog
 from harness.wire import names
 from harness.wire.refused import RefusedRequest
 
@@ -37,7 +37,7 @@ class ObjectWatch:
         refusals: where its refusals are noted.
     """
 
-    def __init__(self, store: Watched, refusals: Refusals) -> None:
+    def __init__(self, store: Watched, refusals: RefusalLog) -> None:
         self._store, self._refusals = store, refusals
         self._stop = threading.Event()
         self._changed = threading.Condition()

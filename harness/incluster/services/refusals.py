@@ -30,7 +30,7 @@ class _Peer:
         self.went_on_at = 0.0
 
 
-class Refusals:
+class RefusalLog:
     """The refused requests of one environment. Safe to use from several threads."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Noting:
         refusals: where they are noted.
     """
 
-    def __init__(self, app: ASGIApp, service: str, refusals: Refusals) -> None:
+    def __init__(self, app: ASGIApp, service: str, refusals: RefusalLog) -> None:
         self._app, self._service, self._refusals = app, service, refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

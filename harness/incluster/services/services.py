@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from harness.incluster.services.access.directory import Directory, ProjectRecord
-from harness.incluster.services.access.routes import Access
+from harness.incluster.services.access.routes import AccessRoutes
 from harness.incluster.services.backend import Backend
 from harness.incluster.services.backend.airflow import Airflow
 from harness.incluster.services.backend.datasets import Datasets
@@ -31,10 +31,10 @@ from harness.incluster.services.identity.routes import Identity
 from harness.incluster.services.kubehelm.routes import KubeHelm
 from harness.incluster.services.metrics.collector import Metrics
 from harness.incluster.services.notifications.routes import Notifications
-from harness.incluster.services.objectstore import MinioStore, ObjectStore, Provisioner
+from harness.incluster.services.objectstore import BucketStore, MinioStore, Provisioner
 from harness.incluster.services.objectwatch import ObjectWatch
 from harness.incluster.services.records import Records, RecordTable
-from harness.incluster.services.refusals import Refusals
+from harness.incluster.services.refusals import RefusalLog
 from harness.incluster.services.search.indices import Indices
 from harness.incluster.services.search.routes import Metadata
 from harness.incluster.services.web import application, error
@@ -49,7 +49,7 @@ class Services:
         store: the object store; the real MinIO except in tests.
     """
 
-    def __init__(self, config: ServicesConfig, store: ObjectStore | None = None) -> None:
+    def __init__(self, config: ServicesConfig, store: BucketStore | None = None) -> None:
         self.config = config
         self._clear_scratch()
         self.records = records = Records(config.data_dir / "records.sqlite")
@@ -62,7 +62,7 @@ class Services:
         )
         self.store = store or MinioStore(config.minio_endpoint, config.minio_user, config.minio_password)
         self.provisioner = Provisioner(self.store, self.directory.admin)
-        self.refusals = Refusals()
+        self.refusals = RefusalLog()
         self.object_watch = ObjectWatch(self.store, self.refusals)
         self.archive = Archive(config.data_dir / "archive", records)
         self.mappings, self.indices, self.datasets = Mappings(records), Indices(records), Datasets(records)
@@ -118,7 +118,7 @@ class Services:
     def hosts(self) -> dict[str, dict[str, ASGIApp]]:
         """Listener -> first label of the host -> application."""
         config = self.config
-        access = Access(self.directory, self.identity, self.store, self._new_project, config.token)
+        access = AccessRoutes(self.directory, self.identity, self.store, self._new_project, config.token)
         web_filter = DicomWebFilter(
             config, self.identity, self.directory, self.archive, self.mappings, names.url(names.DICOM_WEB_FILTER)
         )

@@ -11,7 +11,7 @@ import pytest
 
 from harness.incluster.services.objecttrace import ObjectRequest, read_entry
 from harness.incluster.services.objectwatch import ObjectWatch
-from harness.incluster.services.refusals import Refusals, read_reason
+from harness.incluster.services.refusals import RefusalLog, read_reason
 from harness.wire.refused import RefusedRequest
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import RunningServices, bearer
@@ -100,7 +100,7 @@ def test_the_reason_is_read_in_every_form_in_which_services_answer(body: bytes, 
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    refusals = Refusals()
+    refusals = RefusalLog()
     for peer in range(600):
         for number in range(60 if peer == 599 else 1):
             refusals.add(RefusedRequest("aii-service", 404, "GET", f"/{number}", "", f"p{peer}", float(peer)))
@@ -155,7 +155,7 @@ class Store:
 
 
 def test_what_minio_tells_later_is_waited_for_and_followed_again_after_a_break() -> None:
-    store, refusals = Store(), Refusals()
+    store, refusals = Store(), RefusalLog()
     watch = ObjectWatch(store, refusals)
     assert watch.catch_up(5) is False, "nothing is followed yet"
     watch.start()

@@ -19,13 +19,13 @@ from starlette.routing import Route
 from harness.incluster.services.access.directory import RIGHTS, ROLE_IDS, Directory, ProjectRecord, StateError, User
 from harness.incluster.services.identity.jwt import TokenError
 from harness.incluster.services.identity.routes import Identity, bearer
-from harness.incluster.services.objectstore import ObjectStore, ObjectStoreError
+from harness.incluster.services.objectstore import BucketStore, ObjectStoreError
 from harness.incluster.services.web import error, read_json, read_object, text_field
 
 _LIMIT = 1 << 20
 
 
-class Access:
+class AccessRoutes:
     """Routes of the AII.
 
     Args:
@@ -37,7 +37,7 @@ class Access:
         self,
         directory: Directory,
         identity: Identity,
-        store: ObjectStore,
+        store: BucketStore,
         on_project: Callable[[ProjectRecord], None],
         token: str,
     ) -> None:

@@ -11,14 +11,14 @@ from starlette.routing import Route
 
 from harness.incluster.services.backend.request import RequestReader
 from harness.incluster.services.backend.results import is_result, tree
-from harness.incluster.services.objectstore import ObjectStore, ObjectStoreError
+from harness.incluster.services.objectstore import BucketStore, ObjectStoreError
 from harness.incluster.services.web import error
 
 
 class ResultRoutes:
     """The reports in a project's bucket."""
 
-    def __init__(self, read: RequestReader, store: ObjectStore) -> None:
+    def __init__(self, read: RequestReader, store: BucketStore) -> None:
         self._read = read
         self._store = store
 

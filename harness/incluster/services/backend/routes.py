@@ -25,7 +25,7 @@ from harness.incluster.services.backend.workflow_routes import WorkflowRoutes
 from harness.incluster.services.backend.workflows import Workflows
 from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.identity.routes import Identity
-from harness.incluster.services.objectstore import ObjectStore
+from harness.incluster.services.objectstore import BucketStore
 from harness.incluster.services.records import Records, RecordTable
 from harness.incluster.services.web import error
 
@@ -41,7 +41,7 @@ class Backend:
         datasets: Datasets,
         workflows: Workflows,
         airflow: Airflow,
-        store: ObjectStore,
+        store: BucketStore,
         records: Records,
     ) -> None:
         self._instance_name = config.instance_name

@@ -18,7 +18,7 @@ from harness.incluster.services.dicom.inbox import Inbox
 from harness.incluster.services.dicom.ingest import dataset_of, project_of
 from harness.incluster.services.dicom.receipts import Receipt, Receipts
 from harness.incluster.services.records import StorageError
-from harness.incluster.services.refusals import Refusals
+from harness.incluster.services.refusals import RefusalLog
 from harness.wire import names
 from harness.wire.refused import RefusedRequest
 
@@ -48,7 +48,7 @@ class Receiver:
     An object is on disk before its status says success.
     """
 
-    def __init__(self, config: ServicesConfig, receipts: Receipts, inbox: Inbox, refusals: Refusals) -> None:
+    def __init__(self, config: ServicesConfig, receipts: Receipts, inbox: Inbox, refusals: RefusalLog) -> None:
         self._config = config
         self._receipts = receipts
         self._inbox = inbox
