@@ -127,7 +127,7 @@ class Kaapana:
         """Make a custom registry known, as the platform's application "New Registry" does (build 13).
 
         The pull secret is there for the installer, in the namespace ``services``, and not in projects. An extension
-        that names the registry is delivered to it: the environment's registry stands in for it, and nodes need this
+        that names the registry is delivered to it: the environment's registry takes its place, and nodes need this
         login. Without such a delivery its images come from where they really are.
 
         Args:

@@ -14,7 +14,7 @@
     │   └── ImageError              an image of the harness can be neither found, pulled nor built
     └── RunError            (1)     the run or an assertion about it failed
         ├── InstallError            the extension was built but does not get to the point of being runnable
-        │   ├── DagFileError (2)    because a DAG file does not import or brings no DAG
+        │   ├── DagFileError (2)    because a DAG file does not import or has no DAG
         │   └── ManifestError (2)   because the cluster refuses an object of its chart
         └── CheckError              an assertion of the author failed (also an AssertionError)
 """
@@ -118,7 +118,7 @@ class InstallError(RunError):
 
 
 class DagFileError(InstallError):
-    """A DAG file does not import, or brings none: wrong input, found by the platform."""
+    """A DAG file does not import, or has no DAG: wrong input, found by the platform."""
 
     exit_status = 2
 

@@ -130,7 +130,7 @@ class InstalledExtension:
         directory: Path | None = None,
         conf: Mapping[str, Any] | None = None,
     ) -> Run:
-        """Start a DAG with form values on a dataset, follow it to its end and collect what it left.
+        """Start a DAG with form values on a dataset, follow it to its end and collect its results.
 
         Args:
             dataset: a series, a folder with DICOM files, or a list of series; ``None`` for a DAG that takes none.

@@ -94,7 +94,7 @@ def _run(command: Callable[[], Any]) -> int:
         _say("interrupted")
         return INTERRUPTED
     except SystemExit:
-        # click wraps the streams when the reader of its output has gone, and ends with a status that means something
+        # click wraps the streams if the reader of its output is gone, and ends with a status that means something
         # else here
         if (sys.stdout, sys.stderr) == streams:
             raise

@@ -34,15 +34,15 @@ def open_cluster(
         spec: of a kind of :mod:`harness.cluster.kinds`: ``docker``, ``kind`` or ``context:NAME``.
         settings: deadlines and the folder of the ledger.
         environment_id: short id of the environment, part of the name of everything that belongs to it.
-        reuse: adopt the environment of this id if the ledger has it as kept; otherwise make one, and
-            stays once ``close(keep=True)`` or ``keep()`` was called.
-        images: tags of engine images that the cluster will be asked to provide; one that keeps its images to itself
+        reuse: adopt the environment of this id if the ledger has it as kept; otherwise make one, which
+            stays after ``close(keep=True)`` or ``keep()``.
+        images: tags of engine images that the cluster will have to provide; a cluster with its own image store
             may have them from the beginning.
         on_progress: gets a line for every step that takes seconds.
 
     Raises:
-        UsageError: the kind of cluster is not known or cannot have several nodes, or there is no such context.
-        EngineError: there is no engine, or it may not be used.
+        UsageError: the kind of cluster is unknown or cannot have several nodes, or the context does not exist.
+        EngineError: no engine answers, or the user may not use it.
         PlatformError: it did not start, and was removed.
     """
     from harness.cluster import kinds, providers

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.settings import Settings
 
 _PATIENCE_S: Final = 5.0
-# parts that share the ports of one container are told apart by the name that a request asks for
+# parts that share the ports of one container are distinguished by the name in a request
 _SHARING: Final = (names.KAAPANA_BACKEND, names.KEYCLOAK, names.AII, names.DICOM_WEB_FILTER)
 
 

@@ -309,7 +309,7 @@ class Environment:
         self.cluster.close(keep=keep)
 
     def let_go(self) -> None:
-        """Close the clients of an environment that was attached to: it goes on, or somebody has ended it meanwhile."""
+        """Close the clients of an attached environment, which continues, or was ended by its owner."""
         with contextlib.suppress(PlatformError, ApiError):
             self.down(keep=True)
 

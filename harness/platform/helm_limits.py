@@ -23,7 +23,7 @@ CANNOT_START: Final = 127
 """Status of this program when it cannot become the other one."""
 _PR_SET_PDEATHSIG: Final = 1
 _LIMITS: Final = (
-    # of what it can write to: Go reserves far more than it uses
+    # limits writable memory only: Go reserves far more than it uses
     (resource.RLIMIT_DATA, MEMORY_BYTES),
     (resource.RLIMIT_FSIZE, _MOST_FILE_BYTES),
     (resource.RLIMIT_CORE, 0),

@@ -70,7 +70,7 @@ class CustomRegistries:
 
     Args:
         api: of the platform's cluster.
-        platform_registry: stands in for them.
+        platform_registry: takes their place.
         credentials: of the platform.
         owned: the platform's registry has its own logins, see :class:`harness.cluster.providers.Provider`.
     """

@@ -238,7 +238,7 @@ def pytest_runtest_makereport(
         text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else (), compared)
         if facade is not None and (page := failures.find_page(facade.runs, item.stash.get(_LOOKS, None))):
             if text is None:
-                # a text of pytest's own keeps its form: the line stands below it
+                # pytest's own text stays unchanged: the line is added below it
                 report.sections.append(("kaapana", f"report: {page}"))
             else:
                 text += f"\n  report: {page}"

@@ -1,4 +1,4 @@
-"""How a run went, beyond its results: when each task waited, started and ended, what it waited for, and its input.
+"""The course of a run: when each task waited, started and ended, what it waited for, and the run's input.
 
 It is ``course.json`` in the evidence, for the report; ``run.json`` has the results.
 """

@@ -34,7 +34,7 @@ class Triggered:
 
     Attributes:
         form: the conf as it was posted.
-        started_by: ``form`` as a user of the page, ``api`` as a client that posts a conf of its own.
+        started_by: ``form`` for a user of the page, ``api`` for a client that posts its own conf.
         finding: what a user of the page could not have done alike.
         latest_document: number of the last change of a metadata index before the start.
     """
