@@ -8,7 +8,7 @@ from harness.common.polling import Polling
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Return when a condition holds; it does not within half a minute: the test fails."""
-    polling = Polling(timeout_s=30.0, pause_s=0.05)
+    """Return when a condition holds; the test fails if it does not within two minutes."""
+    polling = Polling(timeout_s=120.0, pause_s=0.05)
     while not holds():
         assert polling.again()

@@ -84,7 +84,7 @@ def test_a_watch_tells_what_exists_and_then_every_change(project: Objects) -> No
     ready = threading.Event()
 
     def follow() -> None:
-        for change, found in project.api.watch("Secret", project.namespace, timeout_s=10):
+        for change, found in project.api.watch("Secret", project.namespace, timeout_s=120):
             seen.append((change, found["metadata"]["name"]))
             ready.set()
             if change == "DELETED":
@@ -92,7 +92,7 @@ def test_a_watch_tells_what_exists_and_then_every_change(project: Objects) -> No
 
     thread = threading.Thread(target=follow)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(120)
     project.create("Secret", "second", stringData={})
     project.api.patch("Secret", project.namespace, "second", {"stringData": {"a": "b"}})
     project.api.delete("Secret", project.namespace, "second")

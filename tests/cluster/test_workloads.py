@@ -59,7 +59,7 @@ def test_a_job_ends_at_its_deadline_and_its_pod_with_it(project: Objects) -> Non
 def test_the_pods_of_a_deleted_job_go_with_it(project: Objects) -> None:
     _job(project, "gone", python("import signal; signal.signal(15, lambda *a: exit()); signal.pause()"))
     pod = project.api.list("Pod", project.namespace, labels={"job-name": "gone"}) or [
-        next(project.api.watch("Pod", project.namespace, labels={"job-name": "gone"}, timeout_s=20))[1]
+        next(project.api.watch("Pod", project.namespace, labels={"job-name": "gone"}, timeout_s=120))[1]
     ]
     project.api.delete("Job", project.namespace, "gone")
     project.gone("Pod", pod[0]["metadata"]["name"])
@@ -78,7 +78,7 @@ def test_a_probe_that_answers_404_does_not_make_a_container_ready(project: Objec
     name = project.pod(container)
     event = next(
         found
-        for _, found in project.api.watch("Pod", project.namespace, name=name, timeout_s=20)
+        for _, found in project.api.watch("Pod", project.namespace, name=name, timeout_s=120)
         if found["status"].get("phase") == "Running"
     )
     assert not is_ready(event)
@@ -88,7 +88,7 @@ def test_a_probe_that_answers_404_does_not_make_a_container_ready(project: Objec
 
 def test_a_container_of_a_deployment_is_started_again(project: Objects) -> None:
     _deployment(project, "falling", shell("echo once more; exit 1"))
-    _, pod = next(project.api.watch("Pod", project.namespace, labels={"app": "falling"}, timeout_s=20))
+    _, pod = next(project.api.watch("Pod", project.namespace, labels={"app": "falling"}, timeout_s=120))
     name = pod["metadata"]["name"]
 
     def restarted(found: Manifest) -> bool:

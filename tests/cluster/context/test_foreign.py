@@ -248,7 +248,7 @@ def test_nodes_that_cannot_pull_are_named_before_anything_waits_for_them(
 ) -> None:
     from harness.cluster.context.images import RegistryImages
 
-    def elsewhere(self: RegistryImages, images: dict[str, str]) -> dict[str, str]:
+    def elsewhere(self: RegistryImages, images: dict[str, str], commands: dict[str, list[str]]) -> dict[str, str]:
         # as when the name of the registry means something else on the nodes
         return dict.fromkeys(images, f"localhost:1/a@sha256:{'0' * 64}")
 
