@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ class Visitor:
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    kind = ""
+    kind, until = "", time.monotonic() + 60
     for line in lines:
+        # a stream that says nothing else says that it is there
+        assert time.monotonic() < until, "what was waited for has not come"
         if line.startswith("event: "):
             kind = line.removeprefix("event: ")
         elif line.startswith("data: "):
