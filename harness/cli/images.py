@@ -16,10 +16,10 @@ def images() -> None:
 @images.command("kind-node")
 @with_settings()
 def kind_node(settings: Settings) -> None:
-    """Make the image of the nodes of --cluster kind, and the command kind.
+    """Make the node image for --cluster kind, and the command kind.
 
-    The image is pulled where a registry can be reached. Elsewhere it is built from packages, which takes about ten
-    minutes on two processors; an interrupted build continues with its next call. Prints the image's tag.
+    Pull the image if its registry can be reached, otherwise build it from packages, which takes about ten minutes on
+    two processors. An interrupted build continues at the next call. Print the image's tag.
     """
     from harness.cluster.kind import command, node_image
     from harness.doctor import require_nodes

@@ -12,7 +12,7 @@ from harness.settings import Settings
 @click.argument("environment", required=False)
 @with_settings("run_timeout", report="--report")
 def page(settings: Settings, environment: str | None) -> None:
-    """Serve a page about an environment that was left running, and print its address.
+    """Serve a page about a running environment, and print its address.
 
     ENVIRONMENT is an id of `kaapana-harness status`; it may be left out where there is only one. The page stays
     until Ctrl-C. Its address works once, on this machine.

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--credentials", is_flag=True, help="Print users, passwords and tokens of those that were left running.")
+@click.option("--credentials", is_flag=True, help="Print users, passwords and tokens of running environments.")
 @with_settings()
 def status(settings: Settings, credentials: bool) -> None:
-    """List the environments of this user, and where those that were left running are reached."""
+    """List the environments of this user, and the addresses of running ones."""
     from harness.cluster import ledger
 
     entries = ledger.entries(settings.state)

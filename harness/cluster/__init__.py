@@ -28,7 +28,7 @@ def open_cluster(
     images: Iterable[str] = (),
     on_progress: OnProgress = quiet,
 ) -> Cluster:
-    """Make a cluster for an environment, or adopt the one of an environment that was left running.
+    """Make a cluster for an environment, or adopt that of a running environment.
 
     Args:
         spec: of a kind of :mod:`harness.cluster.kinds`: ``docker``, ``kind`` or ``context:NAME``.

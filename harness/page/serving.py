@@ -37,7 +37,7 @@ _END_S: Final = 10.0
 def serve(
     settings: Settings, environment_id: str | None, *, show_address: Callable[[str], object], say: OnProgress
 ) -> None:
-    """Serve the page about an environment that was left running, until Ctrl-C or SIGTERM.
+    """Serve the page about a running environment, until Ctrl-C or SIGTERM.
 
     Args:
         environment_id: which one; ``None`` for the only one.

@@ -44,7 +44,7 @@ class Login:
 
 
 def find_addresses(settings: Settings, entry: Entry) -> list[ServiceAddress]:
-    """Return where the parts of an environment that was left running are reached.
+    """Return the addresses of the parts of a running environment.
 
     There are none on a cluster that others use as well: its ports are forwarded by the process that needs them.
 

@@ -1,4 +1,4 @@
-"""One emulated platform: bringing it up, adopting one that was left running, and taking it down."""
+"""One emulated platform: start it, adopt a running one, and remove it."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Environment:
 
     @classmethod
     def up(cls, settings: Settings, *, on_progress: OnProgress = quiet) -> Environment:
-        """Bring up a platform, or adopt one that was left running with the same settings (``settings.reuse``).
+        """Start a platform, or adopt a running one with the same settings (``settings.reuse``).
 
         Args:
             on_progress: gets a line for every step.

@@ -9,7 +9,7 @@ from harness.errors import PlatformError, UsageError
 
 
 def choose(state: Path, environment_id: str | None = None) -> ledger.Entry:
-    """Return the environment of an id; without one the only environment that was left running.
+    """Return the environment of an id; without one the only running environment.
 
     Raises:
         UsageError: there is no such environment, it is not one that was left running, or one of several must be named.
