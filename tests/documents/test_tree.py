@@ -31,9 +31,10 @@ def test_every_document_has_one_place_in_the_tree() -> None:
     assert {page: places[page] for page in PAGES if places[page] != 1} == {"index.md": 0}
 
 
-def test_the_overview_of_the_decisions_names_all_of_them() -> None:
-    text = (DOCS / "decisions/README.md").read_text("utf-8")
-    assert re.findall(r"\((\w\S*\.md)\)", text) == sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+@pytest.mark.parametrize("folder", ["decisions", "howto"])
+def test_the_overview_of_a_folder_names_all_of_its_pages(folder: str) -> None:
+    named = re.findall(r"\((\w\S*\.md)\)", (DOCS / folder / "README.md").read_text("utf-8"))
+    assert sorted(named) == sorted(path.name for path in (DOCS / folder).glob("*.md") if path.name != "README.md")
 
 
 @pytest.mark.parametrize(
