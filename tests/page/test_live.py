@@ -12,6 +12,7 @@ from harness.cluster import ledger
 from harness.page import streams, watching
 from harness.page.serving import page_of
 from harness.page.watching import name_of_run
+from harness.platform.http import RefusalError
 from tests.page.conftest import Visitor
 from tests.page.fake_environment import DAG, RUN, FakeEnvironment, job, receipt
 from tests.waiting import until
@@ -77,13 +78,21 @@ def test_an_environment_that_hangs_is_told_with_the_trouble_of_its_cluster(
 def test_a_project_that_goes_while_it_is_looked_at_is_no_trouble(
     environment: FakeEnvironment, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = threading.Semaphore(0)
+
+    def refuse(project: str) -> list[Any]:
+        asked.release()
+        raise RefusalError(f"there is no project {project}")
+
     # listed, and removed before its metrics are asked for
-    monkeypatch.setattr(type(environment.services), "scraped", lambda *_: environment.airflow.run(DAG, "gone"))
+    monkeypatch.setattr(watching, "SELDOM", 1)
+    monkeypatch.setattr(environment.services, "scraped", refuse)
     with visitor.events("/events") as events:
         assert next(events) == ("ready", "")
-        environment.airflow.change(DAG, "success")
-        wait_for(events, OF_RUN)
-    assert 'role="alert" hidden' in visitor.text("/")
+        # the second look comes when the first has ended
+        assert asked.acquire(timeout=30)
+        assert asked.acquire(timeout=30)
+        assert 'role="alert" hidden' in visitor.text("/")
 
 
 def test_a_log_streams_in_whole_lines_until_the_attempt_ends(environment: FakeEnvironment, visitor: Visitor) -> None:
