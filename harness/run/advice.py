@@ -67,7 +67,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (
         r"KeyError: '([A-Z][A-Z0-9_]+)'",
         "",
-        "the environment has no {0}: set it in env_vars, or as a property of workflow_form",
+        "the environment has no {0}: correct its name, or set it in env_vars or as a property of workflow_form",
     ),
     (
         r"(?:Permission denied|PermissionError)",
