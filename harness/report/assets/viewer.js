@@ -78,7 +78,7 @@
         canvas.addEventListener("pointermove", (event) => event.buttons && this.point(event, axis));
         const words = make("span");
         const letters = Object.entries(this.below.edges[axis]).map(([edge, textContent]) => {
-          const letter = make("b", { className: edge, textContent });
+          const letter = make("b", { className: `edge-${edge}`, textContent });
           letter.setAttribute("aria-hidden", "true");
           return letter;
         });
