@@ -77,3 +77,20 @@ def test_nothing_is_odd_about_the_extension_on_any_release(otsus, small_ct):
     run = otsus.run(dataset=small_ct)
     assert run.findings == ()
     assert run.on_other_releases == ()
+
+
+def test_a_run_leaves_a_segmentation_with_its_metadata_a_report_and_nothing_else(otsus, brain_mr):
+    run = otsus.run(dataset=brain_mr)
+    assert run.sent.nothing_but("SEG")
+    assert run.objects.nothing_but("staticwebsiteresults/*.html")
+    report = run.reports["otsus-report.html"]
+    assert report.table("Histogram bins").numbers("Histogram bins") == [128]
+    # the page of a notebook loads scripts from elsewhere, and nothing else does
+    assert {link.element for link in report.links if link.leaves_platform} == {"script"}
+    (sent,) = run.sent
+    assert run.metadata[sent.series_instance_uid].at("00080060 Modality_keyword") == "SEG"
+    assert brain_mr not in run.metadata
+    assert run.notifications.nothing
+    assert run.refused.only_probes
+    # the platform writes names of project and dataset into two attributes of a trial, and no others
+    assert run.sent.segmentation().second_opinion(ignoring=["ClinicalTrialSubject", "ClinicalTrialSeries"])
