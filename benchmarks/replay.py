@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.platform import operator_images
 from harness.platform.environment import Environment
 from harness.wire import names
 
@@ -36,7 +37,7 @@ def bare_runs(environment: Environment, namespace: str, run_id: str, folder: Pat
 def _configuration(environment: Environment, run_id: str) -> str:
     """The cleaner has removed the run's ConfigMap; Airflow knows what it held."""
     dag_id = run_id.rsplit("-", 1)[0]
-    return json.dumps(environment.airflow.run(dag_id, run_id)["conf"], indent=4, sort_keys=True)
+    return json.dumps(environment.airflow.run(dag_id, run_id).conf, indent=4, sort_keys=True)
 
 
 def _command(environment: Environment, namespace: str, pod: dict[str, Any], data: Path) -> list[str]:
@@ -47,7 +48,10 @@ def _command(environment: Environment, namespace: str, pod: dict[str, Any], data
     for variable in container["env"]:
         command += ["--env", f"{variable['name']}={_value(environment, namespace, variable)}"]
     image = str(pod["status"]["containerStatuses"][0]["imageID"])
-    program = [str(word) for word in container.get("command") or ()]
+    registry, _, tagged = str(container["image"]).rpartition("/")
+    # the nodes know what the platform's images run; the engine has one image for all of them
+    of_the_platform = operator_images.commands(registry, tagged.rpartition(":")[2]).get(container["image"], ())
+    program = [str(word) for word in container.get("command") or of_the_platform]
     if program:
         command += ["--entrypoint", program[0]]
     return [*command, image, *program[1:], *map(str, container.get("args") or ())]
