@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from harness.checks import looks
 from harness.checks.classes import SECONDARY_CAPTURE_CLASSES
-from harness.checks.dicom_files import read_object, read_text
-from harness.checks.second_opinion import Examined
+from harness.checks.dicom_files import read_text
+from harness.checks.document import DicomDocument
 from harness.errors import CheckError
 
 LARGEST: Final = 1 << 28
@@ -41,7 +40,7 @@ _MOST_TEXTS: Final = 1_000
 _DEEPEST: Final = 30
 
 
-class SecondaryCapture(Examined):
+class SecondaryCapture(DicomDocument):
     """A secondary capture: one picture, or several as its frames.
 
     Args:
@@ -51,12 +50,8 @@ class SecondaryCapture(Examined):
         CheckError: the file cannot be read, or is something else.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self.dataset = read_object(self.path, "secondary capture", SECONDARY_CAPTURE_CLASSES, complete=True)
-
-    def __repr__(self) -> str:
-        return f"<SecondaryCapture {self.path.name}>"
+    _KIND = "secondary capture"
+    _SOP_CLASSES = SECONDARY_CAPTURE_CLASSES
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 from harness.checks import looks
 from harness.checks.classes import ENCAPSULATED_PDF_STORAGE
-from harness.checks.dicom_files import read_object, read_text
+from harness.checks.dicom_files import read_text
+from harness.checks.document import DicomDocument
 from harness.checks.pdf import PdfDocument
-from harness.checks.second_opinion import Examined
 from harness.checks.verdict import Verdict
 
 
-class EncapsulatedPdf(Examined):
+class EncapsulatedPdf(DicomDocument):
     """A DICOM object that holds a PDF document.
 
     Args:
@@ -23,12 +22,8 @@ class EncapsulatedPdf(Examined):
         CheckError: the file cannot be read, or is something else.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self.dataset = read_object(self.path, "encapsulated PDF", frozenset({ENCAPSULATED_PDF_STORAGE}), complete=True)
-
-    def __repr__(self) -> str:
-        return f"<EncapsulatedPdf {self.path.name}>"
+    _KIND = "encapsulated PDF"
+    _SOP_CLASSES = frozenset({ENCAPSULATED_PDF_STORAGE})
 
     @property
     def title(self) -> str:

@@ -14,10 +14,10 @@ from harness.checks import explained, looks
 from harness.checks.classes import STRUCTURED_REPORT_CLASSES
 from harness.checks.codes import Label, describe_label
 from harness.checks.dicom import as_series
-from harness.checks.dicom_files import read_items, read_object, read_text
+from harness.checks.dicom_files import read_items, read_text
+from harness.checks.document import DicomDocument
 from harness.checks.measurements import Measurement
 from harness.checks.report_content import ContentItem, read_content
-from harness.checks.second_opinion import Examined
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
 from harness.errors import CheckError
@@ -26,7 +26,7 @@ _LISTED: Final = 30
 _NUMBER: Final = "NUM"
 
 
-class StructuredReport(Examined):
+class StructuredReport(DicomDocument):
     """A structured report.
 
     Args:
@@ -36,12 +36,8 @@ class StructuredReport(Examined):
         CheckError: the file cannot be read, or is something else.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self.dataset = read_object(self.path, "structured report", STRUCTURED_REPORT_CLASSES, complete=True)
-
-    def __repr__(self) -> str:
-        return f"<StructuredReport {self.path.name}>"
+    _KIND = "structured report"
+    _SOP_CLASSES = STRUCTURED_REPORT_CLASSES
 
     @functools.cached_property
     def _content(self) -> tuple[ContentItem, list[ContentItem]]:

@@ -264,25 +264,20 @@ class RegistryClient:
 
     def _get(self, path: str, *, method: str = "GET", follow_redirects: bool = False) -> httpx.Response:
         headers = {"Accept": ", ".join(MANIFEST_TYPES)}
-        try:
-            answer = self._http.request(method, path, headers=headers, follow_redirects=follow_redirects)
-        except _FAILURES as error:
-            raise PlatformError(
-                f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
-            ) from None
-        if answer.status_code not in {200, 404}:
-            raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
-        return answer
+        return self._ask(method, path, frozenset({200, 404}), headers=headers, follow_redirects=follow_redirects)
 
     def _send(self, method: str, path: str, content: bytes = b"", media_type: str = "") -> httpx.Response:
+        headers = {"Content-Type": media_type} if media_type else {}
+        return self._ask(method, path, frozenset({201, 202}), headers=headers, content=content)
+
+    def _ask(self, method: str, path: str, expected: frozenset[int], **request: Any) -> httpx.Response:
         try:
-            headers = {"Content-Type": media_type} if media_type else {}
-            answer = self._http.request(method, path, content=content, headers=headers)
+            answer = self._http.request(method, path, **request)
         except _FAILURES as error:
             raise PlatformError(
                 f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
             ) from None
-        if answer.status_code not in {201, 202}:
+        if answer.status_code not in expected:
             raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
         return answer
 

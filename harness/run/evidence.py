@@ -11,9 +11,9 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.common import documents
 from harness.common.redaction import REDACTOR, redact
@@ -28,8 +28,6 @@ from harness.run.results import Cause, Run, RunImage, TaskResult
 from harness.run.stored import StoredObject, StoredObjects
 from harness.wire.received import ReceivedObject
 from harness.wire.records import TaskRecord
-
-_Item = TypeVar("_Item")
 
 SCHEMA = 1
 _LARGEST = 256 << 20
@@ -257,10 +255,6 @@ def read(directory: Path) -> Run:
         raise UsageError(f"{path} cannot be read: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not evidence of a run: {type(error).__name__}: {error}") from None
-
-
-def _read_items(kind: Callable[..., _Item], items: Iterable[Json], directory: Path) -> list[_Item]:
-    return [kind(**item, directory=directory) for item in items]
 
 
 def _with_tuples(item: Json) -> Json:
