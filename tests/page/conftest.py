@@ -67,10 +67,12 @@ def plain(html: str) -> str:
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEnvironment]:
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
     REDACTOR.add(PASSWORD)
-    return FakeEnvironment(tmp_path)
+    environment = FakeEnvironment(tmp_path)
+    yield environment
+    environment.airflow.close()
 
 
 @pytest.fixture

@@ -146,15 +146,15 @@ class FakeServices:
 
 
 class FakeAirflow:
-    """Has one run; whoever follows it is told of each change."""
+    """Has one run; whoever follows it gets each change."""
 
     def __init__(self) -> None:
         self.tasks = [task("get-input", "success"), task(DAG, "running", upstream=["get-input"])]
         self.state = "running"
         self.logs: dict[str, str] = {}
         self.aborted: list[str] = []
-        self._told: list[TaskChange | RunEnd] = []
-        self._news = threading.Condition()
+        self._changes: list[TaskChange | RunEnd] = []
+        self._changed = threading.Condition()
 
     def run(self, dag_id: str, run_id: str) -> RunRecord:
         if run_id != RUN:
@@ -164,9 +164,9 @@ class FakeAirflow:
     def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
         at = 0
         while True:
-            with self._news:
-                self._news.wait_for(lambda: len(self._told) > at)  # noqa: B023 (called at once)
-                change = self._told[at]
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._changes) > at)  # noqa: B023 (called at once)
+                change = self._changes[at]
             at += 1
             yield change
             if isinstance(change, RunEnd):
@@ -187,14 +187,18 @@ class FakeAirflow:
         self.state = state
         self._tell(RunEnd(state))
 
+    def close(self) -> None:
+        """End the streams of those who still follow the run."""
+        self._tell(RunEnd(self.state))
+
     def abort(self, dag_id: str, run_id: str) -> None:
         self.aborted.append(run_id)
         self.end("failed")
 
     def _tell(self, change: TaskChange | RunEnd) -> None:
-        with self._news:
-            self._told.append(change)
-            self._news.notify_all()
+        with self._changed:
+            self._changes.append(change)
+            self._changed.notify_all()
 
 
 class FakeApi:

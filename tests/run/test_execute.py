@@ -328,11 +328,11 @@ def test_a_folder_that_is_no_run_is_wrong_use(tmp_path: Path, content: str | Non
 
 
 def test_no_thread_of_a_finished_run_is_left(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
     run(FakeEnvironment(), tmp_path)
-    for thread in threading.enumerate():
-        if thread.name.startswith("events of"):
-            thread.join(timeout=5)
-            assert not thread.is_alive()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=5)
+        assert not thread.is_alive()
 
 
 def test_what_is_known_of_the_extension_beforehand_is_among_the_findings(tmp_path: Path) -> None:
