@@ -201,6 +201,16 @@ def test_the_output_is_followed_line_by_line_while_the_container_runs(project: O
     assert list(lines) == []
 
 
+def test_the_last_lines_of_a_container_that_wrote_into_its_image_are_those_of_its_output(project: Objects) -> None:
+    script = "head -c 100000 /dev/urandom > /opt/lost; for n in $(seq 600); do echo $n; done; printf 'no line feed'"
+    name = project.pod(shell(script))
+    project.end(name)
+    output = [*map(str, range(1, 601)), "no line feed"]
+    for count in (1, 3, 500, 501, 700):
+        assert list(project.api.logs(project.namespace, name, tail=count)) == output[-count:]
+    assert project.log(name).splitlines() == output
+
+
 def test_deletion_kills_a_container_that_ignores_sigterm(project: Objects) -> None:
     name = project.pod(shell("trap '' TERM; echo on; while true; do sleep 0.2; done"))
     project.until("Pod", name, lambda pod: pod["status"].get("phase") == "Running")

@@ -13,7 +13,7 @@ from typing import Any
 from harness.incluster.controlplane import lost_files
 from harness.incluster.controlplane.box import Box, fresh_status
 from harness.incluster.controlplane.engine import EngineCallError
-from harness.incluster.controlplane.helper import wrong_mounts
+from harness.incluster.controlplane.helper import written_paths, wrong_mounts
 from harness.incluster.controlplane.mounts import Mounted
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
@@ -244,16 +244,18 @@ class PodWorker:
                 break
         box.end(record, code)
         written = int((record or {}).get("SizeRw") or 0)
-        if written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
+        if record and written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
             self._written += written
-            mounted = [str(mount["Destination"]) for mount in (record or {}).get("Mounts") or ()]
-            self._node.spawn(self._look_outside(box.id, mounted), f"files of {self.key.name}")
+            self._node.spawn(self._look_outside(record), f"files of {self.key.name}")
         return code
 
-    async def _look_outside(self, container: str, mounted: list[str]) -> None:
-        """Report files that a container has written outside of its volumes, after its end: the engine is slow here."""
+    async def _look_outside(self, record: Mapping[str, Any]) -> None:
+        """Report files that a container has written outside of its volumes; its pod's end does not wait for them."""
+        node = self._node
+        mounted = [str(mount["Destination"]) for mount in record.get("Mounts") or ()]
         with contextlib.suppress(EngineCallError):  # the container is gone: nothing to report
-            found = lost_files.select_notable(await self._node.engine.changes(container), mounted)
+            paths = await written_paths(node.engine, node.config, node.sandbox_image, record)
+            found = lost_files.select_notable(paths, mounted)
 
             def change(pod: Manifest) -> None:
                 pod["metadata"].setdefault("annotations", {})[ANNOTATION_WRITTEN_FILES] = json.dumps(found)
