@@ -8,7 +8,6 @@ import click
 
 from harness.cli.options import with_settings
 from harness.errors import HarnessError
-from harness.kube import ApiError
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ def status(settings: Settings, credentials: bool) -> None:
 
 
 def _print_addresses(settings: Settings, entry: Entry) -> None:
+    from harness.kube import ApiError
     from harness.platform.addresses import find_addresses
 
     try:
