@@ -132,9 +132,9 @@ if TYPE_CHECKING:
     from harness.run.outputs import SentObject, SentObjects
     from harness.run.refusals import Refusal, Refusals
     from harness.run.results import Cause, Run, RunImage, TaskResult
-    from harness.run.stored import Reports, StoredObject, StoredObjects
+    from harness.run.stored_objects import Reports, StoredObject, StoredObjects
     from harness.settings import Settings
-    from harness.wire.notified import Notification
+    from harness.wire.notifications import Notification
 else:
     # the same names once more, for the interpreter; tests/test_public_names.py compares the two
     _MODULES = {
@@ -171,9 +171,9 @@ else:
         "harness.run.metrics": ["MetricValue", "TaskMetrics"],
         "harness.run.notifications": ["SentNotifications"],
         "harness.run.refusals": ["Refusal", "Refusals"],
-        "harness.wire.notified": ["Notification"],
+        "harness.wire.notifications": ["Notification"],
         "harness.run.outputs": ["SentObject", "SentObjects"],
-        "harness.run.stored": ["Reports", "StoredObject", "StoredObjects"],
+        "harness.run.stored_objects": ["Reports", "StoredObject", "StoredObjects"],
         "harness.run.results": ["Cause", "Run", "RunImage", "TaskResult"],
         "harness.settings": ["Settings"],
         "harness.errors": [name for name in __all__ if name.endswith(("Error", "Error_"))],

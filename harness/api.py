@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.installed import InstalledExtension, reporting_to
+from harness.installed import InstalledExtension, report_to
 from harness.run.follow import Listener
 from harness.run.paths import find_unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.artefacts.given import Artefacts
+    from harness.artefacts.bundle import Artefacts
     from harness.artefacts.package import ChartPackage
     from harness.platform.environment import Environment
     from harness.platform.projects import Project
@@ -222,7 +222,7 @@ class Kaapana:
             return self._install_built(self._artefacts, packages, add_to_project, deliver, params)
         if path is None:
             raise UsageError("no extension was given", fix="pass its folder, or set packaged charts")
-        with reporting_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
+        with report_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
             project = self.project if add_to_project else None
             deployment = deploy(
                 self.environment, path, project, deliver=deliver, params=params, on_progress=listener.say
@@ -258,7 +258,7 @@ class Kaapana:
             UsageError: an archive is damaged or for another architecture.
             InstallError: it does not become runnable.
         """
-        from harness.artefacts.given import Artefacts
+        from harness.artefacts.bundle import Artefacts
 
         artefacts = Artefacts.open(_as_sequence(chart), _as_sequence(images), self.environment.settings.state)
         return self._install_built(artefacts, artefacts.packages, add_to_project, deliver, params)
@@ -277,7 +277,7 @@ class Kaapana:
         settings = self.environment.settings
         if deliver is None and settings.sources.get("deliver", "default") != "default":
             deliver = settings.deliver
-        with reporting_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
+        with report_to(self.listener) as listener, explain_lost_cluster(self.environment.cluster):
             deployments = deploy_built(
                 self.environment,
                 packages,
@@ -300,7 +300,7 @@ def open_artefacts(settings: Settings) -> Artefacts | None:
     """
     if not settings.chart and not settings.images:
         return None
-    from harness.artefacts.given import Artefacts
+    from harness.artefacts.bundle import Artefacts
 
     return Artefacts.open(settings.chart, settings.images, settings.state)
 
@@ -317,7 +317,7 @@ def check_artefacts(
         return settings
     from harness.platform import preflight
 
-    with reporting_to(None) as listener:
+    with report_to(None) as listener:
         return preflight.check(settings, artefacts, params=params, say=listener.say)
 
 

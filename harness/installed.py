@@ -112,7 +112,7 @@ class InstalledExtension:
         Raises:
             InstallError: the removing pod failed; the release is stuck until it is forced.
         """
-        with reporting_to(self.kaapana.listener) as listener:
+        with report_to(self.kaapana.listener) as listener:
             return tuple(
                 finding
                 for deployment in reversed(self.deployments)
@@ -184,7 +184,7 @@ class InstalledExtension:
             input_readers=deployment.input_readers,
             pictures=not self.kaapana.concluded,
         )
-        with reporting_to(self.kaapana.listener) as listener, explain_lost_cluster(environment.cluster):
+        with report_to(self.kaapana.listener) as listener, explain_lost_cluster(environment.cluster):
             run = execute(
                 environment,
                 self.kaapana.project,
@@ -212,7 +212,7 @@ def _project_of(target: BoundPlatform | Project) -> Project:
 
 
 @contextlib.contextmanager
-def reporting_to(listener: Listener | None) -> Iterator[Listener]:
+def report_to(listener: Listener | None) -> Iterator[Listener]:
     """Yield the given listener, or lines on standard error for the length of the block."""
     if listener is not None:
         yield Redacting(listener)

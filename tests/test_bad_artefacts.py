@@ -81,7 +81,11 @@ def test_one_chart_given_twice_is_wrong_input(tmp_path: Path) -> None:
     assert "are the same chart mean-workflow" in result.stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"no tar at all" * 100, gzip.compress(b"x" * 2000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no tar at all" * 100, gzip.compress(b"x" * 2000)],
+    ids=["empty", "no archive", "compressed, no archive"],
+)
 def test_a_bad_archive_is_wrong_input_and_named_in_the_first_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(pack())
     (tmp_path / "images.tar").write_bytes(content)

@@ -13,7 +13,7 @@ from harness.cli.verbs import cli
 from harness.cluster import ledger, providers
 from harness.cluster.docker.provider import DockerProvider
 from harness.errors import EngineError, PlatformError
-from harness.platform.addresses import Login
+from harness.platform.addresses import NamedLogin
 from harness.platform.credentials import Credentials, password
 from harness.settings import Settings
 
@@ -141,4 +141,4 @@ def test_credentials_are_printed_when_they_are_asked_for_and_only_then(
 
 
 def test_what_a_login_is_shown_as_has_no_secret_in_it() -> None:
-    assert "secret-word" not in repr(Login("MinIO", "user", "secret-word"))
+    assert "secret-word" not in repr(NamedLogin("MinIO", "user", "secret-word"))

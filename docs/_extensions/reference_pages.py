@@ -19,7 +19,7 @@ from harness.findings import Finding, running
 from harness.run import evidence
 from harness.run.outputs import SentObject, SentObjects
 from harness.run.results import Cause, Run, RunImage, TaskResult
-from harness.run.stored import StoredObject
+from harness.run.stored_objects import StoredObject
 
 PARTS: Mapping[str, type] = {
     "tasks": TaskResult,

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.artefacts import conversion, docker_layout, oci_layout
+from harness.artefacts.archived_image import StoredImage
 from harness.artefacts.conversion import OnBytes
 from harness.artefacts.members import Members
 from harness.artefacts.model import ArchivedImage, ArchiveError, ImagePlatform, check_architecture
-from harness.artefacts.stored import StoredImage
 from harness.common import references
 
 __all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "ImagePlatform", "OnBytes", "check_architecture"]

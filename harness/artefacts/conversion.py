@@ -12,9 +12,10 @@ from typing import IO, cast
 
 import zstandard
 
+from harness.artefacts.archived_image import StoredImage, StoredLayer, sha256
 from harness.artefacts.members import BLOCK, Members
-from harness.artefacts.model import ArchiveError, shown
-from harness.artefacts.stored import StoredImage, StoredLayer, sha256
+from harness.artefacts.model import ArchiveError
+from harness.common.documents import abridge_text
 
 OnBytes = Callable[[int, int], None]
 """Called with the bytes of layers that were read so far and those there are."""
@@ -79,7 +80,7 @@ class _PassingLayer:
     def __init__(self, members: Members, layer: StoredLayer, image: str) -> None:
         self._members = members
         self._layer = layer
-        self._what = f"{members.path}: {image}: its layer {shown(layer.member.name)}"
+        self._what = f"{members.path}: {image}: its layer {abridge_text(layer.member.name)}"
         start = next(members.blocks(layer.member._replace(size=min(4, layer.member.size))), b"")
         self._is_gzip = start.startswith(_GZIP)
         self._is_zstd = start.startswith(_ZSTD) or (start[1:] == _ZSTD_SKIPPABLE and start[0] >> 4 == 5)

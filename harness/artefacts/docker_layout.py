@@ -9,10 +9,11 @@ import re
 from pathlib import PurePosixPath
 
 from harness.artefacts import schemas
+from harness.artefacts.archived_image import LayerName, MissingPartError, StoredImage, check_shape, read_image
 from harness.artefacts.members import Members
-from harness.artefacts.model import ArchiveError, shown
-from harness.artefacts.stored import LayerName, MissingPartError, StoredImage, check_shape, read_image
+from harness.artefacts.model import ArchiveError
 from harness.common import references
+from harness.common.documents import abridge_text
 
 DOCUMENT = "manifest.json"
 _CONFIG = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
@@ -35,11 +36,11 @@ def read(members: Members) -> list[tuple[list[str], StoredImage]]:
     found = []
     for entry in entries:
         names = [_normalise(members, name) for name in entry.get("RepoTags") or ()]
-        label = names[0] if names else f"image {shown(entry['Config'])}"
+        label = names[0] if names else f"image {abridge_text(entry['Config'])}"
         config = members.find(entry["Config"])
         if config is None:
             raise MissingPartError(
-                f"{where}: {label}: its configuration {shown(entry['Config'])} is not in the archive"
+                f"{where}: {label}: its configuration {abridge_text(entry['Config'])} is not in the archive"
             )
         stated = _CONFIG.fullmatch(PurePosixPath(entry["Config"]).name)
         layers = [LayerName(name, _digest_in(name)) for name in entry["Layers"] or ()]
@@ -57,4 +58,4 @@ def _normalise(members: Members, name: str) -> str:
     try:
         return references.normalise(name)
     except ValueError as error:
-        raise ArchiveError(f"{members.path}: {DOCUMENT}: {shown(str(error))}") from None
+        raise ArchiveError(f"{members.path}: {DOCUMENT}: {abridge_text(str(error))}") from None

@@ -20,10 +20,10 @@ def contents(archive: Path) -> dict[str, str]:
     Raises:
         ArchiveError: the file is not an archive of images, or a damaged one.
     """
-    return {reference: image.config_digest for reference, image in named(ImageArchive.open(archive)).items()}
+    return {reference: image.config_digest for reference, image in list_named(ImageArchive.open(archive)).items()}
 
 
-def named(archive: ImageArchive) -> dict[str, ArchivedImage]:
+def list_named(archive: ImageArchive) -> dict[str, ArchivedImage]:
     """Return the references in an archive and their images."""
     found: dict[str, ArchivedImage] = {}
     for image in archive.images:
@@ -63,7 +63,7 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
         ImageError: the engine does not take it.
     """
     opened = open_for(client, archive)
-    images = named(opened)
+    images = list_named(opened)
     kept = {name_of(keep_as, image.config_digest): image for image in images.values()}
     missing = {name: image for name, image in kept.items() if engine.find_image(client.api, name) is None}
     if missing:

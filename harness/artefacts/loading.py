@@ -125,7 +125,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
     try:
         if found := engine.find_image(api, name):
             return str(found["Id"])
-        with lending.held([pinned]):
+        with lending.hold([pinned]):
             if found := engine.find_image(api, name):
                 return str(found["Id"])
             say(f"pulling {pinned}")

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.artefacts.model import ArchiveError, shown
+from harness.artefacts.model import ArchiveError
+from harness.common.documents import abridge_text
 
 BLOCK = 1 << 20
 """Bytes that are in memory at a time while a member is read."""
@@ -75,7 +76,7 @@ class Members:
             except ArchiveError:
                 raise
             except Exception as error:  # tarfile raises errors of any kind for a damaged header
-                raise ArchiveError(f"{path} is a damaged tar file: {shown(str(error))}") from None
+                raise ArchiveError(f"{path} is a damaged tar file: {abridge_text(str(error))}") from None
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -90,12 +91,16 @@ class Members:
         while isinstance(entry := self._entries.get(at), str):
             passed += 1
             if passed > _MOST_LINKS:
-                raise ArchiveError(f"{self.path}: {shown(name)} is a link that leads in a circle")
+                raise ArchiveError(f"{self.path}: {abridge_text(name)} is a link that leads in a circle")
             if entry == ".." or entry.startswith(("/", "../")):
-                raise ArchiveError(f"{self.path}: {shown(name)} is a link out of the archive, to {shown(entry)}")
+                raise ArchiveError(
+                    f"{self.path}: {abridge_text(name)} is a link out of the archive, to {abridge_text(entry)}"
+                )
             at = entry
         if at in self._sparse:
-            raise ArchiveError(f"{self.path}: {shown(at)} is stored with holes", fix="pack without `tar --sparse`")
+            raise ArchiveError(
+                f"{self.path}: {abridge_text(at)} is stored with holes", fix="pack without `tar --sparse`"
+            )
         return entry
 
     def read(self, member: Member) -> bytes:
@@ -107,7 +112,7 @@ class Members:
         """
         if member.size > _LARGEST_DOCUMENT:
             raise ArchiveError(
-                f"{self.path}: {shown(member.name)} has {member.size} bytes, a document has at most "
+                f"{self.path}: {abridge_text(member.name)} has {member.size} bytes, a document has at most "
                 f"{_LARGEST_DOCUMENT >> 20} MiB"
             )
         self._documents += member.size
@@ -132,7 +137,9 @@ class Members:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ArchiveError(f"{self.path}: {shown(member.name)} is not JSON: {shown(str(error))}") from None
+            raise ArchiveError(
+                f"{self.path}: {abridge_text(member.name)} is not JSON: {abridge_text(str(error))}"
+            ) from None
 
     def blocks(self, member: Member) -> Iterator[bytes]:
         """Yield the bytes of a member, at most :data:`BLOCK` at a time.
@@ -201,7 +208,7 @@ class Members:
                         raise ArchiveError(f"{self.path} is a damaged tar file: a header leads back")
                     reached = info.offset_data
                     if tar.offset > size:
-                        raise self._cut_off_error(f"in the middle of {shown(info.name)}")
+                        raise self._cut_off_error(f"in the middle of {abridge_text(info.name)}")
                     self._add(info)
                 headers.seek(tar.offset)
                 end = headers.read(_HEADER)

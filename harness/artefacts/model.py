@@ -8,8 +8,6 @@ from typing import Any
 
 from harness.errors import UsageError
 
-_SHOWN = 200
-
 
 class ArchiveError(UsageError):
     """A file is not an archive of images, is damaged, or has unsuitable images."""
@@ -71,9 +69,3 @@ def check_architecture(image: ArchivedImage, architecture: str, where: str) -> N
             f"{where}: {image} is an image for {image.platform}, the engine runs linux/{architecture} images",
             fix=f"build it with `docker build --platform linux/{architecture}`",
         )
-
-
-def shown(text: str) -> str:
-    """Return text of an archive for a one-line message: short, and without control characters."""
-    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return text if text.isprintable() else ascii(text)

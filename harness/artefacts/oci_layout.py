@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.artefacts import schemas
-from harness.artefacts.members import Members
-from harness.artefacts.model import ArchiveError, ImagePlatform, shown
-from harness.artefacts.stored import (
+from harness.artefacts.archived_image import (
     LayerName,
     MissingPartError,
     StoredImage,
@@ -22,7 +20,10 @@ from harness.artefacts.stored import (
     read_image,
     sha256,
 )
+from harness.artefacts.members import Members
+from harness.artefacts.model import ArchiveError, ImagePlatform
 from harness.common import references
+from harness.common.documents import abridge_text
 
 DOCUMENT = "index.json"
 _NAME = "io.containerd.image.name"
@@ -194,4 +195,4 @@ class OciLayout:
         try:
             return [references.normalise(name)]
         except ValueError as error:
-            raise ArchiveError(f"{self._members.path}: {DOCUMENT}: {shown(str(error))}") from None
+            raise ArchiveError(f"{self._members.path}: {DOCUMENT}: {abridge_text(str(error))}") from None

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.common.documents import shown as in_short
+from harness.common.documents import abridge
 from harness.errors import ExtensionError
 from harness.extension import charts, params, trees
 from harness.extension.charts import INSTALLER, Dependency
@@ -261,7 +261,7 @@ def _iterate_files(
             )
         if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in path.parts):
             raise ExtensionError(
-                f"{file.name} has a file whose name is longer than {_LONGEST_NAME} bytes: {in_short(member.name)}",
+                f"{file.name} has a file whose name is longer than {_LONGEST_NAME} bytes: {abridge(member.name)}",
                 fix=_REPACKAGE,
             )
         if member.isdir() or not path.parts:
@@ -279,7 +279,7 @@ def _read_name(metadata: Mapping[str, Any], folder: str, shown: str) -> tuple[st
     """Name and version of a chart inside."""
     name, version = metadata.get("name", folder), metadata.get("version", "")
     if not isinstance(name, str) or not isinstance(version, str | int | float):
-        raise ExtensionError(f"{shown}: name and version must be text, got {in_short(name)} and {in_short(version)}")
+        raise ExtensionError(f"{shown}: name and version must be text, got {abridge(name)} and {abridge(version)}")
     charts.check_dependency_name(name, f"{shown}: the chart")
     return name, str(version)
 

@@ -66,7 +66,7 @@ class ImageSource(Protocol):
     """A place with images."""
 
     @property
-    def shown(self) -> str:
+    def title(self) -> str:
         """How messages name it."""
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
@@ -88,7 +88,7 @@ class ArchiveSource:
 
     def __init__(self, path: Path, architecture: str) -> None:
         self.archive = ImageArchive.open(path, architecture=architecture)
-        self.shown = path.name
+        self.title = path.name
         self._architecture = architecture
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
@@ -101,7 +101,7 @@ class ArchiveSource:
         def load(say: OnProgress) -> str:
             return loading.ensure(self.archive, image, self._architecture, say)
 
-        return FoundImage(reference, reference, self.shown, image.config_digest, image.diff_ids, Route.UPLOAD, load)
+        return FoundImage(reference, reference, self.title, image.config_digest, image.diff_ids, Route.UPLOAD, load)
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`ImageSource`."""
@@ -112,7 +112,7 @@ class ArchiveSource:
 class EngineSource:
     """The images of the engine, by their tags there."""
 
-    shown = "the engine"
+    title = "the engine"
 
     def __init__(self, architecture: str) -> None:
         self._architecture = architecture
@@ -129,7 +129,7 @@ class EngineSource:
         _check(found, reference, self._architecture)
         image_id = str(found["Id"])
         return FoundImage(
-            reference, reference, self.shown, image_id, engine.layers(found), Route.PUSH, lambda say: image_id
+            reference, reference, self.title, image_id, engine.layers(found), Route.PUSH, lambda say: image_id
         )
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
@@ -154,7 +154,7 @@ class RegistrySource:
     """
 
     def __init__(self, prefix: str, architecture: str, pins: Pins) -> None:
-        self.shown = prefix
+        self.title = prefix
         self._architecture = architecture
         self._pins = pins
 
@@ -163,7 +163,7 @@ class RegistrySource:
         repository, tag = self._split(reference, platform_registry)
         if not repository:
             return None
-        name = join_reference(f"{self.shown}/{repository}", tag)
+        name = join_reference(f"{self.title}/{repository}", tag)
         found, since = self._ask(name, repository, tag)
         if found is None:
             return None
@@ -174,7 +174,7 @@ class RegistrySource:
                 "images",
                 fix=f"build it with `docker build --platform {wanted}` and push it again",
             )
-        pinned = f"{self.shown}/{repository}@{found.digest}"
+        pinned = f"{self.title}/{repository}@{found.digest}"
 
         def load(say: OnProgress) -> str:
             return loading.pull(pinned, found.config_digest, say)
@@ -205,14 +205,14 @@ class RegistrySource:
         if not repository:
             return []
         with self._client() as client:
-            return [f"{self.shown}/{repository}:{tag}" for tag in client.tags_if_listed(repository)]
+            return [f"{self.title}/{repository}:{tag}" for tag in client.tags_if_listed(repository)]
 
     def _client(self) -> RegistryClient:
-        return RegistryClient(self.shown, of_user=True)
+        return RegistryClient(self.title, of_user=True)
 
     def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
         """Repository and tag below the prefix; empty for a reference that is elsewhere."""
-        for below in (f"{platform_registry}/", f"{self.shown}/"):
+        for below in (f"{platform_registry}/", f"{self.title}/"):
             if reference.startswith(below):
                 return split_reference(reference.removeprefix(below))
         return "", ""

@@ -73,7 +73,7 @@ def find_regions(regions: Iterable[Region], label: Label) -> list[Region]:
 
 
 def _first_by_code(regions: list[Region], fits: Any) -> list[Region]:
-    """Return the regions whose first code fits; where there is none, those with any code that does."""
+    """Return the regions whose first code fits; if none does, those with any code that fits."""
     return [region for region in regions if region.codes and fits(region.codes[0])] or [
         region for region in regions if any(map(fits, region.codes))
     ]

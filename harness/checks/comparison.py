@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.checks.distances import Distance, SurfaceDistance, measure_surface_distance
-from harness.checks.explained import note
+from harness.checks.explanations import note
 from harness.checks.masks import Mask, Tabled, Volume, volume_ml
 from harness.checks.overlap import Dice
 from harness.checks.verdict import Verdict
@@ -70,19 +70,19 @@ class ComparedLabel:
     @property
     def hausdorff_mm(self) -> Distance:
         """Hausdorff distance; infinite where one of the masks is empty."""
-        return self._asked(0)
+        return self._ask(0)
 
     @property
     def p95_mm(self) -> Distance:
         """95th percentile of the surface distance; infinite where one of the masks is empty."""
-        return self._asked(1)
+        return self._ask(1)
 
     @property
     def mean_mm(self) -> Distance:
         """Mean surface distance; infinite where one of the masks is empty."""
-        return self._asked(2)
+        return self._ask(2)
 
-    def _asked(self, index: int) -> Distance:
+    def _ask(self, index: int) -> Distance:
         if self._distances is None:
             raise UsageError(
                 f"the distances of {self.label!r} were not measured", fix="leave distances=False of compare() out"

@@ -39,7 +39,7 @@ def read_rows(data: bytes, name: str, *, delimiter: str | None = None, evidence:
         first = text.lstrip("\r\n").partition("\n")[0]
         delimiter = max(_DELIMITERS, key=first.count)
     elif len(delimiter) != 1:
-        raise refuse(f"the delimiter {documents.shown(delimiter)} is not one character")
+        raise refuse(f"the delimiter {documents.abridge(delimiter)} is not one character")
     rows: list[tuple[str, ...]] = []
     cells = 0
     # the line ends within quotes are the reader's own business

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks.explained import note
+from harness.checks.explanations import note
 from harness.checks.masks import Mask, Tabled, extent_of
 from harness.errors import CheckError, UsageError
 from harness.geometry.grid import Grid
@@ -147,7 +147,7 @@ def measure_surface_distance(label: str, mine: Mask, truth: Mask, grid: Grid) ->
     images = [_image(np.pad(mask[inner], 1), grid) for mask in (mine, truth)]
     surfaces = [_surface(image) for image in images]
     start = np.array([begin - 1 for begin, _ in box])
-    to_truth, to_result = (_directed(surfaces[one], surfaces[other], start) for one, other in ((0, 1), (1, 0)))
+    to_truth, to_result = (_direct(surfaces[one], surfaces[other], start) for one, other in ((0, 1), (1, 0)))
     return SurfaceDistance(label, to_truth, to_result, mine.shape[0])
 
 
@@ -174,7 +174,7 @@ def _surface(image: Any) -> Any:
     return _simpleitk().BinaryContour(image, fullyConnected=False, backgroundValue=0, foregroundValue=1)
 
 
-def _directed(mine: Any, other: Any, start: NDArray[Any]) -> Directed:
+def _direct(mine: Any, other: Any, start: NDArray[Any]) -> Directed:
     sitk = _simpleitk()
     away = sitk.Abs(sitk.SignedMaurerDistanceMap(other, squaredDistance=False, useImageSpacing=True))
     where = np.argwhere(sitk.GetArrayViewFromImage(mine))

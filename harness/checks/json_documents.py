@@ -36,7 +36,7 @@ class JsonDocument:
         """Return the value behind keys and indices: ``document.at("results", 0, "volume")``.
 
         Raises:
-            CheckError: there is none; the message says what there is instead.
+            CheckError: the value is missing; the message lists what is there.
         """
         value = self.value
         for number, step in enumerate(steps):
@@ -73,7 +73,7 @@ class JsonDocument:
             CheckError: the file cannot be read, or is not JSON.
         """
         if isinstance(ignoring, str):
-            raise CheckError(f"ignoring is the text {documents.shown(ignoring)}: give a list of keys")
+            raise CheckError(f"ignoring is the text {documents.abridge(ignoring)}: give a list of keys")
         if isinstance(expected, Path):
             expected = _read_expected(expected).value
         elif isinstance(expected, JsonDocument):
@@ -155,13 +155,13 @@ def _of_mappings(
             differences.add(f"{place} has no {key!r}; it {_describe(mine)}")
     for key in mine:
         if not partial and key not in other and key not in ignored:
-            differences.add(f"{place} has {documents.shown(key)}, which is not expected")
+            differences.add(f"{place} has {documents.abridge(key)}, which is not expected")
 
 
 def _compare_single(found: Any, expected: Any, tolerance: Tolerance) -> str:
     # a number in quotes is a text in JSON
     if isinstance(found, str) != isinstance(expected, str) or isinstance(found, str):
-        return "" if found == expected else f"{documents.shown(found)} instead of {documents.shown(expected)}"
+        return "" if found == expected else f"{documents.abridge(found)} instead of {documents.abridge(expected)}"
     return tolerance.compare(found, expected)
 
 
@@ -189,9 +189,9 @@ def _path(steps: Steps) -> str:
 
 def _describe(value: Any) -> str:
     if isinstance(value, Mapping):
-        listed = ", ".join(documents.shown(key) for key in list(value)[:_LISTED])
+        listed = ", ".join(documents.abridge(key) for key in list(value)[:_LISTED])
         more = f" and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
         return f"has {listed}{more}" if value else "is empty"
     if isinstance(value, list):
         return f"is a list of {len(value)}"
-    return f"is {documents.shown(value)}"
+    return f"is {documents.abridge(value)}"

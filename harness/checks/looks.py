@@ -1,4 +1,4 @@
-"""What a test asks about results, for whoever keeps it: the report shows each question with its answer."""
+"""What a test asks about results: the report shows each question with its answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _watchers: list[Callable[[Look], Any]] = []
 
 
 @contextlib.contextmanager
-def watching(watcher: Callable[[Look], Any]) -> Iterator[None]:
+def watch(watcher: Callable[[Look], Any]) -> Iterator[None]:
     """Call ``watcher`` for every question that is asked within the block, also in other threads."""
     _watchers.append(watcher)
     try:
@@ -54,7 +54,7 @@ def note(look: Look) -> None:
 
 
 def note_verdict(file: Path | None, question: str, verdict: Verdict) -> Verdict:
-    """Tell those who watch of a question about a file, and return its answer; without a file nobody is told."""
+    """Pass a question about a file to those who watch, and return its answer; one without a file is not passed on."""
     if file is not None:
         note(Look(file, question, ("yes: " if verdict.ok else "NO: ") + verdict.summary))
     return verdict

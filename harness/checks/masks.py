@@ -7,7 +7,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks.explained import Explained
+from harness.checks.explanations import Explained
 from harness.geometry.grid import Grid
 
 Mask: TypeAlias = "NDArray[np.bool_]"

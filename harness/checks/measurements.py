@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.sr.coding import Code
 
-from harness.checks.explained import Explained
+from harness.checks.explanations import Explained
 
 
 class Measurement(Explained):

@@ -81,7 +81,7 @@ class ParametricMap:
         return self._mapping(label)[0].quantity
 
     def values(self, label: Label | None = None) -> Values:
-        """Return the real world values ``(slice, row, column)`` on :attr:`planes`; not a number where there is none.
+        """Return the real world values ``(slice, row, column)`` on :attr:`planes`; NaN where no value is defined.
 
         Raises:
             CheckError: there is no such label, or several; pixels cannot be read; two frames are at one position.
@@ -130,13 +130,13 @@ class ParametricMap:
         mapping = self._mapping(label)[0]
         problems = value_problems(values, other, counts, tolerance, mapping.unit)
         subject, good = f"values of {mapping.label!r} in {self.path.name}", f"{int(counts.sum())} values"
-        return self._noted("matches", Verdict.of_problems(subject, problems, good=good))
+        return self._record("matches", Verdict.of_problems(subject, problems, good=good))
 
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the map was made from this series: series UID, images, frame of reference, study."""
         series = as_series(series)
         problems = frame_reference_problems("parametric map", self.dataset, series)
-        return self._noted("references", Verdict.of_problems(f"made from {series.name}", problems))
+        return self._record("references", Verdict.of_problems(f"made from {series.name}", problems))
 
     def lies_on(self, series: Series | Path | str) -> Verdict:
         """Return whether the map's own grid is the series' grid: spacing, origin, orientation and shape."""
@@ -145,7 +145,7 @@ class ParametricMap:
             why = series.problems[0].text if series.problems else "it has no geometry"
             return Verdict(False, f"lies on {series.name}", f"series {series.name} is not a volume: {why}")
         problems = differences(self.own_geometry, series.geometry)
-        return self._noted("lies_on", Verdict.of_problems(f"lies on {series.name}", problems))
+        return self._record("lies_on", Verdict.of_problems(f"lies on {series.name}", problems))
 
     @property
     def own_geometry(self) -> Geometry:
@@ -266,7 +266,7 @@ class ParametricMap:
         said = None if label is None else self._mapping(label)[0].label
         looks.note(looks.Look(self.path, question, answer, said))
 
-    def _noted(self, question: str, verdict: Verdict) -> Verdict:
+    def _record(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)
         return verdict
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks import explained, looks
+from harness.checks import explanations, looks
 from harness.checks.codes import Label, Region, describe_label, find_regions
 from harness.checks.comparison import ComparedLabel, Comparison
 from harness.checks.dicom_files import drop_damaged, read_object
@@ -87,7 +87,7 @@ class Regions(Examined, abc.ABC):
                 ``pydicom.sr.codedict``.
 
         Raises:
-            CheckError: there is none, or several.
+            CheckError: no region fits, or several do.
         """
         found = find_regions(self._regions, label)
         if len(found) == 1:
@@ -135,7 +135,7 @@ class Regions(Examined, abc.ABC):
         It is a float; an assertion about it that fails says where its voxels are.
         """
         found = Volume.of(self.find(label).label, self.mask(label), self.planes)
-        explained.note(found, sys._getframe(1))
+        explanations.note(found, sys._getframe(1))
         self._note("volume_ml", f"{found:.2f} ml", label)
         return found
 
@@ -156,7 +156,7 @@ class Regions(Examined, abc.ABC):
         mine, other = self._pair(label, truth, truth_label)
         self._refuse_both_empty(label, mine, other)
         found = Dice.of(self.find(label).label, mine, other, self.planes)
-        explained.note(found, sys._getframe(1))
+        explanations.note(found, sys._getframe(1))
         self._note("dice", f"{found:.4f}", label, other)
         return found
 
@@ -225,7 +225,7 @@ class Regions(Examined, abc.ABC):
         said = None if label is None else self.find(label).label
         looks.note(looks.Look(self.path, question, answer, said, truth))
 
-    def _noted(self, question: str, verdict: Verdict) -> Verdict:
+    def _record(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)
         return verdict
 

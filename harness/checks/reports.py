@@ -129,7 +129,7 @@ class Report:
 
     @property
     def title(self) -> str:
-        """Content of the title element, empty when there is none."""
+        """Content of the title element, empty without one."""
         return " ".join("".join(self._read.title).split())
 
     @property
@@ -152,7 +152,7 @@ class Report:
         """Return the one table with this caption, or below this heading; else the one that has such a column.
 
         Raises:
-            CheckError: there is none, or more than one; all tables are listed.
+            CheckError: no table fits, or more than one does; all tables are listed.
         """
         from harness.checks.html_tables import find_table
 

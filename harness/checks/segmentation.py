@@ -56,7 +56,7 @@ class Segmentation(Regions):
     Args:
         path: the file.
         sources: the series that may have been segmented; masks are given on the grid of the one that the SEG
-            references, or on the SEG's own when there is none.
+            references, or on the SEG's own if it is missing.
 
     Raises:
         CheckError: the file is not a DICOM segmentation.
@@ -71,7 +71,7 @@ class Segmentation(Regions):
         """Whether the object is a well-formed DICOM SEG; a no lists everything that is wrong."""
         subject = f"valid segmentation {self.path.name}"
         problems = [*self._damaged, *problems_of(self.dataset)]
-        return self._noted("is_valid", Verdict.of_problems(subject, problems, good="no problem"))
+        return self._record("is_valid", Verdict.of_problems(subject, problems, good="no problem"))
 
     @property
     def labels(self) -> list[str]:
@@ -120,14 +120,14 @@ class Segmentation(Regions):
         problems = frame_reference_problems("segmentation", self.dataset, series)
         _, images = read_references(self.dataset)
         verdict = Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images referenced")
-        return self._noted("references", verdict)
+        return self._record("references", verdict)
 
     def lies_on(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG's own grid is the series' grid: spacing, origin, orientation and shape.
 
         A SEG that leaves empty slices out has another shape; its masks are on the series' grid nevertheless.
         """
-        return self._noted("lies_on", self._lies_on(as_series(series)))
+        return self._record("lies_on", self._lies_on(as_series(series)))
 
     def _lies_on(self, series: Series) -> Verdict:
         if series.geometry is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks.explained import Explained, note
+from harness.checks.explanations import Explained, note
 from harness.errors import CheckError
 
 

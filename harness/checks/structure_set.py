@@ -75,7 +75,7 @@ class StructureSet(Regions):
             images_needed=False,
         )
         verdict = Verdict.of_problems(f"drawn on {series.name}", problems, good=f"{len(images)} images referenced")
-        return self._noted("references", verdict)
+        return self._record("references", verdict)
 
     @functools.cached_property
     def planes(self) -> Grid:

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydicom.sr.coding import Code
 
-from harness.checks import explained, looks
+from harness.checks import explanations, looks
 from harness.checks.classes import STRUCTURED_REPORT_CLASSES
 from harness.checks.codes import Label, describe_label
 from harness.checks.dicom import as_series
@@ -76,7 +76,7 @@ class StructuredReport(DicomDocument):
         """Return the one item of a concept.
 
         Raises:
-            CheckError: there is none, or more than one.
+            CheckError: none fits, or more than one does.
         """
         found = self._one(self.find(concept), describe_label(concept), self.items, "content item")
         looks.note(looks.Look(self.path, describe_label(concept), str(found)))
@@ -85,7 +85,7 @@ class StructuredReport(DicomDocument):
     @property
     def measurements(self) -> list[Measurement]:
         """All measurements, in the order of the report; numbers without a value are left out."""
-        return [self._measured(item) for item in self.items if item.kind == _NUMBER and item.value]
+        return [self._read_measurement(item) for item in self.items if item.kind == _NUMBER and item.value]
 
     def measurement(self, concept: Label, *, of: str | Sequence[str] = (), unit: str | None = None) -> Measurement:
         """Return the one measurement of a concept: ``report.measurement("Volume", of="liver", unit="ml")``.
@@ -95,7 +95,7 @@ class StructuredReport(DicomDocument):
             unit: code of the unit in which it has to be.
 
         Raises:
-            CheckError: there is none, more than one, none with a value, or one in another unit.
+            CheckError: none fits, more than one does, it has no value, or another unit.
         """
         numbers = [item for item in self.items if item.kind == _NUMBER]
         named = [item for item in numbers if is_named(item.concept, concept)]
@@ -108,14 +108,14 @@ class StructuredReport(DicomDocument):
             for other in numbers
             if other is not item and item.concept and other.concept and other.concept == item.concept
         )
-        found = self._measured(item, others[:_LISTED])
+        found = self._read_measurement(item, others[:_LISTED])
         if unit is not None and (item.units is None or item.units.value != unit):
             has = f"in {item.units.value}" if item.units else "without a unit"
             raise CheckError(
                 f"measurement {wanted} of {self.path.name} is {has}, not in {unit}", evidence=str(self.path)
             )
         looks.note(looks.Look(self.path, f"measurement {wanted}", str(found)))
-        explained.note(found, sys._getframe(1))
+        explanations.note(found, sys._getframe(1))
         return found
 
     def references(self, series: Series | Path | str) -> Verdict:
@@ -144,7 +144,7 @@ class StructuredReport(DicomDocument):
         verdict = Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images named")
         return looks.note_verdict(self.path, "references", verdict)
 
-    def _measured(self, item: ContentItem, others: tuple[str, ...] = ()) -> Measurement:
+    def _read_measurement(self, item: ContentItem, others: tuple[str, ...] = ()) -> Measurement:
         if not item.value:
             raise CheckError(f"measurement {item.name!r} of {self.path.name} has no value", evidence=str(self.path))
         return Measurement.of(item.number, item.concept, item.units, self._describe_group(item), self.path.name, others)

@@ -44,7 +44,7 @@ class ExpectedRows:
         Raises:
             CheckError: two of its columns have one name.
         """
-        if repeated := _repeated(columns):
+        if repeated := _find_repeated(columns):
             raise CheckError(f"{name} has more than one column {repeated!r}")
         return cls(columns, tuple(dict(zip(columns, row, strict=True)) for row in rows), all_columns=True)
 
@@ -63,7 +63,7 @@ class ExpectedRows:
             return cls.of_table(tuple(name.strip() for name in columns), rows, str(expected))
         return _of_rows(expected, header)
 
-    def reduced_to(self, columns: Sequence[str]) -> ExpectedRows:
+    def select_columns(self, columns: Sequence[str]) -> ExpectedRows:
         """Return them with these columns only.
 
         Raises:
@@ -99,7 +99,7 @@ def compare(
         for name in columns:
             if name not in expected.columns:
                 differences.add(f"it has a column {name!r}, which is not expected")
-    if repeated := _repeated(columns):
+    if repeated := _find_repeated(columns):
         differences.add(f"it has more than one column {repeated!r}")
     shared = [name for name in expected.columns if name in position]
     pairs = (
@@ -149,7 +149,7 @@ def _by_key(columns: Row, rows: Sequence[Row], expected: ExpectedRows, differenc
             differences.add(f"it has no row with {key} {name!r}")
     for name, (number, _) in found.items():
         if name not in wanted:
-            differences.add(f"row {number} has the {key} {documents.shown(name)}, which is not expected")
+            differences.add(f"row {number} has the {key} {documents.abridge(name)}, which is not expected")
     return [
         (f"row {found[name][0]} ({key} {name!r})", found[name][1], row) for name, row in wanted.items() if name in found
     ]
@@ -160,7 +160,8 @@ def _of_rows(expected: Any, header: Row) -> ExpectedRows:
         rows = list(expected)
     except TypeError:
         raise CheckError(
-            f"the expected rows are {documents.shown(expected)}, not a list of rows, a table, or the path of a CSV file"
+            f"the expected rows are {documents.abridge(expected)}, "
+            "not a list of rows, a table, or the path of a CSV file"
         ) from None
     found: list[Mapping[str, Any]] = []
     for number, row in enumerate(rows, 1):
@@ -174,7 +175,7 @@ def _of_rows(expected: Any, header: Row) -> ExpectedRows:
                 )
             found.append(dict(zip(header, row, strict=True)))
         else:
-            raise CheckError(f"expected row {number} is {documents.shown(row)}, not a dictionary or a list of cells")
+            raise CheckError(f"expected row {number} is {documents.abridge(row)}, not a dictionary or a list of cells")
     return ExpectedRows(tuple(dict.fromkeys(name for row in found for name in row)), tuple(found))
 
 
@@ -190,7 +191,7 @@ def _read_expected(path: Path) -> list[Row]:
     return csv_files.read_rows(data, str(path))
 
 
-def _repeated(names: Sequence[str]) -> str | None:
+def _find_repeated(names: Sequence[str]) -> str | None:
     seen: set[str] = set()
     for name in names:
         if name in seen:

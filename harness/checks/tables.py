@@ -61,7 +61,7 @@ class Table:
             value = as_number(cell)
             if value is None:
                 raise CheckError(
-                    f"row {number}, column {column!r} of {self.name} is not a number: {documents.shown(cell)}",
+                    f"row {number}, column {column!r} of {self.name} is not a number: {documents.abridge(cell)}",
                     evidence=self._evidence,
                 )
             found.append(float(value))
@@ -113,7 +113,7 @@ class Table:
         else:
             rows = ExpectedRows.of(expected, self.columns)
         if columns is not None:
-            rows = rows.reduced_to(columns)
+            rows = rows.select_columns(columns)
         compare(self.columns, self.rows, rows, tolerance, differences, key)
         return looks.note_verdict(self.file, f"{self.name} matches", differences.verdict())
 
@@ -135,7 +135,7 @@ class Table:
     def _beginning(self) -> str:
         lines = [", ".join(self.columns), *(", ".join(row) for row in self.rows[:10])]
         more = [f"... {len(self.rows) - 10} more rows"] if len(self.rows) > 10 else []
-        return "\n".join([*(documents.shown(line)[1:-1] for line in lines), *more])
+        return "\n".join([*(documents.abridge(line)[1:-1] for line in lines), *more])
 
 
 def read_csv(data: bytes, name: str, *, delimiter: str | None = None, file: Path | None = None) -> Table:

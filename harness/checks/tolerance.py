@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import CheckError
 
 # leading zeros make an identifier of it; more digits than this are no measurement
@@ -38,7 +38,7 @@ class Tolerance:
     def __post_init__(self) -> None:
         for name, value in (("rel", self.rel), ("abs", self.abs)):
             if value is not None and not (isinstance(value, numbers.Real) and 0 <= value < math.inf):
-                raise CheckError(f"the tolerance {name} is {shown(value)}, not a number from 0 on")
+                raise CheckError(f"the tolerance {name} is {abridge(value)}, not a number from 0 on")
 
     def compare(self, found: Any, expected: Any) -> str:
         """Return how a value differs from the expected one, in words; empty where it does not."""
@@ -46,7 +46,7 @@ class Tolerance:
             return ""
         mine, other = as_number(found), as_number(expected)
         if mine is None or other is None:
-            return "" if _is_same(found, expected) else f"{shown(found)} instead of {shown(expected)}"
+            return "" if _is_same(found, expected) else f"{abridge(found)} instead of {abridge(expected)}"
         distance = abs(_EXACT.subtract(mine, other))
         allowed = max(_EXACT.multiply(self._share(mine, other), abs(other)), Decimal(repr(float(self.abs))))
         if distance <= allowed:
@@ -88,4 +88,4 @@ def _is_same(found: Any, expected: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else shown(value)
+    return value.strip() if isinstance(value, str) else abridge(value)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from harness.ciconfig.expectation import Expectation, expectation
 from harness.common import documents
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import UsageError
 from harness.run.posting import Posted, read_posted
 
@@ -83,12 +83,12 @@ def read_case(document: Any, name: str) -> Case:
         UsageError: the platform's runner could not post it, or a key of it has no meaning; the key is named.
     """
     if not isinstance(document, Mapping):
-        raise UsageError(f"{name} is not a mapping but {shown(document)}: the platform's runner crashes on it")
+        raise UsageError(f"{name} is not a mapping but {abridge(document)}: the platform's runner crashes on it")
     for key in document:
         if key not in _POSTED | _BESIDE:
             close = difflib.get_close_matches(str(key), sorted(_POSTED | _BESIDE), n=1)
             raise UsageError(
-                f"{name}: the key {shown(key)} has no meaning" + (f"; did you mean {close[0]}?" if close else ""),
+                f"{name}: the key {abridge(key)} has no meaning" + (f"; did you mean {close[0]}?" if close else ""),
                 fix=f"known keys: {', '.join(sorted(_POSTED | _BESIDE))}",
             )
     for key in ("dag_id", "conf_data"):
@@ -96,10 +96,10 @@ def read_case(document: Any, name: str) -> Case:
             raise UsageError(f"{name} has no {key}", fix=f"add {key}, which the platform's backend needs")
     for key in ("ci_ignore", "remote"):
         if not isinstance(document.get(key, False), bool):
-            raise UsageError(f"{name}: {key} must be true or false, not {shown(document[key])}")
+            raise UsageError(f"{name}: {key} must be true or false, not {abridge(document[key])}")
     started_by = document.get("started_by", "form")
     if started_by not in ("form", "api"):
-        raise UsageError(f"{name}: started_by must be form or api, not {shown(started_by)}")
+        raise UsageError(f"{name}: started_by must be form or api, not {abridge(started_by)}")
     body = {key: value for key, value in document.items() if key in _POSTED}
     # the platform's runner overwrites a name that is given
     post = read_posted({**body, "workflow_name": f"ci_{document['dag_id']}"}, name)

@@ -8,7 +8,7 @@ import fnmatch
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import CheckError, UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Expectation:
             else:
                 found.append(f"expect: {run.dag_id} ended {run.state}, expected {self.state}")
         elif self.cause is not None and self.cause not in line:
-            found.append(f"expect: the cause is {shown(line)}, expected it to contain {shown(self.cause)}")
+            found.append(f"expect: the cause is {abridge(line)}, expected it to contain {abridge(self.cause)}")
         runs = len(run.run_ids) or 1
         if self.runs is not None and runs != self.runs:
             found.append(f"expect: {runs} DAG runs were made, expected {self.runs}")
@@ -152,15 +152,15 @@ def expectation(block: Any, name: str) -> Expectation:
     _check_keys(block, name, _KEYS)
     state = block.get("state", "success")
     if state not in ("success", "failed"):
-        raise UsageError(f"{name}: state must be success or failed, not {shown(state)}")
+        raise UsageError(f"{name}: state must be success or failed, not {abridge(state)}")
     if "cause" in block and state != "failed":
         raise UsageError(f"{name}: a cause belongs to state: failed")
     tasks = block.get("tasks", {})
     if not isinstance(tasks, Mapping) or not all(isinstance(item, str) for pair in tasks.items() for item in pair):
-        raise UsageError(f"{name}: tasks must map task ids to states, not {shown(tasks)}")
+        raise UsageError(f"{name}: tasks must map task ids to states, not {abridge(tasks)}")
     sent = block.get("sent")
     if sent is not None and not isinstance(sent, list):
-        raise UsageError(f"{name}: sent must be a list, not {shown(sent)}")
+        raise UsageError(f"{name}: sent must be a list, not {abridge(sent)}")
     return Expectation(
         state=state,
         cause=None if "cause" not in block else _text(block["cause"], f"{name}: cause"),
@@ -183,25 +183,25 @@ def _sent(item: Any, name: str) -> SentExpectation:
 
 def _check_keys(block: Any, name: str, known: tuple[str, ...]) -> None:
     if not isinstance(block, Mapping):
-        raise UsageError(f"{name} must be a mapping, not {shown(block)}")
+        raise UsageError(f"{name} must be a mapping, not {abridge(block)}")
     for key in block:
         if key not in known:
-            raise UsageError(f"{name}: the key {shown(key)} has no meaning", fix=f"known keys: {', '.join(known)}")
+            raise UsageError(f"{name}: the key {abridge(key)} has no meaning", fix=f"known keys: {', '.join(known)}")
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{name} must be a text, not {shown(value)}")
+        raise UsageError(f"{name} must be a text, not {abridge(value)}")
     return value
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise UsageError(f"{name} must be a list, not {shown(value)}")
+        raise UsageError(f"{name} must be a list, not {abridge(value)}")
     return tuple(_text(item, f"{name}[{number}]") for number, item in enumerate(value))
 
 
 def _count(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise UsageError(f"{name} must be a whole number, not {shown(value)}")
+        raise UsageError(f"{name} must be a whole number, not {abridge(value)}")
     return value

@@ -26,7 +26,7 @@ from harness.errors import UsageError
 from harness.settings import Settings
 
 if TYPE_CHECKING:
-    from harness.artefacts.given import Artefacts
+    from harness.artefacts.bundle import Artefacts
     from harness.platform.environment import Environment
     from harness.run.results import Run
 

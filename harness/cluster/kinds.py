@@ -50,7 +50,7 @@ def forms(choose: Callable[[ClusterKind], bool] = lambda kind: True) -> str:
 
 
 @contextlib.contextmanager
-def registered(kind: ClusterKind) -> Iterator[None]:
+def register_while(kind: ClusterKind) -> Iterator[None]:
     """Add a kind for the time of a block."""
     _registered.append(kind)
     try:

@@ -80,7 +80,7 @@ def record(state: Path, entry: Entry) -> None:
 
 
 @contextlib.contextmanager
-def recorded(state: Path, entry: Entry, remove: Callable[[], object]) -> Iterator[None]:
+def record_while(state: Path, entry: Entry, remove: Callable[[], object]) -> Iterator[None]:
     """Write an entry before the block makes anything; if the block fails, remove everything.
 
     Args:

@@ -1,6 +1,6 @@
 """Providers: what each kind of cluster can do.
 
-Whoever needs something of a kind of cluster asks its provider; no other module compares names of kinds. A provider's
+Ask the provider for whatever depends on the kind of cluster; no other module compares names of kinds. A provider's
 own module is cheap to import, and loads heavy modules on first use.
 """
 

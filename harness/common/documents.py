@@ -1,7 +1,7 @@
 """Read untrusted YAML, JSON and TOML within bounds: the one place where the harness reads such documents.
 
-A small document can grow without bounds (aliases), recurse without end (nesting), or hold what breaks whoever works
-with it later: impossible dates, numbers with a million digits, infinity, halves of surrogate pairs. All of that is
+A small document can grow without bounds (aliases), recurse without end (nesting), or hold what breaks a program
+later: impossible dates, numbers with a million digits, infinity, halves of surrogate pairs. All of that is
 refused here, with the line, so that nobody else has to expect it.
 """
 
@@ -46,16 +46,17 @@ class UnreadableError(DocumentError):
     """A file that is not there, no regular file, too large, or may not be read."""
 
 
-def shown(value: Any) -> str:
+def abridge(value: Any) -> str:
     """Return a value of a document for a one-line message: short, and without control characters."""
     if isinstance(value, dict):
-        return f"a mapping of {len(value)}" if len(value) > 4 else _shorten(repr(value))
+        return f"a mapping of {len(value)}" if len(value) > 4 else abridge_text(repr(value))
     if isinstance(value, list | tuple) and len(value) > 8:
         return f"a list of {len(value)}"
-    return _shorten(repr(value[: 2 * _SHOWN] if isinstance(value, str) else value))
+    return abridge_text(repr(value[: 2 * _SHOWN] if isinstance(value, str) else value))
 
 
-def _shorten(text: str) -> str:
+def abridge_text(text: str) -> str:
+    """Return text of a document for a one-line message: short, and without control characters."""
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return text if text.isprintable() else ascii(text)
 
@@ -170,8 +171,8 @@ def check_json(value: Any, name: str) -> None:
         if isinstance(value, Mapping):
             for key, inner in value.items():
                 if not isinstance(key, str | int | float):
-                    raise DocumentError(f"{where}: the key {shown(key)} is not text")
-                _check_scalar(key, f"{where}: the key {shown(key)}")
+                    raise DocumentError(f"{where}: the key {abridge(key)} is not text")
+                _check_scalar(key, f"{where}: the key {abridge(key)}")
                 waiting.append((f"{where}.{key}", inner, depth + 1))
         elif isinstance(value, list | tuple):
             waiting += [(f"{where}[{number}]", inner, depth + 1) for number, inner in enumerate(value)]
@@ -292,7 +293,7 @@ class _Bounded(_Base):  # type: ignore[misc]  # of one of two types
         except UnicodeEncodeError:
             raise _problem_at(node, "half of a surrogate pair") from None
         except (ValueError, OverflowError, LookupError, AttributeError) as error:
-            problem = f"{shown(node.value[:60])} cannot be read as {kind} ({error}); put it in quotes"
+            problem = f"{abridge(node.value[:60])} cannot be read as {kind} ({error}); put it in quotes"
             raise _problem_at(node, problem) from None
         return value
 

@@ -133,7 +133,7 @@ class Redactor:
             on_found: called when there was a secret.
         """
 
-        def covered(known: str, *, complete: bool) -> str:
+        def cover(known: str, *, complete: bool) -> str:
             text = self._hide(known, lambda found: "*" * len(found), complete=complete)
             if text != known:
                 on_found()
@@ -146,11 +146,11 @@ class Redactor:
             if len(held) < 8 * _LONGEST_TOKEN:
                 continue
             # each byte is one character, so that texts and contents are searched by the same rules
-            held = covered(held.decode("latin-1"), complete=False).encode("latin-1")
+            held = cover(held.decode("latin-1"), complete=False).encode("latin-1")
             yield held[:-_LONGEST_TOKEN]
             held = held[-_LONGEST_TOKEN:]
         if held:
-            yield covered(held.decode("latin-1"), complete=True).encode("latin-1")
+            yield cover(held.decode("latin-1"), complete=True).encode("latin-1")
 
     def _learn(self, random: Mapping[str, Mapping[str, _Part]], chosen: Mapping[str, tuple[str, ...]]) -> None:
         with self._lock:
@@ -280,7 +280,7 @@ def redact(text: str) -> str:
     return REDACTOR.text(text)
 
 
-def redacting(say: Callable[[str], object]) -> Callable[[str], None]:
+def make_redacting(say: Callable[[str], object]) -> Callable[[str], None]:
     """Return a function that passes lines on without credentials."""
 
     def redacted(line: str) -> None:

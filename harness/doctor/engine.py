@@ -67,7 +67,7 @@ def _describe(address: Address) -> str:
 
 
 def rootless_socket(environ: Mapping[str, str]) -> str:
-    """Return the socket of an engine that this user runs without root, '' if there is none."""
+    """Return the socket of an engine that this user runs without root, '' without one."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     path = Path(runtime, "docker.sock")
     try:

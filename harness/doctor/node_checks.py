@@ -27,7 +27,7 @@ def decide_nodes(facts: Facts, nodes: int = 1) -> list[Check]:
         facts: one look at the machine.
         nodes: how many it is to have.
     """
-    return [_inotify(facts, nodes), _data(facts), *_delegated(facts)]
+    return [_inotify(facts, nodes), _data(facts), *_check_delegation(facts)]
 
 
 def _inotify(facts: Facts, nodes: int) -> Check:
@@ -69,7 +69,7 @@ def _data(facts: Facts) -> Check:
     return Check(name, OK, kind or "unknown")
 
 
-def _delegated(facts: Facts) -> list[Check]:
+def _check_delegation(facts: Facts) -> list[Check]:
     inside = facts.engine.inside
     if inside is None or not inside.rootless or not inside.unlimited:
         return []

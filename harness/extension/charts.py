@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.common.documents import shown as in_short
+from harness.common.documents import abridge
 from harness.errors import ExtensionError
 from harness.extension import params, trees
 from harness.settings.values import is_registry
@@ -117,23 +117,23 @@ def check_metadata(metadata: Mapping[str, Any], shown: str) -> None:
         given = metadata.get(key)
         if not isinstance(given, str) or not given:
             raise ExtensionError(
-                f"{shown} has no {key}" if given is None else f"{shown}: {key} must be text, got {in_short(given)}",
+                f"{shown} has no {key}" if given is None else f"{shown}: {key} must be text, got {abridge(given)}",
                 fix=f'add a line {key}: "..."',
             )
     if not _CHART_NAME.fullmatch(metadata["name"]):
         raise ExtensionError(
-            f"{shown}: name {in_short(metadata['name'])} cannot be a release name",
+            f"{shown}: name {abridge(metadata['name'])} cannot be a release name",
             fix="use lower-case letters, digits and dashes, at most 53 characters",
         )
     if not _VERSION.fullmatch(metadata["version"]):
         raise ExtensionError(
-            f"{shown}: version {in_short(metadata['version'])} is not a version that Helm reads",
+            f"{shown}: version {abridge(metadata['version'])} is not a version that Helm reads",
             fix="write the version as three numbers, e.g. 0.1.0",
         )
     words = metadata.get("keywords") or []
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ExtensionError(
-            f"{shown}: keywords must be a list of texts, not {in_short(words)}", fix="keywords:\n  - kaapanaworkflow"
+            f"{shown}: keywords must be a list of texts, not {abridge(words)}", fix="keywords:\n  - kaapanaworkflow"
         )
     if metadata.get("apiVersion") not in ("v1", "v2"):
         raise ExtensionError(f"{shown}: apiVersion must be v1 or v2", fix="apiVersion: v2")
@@ -190,13 +190,13 @@ def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, .
     """
     entries = document.get("dependencies") or []
     if not isinstance(entries, list):
-        raise ExtensionError(f"{shown}: dependencies must be a list, not {in_short(entries)}")
+        raise ExtensionError(f"{shown}: dependencies must be a list, not {abridge(entries)}")
     if len(entries) > _MOST_DEPENDENCIES:
         raise ExtensionError(f"{shown} has {len(entries)} dependencies, at most {_MOST_DEPENDENCIES} are allowed")
     found = []
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise ExtensionError(f"{shown}: dependency {number} has no name", last_seen=in_short(entry))
+            raise ExtensionError(f"{shown}: dependency {number} has no name", last_seen=abridge(entry))
         check_dependency_name(entry["name"], f"{shown}: dependency {number}")
         version = _text(entry, "version", f"{shown}: dependency {number}")
         repository = _text(entry, "repository", f"{shown}: dependency {number}")
@@ -213,7 +213,7 @@ def check_dependency_name(name: str, where: str) -> None:
     """
     if not _DEPENDENCY_NAME.fullmatch(name) or ".." in name:
         raise ExtensionError(
-            f"{where} is named {in_short(name)}, which is not a name of a chart",
+            f"{where} is named {abridge(name)}, which is not a name of a chart",
             fix="letters, digits, dashes, dots and underscores",
         )
 
@@ -223,10 +223,10 @@ def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ExtensionError(f"{where}: {key} must be text, not {in_short(value)}")
+        raise ExtensionError(f"{where}: {key} must be text, not {abridge(value)}")
     text = str(value)
     if len(text) > 1000 or not text.isprintable():
-        raise ExtensionError(f"{where}: {key} {in_short(text)} has characters that it cannot have, or too many")
+        raise ExtensionError(f"{where}: {key} {abridge(text)} has characters that it cannot have, or too many")
     return text
 
 
@@ -261,18 +261,18 @@ def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
     if not isinstance(image, str) or not image:
         raise ExtensionError(
             f"{shown}: global.image "
-            + ("is missing" if image in (None, "") else f"must be text, not {in_short(image)}"),
+            + ("is missing" if image in (None, "") else f"must be text, not {abridge(image)}"),
             fix="set it to the LABEL IMAGE of extension/docker/Dockerfile",
         )
     custom = platform.get("custom_registry_url")
     if custom and not (isinstance(custom, str) and is_registry(custom)):
         raise ExtensionError(
-            f"{shown}: global.custom_registry_url {in_short(custom)} is not a registry",
+            f"{shown}: global.custom_registry_url {abridge(custom)} is not a registry",
             fix="write it as it is written in image references, such as registry.site:5000/team",
         )
     if not _DNS_LABEL.fullmatch(image):
         raise ExtensionError(
-            f"{shown}: global.image {in_short(image)} cannot name the installer's Job",
+            f"{shown}: global.image {abridge(image)} cannot name the installer's Job",
             fix="use lower-case letters, digits and dashes only, without registry and tag",
         )
     return image

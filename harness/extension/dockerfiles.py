@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.common.documents import shown as in_short
+from harness.common.documents import abridge
 from harness.errors import ExtensionError
 from harness.extension import trees
 from harness.settings.values import is_registry
@@ -91,13 +91,13 @@ def _check_names(dockerfile: Path, image: str, labels: Mapping[str, str]) -> Non
     """Refuse values that would change the meaning of a reference."""
     if len(image) > _LONGEST_IMAGE or not _IMAGE.fullmatch(image):
         raise ExtensionError(
-            f"{dockerfile}: LABEL IMAGE={in_short(image)} cannot be the name of an image",
+            f"{dockerfile}: LABEL IMAGE={abridge(image)} cannot be the name of an image",
             fix="use lower-case letters, digits and dashes only, without registry and tag",
         )
     registry = labels.get("REGISTRY", "")
     if registry and LOCAL_REGISTRY not in registry and not is_registry(registry):
         raise ExtensionError(
-            f"{dockerfile}: LABEL REGISTRY={in_short(registry)} is not a registry",
+            f"{dockerfile}: LABEL REGISTRY={abridge(registry)} is not a registry",
             fix="write it as it is written in image references, such as registry.site:5000/team",
         )
 

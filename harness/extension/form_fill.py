@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import FormError
 from harness.extension.form_rules import holds
 from harness.extension.form_schema import (
@@ -135,7 +135,9 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
     if isinstance(value, list):
         _check_items(form, name, schema, value)
     elif not schema.get("enum") and (choices := choices_of(schema)) and value not in choices:
-        raise FormError(f"{form}: {name}: {shown(value)} is not one of {shown(choices)}", fix=describe(name, schema))
+        raise FormError(
+            f"{form}: {name}: {abridge(value)} is not one of {abridge(choices)}", fix=describe(name, schema)
+        )
     return value
 
 
@@ -144,13 +146,13 @@ def _is_equal(value: Any, other: Any) -> bool:
 
 
 def _describe(value: Any) -> str:
-    return "without a value" if value is ABSENT else shown(value)
+    return "without a value" if value is ABSENT else abridge(value)
 
 
 def _no_field(form: str, name: str, value: Any, why: str) -> FormError:
     inner = repr(form) + ": {" + repr(name.split(".")[0]) + ": ...}"
     return FormError(
-        f"{form}: {name} cannot be set to {shown(value)}: {why}", fix=_API.format("{" + inner + "}") + ", --conf"
+        f"{form}: {name} cannot be set to {abridge(value)}: {why}", fix=_API.format("{" + inner + "}") + ", --conf"
     )
 
 
@@ -169,7 +171,7 @@ def _check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> 
             return
     if wanted:
         raise FormError(
-            f"{form}: {name} must be of type {' or '.join(wanted)}, got {shown(value)} ({type(value).__name__})",
+            f"{form}: {name} must be of type {' or '.join(wanted)}, got {abridge(value)} ({type(value).__name__})",
             fix=describe(name, schema),
         )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import jsonschema
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import FormError
 from harness.extension.form_schema import Properties, describe
 from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
@@ -87,7 +87,7 @@ def _check_value(form: str, name: str, schema: Mapping[str, Any], value: Any) ->
         for item in value:
             if item is True or isinstance(item, Mapping | list) or (isinstance(item, int | float) and item):
                 raise _never_satisfied_error(
-                    form, name, f"the page treats the element {shown(item)} as a text", "leave the `required` key out"
+                    form, name, f"the page treats the element {abridge(item)} as a text", "leave the `required` key out"
                 )
             if isinstance(item, str) and item.strip():
                 return
@@ -145,7 +145,7 @@ def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, f
         where = _first_bad_property(properties, filled)
         raise FormError(
             f"{form}: the DAG's form is not a usable JSON schema{f' at {where}' if where else ''}",
-            last_seen=f"{type(error).__name__}: {shown(str(error))}",
+            last_seen=f"{type(error).__name__}: {abridge(str(error))}",
         ) from None
     if problems:
         problem = problems[0]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import FormError
 
 # treated separately from the rendered forms (runtime 11.1)
@@ -94,7 +94,7 @@ def effective(
     for part in pending:
         if "$ref" in part:
             raise FormError(
-                f"{form}: the DAG's form is not a usable JSON schema: it refers to {shown(part['$ref'])}",
+                f"{form}: the DAG's form is not a usable JSON schema: it refers to {abridge(part['$ref'])}",
                 fix="write the schema out: nothing is fetched for a $ref",
             )
         if len(pending) > _MOST_PARTS:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import FormError
 
 _MOST_VALUES = 50_000
@@ -24,11 +24,11 @@ def check_shape(ui_forms: Any) -> None:
         FormError: names the form, the field and the problem.
     """
     if not isinstance(ui_forms, Mapping):
-        raise FormError(f"the DAG's ui_forms must be a mapping of forms, not {shown(ui_forms)}")
+        raise FormError(f"the DAG's ui_forms must be a mapping of forms, not {abridge(ui_forms)}")
     left = _MOST_VALUES
     for form, schema in ui_forms.items():
         if not isinstance(form, str) or not _is_text(form):
-            raise FormError(f"the DAG's ui_forms have a form named {shown(form)}, which is not a name")
+            raise FormError(f"the DAG's ui_forms have a form named {abridge(form)}, which is not a name")
         left = _check_size(form, schema, left)
         if isinstance(schema, Mapping):
             for problem in _problems(schema, ""):
@@ -48,12 +48,12 @@ def _check_size(form: str, schema: Any, left: int) -> int:
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) and _is_text(key) for key in value):
                 odd = next(key for key in value if not (isinstance(key, str) and _is_text(key)))
-                raise FormError(f"{form}: the DAG's form has the key {shown(odd)}, which is not text")
+                raise FormError(f"{form}: the DAG's form has the key {abridge(odd)}, which is not text")
             pending += [(inner, depth + 1) for inner in value.values()]
         elif isinstance(value, list | tuple):
             pending += [(inner, depth + 1) for inner in value]
         elif not _is_json(value):
-            raise FormError(f"{form}: the DAG's form has the value {shown(value)}, which JSON does not have")
+            raise FormError(f"{form}: the DAG's form has the value {abridge(value)}, which JSON does not have")
     return left
 
 
@@ -85,18 +85,18 @@ def _problems(schema: Mapping[str, Any], at: str) -> Iterator[str]:
     kind = schema.get("type")
     kinds = kind if isinstance(kind, list) else [kind]
     if kind is not None and not all(isinstance(entry, str) for entry in kinds):
-        yield f"{where}: type must be text or a list of texts, not {shown(kind)}"
+        yield f"{where}: type must be text or a list of texts, not {abridge(kind)}"
     for key in _LISTS:
         branches = schema.get(key)
         if branches is not None and not isinstance(branches, list):
-            yield f"{where}: {key} must be a list, not {shown(branches)}"
+            yield f"{where}: {key} must be a list, not {abridge(branches)}"
         yield from _of_each(branches or (), f"{where}: {key}", at)
     if "enum" in schema and not isinstance(schema["enum"], list):
-        yield f"{where}: enum must be a list, not {shown(schema['enum'])}"
+        yield f"{where}: enum must be a list, not {abridge(schema['enum'])}"
     for key in _BY_NAME:
         named = schema.get(key)
         if named is not None and not isinstance(named, Mapping):
-            yield f"{where}: {key} must be a mapping, not {shown(named)}"
+            yield f"{where}: {key} must be a mapping, not {abridge(named)}"
         elif named:
             for name, inner in named.items():
                 # a list misplaced inside `properties` has no effect on the platform (runtime 11.4)
@@ -107,7 +107,7 @@ def _problems(schema: Mapping[str, Any], at: str) -> Iterator[str]:
         if isinstance(inner, Mapping):
             yield from _problems(inner, f"{at}.{key}".lstrip("."))
         elif inner is not None and not isinstance(inner, bool | list):
-            yield f"{where}: {key} must be a mapping, not {shown(inner)}"
+            yield f"{where}: {key} must be a mapping, not {abridge(inner)}"
 
 
 def _of_each(branches: Any, where: str, at: str) -> Iterator[str]:
@@ -115,4 +115,4 @@ def _of_each(branches: Any, where: str, at: str) -> Iterator[str]:
         if isinstance(branch, Mapping):
             yield from _problems(branch, f"{at}({number})")
         elif not isinstance(branch, bool | str | int | float):
-            yield f"{where} has {shown(branch)} in the place of a schema"
+            yield f"{where} has {abridge(branch)} in the place of a schema"

@@ -13,7 +13,7 @@ import jsonschema
 import referencing
 import regex
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 
 _TIMEOUT_S = 1.0
 """Of all patterns of one check together; the browser has no limit, but its user has."""
@@ -37,7 +37,7 @@ def bounded_validator(schema: Any) -> Any:
 
     def pattern(_: Any, wanted: Any, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
         if isinstance(instance, str) and not _search(wanted, instance, deadline):
-            yield jsonschema.ValidationError(f"{shown(instance)} does not match {shown(wanted)}")
+            yield jsonschema.ValidationError(f"{abridge(instance)} does not match {abridge(wanted)}")
 
     def pattern_properties(validator: Any, wanted: Any, instance: Any, _: Any) -> Iterator[jsonschema.ValidationError]:
         if isinstance(instance, Mapping):
@@ -62,7 +62,7 @@ def bounded_validator(schema: Any) -> Any:
             for name in extra:
                 yield from validator.descend(instance[name], wanted, path=name)
         elif not wanted and extra:
-            yield jsonschema.ValidationError(f"additional properties are not allowed: {', '.join(map(shown, extra))}")
+            yield jsonschema.ValidationError(f"additional properties are not allowed: {', '.join(map(abridge, extra))}")
 
     checker: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         jsonschema.Draft7Validator,
@@ -83,12 +83,12 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
         PatternError: it is not a pattern, or takes too long.
     """
     if not isinstance(pattern, str):
-        raise PatternError(f"the pattern {shown(pattern)} is not text")
+        raise PatternError(f"the pattern {abridge(pattern)} is not text")
     if len(pattern) > _LONGEST_PATTERN:
         raise PatternError(f"a pattern has {len(pattern)} characters, at most {_LONGEST_PATTERN} are allowed")
     if _count_unrolled(pattern) > _MOST_UNROLLED:
         raise PatternError(
-            f"the repetitions of the pattern {shown(pattern)} stand for more than {_MOST_UNROLLED} signs"
+            f"the repetitions of the pattern {abridge(pattern)} stand for more than {_MOST_UNROLLED} signs"
         )
     left = deadline - time.monotonic()
     try:
@@ -97,10 +97,10 @@ def _search(pattern: Any, text: str, deadline: float) -> bool:
         return regex.search(pattern, text, timeout=left) is not None
     except TimeoutError:
         raise SlowPatternError(
-            f"the pattern {shown(pattern)} takes more than {_TIMEOUT_S:.0f} s on {shown(text)}"
+            f"the pattern {abridge(pattern)} takes more than {_TIMEOUT_S:.0f} s on {abridge(text)}"
         ) from None
     except (regex.error, RecursionError, ValueError, OverflowError, MemoryError) as error:
-        raise PatternError(f"the pattern {shown(pattern)} is not a regular expression: {error}") from None
+        raise PatternError(f"the pattern {abridge(pattern)} is not a regular expression: {error}") from None
 
 
 def _count_unrolled(pattern: str) -> int:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.common.documents import DocumentError, check_json, json_document, shown
+from harness.common.documents import DocumentError, abridge, check_json, json_document
 from harness.errors import FormError
 from harness.extension.form_fill import fill
 from harness.extension.form_rules import (
@@ -119,7 +119,9 @@ def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
         if kind == "object":
             return json_document(text)
     except (ValueError, KeyError):
-        raise FormError(f"form value {name}={shown(text)} is not a valid {kind}", fix=describe(name, schema)) from None
+        raise FormError(
+            f"form value {name}={abridge(text)} is not a valid {kind}", fix=describe(name, schema)
+        ) from None
     return text
 
 

@@ -65,7 +65,7 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
     release = features.release_with(max(need.syntax for need in needs))
     if not builder.buildkit:
         fix = f"{builder.remedy}, and Docker {release} or newer" if beyond else builder.remedy
-        raise _lacking_error(shown, needs, f"needs BuildKit, but images are built by the {builder}", fix)
+        raise _unsupported_error(shown, needs, f"needs BuildKit, but images are built by the {builder}", fix)
     if not beyond:
         return
     fix = f"install Docker {release} or newer"
@@ -77,10 +77,10 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
         reason = f"{dockerfile.syntax} cannot be had: {reason}"
     else:
         fix += ", or write `# syntax=docker/dockerfile:1` where that image can be pulled"
-    raise _lacking_error(shown, beyond, f"is newer than the BuildKit of Docker {found.version}", fix, reason)
+    raise _unsupported_error(shown, beyond, f"is newer than the BuildKit of Docker {found.version}", fix, reason)
 
 
-def _lacking_error(
+def _unsupported_error(
     shown: str, needs: Sequence[features.RequiredFeature], lacking: str, fix: str, reason: str = ""
 ) -> EngineError:
     first, *others = needs

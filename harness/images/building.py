@@ -56,6 +56,6 @@ class BuilderError(Exception):
         self.step = step
 
 
-def timed_out(timeout_s: float) -> BuilderError:
+def timeout_error(timeout_s: float) -> BuilderError:
     """Return the error of a build that takes longer than it may."""
     return BuilderError(f"not finished within {timeout_s:.0f} s (build_timeout)")

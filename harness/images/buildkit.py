@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 from harness.common.scratch import scratch_folder
 from harness.doctor.builder import Builder
 from harness.errors import HarnessError
-from harness.images.building import BuilderError, BuildLine, BuildRequest, timed_out
+from harness.images.building import BuilderError, BuildLine, BuildRequest, timeout_error
 from harness.images.dockerfile import secret_id, secret_mount
 
 _BUILDER: Final = "default"
@@ -80,7 +80,7 @@ def _follow(request: BuildRequest, builder: Builder, environment: Mapping[str, s
         yield from messages.end()
         status = child.wait(max(deadline - time.monotonic(), 0.1))
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise timed_out(request.timeout_s) from None
+        raise timeout_error(request.timeout_s) from None
     finally:
         child.kill()
         child.wait(_END_S)
@@ -197,7 +197,7 @@ class _Messages:
     def end(self) -> Iterator[BuildLine]:
         """Yield the rest."""
         for vertex in {pipe.vertex for pipe in self._output}:
-            yield from self._flushed(vertex)
+            yield from self._flush(vertex)
         self._words += self._rest.splitlines()
 
     def failure(self, status: int) -> BuilderError:
@@ -211,7 +211,7 @@ class _Messages:
     def _lines(self, document: Any) -> Iterator[BuildLine]:
         for log in document.get("logs") or ():
             pipe = _Pipe(str(log["vertex"]), int(log.get("stream", 1)))
-            yield from self._logged(pipe, base64.b64decode(log.get("data") or ""))
+            yield from self._log_lines(pipe, base64.b64decode(log.get("data") or ""))
         for vertex in document.get("vertexes") or ():
             name = str(vertex.get("name", "")).replace(self._mounts, "")
             digest, step = str(vertex["digest"]), _STEP.fullmatch(name)
@@ -220,19 +220,19 @@ class _Messages:
                 text = " ".join(step[2].split())
                 yield BuildLine(f"Step {step[1]} : {text}" + (" (cached)" if vertex.get("cached") else ""), text)
             if vertex.get("completed"):
-                yield from self._flushed(digest)
+                yield from self._flush(digest)
             error = str(vertex.get("error", ""))
             # a step that is given up because another one has failed is not the cause
             if error and "context canceled" not in error and self._failed is None:
                 self._failed = (" ".join(step[2].split()), error) if step else ("", f"{name}: {error}")
 
-    def _logged(self, pipe: _Pipe, data: bytes) -> Iterator[BuildLine]:
+    def _log_lines(self, pipe: _Pipe, data: bytes) -> Iterator[BuildLine]:
         decoder, rest = self._output.get(pipe) or (codecs.getincrementaldecoder("utf-8")("replace"), "")
         *whole, rest = (rest + decoder.decode(data)).split("\n")
         self._output[pipe] = (decoder, rest)
         yield from _non_empty(whole)
 
-    def _flushed(self, vertex: str) -> Iterator[BuildLine]:
+    def _flush(self, vertex: str) -> Iterator[BuildLine]:
         for pipe in [pipe for pipe in self._output if pipe.vertex == vertex]:
             yield from _non_empty([self._output.pop(pipe)[1]])
 

@@ -209,7 +209,7 @@ def _read_ignore_file(file: Path) -> list[str]:
             continue
         if any(len(_STARS.findall(part)) > _MOST_STARS for part in pattern.split("/")) or pattern.count("**") > 4:
             raise BuildError(
-                f"{file} line {number}: {documents.shown(pattern)} has more wildcards than a pattern needs",
+                f"{file} line {number}: {documents.abridge(pattern)} has more wildcards than a pattern needs",
                 fix=f"use at most {_MOST_STARS} stars in a name, and at most 4 times **",
             )
         patterns.append(pattern)

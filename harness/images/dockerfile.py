@@ -114,7 +114,7 @@ class Dockerfile:
             result.append(Stage(name, words[0] if words else "", platform, tuple(instructions)))
         return result
 
-    def needed_only(self, buildargs: Mapping[str, str]) -> Dockerfile:
+    def without_unneeded_stages(self, buildargs: Mapping[str, str]) -> Dockerfile:
         """Return it without the stages that the last one does not need, each of their lines an empty comment.
 
         BuildKit skips them, other builders make them. If stages are named by number or by a

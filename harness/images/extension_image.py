@@ -165,7 +165,7 @@ def _read_asked(dockerfile: Path, buildargs: Mapping[str, str], settings: BuildS
         text = documents.read_text(dockerfile)
     except documents.DocumentError as error:
         raise BuildError(f"{dockerfile} cannot be read: {error}") from None
-    needed = Dockerfile(with_local_bases(text, buildargs)).needed_only(buildargs)
+    needed = Dockerfile(with_local_bases(text, buildargs)).without_unneeded_stages(buildargs)
     replaced = [
         Substitute(stage.instructions[0].line, stage.base, taken)
         for stage in needed.stages(buildargs)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness import engine
-from harness.images.building import BuilderError, BuildLine, BuildRequest, timed_out
+from harness.images.building import BuilderError, BuildLine, BuildRequest, timeout_error
 from harness.images.dockerfile import AUTOMATIC
 
 _STEP = re.compile(r"^Step (\d+)/\d+ : (.*)")
@@ -45,7 +45,7 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
                 found = _STEP.match(line)
                 yield BuildLine(line, found[2], int(found[1])) if found else BuildLine(line)
                 if time.monotonic() > deadline:
-                    raise timed_out(request.timeout_s)
+                    raise timeout_error(request.timeout_s)
     except (docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
         raise BuilderError(engine.words(problem)) from None
     finally:

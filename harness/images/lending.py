@@ -27,7 +27,7 @@ _PATIENCE_S = 3600.0
 
 
 @contextlib.contextmanager
-def held(names: Iterable[str]) -> Iterator[None]:
+def hold(names: Iterable[str]) -> Iterator[None]:
     """Hold the locks of names in the engine, among all processes and threads of this user.
 
     Raises:
@@ -46,7 +46,7 @@ def held(names: Iterable[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lent(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
+def lend(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
     """Let images have names in the engine for the length of the block.
 
     Args:
@@ -63,7 +63,7 @@ def lent(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
             raise ImageError(
                 f"{name} names a digest: an image that is delivered has a tag", fix="name the image by a tag"
             )
-    with held(names), contextlib.ExitStack() as stack:
+    with hold(names), contextlib.ExitStack() as stack:
         for name, image in names.items():
             stack.enter_context(_lend_name(api, name, image))
         yield

@@ -2,7 +2,7 @@
 
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, KubeconfigError, NotFound, Unavailable
-from harness.kube.scoped import in_cluster
+from harness.kube.scope import in_cluster
 from harness.kube.transport import Manifest
 
 __all__ = [

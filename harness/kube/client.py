@@ -12,7 +12,7 @@ from typing import Any
 from harness.kube.errors import ApiError, Forbidden, NotFound, api_error
 from harness.kube.kinds import BY_NAME, Kind, kind_named
 from harness.kube.kubeconfig import ClusterAccess
-from harness.kube.merging import merged
+from harness.kube.merging import merge
 from harness.kube.transport import ANSWER_S, HttpTransport, Manifest, Request, Transport
 from harness.kube.watching import Watch
 
@@ -176,7 +176,7 @@ class KubeApi:
         def watch(part: str, since: str, seconds: float) -> Iterator[tuple[str, Manifest]]:
             return self._watch(entry, part, name, labels, since, seconds)
 
-        yield from merged(watch, parts, lambda: self._parts(entry, None), timeout_s=timeout_s)
+        yield from merge(watch, parts, lambda: self._parts(entry, None), timeout_s=timeout_s)
 
     def logs(
         self, namespace: str, pod: str, *, container: str | None = None, follow: bool = False, tail: int | None = None

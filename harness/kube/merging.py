@@ -19,7 +19,7 @@ _ROUND_S = 2.0
 _PART_S = 30.0
 
 
-def merged(
+def merge(
     watch: WatchOne, namespaces: Sequence[str], current: Callable[[], Sequence[str] | None], *, timeout_s: float
 ) -> Iterator[Change]:
     """Yield the changes in all namespaces until the time is over, or there are other namespaces.

@@ -5,8 +5,8 @@ each environment has its own, with a prefix: ``kh-1a2b3c4d-services``. Programs 
 functions change objects when they are sent and when they come back.
 
     the program             the cluster
-    services           ->   kh-1a2b3c4d-services                 scoped(), physical()
-    services           <-   kh-1a2b3c4d-services                 unscoped(), logical()
+    services           ->   kh-1a2b3c4d-services                 scope_object(), physical()
+    services           <-   kh-1a2b3c4d-services                 unscope(), logical()
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def pod_specs(manifest: Manifest) -> Iterator[Manifest]:
         yield template["spec"]
 
 
-def scoped(
+def scope_object(
     manifest: Manifest, prefix: str, *, images: Mapping[str, str], aliases: Sequence[Manifest], storage_class: str = ""
 ) -> Manifest:
     """Return an object to send.
@@ -125,7 +125,7 @@ def scoped(
     return manifest
 
 
-def unscoped(document: Any, prefix: str) -> Any:
+def unscope(document: Any, prefix: str) -> Any:
     """Return what came back, with the namespaces as the platform has them; changes it in place."""
     if not isinstance(document, dict):
         return document

@@ -1,7 +1,7 @@
 """Send requests to an API server by urllib3, and decode what comes back.
 
 A client (:class:`harness.kube.KubeApi`) has the verbs, a transport sends. One that works on another, such as
-:class:`harness.kube.scoped.ScopedTransport`, changes requests on their way out and answers on their way back.
+:class:`harness.kube.scope.ScopedTransport`, changes requests on their way out and answers on their way back.
 """
 
 from __future__ import annotations

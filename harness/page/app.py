@@ -24,8 +24,8 @@ from harness.page.pictures import PictureMaker
 from harness.page.source import Source
 from harness.page.starting import Starter, StartRequest
 from harness.page.views import Views, address
-from harness.page.watching import Hub, Watch
-from harness.report import framed, rendering
+from harness.page.watching import Hub, Observer
+from harness.report import frames, rendering
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
@@ -70,7 +70,7 @@ class Pages:
         self,
         source: Source,
         views: Views,
-        watch: Watch,
+        watch: Observer,
         hub: Hub,
         pictures: PictureMaker,
         evidence: EvidenceFolder,
@@ -88,7 +88,7 @@ class Pages:
         name = request.path_params["name"]
         read = self._views.reads.get(name)
         if read is None:
-            return _missing("There is no such part.")
+            return _not_found("There is no such part.")
         found = read()
         # the next look compares with what was shown
         self._watch.compare(name, found)
@@ -130,7 +130,7 @@ class Pages:
         dag_id, run_id, task_id = (asked.get(name, "") for name in ("dag", "run", "task"))
         attempt = asked.get("attempt", "")
         if not attempt.isdecimal() or len(attempt) > 4:
-            return _missing("The attempt must be a number.")
+            return _not_found("The attempt must be a number.")
         read = functools.partial(self._source.log, dag_id, run_id, task_id, int(attempt))
         ended = functools.partial(self._attempt_ended, dag_id, run_id, task_id, int(attempt))
         return streams.stream(streams.log_lines(self._hub, read, ended))
@@ -145,36 +145,36 @@ class Pages:
         """GET /thumbnail?project=&uid=: a small picture of a series."""
         series = self._find_series(request)
         content = self._pictures.draw(series).thumbnail if series else b""
-        return Response(content, media_type="image/jpeg") if content else _missing("There is no picture.")
+        return Response(content, media_type="image/jpeg") if content else _not_found("There is no picture.")
 
     def series(self, request: Request) -> Response:
         """GET /series?project=&uid=: the pictures of a series, to scroll through."""
         series = self._find_series(request)
         if series is None:
-            return _missing("There is no such series.")
+            return _not_found("There is no such series.")
         page = self._views.series(self._pictures.draw(series), f"{series.kind} of {series.project}")
         return HTMLResponse(page, headers={"Content-Security-Policy": _SELF_CONTAINED})
 
     def _find_series(self, request: Request) -> ShownSeries | None:
         wanted = request.query_params.get("project"), request.query_params.get("uid")
-        return next((one for one in self._source.received() if (one.project, one.uid) == wanted), None)
+        return next((one for one in self._source.list_received() if (one.project, one.uid) == wanted), None)
 
     def result(self, request: Request) -> Response:
         """GET /result?project=&key=: a document of the results page, without anything that acts."""
         project = self._source.project(request.query_params.get("project", ""))
         if project is None:
-            return _missing("There is no such project.")
+            return _not_found("There is no such project.")
         content = self._source.result_document(project, request.query_params.get("key", ""))
-        markup = framed.make_passive(content)
+        markup = frames.make_passive(content)
         if markup is None:
-            return _missing(f"The document cannot be shown: it is not HTML, or longer than {framed.LARGEST} bytes.")
+            return _not_found(f"The document cannot be shown: it is not HTML, or longer than {frames.LARGEST} bytes.")
         return HTMLResponse(redact(markup), headers={"Content-Security-Policy": _PASSIVE})
 
     def report(self, request: Request) -> Response:
         """GET /evidence/{path}: the report of a run, and the files that it links."""
         path = self._evidence.find(request.path_params["path"])
         if path is None:
-            return _missing("There is no such file.")
+            return _not_found("There is no such file.")
         if path.name == "report.html" and (path.parent / "run.json").is_file():
             return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _SELF_CONTAINED})
         headers = {"Content-Security-Policy": _PASSIVE}
@@ -228,7 +228,7 @@ def _explain_unforeseen(request: Request, error: Exception) -> Response:
     return PlainTextResponse(redact(str(crash.explain(error))), 500)
 
 
-def _missing(why: str) -> Response:
+def _not_found(why: str) -> Response:
     return PlainTextResponse(why, 404)
 
 

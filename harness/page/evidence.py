@@ -45,7 +45,7 @@ class EvidenceFolder:
         return found
 
     def find(self, relative: str) -> Path | None:
-        """Return a file below the folder; ``None`` where there is none, or it leads out of the folder."""
+        """Return a file below the folder; ``None`` if it is missing, or leads out of the folder."""
         if "\0" in relative or relative.startswith("/"):
             return None
         return find_inside(self.root, relative)

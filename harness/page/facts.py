@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any, Final
 
 from harness.findings import Finding
-from harness.wire.received import ReceivedObject
-from harness.wire.refused import RefusedRequest
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.receipts import ReceivedObject
+from harness.wire.scrape_targets import ScrapedTarget
+from harness.wire.service_refusals import RefusedRequest
 
 ENDED: Final = frozenset({"finished", "failed", "deleted", "success"})
 """States of a run, as the backend and Airflow call them, after which nothing happens in it."""
@@ -102,7 +102,7 @@ class ShownSeries:
 
 
 @dataclasses.dataclass(frozen=True)
-class ShownResult:
+class ListedResult:
     """A document of the platform's results page; ``key`` is that of the object in the project's bucket."""
 
     project: str

@@ -15,7 +15,7 @@ from harness.page.facts import ShownSeries
 from harness.report.figures import Figure
 from harness.run.course import Course
 from harness.run.outputs import SentObject, SentObjects
-from harness.wire.received import ReceivedObject
+from harness.wire.receipts import ReceivedObject
 
 if TYPE_CHECKING:
     from harness.data.series import Series

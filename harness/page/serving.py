@@ -20,7 +20,7 @@ from harness.page.pictures import PictureMaker
 from harness.page.source import Source
 from harness.page.starting import Starter
 from harness.page.views import Views
-from harness.page.watching import Hub, Watch
+from harness.page.watching import Hub, Observer
 from harness.platform import running
 from harness.platform.environment import Environment
 
@@ -73,7 +73,7 @@ def page_of(environment: Environment, evidence: Path, *, started: str = "", say:
     source, folder, hub = Source(environment, started), EvidenceFolder(evidence), Hub()
     starter = Starter(environment, source.extensions, folder.root)
     views = Views(source, folder, starter.failures)
-    watch = Watch(source, views.reads, hub, urgent=("runs",))
+    watch = Observer(source, views.reads, hub, urgent=("runs",))
     pictures = PictureMaker(source.receipt_file, starter.sources, environment.scratch)
     watch.start()
     try:

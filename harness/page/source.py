@@ -13,25 +13,25 @@ from harness.cluster import ledger
 from harness.common.redaction import REDACTOR
 from harness.page.facts import (
     ENDED,
+    ListedResult,
     ShownEnvironment,
     ShownExtension,
     ShownMetrics,
     ShownProject,
     ShownRefusal,
-    ShownResult,
     ShownRun,
     ShownSeries,
 )
 from harness.page.following import follow_changes
 from harness.platform import projects, releases
 from harness.platform.notes import Note
-from harness.run import refused
+from harness.run import refusal_causes
 from harness.wire.records import RunRecord
 
 if TYPE_CHECKING:
     from harness.platform.environment import Environment
     from harness.platform.projects import Project
-    from harness.wire.received import ReceivedObject
+    from harness.wire.receipts import ReceivedObject
 
 MOST_RUNS: Final = 200
 _EXAMINED: Final = 30
@@ -124,7 +124,7 @@ class Source:
         found = self._environment.airflow.log(dag_id, run_id, task_id, attempt)
         return None if found is None else REDACTOR.text(found)
 
-    def received(self) -> list[ShownSeries]:
+    def list_received(self) -> list[ShownSeries]:
         """Return the series that the receiver took, the newest first."""
         series: dict[tuple[str, str], list[ReceivedObject]] = {}
         for project in self.projects():
@@ -137,11 +137,11 @@ class Source:
         """Return the DICOM file of a receipt."""
         return self._environment.services.receipt_file(receipt_id)
 
-    def results(self) -> list[ShownResult]:
+    def results(self) -> list[ListedResult]:
         """Return the documents that the platform's results page lists."""
         services = self._environment.services
         return [
-            ShownResult(project.name, key) for project in self.projects() for key in _keys(services.results(project))
+            ListedResult(project.name, key) for project in self.projects() for key in _keys(services.results(project))
         ]
 
     def result_document(self, project: Project, key: str) -> bytes:
@@ -157,7 +157,7 @@ class Source:
         return [
             ShownMetrics(project.name, target.task, target)
             for project in self.projects()
-            for target in self._environment.services.scraped(project.name)
+            for target in self._environment.services.scrape_targets(project.name)
         ]
 
     def refusals(self, runs: Iterable[ShownRun]) -> list[ShownRefusal]:
@@ -176,7 +176,9 @@ class Source:
         found = [
             ShownRefusal(run.dag_id, run.run_id, task.task_id, _moment(request.at), request)
             for run, task in tasks
-            for request in refused.within([one for one in asked if one.peer in task.result.addresses], task.result)
+            for request in refusal_causes.within(
+                [one for one in asked if one.peer in task.result.addresses], task.result
+            )
         ]
         return sorted(found, key=lambda one: one.request.at, reverse=True)
 

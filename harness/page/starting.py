@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.common import crash
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.common.progress import OnProgress
 from harness.errors import HarnessError, UsageError
 from harness.kube import ApiError
@@ -58,16 +58,16 @@ class StartRequest:
             UsageError: it is something else; the field is named.
         """
         if not isinstance(document, Mapping):
-            raise UsageError(f"the request must be an object, not {shown(document)}")
+            raise UsageError(f"the request must be an object, not {abridge(document)}")
         texts = {name: document.get(name, "") for name in ("dag_id", "sample", "folder")}
         for name, value in texts.items():
             if not isinstance(value, str) or "\0" in value:
-                raise UsageError(f"{name} must be a text, not {shown(value)}")
+                raise UsageError(f"{name} must be a text, not {abridge(value)}")
         form = document.get("form", {})
         if not isinstance(form, Mapping):
-            raise UsageError(f"form must be an object, not {shown(form)}")
+            raise UsageError(f"form must be an object, not {abridge(form)}")
         if texts["sample"] and texts["sample"] not in SAMPLES:
-            raise UsageError(f"there is no sample {shown(texts['sample'])}; there are {', '.join(SAMPLES)}")
+            raise UsageError(f"there is no sample {abridge(texts['sample'])}; there are {', '.join(SAMPLES)}")
         return cls(form=form, **texts)
 
     @property
@@ -172,7 +172,7 @@ class Starter:
     def _offer(self, dag_id: str) -> Project:
         """Return the project of the page, in which users can choose the DAG from now on."""
         if not any(dag_id in extension.visible for extension in self._extensions()):
-            raise UsageError(f"no user can choose the DAG {shown(dag_id)}: no extension that is installed offers it")
+            raise UsageError(f"no user can choose the DAG {abridge(dag_id)}: no extension that is installed offers it")
         services = self._environment.services
         with self._lock:
             if self._project is None:

@@ -36,7 +36,7 @@ async def changes(hub: Hub, trouble: Callable[[], str]) -> AsyncIterator[bytes]:
     Args:
         trouble: why the environment does not answer; empty while it does.
     """
-    with hub.subscribed() as subscription:
+    with hub.subscribe() as subscription:
         yield encode("ready", "")
         if now := trouble():
             yield encode(GONE, now)
@@ -52,11 +52,11 @@ async def log_lines(hub: Hub, read: Callable[[], str | None], ended: Callable[[]
 
     Args:
         hub: ends the stream with the server.
-        read: the log so far; ``None`` while there is none.
+        read: the log so far; ``None`` before its first line.
         ended: whether nothing more is written; asked before the log is read.
     """
     sent = 0
-    with hub.subscribed() as subscription:
+    with hub.subscribe() as subscription:
         while True:
             try:
                 over = await run_in_threadpool(ended)

@@ -61,7 +61,7 @@ class Views:
         source = self._source
         return {
             "runs": lambda: (source.runs(), self._evidence.reports(), dict(self._failures)),
-            "received": source.received,
+            "received": source.list_received,
             "results": source.results,
             "metrics": source.metrics,
             "refused": lambda: source.refusals(source.runs()),

@@ -29,7 +29,7 @@ def name_of_run(dag_id: str, run_id: str) -> str:
 
 
 class Subscription:
-    """What one open page has not been told yet; the same change is told once, however often it has come.
+    """What one open page has not been sent yet; the same change is sent once, however often it comes.
 
     Args:
         loop: in which it is read.
@@ -84,8 +84,8 @@ class Hub:
         return bool(self._subscriptions)
 
     @contextlib.contextmanager
-    def subscribed(self) -> Iterator[Subscription]:
-        """Yield what is told from now on; in the event loop."""
+    def subscribe(self) -> Iterator[Subscription]:
+        """Yield the changes from now on; in the event loop."""
         subscription = Subscription(asyncio.get_running_loop())
         with self._lock:
             self._subscriptions.append(subscription)
@@ -124,13 +124,13 @@ class WatchedSource(Protocol):
         """Return why the environment does not answer, in one line."""
 
 
-class Watch:
+class Observer:
     """Compares what is there with what was there a moment ago, while anybody has the page open.
 
     Args:
         source: that is asked.
         parts: name of a part of the page to what it shows.
-        hub: who is told.
+        hub: gets the changes.
         urgent: the parts that are compared at each look, the others at one of :data:`SELDOM`.
     """
 
@@ -212,6 +212,6 @@ class Watch:
         try:
             self._source.follow(run, lambda: self._hub.publish(CHANGED, name), self._stop.is_set)
         except (HarnessError, ApiError) as error:
-            # whoever looks next says what is wrong
+            # the next look says what is wrong
             _LOG.debug("%s: %s", name, error)
         self._hub.publish(CHANGED, name)

@@ -9,7 +9,7 @@ from harness.cluster import providers
 from harness.errors import PlatformError
 from harness.platform.credentials import PERSON
 from harness.wire import names
-from harness.wire.refused import SERVICES
+from harness.wire.service_refusals import SERVICES
 
 if TYPE_CHECKING:
     from harness.cluster.ledger import Entry
@@ -35,7 +35,7 @@ class ServiceAddress:
 
 
 @dataclasses.dataclass(frozen=True)
-class Login:
+class NamedLogin:
     """What opens a part of the platform; a bearer token has no user."""
 
     name: str
@@ -76,7 +76,7 @@ def find_addresses(settings: Settings, entry: Entry) -> list[ServiceAddress]:
         cluster.close(keep=True)
 
 
-def list_logins(entry: Entry) -> list[Login]:
+def list_logins(entry: Entry) -> list[NamedLogin]:
     """Return the logins of an environment, as its ledger has them; none of one that another version made."""
     known = (
         ("Keycloak, as the person who administers", PERSON, "user_password"),
@@ -86,4 +86,4 @@ def list_logins(entry: Entry) -> list[Login]:
         ("the registry, to push", entry.secrets.get("registry_push_user", ""), "registry_push_password"),
         ("the harness's own routes, as a bearer token", "", "token"),
     )
-    return [Login(name, user, entry.secrets[key]) for name, user, key in known if key in entry.secrets]
+    return [NamedLogin(name, user, entry.secrets[key]) for name, user, key in known if key in entry.secrets]

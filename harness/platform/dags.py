@@ -96,19 +96,19 @@ def _report_hidden(dag_id: str, value: Any) -> Finding:
     )
 
 
-def _installed_as(dag_id: str, bag: DagBag) -> str:
+def _find_installed_path(dag_id: str, bag: DagBag) -> str:
     return "dags/" + str(bag.dags[dag_id]["fileloc"]).removeprefix(DAGS_DIR).lstrip("/")
 
 
 def _file_of(dag_id: str, contents: DagImageContents, bag: DagBag) -> str:
     """Return the author's file that defines a DAG, as messages name it."""
-    installed = _installed_as(dag_id, bag)
+    installed = _find_installed_path(dag_id, bag)
     return next((file.shown for file in contents.files if file.installed == installed), installed)
 
 
 def _reads_dataset(dag_id: str, contents: DagImageContents, bag: DagBag) -> bool:
     """Return whether the file of a DAG names an operator that reads the user's dataset."""
-    installed = _installed_as(dag_id, bag)
+    installed = _find_installed_path(dag_id, bag)
     # GetInputOperator and LocalGetInputDataOperator
     return any("GetInput" in file.readable() for file in contents.files if file.installed == installed)
 

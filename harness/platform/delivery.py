@@ -202,7 +202,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
     partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
         say(f"saving {len(images)} images to {archive.name}")
-        with lending.lent(api, names), partial.open("wb") as file:
+        with lending.lend(api, names), partial.open("wb") as file:
             # get_image of docker-py saves one name only; the engine takes several
             url = f"{api.base_url}/v{api.api_version}/images/get"
             response = api.get(url, params={"names": list(names)}, stream=True)

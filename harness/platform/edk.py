@@ -27,7 +27,7 @@ class KitSource:
 
     def __init__(self, source: ImageSource) -> None:
         self._source = source
-        self.shown = source.shown
+        self.title = source.title
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         """See :class:`harness.artefacts.sources.ImageSource`."""

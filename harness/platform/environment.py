@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness import profiles
 from harness.cluster import ledger, providers
 from harness.common.progress import OnProgress, quiet
-from harness.common.redaction import redacting
+from harness.common.redaction import make_redacting
 from harness.doctor import require_engine
 from harness.errors import PlatformError, UsageError
 from harness.kube import ApiError
@@ -158,7 +158,7 @@ class Environment:
         """
         from harness import images
 
-        on_progress = redacting(on_progress)
+        on_progress = make_redacting(on_progress)
         profile = profiles.load(settings.platform)
         provider = providers.of(settings.cluster)
         wanted = [*platform_chart.IMAGES, operator_images.IMAGE]
@@ -168,7 +168,7 @@ class Environment:
         else:
             with ThreadPoolExecutor(1) as pool:
                 # the base images are done long before the last one
-                seeded = pool.submit(_seeded_registry, settings, on_progress)
+                seeded = pool.submit(_make_seeded_registry, settings, on_progress)
                 tried = {"python": provider.try_machine}
                 tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress, on_made=tried)
                 tags["registry"] = seeded.result()
@@ -314,7 +314,7 @@ class Environment:
             self.down(keep=True)
 
 
-def _seeded_registry(settings: BuildSettings, say: OnProgress) -> str:
+def _make_seeded_registry(settings: BuildSettings, say: OnProgress) -> str:
     from harness import images
 
     tags = images.ensure_all(["registry", *registry_seed.SEEDS], settings=settings, on_progress=say)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import extension
-from harness.artefacts.given import params_of
+from harness.artefacts.bundle import params_of
 from harness.artefacts.sources import ImageSource
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
@@ -211,7 +211,7 @@ def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tu
     """Return the tag of the kit's DAG image: the platform's version, or the pulled one where the guide applies."""
     version = environment.platform_version
     repository, tag = split_reference(pulled)
-    if tag == version or not planning.tagged_by_platform(environment.profile):
+    if tag == version or not planning.is_tagged_by_platform(environment.profile):
         return version, ()
     return tag, (planning.tag_finding(package, pulled, f"{repository}:{version}"),)
 

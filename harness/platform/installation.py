@@ -108,7 +108,7 @@ def install(environment: Environment, wanted: Installable, say: OnProgress) -> I
         if earlier is not None and _is_unchanged(environment, wanted, existing, earlier, say):
             say(f"{existing.name} is installed already")
             return Installed(earlier.dags, False, _findings(environment, wanted, earlier))
-        say(_reinstalling(existing))
+        say(_describe_reinstall(existing))
         # a release that never got to the end has nothing to remove in an orderly way
         uninstall(environment, existing, existing.status == "deployed", say)
     package = wanted.package
@@ -125,7 +125,7 @@ def install(environment: Environment, wanted: Installable, say: OnProgress) -> I
     return Installed(found, True, _findings(environment, wanted, note))
 
 
-def _reinstalling(existing: HelmRelease) -> str:
+def _describe_reinstall(existing: HelmRelease) -> str:
     if existing.status != "deployed":
         return f"{existing.name} is {existing.status} from an earlier install: reinstalling"
     return (

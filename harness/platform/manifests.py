@@ -84,7 +84,7 @@ def documents(text: str) -> list[Manifest]:
         if document is None:
             continue
         if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
-            found_instead = given.shown(document)
+            found_instead = given.abridge(document)
             raise ValueError(f"what is rendered is not a Kubernetes object (kind and apiVersion): {found_instead}")
         listed = document["kind"] == "List" and isinstance(document.get("items"), list)
         for manifest in document["items"] if listed else [document]:

@@ -36,7 +36,7 @@ def error(
             f"{need.reference}: named by {need.where}" + (f"; there is {', '.join(similar)}" if similar else "")
         )
         hints += _hints(need.reference, similar, package, platform)
-    shown = " and ".join(source.shown for source in given)
+    shown = " and ".join(source.title for source in given)
     verb = "do not have" if len(given) > 1 else "does not have"
     lack = f"which {shown} {verb}" if given else "but no images were given"
     return ExtensionError(

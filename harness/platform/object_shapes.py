@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 
 _TEXT: Final = {"type": "string"}
 _TEXTS: Final = {"type": ["array", "null"], "items": _TEXT}
@@ -151,7 +151,7 @@ def check(manifest: Any) -> None:
         ValueError: the first line says which object and which field is wrong.
     """
     if not isinstance(manifest, Mapping):
-        raise ValueError(f"a template gives a List with {shown(manifest)} in it, which is not a Kubernetes object")
+        raise ValueError(f"a template gives a List with {abridge(manifest)} in it, which is not a Kubernetes object")
     problem = next(_problems(manifest), None)
     if problem is None:
         return
@@ -161,7 +161,7 @@ def check(manifest: Any) -> None:
 
 
 def _word(value: Any) -> str:
-    return value if isinstance(value, str) and value.isprintable() and len(value) <= 100 else shown(value)
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= 100 else abridge(value)
 
 
 def _problems(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -174,7 +174,8 @@ def _problems(manifest: Mapping[str, Any]) -> Iterator[str]:
             missing = next(name for name in error.validator_value if name not in error.instance)
             yield f"{at or 'the object'} has no {missing}"
         else:
-            yield f"{at} is {shown(error.instance)}, expected {_describe_rule(error.validator, error.validator_value)}"
+            expected = _describe_rule(error.validator, error.validator_value)
+            yield f"{at} is {abridge(error.instance)}, expected {expected}"
 
 
 def _describe_rule(rule: Any, value: Any) -> str:

@@ -168,7 +168,7 @@ def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
     )
 
 
-def tagged_by_platform(profile: Profile) -> bool:
+def is_tagged_by_platform(profile: Profile) -> bool:
     """Return whether the cluster pulls the DAG image with the platform's version as its tag (build 2)."""
     return bool(profile.value("installer.dag_image_tag") == "platform")
 
@@ -224,7 +224,7 @@ class _Search:
             return image, []
         repository, tag = split_reference(reference)
         version = self._platform.version
-        if tag == version or not tagged_by_platform(self._platform.profile):
+        if tag == version or not is_tagged_by_platform(self._platform.profile):
             return None, []
         image = self.find(f"{repository}:{version}")
         if image is None:

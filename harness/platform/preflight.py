@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import profiles
-from harness.artefacts.given import Artefacts, params_of
+from harness.artefacts.bundle import Artefacts, params_of
 from harness.artefacts.package import ChartPackage
 from harness.common.progress import OnProgress, quiet
 from harness.errors import UsageError

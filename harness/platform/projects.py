@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.common.redaction import REDACTOR
 from harness.errors import PlatformError, UsageError
 from harness.kube import ApiError, NotFound
@@ -90,7 +90,7 @@ def check_name(name: str) -> str:
     """
     if len(name) > MAX_NAME or not _NAME.fullmatch(name) or name == "admin":
         raise UsageError(
-            f"{shown(name)} cannot name a project",
+            f"{abridge(name)} cannot name a project",
             fix=f"lower-case letters, digits and dashes, at most {MAX_NAME} characters (AE title kp-<name>); not admin",
         )
     return name

@@ -164,7 +164,7 @@ class PlatformRegistry:
             return nodes.ready()
 
     @property
-    def shown(self) -> str:
+    def title(self) -> str:
         """How messages name it as a place with images."""
         return "the platform's registry"
 
@@ -182,7 +182,7 @@ class PlatformRegistry:
         def load(say: OnProgress) -> str:
             return loading.pull(pinned, found.config_digest, say, login=self._push_login)
 
-        return FoundImage(reference, reference, self.shown, found.config_digest, found.layers, Route.PRESENT, load)
+        return FoundImage(reference, reference, self.title, found.config_digest, found.layers, Route.PRESENT, load)
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """Return the references of an image of this name that are here; see :class:`ImageSource`."""

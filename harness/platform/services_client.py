@@ -12,11 +12,11 @@ from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
 from harness.platform.http import Endpoint, RefusalError, RefusedError
 from harness.wire import names
-from harness.wire.indexed import IndexedDocuments
-from harness.wire.notified import Notification
-from harness.wire.received import ReceivedObject
-from harness.wire.refused import RefusedRequest
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.index_documents import IndexedDocuments
+from harness.wire.notifications import Notification
+from harness.wire.receipts import ReceivedObject
+from harness.wire.scrape_targets import ScrapedTarget
+from harness.wire.service_refusals import RefusedRequest
 
 Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
@@ -177,7 +177,7 @@ class ServicesClient:
         found = self._ask(lambda: self._control.json("GET", "/refusals", params={"peer": ",".join(peers)}))
         return [RefusedRequest.from_json(item) for item in found]
 
-    def scraped(self, project: str) -> list[ScrapedTarget]:
+    def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
         found = self._ask(lambda: self._control.json("GET", "/scraped", params={"project": project}))
         return [ScrapedTarget.from_json(target) for target in found]

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.common.documents import shown
+from harness.common.documents import abridge
 from harness.errors import ExtensionError
 
 # globals of the platform that are not passed on
@@ -120,7 +120,7 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     found = list(_STEP.finditer(key))
     if len(found) > _MOST_LEVELS or any(len(m["index"] or "") > _MOST_INDEX_DIGITS for m in found):
         raise ExtensionError(
-            f"{shown(key)} is not a key for a value of the chart: Helm takes {_MOST_LEVELS} levels and short indices",
+            f"{abridge(key)} is not a key for a value of the chart: Helm takes {_MOST_LEVELS} levels and short indices",
             fix="give the parameter, or the key in `global` of values.yaml, a plain name",
         )
     steps = [m["name"] if m["name"] is not None else int(m["index"]) for m in found]

@@ -264,7 +264,7 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Explain a number about a result when an assertion about it fails."""
-    if (explained := sys.modules.get("harness.checks.explained")) is None:
+    if (explained := sys.modules.get("harness.checks.explanations")) is None:
         return None
     found = next((value for value in (left, right) if isinstance(value, explained.Explained)), None)
     if found is None:
@@ -276,7 +276,7 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 
 
 def _concerns_us(item: pytest.Item, error: BaseException) -> bool:
-    loaded = {"harness.checks.explained", "harness.checks.verdict"} & sys.modules.keys()
+    loaded = {"harness.checks.explanations", "harness.checks.verdict"} & sys.modules.keys()
     asked = isinstance(error, AssertionError) and bool(loaded)
     return _SESSION in item.config.stash or _is_ours(error) or _uses_us(item) or asked
 

@@ -77,7 +77,7 @@ class CiConfigFile(pytest.File):
             raise type(self._refusal)(f"{self._refusal.cause} (as the first document of {self.path.name} found)")
         if self._extension is None:
             session = plugin._report(self.config, self._folder)
-            facade = session.facade(self.nodeid, self._ended, plugin._listener(self.config))
+            facade = session.facade(self.nodeid, self._summarise, plugin._listener(self.config))
             try:
                 self.kaapana = self._open.enter_context(facade)
                 self._extension = self.kaapana.install(ciconfig.tree_of(self.path))
@@ -91,7 +91,7 @@ class CiConfigFile(pytest.File):
         self._extension = self._data = self.kaapana = None
         self._open.close()
 
-    def _ended(self) -> Ended:
+    def _summarise(self) -> Ended:
         """Return how the documents ended, as one test: they share a project."""
         found = [item.stash[plugin._ENDED] for item in self.documents if plugin._ENDED in item.stash]
         failed = [ended for ended in found if ended.outcome == "failed"]

@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.checks import Verdict
-    from harness.checks.explained import Explained
+    from harness.checks.explanations import Explained
     from harness.report.testing import Looks
     from harness.run.results import Run
 
@@ -71,13 +71,13 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
 
 def _number_in_words(error: AssertionError, compared: Compared | None) -> list[str]:
     """Explain an assertion about a number of ours, or about a value computed from one."""
-    from harness.checks import explained
+    from harness.checks import explanations
 
     # its explanation is in the assertion that was made about this number
     if compared is not None and compared.lines[0] in str(error):
         return compared.lines
     place = _place(error)
-    number = explained.asked_at(*place) if place else None
+    number = explanations.find_asked_at(*place) if place else None
     return number.in_words(str(error).partition("\n")[0]) if number is not None else []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.api import Kaapana, check_artefacts, open_artefacts
-from harness.checks.looks import watching
+from harness.checks.looks import watch
 from harness.errors import PlatformError
 from harness.report.testing import Looks, conclude
 from harness.run.follow import Lines, Listener
@@ -20,7 +20,7 @@ from harness.run.paths import safe_name
 from harness.run.trigger import series_of, upload
 
 if TYPE_CHECKING:
-    from harness.artefacts.given import Artefacts
+    from harness.artefacts.bundle import Artefacts
     from harness.platform.environment import Environment
     from harness.platform.projects import Project
     from harness.settings import Settings
@@ -95,7 +95,7 @@ class Session:
         )
         looks = looks or Looks()
         try:
-            with watching(looks):
+            with watch(looks):
                 yield facade
         finally:
             end = ended()

@@ -7,7 +7,10 @@ pictures are decoded within bounds and encoded again. The page names what it omi
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +33,18 @@ class Written:
 
     path: Path
     thumbnail: str = ""
+
+
+def preload() -> None:
+    """Import what :func:`write` needs, in the background: call it when a run has started, whose report is to come."""
+    threading.Thread(target=_import_page, name="imports of the report", daemon=True).start()
+
+
+def _import_page() -> None:
+    # write() raises the error again where somebody reads it
+    with contextlib.suppress(ImportError):
+        importlib.import_module("harness.report.page")
+        importlib.import_module("harness.report.objects")
 
 
 def write(run: Run, *, pictures: bool = True) -> Written:

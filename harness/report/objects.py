@@ -24,7 +24,7 @@ from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
     from harness.data.series import Series
-    from harness.report.asked import TestOutcome
+    from harness.report.questions import TestOutcome
     from harness.run.course import Course
     from harness.run.outputs import SentObject, SentObjects
 
@@ -71,7 +71,7 @@ class Gallery:
 
     def figures(self) -> list[Figure]:
         """Return a figure for each object; images of one series are one figure."""
-        groups = [list(items) for _, items in itertools.groupby(_grouped(self._run.sent), key=_group_key)]
+        groups = [list(items) for _, items in itertools.groupby(_group(self._run.sent), key=_group_key)]
         return [self._figure(number, items) for number, items in enumerate(groups, 1)]
 
     def _figure(self, number: int, items: Sequence[SentObject]) -> Figure:
@@ -125,7 +125,7 @@ class Gallery:
                 found = segments.lay_segmentation(dataset, inner, inner, self._deadline)
             except CheckError as error:
                 raise UnshownError(error.cause) from None
-        return self._layered(figure, below, found, notes, items[0].path)
+        return self._layer(figure, below, found, notes, items[0].path)
 
     def _structures(self, figure: Figure, path: Path, items: Sequence[SentObject]) -> Figure:
         dataset = segments.read_segmentation(path)
@@ -135,9 +135,9 @@ class Gallery:
         below = self._volume(source)
         found = structures.lay_structures(dataset, below.grid, self._deadline)
         title = str(dataset.get("StructureSetLabel") or figure.title)
-        return self._layered(dataclasses.replace(figure, title=title), below, found, [], items[0].path)
+        return self._layer(dataclasses.replace(figure, title=title), below, found, [], items[0].path)
 
-    def _layered(self, figure: Figure, below: GreyVolume, found: Overlay, notes: list[str], path: str) -> Figure:
+    def _layer(self, figure: Figure, below: GreyVolume, found: Overlay, notes: list[str], path: str) -> Figure:
         notes += [found.left_out] if found.left_out else []
         truths = self._truths(path, found, below, notes)
         focus = places.find_focus(found, below)
@@ -302,7 +302,7 @@ class Gallery:
         return self._found_sent
 
 
-def _grouped(sent: Sequence[SentObject]) -> list[SentObject]:
+def _group(sent: Sequence[SentObject]) -> list[SentObject]:
     """Return the objects grouped by series, in the order of the first objects."""
     first: dict[tuple[str, ...], int] = {}
     for number, item in enumerate(sent):

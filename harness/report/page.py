@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.report import asked, graph, logs, rendering, results, timeline
+from harness.report import graph, logs, questions, rendering, results, timeline
 from harness.report.figures import Figure
 from harness.run import course
 
@@ -26,7 +26,7 @@ _SECTIONS: Final = (
 def render(run: Run, *, pictures: bool) -> tuple[str, str]:
     """Return the page of a run, and a small picture of its results."""
     went = course.read(run.directory)
-    tests = asked.read(run.directory)
+    tests = questions.read(run.directory)
     figures, viewers = _figures(run, went, tests, pictures)
     failed = run.cause.task_id if run.cause else None
     read = logs.read(run.directory, run.tasks, failed, went.logged)
@@ -62,7 +62,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
 
 
 def _figures(
-    run: Run, went: course.Course, tests: Sequence[asked.TestOutcome], pictures: bool
+    run: Run, went: course.Course, tests: Sequence[questions.TestOutcome], pictures: bool
 ) -> tuple[list[Figure], Mapping[str, Any]]:
     """Return the sent objects, and the data of the viewers by their ids."""
     if not pictures or not len(run.sent):

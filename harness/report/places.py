@@ -13,7 +13,7 @@ from harness.report.overlay import Overlay
 from harness.report.volume import GreyVolume
 
 if TYPE_CHECKING:
-    from harness.report.asked import Asked
+    from harness.report.questions import Asked
 
 
 def find_focus(found: Overlay, below: GreyVolume) -> tuple[int, int, int]:

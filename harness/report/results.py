@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.common import documents
-from harness.report import framed, text
-from harness.run.stored import StoredObject
+from harness.report import frames, text
+from harness.run.stored_objects import StoredObject
 
 LARGEST_PICTURE: Final = 2_000_000
 LARGEST_TOGETHER: Final = 8_000_000
@@ -95,9 +95,9 @@ def _view(result: ShownResult, path: Path) -> ShownResult:
 
 def _document(result: ShownResult, path: Path) -> ShownResult:
     result = dataclasses.replace(result, kind="HTML report")
-    if path.stat().st_size > framed.LARGEST:
+    if path.stat().st_size > frames.LARGEST:
         return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
-    markup = framed.make_passive(path.read_bytes())
+    markup = frames.make_passive(path.read_bytes())
     if markup is None:
         return dataclasses.replace(result, left_out="it cannot be read as HTML")
     return dataclasses.replace(result, frame=markup)

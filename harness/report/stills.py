@@ -36,9 +36,9 @@ def draw_planes(volume: GreyVolume, overlay: Overlay | None, focus: tuple[int, i
     across = volume.grid.spacing * volume.step
     rows_apart, columns_apart = volume.grid.pixel_spacing
     planes = (
-        _scaled(_paint(volume, overlay, index), rows_apart, columns_apart),
-        _scaled(_across(volume, overlay, (slice(None), row)), across, columns_apart),
-        _scaled(_across(volume, overlay, (slice(None), slice(None), column)), across, rows_apart),
+        _scale(_paint(volume, overlay, index), rows_apart, columns_apart),
+        _scale(_across(volume, overlay, (slice(None), row)), across, columns_apart),
+        _scale(_across(volume, overlay, (slice(None), slice(None), column)), across, rows_apart),
     )
     edges = find_edges(volume.grid, upright=is_upright(volume))
     return _join([_add_letters(plane, sides) for plane, sides in zip(planes, edges, strict=True)])
@@ -52,7 +52,7 @@ def draw_comparison(volume: GreyVolume, mine: Mask, truth: Mask, index: int) -> 
     differing = _tint(grey, [(mine & truth, BOTH), (mine & ~truth, ONLY_RESULT), (truth & ~mine, ONLY_TRUTH)], 0.75)
     rows_apart, columns_apart = volume.grid.pixel_spacing
     sides, *_ = find_edges(volume.grid, upright=is_upright(volume))
-    parts = (_scaled(part, rows_apart, columns_apart) for part in (result, expected, differing))
+    parts = (_scale(part, rows_apart, columns_apart) for part in (result, expected, differing))
     return _join([_add_letters(part, sides) for part in parts])
 
 
@@ -147,7 +147,7 @@ def _edge(mask: Mask) -> Mask:
     return outline
 
 
-def _scaled(picture: Any, down: float, across: float) -> Image.Image:
+def _scale(picture: Any, down: float, across: float) -> Image.Image:
     height, width = picture.shape[0] * down, picture.shape[1] * across
     factor = min(_HEIGHT / height, _WIDEST / 2 / width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))

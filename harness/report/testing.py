@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from harness import report
 from harness.checks.looks import Look
 from harness.common.redaction import REDACTOR
-from harness.report.asked import Asked, TestOutcome
 from harness.report.index import FILE, RunEntry, TestEntry
+from harness.report.questions import Asked, TestOutcome
 
 if TYPE_CHECKING:
     from harness.run.results import Run
@@ -91,13 +91,13 @@ def conclude(
 def _keep(directory: Path, tests: list[TestOutcome], looks: Sequence[Look]) -> None:
     import numpy as np
 
-    from harness.report import asked
+    from harness.report import questions
 
     for number, look in enumerate(looks, 1):
         if look.truth is not None:
             (directory / TRUTHS).mkdir(exist_ok=True)
             np.savez_compressed(directory / TRUTHS / f"{number}.npz", mask=look.truth)
-    asked.write(directory, tests)
+    questions.write(directory, tests)
 
 
 def _record_look(directory: Path, number: int, look: Look) -> Asked:

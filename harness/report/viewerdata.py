@@ -96,16 +96,16 @@ def encode_source(volume: GreyVolume, room: int) -> tuple[dict[str, Any], Reduct
     reduction = reduce(volume)
     for factor in (reduction.factor, reduction.factor * 2, reduction.factor * 4):
         tried = Reduction(volume, factor, reduction.every)
-        encode = _fitting(tried, room * _MARGIN)
+        encode = _choose_encoding(tried, room * _MARGIN)
         if encode is None:
             continue
         slices = [encode(tried.grey(index)) for index in tried.slices]
         if sum(map(len, slices)) <= room:
-            return _described(tried, slices), tried
+            return _describe(tried, slices), tried
     raise UnshownError(f"the viewer is left out: the slices of {volume.name} are too large for a page")
 
 
-def _described(reduction: Reduction, slices: list[str]) -> dict[str, Any]:
+def _describe(reduction: Reduction, slices: list[str]) -> dict[str, Any]:
     volume = reduction.volume
     rows, columns = reduction.grey(0).shape
     step = volume.step * reduction.every
@@ -173,7 +173,7 @@ def encode_overlay(found: Overlay, reduction: Reduction, truths: Mapping[int, ND
     return {"segments": segments, "layers": layers, "truths": true}
 
 
-def _fitting(reduction: Reduction, room: float) -> Callable[[Grey], str] | None:
+def _choose_encoding(reduction: Reduction, room: float) -> Callable[[Grey], str] | None:
     """Return the best encoding of the slices that fits, or ``None``."""
     slices = reduction.slices
     sampled = [reduction.grey(index) for index in slices[:: max(1, len(slices) // _SAMPLED)]]
@@ -186,14 +186,14 @@ def _fitting(reduction: Reduction, room: float) -> Callable[[Grey], str] | None:
 
 
 def _png(pixels: NDArray[np.uint8]) -> str:
-    return _encoded(pixels, "PNG", compress_level=6)
+    return _encode(pixels, "PNG", compress_level=6)
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int) -> str:
-    return _encoded(pixels, "JPEG", quality=quality)
+    return _encode(pixels, "JPEG", quality=quality)
 
 
-def _encoded(pixels: NDArray[np.uint8], kind: str, **how: Any) -> str:
+def _encode(pixels: NDArray[np.uint8], kind: str, **how: Any) -> str:
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, kind, **how)
     return base64.b64encode(stream.getvalue()).decode("ascii")

@@ -182,7 +182,7 @@ def decode_values(dataset: Any, frame: int = 0) -> NDArray[Any]:
     from pydicom.pixels.processing import apply_rescale
 
     try:
-        values = np.asarray(apply_rescale(_decoded(dataset, frame), dataset))
+        values = np.asarray(apply_rescale(_decode(dataset, frame), dataset))
     except (TypeError, ValueError, AttributeError) as error:
         raise UnshownError(f"its values cannot be rescaled: {error}") from None
     if values.ndim == 3:
@@ -192,7 +192,7 @@ def decode_values(dataset: Any, frame: int = 0) -> NDArray[Any]:
     return values
 
 
-def _decoded(dataset: Any, frame: int) -> NDArray[Any]:
+def _decode(dataset: Any, frame: int) -> NDArray[Any]:
     from pydicom.pixels.utils import pixel_array
 
     rows, columns = dataset.get("Rows"), dataset.get("Columns")
@@ -214,7 +214,7 @@ def decode_picture(dataset: Any, frame: int) -> NDArray[np.uint8]:
     """
     if int(dataset.get("SamplesPerPixel") or 1) == 3 and int(dataset.get("BitsAllocated") or 0) == 8:
         # YBR is made RGB by the decoder
-        pixels = _decoded(dataset, frame)
+        pixels = _decode(dataset, frame)
         if pixels.ndim == 3 and pixels.shape[-1] == 3:
             return pixels.astype(np.uint8)
     values = decode_values(dataset, frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.wire import names
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 # (pattern of the log, operators, next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (

@@ -25,8 +25,8 @@ from harness.run.outputs import SentObject, SentObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
-from harness.run.stored import StoredObject, StoredObjects
-from harness.wire.received import ReceivedObject
+from harness.run.stored_objects import StoredObject, StoredObjects
+from harness.wire.receipts import ReceivedObject
 from harness.wire.records import TaskRecord
 
 SCHEMA = 1

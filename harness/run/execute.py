@@ -26,8 +26,8 @@ from harness.run import (
     metadata,
     notices,
     notifications,
+    refusal_causes,
     refusals,
-    refused,
     releases,
     scrapes,
     sent_segmentations,
@@ -40,7 +40,7 @@ from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort, RegistryPort
 from harness.run.posting import Posted
 from harness.run.results import Run, RunImage, TaskResult
-from harness.run.stored import StoredObjects
+from harness.run.stored_objects import StoredObjects
 from harness.run.trigger import Triggered, page_rules, series_of, trigger
 from harness.wire import reasons
 from harness.wire.records import TaskRecord
@@ -146,6 +146,7 @@ def execute(
     )
     snapshot = None
     attendant = Attendant(environment.cluster, triggered.run_ids, listener)
+    report.preload()
     try:
         on_start(triggered)
         for run_id in triggered.run_ids:
@@ -213,7 +214,7 @@ def _collect(
     metadata.write(environment.services.documents(project.name, triggered.latest_document).documents, folder)
     notified = [one for one in environment.services.notifications(project.name) if one.id not in before.notifications]
     notifications.write(notified, request.directory)
-    refusals.write(refused.collect(named, environment.services.refusals), request.directory)
+    refusals.write(refusal_causes.collect(named, environment.services.refusals), request.directory)
     state = _state([str(environment.airflow.run(request.dag_id, run_id).state) for run_id in triggered.run_ids])
     if snapshot is not None:
         state = "failed"
@@ -225,7 +226,7 @@ def _collect(
         aborted_after_s=request.timeout_s if snapshot is not None else None,
         dag_id=request.dag_id,
     )
-    answered = refused.explain(cause, named, logs, environment.services.refusals)
+    answered = refusal_causes.explain(cause, named, logs, environment.services.refusals)
     lost = lost_files.findings(environment.cluster.api, named)
     found = tuple(
         dict.fromkeys(

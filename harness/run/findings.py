@@ -10,7 +10,7 @@ from harness.common.references import last_part
 from harness.findings import Finding, running
 from harness.findings import releases as release_rules
 from harness.run import releases
-from harness.run.stored import StoredObject
+from harness.run.stored_objects import StoredObject
 from harness.wire.names import SKIP_EXIT_CODE
 from harness.wire.outcome import Outcome
 from harness.wire.records import TaskRecord
@@ -119,7 +119,7 @@ def ignored_arguments(
             if item.argument in only and _is_about(item, task) and task.outcome is None:
                 findings.extend(_find_ignored(item.argument, task.task_id, f" ({item.file}:{item.line})"))
     for task in tasks:
-        for argument in (name for name in releases.given(task) if name in only):
+        for argument in (name for name in releases.list_given(task) if name in only):
             places = [item for item in given if item.argument == argument and _is_about(item, task)]
             where = f" ({places[0].file}:{places[0].line})" if places else ""
             findings.extend(_find_ignored(argument, task.task_id, where))
@@ -159,7 +159,7 @@ def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObje
             )
         if task.state == "success" and task.try_number > 1:
             findings.append(running.NEEDED_RETRIES.report(name, f"succeeded at attempt {task.try_number}"))
-        if clash := _overridden(name, task.operator, outcome.overridden_env):
+        if clash := _report_overridden(name, task.operator, outcome.overridden_env):
             findings.append(clash)
         findings += _of_platform(name, outcome)
         if task.state == "success" and task.operator == "DcmSendOperator" and not sent:
@@ -212,7 +212,7 @@ def without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[F
     ]
 
 
-def _overridden(task_id: str, operator: str, variables: Sequence[str]) -> Finding | None:
+def _report_overridden(task_id: str, operator: str, variables: Sequence[str]) -> Finding | None:
     """Report values of the form that replaced variables (runtime 6.2, operators 2.2).
 
     That a form replaces what an operator of the author sets is what forms are for; ``None`` for that.

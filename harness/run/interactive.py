@@ -21,7 +21,7 @@ _CI = ("CI", "CONTINUOUS_INTEGRATION")
 
 
 class Author(Protocol):
-    """Whoever completes steps."""
+    """Completes steps."""
 
     def say(self, text: str) -> None: ...
 

@@ -12,7 +12,7 @@ from harness.checks.json_documents import JsonDocument, read_json
 from harness.common.redaction import REDACTOR
 from harness.errors import CheckError
 from harness.run.paths import Folder
-from harness.wire.indexed import IndexedDocument
+from harness.wire.index_documents import IndexedDocument
 
 if TYPE_CHECKING:
     from harness.data.series import Series

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.checks import explained, looks
-from harness.checks.explained import Explained
+from harness.checks import explanations, looks
+from harness.checks.explanations import Explained
 from harness.errors import CheckError
 
 AREA = "metrics"
@@ -69,7 +69,7 @@ class TaskMetrics:
         Raises:
             CheckError: no series, or several, have this name and these labels.
         """
-        found = list(self._matching(name, labels))
+        found = list(self._match(name, labels))
         if len(found) != 1:
             listed = "\n".join(_show(own) for own, _ in self.series) or "no series"
             raise CheckError(
@@ -91,12 +91,12 @@ class TaskMetrics:
             raise CheckError(f"{shown} of task {self.task_id} has no value")
         found = MetricValue(values[-1])
         found.values, found.series, found.task_id = tuple(values), shown, self.task_id
-        explained.note(found, sys._getframe(1))
+        explanations.note(found, sys._getframe(1))
         if self.file is not None:
             looks.note(looks.Look(self.file, f"last {shown}", f"{values[-1]:.6g}"))
         return found
 
-    def _matching(
+    def _match(
         self, name: str, labels: Mapping[str, str]
     ) -> Iterator[tuple[Mapping[str, str], tuple[tuple[float, float], ...]]]:
         wanted = {"__name__": name, **labels}.items()

@@ -38,12 +38,12 @@ def read(logs: Mapping[str, str], release: str = "") -> list[Noticed]:
             rule = _RULES.get(notice.rule)
             if rule is None or count.get(rule.id, 0) == _MOST:
                 continue
-            noticed = Noticed(rule.report(task_id, _naming(release, notice.message)), notice.series)
+            noticed = Noticed(rule.report(task_id, _name(release, notice.message)), notice.series)
             if noticed not in found:
                 count[rule.id] = count.get(rule.id, 0) + 1
                 found[noticed] = None
     return list(found)
 
 
-def _naming(release: str, text: str) -> str:
+def _name(release: str, text: str) -> str:
     return text.replace("this release", f"release {release}") if release else text

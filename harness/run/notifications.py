@@ -14,7 +14,7 @@ from harness.checks.verdict import Verdict
 from harness.common.redaction import REDACTOR
 from harness.errors import CheckError
 from harness.run.items import Items
-from harness.wire.notified import Notification
+from harness.wire.notifications import Notification
 
 FILE: Final = "notifications.json"
 _LISTED: Final = 20
@@ -39,7 +39,7 @@ class SentNotifications(Items[Notification]):
         """Return the one notification with this text, or the only one.
 
         Raises:
-            CheckError: there is none, or more than one; all are listed.
+            CheckError: none fits, or more than one does; all are listed.
         """
         found = self.find(text)
         if len(found) != 1:

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 if TYPE_CHECKING:
     from harness.common.repositories import HeldRepository
     from harness.kube import KubeApi
-    from harness.wire.indexed import IndexedDocuments
-    from harness.wire.notified import Notification
-    from harness.wire.received import ReceivedObject
+    from harness.wire.index_documents import IndexedDocuments
+    from harness.wire.notifications import Notification
+    from harness.wire.receipts import ReceivedObject
     from harness.wire.records import RunEnd, RunRecord, TaskChange
-    from harness.wire.scraped import ScrapedTarget
+    from harness.wire.scrape_targets import ScrapedTarget
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ class ServicesPort(Protocol):
         """Return what was written to the project's metadata index after a change, if one is given (services 11)."""
         ...
 
-    def scraped(self, project: str) -> list[ScrapedTarget]:
+    def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
         ...
 

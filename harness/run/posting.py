@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.common.documents import DocumentError, check_json, shown
+from harness.common.documents import DocumentError, abridge, check_json
 from harness.errors import FormError, UsageError
 from harness.findings import Finding, running
 
@@ -65,7 +65,7 @@ class Posted:
             )
         if form.get("dataset_name") is not None:
             raise UsageError(
-                f"the conf's data_form names the dataset {shown(form['dataset_name'])}, but an input is given too",
+                f"the conf's data_form names the dataset {abridge(form['dataset_name'])}, but an input is given too",
                 fix="leave out dataset_name, then data_form means the series of the input; or leave the input out",
             )
         if "identifiers" in form:
@@ -94,7 +94,7 @@ def read_posted(document: Any, name: str = "conf") -> Posted:
         UsageError: it is neither; the field is named.
     """
     if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
-        raise UsageError(f"{name} must be an object such as {{'workflow_form': {{...}}}}, not {shown(document)}")
+        raise UsageError(f"{name} must be an object such as {{'workflow_form': {{...}}}}, not {abridge(document)}")
     try:
         check_json(document, name)
     except DocumentError as error:
@@ -103,10 +103,10 @@ def read_posted(document: Any, name: str = "conf") -> Posted:
         return Posted(_conf_data(document, name))
     for key in ("dag_id", "workflow_name", "username"):
         if key in document and not (isinstance(document[key], str) and document[key]):
-            raise UsageError(f"{name}: {key} must be a text, not {shown(document[key])}")
+            raise UsageError(f"{name}: {key} must be a text, not {abridge(document[key])}")
     instances = document.get("instance_names", [])
     if not isinstance(instances, list) or not all(isinstance(item, str) for item in instances):
-        raise UsageError(f"{name}: instance_names must be a list of names, not {shown(instances)}")
+        raise UsageError(f"{name}: instance_names must be a list of names, not {abridge(instances)}")
     if document.get("federated"):
         raise UsageError(f"{name}: federated workflows are not emulated", fix="leave federated out")
     body = {key: document[key] for key in ("workflow_name", "username") if key in document}
@@ -115,16 +115,16 @@ def read_posted(document: Any, name: str = "conf") -> Posted:
 
 def _conf_data(conf: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(conf, Mapping):
-        raise UsageError(f"{name} must be an object, not {shown(conf)}")
+        raise UsageError(f"{name} must be an object, not {abridge(conf)}")
     for key in ("workflow_form", "data_form"):
         if key in conf and conf[key] is not None and not isinstance(conf[key], Mapping):
-            raise UsageError(f"{name}: {key} must be an object, not {shown(conf[key])}")
+            raise UsageError(f"{name}: {key} must be an object, not {abridge(conf[key])}")
     data = conf.get("data_form") or {}
     identifiers, dataset = data.get("identifiers"), data.get("dataset_name")
     if identifiers is not None and not (isinstance(identifiers, list) and all(isinstance(i, str) for i in identifiers)):
-        raise UsageError(f"{name}: data_form.identifiers must be a list of series UIDs, not {shown(identifiers)}")
+        raise UsageError(f"{name}: data_form.identifiers must be a list of series UIDs, not {abridge(identifiers)}")
     if dataset is not None and not isinstance(dataset, str):
-        raise UsageError(f"{name}: data_form.dataset_name must be a text, not {shown(dataset)}")
+        raise UsageError(f"{name}: data_form.dataset_name must be a text, not {abridge(dataset)}")
     return conf
 
 

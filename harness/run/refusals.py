@@ -14,7 +14,7 @@ from harness.checks.json_documents import read_json
 from harness.checks.verdict import Verdict
 from harness.common.redaction import REDACTOR
 from harness.run.items import Items
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 FILE: Final = "refused.json"
 

@@ -100,7 +100,7 @@ def without(key: str) -> tuple[str, ...]:
     return _where_fits(key, lambda value: value is False)
 
 
-def given(task: TaskRecord) -> list[str]:
+def list_given(task: TaskRecord) -> list[str]:
     """Return the names of the arguments in a task's record."""
     return task.result.arguments
 
@@ -122,7 +122,7 @@ def _unknown_parameters(tasks: Sequence[TaskRecord], platform: str) -> list[Find
     """Report parameters that make a DAG unimportable on older releases, which lack them."""
     found = []
     for task in tasks:
-        for name in given(task):
+        for name in list_given(task):
             releases = _without(_where_fits("operator.unknown_parameters", lambda value, n=name: n in value), platform)  # type: ignore[misc]
             if releases:
                 found.append(
@@ -146,7 +146,7 @@ def _fixed_keywords(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]
             f"{', '.join(releases)} cannot import the DAG: its operators set `{name}` themselves (TypeError)",
         )
         for task in tasks
-        for name in given(task)
+        for name in list_given(task)
         if name in FIXED_KEYWORDS
     ]
 

@@ -18,7 +18,7 @@ from harness.run.metrics import TaskMetrics, read_metrics
 from harness.run.notifications import SentNotifications
 from harness.run.outputs import SentObjects
 from harness.run.refusals import Refusals
-from harness.run.stored import Reports, StoredObjects
+from harness.run.stored_objects import Reports, StoredObjects
 
 
 @dataclasses.dataclass(frozen=True)

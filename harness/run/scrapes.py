@@ -11,7 +11,7 @@ from harness.run.metrics import AREA
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, ProjectPort
 from harness.wire.annotations import split_mark
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.scrape_targets import ScrapedTarget
 
 
 def collect(
@@ -19,7 +19,7 @@ def collect(
 ) -> list[Finding]:
     """Write what this run's pods said, one file for each task with annotations, and name what did not answer."""
     by_task: dict[str, list[ScrapedTarget]] = {}
-    for target in environment.services.scraped(project.name):
+    for target in environment.services.scrape_targets(project.name):
         run_id, task_id = split_mark(target.task)
         if run_id in run_ids:
             suffix = f" [{list(run_ids).index(run_id) + 1}/{len(run_ids)}]" if len(run_ids) > 1 else ""

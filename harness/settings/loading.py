@@ -63,7 +63,7 @@ def _parse(option: Option, raw: Any, where: str, table: Path | None) -> Any:
             return option.parse_beside(raw, table.parent)
         return option.parse(as_text(raw))
     except ValueError as error:
-        got = documents.shown(raw if isinstance(raw, str) else str(raw))
+        got = documents.abridge(raw if isinstance(raw, str) else str(raw))
         raise UsageError(f"{where}: {error}, got {got}", fix=option.help) from None
 
 
@@ -87,6 +87,6 @@ def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:
         for name in ("tool", "kaapana-harness"):
             table = table.get(name, {})
             if not isinstance(table, dict):
-                raise UsageError(f"{path}: {TABLE} is not a table: {name} is {documents.shown(table)}")
+                raise UsageError(f"{path}: {TABLE} is not a table: {name} is {documents.abridge(table)}")
         return dict(table), path
     return {}, None

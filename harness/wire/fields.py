@@ -28,7 +28,7 @@ _FITS: Final[Mapping[str, Callable[[Any], bool]]] = {
 }
 
 
-def fitting(kind: type[DataclassInstance], document: Mapping[str, Any]) -> dict[str, Any]:
+def select_fitting(kind: type[DataclassInstance], document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a document for those fields of a dataclass that they fit.
 
     The caller handles fields of other types than texts, numbers, booleans, objects and lists of them.

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.wire.fields import fitting
+from harness.wire.fields import select_fitting
 
 LABEL_STEP: Final = "kaapana-harness/step"
 """On the step's ConfigMap the value ``true``; on its pod, which the step's Service selects, the pod's name."""
@@ -74,4 +74,4 @@ class Step:
             document = json.loads(configmap["data"][DOCUMENT])
         except (KeyError, TypeError, ValueError):
             return None
-        return cls(**fitting(cls, document)) if isinstance(document, dict) else None
+        return cls(**select_fitting(cls, document)) if isinstance(document, dict) else None

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.wire.fields import fitting
+from harness.wire.fields import select_fitting
+from harness.wire.name_lookups import UnresolvedName
 from harness.wire.pulls import PullRefusal
-from harness.wire.unresolved import UnresolvedName
 
 XCOM_KEY: Final = "harness_outcome"
 """Key of the XCom of the task instance that has it."""
@@ -94,7 +94,7 @@ class Outcome:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
         """Read the result of :meth:`as_json`, without foreign keys."""
-        values = fitting(cls, document)
+        values = select_fitting(cls, document)
         try:
             if document.get("refusal"):
                 values["refusal"] = PullRefusal.from_json(document["refusal"])
@@ -104,6 +104,6 @@ class Outcome:
         return cls(**values)
 
 
-def published(value: object) -> Outcome | None:
+def read_published(value: object) -> Outcome | None:
     """Return the outcome in a task's XCom; ``None`` for other values."""
     return Outcome.from_json(value) if isinstance(value, dict) and value else None

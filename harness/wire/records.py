@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from harness.wire.fields import fitting
-from harness.wire.outcome import Outcome, published
+from harness.wire.fields import select_fitting
+from harness.wire.outcome import Outcome, read_published
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TaskRecord:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> TaskRecord:
         """Read what :meth:`as_json` returned."""
-        return cls(**fitting(cls, document), outcome=published(document.get("outcome")))
+        return cls(**select_fitting(cls, document), outcome=read_published(document.get("outcome")))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,9 @@ class RunRecord:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RunRecord:
         """Read what :meth:`as_json` returned."""
-        return cls(**fitting(cls, document), tasks=tuple(TaskRecord.from_json(task) for task in document["tasks"]))
+        return cls(
+            **select_fitting(cls, document), tasks=tuple(TaskRecord.from_json(task) for task in document["tasks"])
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,4 +106,4 @@ class RunEnd:
 
 def change_from_json(document: Mapping[str, Any]) -> TaskChange | RunEnd:
     """Read one line of the events of a run."""
-    return RunEnd(document["run"]) if "run" in document else TaskChange(**fitting(TaskChange, document))
+    return RunEnd(document["run"]) if "run" in document else TaskChange(**select_fitting(TaskChange, document))

@@ -12,7 +12,7 @@ import pytest
 
 from harness import engine
 from harness.artefacts import package
-from harness.artefacts.given import Artefacts
+from harness.artefacts.bundle import Artefacts
 from harness.artefacts.sources import ImageSource, RegistrySource, Route, open_sources
 from harness.cluster import Cluster
 from harness.errors import PlatformError, UsageError
@@ -141,7 +141,7 @@ def test_no_other_name_is_advised_for_an_image_that_is_named_by_its_digest(
 def test_a_slash_at_the_end_of_a_registry_changes_nothing(remote: Remote, tmp_path: Path) -> None:
     source = opened("registry.site/team/", tmp_path)
     assert isinstance(source, RegistrySource)
-    assert source.shown == "registry.site/team"
+    assert source.title == "registry.site/team"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.received import ReceivedObject
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.receipts import ReceivedObject
+from harness.wire.scrape_targets import ScrapedTarget
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source, outcome, task

@@ -20,7 +20,7 @@ from harness.page.pictures import PictureMaker
 from harness.page.source import Source
 from harness.page.starting import Starter
 from harness.page.views import Views
-from harness.page.watching import Hub, Watch
+from harness.page.watching import Hub, Observer
 from tests.attacks.asgi import Caller
 from tests.attacks.services_fuzz import UNKEEPABLE, bounded
 from tests.page.fake_environment import DAG, RUN, FakeEnvironment, receipt
@@ -78,7 +78,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Access,
     starter = Starter(environment, source.extensions, evidence.root)
     views = Views(source, evidence, starter.failures)
     pictures = PictureMaker(source.receipt_file, starter.sources, environment.scratch)
-    pages = Pages(source, views, Watch(source, views.reads, hub), hub, pictures, evidence, starter)
+    pages = Pages(source, views, Observer(source, views.reads, hub), hub, pictures, evidence, starter)
     environment.services.refusal = RunError("the platform refuses to start it")
     with pytest.MonkeyPatch.context() as patch:
         # folders are named by texts at random

@@ -132,7 +132,7 @@ def assert_works(platform: RunningServices) -> None:
     platform.settle()
     # closed by the receiver, not only by the peer
     assert platform.services.inbox.settle(30)
-    assert platform.services.inbox.pending() == {"associations": 0, "series": [], "ingesting": 0}
+    assert platform.services.inbox.describe_pending() == {"associations": 0, "series": [], "ingesting": 0}
 
 
 @pytest.mark.parametrize("end", [True, False], ids=["and ends", "and stays"])

@@ -144,7 +144,7 @@ def test_two_empty_masks_are_not_compared(seg: Segmentation, masks: Any, series:
 
 def test_the_report_gets_the_truth_of_each_label(seg: Segmentation, truth: Any) -> None:
     seen: list[looks.Look] = []
-    with looks.watching(seen.append):
+    with looks.watch(seen.append):
         seg.compare(truth)
         seg.surface_distance("Liver", truth["Liver"])
     assert [(look.question, look.label) for look in seen] == [

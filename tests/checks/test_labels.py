@@ -85,7 +85,7 @@ def test_a_code_of_several_segments_names_them(series: Series, masks: Any, write
 
 def test_the_report_gets_the_label_whatever_the_test_calls_it(coded: Segmentation, masks: Any) -> None:
     seen: list[looks.Look] = []
-    with looks.watching(seen.append):
+    with looks.watch(seen.append):
         coded.dice("liver", masks["Liver"])
         coded.dice(codes.SCT.Liver, masks["Liver"])
     assert [look.label for look in seen] == ["Leber", "Leber"]

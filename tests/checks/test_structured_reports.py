@@ -11,7 +11,7 @@ from made_documents import write_capture, write_report
 from made_series import write_series
 from pydicom.sr.codedict import codes
 
-from harness.checks.explained import asked_at
+from harness.checks.explanations import find_asked_at
 from harness.checks.structured_reports import StructuredReport
 from harness.data import Series, read_input
 from harness.errors import CheckError
@@ -60,7 +60,7 @@ def test_a_failed_assertion_says_where_the_measurement_stands_and_what_else_ther
     with pytest.raises(AssertionError) as caught:
         assert report.measurement("Volume", of="liver") < 0
     entry = caught.traceback[-1]
-    number = asked_at(entry.frame.code.raw, entry.lineno + 1)
+    number = find_asked_at(entry.frame.code.raw, entry.lineno + 1)
     assert number is not None
     first, *rest = number.in_words("asserted 1512.25 < 0")
     assert first == "'Volume' of sr.dcm is 1512.25 ml: asserted 1512.25 < 0"

@@ -15,7 +15,7 @@ from harness.errors import CheckError
 from harness.findings import Finding
 from harness.run.outputs import SentObject, SentObjects
 from harness.run.results import Cause, Run, TaskResult
-from harness.run.stored import StoredObject
+from harness.run.stored_objects import StoredObject
 
 
 def sent(folder: Path, modality: str) -> SentObject:

@@ -40,7 +40,7 @@ class StandIn:
         inside: fields of what ``/info`` answers.
         refusals: regular expression for ``METHOD path``, with status and message of the answer.
         versions: versions that clients have spoken; empty text for a path without one.
-        refused: what clients were told because of their version.
+        refused: messages to clients about their version.
     """
 
     api: str = "1.60"

@@ -86,7 +86,7 @@ def test_nothing_stays_of_a_runner_that_has_ended(tmp_path: Path, number: signal
     if number is not None:
         os.killpg(runner.pid, number)
     runner.communicate()
-    # whoever removes holds the lock
+    # the remover holds the lock
     with locked(tmp_path / "state" / "locks" / "engines.lock", timeout_s=_REMOVED_S):
         assert there(said) == []
         assert not work.exists()

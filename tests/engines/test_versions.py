@@ -19,7 +19,7 @@ import pytest
 
 from harness import doctor, engine, images
 from harness.cluster import open_cluster
-from harness.cluster.kind.nodes import saved
+from harness.cluster.kind.nodes import save
 from harness.doctor.builder import builder_of
 from harness.engine import connect, leftovers, networks
 from harness.errors import BuildError, EngineError, ImageError
@@ -127,7 +127,7 @@ def test_an_image_is_pushed_and_pulled_there(play: Play, services_image: str, se
 @pytest.mark.skipif(shutil.which("docker") is None, reason="kind needs the program docker")
 def test_the_program_docker_of_kind_reaches_the_same_engine(play: Play, services_image: str) -> None:
     standin = play(StandIn(api="1.48", minimum="1.44"))
-    with saved([services_image]) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+    with save([services_image]) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         assert "manifest.json" in archive.getnames()
     assert standin.refused == []
 

@@ -140,7 +140,7 @@ def test_values_are_put_into_the_names_of_bases(base: str, name: str) -> None:
 
 def test_stages_that_the_last_one_does_not_need_are_left_out_and_lines_keep_their_numbers() -> None:
     # a stage cannot use one that comes later: three is no stage for two
-    needed = Dockerfile(STAGES).needed_only({})
+    needed = Dockerfile(STAGES).without_unneeded_stages({})
     assert needed.text.splitlines()[5:10] == ["#"] * 5
     assert needed.text.splitlines()[:5] == STAGES.splitlines()[:5]
     assert needed.text.splitlines()[10:] == STAGES.splitlines()[10:]
@@ -149,12 +149,12 @@ def test_stages_that_the_last_one_does_not_need_are_left_out_and_lines_keep_thei
 @pytest.mark.parametrize("source", ["0", "$WHICH"])
 def test_all_stages_stay_where_one_is_named_by_number_or_variable(source: str) -> None:
     text = STAGES.replace("--from=two", f"--from={source}")
-    assert Dockerfile(text).needed_only({}).text == text
+    assert Dockerfile(text).without_unneeded_stages({}).text == text
 
 
 def test_what_is_not_a_dockerfile_stays_as_it_is() -> None:
     for text in ("", "hello\n", "FROM\n", "FROM x AS\n", "COPY --from=\n", "\ufeffFROM x\n", "RUN \\"):
-        assert Dockerfile(text).needed_only({}).text == text
+        assert Dockerfile(text).without_unneeded_stages({}).text == text
 
 
 def test_declarations_of_some_arguments_are_taken_out() -> None:
@@ -199,7 +199,7 @@ def test_an_instruction_is_found_as_a_builder_shows_it() -> None:
 def test_text_that_means_harm_is_read_in_little_time(text: str) -> None:
     started = time.process_time()
     dockerfile = Dockerfile(text)
-    dockerfile.needed_only({"a": "b"})
+    dockerfile.without_unneeded_stages({"a": "b"})
     dockerfile.line_of("RUN " + "x " * 4_000)
     list(features.needs(dockerfile.instructions))
     dockerfile.without_arguments(["A"]).with_secrets(["B"])

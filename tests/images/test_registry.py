@@ -12,7 +12,7 @@ from docker import APIClient
 from harness.engine import find_image
 from harness.errors import ImageError, PlatformError
 from harness.images import RegistryClient
-from harness.images.derived import with_command
+from harness.images.derivation import with_command
 from harness.images.pull import pull
 
 BASIC = "Basic " + base64.b64encode(b"me:word").decode()

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import HarnessError, PlatformError
 from harness.images import RegistryClient, manifests
-from harness.images.derived import with_command
+from harness.images.derivation import with_command
 from harness.images.registry import api_of
 
 Answer = Callable[[httpx.Request], httpx.Response]

@@ -13,7 +13,7 @@ PREFIX = "kh-1a2b-"
 
 
 def scoped(manifest: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return scoping.scoped(manifest, PREFIX, **{"images": {}, "aliases": [], **more})
+    return scoping.scope_object(manifest, PREFIX, **{"images": {}, "aliases": [], **more})
 
 
 def pod(**spec: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_what_was_sent_is_not_changed_and_comes_back_as_it_was() -> None:
     assert sent["metadata"]["namespace"] == "kh-1a2b-services"
     assert sent["metadata"]["labels"] == {"kaapana-harness.environment": "1a2b"}
     assert sent["data"] == {"namespace": "services"}
-    assert scoping.unscoped(sent, PREFIX)["metadata"]["namespace"] == "services"
+    assert scoping.unscope(sent, PREFIX)["metadata"]["namespace"] == "services"
 
 
 def test_a_list_comes_back_with_the_names_that_the_platform_has() -> None:
@@ -77,10 +77,10 @@ def test_a_list_comes_back_with_the_names_that_the_platform_has() -> None:
         "kind": "NamespaceList",
         "items": [{"metadata": {"name": "kh-1a2b-services"}}, {"metadata": {"name": "kh-1a2b-project-x"}}],
     }
-    names = [item["metadata"]["name"] for item in scoping.unscoped(answer, PREFIX)["items"]]
+    names = [item["metadata"]["name"] for item in scoping.unscope(answer, PREFIX)["items"]]
     assert names == ["services", "project-x"]
     event = {"kind": "Event", "metadata": {"namespace": "kh-1a2b-a"}, "involvedObject": {"namespace": "kh-1a2b-a"}}
-    assert scoping.unscoped(event, PREFIX)["involvedObject"]["namespace"] == "a"
+    assert scoping.unscope(event, PREFIX)["involvedObject"]["namespace"] == "a"
 
 
 def test_pods_and_what_makes_pods_get_names_images_and_no_priority() -> None:

@@ -21,13 +21,13 @@ from harness.platform.notes import Note
 from harness.platform.projects import Project
 from harness.platform.releases import HelmRelease
 from harness.settings import Settings
-from harness.wire.indexed import IndexedDocuments
-from harness.wire.notified import Notification
+from harness.wire.index_documents import IndexedDocuments
+from harness.wire.notifications import Notification
 from harness.wire.outcome import Outcome
-from harness.wire.received import ReceivedObject
+from harness.wire.receipts import ReceivedObject
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
-from harness.wire.refused import RefusedRequest
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.scrape_targets import ScrapedTarget
+from harness.wire.service_refusals import RefusedRequest
 
 DAG: Final = "otsus-method"
 RUN: Final = "otsus-method-241124"
@@ -136,7 +136,7 @@ class FakeServices:
     def result_document(self, project: Any, key: str) -> bytes:
         return self.pages[key]
 
-    def scraped(self, project: str) -> list[ScrapedTarget]:
+    def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         if project not in self.names:
             raise RefusalError(f"there is no project {project}")
         return self.targets if project == "t1" else []
@@ -146,7 +146,7 @@ class FakeServices:
 
 
 class FakeAirflow:
-    """Has one run; whoever follows it gets each change."""
+    """Has one run; its followers get each change."""
 
     def __init__(self) -> None:
         self.tasks = [task("get-input", "success"), task(DAG, "running", upstream=["get-input"])]

@@ -17,7 +17,7 @@ from harness.page.drawing import draw
 JSON_EDITOR = Path(harness.page.__file__).parent / "assets/json-editor"
 HOSTILE = "<img src=x onerror=alert(1)>&amp;\u202e"
 SHOWN = "&lt;img src=x onerror=alert(1)&gt;&amp;amp;\\u202e"
-# what the library is told; anything else in a schema would be a word that it may act upon
+# what the library gets; anything else in a schema would be a word that it may act upon
 WORDS = {"type", "title", "description", "properties", "default", "enum", "options", "readOnly", "format", "items"}
 WORDS |= {"uniqueItems", "choice"}
 

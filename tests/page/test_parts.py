@@ -12,8 +12,8 @@ from harness import report
 from harness.findings import Finding
 from harness.page.views import PARTS, format_moment
 from harness.run.results import Cause
-from harness.wire.refused import RefusedRequest
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.scrape_targets import ScrapedTarget
+from harness.wire.service_refusals import RefusedRequest
 from tests.checks.made_series import write_series
 from tests.page.conftest import Visitor, plain
 from tests.page.fake_environment import (

@@ -11,7 +11,7 @@ import pytest
 
 from harness import profiles
 from harness.artefacts import package as packages
-from harness.artefacts.given import Artefacts
+from harness.artefacts.bundle import Artefacts
 from harness.errors import ExtensionError, InstallError, ManifestError, RunError, UsageError
 from harness.kube import ApiError, KubeApi, NotFound
 from harness.platform import applications, upload

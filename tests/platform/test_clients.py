@@ -15,8 +15,8 @@ from harness.platform import services_client
 from harness.platform.airflow_client import AirflowClient
 from harness.platform.projects import Project, check_name
 from harness.platform.services_client import ServicesClient
-from harness.wire.indexed import IndexedDocument, IndexedDocuments
-from harness.wire.notified import Notification
+from harness.wire.index_documents import IndexedDocument, IndexedDocuments
+from harness.wire.notifications import Notification
 from harness.wire.records import RunEnd, TaskChange
 
 RECORD = {"id": "u-1", "name": "abc", "kubernetes_namespace": "project-abc", "s3_bucket": "project-abc"}

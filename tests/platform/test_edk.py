@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from harness import extension, profiles
-from harness.artefacts.given import Artefacts
+from harness.artefacts.bundle import Artefacts
 from harness.artefacts.sources import Route
 from harness.cluster import Cluster
 from harness.errors import ExtensionError

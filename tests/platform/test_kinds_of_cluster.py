@@ -96,7 +96,7 @@ class EngineWithoutAnything(io.StringIO):
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     provider = Cloud()
-    with kinds.registered(provider):
+    with kinds.register_while(provider):
         yield provider
 
 

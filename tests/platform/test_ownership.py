@@ -62,7 +62,7 @@ def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings
 
     def make() -> None:
         entry = ledger.new_entry("new", "docker")
-        with ledger.recorded(settings.state, entry, lambda: seen.append(ids(settings))):
+        with ledger.record_while(settings.state, entry, lambda: seen.append(ids(settings))):
             seen.append(ids(settings))
             raise KeyboardInterrupt
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
         raise NotRemovedError("the engine does not remove network 1")
 
     entry = ledger.new_entry("new", "docker")
-    with pytest.raises(NotRemovedError), ledger.recorded(settings.state, entry, refuse):
+    with pytest.raises(NotRemovedError), ledger.record_while(settings.state, entry, refuse):
         raise KeyboardInterrupt
     assert ids(settings) == ["new"]
 

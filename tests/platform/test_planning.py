@@ -11,7 +11,7 @@ import pytest
 from harness import profiles
 from harness.artefacts import image_files
 from harness.artefacts import package as packages
-from harness.artefacts.given import Artefacts
+from harness.artefacts.bundle import Artefacts
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, Route
 from harness.common.progress import OnProgress, quiet
@@ -37,7 +37,7 @@ class Shelf:
     """A source with images by name; loading one is noted."""
 
     images: list[str]
-    shown: str = "images.tar"
+    title: str = "images.tar"
     loaded: list[str] = dataclasses.field(default_factory=list)
     route: Route = Route.UPLOAD
 
@@ -49,7 +49,7 @@ class Shelf:
             self.loaded.append(reference)
             return "sha256:1"
 
-        return FoundImage(reference, reference, self.shown, f"sha256:{reference}", (), self.route, load)
+        return FoundImage(reference, reference, self.title, f"sha256:{reference}", (), self.route, load)
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         wanted = reference.rpartition("/")[2].partition(":")[0]

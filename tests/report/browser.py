@@ -22,7 +22,7 @@ from harness.bootstrap.browser import PACKAGE, PROGRAMS
 
 @contextlib.contextmanager
 def started() -> Iterator[Any]:
-    """A browser; the test is skipped where there is none."""
+    """A browser; the test is skipped without one."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if path is None:

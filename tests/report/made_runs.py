@@ -11,7 +11,7 @@ from harness.run import course, evidence
 from harness.run.course import TaskCourse
 from harness.run.outputs import SentObject, SentObjects
 from harness.run.results import Cause, Run, TaskResult
-from harness.run.stored import StoredObject
+from harness.run.stored_objects import StoredObject
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 CLOCK = "2026-11-24T20:00:{:06.3f}+00:00"

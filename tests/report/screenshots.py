@@ -65,7 +65,7 @@ def _run(scratch: Path, course: tuple[TaskCourse, ...]) -> Run:
         logs={"clean": "done\n"},
     )
     kept = testing.Looks()
-    with looks.watching(kept):
+    with looks.watch(kept):
         dice = run.sent.segmentation().dice("brain", np.asarray(brain.truth["brain"]))
     lines = [f"dice of 'brain' is {dice:.4f}: asserted {dice:.4f} > 0.9900", *dice.difference.lines]
     where = 'at test_brain.py:12: assert segmentation.dice("brain", brain_mr.truth["brain"]) > 0.99'

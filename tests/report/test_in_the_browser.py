@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from harness import report
 from harness.data import Series
 from harness.findings import Finding
-from harness.report import asked, volume
-from harness.report.asked import Asked, TestOutcome
+from harness.report import questions, volume
 from harness.report.overlay import choose_colour
+from harness.report.questions import Asked, TestOutcome
 from harness.report.stills import BOTH, ONLY_RESULT, ONLY_TRUTH
 from harness.report.volume import Deadline
 from harness.run.course import Course
@@ -130,7 +130,7 @@ def test_keys_scroll_hide_and_compare(
     (run.directory / "truth").mkdir()
     np.savez_compressed(run.directory / "truth/1.npz", mask=truth)
     look = Asked("sent/1.2.1.dcm", "dice", "0.97", "Liver", "truth/1.npz")
-    asked.write(run.directory, [TestOutcome("test_it", "failed", "too low", (look,))])
+    questions.write(run.directory, [TestOutcome("test_it", "failed", "too low", (look,))])
     with Shown(browser, report.write(run).path) as shown:
         shown.open_viewer()
         assert shown.state.startswith("2 ")

@@ -12,7 +12,7 @@ from PIL import Image
 from harness import report
 from harness.errors import UsageError
 from harness.findings import Finding
-from harness.report import framed, logs, results
+from harness.report import frames, logs, results
 from harness.run import evidence
 from harness.run.course import Course
 from harness.run.results import Cause
@@ -165,7 +165,7 @@ def test_a_stored_report_stands_in_a_frame_without_script_and_network(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"<script>", b"\xff\xfe\x00", b"<a>" * 5000, b"<!--" * 5000, b"x" * (framed.LARGEST + 1)]
+    "data", [b"", b"<script>", b"\xff\xfe\x00", b"<a>" * 5000, b"<!--" * 5000, b"x" * (frames.LARGEST + 1)]
 )
 def test_what_cannot_be_framed_is_left_out_and_the_page_says_so(tmp_path: Path, data: bytes) -> None:
     _, page = _page(tmp_path, objects={"a.html": data})

@@ -28,7 +28,7 @@ def test_the_report_shows_where_a_structure_differs_from_the_truth(
     run: Run, masks: dict[str, Any], tmp_path: Path
 ) -> None:
     kept = testing.Looks()
-    with looks.watching(kept):
+    with looks.watch(kept):
         assert run.sent.structure_set().dice("Liver", masks["Liver"] & ~masks["Tumour"]) == 1.0
         truth = masks["Liver"].copy()
         truth[0, 0, 0:2] = True

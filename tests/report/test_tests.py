@@ -54,7 +54,7 @@ def test_masks_that_are_equal_differ_nowhere(series: Series, masks: dict[str, An
 def test_every_question_to_a_segmentation_is_noted_once(tmp_path: Path, series: Series, masks: dict[str, Any]) -> None:
     path = write_segmentation(tmp_path / "seg.dcm", series, masks)
     seen: list[looks.Look] = []
-    with looks.watching(seen.append):
+    with looks.watch(seen.append):
         segmentation = Segmentation(path, sources=[series])
         assert segmentation.labels == ["Liver", "Tumour"]
         assert segmentation.is_valid
@@ -89,7 +89,7 @@ def test_the_report_of_a_failed_test_has_its_failure_and_the_picture_it_looked_a
 ) -> None:
     run = sending(masks)
     kept = testing.Looks()
-    with looks.watching(kept):
+    with looks.watch(kept):
         assert run.sent.segmentation().dice("Liver", masks["Liver"] & ~masks["Tumour"]) == 1.0
     testing.conclude(tmp_path, "test_liver", "failed", "dice is too low <b>", runs=[run], looks=kept.seen)
     page = html.document_fromstring((run.directory / "report.html").read_text())

@@ -14,13 +14,13 @@ from typing import Any
 from harness.common.repositories import HeldRepository
 from harness.extension import DagImageContents
 from harness.settings import Settings
-from harness.wire.indexed import IndexedDocument, IndexedDocuments
-from harness.wire.notified import Notification
+from harness.wire.index_documents import IndexedDocument, IndexedDocuments
+from harness.wire.notifications import Notification
 from harness.wire.outcome import Outcome
-from harness.wire.received import ReceivedObject
+from harness.wire.receipts import ReceivedObject
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
-from harness.wire.refused import RefusedRequest
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.scrape_targets import ScrapedTarget
+from harness.wire.service_refusals import RefusedRequest
 
 IMAGE = "localhost:5000/otsus-method:0.6.0"
 START = "2026-11-24T20:00:0{}+00:00"
@@ -112,7 +112,7 @@ class FakeServices:
         assert after in {None, len(self.uploads)}
         return IndexedDocuments(len(self.uploads), tuple(self.indexed if after is not None else ()))
 
-    def scraped(self, project: str) -> list[ScrapedTarget]:
+    def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         return self.metrics
 
     def dags(self, project: Any) -> list[str]:

@@ -15,7 +15,7 @@ from harness.run.diagnosis import seconds_since_epoch
 from harness.run.execute import RunRequest, execute
 from harness.run.findings import GivenArgument
 from harness.run.results import Cause
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 NO_FILE = "no file to upload: 0 file(s) found in 1 folder(s), none passes the whitelist .html"
 LOST = running.WRITTEN_OUTSIDE.report("report", "wrote /output/report.html (9 bytes): lost with the container")

@@ -17,7 +17,7 @@ from harness.errors import CheckError, FormError, RunError, UsageError
 from harness.run import evidence
 from harness.run.execute import RunRequest, execute
 from harness.run.results import Finding, Run, RunImage
-from harness.wire.received import ReceivedObject
+from harness.wire.receipts import ReceivedObject
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 TEXT, TEXT_OR_NULL, NUMBER_OR_NULL = {"type": "string"}, {"type": ["string", "null"]}, {"type": ["number", "null"]}

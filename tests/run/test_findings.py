@@ -7,7 +7,7 @@ from pathlib import Path
 from fake_platform import outcome, task
 
 from harness.run.findings import given_arguments, ignored_arguments, of_run, without_input
-from harness.run.stored import StoredObject
+from harness.run.stored_objects import StoredObject
 
 SOURCE = """
 class ReportOperator(KaapanaBaseOperator):

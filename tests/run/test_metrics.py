@@ -13,7 +13,7 @@ from fake_platform import FakeEnvironment, FakeProject
 from harness.errors import CheckError
 from harness.run.execute import RunRequest, execute
 from harness.run.results import Run
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.scrape_targets import ScrapedTarget
 
 RUN = "otsus-method-241124"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from harness.checks.looks import Look, watching
+from harness.checks.looks import Look, watch
 from harness.errors import CheckError
 from harness.run.outputs import SentObject, SentObjects
-from harness.run.stored import StoredObject, StoredObjects
+from harness.run.stored_objects import StoredObject, StoredObjects
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -127,7 +127,7 @@ def test_what_was_not_stored_is_asked_by_pattern(tmp_path: Path) -> None:
 
 def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
     seen: list[Look] = []
-    with watching(seen.append):
+    with watch(seen.append):
         assert sent(tmp_path).none_of("SEG")
         assert stored(tmp_path).nothing
     assert [(look.file, look.question, look.answer) for look in seen] == [

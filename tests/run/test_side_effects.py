@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_platform import FakeEnvironment, FakeProject, outcome, task
 
-from harness.checks.looks import Look, watching
+from harness.checks.looks import Look, watch
 from harness.common.redaction import REDACTOR
 from harness.data.series import Series
 from harness.errors import CheckError
@@ -18,9 +18,9 @@ from harness.run import evidence
 from harness.run.diagnosis import seconds_since_epoch
 from harness.run.execute import RunRequest, execute
 from harness.run.results import Run
-from harness.wire.indexed import IndexedDocument
-from harness.wire.notified import Notification
-from harness.wire.refused import RefusedRequest
+from harness.wire.index_documents import IndexedDocument
+from harness.wire.notifications import Notification
+from harness.wire.service_refusals import RefusedRequest
 
 POD = "10.1.0.7"
 END = seconds_since_epoch("2026-11-24T20:00:05+00:00") or 0.0
@@ -113,7 +113,7 @@ def test_none_of_it_shows_a_credential(tmp_path: Path) -> None:
 def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
     found = run(tmp_path, notified_later=[DONE], indexed=[IndexedDocument("1.2.3", {"a": 1})])
     seen: list[Look] = []
-    with watching(seen.append):
+    with watch(seen.append):
         found.notifications.one("done")
         assert found.refused.nothing
         assert found.metadata["1.2.3"].matches({"a": 1})

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from harness.wire.name_lookups import UnresolvedName
 from harness.wire.outcome import Outcome
 from harness.wire.pulls import PullRefusal, SecretVerdict
 from harness.wire.records import RunRecord, TaskRecord
-from harness.wire.unresolved import UnresolvedName
 
 OUTCOME = Outcome(
     "Evicted",

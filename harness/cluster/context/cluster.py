@@ -112,7 +112,7 @@ class ContextCluster:
         try:
             entry = ledger.new_entry(environment_id, spec, url=access.url, kubeconfig=str(path.absolute()))
             cluster = cls(client, entry, access, settings=settings, adopted=False)
-            with ledger.recorded(settings.state, entry, cluster.close):
+            with ledger.record_while(settings.state, entry, cluster.close):
                 cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}})
                 wanted = list(images)
                 if wanted:

@@ -19,7 +19,7 @@ from harness.artefacts import engine_archives, loading
 from harness.common.references import served_path, split_reference
 from harness.errors import ImageError
 from harness.images import RegistryClient, manifests
-from harness.images.derived import with_command
+from harness.images.derivation import with_command
 
 if TYPE_CHECKING:
     import docker

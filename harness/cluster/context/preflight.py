@@ -133,7 +133,7 @@ def _role(api: KubeApi) -> Iterable[Obstacle]:
         # said above: to read it is one of the rights
         return
     else:
-        missing = [str(right) for right in rights.lacking(role.get("rules") or [])]
+        missing = [str(right) for right in rights.find_lacking(role.get("rules") or [])]
         if missing:
             yield Obstacle(f"rights in an environment's namespaces (role {name}): {', '.join(missing)}", _RIGHTS_FIX)
 

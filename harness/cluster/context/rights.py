@@ -91,7 +91,7 @@ IN_NAMESPACE: tuple[PolicyRule, ...] = (
 )
 
 
-def lacking(rules: Sequence[Manifest]) -> list[Right]:
+def find_lacking(rules: Sequence[Manifest]) -> list[Right]:
     """Return what :data:`IN_NAMESPACE` asks for and the rules of a role do not give."""
 
     def is_granted(right: Right) -> bool:

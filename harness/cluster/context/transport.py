@@ -14,7 +14,7 @@ from harness.common.polling import Polling
 from harness.errors import PlatformError
 from harness.kube import KubeApi, Manifest, scoping
 from harness.kube.kinds import kind_named
-from harness.kube.scoped import Scope, ScopedTransport
+from harness.kube.scope import Scope, ScopedTransport
 from harness.kube.transport import Request, Transport
 from harness.wire.names import SERVICES_NAMESPACE
 

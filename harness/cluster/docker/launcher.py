@@ -16,7 +16,7 @@ from harness.cluster import ledger
 from harness.cluster.docker import control_plane
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
-from harness.engine import connect, ids_of, leftovers, networks, stopped
+from harness.engine import connect, explain_stopped, ids_of, leftovers, networks
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
@@ -91,7 +91,7 @@ class DockerCluster:
                 control_plane.stop(client, environment_id)
                 leftovers.remove(client, environment_id)
 
-            with ledger.recorded(settings.state, entry, remove):
+            with ledger.record_while(settings.state, entry, remove):
                 # in a thread, because an interrupt must not cut off a request that creates something: the engine
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:
@@ -249,7 +249,7 @@ class DockerCluster:
 
     def trouble(self) -> str:
         """See :class:`harness.cluster.base.Cluster`."""
-        return stopped(self._client, self.control_plane, "the control plane of the docker cluster")
+        return explain_stopped(self._client, self.control_plane, "the control plane of the docker cluster")
 
     def keep(self) -> None:
         """Keep the environment from now on, however this process ends."""

@@ -75,12 +75,14 @@ class DockerProvider(Provider):
                 functools.partial(_is_in_use, found),
                 functools.partial(_remove_labelled, found.environment),
             )
-            for found in _labelled()
+            for found in _find_labelled()
         ]
 
     def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:
         """Ask each control plane, also of clusters of another ledger: pods run from the engine's own images."""
-        return {found.environment: _images_of(state, found.environment) for found in _labelled() if found.control_plane}
+        return {
+            found.environment: _images_of(state, found.environment) for found in _find_labelled() if found.control_plane
+        }
 
     def try_machine(self, image: str) -> None:
         """See :func:`harness.engine.trial.try_engine`."""
@@ -89,7 +91,7 @@ class DockerProvider(Provider):
         try_engine(image)
 
 
-def _labelled() -> Collection[Leftover]:
+def _find_labelled() -> Collection[Leftover]:
     from harness.engine import connect, leftovers
 
     with contextlib.closing(connect()) as client:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cluster import ledger
-from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, prepared
+from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, preparation
 from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import ClusterOrder
 from harness.cluster.kind.owner import Keeper
@@ -19,7 +19,7 @@ from harness.cluster.kubernetes import services, startup
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
 from harness.doctor import require_nodes
-from harness.engine import connect, stopped
+from harness.engine import connect, explain_stopped
 from harness.engine import leftovers as engine_leftovers
 from harness.errors import PlatformError
 from harness.images.registry import RegistryClient
@@ -106,12 +106,12 @@ class KindCluster:
             program = command.ensure(settings, on_progress)
             image = node_image.ensure(settings, on_progress)
             wanted = list(images)
-            base = prepared.ensure(settings, image, wanted, on_progress) if wanted else ""
+            base = preparation.ensure(settings, image, wanted, on_progress) if wanted else ""
             entry = ledger.new_entry(environment_id, cls.name)
-            with ledger.recorded(settings.state, entry, remove):
-                contents = prepared.NodeContents()
+            with ledger.record_while(settings.state, entry, remove):
+                contents = preparation.NodeContents()
                 if base:
-                    contents = prepared.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
+                    contents = preparation.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
                 order = _order(settings.state, entry, program, image, contents, settings.nodes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
@@ -242,7 +242,7 @@ class KindCluster:
     def trouble(self) -> str:
         """See :class:`harness.cluster.base.Cluster`."""
         for node in self.nodes:
-            if trouble := stopped(self._client, node.name, "a node of the kind cluster"):
+            if trouble := explain_stopped(self._client, node.name, "a node of the kind cluster"):
                 return trouble
         return startup.trouble(self.api)
 
@@ -286,7 +286,7 @@ def _order(
     entry: ledger.Entry,
     program: Path,
     image: str,
-    contents: prepared.NodeContents = prepared.NodeContents(),  # noqa: B008 - cannot be changed
+    contents: preparation.NodeContents = preparation.NodeContents(),  # noqa: B008 - cannot be changed
     nodes: int = 1,
 ) -> ClusterOrder:
     """Write kind's configuration, and return the keeper's order."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts import engine_archives
-from harness.cluster.kind.nodes import KindNode, on_all, piped, saved
+from harness.cluster.kind.nodes import KindNode, on_all, pipe, save
 from harness.common.references import canonical, familiar, split_reference
 from harness.errors import ImageError, PlatformError
-from harness.images.derived import archive_of, with_command
+from harness.images.derivation import archive_of, with_command
 
 if TYPE_CHECKING:
     import docker
@@ -45,7 +45,7 @@ def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[st
     try:
         for image, name in names.items():
             client.api.tag(image, *split_reference(name))
-        with saved(list(names.values())) as archive:
+        with save(list(names.values())) as archive:
             node.import_images(archive)
     finally:
         for name in names.values():
@@ -72,7 +72,7 @@ def _derive(node: KindNode, images: Mapping[str, str], commands: Mapping[str, Se
     documents = {image: node.documents(by_id(image)) for image in {images[name] for name in commands}}
     derived = {name: with_command(*documents[images[name]], command) for name, command in commands.items()}
     if derived:
-        with piped(iter([archive_of(derived)])) as archive:
+        with pipe(iter([archive_of(derived)])) as archive:
             node.import_images(archive)
 
 
@@ -122,10 +122,10 @@ class NodeImages:
             ImageError: containerd does not take it.
         """
         opened = engine_archives.open_for(self._client, archive)
-        images = engine_archives.named(opened)
+        images = engine_archives.list_named(opened)
         try:
             for node in self._nodes if images else ():
-                with piped(opened.stream(images)) as stream:
+                with pipe(opened.stream(images)) as stream:
                     node.import_images(stream)
         except PlatformError as error:
             raise ImageError(f"the nodes do not load {archive}", last_seen=error.last_seen or error.cause) from None

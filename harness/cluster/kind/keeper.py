@@ -127,13 +127,13 @@ class _Keeper:
             )
 
     def _create_volumes(self) -> None:
-        from harness.cluster.kind import prepared
+        from harness.cluster.kind import preparation
         from harness.engine import connect
 
         if self._order.volumes:
             with contextlib.closing(connect(timeout_s=600)) as client:
                 order = self._order
-                prepared.lay_out(client, order.content, order.volumes, order.labels, order.image)
+                preparation.lay_out(client, order.content, order.volumes, order.labels, order.image)
 
     # -- removing ----------------------------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ def of_cluster(client: docker.DockerClient, environment_id: str) -> list[KindNod
 
 
 @contextlib.contextmanager
-def piped(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
+def pipe(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
     """Blocks as the standard input of a process, which reads them as they come.
 
     Raises:
@@ -190,7 +190,7 @@ def piped(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def saved(references: list[str]) -> Iterator[IO[bytes]]:
+def save(references: list[str]) -> Iterator[IO[bytes]]:
     """Yield the stream of ``docker save`` of several images.
 
     Raises:

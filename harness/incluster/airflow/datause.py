@@ -33,11 +33,11 @@ def watch(folder: Path) -> Callable[[], bool]:
     sys.addaudithook(on_event)
     # functions that check for a file without an audit event of Python
     for name in ("stat", "lstat"):
-        setattr(os, name, _looking(getattr(os, name), look))
+        setattr(os, name, _wrap(getattr(os, name), look))
     return lambda: seen
 
 
-def _looking(function: Callable[..., Any], look: Callable[[Any], None]) -> Callable[..., Any]:
+def _wrap(function: Callable[..., Any], look: Callable[[Any], None]) -> Callable[..., Any]:
     def asked(path: Any, *args: Any, **kwargs: Any) -> Any:
         look(path)
         return function(path, *args, **kwargs)

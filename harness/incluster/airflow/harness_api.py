@@ -29,7 +29,7 @@ from flask import Blueprint, Response, current_app, request
 from harness.incluster.airflow import filelist, unstarted
 from harness.incluster.airflow.jsonify import answer
 from harness.wire import names
-from harness.wire.outcome import XCOM_KEY, published
+from harness.wire.outcome import XCOM_KEY, read_published
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 
 blueprint: Final = Blueprint("harness", __name__, url_prefix=names.AIRFLOW_HARNESS_API)
@@ -105,7 +105,7 @@ def run_details(dag_id: str, run_id: str) -> Response:
         structure = _structure(dag_id)
         # a row's value is decoded when it is loaded
         pushed = session.query(XCom).filter_by(dag_id=dag_id, run_id=run_id, key=XCOM_KEY)
-        outcomes = {entry.task_id: published(entry.value) for entry in pushed}
+        outcomes = {entry.task_id: read_published(entry.value) for entry in pushed}
         tasks = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id).all()
         order = {task_id: position for position, task_id in enumerate(structure)}
         tasks.sort(key=lambda task: (order.get(task.task_id, len(order)), task.task_id))

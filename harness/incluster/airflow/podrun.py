@@ -16,7 +16,7 @@ from harness.kube import events, pullsecrets, troubles
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
 from harness.kube.transport import Manifest
-from harness.wire import names, reasons, unresolved
+from harness.wire import name_lookups, names, reasons
 from harness.wire.annotations import ANNOTATION_TASK
 from harness.wire.outcome import Outcome
 from harness.wire.pulls import PullRefusal
@@ -148,7 +148,7 @@ class PodRun:
     # -- inner parts -------------------------------------------------------------------------------------
 
     def _with_unresolved(self, ended: Outcome, pod: Manifest) -> Outcome:
-        found = (unresolved.of_event(event) for event in events.about(self._api, pod))
+        found = (name_lookups.of_event(event) for event in events.about(self._api, pod))
         return dataclasses.replace(ended, unresolved=tuple(name for name in found if name))
 
     def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> PullRefusal | None:

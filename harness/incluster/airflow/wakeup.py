@@ -41,7 +41,7 @@ class Alarm:
         if seconds <= 0:
             return
         sources = [self._reader]
-        connection = self._listening()
+        connection = self._listen()
         if connection is not None:
             sources.append(connection)
         ready, _, _ = select.select(sources, [], [], seconds)
@@ -51,7 +51,7 @@ class Alarm:
         if connection is not None and connection in ready:
             self._drain(connection)
 
-    def _listening(self) -> Any:
+    def _listen(self) -> Any:
         if self._connection is None and self._dsn.startswith("postgresql://"):
             import psycopg2
 

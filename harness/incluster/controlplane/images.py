@@ -111,7 +111,7 @@ class Images:
         if reply.status == 404:
             raise pull.error("not found")
         if reply.status == 401:
-            raise pull.unauthorized()
+            raise pull.unauthorized_error()
         if reply.status != 200:
             text = reply.body[:200].decode("utf-8", "replace")
             raise pull.error(f"the registry says {reply.status}: {text}")
@@ -149,7 +149,7 @@ class Images:
                 break
         if problem:
             # an engine that is refused says it in many ways, and never which login it had
-            raise pull.unauthorized(problem) if is_unauthorized(problem) else pull.error(problem)
+            raise pull.unauthorized_error(problem) if is_unauthorized(problem) else pull.error(problem)
         image = await self._present(full)
         if image is None:
             raise pull.error("the engine pulled it but does not have it")
@@ -181,7 +181,7 @@ class _Pull:
     def error(self, text: str) -> PullError:
         return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}')
 
-    def unauthorized(self, text: str = "") -> PullError:
+    def unauthorized_error(self, text: str = "") -> PullError:
         """Explain that the registry needs another login.
 
         Args:

@@ -64,7 +64,7 @@ class Kubelet:
         Raises:
             StatusError: 400, the container is not known, not chosen or not created yet.
         """
-        box = self._chosen(pod, query.get("container"))
+        box = self._choose(pod, query.get("container"))
         if not box.id:
             reason = (box.state.get("waiting") or {}).get("reason", "unknown")
             raise bad_request(
@@ -89,7 +89,7 @@ class Kubelet:
             async for piece in pieces:
                 yield piece
 
-    def _chosen(self, pod: Manifest, name: str | None) -> Box:
+    def _choose(self, pod: Manifest, name: str | None) -> Box:
         worker = self.workers[key_of(pod)]
         boxes = [*worker.boxes, *worker.init]
         names = ", ".join(box.name for box in boxes)

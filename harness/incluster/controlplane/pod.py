@@ -167,7 +167,7 @@ class PodWorker:
         self._publish()
         try:
             code = await self._exit(box)
-            self._network.ended()
+            self._network.on_ended()
         finally:
             if watch:
                 watch.cancel()
@@ -217,7 +217,7 @@ class PodWorker:
                 box.id = ""
                 return wrong
             if isinstance(network, NetworkPlan):
-                await self._network.joined(box.id)
+                await self._network.on_joined(box.id)
         return None
 
     async def _look_at_mounts(self, container: str, wanted: Mapping[str, Mounted]) -> str:

@@ -15,16 +15,16 @@ from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.outlets import SURVEY, OutletHost
 from harness.incluster.controlplane.store import Key, Manifest, key_of
 from harness.incluster.controlplane.translate import network_body
-from harness.wire import unresolved as unresolved_names
+from harness.wire import name_lookups as unresolved_names
 from harness.wire.labels import LABEL_ROLE
+from harness.wire.name_lookups import UnresolvedName
 from harness.wire.names import LABEL_NETWORK_EXTERNAL
-from harness.wire.unresolved import UnresolvedName
 
 _GUARD_S = 60.0
 
 
 class PodNetwork:
-    """The pod's place in the networks. Whoever changes it holds ``lock``.
+    """The pod's place in the networks. Hold ``lock`` to change it.
 
     Args:
         node: the parts of the control plane.
@@ -82,7 +82,7 @@ class PodNetwork:
             await self._node.engine.start(self.sandbox)
             if self.guarded:
                 await self._guard(name)
-            await self.joined(self.sandbox)
+            await self.on_joined(self.sandbox)
 
     def needs_guard(self) -> bool:
         """Return whether the pod may only start in a network that has been guarded before."""
@@ -110,7 +110,7 @@ class PodNetwork:
         self._plan = plan
         return plan
 
-    async def joined(self, container: str) -> None:
+    async def on_joined(self, container: str) -> None:
         """Note the address and the published ports of the container that owns the pod's network."""
         record = await self._node.engine.inspect(container)
         self._owner = container
@@ -140,7 +140,7 @@ class PodNetwork:
         """Announce the start of a container that will have the pod's address."""
         self._node.questions.expect(container, self._unknown_name)
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         """Record the end of a container; if it had the pod's address, the engine gives that to another."""
         if not self.sandbox:
             self._node.questions.forget(self._unknown_name)
@@ -170,7 +170,7 @@ class PodNetwork:
         if plan.endpoints != self._plan.endpoints:
             await self._node.networks.change(self._owner, self._plan, plan)
             self._plan = plan
-            await self.joined(self._owner)
+            await self.on_joined(self._owner)
             self._on_change()
         return True
 

@@ -17,7 +17,7 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, number, path_component, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, number, path_component, require, say
 
 _RAW_DATA = UID("1.2.840.10008.5.1.4.1.1.66")
 _COMMENT = re.compile(r"(?P<stem>[^.]*)---(?P<count>[0-9]{1,5})(?P<suffixes>(\..*)?)")
@@ -136,11 +136,11 @@ def main() -> None:
     patterns = comma_list(os.environ.get("EXTENSIONS") or "*.zip")
     done = 0
     for parent in (*run.elements(), run.root):
-        folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"))
+        folder = run.inside(run.relative(parent), require("OPERATOR_IN_DIR"))
         files = sorted({path for pattern in patterns for path in folder.glob(pattern.strip()) if path.is_file()})
         if not files:
             continue
-        output = run.inside(run.relative(parent), required("OPERATOR_OUT_DIR"))
+        output = run.inside(run.relative(parent), require("OPERATOR_OUT_DIR"))
         output.mkdir(parents=True, exist_ok=True)
         if ".dcm" in files[0].name:
             result = decode(sorted(folder.glob("*.dcm")), output)

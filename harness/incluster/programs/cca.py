@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
-from harness.incluster.programs.common import ProgramError, RunFolder, notice, read_json, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, notice, read_json, require, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _KEY = "connected_component_analysis"
@@ -33,8 +33,8 @@ def main() -> None:
     if os.environ.get("CONNECTIVITY", "26") != "26":
         notice("no-effect", f"CONNECTIVITY {os.environ['CONNECTIVITY']} has no effect, it is always 26")
     done = 0
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
-        documents = sorted(run.inside(run.batch, element.name, required("JSON_INFO_DIR")).glob("*.json"))
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
+        documents = sorted(run.inside(run.batch, element.name, require("JSON_INFO_DIR")).glob("*.json"))
         if not documents:
             say(f"{element.name}: no *.json in {os.environ['JSON_INFO_DIR']}, skipped")
             continue

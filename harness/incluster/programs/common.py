@@ -42,7 +42,7 @@ def notice(rule: str, text: str, *, series: str = "") -> None:
     say(str(Notice(rule, text, series)))
 
 
-def required(name: str) -> str:
+def require(name: str) -> str:
     """Return an environment variable that must be there and not be empty."""
     value = os.environ.get(name, "")
     if not value:
@@ -96,7 +96,7 @@ class RunFolder:
     @classmethod
     def from_environment(cls) -> RunFolder:
         """Read ``WORKFLOW_DIR`` and ``BATCH_NAME`` (default ``batch``)."""
-        root = Path("/", required("WORKFLOW_DIR")).resolve()
+        root = Path("/", require("WORKFLOW_DIR")).resolve()
         return cls(root, os.environ.get("BATCH_NAME") or "batch")
 
     def inside(self, *parts: str) -> Path:

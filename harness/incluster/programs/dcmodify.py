@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from harness.incluster.programs.common import ProgramError, RunFolder, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, require, say
 
 _CHANGE = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)=.*", re.DOTALL)
 
@@ -22,9 +22,9 @@ def changes(text: str) -> list[str]:
 def main() -> None:
     """Modify every ``*.dcm`` of the **input** folders; a file that fails is only logged, all of them is an error."""
     run = RunFolder.from_environment()
-    options = [option for change in changes(required("DICOM_TAGS_TO_MODIFY")) for option in ("-m", change)]
+    options = [option for change in changes(require("DICOM_TAGS_TO_MODIFY")) for option in ("-m", change)]
     done = 0
-    for element, folder, _ in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, _ in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         for path in sorted(folder.glob("*.dcm")):
             try:
                 result = subprocess.run(

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.geometry.reading import judge_files
 from harness.incluster.programs import mask_findings, mask_problems
-from harness.incluster.programs.common import ProgramError, RunFolder, flag, notice, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, flag, notice, require, say
 from harness.incluster.programs.dcmqi_tools import cause_of, executable
 from harness.incluster.programs.segment_metadata import (
     SegmentationMetadata,
@@ -55,9 +55,9 @@ class Converter:
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
-        self.source = required("OPERATOR_IN_DIR")
-        self.masks = required("OPERATOR_IMAGE_LIST_INPUT_DIR")
-        self.output = required("OPERATOR_OUT_DIR")
+        self.source = require("OPERATOR_IN_DIR")
+        self.masks = require("OPERATOR_IMAGE_LIST_INPUT_DIR")
+        self.output = require("OPERATOR_OUT_DIR")
         self.author = SegmentationMetadata.from_environment()
         self.multi = os.environ.get("INPUT_TYPE", "single_label_segs") == "multi_label_seg"
         if not self.multi and os.environ.get("INPUT_TYPE", "single_label_segs") != "single_label_segs":

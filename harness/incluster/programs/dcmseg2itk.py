@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from harness.incluster.programs import segments
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, required
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, require
 
 
 def _normalise(label: str) -> str:
@@ -20,7 +20,7 @@ def main() -> None:
         raise ProgramError(f"OUTPUT_TYPE is {output_type!r}, expected one of {', '.join(segments.TYPES)}")
     wanted = [entry.strip().lower() for entry in comma_list(os.environ.get("SEG_FILTER", ""))]
     done = 0
-    for _, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for _, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         for file in sorted(folder.glob("*.dcm")):
             segments.convert(
                 file,

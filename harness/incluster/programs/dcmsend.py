@@ -18,7 +18,7 @@ from harness.incluster.programs.common import (
     dicom_files,
     notice,
     number,
-    required,
+    require,
     say,
     section,
 )
@@ -115,7 +115,7 @@ def main() -> None:
     conf = run.conf()
     form = section(conf, "workflow_form")
     section(conf, "project_form")
-    source, level = required("OPERATOR_IN_DIR"), os.environ.get("LEVEL") or "element"
+    source, level = require("OPERATOR_IN_DIR"), os.environ.get("LEVEL") or "element"
     if level not in _TIMEOUT_S:
         raise ProgramError(f"LEVEL is {level!r}, expected element or batch")
     host, port, own = _receiver()

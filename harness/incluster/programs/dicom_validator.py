@@ -18,7 +18,7 @@ from harness.incluster.programs.common import (
     flag,
     number,
     path_component,
-    required,
+    require,
     say,
     section,
 )
@@ -100,7 +100,7 @@ def main() -> None:
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
     platform = PlatformClient()
     wrong = []
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         files = sorted(folder.rglob("*.dcm"))
         if not files:
             say(f"{element.name}: no *.dcm, skipped")
@@ -128,7 +128,7 @@ def main() -> None:
             },
         )
         if result.errors or result.warnings:
-            name = path_component(f"results-{required('RUN_ID')}.html", "the name of the results")
+            name = path_component(f"results-{require('RUN_ID')}.html", "the name of the results")
             (output / name).write_text(result.page(element.name, missing, numbers), "utf-8")
         if result.errors:
             wrong.append(f"{element.name}: {result.errors[0]}")

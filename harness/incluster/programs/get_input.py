@@ -17,7 +17,7 @@ from harness.incluster.programs.common import (
     notice,
     number,
     path_component,
-    required,
+    require,
     say,
     section,
 )
@@ -127,7 +127,7 @@ def _get(run: RunFolder, platform: PlatformClient, conf: dict[str, Any], series:
     if flag("CHECK_MODALITY"):
         _check_modality(conf, series)
     name = path_component(series.uid, "SeriesInstanceUID")
-    target = run.inside(run.batch, name, required("OPERATOR_OUT_DIR"))
+    target = run.inside(run.batch, name, require("OPERATOR_OUT_DIR"))
     target.mkdir(parents=True, exist_ok=True)
     done = []
     if data_type in ("dicom", "all"):

@@ -17,7 +17,7 @@ from harness.incluster.programs.common import (
     notice,
     number,
     path_component,
-    required,
+    require,
     say,
     section,
 )
@@ -78,7 +78,7 @@ def _hits(platform: PlatformClient, index: str, query: dict[str, Any]) -> list[W
 
 def _of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: str) -> list[Reference]:
     """Return the series that the elements refer to, or the others of their studies."""
-    source, output = required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")
+    source, output = require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")
     elements = run.elements()
     if not elements:
         raise ProgramError(f"no element below {run.inside(run.batch)}")
@@ -120,7 +120,7 @@ def _of_query(run: RunFolder, platform: PlatformClient, index: str) -> list[Refe
         raise ProgramError(f"SEARCH_QUERY is not JSON: {error}") from None
     if not isinstance(query, dict) or "bool" not in query:
         raise ProgramError("SEARCH_QUERY must be an object with bool")
-    output = required("OPERATOR_OUT_DIR")
+    output = require("OPERATOR_OUT_DIR")
     return [
         Reference(series, run.inside(run.batch, path_component(series.uid, "SeriesInstanceUID"), output))
         for series in _hits(platform, index, query)

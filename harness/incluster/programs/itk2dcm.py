@@ -15,7 +15,7 @@ from typing import Any
 import SimpleITK
 from pydicom.uid import generate_uid
 
-from harness.incluster.programs.common import ProgramError, RunFolder, read_json, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, read_json, require, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _MODALITIES = ("CT", "MR", "PT", "US", "CR", "DX", "MG", "NM", "XA", "OT")
@@ -172,12 +172,12 @@ def main() -> None:
     modality = os.environ.get("MODALITY", "OT")
     if modality not in _MODALITIES:
         raise ProgramError(f"MODALITY is {modality!r}, expected one of {', '.join(_MODALITIES)}")
-    source = run.inside(required("OPERATOR_IN_DIR"))
+    source = run.inside(require("OPERATOR_IN_DIR"))
     place = 0
     for place, case in enumerate(cases(source), start=1):
         series = generate_uid()
         element = run.inside(run.batch, series)
-        output = run.inside(run.batch, series, required("OPERATOR_OUT_DIR"))
+        output = run.inside(run.batch, series, require("OPERATOR_OUT_DIR"))
         output.mkdir(parents=True, exist_ok=True)
         try:
             count = write_series(case, output, series, place, modality)

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.programs.common import ProgramError, RunFolder, path_component, read_json, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, path_component, read_json, require, say
 from harness.incluster.programs.dcmqi_tools import cause_of, executable
 from harness.incluster.programs.segment_codes import CUSTOM, look_up
 
@@ -136,11 +136,11 @@ def _name_character_set(dataset: Any, source: Path) -> None:
 def main() -> None:
     """Write a report for every JSON document of the elements."""
     run = RunFolder.from_environment()
-    source = required("SRC_DICOM_OPERATOR")
-    segmentations = os.environ.get("SEG_DICOM_OPERATOR") or required("OPERATOR_IN_DIR")
+    source = require("SRC_DICOM_OPERATOR")
+    segmentations = os.environ.get("SEG_DICOM_OPERATOR") or require("OPERATOR_IN_DIR")
     pattern = os.environ.get("INPUT_FILE_EXTENSION") or "*.json"
     done = 0
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         for path in sorted(folder.glob(pattern)):
             if path.name.endswith("_tid1500_template.json"):
                 continue

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.programs.common import ProgramError, RunFolder, read_json, required, say, section
+from harness.incluster.programs.common import ProgramError, RunFolder, read_json, require, say, section
 from harness.incluster.programs.platform_client import NotThereError, PlatformClient
 
 _RENAMED = {"predicted_bodypart_string": "00000000 PredictedBodypart_keyword"}
@@ -51,9 +51,9 @@ def main() -> None:
     """Merge the documents of every element over the one of its series."""
     run = RunFolder.from_environment()
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
-    dicom = os.environ.get("DICOM_OPERATOR_OUT_DIR") or required("OPERATOR_IN_DIR")
+    dicom = os.environ.get("DICOM_OPERATOR_OUT_DIR") or require("OPERATOR_IN_DIR")
     jsonl = os.environ.get("JSONL_OPERATOR_OUT_DIR", "")
-    folder_name = jsonl or os.environ.get("JSON_OPERATOR_OUT_DIR") or required("OPERATOR_IN_DIR")
+    folder_name = jsonl or os.environ.get("JSON_OPERATOR_OUT_DIR") or require("OPERATOR_IN_DIR")
     platform = PlatformClient()
     for element in run.elements():
         uid = _series(run.inside(run.batch, element.name, dicom))

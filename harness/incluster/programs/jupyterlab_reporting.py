@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, require, say
 
 
 class _NotConvertedError(ProgramError):
@@ -20,13 +20,13 @@ class _NotConvertedError(ProgramError):
 def main() -> None:
     """Write ``<run>/<out>/<run_id>-report.<format>`` for every format; the notebook sees the task's environment."""
     run = RunFolder.from_environment()
-    notebook = run.inside(required("NOTEBOOK_DIR"), required("NOTEBOOK_FILENAME"))
+    notebook = run.inside(require("NOTEBOOK_DIR"), require("NOTEBOOK_FILENAME"))
     if not notebook.is_file():
         there = ", ".join(sorted(path.name for path in notebook.parent.glob("*"))[:10]) or "nothing"
         raise ProgramError(f"the notebook {run.relative(notebook)} does not exist; beside it: {there}")
-    output = run.inside(required("OPERATOR_OUT_DIR"))
+    output = run.inside(require("OPERATOR_OUT_DIR"))
     output.mkdir(parents=True, exist_ok=True)
-    name = f"{required('RUN_ID')}-report"
+    name = f"{require('RUN_ID')}-report"
     for kind in comma_list(os.environ.get("OUTPUT_FORMAT") or "html"):
         command = [sys.executable, "-m", "nbconvert", "--to", kind.strip(), "--execute", "--no-input"]
         command += ["--output-dir", str(output), "--output", name, str(notebook)]

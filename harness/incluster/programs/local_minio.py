@@ -33,7 +33,7 @@ class TransferParameters:
     prefix: str
 
 
-def _overridden(order: TransferParameters, conf: dict[str, Any]) -> TransferParameters:
+def _override(order: TransferParameters, conf: dict[str, Any]) -> TransferParameters:
     """Return the order with the values of the configuration."""
     data, form = conf.get("data_form") or {}, conf.get("workflow_form") or {}
     if "zip_files" in form:
@@ -115,7 +115,7 @@ def execute(run: RunFolder, output: str, conf: dict[str, Any], order: TransferPa
     import minio
     from minio.error import MinioException
 
-    order = _overridden(order, conf)
+    order = _override(order, conf)
     if order.action == "get":
         say("warning: in this release the action get of LocalMinioOperator writes no file: take MinioOperator")
         return

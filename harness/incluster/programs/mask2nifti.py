@@ -8,7 +8,7 @@ from pathlib import Path
 import pydicom
 
 from harness.incluster.programs import segments
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, require, say
 
 
 def _normalise(label: str) -> str:
@@ -19,7 +19,7 @@ def _normalise(label: str) -> str:
 def main() -> None:
     """Convert every ``*.dcm`` of every element by its modality."""
     run = RunFolder.from_environment()
-    source, images = required("OPERATOR_IN_DIR"), os.environ.get("BASE_DICOM_DIR", "")
+    source, images = require("OPERATOR_IN_DIR"), os.environ.get("BASE_DICOM_DIR", "")
     output_type = os.environ.get("OUTPUT_TYPE") or "nii.gz"
     if output_type not in segments.TYPES:
         raise ProgramError(f"OUTPUT_TYPE is {output_type!r}, expected one of {', '.join(segments.TYPES)}")
@@ -31,7 +31,7 @@ def main() -> None:
             if not run.inside(run.batch, element.name, name).is_dir():
                 raise ProgramError(f"{element.name}: has no folder {name}")
         folder = run.inside(run.batch, element.name, source)
-        output = run.inside(run.batch, element.name, required("OPERATOR_OUT_DIR"))
+        output = run.inside(run.batch, element.name, require("OPERATOR_OUT_DIR"))
         output.mkdir(parents=True, exist_ok=True)
         for file in sorted(folder.glob("*.dcm")):
             try:

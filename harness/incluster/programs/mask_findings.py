@@ -85,7 +85,7 @@ def report(masks: Sequence[Path], segments: Sequence[Sequence[dict[str, Any]]], 
         if mask.fractional:
             notice("mask-fractional", fractions(mask))
         number = _report_labels(mask, described, number)
-        if grid is not None and (problem := misplaced(mask, grid)):
+        if grid is not None and (problem := explain_misplaced(mask, grid)):
             notice("mask-beside-source", problem)
             lie_well = False
     return lie_well
@@ -119,7 +119,7 @@ def _label(entry: dict[str, Any]) -> str:
     return str(entry.get("SegmentLabel") or entry["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"])
 
 
-def misplaced(mask: Mask, grid: Grid) -> str:
+def explain_misplaced(mask: Mask, grid: Grid) -> str:
     """Return why the voxels of a mask are not voxels of its source; empty where they are, or the mask is a part."""
     if len(mask.size) != 3:
         return f"{mask.name} has {len(mask.size)} dimensions, its source 3"

@@ -83,6 +83,6 @@ def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
     return entries, metas[0]
 
 
-def having(masks: Sequence[Path], texts: Sequence[str]) -> list[Path]:
+def select_having(masks: Sequence[Path], texts: Sequence[str]) -> list[Path]:
     """Return the masks whose whole normalised path contains one of the texts."""
     return [mask for mask in masks if any(text in normalise(str(mask)) for text in texts)]

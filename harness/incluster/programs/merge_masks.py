@@ -19,7 +19,7 @@ from harness.incluster.programs.common import (
     SkipTaskError,
     comma_list,
     read_json,
-    required,
+    require,
     say,
 )
 
@@ -79,7 +79,7 @@ def combine(folder: Path, output: Path, masks: list[Path]) -> str:
         name = entry["label_name"]
         wanted = [mask_names.normalise(f"{entry['label_int']}{name}.nii.gz")]
         wanted.append(mask_names.normalise(f"{name}.nii.gz"))
-        found = mask_names.having(left, wanted)
+        found = mask_names.select_having(left, wanted)
         if len(found) != 1:
             which = ", ".join(mask.name for mask in found) or "no mask"
             say(f"warning: label {name!r} is left out: {which} fits, there must be exactly one")
@@ -105,7 +105,7 @@ def fuse(folder: Path, output: Path, masks: list[Path], wanted: list[str], new_n
     entries, meta_path = mask_names.label_list(folder)
     collected: list[tuple[Path, dict[str, Any]]] = []
     for label in wanted:
-        found = mask_names.having(masks, [f"{label}.nii.gz"])
+        found = mask_names.select_having(masks, [f"{label}.nii.gz"])
         entry = next((e for e in entries if mask_names.normalise(e["label_name"]) == label), None)
         if not found or entry is None:
             say(f"warning: {'no mask' if not found else 'no entry'} for the label {label!r}, it and what follows stay")
@@ -168,7 +168,7 @@ def main() -> None:
     new_name = mask_names.normalise(os.environ.get(os.environ.get("FUSED_LABEL_NAME_KEY", ""), ""))
     wanted = [mask_names.normalise(label) for label in comma_list(labels)]
     done = processed = 0
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         masks = sorted(folder.glob("*.nii.gz"))
         if not masks:
             raise ProgramError(f"{element.name}: no *.nii.gz in {run.relative(folder)}")

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, notice, required, say, section
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, notice, require, say, section
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _put(run: RunFolder, order: Transfer) -> None:
             say(f"{run.relative(path)} -> {order.bucket}/{name} ({path.stat().st_size} bytes)")
         return
     now = datetime.now(ZoneInfo(os.environ.get("TZ") or "Europe/Berlin"))
-    name = order.object_name(f"{required('RUN_ID')}_{now:%y-%m-%d-%H:%M:%S%f}.zip")
+    name = order.object_name(f"{require('RUN_ID')}_{now:%y-%m-%d-%H:%M:%S%f}.zip")
     with tempfile.NamedTemporaryFile(dir=run.root, prefix=".minio-operator-", suffix=".zip") as archive:
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
             for path in files:
@@ -160,7 +160,7 @@ def _put(run: RunFolder, order: Transfer) -> None:
 def _get(run: RunFolder, order: Transfer) -> None:
     if not order.source_files:
         raise ProgramError("ACTION get needs SOURCE_FILES")
-    targets = [(name, run.inside(required("OPERATOR_OUT_DIR"), name)) for name in order.source_files]
+    targets = [(name, run.inside(require("OPERATOR_OUT_DIR"), name)) for name in order.source_files]
     client = _client()
     for name, target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)

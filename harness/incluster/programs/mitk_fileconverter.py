@@ -19,7 +19,7 @@ import SimpleITK
 
 from harness.geometry import Grid, Judgement, ProblemKind
 from harness.geometry.reading import judge_files
-from harness.incluster.programs.common import ProgramError, RunFolder, notice, number, path_component, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, notice, number, path_component, require, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 # the step that makes NIfTI of NRRD is taken for nii.gz only
@@ -182,8 +182,8 @@ def _compression(file: str) -> str:
 
 def _convert(run: RunFolder, element: Path, pattern: str, extension: str) -> list[str]:
     """Convert one element, return what went wrong (nothing: all is well)."""
-    source = run.inside(run.batch, element.name, required("OPERATOR_IN_DIR"))
-    output = run.inside(run.batch, element.name, required("OPERATOR_OUT_DIR"))
+    source = run.inside(run.batch, element.name, require("OPERATOR_IN_DIR"))
+    output = run.inside(run.batch, element.name, require("OPERATOR_OUT_DIR"))
     output.mkdir(parents=True, exist_ok=True)
     series = _series_below(source, pattern)
     if not series:
@@ -230,7 +230,7 @@ def main() -> None:
     if converted == "nii":
         notice("differs-on-platform", "output_format nii gives .nrrd files and no .nii on this release: take nii.gz")
     pattern = os.environ.get("CONVERTFROM") or "*.dcm"
-    source = required("OPERATOR_IN_DIR")
+    source = require("OPERATOR_IN_DIR")
     elements = []
     for element in run.elements():
         if run.inside(run.batch, element.name, source).is_dir():

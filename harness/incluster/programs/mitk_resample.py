@@ -12,7 +12,7 @@ from typing import Any
 
 import SimpleITK
 
-from harness.incluster.programs.common import ProgramError, RunFolder, flag, number, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, flag, number, require, say
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
 _INTERPOLATORS = {
@@ -49,8 +49,8 @@ def main() -> None:
     interpolator = number("INTERPOLATOR", 1, 1, 5)
     keep = flag("COPY_DATA")
     done = 0
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
-        references = sorted(run.inside(run.batch, element.name, required("ORG_IMG_IN_DIR")).glob("*.nii.gz"))
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
+        references = sorted(run.inside(run.batch, element.name, require("ORG_IMG_IN_DIR")).glob("*.nii.gz"))
         files = sorted(folder.glob("*.nii.gz"))
         if files and len(references) != 1:
             raise ProgramError(f"{element.name}: {len(references)} reference image(s) *.nii.gz, expected one")

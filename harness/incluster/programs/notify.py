@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import quote
 
-from harness.incluster.programs.common import ProgramError, RunFolder, notice, required, say, section
+from harness.incluster.programs.common import ProgramError, RunFolder, notice, require, say, section
 from harness.incluster.programs.platform_client import NotThereError, PlatformClient, base_url
 from harness.wire import names
 
@@ -20,11 +20,11 @@ def main() -> None:
         raise ProgramError("the configuration needs workflow_form.username and project_form.id")
     if not run.inside(run.batch).is_dir():
         raise ProgramError(f"the run has no folder {run.batch}")
-    dag_id, run_id = os.environ.get("DAG_ID", ""), required("RUN_ID")
+    dag_id, run_id = os.environ.get("DAG_ID", ""), require("RUN_ID")
     body = {
         "topic": os.environ.get("TOPIC") or dag_id,
-        "title": required("TITLE"),
-        "description": required("DESCRIPTION"),
+        "title": require("TITLE"),
+        "description": require("DESCRIPTION"),
         "icon": os.environ.get("ICON") or "mdi-information",
         "link": os.environ.get("LINK") or f"/flow/dags/{dag_id}/grid?dag_run_id={run_id}",
     }

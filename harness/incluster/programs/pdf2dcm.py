@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from harness.incluster.programs.common import ProgramError, RunFolder, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, require, say
 
 _ENCAPSULATED_PDF = UID("1.2.840.10008.5.1.4.1.1.104.1")
 # variables and attributes, in the platform's order of filling them from the reference
@@ -76,7 +76,7 @@ def main() -> None:
     run = RunFolder.from_environment()
     done = 0
     for parent in (*run.elements(), run.root):
-        files = sorted(run.inside(run.relative(parent), required("OPERATOR_IN_DIR")).glob("*.pdf"))
+        files = sorted(run.inside(run.relative(parent), require("OPERATOR_IN_DIR")).glob("*.pdf"))
         if not files:
             continue
         reference: Path | None = None
@@ -85,7 +85,7 @@ def main() -> None:
             if not found:
                 raise ProgramError(f"{run.relative(parent)}: no *.dcm in the reference folder {folder}")
             reference = found[0]
-        output = run.inside(run.relative(parent), required("OPERATOR_OUT_DIR"))
+        output = run.inside(run.relative(parent), require("OPERATOR_OUT_DIR"))
         output.mkdir(parents=True, exist_ok=True)
         for pdf in files:
             target = output / pdf.name.replace("pdf", "dcm")

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-from harness.incluster.programs.common import ProgramError, required
+from harness.incluster.programs.common import ProgramError, require
 from harness.wire import names
 
 # fields of the documents about series (services 11.4)
@@ -56,8 +56,8 @@ class PlatformClient:
     def __init__(self, user: str = "", password: str = "", client_secret: str = "") -> None:
         """Log in, by default as the user whom the environment names."""
         self._user = user or os.environ.get("KAAPANA_PROJECT_USER_NAME") or "system"
-        self._password = password or required("KAAPANA_PROJECT_USER_PASSWORD")
-        self._client_secret = client_secret or required("KAAPANA_CLIENT_SECRET")
+        self._password = password or require("KAAPANA_PROJECT_USER_PASSWORD")
+        self._client_secret = client_secret or require("KAAPANA_CLIENT_SECRET")
         # the platform's certificate is its own, no container can verify it (services 11.1)
         self._http = urllib3.PoolManager(
             cert_reqs="CERT_NONE", timeout=_TIMEOUT, retries=_RETRIES, maxsize=64, block=False

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.programs.common import RunFolder, SkipTaskError, notice, required, say
+from harness.incluster.programs.common import RunFolder, SkipTaskError, notice, require, say
 
 _CLASSES = ("shape", "firstorder")
 _OF_BROKEN_MASKS = (*_CLASSES, "glcm", "gldm", "glrlm", "glszm", "ngtdm")
@@ -83,9 +83,9 @@ def main() -> None:
     if os.environ.get("RADIOMICS", "").lower() not in ("true", "1", "t"):
         raise SkipTaskError("RADIOMICS is not true")
     run = RunFolder.from_environment()
-    masks_folder = required("OPERATOR_IN_SEGMENATIONS_DIR")
+    masks_folder = require("OPERATOR_IN_SEGMENATIONS_DIR")
     extractor = _extractor()
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         masks = sorted(run.inside(run.batch, element.name, masks_folder).glob("*.nii.gz"))
         images = sorted(folder.glob("*.nii.gz"))
         if not masks:

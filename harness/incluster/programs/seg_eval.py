@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, required, say, section
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, require, say, section
 from harness.incluster.programs.platform_client import SERIES, PlatformClient
 
 sitk: Any = SimpleITK  # its stubs leave half of its methods untyped
@@ -116,20 +116,20 @@ def compare(truth: Path, test: Path, mapping: list[tuple[str, str]], metrics: li
 
 
 def _metrics() -> list[str]:
-    text = html.unescape(required(required("METRICS_KEY").upper()))
+    text = html.unescape(require(require("METRICS_KEY").upper()))
     try:
         metrics = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         metrics = None
     if not isinstance(metrics, list) or not metrics or not set(metrics) <= set(METRICS):
         raise ProgramError(
-            f"{required('METRICS_KEY').upper()} is {text[:80]!r}, expected a list of {', '.join(METRICS)}"
+            f"{require('METRICS_KEY').upper()} is {text[:80]!r}, expected a list of {', '.join(METRICS)}"
         )
     return [str(metric) for metric in metrics]
 
 
-def _mapping() -> list[tuple[str, str]]:
-    pairs = [entry.split(":") for entry in comma_list(required("LABEL_MAPPING").lower())]
+def _read_mapping() -> list[tuple[str, str]]:
+    pairs = [entry.split(":") for entry in comma_list(require("LABEL_MAPPING").lower())]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise ProgramError(f"LABEL_MAPPING is {os.environ['LABEL_MAPPING']!r}, expected gt:test,gt:test")
     return [(pair[0].strip(), pair[1].strip()) for pair in pairs]
@@ -161,7 +161,7 @@ def _pairs(run: RunFolder, truths: dict[str, str], tests: dict[str, str]) -> dic
             raise ProgramError(f"no {what} for {one[alone[0]]}, which was made from series {alone[0]}")
 
     def folder(batch: str, element: str, variable: str) -> str:
-        return str(run.inside(required(batch), element, required(variable)))
+        return str(run.inside(require(batch), element, require(variable)))
 
     return {
         series: {
@@ -178,22 +178,22 @@ def main() -> None:
     """Pair the elements of both batches and write ``metrics.json`` and ``dataset_map.json`` of the run."""
     run = RunFolder.from_environment()
     # any other text, also False, makes an error end the task
-    if required("EXIT_ON_ERROR") == "None":
+    if require("EXIT_ON_ERROR") == "None":
         raise ProgramError("EXIT_ON_ERROR is None: give it a value in the form")
-    mapping, metrics = _mapping(), _metrics()
+    mapping, metrics = _read_mapping(), _metrics()
     if os.environ.get("TEST_SEG_EXISTS", "True").lower() == "false":
         raise ProgramError("test_seg_exists=False reads predictions of an nnU-Net ensemble: that is not emulated")
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
     platform = PlatformClient()
-    truths, tests = (_references(platform, index, run, required(name)) for name in ("BATCH_GT", "BATCH_TEST"))
+    truths, tests = (_references(platform, index, run, require(name)) for name in ("BATCH_GT", "BATCH_TEST"))
     pairs = _pairs(run, truths, tests)
     if not pairs:
-        raise ProgramError(f"no element below {run.inside(required('BATCH_TEST'))}")
+        raise ProgramError(f"no element below {run.inside(require('BATCH_TEST'))}")
     results = {}
     for pair in pairs.values():
         results[pair["test_id"]] = compare(Path(pair["gt_path"]), Path(pair["test_path"]), mapping, metrics)
         say(f"{pair['test_id']}: {json.dumps(results[pair['test_id']])}")
-    output = run.inside(required("OPERATOR_OUT_DIR"))
+    output = run.inside(require("OPERATOR_OUT_DIR"))
     output.mkdir(parents=True, exist_ok=True)
     (output / "metrics.json").write_text(json.dumps(results, indent=4), "utf-8")
     (output / "dataset_map.json").write_text(json.dumps(pairs, indent=4), "utf-8")

@@ -6,7 +6,7 @@ import json
 import os
 import random
 
-from harness.incluster.programs.common import ProgramError, RunFolder, read_json, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, read_json, require, say
 
 
 def split(elements: list[str], share: float, seed: int) -> tuple[list[str], list[str]]:
@@ -32,7 +32,7 @@ def main() -> None:
         raise ProgramError(f"SPLIT or RANDOM_SEED is not a number: {error}") from None
     tags = os.environ.get("TRAIN_TAG") or "train", os.environ.get("TEST_TAG") or "test"
     train, _ = split([element.name for element in run.elements()], share, seed)
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         tag = tags[0] if element.name in train else tags[1]
         for path in sorted(folder.glob("*.json")):  # of several only the last survives
             content = {**read_json(path), "train_test_split_tag": [tag]}

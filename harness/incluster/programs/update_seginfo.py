@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 
 from harness.incluster.programs import mask_names
-from harness.incluster.programs.common import ProgramError, RunFolder, read_json, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, read_json, require, say
 
 nib: Any = nibabel  # its functions are untyped
 
@@ -23,7 +23,7 @@ def main() -> None:
     if mode != "update_json":
         raise ProgramError(f"MODE is {mode!r}, expected update_json")
     done = 0
-    for element, folder, output in run.pairs(required("OPERATOR_IN_DIR"), required("OPERATOR_OUT_DIR")):
+    for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         masks = sorted(folder.glob("*.nii.gz"))
         info = mask_names.only_json(folder, "seg_info")
         if info is None:

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, required, say
+from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, flag, require, say
 
 # the working directory of the platform's container; its archives name files relative to it
 _WORKING_DIRECTORY = "kaapana/app"
@@ -30,7 +30,7 @@ def _ends(name: str, patterns: list[str]) -> bool:
     return any(0 <= name.find(text) == len(name) - len(text) for text in patterns)
 
 
-def _chosen(folder: Path) -> Iterator[Path]:
+def _choose(folder: Path) -> Iterator[Path]:
     blacklist, whitelist = _patterns("BLACKLIST_FILES"), _patterns("WHITELIST_FILES")
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not _ends(path.name, blacklist) and (not whitelist or _ends(path.name, whitelist)):
@@ -40,14 +40,14 @@ def _chosen(folder: Path) -> Iterator[Path]:
 def _zip(run: RunFolder, parent: Path) -> int:
     """Pack one folder, and return the number of files; an empty folder gives an empty archive."""
     subdir = _value("SUBDIR")
-    folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"), subdir)
+    folder = run.inside(run.relative(parent), require("OPERATOR_IN_DIR"), subdir)
     output = _output(run, parent)
     # the name is used unchanged, with its blanks; a folder in it must exist
     target = run.inside(run.relative(output), _value("TARGET_FILENAME"))
     count = 0
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in _chosen(folder):
+            for path in _choose(folder):
                 if not path.resolve().is_relative_to(run.root):
                     say(f"warning: {run.relative(path)} is a link that leads out of the run's folder, left out")
                     continue
@@ -62,14 +62,14 @@ def _zip(run: RunFolder, parent: Path) -> int:
 
 
 def _output(run: RunFolder, parent: Path) -> Path:
-    output = run.inside(run.relative(parent), required("OPERATOR_OUT_DIR"))
+    output = run.inside(run.relative(parent), require("OPERATOR_OUT_DIR"))
     output.mkdir(parents=True, exist_ok=True)
     return output
 
 
 def _unzip(run: RunFolder, parent: Path) -> int:
     """Unpack the archives of one folder, and return how many there are."""
-    folder = run.inside(run.relative(parent), required("OPERATOR_IN_DIR"))
+    folder = run.inside(run.relative(parent), require("OPERATOR_IN_DIR"))
     output = _output(run, parent)
     archives = sorted(folder.glob("*.zip"))
     for path in archives:
@@ -110,4 +110,4 @@ def main() -> None:
     parents = [run.root] if flag("BATCH_LEVEL") else run.elements()
     work = _zip if mode == "zip" else _unzip
     if not sum(work(run, parent) for parent in parents):
-        raise ProgramError(f"no files processed: nothing to {mode} in any {required('OPERATOR_IN_DIR')} folder")
+        raise ProgramError(f"no files processed: nothing to {mode} in any {require('OPERATOR_IN_DIR')} folder")

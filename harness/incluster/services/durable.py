@@ -37,7 +37,7 @@ def sync_all(paths: Iterable[Path]) -> None:
 
 
 @contextlib.contextmanager
-def syncing(path: Path) -> Iterator[None]:
+def sync_while(path: Path) -> Iterator[None]:
     """Flush a file to disk during the block, and wait for it at the end of the block.
 
     Raises:

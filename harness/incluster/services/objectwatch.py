@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from harness.incluster.services.objecttrace import ObjectRequest
 from harness.incluster.services.refusals import RefusalLog
 from harness.wire import names
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 log = logging.getLogger("harness.incluster.services.objectstore")
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 # of one peer, and peers: a program that asks in vain without end takes no more memory than this
 _KEPT: Final = 50

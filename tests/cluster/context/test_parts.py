@@ -15,7 +15,7 @@ from harness.cli.verbs import cli
 from harness.cluster import ledger, open_cluster
 from harness.cluster.context import access, cluster, images, leftovers, rights
 from harness.errors import NotRemovedError, UsageError
-from harness.images.derived import DerivedImage
+from harness.images.derivation import DerivedImage
 from harness.platform import ownership
 from harness.settings import Settings
 
@@ -67,19 +67,19 @@ def test_a_cluster_that_does_not_answer_is_the_environments_fault(
 
 def test_a_role_that_gives_all_lacks_nothing_and_one_without_a_verb_lacks_that() -> None:
     rules = [rule.as_json() for rule in rights.IN_NAMESPACE]
-    assert rights.lacking(rules) == []
-    assert rights.lacking([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]) == []
+    assert rights.find_lacking(rules) == []
+    assert rights.find_lacking([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]) == []
     for rule in rules:
         if "pods/portforward" in rule["resources"]:
             rule["verbs"].remove("get")
-    assert [str(right) for right in rights.lacking(rules)] == ["get pods/portforward", "get pods/exec"]
+    assert [str(right) for right in rights.find_lacking(rules)] == ["get pods/portforward", "get pods/exec"]
 
 
 def test_the_printed_rights_are_those_that_are_checked_and_stay_within_the_prefix() -> None:
     printed = CliRunner().invoke(cli, ["context", "rights", "--group", "it's"]).output
     objects = {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(printed)}
     role = objects["ClusterRole", rights.NAMESPACE_ROLE]
-    assert rights.lacking(role["rules"]) == []
+    assert rights.find_lacking(role["rules"]) == []
     # nothing in all namespaces but what the policy confines, and nothing of the whole cluster that can be written
     for rule in objects["ClusterRole", rights.CLUSTER_ROLE]["rules"]:
         writes = set(rule["verbs"]) - {"get", "list", "watch"}

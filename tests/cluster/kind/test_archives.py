@@ -12,7 +12,7 @@ import pytest
 
 from harness.artefacts.archive import ArchiveError, ImageArchive
 from harness.cluster.kind.images import NodeImages
-from harness.cluster.kind.nodes import KindNode, piped
+from harness.cluster.kind.nodes import KindNode, pipe
 from harness.errors import ImageError, PlatformError
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import OTHER, TOOL
@@ -98,8 +98,8 @@ def test_images_for_another_architecture_reach_no_node(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_closed_at_both_ends_whatever_happens() -> None:
-    with pytest.raises(KeyError), piped(iter([bytes(1 << 20)])) as stream:
+    with pytest.raises(KeyError), pipe(iter([bytes(1 << 20)])) as stream:
         raise KeyError
     assert stream.closed
-    with piped(iter([b"a", b"b"])) as stream:
+    with pipe(iter([b"a", b"b"])) as stream:
         assert b"".join(iter(lambda: stream.read(10), b"")) == b"ab"

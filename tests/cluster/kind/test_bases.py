@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster.kind import bases, names, prepared
+from harness.cluster.kind import bases, names, preparation
 from harness.errors import PlatformError
 from harness.settings import Settings
 
@@ -104,7 +104,7 @@ def test_a_base_that_nodes_are_being_made_of_at_this_moment_stays_complete(
 
 def test_nodes_are_not_made_of_a_base_that_was_removed_meanwhile(on_engine: Any) -> None:
     with pytest.raises(PlatformError, match="removed at this very moment") as caught:
-        prepared.lay_out(on_engine, "gone", ["content"], {"environment": "e1"}, "node-image")
+        preparation.lay_out(on_engine, "gone", ["content"], {"environment": "e1"}, "node-image")
     assert caught.value.fix == "start again"
     # for the removal of what the environment has
     assert on_engine.present["content"]["environment"] == "e1"

@@ -1,6 +1,6 @@
 """Find and remove the traces of a row on the machine, outside of its namespaces.
 
-It is written down before it is made. Whoever removes it may come twice, or after half of it was made: what is not
+It is written down before it is made. It may be removed twice, or after half of it was made: what is not
 there is no error.
 """
 
@@ -54,7 +54,7 @@ def read(path: Path) -> Traces:
 
 
 def started(pid: int) -> int:
-    """Return when a process was started, by the kernel's clock; 0 when there is none."""
+    """Return when a process was started, by the kernel's clock; 0 if it does not exist."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
     except OSError:

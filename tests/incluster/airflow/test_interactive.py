@@ -107,7 +107,7 @@ class Api:
 
     @property
     def step(self) -> dict[str, str]:
-        """Data of the step's ConfigMap, empty while there is none."""
+        """Data of the step's ConfigMap, empty before it exists."""
         return dict(self.objects.get(("ConfigMap", "d-1-train-step"), {}).get("data", {}))
 
     def answer(self, **data: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.incluster.airflow.podrun import PodRun
 from harness.kube.client import KubeApi
 from harness.kube.errors import api_error
-from harness.wire.unresolved import UnresolvedName
+from harness.wire.name_lookups import UnresolvedName
 from tests.incluster.airflow.in_image.fake_kube import FakeKube, wait_until
 
 # far below the minute that one watch lasts

@@ -281,7 +281,7 @@ def test_anonymised_files_have_none_of_the_tags_at_any_depth_and_the_source_stay
 @pytest.mark.parametrize(("modality", "count"), [("MR", 2), ("CT", 0)])
 def test_files_that_fulfil_a_condition_are_copied_and_counted(run, run_folder, modality, count):
     series(run_folder.element("dicom"), slices=2)
-    assert local_dicom.fulfilling(run, "dicom", "chosen", lambda dataset: dataset.Modality == modality) == count
+    assert local_dicom.copy_fulfilling(run, "dicom", "chosen", lambda dataset: dataset.Modality == modality) == count
     assert len(list(run_folder.element("chosen").iterdir())) == count
 
 

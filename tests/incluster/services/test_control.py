@@ -13,7 +13,7 @@ import pytest
 from harness.incluster.services.access.directory import Directory
 from harness.incluster.services.config import Limits
 from harness.incluster.services.objectstore import MinioStore, ObjectStoreError, Provisioner
-from harness.wire.indexed import IndexedDocuments
+from harness.wire.index_documents import IndexedDocuments
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import MemoryStore, RunningServices, bearer, zip_of
 

@@ -12,7 +12,7 @@ import pytest
 from harness.incluster.services.objecttrace import ObjectRequest, read_entry
 from harness.incluster.services.objectwatch import ObjectWatch
 from harness.incluster.services.refusals import RefusalLog, read_reason
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import RunningServices, bearer
 from tests.incluster.services.test_receiver import RawStore, body_of

@@ -93,7 +93,7 @@ class Backend:
         record = {"instance_name": name, "remote": False, "allowed_dags": [], "allowed_datasets": []}
         return JSONResponse(record if request.scope["path"].endswith("/kaapana-instance") else [record])
 
-    async def federated(self, request: Request) -> Response:
+    async def refuse_federated(self, request: Request) -> Response:
         """Return what only federated runs call (services 4.3): refused by name."""
         raise error(501, f"{request.method} {request.scope['path']}: the harness's backend has no federated workflows")
 
@@ -111,7 +111,7 @@ class Backend:
             Route("/client/kaapana-instance", self.instances),
             Route("/client/kaapana-instances", self.instances),
             Route("/client/get-kaapana-instances", self.instances, methods=["GET", "POST"]),
-            Route("/client/workflow_jobs", self.federated, methods=["GET", "POST", "PUT"]),
+            Route("/client/workflow_jobs", self.refuse_federated, methods=["GET", "POST", "PUT"]),
             Route("/settings/workflows/{id}", self.workflow_settings, methods=["GET", "PUT"]),
         ]
 

@@ -26,7 +26,7 @@ from harness.incluster.services.search.indices import Stored
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import error, read_json
 from harness.wire import names
-from harness.wire.indexed import IndexedDocument, IndexedDocuments
+from harness.wire.index_documents import IndexedDocument, IndexedDocuments
 
 _MAX_WAIT_S = 3600.0
 # MinIO tells of a request within milliseconds
@@ -134,7 +134,7 @@ class Control:
         inbox = self._services.inbox
         settled = await run_in_threadpool(inbox.settle, timeout)
         if not settled:
-            pending = inbox.pending()
+            pending = inbox.describe_pending()
             detail = (
                 f"not settled within {timeout:g} s: {pending['associations']} open associations, "
                 f"series not ingested: {', '.join(pending['series']) or 'none'}"
@@ -157,7 +157,7 @@ class Control:
         if after is not None:
             if not (after.isascii() and after.isdigit()):
                 raise error(422, f"after must be a number, got {after!r}")
-            written = await run_in_threadpool(indices.written_after, project.index, int(after))
+            written = await run_in_threadpool(indices.list_written_after, project.index, int(after))
         found = tuple(IndexedDocument(item.id, item.source) for item in written)
         return JSONResponse(IndexedDocuments(latest, found).as_json())
 
@@ -171,7 +171,7 @@ class Control:
         """GET /image-pulls: images that installers asked kube-helm for."""
         return JSONResponse(self._services.kube_helm.pulls)
 
-    async def scraped(self, request: Request) -> Response:
+    async def list_scrape_targets(self, request: Request) -> Response:
         """GET /scraped?project=: what annotated pods of the project said when they were asked for metrics."""
         project = self._project(request.query_params.get("project", ""))
         namespace = names.project_namespace(project.name)
@@ -216,7 +216,7 @@ class Control:
             ("/documents", self.documents, "GET"),
             ("/refusals", self.refusals, "GET"),
             ("/image-pulls", self.pulls, "GET"),
-            ("/scraped", self.scraped, "GET"),
+            ("/scraped", self.list_scrape_targets, "GET"),
             ("/workflows/{id}", self.workflow, "GET"),
             ("/projects/{name}", self.forget_project, "DELETE"),
         ]

@@ -86,7 +86,7 @@ class Associations:
         with self._lock:
             return self._peers.get(assoc)
 
-    def opened(self, assoc: Association) -> None:
+    def on_opened(self, assoc: Association) -> None:
         """Take a new connection in charge, before its threads start."""
         peer = Peer(assoc, lambda: self._on_data(assoc))
         with self._lock:

@@ -47,7 +47,7 @@ class Inbox:
         self._busy = 0
         self._open: dict[Any, float] = {}
         self._stop = False
-        for receipt in receipts.waiting():
+        for receipt in receipts.list_waiting():
             self.add(receipt)
         self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
 
@@ -105,7 +105,7 @@ class Inbox:
                 left = deadline - now
                 self._changed.wait(min(left, silent_in) if silent_in > 0 else left)
 
-    def pending(self) -> dict[str, Any]:
+    def describe_pending(self) -> dict[str, Any]:
         """Return what settling still waits for."""
         with self._changed:
             return {"associations": len(self._open), "series": sorted(self._waiting), "ingesting": self._busy}

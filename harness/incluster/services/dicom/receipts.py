@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.incluster.services.dicom.dicomfile import Identifiers
-from harness.incluster.services.durable import syncing
+from harness.incluster.services.durable import sync_while
 from harness.incluster.services.records import Records, RecordTable, StorageError
-from harness.wire.received import ReceivedObject
+from harness.wire.receipts import ReceivedObject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Receipts:
             OSError, StorageError: they are not; neither is there any more.
         """
         try:
-            with syncing(receipt.path), syncing(self._folder):
+            with sync_while(receipt.path), sync_while(self._folder):
                 self._items.put(receipt.id, receipt)
         except BaseException:
             with contextlib.suppress(StorageError):
@@ -121,7 +121,7 @@ class Receipts:
             if (project is None or item.project == project) and (since is None or item.received_at >= since)
         ]
 
-    def waiting(self) -> list[Receipt]:
+    def list_waiting(self) -> list[Receipt]:
         """Return the receipts that are neither ingested nor refused."""
         return [item for item in self._items.values() if not item.ingested and not item.error]
 

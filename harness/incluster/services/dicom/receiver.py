@@ -20,7 +20,7 @@ from harness.incluster.services.dicom.receipts import Receipt, Receipts
 from harness.incluster.services.records import StorageError
 from harness.incluster.services.refusals import RefusalLog
 from harness.wire import names
-from harness.wire.refused import RefusedRequest
+from harness.wire.service_refusals import RefusedRequest
 
 if TYPE_CHECKING:
     from pynetdicom import evt
@@ -76,7 +76,7 @@ class Receiver:
         _config.STORE_RECV_CHUNKED_DATASET = True
         limits = self._config.limits
         ae = AE(ae_title="CTP")
-        # _requested limits associations: the library would count connections without a request
+        # _on_request limits associations: the library would count connections without a request
         ae.maximum_associations = 1 << 16
         ae.maximum_pdu_size = 131_072
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = limits.stalled_peer_s
@@ -89,9 +89,9 @@ class Receiver:
             if context.abstract_syntax is not None:
                 ae.add_supported_context(context.abstract_syntax, syntaxes)
         handlers: list[Any] = [
-            (evt.EVT_CONN_OPEN, self._opened),
-            (evt.EVT_CONN_CLOSE, self._closed),
-            (evt.EVT_REQUESTED, self._requested),
+            (evt.EVT_CONN_OPEN, self._on_open),
+            (evt.EVT_CONN_CLOSE, self._on_close),
+            (evt.EVT_REQUESTED, self._on_request),
             (evt.EVT_DATA_RECV, self._data),
             (evt.EVT_C_ECHO, _echo),
             (evt.EVT_C_STORE, self._store),
@@ -105,14 +105,14 @@ class Receiver:
             self._server.shutdown()
             self._server = None
 
-    def _opened(self, event: evt.Event) -> None:
-        self._associations.opened(event.assoc)
+    def _on_open(self, event: evt.Event) -> None:
+        self._associations.on_opened(event.assoc)
 
-    def _closed(self, event: evt.Event) -> None:
+    def _on_close(self, event: evt.Event) -> None:
         if peer := self._associations.find(event.assoc):
             peer.cut()
 
-    def _requested(self, event: evt.Event) -> None:
+    def _on_request(self, event: evt.Event) -> None:
         if not self._associations.admit(event.assoc):
             # transient, local limit exceeded (DICOM PS3.8 9.3.4)
             event.assoc.acse.send_reject(0x02, 0x03, 0x02)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.wire.annotations import ANNOTATION_TASK
-from harness.wire.scraped import ScrapedTarget
+from harness.wire.scrape_targets import ScrapedTarget
 
 ANNOTATION: Final = "prometheus.io"
 # annotation suffix of each of the platform's pod jobs

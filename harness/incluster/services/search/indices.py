@@ -91,7 +91,7 @@ class Indices:
         with self._lock:
             return self._sequence
 
-    def written_after(self, index: str, sequence: int) -> list[Stored]:
+    def list_written_after(self, index: str, sequence: int) -> list[Stored]:
         """Copy of the documents of an index that were written after a change, the oldest first."""
         found = [item for item in self.documents(index) if item.sequence > sequence]
         return sorted(found, key=lambda item: item.sequence)

@@ -81,7 +81,7 @@ def number(value: Any, name: str) -> int:
     return found
 
 
-def matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, Stored]]:
+def find_matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, Stored]]:
     """Return (index, document) for every match of a query."""
     try:
         accepts = compile_query(query)
@@ -110,7 +110,7 @@ def search(indices: Indices, names: list[str], body: dict[str, Any]) -> dict[str
             400, "illegal_argument_exception", f"Result window is too large, from + size must be <= {_MAX_PAGE}"
         )
     order = _order(body.get("sort"))
-    rows = [(_Key(item, order), name, item) for name, item in matching(indices, names, body.get("query", {}))]
+    rows = [(_Key(item, order), name, item) for name, item in find_matching(indices, names, body.get("query", {}))]
     if order:
         rows.sort(key=lambda row: row[0])
     total = len(rows)

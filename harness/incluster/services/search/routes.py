@@ -17,7 +17,7 @@ from harness.incluster.services.access.directory import Directory
 from harness.incluster.services.identity.jwt import TokenError
 from harness.incluster.services.identity.routes import Identity, bearer
 from harness.incluster.services.search.indices import Indices, Stored
-from harness.incluster.services.search.requests import SHARDS, SearchError, matching, number, search, update_source
+from harness.incluster.services.search.requests import SHARDS, SearchError, find_matching, number, search, update_source
 from harness.incluster.services.web import read_body
 from harness.incluster.services.wildcard import WildcardError
 from harness.kube import jsontext
@@ -161,7 +161,7 @@ class Metadata:
         """GET or POST /{index}/_count."""
         indices = self._indices_to_search(request)
         query = (await self._body(request)).get("query", {})
-        found = await run_in_threadpool(matching, self._indices, indices, query)
+        found = await run_in_threadpool(find_matching, self._indices, indices, query)
         return JSONResponse({"count": len(found), "_shards": SHARDS})
 
     async def delete_by_query(self, request: Request) -> Response:
@@ -170,7 +170,7 @@ class Metadata:
         body = await self._body(request)
         if "query" not in body:
             raise SearchError(400, "action_request_validation_exception", "query is missing")
-        found = await run_in_threadpool(matching, self._indices, indices, body["query"])
+        found = await run_in_threadpool(find_matching, self._indices, indices, body["query"])
         for index, stored in found:
             self._indices.delete(index, stored.id)
         return JSONResponse({"took": 0, "timed_out": False, "total": len(found), "deleted": len(found), "failures": []})
@@ -205,7 +205,7 @@ class Metadata:
         self._indices_to_search(request)
         return JSONResponse({"_shards": SHARDS})
 
-    async def ignored(self, request: Request) -> Response:
+    async def acknowledge(self, request: Request) -> Response:
         """PUT of templates, settings and mappings: acknowledged, without effect."""
         self._roles(request)
         await self._body(request)
@@ -234,8 +234,8 @@ class Metadata:
         read = ["GET", "POST"]
         named: list[tuple[str, Callable[[Request], Any], list[str]]] = [
             ("/", self.info, ["GET"]),
-            ("/_index_template/{name}", self.ignored, write),
-            ("/_template/{name}", self.ignored, write),
+            ("/_index_template/{name}", self.acknowledge, write),
+            ("/_template/{name}", self.acknowledge, write),
             ("/{index}/_doc", self.index_document, ["POST"]),
             ("/{index}/_doc/{id:path}", self.index_document, write),
             ("/{index}/_create/{id:path}", self.index_document, write),
@@ -247,16 +247,16 @@ class Metadata:
             ("/{index}/_count", self.count, read),
             ("/{index}/_delete_by_query", self.delete_by_query, ["POST"]),
             ("/{index}/_refresh", self.refresh, read),
-            ("/{index}/_mapping", self.ignored, write),
-            ("/{index}/_settings", self.ignored, write),
+            ("/{index}/_mapping", self.acknowledge, write),
+            ("/{index}/_settings", self.acknowledge, write),
             ("/{index}", self.index_exists, ["HEAD"]),
             ("/{index}", self.create_index, ["PUT"]),
             ("/{index}", self.delete_index, ["DELETE"]),
         ]
-        return [Route(path, _answering(handler), methods=methods) for path, handler, methods in named]
+        return [Route(path, _wrap(handler), methods=methods) for path, handler, methods in named]
 
 
-def _answering(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+def _wrap(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         try:
             response = await handler(request)

@@ -106,7 +106,7 @@ class Stage:
 
 
 def parsed(path: Path) -> tuple[str, ModuleType | None]:
-    """Read a DAG file as Airflow does; the import error, and the module where there is none."""
+    """Read a DAG file as Airflow does; the import error, and the module if it has none."""
     bag = DagBag(str(path), include_examples=False)
     errors = "\n".join(bag.import_errors.values())
     modules = [module for module in sys.modules.values() if getattr(module, "__file__", None) == str(path)]

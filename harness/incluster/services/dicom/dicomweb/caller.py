@@ -23,13 +23,13 @@ class Caller:
         self.projects = [str(project["id"]) for project in projects]
         self._mappings = mappings
 
-    def mapped(self) -> set[str]:
+    def list_mapped(self) -> set[str]:
         """Series of the caller's projects."""
         return self._mappings.visible(self.projects)
 
     def visible(self) -> set[str] | None:
         """Series that the caller may see, None for all."""
-        return None if self.admin else self.mapped()
+        return None if self.admin else self.list_mapped()
 
 
 class Callers:

@@ -47,7 +47,7 @@ class Retrieval:
         study = request.query_params.get("StudyInstanceUID")
         if not study:
             return JSONResponse({"error": "StudyInstanceUID parameter is required"}, 400)
-        return _answer_with(await run_in_threadpool(self._finder.series, study, query, caller.mapped()))
+        return _answer_with(await run_in_threadpool(self._finder.series, study, query, caller.list_mapped()))
 
     async def search_instances(self, request: Request) -> Response:
         """GET /studies/{s}/series/{r}/instances: 204 if the series is not mapped."""

@@ -40,8 +40,8 @@ type keeper struct {
 	policies            networkinglisters.NetworkPolicyLister
 
 	mutex sync.Mutex
-	// addresses that the plug-in told, by namespace/name/uid: earlier than the pod's status has them
-	told map[string]string
+	// addresses that the plug-in announced, by namespace/name/uid: earlier than the pod's status has them
+	announced map[string]string
 	// pods that the plug-in asks for and the cache does not have yet
 	asked, done uint64
 	changed     *sync.Cond
@@ -71,7 +71,7 @@ func agent(ctx context.Context) error {
 		nodes:      factory.Core().V1().Nodes().Lister(),
 		namespaces: factory.Core().V1().Namespaces().Lister(),
 		policies:   factory.Networking().V1().NetworkPolicies().Lister(),
-		told:       map[string]string{},
+		announced:  map[string]string{},
 		wake:       make(chan struct{}, 1),
 	}
 	k.changed = sync.NewCond(&k.mutex)
@@ -176,9 +176,9 @@ func (k *keeper) world() (world, error) {
 		return w, err
 	}
 	k.mutex.Lock()
-	forgotten := make(map[string]bool, len(k.told))
-	for told := range k.told {
-		forgotten[told] = true
+	forgotten := make(map[string]bool, len(k.announced))
+	for known := range k.announced {
+		forgotten[known] = true
 	}
 	for _, p := range pods {
 		known := key(p.Namespace, p.Name, string(p.UID))
@@ -188,7 +188,7 @@ func (k *keeper) world() (world, error) {
 		}
 		delete(forgotten, known)
 		var addresses []string
-		if address := k.told[known]; address != "" {
+		if address := k.announced[known]; address != "" {
 			addresses = []string{address}
 		} else {
 			for _, ip := range p.Status.PodIPs {
@@ -204,7 +204,7 @@ func (k *keeper) world() (world, error) {
 		}
 	}
 	for gone := range forgotten {
-		delete(k.told, gone)
+		delete(k.announced, gone)
 	}
 	k.mutex.Unlock()
 	policies, err := k.policies.List(labels.Everything())
@@ -296,8 +296,8 @@ func (k *keeper) serve(ctx context.Context) error {
 
 // arrival answers when the rules know the pod.
 func (k *keeper) arrival(writer http.ResponseWriter, request *http.Request) {
-	var told arrival
-	if err := json.NewDecoder(http.MaxBytesReader(writer, request.Body, 1<<16)).Decode(&told); err != nil {
+	var news arrival
+	if err := json.NewDecoder(http.MaxBytesReader(writer, request.Body, 1<<16)).Decode(&news); err != nil {
 		http.Error(writer, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -305,8 +305,8 @@ func (k *keeper) arrival(writer http.ResponseWriter, request *http.Request) {
 	// the kubelet may have heard of a pod a moment before us
 	var found *corev1.Pod
 	for {
-		p, err := k.pods.Pods(told.Namespace).Get(told.Name)
-		if err == nil && (told.UID == "" || string(p.UID) == told.UID) {
+		p, err := k.pods.Pods(news.Namespace).Get(news.Name)
+		if err == nil && (news.UID == "" || string(p.UID) == news.UID) {
 			found = p
 			break
 		}
@@ -317,7 +317,7 @@ func (k *keeper) arrival(writer http.ResponseWriter, request *http.Request) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	k.mutex.Lock()
-	k.told[key(found.Namespace, found.Name, string(found.UID))] = told.Address
+	k.announced[key(found.Namespace, found.Name, string(found.UID))] = news.Address
 	k.asked++
 	ticket := k.asked
 	k.mutex.Unlock()

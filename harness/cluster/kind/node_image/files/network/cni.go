@@ -71,10 +71,10 @@ func add(args *skel.CmdArgs) error {
 			if ip.Address.IP.To4() == nil {
 				continue
 			}
-			told := arrival{
+			news := arrival{
 				string(pod.K8S_POD_NAMESPACE), string(pod.K8S_POD_NAME), string(pod.K8S_POD_UID), ip.Address.IP.String(),
 			}
-			if err := tell(told); err != nil {
+			if err := announce(news); err != nil {
 				return err
 			}
 		}
@@ -82,8 +82,8 @@ func add(args *skel.CmdArgs) error {
 	return types.PrintResult(conf.PrevResult, conf.CNIVersion)
 }
 
-func tell(told arrival) error {
-	body, err := json.Marshal(told)
+func announce(news arrival) error {
+	body, err := json.Marshal(news)
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,10 @@ from harness.run.diagnosis import seconds_since_epoch
 from harness.run.refusals import Refusal
 from harness.run.results import Cause
 from harness.wire import reasons
+from harness.wire.name_lookups import UnresolvedName
 from harness.wire.outcome import Outcome
 from harness.wire.records import TaskRecord
-from harness.wire.refused import RefusedRequest
-from harness.wire.unresolved import UnresolvedName
+from harness.wire.service_refusals import RefusedRequest
 
 Asked = Callable[[Sequence[str]], Sequence[RefusedRequest]]
 
@@ -57,7 +57,7 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
     if request := _find_blamed(requests, error, before, outcome):
         fix = advice_for_refusal(request) or cause.fix
         return _put_first(cause, request.summary, fix)
-    if name := _unresolved(names, f"{error}\n{before}"):
+    if name := _find_unresolved(names, f"{error}\n{before}"):
         return _put_first(cause, name.summary, _open(name) or cause.fix)
     seen = [*(name.summary for name in names), *(request.summary for request in requests)]
     return dataclasses.replace(cause, detail="\n".join([*cause.detail.splitlines(), *seen[-_SHOWN:]]))
@@ -127,7 +127,7 @@ def _names(error: str, request: RefusedRequest) -> bool:
     return bool(re.search(rf"{near}|\b{status}\W{{1,3}}{re.escape(phrase)}", error, re.I))
 
 
-def _unresolved(names: Sequence[UnresolvedName], error: str) -> UnresolvedName | None:
+def _find_unresolved(names: Sequence[UnresolvedName], error: str) -> UnresolvedName | None:
     named = [name for name in names if name.name in error]
     if not named and _UNRESOLVED.search(error):
         named = list(names)

@@ -11,7 +11,8 @@ import jsonschema
 
 from harness.artefacts import schemas
 from harness.artefacts.members import Member, Members
-from harness.artefacts.model import ArchivedImage, ArchiveError, ImagePlatform, shown
+from harness.artefacts.model import ArchivedImage, ArchiveError, ImagePlatform
+from harness.common.documents import abridge_text
 
 
 class MissingPartError(ArchiveError):
@@ -69,7 +70,7 @@ def check_shape(document: Any, schema: Mapping[str, Any], what: str) -> None:
     # the first error is enough: all of a hostile document may take minutes to list
     error = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
     if error is not None:
-        raise ArchiveError(f"{what}: {error.json_path}: {shown(error.message)}")
+        raise ArchiveError(f"{what}: {error.json_path}: {abridge_text(error.message)}")
 
 
 def read_image(members: Members, config: Member, digest: str, layers: Sequence[LayerName], label: str) -> StoredImage:
@@ -91,7 +92,7 @@ def read_image(members: Members, config: Member, digest: str, layers: Sequence[L
     found = sha256(data)
     where = f"{members.path}: {label}"
     if digest and found != digest:
-        raise ArchiveError(f"{where}: its configuration {shown(config.name)} is damaged: its digest is {found}")
+        raise ArchiveError(f"{where}: its configuration {abridge_text(config.name)} is damaged: its digest is {found}")
     document = members.parse(config, data)
     check_shape(document, schemas.CONFIGURATION, f"{where}: its configuration is of the wrong shape")
     diff_ids = tuple(document["rootfs"]["diff_ids"] or ())
@@ -100,7 +101,7 @@ def read_image(members: Members, config: Member, digest: str, layers: Sequence[L
     stored = []
     for number, (name, diff_id) in enumerate(zip(layers, diff_ids, strict=True), 1):
         member = members.find(name.member)
-        what = f"{where}: its layer {number} of {len(layers)}, {shown(name.member)},"
+        what = f"{where}: its layer {number} of {len(layers)}, {abridge_text(name.member)},"
         if member is None:
             raise MissingPartError(f"{what} is not in the archive", fix="save the image once more, with all layers")
         if name.size is not None and member.size != name.size:

@@ -62,6 +62,6 @@ def note(number: Explained, frame: FrameType) -> None:
     _last.code, _last.line, _last.number = frame.f_code, frame.f_lineno, number
 
 
-def asked_at(code: CodeType, line: int) -> Explained | None:
+def find_asked_at(code: CodeType, line: int) -> Explained | None:
     """Return the number that was asked for last, where that was on this line."""
     return _last.number if (_last.code, _last.line) == (code, line) else None

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.wire.fields import fitting
+from harness.wire.fields import select_fitting
 
 POD_LABEL: Final = "kubernetes_pod_uid"
 
@@ -49,4 +49,4 @@ class ScrapedTarget:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ScrapedTarget:
         """Read what :meth:`as_json` returned."""
-        return cls(**fitting(cls, document))
+        return cls(**select_fitting(cls, document))

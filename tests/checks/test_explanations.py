@@ -6,11 +6,11 @@ import pickle
 
 import pytest
 
-from harness.checks.explained import Explained
+from harness.checks.explanations import Explained
 from tests.inner_pytest import run
 
 _TESTS = """
-from harness.checks.explained import Explained, note
+from harness.checks.explanations import Explained, note
 from harness.checks.verdict import Verdict
 import sys
 

@@ -112,8 +112,8 @@ class ScopedTransport:
             message = f"{what} belongs to the whole cluster; on a shared one an environment has only namespaces"
             raise api_error(422, "Invalid", message)
         if isinstance(body, dict) and body.get("kind"):
-            request = dataclasses.replace(request, body=self._scoped(body))
-        return dict(scoping.unscoped(self._inner.send(self._translate(request)), self.prefix))
+            request = dataclasses.replace(request, body=self._scope(body))
+        return dict(scoping.unscope(self._inner.send(self._translate(request)), self.prefix))
 
     def stream(self, request: Request, *, longest: int | None = None) -> Iterator[str]:
         """See :class:`harness.kube.transport.Transport`."""
@@ -123,7 +123,7 @@ class ScopedTransport:
             return
         for line in lines:
             event = json.loads(line)
-            event["object"] = scoping.unscoped(event["object"], self.prefix)
+            event["object"] = scoping.unscope(event["object"], self.prefix)
             yield json.dumps(event)
 
     def _translate(self, request: Request) -> Request:
@@ -135,13 +135,15 @@ class ScopedTransport:
             query = {**query, "labelSelector": ",".join(selectors)}
         return dataclasses.replace(request, path=scoping.path_of(self.prefix, request.path), query=query)
 
-    def _scoped(self, body: Manifest) -> Manifest:
+    def _scope(self, body: Manifest) -> Manifest:
         images: Mapping[str, str] = {}
         aliases: list[Manifest] = []
         if any(True for _ in scoping.pod_specs(body)):
             images = self.scope().images
             aliases = scoping.host_aliases(self._services(body), self.prefix)
-        return scoping.scoped(body, self.prefix, images=images, aliases=aliases, storage_class=self._storage_class)
+        return scoping.scope_object(
+            body, self.prefix, images=images, aliases=aliases, storage_class=self._storage_class
+        )
 
     def _services(self, body: Manifest) -> list[Manifest]:
         """Return the Services that the pods of an object may call: the platform's, and those in its namespace."""

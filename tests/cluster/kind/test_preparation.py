@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.cluster.kind import bases, names, node_image, prepared
+from harness.cluster.kind import bases, names, node_image, preparation
 from harness.common.progress import quiet
 from harness.engine import connect
 from harness.settings import Settings
@@ -23,9 +23,9 @@ from tests.cluster.conftest import CLUSTERS
 _SOON_S = 120.0
 _MAKER = """
 import sys
-from harness.cluster.kind import prepared
+from harness.cluster.kind import preparation
 from harness.settings import Settings
-prepared.ensure(Settings(), sys.argv[1], [sys.argv[2]], print)
+preparation.ensure(Settings(), sys.argv[1], [sys.argv[2]], print)
 """
 
 
@@ -64,6 +64,6 @@ def test_after_a_kill_the_next_start_finds_nothing_in_its_way_and_makes_it(
     os.killpg(maker.pid, signal.SIGKILL)
     maker.wait()
     assert _containers(client, own_settings)
-    name = prepared.ensure(own_settings, image, [services_image], quiet)
+    name = preparation.ensure(own_settings, image, [services_image], quiet)
     assert name in bases.complete(client)
     assert _containers(client, own_settings) == []

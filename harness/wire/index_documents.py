@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from harness.wire.fields import fitting
+from harness.wire.fields import select_fitting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,5 +43,5 @@ class IndexedDocuments:
         """Read what :meth:`as_json` returned."""
         found = document.get("documents")
         items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-        documents = tuple(IndexedDocument(**fitting(IndexedDocument, item)) for item in items)
-        return cls(**fitting(cls, document), documents=documents)
+        documents = tuple(IndexedDocument(**select_fitting(IndexedDocument, item)) for item in items)
+        return cls(**select_fitting(cls, document), documents=documents)

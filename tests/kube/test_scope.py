@@ -14,7 +14,7 @@ from harness.cluster.context import preflight, rights
 from harness.cluster.context.transport import ContextTransport
 from harness.kube import Forbidden, Invalid, KubeApi, Manifest, NotFound, merging
 from harness.kube.errors import api_error
-from harness.kube.scoped import Scope, ScopedTransport
+from harness.kube.scope import Scope, ScopedTransport
 from harness.kube.transport import HttpTransport, Request
 
 PREFIX = "kh-1a2b-"

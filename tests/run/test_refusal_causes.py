@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fake_platform import FakeEnvironment, FakeProject, outcome, task
 
-from harness.run import refused
+from harness.run import refusal_causes
 from harness.run.diagnosis import seconds_since_epoch, task_cause
 from harness.run.execute import RunRequest, execute
 from harness.run.results import Cause
-from harness.wire.refused import RefusedRequest
-from harness.wire.unresolved import UnresolvedName
+from harness.wire.name_lookups import UnresolvedName
+from harness.wire.service_refusals import RefusedRequest
 
 POD = "10.1.0.7"
 END = seconds_since_epoch("2026-11-24T20:00:05+00:00") or 0.0
@@ -27,7 +27,7 @@ def explained(lines: list[str], *requests: RefusedRequest, **fields: Any) -> Cau
     ended = outcome(**{"reason": "Error", "exit_code": 1, "log_tail": lines, **fields})
     record = task("notify", "failed", outcome=ended)
     cause = task_cause(record, log="", held={})
-    found = refused.explain(cause, [record], {}, lambda peers: [item for item in requests if item.peer in peers])
+    found = refusal_causes.explain(cause, [record], {}, lambda peers: [item for item in requests if item.peer in peers])
     assert found is not None
     return found
 

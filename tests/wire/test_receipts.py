@@ -7,8 +7,8 @@ import json
 import pytest
 
 from harness.wire.annotations import split_mark, task_mark
-from harness.wire.received import ReceivedObject
-from harness.wire.scraped import POD_LABEL, ScrapedTarget
+from harness.wire.receipts import ReceivedObject
+from harness.wire.scrape_targets import POD_LABEL, ScrapedTarget
 
 RECEIVED = ReceivedObject("a1", "2026-11-24T20:00:04+00:00", "10.1.0.7:40312", "kp-a", "kp-b", size=512, ingested=True)
 

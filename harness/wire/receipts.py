@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from harness.wire.fields import fitting
+from harness.wire.fields import select_fitting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,4 +59,4 @@ class ReceivedObject:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ReceivedObject:
         """Read what :meth:`as_json` returned."""
-        return cls(**fitting(cls, document))
+        return cls(**select_fitting(cls, document))

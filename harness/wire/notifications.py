@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from harness.wire.fields import fitting
+from harness.wire.fields import select_fitting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Notification:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Notification:
         """Read what :meth:`as_json` returned, or what the service answers."""
-        return cls(**fitting(cls, document))
+        return cls(**select_fitting(cls, document))
 
     def __str__(self) -> str:
         topic = f" ({self.topic})" if self.topic else ""

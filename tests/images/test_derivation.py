@@ -7,7 +7,7 @@ import json
 import tarfile
 from typing import Any
 
-from harness.images.derived import archive_of, with_command
+from harness.images.derivation import archive_of, with_command
 
 LAYERS = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + "b" * 64, "size": 9}]
 MANIFEST: dict[str, Any] = {
