@@ -14,8 +14,9 @@ from harness.extension.form_schema import (
     choices_of,
     describe,
     effective,
-    own_properties,
-    without_choice,
+    is_rendered,
+    kinds_of,
+    value_of,
 )
 
 _API = "a user of the page cannot; a test that starts the DAG through the API can: conf={0}"
@@ -44,7 +45,7 @@ def fill(
         FormError: the page has no field for a value, or its field refuses it.
     """
     read_only = read_only or bool(schema.get("readOnly"))
-    properties, values = _settle(form, schema, given)
+    properties, values = _settle(form, schema, given, within)
     filled: dict[str, Any] = {}
     left = dict(given)
     for name, value_schema in properties.items():
@@ -68,77 +69,93 @@ def fill(
     return filled
 
 
-def _settle(form: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Properties, dict[str, Any]]:
-    """Return the properties of an object, including joined ones, and their untouched values."""
+def _settle(
+    form: str, schema: Mapping[str, Any], given: Mapping[str, Any], within: str
+) -> tuple[Properties, dict[str, Any]]:
+    """Return the properties of an object, including joined ones, and the untouched values of those not given.
+
+    A value in the object's own default comes before the default of the property.
+    """
+    default = schema.get("default")
+    preset: Mapping[str, Any] = default if isinstance(default, Mapping) else {}
     properties: Properties = {}
     untouched: dict[str, Any] = {}
+    shown = ": ".join(filter(None, (form, within.rstrip("."))))
     for _ in range(20):  # each round may make another condition true
-        now = effective(schema, {**untouched, **given}, form=form, holds=holds)
+        now = effective(schema, {**untouched, **given}, form=shown, holds=holds)
         if list(now) == list(properties):
             break
-        properties = now
+        properties = {
+            name: inner if (value := value_of(preset, name)) in (ABSENT, None) else {**inner, "default": value}
+            for name, inner in now.items()
+        }
         untouched = {
-            name: value for name, inner in properties.items() if (value := untouched_value(form, inner)) is not ABSENT
+            name: value
+            for name, inner in properties.items()
+            if value_of(given, name) is ABSENT
+            and (value := untouched_value(form, f"{within}{name.split('#', 1)[0]}", inner)) is not ABSENT
         }
     return properties, untouched
 
 
-def untouched_value(form: str, schema: Mapping[str, Any]) -> Any:
+def untouched_value(form: str, name: str, schema: Mapping[str, Any]) -> Any:
     """Return the submitted value of an untouched field; a default is never checked against its type."""
-    if schema.get("default") is not None:
-        return schema["default"]
+    kinds, default = kinds_of(schema), schema.get("default")
+    if isinstance(default, Mapping) and "object" in kinds and is_rendered(schema):
+        return fill(form, schema, {}, within=f"{name}.")
+    if default is not None:
+        return default
     if "const" in schema:
         return schema["const"]
     if isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1:
         return schema["enum"][0]
-    kinds = _kinds(schema)
     if "null" in kinds:
         return None
     if "array" in kinds:
         return []
     if "object" in kinds:
-        return fill(form, schema, {}) if _is_rendered(schema) else {}
+        return fill(form, schema, {}, within=f"{name}.") if is_rendered(schema) else {}
     return ABSENT
 
 
-def _kinds(schema: Mapping[str, Any]) -> list[str]:
-    kind = schema.get("type")
-    return [kind] if isinstance(kind, str) else list(kind or [])
-
-
-def _is_rendered(schema: Mapping[str, Any]) -> bool:
-    """Return whether an object shows fields: it has some, and no ``required: true`` breaks its rendering."""
-    return bool(own_properties(schema)) and schema.get("required") is not True and not without_choice(schema)
-
-
 def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_only: bool) -> Any:
-    """Return the value of a field that a user has set.
+    """Return the value of a field that a user has set, or cleared with ``None``.
 
     Raises:
         FormError: there is no field for it, or it does not take the value.
     """
-    untouched = untouched_value(form, schema)
-    if value is not ABSENT and _is_equal(value, untouched):
+    is_object = "object" in kinds_of(schema) and isinstance(value, Mapping)
+    if is_object and is_rendered(schema):
+        return fill(form, schema, value, within=f"{name}.", read_only=read_only)
+    untouched = untouched_value(form, name, schema)
+    if _is_equal(value, untouched):
         return value
-    if "object" in _kinds(schema) and isinstance(value, Mapping):
-        if not _is_rendered(schema):
-            why = "it has no properties"
-            if schema.get("required") is True:
-                why = "its `required: true` makes the page's rendering fail: list the names in `required: [...]`"
-            raise _no_field(form, name, value, f"the page shows no field for the object: {why}")
-        return fill(form, schema, value, within=f"{name}.", read_only=read_only or bool(schema.get("readOnly")))
+    if value is None and (untouched is ABSENT or (_can_be_cleared(schema) and not read_only)):
+        return ABSENT
+    if is_object:
+        why = "it has no properties"
+        if schema.get("required") is True:
+            why = "its `required: true` makes the page's rendering fail: list the names in `required: [...]`"
+        raise _no_field(form, name, value, f"the page shows no field for the object: {why}")
     if read_only or schema.get("readOnly"):
         raise _no_field(form, name, value, f"it is readOnly, and stays {_describe(untouched)}")
     if "const" in schema or (isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1):
         raise _no_field(form, name, value, f"it has no field: its value is always {_describe(untouched)}")
     _check_type(form, name, schema, value)
     if isinstance(value, list):
-        _check_items(form, name, schema, value)
-    elif not schema.get("enum") and (choices := choices_of(schema)) and value not in choices:
+        return _enter_items(form, name, schema, value)
+    if not schema.get("enum") and (choices := choices_of(schema)) and value not in choices:
         raise FormError(
             f"{form}: {name}: {abridge(value)} is not one of {abridge(choices)}", fix=describe(name, schema)
         )
     return value
+
+
+def _can_be_cleared(schema: Mapping[str, Any]) -> bool:
+    """Return whether a user can take the value away: of a number or of a drop-down list, but not of a text (11.2)."""
+    if schema.get("readOnly") or "const" in schema or "null" in kinds_of(schema):
+        return False
+    return bool({"integer", "number"} & set(kinds_of(schema))) or len(choices_of(schema)) > 1
 
 
 def _is_equal(value: Any, other: Any) -> bool:
@@ -157,7 +174,7 @@ def _no_field(form: str, name: str, value: Any, why: str) -> FormError:
 
 
 def _check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
-    wanted = _kinds(schema)
+    wanted = kinds_of(schema)
     for kind in wanted:
         types = _TYPES.get(kind)
         if kind == "null":
@@ -176,16 +193,20 @@ def _check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> 
         )
 
 
-def _check_items(form: str, name: str, schema: Mapping[str, Any], value: list[Any]) -> None:
+def _enter_items(form: str, name: str, schema: Mapping[str, Any], value: list[Any]) -> list[Any]:
+    """Return the elements that a user has added to an array; the dialog of an object fills in its defaults."""
     items = schema.get("items")
     if not value:
-        return
+        return value
     if not isinstance(items, Mapping):
         raise _no_field(form, name, value, "an array without `items` cannot be rendered")
-    if {"boolean", "array"} & set(_kinds(items)):
-        raise _no_field(form, name, value, f"the page does not render an array of {' or '.join(_kinds(items))}")
+    if {"boolean", "array"} & set(kinds_of(items)):
+        raise _no_field(form, name, value, f"the page does not render an array of {' or '.join(kinds_of(items))}")
+    entered = []
     for index, item in enumerate(value):
-        if "object" in _kinds(items) and isinstance(item, Mapping):
-            fill(form, items, item, within=f"{name}.{index}.")
+        if "object" in kinds_of(items) and isinstance(item, Mapping):
+            entered.append(fill(form, items, item, within=f"{name}.{index}."))
         else:
             _check_type(form, f"{name}.{index}", items, item)
+            entered.append(item)
+    return entered

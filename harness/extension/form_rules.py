@@ -10,7 +10,7 @@ import jsonschema
 
 from harness.common.documents import abridge
 from harness.errors import FormError
-from harness.extension.form_schema import Properties, describe
+from harness.extension.form_schema import describe, is_rendered, kinds_of
 from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
 
 _LONGEST_MESSAGE = 500
@@ -107,28 +107,48 @@ def _never_satisfied_error(form: str, name: str, why: str, change: str) -> FormE
     )
 
 
-def check_listed(form: str, schema: Mapping[str, Any], properties: Properties, filled: Mapping[str, Any]) -> None:
-    """Check the object-level list of required names.
+def check_listed(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any], *, within: str = "") -> None:
+    """Check the object-level lists of required names.
+
+    Args:
+        schema: as :func:`harness.extension.form_schema.resolve` returns it.
+        within: names of the objects around it, for messages.
 
     Raises:
         FormError: one of them has no value.
     """
-    listed = schema.get("required")
-    for name in dict.fromkeys(map(str, listed if isinstance(listed, list) else ())):
+    properties = schema["properties"]
+    for name in schema["required"]:
         if filled.get(name) in (None, "", []):
+            shown = f"{within}{name.split('#', 1)[0]}"
             raise FormError(
-                f"{form}: the required value {name!r} is missing",
-                fix=f"give it: {describe(name, properties.get(name))}",
+                f"{form}: the required value {shown!r} is missing",
+                fix=f"give it: {describe(shown, properties.get(name))}",
             )
+    for name, inner in properties.items():
+        if isinstance(filled.get(name), Mapping) and is_rendered(inner):
+            check_listed(form, inner, filled[name], within=f"{within}{name.split('#', 1)[0]}.")
 
 
-def check_schema(form: str, schema: Mapping[str, Any], properties: Properties, filled: Mapping[str, Any]) -> None:
+def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
     """Apply the checks of the renderer: bounds, lengths, patterns and the membership of an ``enum``.
+
+    Args:
+        schema: as :func:`harness.extension.form_schema.resolve` returns it.
 
     Raises:
         FormError: a value breaks a rule, or the DAG's form is no usable schema.
     """
-    validator = bounded_validator(_clean({"required": schema.get("required"), "properties": properties}))
+    properties = schema["properties"]
+    for name, inner in properties.items():
+        items = inner.get("items")
+        if isinstance(filled.get(name), str) and isinstance(items, Mapping) and kinds_of(items) == ["string"]:
+            raise FormError(
+                f"{form}: {name}: the page's field for an array of texts fails on the text {abridge(filled[name])}",
+                last_seen=_API,
+                fix="write the default as an array",
+            )
+    validator = bounded_validator(_clean(schema))
     try:
         problems = sorted(validator.iter_errors(dict(filled)), key=lambda problem: list(map(str, problem.path)))
     except SlowPatternError as error:

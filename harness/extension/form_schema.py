@@ -72,6 +72,18 @@ def all_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
     return properties
 
 
+def kinds_of(schema: Mapping[str, Any]) -> list[str]:
+    """Return the JSON types of a value."""
+    kind = schema.get("type")
+    return [kind] if isinstance(kind, str) else list(kind or [])
+
+
+def is_rendered(schema: Mapping[str, Any]) -> bool:
+    """Return whether an object shows fields: it has some, and no ``required: true`` breaks its rendering."""
+    shows = bool(own_properties(schema) or branches(schema) or _parts(schema))
+    return shows and schema.get("required") is not True and not without_choice(schema)
+
+
 def effective(
     schema: Mapping[str, Any],
     given: Mapping[str, Any],
@@ -90,6 +102,42 @@ def effective(
         FormError: a branch must be chosen, but none is.
     """
     properties: Properties = {}
+    for part in _active_parts(schema, given, form=form, holds=holds):
+        for name, value in own_properties(part).items():
+            properties.setdefault(name, value)
+    return properties
+
+
+def resolve(
+    schema: Mapping[str, Any],
+    filled: Mapping[str, Any],
+    *,
+    form: str = "the form",
+    holds: Callable[[Any, Mapping[str, Any]], bool] | None = None,
+) -> dict[str, Any]:
+    """Return the properties and the list of required names that count for a filled object, for those inside it too."""
+    properties: Properties = {}
+    required: list[str] = []
+    for part in _active_parts(schema, filled, form=form, holds=holds):
+        for name, inner in own_properties(part).items():
+            properties.setdefault(name, inner)
+        listed = part.get("required")
+        required += map(str, listed if isinstance(listed, list) else ())
+    for name, inner in properties.items():
+        value = filled.get(name)
+        if isinstance(value, Mapping) and is_rendered(inner):
+            properties[name] = {**inner, **resolve(inner, value, form=form, holds=holds)}
+    return {"properties": properties, "required": list(dict.fromkeys(required))}
+
+
+def _active_parts(
+    schema: Mapping[str, Any],
+    given: Mapping[str, Any],
+    *,
+    form: str,
+    holds: Callable[[Any, Mapping[str, Any]], bool] | None,
+) -> list[Mapping[str, Any]]:
+    """Return the schemas whose properties make up the object: itself, its chosen branch, and what its values bring."""
     pending: list[Mapping[str, Any]] = [schema]
     for part in pending:
         if "$ref" in part:
@@ -99,19 +147,18 @@ def effective(
             )
         if len(pending) > _MOST_PARTS:
             raise FormError(f"{form}: the DAG's form is made of more than {_MOST_PARTS} parts, or refers to itself")
-        for name, value in own_properties(part).items():
-            properties.setdefault(name, value)
         if (found := branches(part)) and (chosen := _branch(form, part, found, given)) is not None:
             pending.append(chosen)
         pending += _parts(part)
         for name, dependent in _dependencies(part).items():
-            if value_of(given, name) not in (ABSENT, None, False, [], {}):
+            value = value_of(given, name)
+            if not (value is ABSENT or value is None or value is False or value in ([], {})):
                 pending.append(dependent)
         if holds is not None and isinstance(part.get("if"), Mapping):
             then = part.get("then" if holds(part["if"], given) else "else")
             if isinstance(then, Mapping):
                 pending.append(then)
-    return properties
+    return pending
 
 
 def value_of(given: Mapping[str, Any], name: str) -> Any:

@@ -24,7 +24,15 @@ from harness.extension.form_rules import (
     check_schema,
     holds,
 )
-from harness.extension.form_schema import all_properties, data_form, describe, effective, render, without_choice
+from harness.extension.form_schema import (
+    all_properties,
+    choices_of,
+    data_form,
+    describe,
+    render,
+    resolve,
+    without_choice,
+)
 from harness.extension.form_shape import check_shape
 
 
@@ -34,7 +42,8 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
     Args:
         ui_forms: the DAG's ``ui_forms`` as the backend delivers them.
         values: property name to value. A key that names a form of the DAG and holds a mapping applies to that
-            form; all other keys belong to the form that has such a property, ``workflow_form`` first.
+            form; all other keys belong to the form that has such a property, ``workflow_form`` first. ``None``
+            clears a number or a drop-down list, so that its key is not submitted.
         rules: those of the release.
 
     Returns:
@@ -64,9 +73,9 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
                 )
             continue
         filled = fill(form, schema, given.get(form, {}))
-        properties = effective(schema, filled, form=form, holds=holds)
-        check_listed(form, schema, properties, filled)
-        check_schema(form, schema, properties, filled)
+        active = resolve(schema, filled, form=form, holds=holds)
+        check_listed(form, active, filled)
+        check_schema(form, active, filled)
         check_required(form, schema, filled, rules)
         if rules.confirmation_required:
             check_confirmation(form, filled)
@@ -80,8 +89,8 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
 def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str, Any]:
     """Convert values of a command line, ``name=text``, into the types of the schema.
 
-    Arrays are JSON or a comma-separated list. A name that no form has is passed through, so that
-    :func:`complete` reports it.
+    Arrays are JSON or a comma-separated list. No text clears a number or a drop-down list. A name that no form
+    has is passed through, so that :func:`complete` reports it.
 
     Raises:
         FormError: the text does not read as the type.
@@ -104,6 +113,9 @@ def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str
 
 def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
     kind = schema.get("type")
+    choices = choices_of(schema)
+    if not text and (kind in ("integer", "number") or (choices and text not in choices)):
+        return None
     try:
         if kind == "integer":
             return _default_of(schema, text) if "." in text or "e" in text.lower() else int(text)

@@ -484,3 +484,110 @@ def test_a_schema_that_is_not_usable_is_reported_as_the_dags_fault() -> None:
     ui = {"workflow_form": {"properties": {"x": {"type": "string", "pattern": "("}}}}
     with pytest.raises(FormError, match="the DAG's form"):
         forms.complete(ui, {"x": "a"})
+
+
+@pytest.mark.parametrize(("value", "joins"), [(0, True), (0.0, True), ("", True), ([], False), ({}, False)])
+def test_what_depends_on_a_value_joins_also_for_zero_and_an_empty_text(value: Any, joins: bool) -> None:
+    form = {
+        "properties": {"n": {"default": value}},
+        "dependencies": {"n": {"properties": {"to": {"type": "string", "default": "pacs"}}}},
+    }
+    assert ("to" in forms.complete({"workflow_form": {"type": "object", **form}}, {})["workflow_form"]) is joins
+
+
+# --- objects in a form -----------------------------------------------------------------------------------------------
+
+STRATEGY: dict[str, Any] = {
+    "type": "object",
+    "oneOf": [
+        {"properties": {"method": {"type": "string", "const": "fedavg"}}},
+        {
+            "properties": {
+                "method": {"type": "string", "const": "feddc"},
+                "rate": {"type": "integer", "default": 1},
+                "site": {"type": "string"},
+            },
+            "required": ["site"],
+        },
+    ],
+}
+
+
+def test_the_default_of_an_object_comes_before_those_of_its_fields_and_brings_no_unknown_key() -> None:
+    fields = {"a": {"type": "integer", "default": 1}, "b": {"type": "integer", "default": 2}}
+    schema = {"type": "object", "default": {"a": 5, "unknown": 6}, "properties": fields}
+    assert one(schema) == {"x": {"a": 5, "b": 2}}
+    assert one(schema, x={"b": 3}) == {"x": {"a": 5, "b": 3}}
+    assert forms.complete({"workflow_form": schema}, {}) == {"workflow_form": {"a": 5, "b": 2}}
+    outer = {"type": "object", "default": {"o": {"a": 7}}, "properties": {"o": schema}}
+    assert one(outer) == {"x": {"o": {"a": 7, "b": 2}}}
+
+
+def test_an_object_in_a_form_that_is_all_branches_is_chosen_like_a_form() -> None:
+    with pytest.raises(FormError, match="workflow_form: x: one of the form's branches must be chosen"):
+        one(STRATEGY)
+    assert one(STRATEGY, x={"method": "fedavg"}) == {"x": {"method": "fedavg"}}
+    assert one({**STRATEGY, "default": {"method": "feddc", "site": "a"}}) == {
+        "x": {"method": "feddc", "rate": 1, "site": "a"}
+    }
+
+
+@pytest.mark.parametrize("given", [{}, {"site": ""}])
+def test_a_list_of_required_names_counts_in_branches_and_objects_too(given: dict[str, Any]) -> None:
+    with pytest.raises(FormError, match=r"the required value 'x\.site' is missing"):
+        one(STRATEGY, x={"method": "feddc", **given})
+    with pytest.raises(FormError, match="the required value 'site' is missing"):
+        forms.complete({"workflow_form": STRATEGY}, {"method": "feddc", **given})
+    inner = {"type": "object", "properties": {"site": {"type": "string"}}, "required": ["site"]}
+    with pytest.raises(FormError, match=r"the required value 'x\.site' is missing"):
+        one(inner, x=given)
+    with pytest.raises(FormError, match="the required value 'site' is missing"):
+        forms.complete({"workflow_form": {"type": "object", "allOf": [inner]}}, given)
+
+
+def test_the_dialog_of_an_array_of_objects_fills_in_defaults() -> None:
+    fields = {"name": {"type": "string"}, "colour": {"type": "string", "default": "red"}}
+    schema = {"type": "array", "items": {"type": "object", "properties": fields}}
+    assert one(schema, x=[{"name": "liver"}]) == {"x": [{"colour": "red", "name": "liver"}]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "default": 3},
+        {"type": "number", "default": 0.5},
+        {"type": "string", "enum": ["a", "b"], "default": "a"},
+        {"type": "string", "oneOf": [{"const": "a"}, {"const": "b"}], "default": "a"},
+        {"type": "string", "default": None},
+    ],
+)
+def test_a_cleared_number_or_drop_down_list_is_not_submitted(schema: dict[str, Any]) -> None:
+    assert one(schema, x=None) == {}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "default": "a"},
+        {"type": "boolean", "default": True},
+        {"type": "integer", "default": 3, "readOnly": True},
+        {"type": "array", "items": {"type": "string"}},
+    ],
+)
+def test_what_a_user_cannot_clear_is_not_cleared(schema: dict[str, Any]) -> None:
+    with pytest.raises(FormError, match=r"x must be of type|x cannot be set to None"):
+        one(schema, x=None)
+
+
+def test_no_text_on_the_command_line_clears_a_number_or_a_drop_down_list_and_empties_a_text() -> None:
+    given = forms.from_text(UI, {"threshold_bins": "", "mode": "", "input": ""})
+    assert given == {"threshold_bins": None, "mode": None, "input": ""}
+    filled = forms.complete(UI, given)["workflow_form"]
+    assert not {"threshold_bins", "mode"} & set(filled)
+    assert filled["input"] == ""
+
+
+def test_an_array_of_texts_with_a_text_as_its_default_is_never_startable_from_the_page() -> None:
+    with pytest.raises(FormError, match="x: the page's field for an array of texts fails on the text ''") as caught:
+        one({"type": "array", "items": {"type": "string"}, "default": ""})
+    assert "--conf" in caught.value.last_seen
