@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.common.references import last_part
+from harness.errors import BuildError, ExtensionError
 from harness.extension import trees, wildcards
+from harness.images.context import author_names, ignore_file
 from harness.images.dockerfile import Dockerfile, Instruction, substitute
 
 _LONGEST_NAME = 255
@@ -38,10 +40,12 @@ class Copied:
         files: of the last stage, in the order of the Dockerfile; a later copy to the same path replaces an earlier one.
         unread: the instructions, each with its line, that may bring more below the folder that was asked for: only
             the built image shows what.
+        ignored: sources that the ``.dockerignore`` leaves out of the context.
     """
 
     files: tuple[Copy, ...]
     unread: tuple[str, ...]
+    ignored: tuple[Path, ...] = ()
 
 
 @dataclasses.dataclass
@@ -88,6 +92,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
     Raises:
         ExtensionError: a file cannot be read, or a link leads out of the tree.
     """
+    taken, ignored = _taken(dockerfile), list[Path]()
     parsed = Dockerfile(trees.read_text(root, dockerfile))
     declared = dict(pair for instruction in _before_stages(parsed) for pair in _assignments(instruction))
     stages: dict[str, _Stage] = {}
@@ -97,14 +102,25 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
         stage = earlier.child() if earlier else _Stage()
         if earlier is None and last_part(described.base) != base:
             stage.unread.append(_describe(described.instructions[0]))
-        follower = _Follower(root, dockerfile.parent, below, stages, stage, declared)
+        follower = _Follower(root, dockerfile.parent, below, stages, stage, declared, taken, ignored)
         for instruction in described.instructions[1:]:
             if not instruction.onbuild:
                 follower.follow(instruction)
         stages[str(number)] = stage
         if described.name:
             stages[described.name] = stage
-    return Copied(tuple(Copy(path, source) for path, source in stage.files.items()), tuple(stage.unread))
+    files = tuple(Copy(path, source) for path, source in stage.files.items())
+    return Copied(files, tuple(stage.unread), tuple(ignored))
+
+
+def _taken(dockerfile: Path) -> set[str] | None:
+    """Return the names that the context has, ``None`` for all of the folder."""
+    if ignore_file(dockerfile.parent, dockerfile.name) is None:
+        return None
+    try:
+        return author_names(dockerfile.parent, dockerfile.name)
+    except BuildError as error:
+        raise ExtensionError(error.cause, fix=error.fix) from None
 
 
 def _describe(instruction: Instruction) -> str:
@@ -118,6 +134,8 @@ class _Follower:
     Attributes:
         stages: the earlier ones by name and number.
         declared: values of ARG before the first stage, which a stage has once it declares them, too.
+        taken: names in the context, ``None`` for all of its folder.
+        ignored: gets the sources that the context lacks although the folder has them.
     """
 
     root: Path
@@ -126,6 +144,8 @@ class _Follower:
     stages: dict[str, _Stage]
     stage: _Stage
     declared: Mapping[str, str]
+    taken: set[str] | None
+    ignored: list[Path]
 
     def follow(self, instruction: Instruction) -> None:
         """Do what an instruction does, as far as it counts for files."""
@@ -175,7 +195,9 @@ class _Follower:
                 # the content of a folder is copied, not the folder itself
                 stage.add_folder(into)
                 for file in trees.walk(at):
-                    stage.add_file(posixpath.join(into, file.relative_to(at).as_posix()), file)
+                    relative = file.relative_to(at)
+                    if self._is_taken(match / relative):
+                        stage.add_file(posixpath.join(into, relative.as_posix()), file)
             elif at.is_file():
                 stage.add_file(posixpath.join(into, match.name) if folder else into, at)
 
@@ -190,6 +212,13 @@ class _Follower:
                 if path.startswith(source.rstrip("/") + "/"):
                     self.stage.add_file(posixpath.join(into, posixpath.relpath(path, source)), file)
 
+    def _is_taken(self, path: Path) -> bool:
+        """Return whether the context has a path of its folder."""
+        if self.taken is None or path == self.context or path.relative_to(self.context).as_posix() in self.taken:
+            return True
+        self.ignored.append(path)
+        return False
+
     def _matches(self, pattern: str) -> list[Path]:
         """Return the paths that a source names. It cannot leave the context: a leading ``..`` is cut off."""
         parts = PurePosixPath(posixpath.normpath("/" + pattern)).parts[1:]
@@ -198,7 +227,7 @@ class _Follower:
         relative = "/".join(parts)
         if not wildcards.has_wildcard(relative):
             path = self.context / relative
-            return [path] if path.exists() else []
+            return [path] if path.exists() and self._is_taken(path) else []
         paths = list(trees.walk(self.context))
         # a pattern may name a folder; the folders of a source tree have files
         folders = {
@@ -208,7 +237,7 @@ class _Follower:
             if parent != self.context and self.context in parent.parents
         }
         names = ((path, path.relative_to(self.context).as_posix()) for path in {*paths, *folders})
-        return sorted(path for path, name in names if wildcards.matches(relative, name))
+        return sorted(path for path, name in names if wildcards.matches(relative, name) and self._is_taken(path))
 
     def _run(self, instruction: Instruction) -> None:
         stage = self.stage

@@ -13,6 +13,7 @@ from harness.extension import trees
 from harness.settings.values import is_registry
 
 LOCAL_REGISTRY = "local-only"
+_MOST_PARTS = 4
 _TRUE = frozenset({"true", "yes", "1"})
 
 
@@ -27,6 +28,7 @@ class Container:
         local: True for ``local-only`` images: tag ``latest``, never pushed.
         ignored: True for ``LABEL BUILD_IGNORE`` true; the build script does not build it.
         bases: the base images of all stages; names of earlier stages are left out.
+        refused_bases: words of ``FROM`` lines on which the build script aborts.
     """
 
     directory: Path
@@ -36,6 +38,7 @@ class Container:
     local: bool
     ignored: bool
     bases: tuple[str, ...]
+    refused_bases: tuple[str, ...] = ()
 
 
 def _value(line: str) -> str:
@@ -52,12 +55,14 @@ def read(root: Path, dockerfile: Path) -> Container:
     labels: dict[str, str] = {}
     bases: list[str] = []
     stages: set[str] = set()
+    refused: list[str] = []
     for raw in text.splitlines():
         line = raw.strip()
         for name in ("REGISTRY", "IMAGE", "VERSION", "BUILD_IGNORE"):
             if line.startswith(f"LABEL {name}="):
                 labels[name] = _value(line)
         if line.startswith("FROM") and "#ignore" not in line:
+            refused += [word for word in line.split()[1:2] if not _is_base(word.strip("\"'"))]
             words = [word for word in line.split()[1:] if not word.startswith("--")]
             if words:
                 base = words[0].strip("\"'")
@@ -79,7 +84,14 @@ def read(root: Path, dockerfile: Path) -> Container:
         local=local,
         ignored=labels.get("BUILD_IGNORE", "").lower() in _TRUE,
         bases=tuple(bases),
+        refused_bases=tuple(refused),
     )
+
+
+def _is_base(word: str) -> bool:
+    """Return whether the build script can split a word into registry, project, name and tag."""
+    name, colon, _ = word.rpartition(":")
+    return bool(colon) and (LOCAL_REGISTRY in name or name.count("/") < _MOST_PARTS)
 
 
 # a repository of image references, without registry and tag

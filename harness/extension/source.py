@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ExtensionError
@@ -13,6 +14,7 @@ from harness.extension import charts, copies, dockerfiles, trees
 from harness.extension import edk as kit
 from harness.extension.charts import Chart
 from harness.extension.contents import INSTALL_ROOT, DagImageContents, InstalledFile
+from harness.extension.copies import Copied
 from harness.extension.dockerfiles import Container
 from harness.findings import Finding, installing
 
@@ -74,7 +76,7 @@ def read(path: str | os.PathLike[str], *, edk: bool = False) -> ExtensionSource:
     containers, findings = _containers(root, edk)
     dag_image = _dag_image(root, chart, containers)
     rest = [container for container in containers if container is not dag_image]
-    files, unread = _installed_files(root, dag_image)
+    files, copied = _installed_files(root, dag_image)
     source = ExtensionSource(
         root=root,
         chart=chart,
@@ -82,16 +84,23 @@ def read(path: str | os.PathLike[str], *, edk: bool = False) -> ExtensionSource:
         dag_image=dag_image,
         processing_images=tuple(sorted(rest, key=lambda container: not container.local)),
         contents=DagImageContents(files),
-        unread=unread,
+        unread=copied.unread,
         findings=findings,
     )
-    if not (source.contents.dag_files or unread):
+    if not (source.contents.dag_files or source.unread):
         raise ExtensionError(
             f"{dag_image.dockerfile} installs no DAG file, so no DAG would appear",
-            last_seen="installed: " + (", ".join(file.installed for file in source.contents.files) or "nothing"),
+            last_seen="\n".join(_describe_copied(root, source.contents, copied)),
             fix="COPY the DAG file to /kaapana/tmp/dags/ (it must mention both airflow and dag)",
         )
     return source
+
+
+def _describe_copied(root: Path, contents: DagImageContents, copied: Copied) -> Iterator[str]:
+    yield "installed: " + (", ".join(file.installed for file in contents.files) or "nothing")
+    if copied.ignored:
+        names = ", ".join(path.relative_to(root).as_posix() for path in copied.ignored[:20])
+        yield f"left out by the .dockerignore: {names}"
 
 
 def _chart(root: Path) -> tuple[Chart, list[Path]]:
@@ -127,10 +136,12 @@ def _containers(root: Path, edk: bool) -> tuple[list[Container], tuple[Finding, 
             f"{root} has no Dockerfile, so there is no DAG image to install from",
             fix="write extension/docker/Dockerfile on local-only/base-installer:latest",
         )
-    first: dict[str, Container] = {}
+    first: dict[tuple[bool, str | None, str], Container] = {}
     findings = []
     for container in found:
-        other = first.setdefault(container.image, container)
+        if container.refused_bases and not edk:
+            findings.append(_report_refused(root, container))
+        other = first.setdefault((container.local, container.registry, container.image), container)
         if other is container:
             continue
         if edk:
@@ -151,9 +162,17 @@ def _report_dropped(root: Path, container: Container, kept: Container) -> Findin
     )
 
 
+def _report_refused(root: Path, container: Container) -> Finding:
+    return installing.REFUSED_BASE.report(
+        container.dockerfile.relative_to(root).as_posix(),
+        "the platform's build script takes the second word of each FROM line for an image with a tag, and aborts on "
+        + ", ".join(container.refused_bases),
+    )
+
+
 def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Container:
     for container in containers:
-        if container.image == chart.image:
+        if container.image == chart.image and not container.local:
             return container
     listed = "\n".join(f"{c.image}  ({c.dockerfile.relative_to(root)})" for c in containers)
     fix = "make global.image equal to the LABEL IMAGE of extension/docker/Dockerfile"
@@ -167,7 +186,7 @@ def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Contain
     )
 
 
-def _installed_files(root: Path, container: Container) -> tuple[tuple[InstalledFile, ...], tuple[str, ...]]:
+def _installed_files(root: Path, container: Container) -> tuple[tuple[InstalledFile, ...], Copied]:
     files = []
     copied = copies.copies(root, container.dockerfile, below=INSTALL_ROOT, base=_INSTALLER_BASE)
     for copy in copied.files:
@@ -192,4 +211,4 @@ def _installed_files(root: Path, container: Container) -> tuple[tuple[InstalledF
                 fix=f"end the target with a slash: COPY ... {destination}/",
             )
         files.append(InstalledFile(relative.as_posix(), shown, functools.partial(trees.read_text, root, copy.source)))
-    return tuple(files), copied.unread
+    return tuple(files), copied

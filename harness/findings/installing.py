@@ -17,6 +17,13 @@ DROPPED_DOCKERFILE: Final = Rule(
     "two Dockerfiles have one `LABEL IMAGE`: the build script keeps the first by path",
     "give each its own LABEL IMAGE, or remove one of them",
 )
+REFUSED_BASE: Final = Rule(
+    "refused-base",
+    "warning",
+    "a `FROM` line without a tag, with a flag, with the name of a stage, or of more than four parts: the platform's "
+    "build script aborts, `docker build` by hand does not",
+    "write FROM name:tag without flags, also for a stage that begins with an earlier one",
+)
 DEPENDENCY_BY_NAME: Final = Rule(
     "dependency-by-name",
     "warning",

@@ -216,35 +216,46 @@ def _read_ignore_file(file: Path) -> list[str]:
     return patterns
 
 
+def ignore_file(folder: Path, dockerfile: str = "Dockerfile") -> Path | None:
+    """Return the file with the patterns of what the builder leaves out of a context, ``None`` without one.
+
+    One that is named after the Dockerfile (``Dockerfile.dockerignore``) is read in place of ``.dockerignore``, as by
+    BuildKit.
+    """
+    named = (folder / f"{dockerfile}.dockerignore", folder / ".dockerignore")
+    return next((file for file in named if file.is_file()), None)
+
+
+def author_names(folder: Path, dockerfile: str = "Dockerfile") -> set[str]:
+    """Return the names of what the builder takes of a folder: files, folders and links, without ignored ones.
+
+    Raises:
+        BuildError: the patterns cannot be read or used.
+    """
+    from docker.utils import build as docker_build
+
+    ignore = ignore_file(folder, dockerfile)
+    patterns = [] if ignore is None else _read_ignore_file(ignore)
+    try:
+        names = docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile)
+    except (re.error, OSError, ValueError, IndexError, RecursionError) as error:
+        raise BuildError(f"{ignore or folder} cannot be used: {error}", fix="correct its patterns") from None
+    return {name for name in names if name and name != "."}
+
+
 def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
     """Return the context of an author's container: the folder without what its ``.dockerignore`` names.
-
-    One that is named after the Dockerfile (``Dockerfile.dockerignore``) is read in its place, as by BuildKit.
 
     Raises:
         BuildError: there is no Dockerfile, or a file cannot be read.
     """
-    from docker.utils import build as docker_build
-
     if not (folder / dockerfile).is_file():
         raise BuildError(
             f"there is no {dockerfile} in {folder}", fix="every container of an extension needs a Dockerfile"
         )
-    patterns: list[str] = []
-    ignore = folder / f"{dockerfile}.dockerignore"
-    if not ignore.is_file():
-        ignore = folder / ".dockerignore"
-    if ignore.is_file():
-        patterns = _read_ignore_file(ignore)
     entries: list[ContextEntry] = []
-    try:
-        names = docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile)
-    except (re.error, OSError, ValueError, IndexError, RecursionError) as error:
-        raise BuildError(f"{ignore} cannot be used: {error}", fix="correct its patterns") from None
-    for name in names:
+    for name in author_names(folder, dockerfile):
         path = folder / name
-        if not name or name == ".":
-            continue
         if len(entries) >= _MOST_FILES:
             raise BuildError(
                 f"{folder} has more than {_MOST_FILES} files for its image",

@@ -59,7 +59,7 @@ class PodImage:
 def build(
     containers: Sequence[Container], reference_of: Callable[[Container], str], settings: BuildSettings, say: OnProgress
 ) -> list[PodImage]:
-    """Build the containers of an extension, ``local-only`` ones first and one after another.
+    """Build the containers of an extension, ``local-only`` ones first and one after another, bases before children.
 
     Raises:
         BuildError: names the Dockerfile's failing step.
@@ -87,10 +87,22 @@ def build(
     wanted = [container for container in containers if not container.ignored]
     for container in wanted:
         require_builder(container.dockerfile, settings=settings)
-    for base in (container for container in wanted if container.local):
+    for base in local_order(wanted):
         one(base)
     with ThreadPoolExecutor(_WORKERS) as pool:
         return list(pool.map(one, (container for container in wanted if not container.local)))
+
+
+def local_order(containers: Sequence[Container]) -> list[Container]:
+    """Return the ``local-only`` containers, each after those that it is based on."""
+    left = {f"local-only/{container.image}:latest": container for container in containers if container.local}
+    ordered: list[Container] = []
+    while left:
+        ready = [name for name, container in left.items() if not left.keys() & set(container.bases) - {name}]
+        # a circle has no order: the builder then names the base that is missing
+        for name in ready or list(left):
+            ordered.append(left.pop(name))
+    return ordered
 
 
 def push(images: Iterable[PodImage], registry: PlatformRegistry, say: OnProgress) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from harness import extension
 from harness.errors import ExtensionError
+from harness.platform.delivery import local_order
 from tests.extension.trees_for_tests import FILES, write
 
 CHART = "extension/mean-workflow"
@@ -142,6 +143,61 @@ def test_of_two_dockerfiles_with_one_image_the_first_by_its_path_counts_and_the_
     (finding,) = source.findings
     assert (finding.rule, finding.where) == ("dropped-dockerfile", MEAN)
     assert "processing-containers/again/Dockerfile has the same LABEL IMAGE mean-value" in finding.message
+
+
+@pytest.mark.parametrize("registry", ["local-only", "r.site:5000/team"])
+def test_two_dockerfiles_of_one_name_in_different_registries_are_two_images(tmp_path: Path, registry: str) -> None:
+    other = f'FROM local-only/base-python-cpu:latest\nLABEL REGISTRY="{registry}"\nLABEL IMAGE="mean-value"\n'
+    source = extension.read(write(tmp_path, {"processing-containers/again/Dockerfile": other}))
+    assert [container.directory.name for container in source.processing_images] == ["again", "mean-value"]
+    assert source.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("FROM python", "python"),
+        ("FROM scratch", "scratch"),
+        ("ARG BASE=python:3.12\nFROM ${BASE}", "${BASE}"),
+        ("FROM --platform=linux/amd64 python:3.12", "--platform=linux/amd64"),
+        ("FROM python:3.12 AS build\nFROM build", "build"),
+        ("FROM r.site/a/b/c/python:3.12", "r.site/a/b/c/python:3.12"),
+    ],
+)
+def test_a_base_on_which_the_build_script_aborts_is_a_finding(tmp_path: Path, lines: str, words: str) -> None:
+    text = f'{lines}\nLABEL IMAGE="mean-value"\n'
+    (finding,) = extension.read(write(tmp_path, {MEAN: text})).findings
+    assert (finding.rule, finding.where) == ("refused-base", MEAN)
+    assert finding.message.endswith(f"aborts on {words}")
+
+
+@pytest.mark.parametrize("base", ["r.site:5000/a/b/python:3.12", "python@sha256:0", "r.site/a/b/c/local-only/x:latest"])
+def test_a_base_that_the_build_script_reads_is_no_finding(tmp_path: Path, base: str) -> None:
+    assert extension.read(write(tmp_path, {MEAN: f'FROM {base}\nLABEL IMAGE="mean-value"\n'})).findings == ()
+
+
+def test_local_bases_are_built_before_their_children_whatever_their_paths(tmp_path: Path) -> None:
+    def local(name: str, base: str) -> str:
+        return f'FROM local-only/{base}:latest\nLABEL REGISTRY="local-only"\nLABEL IMAGE="{name}"\n'
+
+    trees = {"a": local("a", "m"), "m": local("m", "z"), "z": local("z", "base-python-cpu")}
+    changes = {f"processing-containers/{name}/Dockerfile": text for name, text in trees.items()}
+    source = extension.read(write(tmp_path, changes))
+    assert [container.image for container in local_order(source.processing_images)] == ["z", "m", "a"]
+
+
+def test_what_the_dockerignore_leaves_out_is_not_installed(tmp_path: Path) -> None:
+    old = {"extension/docker/files/dag_old.py": FILES["extension/docker/files/dag_mean.py"]}
+    ignore = {"extension/docker/.dockerignore": "files/*\n!files/dag_mean.py\n!files/mean-value\n"}
+    for lines in ("COPY files/ /kaapana/tmp/dags/", "COPY files/* /kaapana/tmp/dags/"):
+        source = read(tmp_path / lines[11], lines, **old, **ignore)
+        assert [file.installed for file in source.contents.dag_files] == [DAG]
+
+
+def test_a_dag_file_that_the_dockerignore_leaves_out_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExtensionError, match="installs no DAG file") as caught:
+        read(tmp_path, f"{INTO_DAGS}/", **{"extension/docker/.dockerignore": "**/*.py\n"})
+    assert "left out by the .dockerignore: extension/docker/files/dag_mean.py" in caught.value.last_seen
 
 
 def test_the_development_kit_would_push_one_of_two_images_over_the_other(tmp_path: Path) -> None:
