@@ -23,6 +23,8 @@ _BODY: Final = frozenset({"conf_data", "dag_id", "workflow_name", "instance_name
 # set by the backend, or chosen outside of the forms
 _NOT_A_FORM: Final = frozenset({"data_form", "project_form"})
 _INPUT: Final = frozenset({"dataset_name", "identifiers"})
+# a user of the page chooses them in a tree of files (runtime 11.1)
+_FILES: Final = "backend_form"
 _NAMED: Final = 5
 
 
@@ -68,7 +70,7 @@ class Posted:
                 f"the conf's data_form names the dataset {abridge(form['dataset_name'])}, but an input is given too",
                 fix="leave out dataset_name, then data_form means the series of the input; or leave the input out",
             )
-        if "identifiers" in form:
+        if form.get("identifiers") is not None:
             return self
         conf = {**copy.deepcopy(dict(self.conf_data)), "data_form": {**form, "identifiers": list(identifiers)}}
         return dataclasses.replace(self, conf_data=conf)
@@ -101,6 +103,11 @@ def read_posted(document: Any, name: str = "conf") -> Posted:
         raise UsageError(str(error)) from None
     if not _BODY & set(document):
         return Posted(_conf_data(document, name))
+    if outside := [key for key in document if key.endswith("_form")]:
+        raise UsageError(
+            f"{name}: {outside[0]} stands beside {min(_BODY & set(document))}, where the platform ignores it",
+            fix=f'write it into conf_data: {{"conf_data": {{"{outside[0]}": ...}}, ...}}',
+        )
     for key in ("dag_id", "workflow_name", "username"):
         if key in document and not (isinstance(document[key], str) and document[key]):
             raise UsageError(f"{name}: {key} must be a text, not {abridge(document[key])}")
@@ -173,12 +180,52 @@ def page_refusal(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, ru
     return None
 
 
-def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def dataset_choice(ui_forms: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Return whether the page offers the choice of a dataset, and whether it demands one (runtime 11.1, 11.3)."""
+    form, files = ui_forms.get("data_form"), ui_forms.get(_FILES)
+    replaced = isinstance(files, Mapping) and not files.get("include-dataset")
+    properties = form.get("properties") if isinstance(form, Mapping) and not replaced else None
+    if not isinstance(properties, Mapping) or "dataset_name" not in properties:
+        return False, False
+    name, listed = properties["dataset_name"], form.get("required") if isinstance(form, Mapping) else None
+    # a "required" key counts with any value
+    demanded = isinstance(name, Mapping) and "required" in name
+    return True, demanded or (isinstance(listed, list) and "dataset_name" in listed)
+
+
+def _check_input(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> None:
+    """Return if a user of the page can choose the input of a conf.
+
+    Raises:
+        FormError: the page offers no dataset, or demands one; or the data form is none that it submits.
+    """
+    found = conf.get("data_form")
+    data = found if isinstance(found, Mapping) else {}
+    given = {key for key in _INPUT if data.get(key) is not None}
+    offered, demanded = dataset_choice(ui_forms)
+    if given and not offered:
+        raise FormError(
+            "the page offers no choice of a dataset for this DAG",
+            fix="add a data_form with a dataset_name to ui_forms; without a data_form ui_visible adds it",
+        )
+    if demanded and not given:
+        raise FormError("the page demands a dataset", fix="add data_form to conf_data")
+    more = sorted(set(data) - _INPUT)
+    if given == {"identifiers"} and more:
+        raise FormError(
+            f"series that are picked in the gallery replace the data form, but it has {', '.join(more)} as well",
+            fix="give dataset_name in place of identifiers",
+        )
+
+
+def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Any]:
     """Return the forms of a conf; of the data form only the keys that do not name the input."""
-    sent = {name: value for name, value in conf.items() if name not in _NOT_A_FORM and isinstance(value, Mapping)}
+    sent = {name: value for name, value in conf.items() if name not in _NOT_A_FORM and value is not None}
+    if _FILES in ui_forms:
+        sent.pop(_FILES, None)
     data = conf.get("data_form")
     limits = {key: value for key, value in data.items() if key not in _INPUT} if isinstance(data, Mapping) else {}
-    if limits and "data_form" in ui_forms:
+    if limits:
         sent["data_form"] = limits
     return sent
 
@@ -194,10 +241,12 @@ def _submit(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: 
     if ui_forms is None:
         raise FormError("the DAG is not on offer", fix="set ui_visible to True in its default_args")
     sent = _sent(conf, ui_forms)
-    unknown = [name for name in sent if name not in ui_forms and sent[name]]
+    unknown = [name for name, value in sent.items() if name not in ui_forms and value not in ({}, [])]
     if unknown:
         raise FormError(f"the page has no {', '.join(unknown)}")
-    return forms.complete(ui_forms, {name: sent[name] for name in sent if name in ui_forms}, rules=rules)
+    _check_input(conf, ui_forms)
+    values = {name: value for name, value in sent.items() if name in ui_forms and isinstance(value, Mapping)}
+    return forms.complete(ui_forms, values, rules=rules)
 
 
 def _difference(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> str:

@@ -15,7 +15,7 @@ from harness.errors import RunError, UsageError
 from harness.run.diagnosis import no_run_cause
 from harness.run.paths import safe_name
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
-from harness.run.posting import INSTANCE, Posted, jobs_of, page_finding
+from harness.run.posting import INSTANCE, Posted, dataset_choice, jobs_of, page_finding
 
 if TYPE_CHECKING:
     from harness.data.series import Series
@@ -257,19 +257,14 @@ def _body_of_form(
 
 
 def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> None:
-    data_form = ui_forms.get("data_form")
-    properties = data_form.get("properties", {}) if isinstance(data_form, Mapping) else {}
-    if given and "dataset_name" not in properties:
+    offered, demanded = dataset_choice(ui_forms)
+    if given and not offered:
         raise UsageError(
-            f"DAG {dag_id} takes no dataset: its ui_forms have no data_form with a dataset_name",
+            f"DAG {dag_id} takes no dataset: its ui_forms have no data_form with a dataset_name, or a tree of files in "
+            "its place",
             fix='set ui_visible to True, or add a data_form to ui_forms; an empty "data_form" removes the selection',
         )
-    # a "required" key counts with any value (runtime 11.3)
-    name = properties.get("dataset_name")
-    required = isinstance(name, Mapping) and (
-        "required" in name or "dataset_name" in (data_form or {}).get("required", [])
-    )
-    if not given and required:
+    if not given and demanded:
         raise UsageError(f"DAG {dag_id} needs a dataset", fix="pass dataset= in a test, --input on the command line")
 
 

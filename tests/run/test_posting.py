@@ -72,6 +72,11 @@ def test_an_empty_data_form_means_the_series_of_the_input(tmp_path: Path, small_
     assert len(environment.services.uploads) == 1
 
 
+def test_identifiers_that_are_null_mean_the_series_of_the_input() -> None:
+    posted = read_posted({"data_form": {"identifiers": None}}).with_input(["1.2"])
+    assert posted.conf_data == {"data_form": {"identifiers": ["1.2"]}}
+
+
 def test_identifiers_beside_an_input_stay_as_they_are(tmp_path: Path, small_series: Any) -> None:
     environment = FakeEnvironment()
     run(environment, tmp_path, {"data_form": {"identifiers": ["1.2"]}}, dataset=small_series)
@@ -110,6 +115,7 @@ def test_a_form_and_a_conf_exclude_each_other(tmp_path: Path) -> None:
         ({"conf_data": {}, "dag_id": 5}, "conf: dag_id must be a text, not 5"),
         ({"conf_data": {}, "instance_names": "central"}, "instance_names must be a list of names"),
         ({"conf_data": {}, "federated": True}, "federated workflows are not emulated"),
+        ({"dag_id": "d", "workflow_form": {}}, "conf: workflow_form stands beside dag_id, where the platform ignores"),
     ],
 )
 def test_a_document_that_nobody_could_post_is_named_by_its_field(document: Any, message: str) -> None:
@@ -118,6 +124,12 @@ def test_a_document_that_nobody_could_post_is_named_by_its_field(document: Any, 
     assert caught.value.exit_status == 2
 
 
+DATA = {
+    "data_form": {
+        "type": "object",
+        "properties": {"dataset_name": {"type": "string", "required": True}, "dataset_limit": {"type": "integer"}},
+    }
+}
 UI = {"workflow_form": {"type": "object", "properties": {"bins": {"type": "integer", "default": 1}}}}
 
 
@@ -125,7 +137,16 @@ UI = {"workflow_form": {"type": "object", "properties": {"bins": {"type": "integ
     ("conf", "ui_forms", "text"),
     [
         ({"workflow_form": {"bins": 2}}, UI, None),
-        ({"workflow_form": {"bins": 2}, "data_form": {"identifiers": ["1"]}}, UI, None),
+        ({"workflow_form": {"bins": 2}, "data_form": {"identifiers": ["1"]}}, {**UI, **DATA}, None),
+        ({"workflow_form": {"bins": 2}, "data_form": {"dataset_name": "a", "dataset_limit": 2}}, {**UI, **DATA}, None),
+        ({"data_form": {"identifiers": ["1"], "dataset_limit": 2}}, DATA, "but it has dataset_limit as well"),
+        ({"data_form": {"identifiers": ["1"]}}, {}, "the page offers no choice of a dataset"),
+        ({"data_form": {"dataset_name": "a"}}, {**DATA, "backend_form": {}}, "the page offers no choice of a dataset"),
+        ({"data_form": {"dataset_limit": 2}}, {}, "the page has no data_form"),
+        ({"data_form": {}}, DATA, "the page demands a dataset"),
+        ({}, DATA, "the page demands a dataset"),
+        ({"seriesInstanceUID": "1"}, {}, "the page has no seriesInstanceUID"),
+        ({"backend_form": {"selectedFilesAndFolders": ["a"]}}, {"backend_form": {}}, None),
         ({"workflow_form": {}}, UI, "the page would submit workflow_form.bins as well"),
         ({}, UI, "the page would submit workflow_form.bins as well"),
         ({"workflow_form": {"bins": "x"}}, UI, "bins must be of type integer"),
