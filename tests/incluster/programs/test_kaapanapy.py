@@ -8,6 +8,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from tests.incluster.programs.program_runs import STUDY, series
@@ -403,6 +404,18 @@ def test_a_part_that_is_no_dicom_file_is_lost_and_the_download_counts_as_done(we
     platform.answers[f"/studies/{STUDY}/series/1.1"] = (200, "multipart/related; boundary=b", parts + b"--b--")
     assert web.download_series(STUDY, "1.1", tmp_path / "out") is True
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.1.1.dcm"]
+
+
+def test_a_part_without_an_instance_uid_is_named_by_its_number(web, platform, tmp_path):
+    (path,) = series(tmp_path / "pacs", slices=1, uid="1.1")
+    platform.archive["1.1"] = [path.read_bytes()]
+    nameless = pydicom.dcmread(path)
+    del nameless.SOPInstanceUID
+    nameless.save_as(path)
+    part = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + path.read_bytes() + b"\r\n--b--"
+    platform.answers[f"/studies/{STUDY}/series/1.1"] = (200, "multipart/related; boundary=b", part)
+    assert web.download_series(STUDY, "1.1", tmp_path / "out") is True
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.dcm"]
 
 
 def test_a_decorated_function_is_logged_at_its_start_and_its_end():

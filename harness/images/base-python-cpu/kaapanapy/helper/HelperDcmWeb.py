@@ -114,16 +114,16 @@ class HelperDcmWeb:
         response.raise_for_status()
         parts = decoder.MultipartDecoder.from_response(response).parts
 
-        def save(part):
+        def save(index, part):
             # as on the platform, a part that is not a DICOM file is lost and the download counts as done
             try:
                 dataset = pydicom.dcmread(BytesIO(part.content))
-                dataset.save_as(Path(target_dir) / f"{dataset.SOPInstanceUID}.dcm")
+                dataset.save_as(Path(target_dir) / f"{dataset.get('SOPInstanceUID', index)}.dcm")
             except Exception as error:
                 logger.error("an instance of series %s was lost: %s: %s", series_uid, type(error).__name__, error)
 
         with ThreadPoolExecutor() as pool:
-            pool.map(save, parts)
+            pool.map(save, range(len(parts)), parts)
 
     def download_series(self, study_uid=None, series_uid=None, target_dir=None):
         """Write a series as files ``<SOPInstanceUID>.dcm`` and return True.
