@@ -49,6 +49,34 @@ _RULES: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+_GONE = "nothing takes its place"
+# what earlier releases had, by the last part of its name, and what 0.6.0 has for it (shapes 6)
+_REPLACEMENTS: Final[Mapping[str, str]] = {
+    "default_project": 'DEFAULT_REGISTRY holds host and path: f"{DEFAULT_REGISTRY}/x:{KAAPANA_BUILD_VERSION}"',
+    "default_platform_abbr": "use KAAPANA_BUILD_VERSION",
+    "default_platform_version": "use KAAPANA_BUILD_VERSION",
+    "gpu_support": "use GPU_SUPPORT of kaapana.blueprints.kaapana_global_variables",
+    "JOBS_NAMESPACE": "pods run in the namespace of the project",
+    "ENABLE_NFS": _GONE,
+    "resources": "use ram_mem_mb, cpu_millicores and gpu_mem_mb of the operator",
+    "volume": f"{_GONE}: the volumes of a pod are fixed",
+    "volume_mount": f"{_GONE}: the volumes of a pod are fixed",
+    "secret": "`secrets` takes kubernetes.client.V1EnvVar",
+    "HelperElasticsearch": "use kaapanapy.helper.HelperOpensearch.HelperOpensearch()",
+    "HelperOpensearch": "use kaapanapy.helper.HelperOpensearch.HelperOpensearch()",
+    "DcmWebException": "catch requests.HTTPError",
+    "HelperMinio": "use kaapanapy.helper.get_minio_client()",
+    "CombineMasksOperator": 'use MergeMasksOperator(mode="combine")',
+    "DcmStruct2Nifti": "use Mask2nifitiOperator",
+    "LocalUnzipFileOperator": 'use ZipUnzipOperator(mode="unzip")',
+    "LocalDeleteFromElasticOperator": "use DeleteFromMetaOperator",
+    "LocalDeleteFromPacsOperator": "use DeleteFromPacsOperator",
+    "ValidationResult2MetaOperator": "use LocalValidationResult2MetaOperator",
+}
+_OF_THE_PLATFORM: Final = re.compile(
+    r"No module named '?kaapana\.([\w.]+)|"
+    r"cannot import name '(\w+)' from '?kaapana\.(?:operators|blueprints|kubetools)\b"
+)
 _MISSING: Final = re.compile(r"No module named '?(\w+)")
 
 
@@ -61,9 +89,22 @@ def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> st
     missing = _MISSING.search(trace)
     if missing and coming and missing[1] in coming:
         return f"{missing[1]} comes with {coming[missing[1]]}: install that one first, also on the platform"
+    if match := _OF_THE_PLATFORM.search(trace):
+        return _advice_for_platform(match[1] or match[2])
     for pattern, advice in _RULES:
         if match := re.search(pattern, trace):
             return advice.format(*match.groups())
     if "KeyError" in trace and "environ" in trace:
         return "the variable does not exist in the platform's Airflow"
     return "fix the DAG file; the platform shows this in the scheduler's log only"
+
+
+def _advice_for_platform(name: str) -> str:
+    """Return what to do without a module of the platform's plugin, or a name in one."""
+    known = _REPLACEMENTS.get(name.rpartition(".")[2])
+    if known is not None:
+        return f"the chosen release has no {name}, which earlier ones had: {known}"
+    return (
+        f"the plugin of the chosen release has no {name}: correct the name, or bring a module of your own in a folder "
+        "below /kaapana/tmp/dags/ and import it by that folder"
+    )

@@ -44,6 +44,17 @@ from tests.extension.trees_for_tests import write
             "does not exist in the platform's Airflow",
         ),
         ("ZeroDivisionError: division by zero", "scheduler's log"),
+        (
+            "No module named 'kaapana.kubetools.resources'",
+            "no kubetools.resources, which earlier ones had: use ram_mem",
+        ),
+        (
+            "ImportError: cannot import name 'default_project' from 'kaapana.operators.KaapanaBaseOperator' (/x.py)",
+            "no default_project, which earlier ones had: DEFAULT_REGISTRY holds host and path",
+        ),
+        ("No module named 'kaapana.operators.CombineMasksOperator'", 'use MergeMasksOperator(mode="combine")'),
+        ("No module named 'kaapana.operators.MyOperator'", "has no operators.MyOperator: correct the name, or bring a"),
+        ("ModuleNotFoundError: No module named 'kaapana_extras'", "an extension cannot add one"),
     ],
 )
 def test_a_dag_file_that_does_not_import_gets_its_next_step(trace: str, words: str) -> None:
