@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
-from harness.wire import names
+from harness.wire import names, reasons
 from harness.wire.service_refusals import RefusedRequest
 
 # (pattern of the log, operators, next step); the first match counts
 _RULES: tuple[tuple[str, str, str], ...] = (
-    (
-        r"is an interactive step \(",
-        "",
-        "run it from a terminal, without CI set, to work in the container; for an automatic test leave dev_server "
-        "(launch_application_chart) out of the operator",
-    ),
     (
         r"Dag '[^']+' could not be found; either it does not exist or it failed to parse",
         "",
@@ -95,6 +90,11 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_BY_REASON: Final = {
+    reasons.INTERACTIVE_STEP: "run it from a terminal, without CI set, to work in the container; for an automatic test "
+    "leave dev_server (launch_application_chart) out of the operator",
+}
+
 # (first label of the service's DNS name, status, the next step)
 _REFUSALS: tuple[tuple[str, int, str], ...] = (
     (
@@ -119,6 +119,11 @@ def advice_for_refusal(request: RefusedRequest) -> str:
         if (request.service, request.status) == (service, status):
             return advice
     return advice_for(request.code) if request.code else ""
+
+
+def advice_for_reason(reason: str) -> str:
+    """Return the next step for one of :mod:`harness.wire.reasons`, empty when nothing is known."""
+    return _BY_REASON.get(reason, "")
 
 
 def advice_for(text: str, operator: str = "") -> str:

@@ -14,7 +14,7 @@ from harness.common.repositories import HeldRepository, join_names
 from harness.kube.pullsecrets import ADVICE
 from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
-from harness.run.advice import advice_for
+from harness.run.advice import advice_for, advice_for_reason
 from harness.run.results import Cause
 from harness.settings import how_to_set
 from harness.wire import edk, reasons
@@ -190,7 +190,7 @@ def _cause_outside(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log
     message, reason = outcome.message.strip(), outcome.reason
     last = message.splitlines()[0] if message else log_lines.meaningful(lines)
     summary = f"{reason}: {last}" if reason and reason not in {reasons.ERROR, last} else last
-    fix = advice_for(f"{message}\n{log}", task.operator)
+    fix = advice_for_reason(reason) or advice_for(f"{message}\n{log}", task.operator)
     detail = log_lines.tail(lines) or message
     return Cause(task.task_id, summary or "failed without a message", detail, fix)
 

@@ -31,8 +31,11 @@ PASSWORD: Final = "password"
 
 CODE_SERVER: Final = "code-server"
 SHELL: Final = "shell"
+
+# answers
 COMPLETED: Final = "completed"
 REFUSED: Final = "refused"
+EXPIRED: Final = "expired"
 
 
 @dataclasses.dataclass(frozen=True)

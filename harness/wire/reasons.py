@@ -14,6 +14,14 @@ TIMEOUT: Final = "Timeout"
 STARTUP_TIMEOUT: Final = "StartupTimeout"
 DELETED: Final = "Deleted"
 
+# errors of the code that runs in Airflow
+INVALID_POD: Final = "InvalidPod"
+POD_NAME_TAKEN: Final = "PodNameTaken"
+NOT_EMULATED: Final = "NotEmulated"
+CLUSTER_LOST: Final = "ClusterLost"
+INTERACTIVE_STEP: Final = "InteractiveStep"
+"""An interactive step without an author who completes it."""
+
 IMAGE_NAME: Final = "InvalidImageName"
 PULL_FAILED: Final = frozenset(
     {

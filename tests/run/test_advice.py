@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.run.advice import advice_for
+from harness.run.advice import advice_for, advice_for_reason
+from harness.wire import reasons
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,9 @@ def test_a_variable_that_is_not_there_may_have_a_misspelt_name() -> None:
     advice = advice_for("KeyError: 'TRESHOLD'", "MyOperator")
     assert "no TRESHOLD: correct its name" in advice
     assert "env_vars" in advice
+
+
+def test_a_step_that_nobody_completes_is_known_by_its_reason_and_not_by_its_words() -> None:
+    assert "leave dev_server" in advice_for_reason(reasons.INTERACTIVE_STEP)
+    assert advice_for_reason(reasons.ERROR) == ""
+    assert advice_for("train is an interactive step (dev_server='code-server')", "MyOperator") == ""

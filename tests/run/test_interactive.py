@@ -18,6 +18,7 @@ from harness.run import interactive
 from harness.run.execute import RunRequest, execute
 from harness.run.follow import Silent, follow
 from harness.run.interactive import Attendant, Terminal, find_author
+from harness.wire import reasons
 
 
 class Author:
@@ -178,8 +179,8 @@ def test_a_terminal_is_written_to_and_enter_is_seen() -> None:
 
 
 def test_the_cause_of_a_refused_step_says_what_to_do(tmp_path: Path) -> None:
-    said = "train is an interactive step (dev_server='code-server'), and nobody can work in it: CI is set"
-    tasks = [task("train", "failed", outcome=outcome("InteractiveStep", message=said))]
+    said = "train waits for its author (dev_server='code-server'), and nobody can work in it: CI is set"
+    tasks = [task("train", "failed", outcome=outcome(reasons.INTERACTIVE_STEP, message=said))]
     run = execute(FakeEnvironment(tasks, "failed"), FakeProject(), RunRequest("otsus-method", tmp_path))  # type: ignore[arg-type]
     assert run.cause is not None
     assert "CI is set" in run.cause.summary

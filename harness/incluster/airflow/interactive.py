@@ -52,7 +52,7 @@ while :; do sleep 3600 & wait $!; done
 class InteractiveStepError(WorkflowError):
     """Nobody attends to the step; a retry would not help."""
 
-    reason = "InteractiveStep"
+    reason = reasons.INTERACTIVE_STEP
 
 
 def what(operator: Any) -> str:
@@ -242,7 +242,7 @@ class _Offer:
         while not self._over.is_set() and not self.answer:
             left = deadline - time.monotonic()
             if left <= 0:
-                self.answer, self.reason = "expired", f"nobody completed it within {LONGEST_S / 3600:g} h"
+                self.answer, self.reason = wire.EXPIRED, f"nobody completed it within {LONGEST_S / 3600:g} h"
                 break
             try:
                 for change, manifest in self._api.watch(
