@@ -13,11 +13,11 @@ from harness.errors import ExtensionError
 from harness.extension import params, trees
 from harness.settings.values import is_registry
 from harness.wire import keywords
+from harness.wire.naming import DNS_LABEL
 
 INSTALLER = "dag-installer-chart"
 # what Helm takes as the name of a release
 _CHART_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?")
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # of a chart that another one requires, which Helm makes the name of a file
 _DEPENDENCY_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 # semantic version 2, with the lenient beginnings that Helm reads
@@ -270,7 +270,7 @@ def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
             f"{shown}: global.custom_registry_url {abridge(custom)} is not a registry",
             fix="write it as it is written in image references, such as registry.site:5000/team",
         )
-    if not _DNS_LABEL.fullmatch(image):
+    if not DNS_LABEL.fullmatch(image):
         raise ExtensionError(
             f"{shown}: global.image {abridge(image)} cannot name the installer's Job",
             fix="use lower-case letters, digits and dashes only, without registry and tag",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.kube import ApiError, NotFound
 from harness.platform import credentials, helm
 from harness.platform.manifests import arrange, describe
 from harness.wire import names
+from harness.wire.naming import DNS_LABEL
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 CHART = Path(__file__).parent / "project-chart"
 # the AE title is kp-<name>, and an AE title has at most 16 characters
 MAX_NAME = 13
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +87,7 @@ def check_name(name: str) -> str:
     Raises:
         UsageError: they do not.
     """
-    if len(name) > MAX_NAME or not _NAME.fullmatch(name) or name == "admin":
+    if len(name) > MAX_NAME or not DNS_LABEL.fullmatch(name) or name == "admin":
         raise UsageError(
             f"{abridge(name)} cannot name a project",
             fix=f"lower-case letters, digits and dashes, at most {MAX_NAME} characters (AE title kp-<name>); not admin",

@@ -1,4 +1,4 @@
-"""Names that Kubernetes objects of a run get (runtime 4.3, 6.1, 6.5)."""
+"""Names that Kubernetes objects of a run get (runtime 4.3, 6.1, 6.5), and the grammar of names in Kubernetes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ POD_NAME_LENGTH: Final = 62
 RELEASE_REGEX: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 
 _BOTH_ENDS: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+DNS_LABEL: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+DNS_SUBDOMAIN: Final = re.compile(rf"{_BOTH_ENDS}(\.{_BOTH_ENDS})*")
+"""What most objects may be named, apart from the length."""
+ENV_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+"""Of a variable in the environment of a container."""
+
 _LABEL_LENGTH: Final = 63
 
 
@@ -72,7 +78,7 @@ def run_id_of_0_6_1(run: str) -> str:
 
 def configmap_problem(run: str) -> str | None:
     """Return why the API server would refuse the ConfigMap of this run, or ``None`` (runtime 6.5)."""
-    if not _DNS_SUBDOMAIN.fullmatch(configmap_name(run)):
+    if not DNS_SUBDOMAIN.fullmatch(configmap_name(run)):
         return (
             f"the run id {run!r} is not a valid name for the run's ConfigMap: a dag_id may hold lower-case letters, "
             "digits, '-' and '.' only"

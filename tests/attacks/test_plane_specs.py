@@ -114,6 +114,7 @@ _POD_PRIVILEGES: list[dict[str, Any]] = [
     {"hostAliases": [{"ip": "host-gateway", "hostnames": ["host"]}]},
     {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a:host-gateway"]}]},
     {"hostname": "a/b"},
+    {"hostname": "a" * 64},
     {"volumes": [{"name": "a", "nfs": {"server": "x", "path": "/"}}]},
     {"volumes": [{"name": "a", "csi": {"driver": "x"}}]},
     {"volumes": [{"name": "a", "hostPath": {"path": "/a/../../.."}}]},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.incluster.airflow.errors import InvalidPodError
 from harness.incluster.airflow.profile import PodProfile
 from harness.kube import Manifest
-from harness.wire import names
+from harness.wire import names, naming
 
 SERVICE_URLS: Final = (  # runtime 6.2 row 1; the values are those of the Airflow containers (runtime 2.5)
     "KEYCLOAK_URL",
@@ -24,8 +23,6 @@ SERVICE_URLS: Final = (  # runtime 6.2 row 1; the values are those of the Airflo
 
 _PROCESS: Final = {"PATH": None, "HOME": None}
 """What every process needs; a form value would replace these too (operators 2.2)."""
-
-_ENV_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
 def of_operator(
@@ -103,7 +100,7 @@ def entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -
     """
     listed = [_secret_entry(secret) for secret in secrets] + platform_secrets(namespace)
     for name, value in env.items():
-        if not _ENV_NAME.fullmatch(name):
+        if not naming.ENV_NAME.fullmatch(name):
             raise InvalidPodError(
                 f"{name!r} is not a valid name of an environment variable: letters, digits, '_', '-' and '.' only"
             )

@@ -18,8 +18,8 @@ from harness.incluster.controlplane.problems import StatusError, UntranslatableE
 from harness.incluster.controlplane.store import Manifest, Store
 from harness.incluster.controlplane.volumespec import check_claim, check_key, check_persistent_volume
 from harness.kube.kinds import Kind
+from harness.wire.naming import DNS_SUBDOMAIN
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _RBAC_NAME = re.compile(r"[^/%]+")
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -155,7 +155,7 @@ def _metadata(kind: Kind, metadata: dict[str, Any]) -> None:
     name = str(metadata["name"])
     longest = 63 if kind.name in _SHORT_NAMES else 253
     rbac = kind.api_version.startswith("rbac.")
-    if not (_RBAC_NAME if rbac else _SUBDOMAIN).fullmatch(name) or len(name) > longest:
+    if not (_RBAC_NAME if rbac else DNS_SUBDOMAIN).fullmatch(name) or len(name) > longest:
         raise UntranslatableError(
             "metadata.name",
             f"Invalid value: {name!r}: a lowercase RFC 1123 subdomain of at most {longest} characters must consist"

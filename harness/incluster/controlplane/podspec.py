@@ -7,7 +7,6 @@ one node without other tenants (``_VOID``), or refused.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping, Set
 from typing import Any
 
@@ -15,12 +14,10 @@ from harness.incluster.controlplane import podsecurity
 from harness.incluster.controlplane.problems import UntranslatableError
 from harness.incluster.controlplane.volumespec import check_absolute, check_relative, check_volume
 from harness.kube.quantities import parse, whole
+from harness.wire.naming import DNS_LABEL, DNS_SUBDOMAIN, ENV_NAME
 
 Spec = Mapping[str, Any]
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_HOST_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 # the engine's own lower bound (Docker: 6 MB)
 MIN_MEMORY = 6 * 1024 * 1024
 
@@ -56,7 +53,7 @@ def check_pod_spec(spec: Spec) -> None:
         raise UntranslatableError("containers", "Required value")
     if spec.get("restartPolicy") not in (None, "Always", "OnFailure", "Never"):
         raise UntranslatableError("restartPolicy", f"Unsupported value: {spec['restartPolicy']!r}")
-    if not isinstance(spec.get("hostname"), str | None) or not _NAME.fullmatch(spec.get("hostname") or "a"):
+    if not isinstance(spec.get("hostname"), str | None) or not DNS_LABEL.fullmatch(spec.get("hostname") or "a"):
         raise UntranslatableError("hostname", f"Invalid value: {spec['hostname']!r}: a lowercase RFC 1123 label")
     _security(spec, podsecurity.POD_FIELDS, "")
     _host_aliases(spec)
@@ -105,7 +102,7 @@ def _host_aliases(spec: Spec) -> None:
         except ValueError:
             raise UntranslatableError(f"{at}.ip", f"must be valid IP address: {entry.get('ip')!r}") from None
         for name in entry.get("hostnames") or ():
-            if not _HOST_NAME.fullmatch(str(name)):
+            if not DNS_SUBDOMAIN.fullmatch(str(name)):
                 raise UntranslatableError(f"{at}.hostnames", f"Invalid value: {name!r}: a lowercase RFC 1123 subdomain")
 
 
@@ -120,7 +117,7 @@ def _affinity(affinity: Spec) -> None:
 def _container(container: Spec, where: str, volumes: set[str]) -> None:
     _refuse_unknown(container, _CONTAINER | _CONTAINER_VOID | {"terminationMessagePath"}, f"{where}.")
     name = str(container.get("name", ""))
-    if not _NAME.fullmatch(name) or len(name) > 63:
+    if not DNS_LABEL.fullmatch(name):
         raise UntranslatableError(f"{where}.name", f"Invalid value: {name!r}: a lowercase RFC 1123 label")
     if not container.get("image"):
         raise UntranslatableError(f"{where}.image", "Required value")
@@ -155,7 +152,7 @@ def _container(container: Spec, where: str, volumes: set[str]) -> None:
 def _environment(container: Spec, where: str) -> None:
     for number, entry in enumerate(container.get("env") or ()):
         at = f"{where}.env[{number}]"
-        if not _ENV_NAME.fullmatch(str(entry.get("name", ""))):
+        if not ENV_NAME.fullmatch(str(entry.get("name", ""))):
             raise UntranslatableError(f"{at}.name", f"Invalid value: {entry.get('name')!r}")
         value = entry.get("value")
         if value is not None and not isinstance(value, str):

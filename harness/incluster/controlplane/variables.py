@@ -11,8 +11,9 @@ from harness.incluster.controlplane.configuration import contents_of
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Manifest, Store
 from harness.wire.names import API_PORT, DOCKER_NODE
+from harness.wire.naming import ENV_NAME
 
-_REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
+_REFERENCE = re.compile(rf"\$\$|\$\(({ENV_NAME.pattern})\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from harness.incluster.controlplane.problems import UntranslatableError
 from harness.kube.quantities import whole
+from harness.wire.naming import DNS_LABEL
 
 Spec = Mapping[str, Any]
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _LONGEST_KEY: Final = 253
 # of one path; the engine's host does not take longer ones
@@ -72,7 +72,7 @@ def check_volume(volume: Spec, where: str) -> None:
     Raises:
         UntranslatableError: the first field that is wrong or cannot be done.
     """
-    if not isinstance(volume, Mapping) or not _NAME.fullmatch(str(volume.get("name", ""))):
+    if not isinstance(volume, Mapping) or not DNS_LABEL.fullmatch(str(volume.get("name", ""))):
         name = volume.get("name") if isinstance(volume, Mapping) else volume
         raise UntranslatableError(f"{where}.name", f"Invalid value: {name!r}")
     for source in volume:
