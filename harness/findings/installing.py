@@ -27,7 +27,8 @@ REFUSED_BASE: Final = Rule(
 DEPENDENCY_BY_NAME: Final = Rule(
     "dependency-by-name",
     "warning",
-    "a required chart has no `repository`, or a stale one: the build script finds it, `helm dep up` does not",
+    "a required chart has no `version`, no `repository`, or a stale one: the build script finds it, `helm dep up` does "
+    "not",
 )
 HIDDEN_BY_DEFAULT: Final = Rule(
     "hidden-by-default",

@@ -1,9 +1,9 @@
 """Find the charts that an extension's chart requires (build 2.1, 4.4, 4.5; shapes 2).
 
-`helm dep up` follows the path in ``repository``; the platform's build script drops that line and finds a chart by its
-name. Most extensions satisfy only the second, because their path leads into a clone of the platform's repository that
-is missing, or has been stale for years. So if the path does not exist, the chart is found by its name, in the tree or
-in the charts of the platform that come with the harness.
+`helm dep up` follows the path in ``repository`` and wants a version; the platform's build script drops that line, finds
+a chart by its name, and takes what has no version as it is. Most extensions satisfy only the second, because their path
+leads into a clone of the platform's repository that is missing, or has been stale for years. So if the path does not
+exist, the chart is found by its name, in the tree or in the charts of the platform that come with the harness.
 """
 
 from __future__ import annotations
@@ -49,11 +49,13 @@ class Located:
 
     Attributes:
         folder: its folder; ``None`` where Helm itself fetches it.
-        problem: why `helm dep up` does not find it in any clone; empty where it does.
+        problem: why `helm dep up` does not take it in any clone; empty where it does.
+        fix: the line that makes it take it.
     """
 
     folder: Path | None
     problem: str = ""
+    fix: str = ""
 
 
 def locate(chart: Chart, dependency: Dependency) -> Located:
@@ -62,6 +64,14 @@ def locate(chart: Chart, dependency: Dependency) -> Located:
     Raises:
         ExtensionError: neither `helm dep up` nor the build script would find it, or its version is another one.
     """
+    located = _locate(chart, dependency)
+    if located.folder is None or located.problem or dependency.version:
+        return located
+    problem = f"{dependency.name} has no version: `helm dep up` fails (invalid version/constraint format)"
+    return Located(located.folder, problem, f'version: "{_COMMITTED_VERSION}"')
+
+
+def _locate(chart: Chart, dependency: Dependency) -> Located:
     name, repository = dependency.name, dependency.repository
     if repository and not repository.startswith(_FILE):
         return Located(None)
@@ -69,13 +79,14 @@ def locate(chart: Chart, dependency: Dependency) -> Located:
     if os.path.isfile(given / "Chart.yaml"):
         return Located(given)
     if name in chart.neighbours:
-        return Located(chart.neighbours[name], _problem(name, repository))
+        return Located(chart.neighbours[name], _problem(name, repository), _fix(name))
     known = BROUGHT.get(name)
     if known is None:
         raise _not_found(chart, name, repository)
     _check_version(chart, dependency)
-    in_a_clone = posixpath.normpath(repository.removeprefix(_FILE)).endswith(f"/{known.upstream}")
-    return Located(known.folder, "" if in_a_clone else _problem(name, repository))
+    if posixpath.normpath(repository.removeprefix(_FILE)).endswith(f"/{known.upstream}"):
+        return Located(known.folder)
+    return Located(known.folder, _problem(name, repository), _fix(name))
 
 
 def findings(chart: Chart) -> tuple[Finding, ...]:
@@ -83,10 +94,10 @@ def findings(chart: Chart) -> tuple[Finding, ...]:
     return tuple(
         installing.DEPENDENCY_BY_NAME.report(
             name,
-            f"{problem}. The platform's build script takes the chart by its name, and so it was taken here",
-            fix=_fix(name),
+            f"{located.problem}. The platform's build script takes the chart by its name, and so it was taken here",
+            fix=located.fix,
         )
-        for name, problem in _problems(chart)
+        for name, located in _problems(chart)
     )
 
 
@@ -96,17 +107,17 @@ def check_development_kit(chart: Chart) -> None:
     Raises:
         ExtensionError: names the first one that it does not find.
     """
-    for name, problem in _problems(chart):
+    for _, located in _problems(chart):
         raise ExtensionError(
-            f"the development kit cannot package {chart.name}: {problem}",
+            f"the development kit cannot package {chart.name}: {located.problem}",
             last_seen="only the platform's build script takes a chart by its name",
-            fix=_fix(name),
+            fix=located.fix,
         )
 
 
-def _problems(chart: Chart) -> list[tuple[str, str]]:
-    found = ((dependency.name, locate(chart, dependency).problem) for dependency in chart.requirements)
-    return [(name, problem) for name, problem in found if problem]
+def _problems(chart: Chart) -> list[tuple[str, Located]]:
+    found = ((dependency.name, locate(chart, dependency)) for dependency in chart.requirements)
+    return [(name, located) for name, located in found if located.problem]
 
 
 def _path(chart: Chart, repository: str) -> Path:

@@ -132,10 +132,13 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
     entries: list[dict[str, Any]] = []
     for number, dependency in enumerate(chart.requirements):
         located = dependencies.locate(chart, dependency).folder
-        repository = dependency.repository
+        repository, version = dependency.repository, dependency.version
         if located is not None:
-            repository = f"file://{_copy_subchart(chart, located, folder, number)}"
-        entry = {"name": dependency.name, "version": dependency.version, "repository": repository, **dependency.more}
+            copy = _copy_subchart(chart, located, folder, number)
+            repository = f"file://{copy}"
+            # the build script takes a chart without a version by its name alone (build 4.4)
+            version = version or str(trees.read_mapping(copy, copy / "Chart.yaml").get("version") or "")
+        entry = {"name": dependency.name, "version": version, "repository": repository, **dependency.more}
         entries.append({key: value for key, value in entry.items() if value})
     _write_dependencies(chart, folder, entries)
 

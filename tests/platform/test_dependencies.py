@@ -22,6 +22,7 @@ REQUIREMENTS = f"{CHART}/requirements.yaml"
 UP = "file://../../../../.."
 IN_A_CLONE = f"{UP}/services/utils/dag-installer-chart"
 INSTALLER = f"dependencies:\n- name: dag-installer-chart\n  version: 0.0.0\n  repository: {IN_A_CLONE}\n"
+OWN: dict[str, str | None] = {"deps/own/Chart.yaml": "apiVersion: v2\nname: own\nversion: 0.3.0\ntype: library\n"}
 GLOBALS = platform_globals.of(load("0.6.0"), "localhost:40123", "0.6.0")
 
 
@@ -72,6 +73,18 @@ def test_an_installer_chart_that_only_the_build_script_finds_is_taken_and_said(
         [("dependency-by-name", "dag-installer-chart")] if problem else []
     )
     assert all(finding.message.startswith(problem) for finding in found)
+
+
+def test_a_chart_without_a_version_is_taken_as_the_build_script_does_and_said(tmp_path: Path, helm: Helm) -> None:
+    chart = chart_of(tmp_path, INSTALLER.replace("  version: 0.0.0\n", "") + "- name: own\n", OWN)
+    made = packaging.package(chart, tmp_path / "out", helm=helm)
+    assert made.subcharts == {"dag-installer-chart": "0.0.0", "own": "0.3.0"}
+    versionless, nowhere = dependencies.findings(chart)
+    assert versionless.message.startswith("dag-installer-chart has no version: `helm dep up` fails (invalid version/")
+    assert versionless.fix == 'version: "0.0.0"'
+    assert nowhere.message.startswith("own has no repository")
+    with pytest.raises(ExtensionError, match="dag-installer-chart has no version: `helm dep up` fails"):
+        packaging.package(chart, tmp_path / "kit", helm=helm, edk_version="0.6.0")
 
 
 @pytest.mark.parametrize(
