@@ -186,7 +186,7 @@ def _exit_code(task: TaskRecord, code: int, lines: Sequence[str]) -> Cause:
 
 
 def _cause_outside(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log: str) -> Cause:
-    """Return a task that failed outside of a container: Python operators, rejected pods, the operator's own errors."""
+    """Return the cause of a failure outside of a container: a Python operator, a rejected pod, an operator's code."""
     message, reason = outcome.message.strip(), outcome.reason
     last = message.splitlines()[0] if message else log_lines.meaningful(lines)
     summary = f"{reason}: {last}" if reason and reason not in {reasons.ERROR, last} else last
@@ -196,7 +196,10 @@ def _cause_outside(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log
 
 
 def _deadline(tasks: Sequence[TaskRecord], seconds: float) -> Cause:
-    """Return the harness aborted the run. Abort makes running tasks failed and waiting ones skipped (runtime 9.1)."""
+    """Return the cause for a run that the harness aborted at its time limit.
+
+    The abort sets running tasks to failed and waiting ones to skipped (runtime 9.1).
+    """
     open_states = {"running", "queued", "scheduled", "up_for_retry", "restarting", "deferred"}
     active = [task for task in tasks if task.state in open_states]
     active = active or [task for task in _find_failed(tasks) if task.start]
@@ -220,7 +223,7 @@ def _deadline(tasks: Sequence[TaskRecord], seconds: float) -> Cause:
 
 
 def _without_failed_task(tasks: Sequence[TaskRecord], state: str) -> Cause:
-    """Return the run failed although no task did: skipped or never started upstream tasks."""
+    """Return the cause for a run that failed although no task did: upstream tasks were skipped or never started."""
     blocked = [task for task in tasks if task.state == "upstream_failed"]
     if blocked:
         by_id = {task.task_id: task for task in tasks}
@@ -256,7 +259,7 @@ def no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: S
 
 
 def import_cause(import_errors: Mapping[str, str]) -> Cause:
-    """Return a DAG file that Airflow could not import."""
+    """Return the cause for a DAG file that Airflow could not import."""
     path, text = next(iter(sorted(import_errors.items())))
     lines = text.splitlines()
     return Cause(

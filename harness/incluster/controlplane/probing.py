@@ -43,7 +43,7 @@ class ProbeRunner:
         self._grace_s = grace_s
 
     async def run(self) -> None:
-        """ProbeRunner until cancelled, or until the container is stopped for good reason."""
+        """Probe until cancelled, or until the container is stopped because a probe failed."""
         spec = self._box.spec
         startup, readiness, liveness = (spec.get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness"))
         if startup and not await self._becomes(startup, gives_up=True):

@@ -87,7 +87,7 @@ def _check_modality(conf: dict[str, Any], series: Wanted) -> None:
 
 
 def sop_instance_uid(file: memoryview) -> str:
-    """MediaStorageSOPInstanceUID of a DICOM file: read from the file meta group, which is always
+    """Return the MediaStorageSOPInstanceUID of a DICOM file: read from the file meta group, which is always
     explicit little endian, without importing a DICOM library."""
     if bytes(file[128:132]) != b"DICM":
         raise ProgramError("a part of the answer is not a DICOM file")

@@ -11,14 +11,14 @@ _MAX_STARS: Final = 16
 
 
 class WildcardError(ValueError):
-    """The pattern is longer, or has more wildcards, than anybody needs."""
+    """The pattern is longer, or has more wildcards, than the limits allow."""
 
 
 def check_bounds(pattern: str) -> str:
     """Return a pattern without repeated stars.
 
     Raises:
-        PatternError: matching it could take minutes.
+        WildcardError: matching it could take minutes.
     """
     short = re.sub(r"\*+", "*", pattern)
     if len(short) > _MAX_LENGTH or short.count("*") > _MAX_STARS:
@@ -30,6 +30,6 @@ def matches(text: str, pattern: str) -> bool:
     """Return whether a text matches a pattern; brackets stand for themselves, case counts.
 
     Raises:
-        PatternError: see :func:`check_bounds`.
+        WildcardError: see :func:`check_bounds`.
     """
     return fnmatch.fnmatchcase(text, check_bounds(pattern).replace("[", "[[]"))

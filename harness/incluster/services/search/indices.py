@@ -60,7 +60,11 @@ class Indices:
             return True
 
     def names(self, pattern: str) -> list[str]:
-        """Existing indices of a comma list of names and wildcards; PatternError for one that is too long."""
+        """Return the existing indices of a comma-separated list of names and wildcards.
+
+        Raises:
+            WildcardError: a wildcard is too long.
+        """
         with self._lock:
             wanted = ["*" if part == "_all" else part for part in pattern.split(",")]
             return [name for name, _ in self._names.items() if any(matches(name, part) for part in wanted)]
