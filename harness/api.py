@@ -1,4 +1,4 @@
-"""What a test holds in its hands: the platform with one project, an installed extension, and its runs.
+"""The objects that a test works with: the platform with one project, an installed extension, and its runs.
 
 Outside of pytest::
 

@@ -32,7 +32,7 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 def convert(members: Members, images: Mapping[str, StoredImage], on_bytes: OnBytes) -> Iterator[bytes]:
     """Yield a tar stream with ``manifest.json``, ``<config>.json`` and ``<diff id>/layer.tar``.
 
-    ``manifest.json`` comes last: a stream that breaks off is not an archive of images for anybody.
+    ``manifest.json`` comes last: a stream that breaks off is no archive of images.
 
     Args:
         members: of the archive.

@@ -55,7 +55,7 @@ def check_kinds(kinds: Sequence[str], sent: Iterable[Sent]) -> None:
     """Refuse a kind that is neither a modality nor a SOP class, so that no misspelled one was "not sent".
 
     Raises:
-        CheckError: names the kind, and those that are written alike.
+        CheckError: names the kind, and known kinds with similar names.
     """
     known = _modalities() | {item.modality for item in sent}
     for kind in kinds:

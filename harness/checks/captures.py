@@ -91,7 +91,7 @@ class SecondaryCapture(DicomDocument):
 
     @property
     def is_blank(self) -> bool:
-        """Whether all pixels of each frame are alike, so that nothing is to be seen."""
+        """Whether all pixels of each frame are equal, so that nothing is visible."""
         pixels = self.pixels
         samples = pixels.shape[-1:] if self._number("SamplesPerPixel", 1) > 1 or pixels.ndim == 4 else ()
         frames = pixels.reshape(self.frames, -1, *samples) if samples else pixels.reshape(self.frames, -1)

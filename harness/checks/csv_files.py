@@ -1,4 +1,4 @@
-"""Read a CSV file of a stranger within bounds."""
+"""Read an untrusted CSV file within bounds."""
 
 from __future__ import annotations
 

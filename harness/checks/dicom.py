@@ -158,7 +158,7 @@ class Placement:
         shift = _vector(np.subtract(origin, outer.origins[nearest]))
         axes = (outer.column_direction, outer.row_direction)
         steps += [dot(shift, axis) / step for axis, step in zip(axes, outer.pixel_spacing, strict=True)]
-        # beyond the ends the stack goes on in thought: such a frame may be there as long as it is empty
+        # the grid continues beyond the ends of the stack: such a frame may be there as long as it is empty
         in_a_gap = distances[0] < along < distances[-1] and round(steps[0]) != 0
         if in_a_gap or any(abs(step - round(step)) > POSITION_TOLERANCE for step in steps):
             raise CheckError(

@@ -60,7 +60,7 @@ _REFRESH: Final = re.compile(r"^[\s\d.]*[;,]\s*(?:url\s*=\s*)?[\"']?([^\"']*)", 
 _IGNORED: Final = dict.fromkeys(map(ord, "\t\n\r"))
 _BLANKS: Final = "".join(map(chr, range(33)))
 _OWN: Final = frozenset({"data", "blob", "about"})
-# nobody's host: what stays on it is on the platform
+# a host that does not exist: what stays on it is on the platform
 _BASE: Final = "https://platform.invalid/static-website-browser/report.html"
 
 

@@ -1,4 +1,4 @@
-"""The process in which a PDF of a stranger is read: a small one can be made to fill any memory, or never to end.
+"""The process in which an untrusted PDF is read: a small file can fill the memory, or take forever.
 
 It gets the document on standard input, and answers one line of JSON on what was standard output: ``pages`` and
 ``title``, or ``error``. Beyond its limits it ends without an answer.

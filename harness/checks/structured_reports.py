@@ -45,7 +45,7 @@ class StructuredReport(DicomDocument):
 
     @functools.cached_property
     def _inner(self) -> dict[int, list[ContentItem]]:
-        """The items right within each item, by its identity: items that read alike are different ones."""
+        """The children of each item, by its identity: items with equal content are different ones."""
         found: dict[int, list[ContentItem]] = {}
         for item in self.items:
             found.setdefault(id(item.parents[-1]), []).append(item)

@@ -17,7 +17,7 @@ from harness.errors import CheckError
 _NUMBER: Final = re.compile(r"[+-]?(?:(?:0|[1-9]\d{0,39})(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT: Final = decimal.Context(prec=100)
 _ROUNDING: Final = 1e-9
-"""What two numbers with fractions may differ by where nobody asked for more, as a share of the expected one."""
+"""What two numbers with fractions may differ by without a tolerance of the test, as a share of the expected one."""
 
 
 @dataclasses.dataclass(frozen=True)

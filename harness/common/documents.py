@@ -2,7 +2,7 @@
 
 A small document can grow without bounds (aliases), recurse without end (nesting), or hold what breaks a program
 later: impossible dates, numbers with a million digits, infinity, halves of surrogate pairs. All of that is
-refused here, with the line, so that nobody else has to expect it.
+refused here, with the line, so that no other module has to expect it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def abridge_text(text: str) -> str:
 
 
 def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
-    """Return the content of a regular file; a named pipe or a device does not keep anybody waiting.
+    """Return the content of a regular file; a named pipe or a device does not block.
 
     Raises:
         UnreadableError: there is no such file, it is of another kind, larger than ``most`` bytes, or may not be read.

@@ -179,9 +179,9 @@ def _room(facts: Facts) -> list[Check]:
             continue
         detail = f"{amount / GIB:.1f} GiB free"
         if amount < needed:
-            checks.append(Check(name, MISSING, f"{detail}, {needed // GIB} GiB are the least", advice))
+            checks.append(Check(name, MISSING, f"{detail}, at least {needed // GIB} GiB are needed", advice))
         elif amount < good:
-            checks.append(Check(name, WARNING, f"{detail}, building all images wants {good // GIB} GiB", advice))
+            checks.append(Check(name, WARNING, f"{detail}, building all images needs {good // GIB} GiB", advice))
         else:
             checks.append(Check(name, OK, detail))
     return checks

@@ -105,7 +105,7 @@ def _explain(address: str, error: OSError) -> str:
     path = Path(address.removeprefix("unix://"))
     if isinstance(error, FileNotFoundError):
         return f"there is no socket {path}"
-    return "nobody listens there" if path.is_socket() else f"{path} is not a socket"
+    return f"no process listens on the socket {path}" if path.is_socket() else f"{path} is not a socket"
 
 
 def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:

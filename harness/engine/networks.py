@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _POOLS = (
     "an environment has up to five networks, and all that the engine has share its address pools: end environments "
-    "(`kaapana-harness status`), remove networks that nobody uses (`docker network prune`), or add "
+    "(`kaapana-harness status`), remove unused networks (`docker network prune`), or add "
     "`default-address-pools` to the engine's daemon.json"
 )
 
@@ -27,7 +27,7 @@ def create_edge(client: docker.DockerClient, entry: Entry) -> None:
     """Create :func:`edge`: not the engine's default network, which others share.
 
     (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
-    container of anybody comes or goes, which cuts connections off for half a minute.)
+    container starts or ends, which cuts connections off for half a minute.)
     """
     client.api.create_network(edge(entry.id), driver="bridge", labels=labels(entry), check_duplicate=True)
 

@@ -74,7 +74,7 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
         # the frontend that it names knows more than the engine's own
         if not (reason := pull_frontend(dockerfile.syntax, quiet)):
             return
-        reason = f"{dockerfile.syntax} cannot be had: {reason}"
+        reason = f"{dockerfile.syntax} cannot be pulled: {reason}"
     else:
         fix += ", or write `# syntax=docker/dockerfile:1` where that image can be pulled"
     raise _unsupported_error(shown, beyond, f"is newer than the BuildKit of Docker {found.version}", fix, reason)

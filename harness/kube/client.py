@@ -160,7 +160,7 @@ class KubeApi:
         is lost in between. A version that the server has forgotten is an :class:`ApiError` with status 410.
 
         Ends when the time is over. Closing the iterator closes the connection. A watch that the server ends early
-        goes on where it was; when the server has forgotten that version, what changed since is found by a list.
+        continues where it was; when the server has forgotten that version, what changed since is found by a list.
 
         Where the transport has each namespace asked by itself it also ends when there is another one: begun again it
         yields what is in that, too.

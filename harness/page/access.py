@@ -1,4 +1,4 @@
-"""Who may see the page: whoever has the one-time token of its address, in a browser that asks for nothing else."""
+"""Access to the page: a browser exchanges the one-time token of its address for a cookie."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ENTRY: Final = (
 class Access:
     """An application behind its door. Everything that does not come in is answered with 403.
 
-    A request comes in when it names this server (a name of somebody else's that leads here does not), was not made by
+    A request comes in when it names this server (another host's name that resolves to it does not), was not made by
     another site, and has the cookie that the one-time token is exchanged for.
 
     Args:

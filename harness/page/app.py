@@ -95,7 +95,7 @@ class Pages:
         return HTMLResponse(self._views.part(name, found))
 
     def run(self, request: Request) -> Response:
-        """GET /run?dag=&run=: the page of one run; ``part`` for what changes while it goes on."""
+        """GET /run?dag=&run=: the page of one run; ``part`` for what changes while it is running."""
         dag_id, run_id = request.query_params.get("dag", ""), request.query_params.get("run", "")
         record = self._source.record(dag_id, run_id)
         if "part" in request.query_params:

@@ -1,4 +1,4 @@
-"""The reports of runs: those in the folder for evidence, whoever has made them."""
+"""The reports of runs: all in the folder for evidence, whether the page or another program has made them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def follow_changes(
 
 
 class _Changes:
-    """A listener to which all changes are alike."""
+    """A listener that reports every change in the same way."""
 
     def __init__(self, changed: Callable[[], object], stopped: Callable[[], bool]) -> None:
         self._changed, self._stopped = changed, stopped

@@ -58,7 +58,7 @@ def serve(
                 threading.Event().wait()
     finally:
         environment.let_go()
-    say("the page has ended; the environment goes on")
+    say("the page has ended; the environment keeps running")
 
 
 @contextlib.contextmanager

@@ -118,7 +118,7 @@ class Starter:
         return draw(self._environment.services.form_schemas(self._offer(dag_id), dag_id))
 
     def start(self, request: StartRequest) -> Triggered:
-        """Start a run, which goes on in a thread.
+        """Start a run, which continues in a thread.
 
         Raises:
             UsageError: form or dataset are not what the DAG takes.

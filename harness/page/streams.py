@@ -79,7 +79,7 @@ async def log_lines(hub: Hub, read: Callable[[], str | None], ended: Callable[[]
 
 
 async def _wait(subscription: Subscription) -> bool:
-    """Wait for a moment; whether the server goes on."""
+    """Wait for a moment; return whether the server keeps running."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _LOG_S
     while (left := until - loop.time()) > 0:

@@ -80,7 +80,7 @@ class Hub:
 
     @property
     def watched(self) -> bool:
-        """Whether anybody has the page open."""
+        """Whether a browser has the page open."""
         return bool(self._subscriptions)
 
     @contextlib.contextmanager
@@ -125,7 +125,7 @@ class WatchedSource(Protocol):
 
 
 class Observer:
-    """Compares what is there with what was there a moment ago, while anybody has the page open.
+    """Compares what is there with what was there a moment ago, while a browser has the page open.
 
     Args:
         source: that is asked.

@@ -28,8 +28,8 @@ def error(
     """Return the error for missing images, each with the place that names it and similar images."""
     references = sorted(need.reference for need in absent)
     lines: list[str] = []
-    strangers = not platform.has_edk and any(edk.holds(reference) for reference in references)
-    hints = [edk.ADVICE] if strangers else []
+    needs_edk = not platform.has_edk and any(edk.holds(reference) for reference in references)
+    hints = [edk.ADVICE] if needs_edk else []
     for need in sorted(absent, key=lambda need: need.reference):
         similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
         lines.append(

@@ -1,7 +1,7 @@
 """Plan an installation from packaged charts and image sources; report all missing images at once.
 
 Nothing is started for it. The images that pods will pull are those that the rendered charts name, and those of the
-operators in the DAG image, which is taken into the engine to be read.
+operators in the DAG image, which is pulled or loaded into the engine to be read.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _unread_error(package: ChartPackage, reference: str) -> ExtensionError:
     return ExtensionError(
         f"the DAG image of {package.path.name} is in a registry that was not given: {reference}",
         last_seen="the image has to be read: its DAG files name the operators and their images",
-        fix=f"say that it is there: {how_to_set('images', registry)}",
+        fix=f"name the registry: {how_to_set('images', registry)}",
     )
 
 

@@ -136,4 +136,4 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
         connection.close()
         with suppress(Exception):
             api.remove_container(container, force=True)
-    say(f"[registry] base layers taken in after {time.monotonic() - started:.1f} s")
+    say(f"[registry] base layers stored after {time.monotonic() - started:.1f} s")

@@ -41,7 +41,7 @@ def preload() -> None:
 
 
 def _import_page() -> None:
-    # write() raises the error again where somebody reads it
+    # write() raises the error again, and there it is reported
     with contextlib.suppress(ImportError):
         importlib.import_module("harness.report.page")
         importlib.import_module("harness.report.objects")

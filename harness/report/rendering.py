@@ -1,4 +1,4 @@
-"""The templates, and what makes texts of strangers harmless in them."""
+"""The templates, and what makes untrusted texts harmless in them."""
 
 from __future__ import annotations
 

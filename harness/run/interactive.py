@@ -47,20 +47,20 @@ class Terminal:
 
 
 def find_author(environ: Mapping[str, str] = os.environ) -> tuple[Author | None, str]:
-    """Return the author's terminal, or ``None`` and why nobody can work in a step."""
+    """Return the author's terminal, or ``None`` and the reason why interactive steps cannot be completed."""
     for name in _CI:
         if environ.get(name, "").lower() not in {"", "0", "false"}:
-            return None, f"nobody can work in it: {name} is set"
+            return None, f"the run has no interactive terminal: {name} is set"
     if "PYTEST_XDIST_WORKER" in environ:
-        return None, "nobody can work in it in one of several pytest processes (xdist)"
+        return None, "the run has no interactive terminal: it is one of several pytest processes (xdist)"
     try:
         descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
-        return None, "nobody can work in it: there is no terminal"
+        return None, "the run has no interactive terminal: /dev/tty cannot be opened"
     if os.tcgetpgrp(descriptor) != os.getpgrp():
         os.close(descriptor)
         # reading from the terminal would stop this process
-        return None, "nobody can work in it: the process runs in the background"
+        return None, "the run has no interactive terminal: the process is in the background"
     return Terminal(descriptor), ""
 
 
@@ -168,7 +168,7 @@ class Attendant:
             lines.append("  editor  the image has no code-server; here is a shell in it instead")
         lines.append(f"  shell   {self._cluster.shell(step.namespace, step.pod)}")
         lines.append(f"  data    {step.folder} ($WORKFLOW_DIR); the image's own command was not run")
-        lines.append("Press Enter here when you are done, and the run goes on; Ctrl-C ends it.")
+        lines.append("Press Enter here when you are done, and the run continues; Ctrl-C ends it.")
         return "\n".join(lines)
 
     def _write(self, key: tuple[str, str], data: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with the geometry of a run's input, with the names that its files have at home."""
+"""Problems of the geometry of a run's input, with the names of the author's files."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Triggered:
     Attributes:
         form: the conf as it was posted.
         started_by: ``form`` for a user of the page, ``api`` for a client that posts its own conf.
-        finding: what a user of the page could not have done alike.
+        finding: what a user of the page could not have done in the same way.
         latest_document: number of the last change of a metadata index before the start.
     """
 

@@ -210,5 +210,5 @@ def optional_path(text: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
     except RuntimeError as error:
-        # ~name of nobody
+        # ~name of a user who does not exist
         raise ValueError(str(error)) from None

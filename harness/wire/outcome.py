@@ -46,7 +46,7 @@ class Outcome:
         low_disk: it was evicted because the disk ran full.
         reads: the output folders of other operators that this one reads.
         writes: its own output folder.
-        unresolved: names that the pod asked for in vain.
+        unresolved: names that the pod asked for and that do not exist.
     """
 
     reason: str = ""

@@ -105,7 +105,7 @@ def test_a_missing_socket_and_one_that_nobody_listens_at_are_distinguished(
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.close()
-    with pytest.raises(EngineError, match="nobody listens there"):
+    with pytest.raises(EngineError, match="no process listens on the socket"):
         engine.connect()
 
 

@@ -33,7 +33,7 @@ def test_an_engine_that_serves_passes(services_image: str) -> None:
 def test_a_published_port_that_is_not_reached_is_named(services_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_ANSWERS_S", 0.5)
     create = trial.socket.create_connection  # type: ignore[attr-defined]
-    # as from a network of its own: nobody listens there
+    # as from a network of its own: no process listens there
     monkeypatch.setattr(trial.socket, "create_connection", lambda _, **more: create(("127.0.0.9", 1), **more))  # type: ignore[attr-defined]
     with pytest.raises(
         EngineError, match=r"port \d+ of 127.0.0.1, which the engine publishes, is not reached"

@@ -149,11 +149,11 @@ def test_a_frontend_of_its_own_decides_what_it_knows(here, monkeypatch: pytest.M
     here(BUILDKIT, OLD)
     monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "")
     builders.check_features(Dockerfile(f"# syntax=docker/dockerfile:1\n{MOUNT}"), SiteSettings(), "Dockerfile")
-    # where it cannot be had the engine's own is used, and that is too old
+    # where it cannot be pulled the engine's own is used, and that is too old
     monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "no such host")
     error = refusal(f"# syntax=docker/dockerfile:1\n{MOUNT}")
     assert error.cause.startswith("my/Dockerfile:4: RUN with a here-document is newer than the BuildKit of Docker")
-    assert "docker/dockerfile:1 cannot be had: no such host" in error.last_seen
+    assert "docker/dockerfile:1 cannot be pulled: no such host" in error.last_seen
 
 
 def test_a_site_that_buildkit_cannot_serve_uses_the_legacy_builder_with_the_reason(here) -> None:  # type: ignore[no-untyped-def]

@@ -42,7 +42,7 @@ def test_a_run_is_started_from_the_form_followed_live_and_its_report_opened(
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
-        assert said.splitlines()[-1] == "the page has ended; the environment goes on"
+        assert said.splitlines()[-1] == "the page has ended; the environment keeps running"
         assert _projects(settings) == ["admin"]
         _look_while_it_is_ended(browser, settings, tmp_path)
     (run,) = (tmp_path / "reports").iterdir()

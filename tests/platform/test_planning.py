@@ -160,7 +160,7 @@ def test_a_dag_image_of_a_registry_that_was_not_given_is_asked_for_since_it_has_
     with pytest.raises(ExtensionError, match="is in a registry that was not given") as caught:
         planning.plan(made, [], names(), helm)
     assert caught.value.cause.endswith(": custom.site/team/dag-mean:0.0.0")
-    assert caught.value.fix == "say that it is there: --images custom.site/team (pytest: --kaapana-images)"
+    assert caught.value.fix == "name the registry: --images custom.site/team (pytest: --kaapana-images)"
 
 
 def test_what_the_registry_of_a_running_platform_has_is_not_missing(tmp_path: Path, helm: Helm) -> None:

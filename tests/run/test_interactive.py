@@ -106,9 +106,9 @@ def test_the_step_of_another_run_is_left_alone(cluster: FakeCluster) -> None:
 
 
 def test_where_nobody_is_the_step_is_refused_with_the_reason(cluster: FakeCluster) -> None:
-    attendant(cluster, None, "nobody can work in it: CI is set").tick([])
+    attendant(cluster, None, "the run has no interactive terminal: CI is set").tick([])
     data = cluster.steps[0]["data"]
-    assert (data["answer"], data["reason"]) == ("refused", "nobody can work in it: CI is set")
+    assert (data["answer"], data["reason"]) == ("refused", "the run has no interactive terminal: CI is set")
 
 
 def test_the_time_of_the_author_does_not_count(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_nobody_attends_without_a_terminal() -> None:
         cwd=Path(__file__).parents[2],
         check=True,
     )
-    assert done.stdout.strip() == "(None, 'nobody can work in it: there is no terminal')"
+    assert done.stdout.strip() == "(None, 'the run has no interactive terminal: /dev/tty cannot be opened')"
 
 
 def test_a_terminal_is_written_to_and_enter_is_seen() -> None:
@@ -179,7 +179,7 @@ def test_a_terminal_is_written_to_and_enter_is_seen() -> None:
 
 
 def test_the_cause_of_a_refused_step_says_what_to_do(tmp_path: Path) -> None:
-    said = "train waits for its author (dev_server='code-server'), and nobody can work in it: CI is set"
+    said = "train waits for its author (dev_server='code-server'), and the run has no interactive terminal: CI is set"
     tasks = [task("train", "failed", outcome=outcome(reasons.INTERACTIVE_STEP, message=said))]
     run = execute(FakeEnvironment(tasks, "failed"), FakeProject(), RunRequest("otsus-method", tmp_path))  # type: ignore[arg-type]
     assert run.cause is not None

@@ -5,7 +5,7 @@ WebSocket to ``pods/portforward`` of a pod that is ready at that moment, so a po
 Kubernetes' protocol ``v4.channel.k8s.io``: the first byte of a message is the channel (0 data, 1 error), and the first
 message of each channel is the port's number, two bytes, least significant first.
 
-A node does not pass on that the pod has closed a connection: a client that goes on with one that it kept would wait for
+A node does not pass on that the pod has closed a connection: a client that keeps using one would wait for
 ever. So the way to the pod is closed here first, between two HTTP requests, and opened again for the next one; the
 client's own connection stays. All of it runs in one thread with an event loop.
 """

@@ -168,7 +168,7 @@ def refusal(words: str, *, last_seen: str = "") -> EngineError:
 
 
 def _end_error(log: list[str]) -> EngineError:
-    return refusal(log[-1] if log else "it said nothing", last_seen="\n".join(log))
+    return refusal(log[-1] if log else "it ended without a log", last_seen="\n".join(log))
 
 
 def wait_until_ready(client: docker.DockerClient, container: Container, token: str, log: list[str]) -> int:

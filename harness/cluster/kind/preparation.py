@@ -104,7 +104,7 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
                 bases.set_sign(client, settings.state, name, node_id)
                 # keep one old base, so that two versions of the code can alternate
                 bases.prune(client, settings.state, kept=2)
-                on_progress(f"[node] images taken in after {time.monotonic() - started:.1f} s")
+                on_progress(f"[node] images imported after {time.monotonic() - started:.1f} s")
         return name
 
 

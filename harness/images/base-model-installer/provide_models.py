@@ -1,7 +1,7 @@
 """Bring model weights to a folder (build 8). Program of the image base-model-installer.
 
 ``/model_lookup.json`` says what there is: for each task the models that have it, a file that shows that it is there,
-and where its archive is. A task that cannot be had is only logged, as on the platform.
+and where its archive is. A task that cannot be downloaded is only logged, as on the platform.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ while :; do sleep 3600 & wait $!; done
 
 
 class InteractiveStepError(WorkflowError):
-    """Nobody attends to the step; a retry would not help."""
+    """The step cannot be completed; a retry would not help."""
 
     reason = reasons.INTERACTIVE_STEP
 
@@ -199,7 +199,7 @@ class _Offer:
         """Wait until a process follows the run; the step's pod need not exist before."""
         if not self._attended.wait(ATTENDANCE_S):
             self.answer = wire.REFUSED
-            self.reason = f"nobody followed its run within {ATTENDANCE_S:g} s"
+            self.reason = f"no test or command followed its run within {ATTENDANCE_S:g} s"
         if self.answer == wire.REFUSED:
             raise InteractiveStepError(self.complaint())
 
@@ -242,7 +242,7 @@ class _Offer:
         while not self._over.is_set() and not self.answer:
             left = deadline - time.monotonic()
             if left <= 0:
-                self.answer, self.reason = wire.EXPIRED, f"nobody completed it within {LONGEST_S / 3600:g} h"
+                self.answer, self.reason = wire.EXPIRED, f"it was not completed within {LONGEST_S / 3600:g} h"
                 break
             try:
                 for change, manifest in self._api.watch(

@@ -25,7 +25,7 @@ from harness.wire.names import FIELD_FORMS_PROBLEM
 
 blueprint: Final = Blueprint("kaapana", __name__, url_prefix="/flow/kaapana/api")
 
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+_NO_USER: Final = "00000000-0000-0000-0000-000000000000"
 
 
 @blueprint.post("/trigger/<dag_id>")
@@ -127,7 +127,7 @@ def getdagruns() -> Response:
         return answer(
             [
                 {
-                    "user": (run.conf or {}).get("user_public_id", _NOBODY),
+                    "user": (run.conf or {}).get("user_public_id", _NO_USER),
                     "dag_id": run.dag_id,
                     "run_id": run.run_id,
                     "state": run.state,

@@ -17,7 +17,7 @@ _ANSWER_S: Final = 60.0
 _PIDS: Final = 16
 # of one container; what it lost is named by far fewer
 _MOST_PATHS: Final = 20_000
-# a deleted file is a device there (overlay of the kernel), and no file that somebody wrote
+# a deleted file is a device there (overlay of the kernel), not a file that was written
 _WRITTEN: Final = f"find /written -mindepth 1 ! -type c -printf '/%P\\0' | head -z -n {_MOST_PATHS}"
 
 
@@ -117,7 +117,7 @@ async def written_paths(engine: Engine, config: ControlPlaneConfig, image: str, 
     container = str(record["Id"])
     layer = ((record.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir")
     if layer:
-        # a folder of somebody else may be closed to everybody else
+        # a folder of another user may be unreadable
         place = {"Mounts": [_read_only(layer, "/written")], "CapAdd": ["DAC_READ_SEARCH"]}
         name = f"{config.prefix}_written_{container[:12]}"
         with contextlib.suppress(EngineCallError):

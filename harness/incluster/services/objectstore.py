@@ -56,7 +56,7 @@ class BucketStore(Protocol):
         """Yield requests to the store; see :class:`harness.incluster.services.objectwatch.Watched`."""
 
     def touch(self, name: str) -> None:
-        """Ask for a bucket of this name, in vain."""
+        """Ask for a bucket of this name, which does not exist."""
 
 
 def policy_document(actions: list[str], resources: list[str]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Watched(Protocol):
         """Yield requests to the store, and sometimes ``None``. Any error of the connection may end it."""
 
     def touch(self, name: str) -> None:
-        """Ask for a bucket of this name, in vain."""
+        """Ask for a bucket of this name, which does not exist."""
 
 
 class ObjectWatch:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.wire.service_refusals import RefusedRequest
 
-# of one peer, and peers: a program that asks in vain without end takes no more memory than this
+# of one peer, and peers: a program that sends refused requests without end takes no more memory than this
 _KEPT: Final = 50
 _PEERS: Final = 500
 _BODY_BYTES: Final = 64 << 10

@@ -179,11 +179,11 @@ def test_a_step_whose_pod_or_offer_somebody_removes_counts_as_completed(api: Api
 def test_a_refused_step_fails_with_the_reason_and_starts_no_container(api: Api) -> None:
     running = Running(api)
     api.until(lambda: api.step)
-    api.answer(answer="refused", reason="nobody can work in it: CI is set")
+    api.answer(answer="refused", reason="the run has no interactive terminal: CI is set")
     running.end()
     assert isinstance(running.error, InteractiveStepError)
     assert str(running.error) == (
-        "train is an interactive step (dev_server='code-server'), and nobody can work in it: CI is set"
+        "train is an interactive step (dev_server='code-server'), and the run has no interactive terminal: CI is set"
     )
     assert api.objects == {}
 
@@ -192,7 +192,7 @@ def test_a_step_that_nobody_follows_does_not_hang(api: Api, monkeypatch: pytest.
     monkeypatch.setattr(interactive, "ATTENDANCE_S", 0.05)
     running = Running(api)
     running.end()
-    assert "nobody followed its run" in str(running.error)
+    assert "no test or command followed its run within" in str(running.error)
     assert api.objects == {}
 
 
@@ -202,7 +202,7 @@ def test_a_step_ends_after_the_platforms_twelve_hours(api: Api, monkeypatch: pyt
     api.until(lambda: api.step)
     api.answer(attended="terminal")
     running.end()
-    assert "nobody completed it within" in str(running.error)
+    assert "it was not completed within" in str(running.error)
     assert api.objects == {}
 
 

@@ -85,7 +85,7 @@ class AccessRoutes:
     async def create_project(self, request: Request) -> Response:
         """POST ``{name, description, harness?: {project_user_password}}``: record, user, index, bucket, policy.
 
-        Nobody but the harness may change the password of a project that exists: 403 without its token.
+        Only the harness may change the password of a project that exists: 403 without its token.
         """
         body = await read_object(request, _LIMIT)
         extra = body.get("harness") or {}

@@ -185,7 +185,7 @@ def _receive(sock: Any, peer: Peer, count: int, stalled_s: float) -> bytearray:
 
 
 def _remove_partial(assoc: Any) -> None:
-    """Delete the temporary files of objects that were not taken in: the library forgets them."""
+    """Delete the temporary files of objects that were not ingested: the library forgets them."""
     files = [getattr(assoc.dimse.message, "_data_set_file", None)]
     while not assoc.dimse.msg_queue.empty():
         _, message = assoc.dimse.msg_queue.get_nowait()

@@ -11,7 +11,7 @@ class Mappings:
     """Series rows and their projects. Safe to use from several threads.
 
     A mapping remembers whether it was only implied (ingestion puts every series into the admin project as
-    well), so that forgetting a project can take along what nobody asked to keep.
+    well), so that forgetting a project also removes series that only ingestion has put there.
 
     Args:
         records: where they are kept; in memory only by default.

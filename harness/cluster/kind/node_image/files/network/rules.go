@@ -89,7 +89,7 @@ func rules(w world) string {
 }
 
 // chain is the name of the chain for one direction of a pod, which is added to chains; empty where no policy selects
-// the pod. Pods that are treated alike share one.
+// the pod. Pods with the same rules share one.
 func (w world) chain(p pod, direction networkingv1.PolicyType, chains map[string]string) string {
 	var lines []string
 	selected := false
