@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-# the grammar of github.com/distribution/reference; a digest names no image that an archive could be loaded under
-_DOMAIN = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(rf"(?P<name>(?:{_DOMAIN}/)?{_PATH}(?:/{_PATH})*)(?::\w[\w.-]{{0,127}})?", re.ASCII)
-_LONGEST_NAME = 255
-_LONGEST = 400
+from harness.wire.images import HOST, host_of, match_reference
+
+_SHOWN = 400
 _PUBLIC = "docker.io"
 _PUBLIC_API = "registry-1.docker.io"
 
@@ -69,7 +66,7 @@ def served_path(reference: str, own: str, served: Mapping[str, str]) -> str | No
 
 def is_host(text: str) -> bool:
     """Return whether a registry can have this address in references: ``host[:port]``."""
-    return re.fullmatch(_DOMAIN, text, re.ASCII) is not None
+    return re.fullmatch(HOST, text, re.ASCII) is not None
 
 
 def is_public(host: str) -> bool:
@@ -93,9 +90,10 @@ def normalise(reference: str) -> str:
     Raises:
         ValueError: it is not a reference, or one by digest.
     """
-    match = _REFERENCE.fullmatch(reference) if len(reference) <= _LONGEST else None
-    if not match or len(match["name"]) > _LONGEST_NAME:
-        raise ValueError(f"{reference[:_LONGEST]!r} is not a reference of an image with a tag")
+    match = match_reference(reference)
+    # a digest names no image that an archive could be loaded under
+    if not match or match["digest"]:
+        raise ValueError(f"{reference[:_SHOWN]!r} is not a reference of an image with a tag")
     return familiar(canonical(reference))
 
 
@@ -104,7 +102,7 @@ def canonical(reference: str) -> str:
     first, slash, rest = reference.partition("/")
     if first == f"index.{_PUBLIC}":
         first, reference = _PUBLIC, f"{_PUBLIC}/{rest}"
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
+    if not host_of(reference):
         reference = f"{_PUBLIC}/{reference}" if slash else f"{_PUBLIC}/library/{reference}"
     elif first == _PUBLIC and "/" not in rest:
         reference = f"{_PUBLIC}/library/{rest}"

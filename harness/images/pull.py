@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.common.progress import OnProgress
+from harness.wire.images import host_of
 
 PATIENCE_S = 20.0
 """Seconds of silence until a pull is given up."""
@@ -22,7 +23,7 @@ def pull(reference: str, on_line: OnProgress) -> str:
 
     from harness.engine import client, trouble_in, words
 
-    registry = _registry(reference)
+    registry = host_of(reference) or "the public registry"
     if registry in _unreachable:
         return _unreachable[registry]
     impatient = client(timeout_s=PATIENCE_S)
@@ -41,11 +42,6 @@ def pull(reference: str, on_line: OnProgress) -> str:
         return _reason(registry, f"no answer within {PATIENCE_S:.0f} s")
     finally:
         impatient.close()
-
-
-def _registry(reference: str) -> str:
-    first, slash, _ = reference.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else "the public registry"
 
 
 def _reason(registry: str, text: str) -> str:

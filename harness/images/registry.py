@@ -17,14 +17,7 @@ from harness.errors import ImageError, PlatformError
 from harness.images import lending
 from harness.images.derivation import DerivedImage
 from harness.images.registry_login import RegistryLogin
-
-MANIFEST_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-)
-"""Media types that a pull accepts; without them a registry answers with an outdated format or 404."""
+from harness.wire.images import MANIFEST_TYPES
 
 
 class RegistryRefusedError(PlatformError):

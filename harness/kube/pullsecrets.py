@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
 from harness.kube.transport import Manifest
-from harness.wire.pulls import PullRefusal, SecretVerdict, host_of
+from harness.wire.images import DOCKER_HUB, host_of
+from harness.wire.pulls import PullRefusal, SecretVerdict
 
 _CONFIG = ".dockerconfigjson"
 _LEGACY = ".dockercfg"
@@ -143,7 +144,7 @@ def _show(key: str) -> str:
 
 def _fits(key: str, image: str) -> bool:
     """Return the kubelet's rule: parts of the host may be patterns, the port is equal, the path is a prefix."""
-    host = host_of(image)
+    host = host_of(image) or DOCKER_HUB
     try:
         wanted, given = urlsplit(key if "://" in key else f"https://{key}"), urlsplit(f"https://{host}")
         ports = wanted.port, given.port

@@ -23,7 +23,7 @@ from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import PlatformError
 from harness.images import RegistryClient
-from harness.images.registry import MANIFEST_TYPES
+from harness.wire.images import MANIFEST_TYPES
 
 if TYPE_CHECKING:
     from docker import APIClient

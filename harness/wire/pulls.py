@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-_DOCKER_HUB: Final = "index.docker.io"
+from harness.wire.images import DOCKER_HUB, host_of
 
 
 class SecretVerdict(str, enum.Enum):
@@ -43,7 +43,7 @@ class PullRefusal:
     @property
     def host(self) -> str:
         """Of the registry."""
-        return host_of(self.image)
+        return host_of(self.image) or DOCKER_HUB
 
     @property
     def verdicts(self) -> str:
@@ -74,9 +74,3 @@ class PullRefusal:
 
 def _describe_logins(registries: tuple[str, ...]) -> str:
     return f"is for {', '.join(registries)}" if registries else "has no login"
-
-
-def host_of(image: str) -> str:
-    """Return the registry in a reference, ``host[:port]``."""
-    first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else _DOCKER_HUB

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
-from harness.incluster.controlplane.images import Images
+from harness.incluster.controlplane.images import Images, PullError
 from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
 
@@ -58,6 +59,26 @@ def test_a_command_belongs_to_one_name_of_an_image_until_the_name_is_given_again
     assert images.command_of("r.site/two") == ["two"]
     assert not images.command_of("r.site/own:1")
     assert not images.command_of("r.site/unknown:1")
+
+
+@pytest.mark.parametrize(
+    "reference", ["Upper", "r.site/a:tag with spaces", "a:ä", "r.site//a", f"{'a/' * 130}a", "a@1"]
+)
+def test_what_is_no_reference_of_an_image_is_refused_as_by_a_kubelet(reference: str) -> None:
+    images = Images(None)  # type: ignore[arg-type]
+    with pytest.raises(PullError) as refused:
+        asyncio.run(images.resolve(reference, "Never"))
+    assert refused.value.reason == "InvalidImageName"
+
+
+@pytest.mark.parametrize(
+    "reference", ["tool", "r.site:5000/a/tool:1", "[::1]:5000/tool:1", f"tool:1@sha256:{'a' * 64}"]
+)
+def test_references_with_a_host_a_tag_and_a_digest_are_looked_up(reference: str) -> None:
+    images = Images(None)  # type: ignore[arg-type]
+    with pytest.raises(PullError) as refused:
+        asyncio.run(images.resolve(reference, "Never"))
+    assert refused.value.reason == "ErrImageNeverPull"
     images.provide({"r.site/one:1": "sha256:2"}, {})
     assert not images.command_of("r.site/one:1")
     assert images.node["r.site/one:1"] == "sha256:2"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,13 +17,7 @@ from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.registry import Registry, ServedName
 from harness.kube.pullsecrets import Login, PullSecret, refusal_of
 from harness.kube.troubles import is_unauthorized
-
-_DOMAIN = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?)(?::[0-9]+)?"
-_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?:(?P<domain>{_DOMAIN})/)??(?P<path>{_PATH}(?:/{_PATH})*)"
-    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
+from harness.wire.images import match_reference
 
 
 class PullError(Exception):
@@ -78,7 +71,7 @@ class Images:
         Raises:
             PullError: reason ``InvalidImageName``, ``ErrImagePull`` or ``ErrImageNeverPull``.
         """
-        match = _REFERENCE.fullmatch(reference)
+        match = match_reference(reference)
         if not match:
             raise PullError(
                 "InvalidImageName",
@@ -194,7 +187,7 @@ class _Pull:
 
 
 def _with_tag(reference: str) -> str:
-    match = _REFERENCE.fullmatch(reference)
+    match = match_reference(reference)
     return f"{reference}:latest" if match and not (match["tag"] or match["digest"]) else reference
 
 

@@ -7,15 +7,8 @@ from typing import NamedTuple
 
 from harness.incluster.controlplane.http import Reply, fetch
 from harness.kube.pullsecrets import Login
+from harness.wire.images import MANIFEST_TYPES
 
-_ACCEPT = ", ".join(
-    (
-        "application/vnd.docker.distribution.manifest.v2+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.oci.image.index.v1+json",
-    )
-)
 _REGISTRY_S = 10.0
 
 
@@ -67,7 +60,7 @@ class Registry:
         reply = None
         tried: Sequence[Login | None] = logins or [None]
         for login in tried:
-            headers = {"Accept": _ACCEPT, **({"Authorization": login.basic} if login else {})}
+            headers = {"Accept": ", ".join(MANIFEST_TYPES), **({"Authorization": login.basic} if login else {})}
             reply = await fetch("GET", self.internal + path, headers=headers, timeout_s=_REGISTRY_S)
             if reply.status != 401:
                 break
