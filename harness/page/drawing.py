@@ -23,6 +23,7 @@ from harness.extension.form_schema import (
 )
 from harness.extension.form_shape import check_shape
 from harness.report.text import abbreviate, escape_unseen
+from harness.run.posting import dataset_choice
 
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object"})
 _FORMATS: Final = frozenset({"date", "time", "password", "textarea", "color"})
@@ -62,8 +63,7 @@ def draw(ui_forms: Mapping[str, Any]) -> DrawnForm:
         properties = {} if without_choice(schema) else dict(_properties(schema, 0))
         if properties:
             parts[name] = _object(_text(schema.get("title")) or name, properties, _text(schema.get("description")))
-    data = ui_forms.get("data_form")
-    takes_input = isinstance(data, Mapping) and "dataset_name" in own_properties(data)
+    takes_input, _ = dataset_choice(ui_forms)
     return DrawnForm(_object("", parts, ""), takes_input, _documentation(ui_forms.get("documentation_form")))
 
 
@@ -71,8 +71,13 @@ def _properties(schema: Mapping[str, Any], depth: int) -> Iterator[tuple[str, di
     required = schema.get("required")
     listed = required if isinstance(required, list) else []
     found = {name: value for name, value in all_properties(schema).items() if "#" not in name}
+    default = schema.get("default")
+    preset = default if isinstance(default, Mapping) else {}
     for name, value in found.items():
         variants = _variants(schema, name) or [value]
+        if preset.get(name) is not None:
+            # as when it is filled: the default of the object comes first
+            variants = [{**one, "default": preset[name]} for one in variants]
         drawn = _drawn(name, variants, depth)
         if name in listed or any("required" in one and not isinstance(one["required"], list) for one in variants):
             drawn["title"] += " (required)"

@@ -131,3 +131,17 @@ def test_the_library_is_the_published_one_with_its_licence_and_version() -> None
     assert files["LICENSE"].startswith(b"The MIT License (MIT)")
     (version,) = re.findall(rb'@version "([\d.]+)"', files["jsoneditor.js.LICENSE.txt"])
     assert f"JSON Editor {version.decode()}\n".encode() in files["README.md"]
+
+
+def test_the_default_of_a_form_comes_before_those_of_its_fields() -> None:
+    fields = {"a": {"type": "integer", "default": 1}, "b": {"type": "integer", "default": 2}}
+    drawn = draw({"workflow_form": {"type": "object", "default": {"a": 5}, "properties": fields}})
+    shown = drawn.schema["properties"]["workflow_form"]["properties"]
+    assert (shown["a"]["default"], shown["b"]["default"]) == (5, 2)
+
+
+def test_a_tree_of_files_takes_the_place_of_the_input() -> None:
+    data = {"data_form": {"type": "object", "properties": {"dataset_name": {"type": "string"}}}}
+    assert draw(data).takes_input
+    assert not draw({**data, "backend_form": {}}).takes_input
+    assert draw({**data, "backend_form": {"include-dataset": True}}).takes_input
