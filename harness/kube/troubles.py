@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Any
 
+from harness.kube.node_messages import find_pull_problem
 from harness.kube.transport import Manifest
+from harness.wire.pulls import PullProblem, problem_of
 from harness.wire.reasons import GIVEN_UP, PULL_FAILED
-
-# messages of engines, containerd and registries about a missing or wrong login, and about a dead host: the
-# only words of theirs that are read
-_UNAUTHORIZED = re.compile(
-    "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
-)
-_UNREACHED = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
 
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """Why a pod does not run: a Kubernetes reason, its message, and the image of the container."""
+    """Why a pod does not run.
+
+    Attributes:
+        container: its name.
+        image: of the container.
+        reason: of Kubernetes.
+        message: of the node.
+        published: why the pull failed, on nodes that publish it; others only have the message.
+    """
 
     container: str
     image: str
     reason: str
     message: str
+    published: PullProblem | None = None
 
     @property
     def pull_failed(self) -> bool:
@@ -34,17 +37,16 @@ class Trouble:
     @property
     def unauthorized(self) -> bool:
         """The image could not be pulled because its registry needs another login."""
-        return self.pull_failed and is_unauthorized(self.message)
+        return self._pull_problem is PullProblem.UNAUTHORIZED
 
     @property
     def unreached(self) -> bool:
         """The image could not be had because its registry does not answer."""
-        return self.pull_failed and bool(_UNREACHED.search(self.message))
+        return self._pull_problem is PullProblem.UNREACHED
 
-
-def is_unauthorized(message: str) -> bool:
-    """Return whether a node or an engine says that a registry refused it for want of a login."""
-    return bool(_UNAUTHORIZED.search(message))
+    @property
+    def _pull_problem(self) -> PullProblem | None:
+        return (self.published or find_pull_problem(self.message)) if self.pull_failed else None
 
 
 def statuses_of(pod: Manifest) -> list[dict[str, Any]]:
@@ -59,7 +61,8 @@ def trouble_of(pod: Manifest) -> Trouble | None:
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in GIVEN_UP:
             image = entry.get("image") or _image(pod, entry["name"])
-            return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""))
+            published = problem_of((pod.get("metadata") or {}).get("annotations") or {}, entry["name"])
+            return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""), published)
     return None
 
 

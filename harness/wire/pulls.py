@@ -1,13 +1,38 @@
-"""A pull that a registry refused: recorded beside the pod, explained to the author on the host."""
+"""A pull that failed: recorded beside the pod, explained to the author on the host."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from harness.wire.images import DOCKER_HUB, host_of
+
+ANNOTATION: Final = "kaapana-harness/pull-problems"
+"""On a pod of the docker cluster: why the images of its containers could not be pulled, a JSON object by container."""
+
+
+class PullProblem(str, enum.Enum):
+    """Why an image could not be pulled, as far as it decides what an author can do."""
+
+    UNAUTHORIZED = "unauthorized"
+    UNREACHED = "unreached"
+    OTHER = "other"
+
+
+def annotate_problems(problems: Mapping[str, PullProblem]) -> dict[str, str]:
+    """Return the annotations of a pod with these problems, by container."""
+    return {ANNOTATION: json.dumps({name: problem.value for name, problem in problems.items()})} if problems else {}
+
+
+def problem_of(annotations: Mapping[str, str], container: str) -> PullProblem | None:
+    """Return the problem that a pod's annotations have for a container; ``None`` on nodes that publish none."""
+    try:
+        return PullProblem(json.loads(annotations[ANNOTATION])[container])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
 
 
 class SecretVerdict(str, enum.Enum):

@@ -127,7 +127,6 @@ def test_the_first_line_of_a_refusal_begins_with_the_login_that_was_refused() ->
 @pytest.mark.parametrize(
     ("message", "unauthorized"),
     [
-        ('failed to pull "r/a:1": unauthorized: no login for r', True),
         ("failed to authorize: no basic auth credentials", True),
         ("pull access denied: authorization failed: no basic auth credentials", True),
         ("unexpected status from HEAD request to http://10.0.0.1:5000/v2/a/manifests/1: 401 Unauthorized", True),
@@ -136,5 +135,5 @@ def test_the_first_line_of_a_refusal_begins_with_the_login_that_was_refused() ->
         ("dial tcp 127.0.0.1:4010: connection refused", False),
     ],
 )
-def test_the_words_of_nodes_and_engines_for_a_missing_login_are_known(message: str, unauthorized: bool) -> None:
+def test_the_words_of_kubelets_and_engines_for_a_missing_login_are_known(message: str, unauthorized: bool) -> None:
     assert Trouble("main", "r/a:1", "ErrImagePull", message).unauthorized is unauthorized

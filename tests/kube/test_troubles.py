@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.kube import troubles
-from harness.wire import reasons
+from harness.wire import pulls, reasons
+from harness.wire.pulls import PullProblem
 
 
 def pod(reason: str, message: str) -> dict[str, Any]:
@@ -47,3 +48,22 @@ def test_a_program_that_is_refused_a_connection_is_no_trouble_of_the_registry() 
     found = troubles.trouble_of(pod("RunContainerError", "connection refused"))
     assert found is not None
     assert not found.unreached
+
+
+@pytest.mark.parametrize("problem", PullProblem)
+def test_what_a_node_publishes_counts_more_than_its_words(problem: PullProblem) -> None:
+    waiting = pod("ImagePullBackOff", "unauthorized: connection refused")
+    waiting["metadata"] = {"annotations": pulls.annotate_problems({"main": problem})}
+    found = troubles.trouble_of(waiting)
+    assert found is not None
+    assert found.unauthorized == (problem is PullProblem.UNAUTHORIZED)
+    assert found.unreached == (problem is PullProblem.UNREACHED)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "{", '{"main": "else"}', '{"main": []}', '{"other": "unreached"}'])
+def test_an_annotation_of_another_kind_leaves_the_words(text: str) -> None:
+    waiting = pod("ErrImagePull", "no such host")
+    waiting["metadata"] = {"annotations": {pulls.ANNOTATION: text}}
+    found = troubles.trouble_of(waiting)
+    assert found is not None
+    assert found.unreached

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.incluster.controlplane.store import Manifest, now
 from harness.wire import reasons
+from harness.wire.pulls import PullProblem
 
 State = dict[str, Any]
 
@@ -20,6 +21,7 @@ class Box:
         spec: its part of the pod's ``spec``.
         id: the engine's id of the present container, empty before the first.
         state: ``waiting``, ``running`` or ``terminated`` as in ``containerStatuses``.
+        pull_problem: why the last failed pull of its image failed, if one has.
     """
 
     def __init__(self, spec: Mapping[str, Any], first_reason: str) -> None:
@@ -27,6 +29,7 @@ class Box:
         self.name = str(spec["name"])
         self.id = ""
         self.image_id = ""
+        self.pull_problem: PullProblem | None = None
         self.state: State = {"waiting": {"reason": first_reason}}
         self.last: State = {}
         self.ready = False

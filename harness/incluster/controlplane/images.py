@@ -15,18 +15,20 @@ from typing import Any
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.registry import Registry, ServedName
+from harness.kube.node_messages import find_pull_problem
 from harness.kube.pullsecrets import Login, PullSecret, refusal_of
-from harness.kube.troubles import is_unauthorized
 from harness.wire.images import match_reference
+from harness.wire.pulls import PullProblem
 
 
 class PullError(Exception):
     """An image cannot be obtained; ``reason`` as the waiting reason of a container."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, problem: PullProblem = PullProblem.OTHER) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.problem = problem
 
 
 class Images:
@@ -121,7 +123,7 @@ class Images:
         try:
             return await self.registry.ask(path, pull.logins)
         except OSError as error:
-            raise pull.error(f"the registry does not answer: {error}") from None
+            raise pull.error(f"the registry does not answer: {error}", PullProblem.UNREACHED) from None
 
     async def _present(self, image: str) -> str | None:
         try:
@@ -142,7 +144,9 @@ class Images:
                 break
         if problem:
             # an engine that is refused says it in many ways, and never which login it had
-            raise pull.unauthorized_error(problem) if is_unauthorized(problem) else pull.error(problem)
+            kind = find_pull_problem(problem)
+            unauthorized = kind is PullProblem.UNAUTHORIZED
+            raise pull.unauthorized_error(problem) if unauthorized else pull.error(problem, kind)
         image = await self._present(full)
         if image is None:
             raise pull.error("the engine pulled it but does not have it")
@@ -171,8 +175,8 @@ class _Pull:
         self._reference = reference
         self._refusal = refusal_of(reference, secrets)
 
-    def error(self, text: str) -> PullError:
-        return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}')
+    def error(self, text: str, problem: PullProblem = PullProblem.OTHER) -> PullError:
+        return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}', problem)
 
     def unauthorized_error(self, text: str = "") -> PullError:
         """Explain that the registry needs another login.
@@ -183,7 +187,8 @@ class _Pull:
         host = self._refusal.host
         why = f"{host} refuses the login" if self.logins else f"no login for {host}"
         tried = f"pull secrets of the pod: {self._refusal.verdicts or 'none'}"
-        return self.error(f"unauthorized: {why}; {tried}" + (f"; {text}" if text else ""))
+        said = f"unauthorized: {why}; {tried}" + (f"; {text}" if text else "")
+        return self.error(said, PullProblem.UNAUTHORIZED)
 
 
 def _with_tag(reference: str) -> str:

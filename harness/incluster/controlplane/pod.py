@@ -25,7 +25,7 @@ from harness.incluster.controlplane.store import Key, Manifest, key_of, now
 from harness.incluster.controlplane.translate import container_body, devices, memory_limit
 from harness.incluster.controlplane.variables import needs_address
 from harness.incluster.controlplane.volumes import VolumeSource
-from harness.wire import reasons
+from harness.wire import pulls, reasons
 from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, ANNOTATION_WRITTEN_FILES
 
 # a container that ran for so long begins with the shortest back-off again
@@ -337,13 +337,20 @@ class PodWorker:
             places = {"address": self.address, "addresses": self._network.addresses}
             pod["status"] = fresh_status(pod, self.boxes, self.init, **places, **self._facts)
             pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
-            if self._most_memory:
-                annotations = pod["metadata"].setdefault("annotations", {})
-                annotations[ANNOTATION_MAX_MEMORY] = str(self._most_memory)
-            if self._written:
-                pod["metadata"].setdefault("annotations", {})[ANNOTATION_WRITTEN] = str(self._written)
+            if annotations := self._annotations():
+                pod["metadata"].setdefault("annotations", {}).update(annotations)
 
         self._node.store.edit(self.key, change)
+
+    def _annotations(self) -> dict[str, str]:
+        """Return the facts about the pod that a status of Kubernetes has no field for."""
+        problems = {box.name: box.pull_problem for box in (*self.init, *self.boxes) if box.pull_problem}
+        annotations = pulls.annotate_problems(problems)
+        if self._most_memory:
+            annotations[ANNOTATION_MAX_MEMORY] = str(self._most_memory)
+        if self._written:
+            annotations[ANNOTATION_WRITTEN] = str(self._written)
+        return annotations
 
     def _event(self, reason: str, message: str, kind: str = "Normal") -> None:
         self._node.event(self._pod, reason, message, kind)

@@ -69,6 +69,7 @@ class Preparation:
                     raise PullError("CreateContainerConfigError", error)
                 return
             except PullError as refusal:
+                box.pull_problem = refusal.problem
                 box.wait(refusal.reason, refusal.message)
                 self._warn("Failed", f"Failed to pull image: {refusal.message}")
                 self._publish()

@@ -1,0 +1,24 @@
+"""Recognize facts that nodes, engines and registries give in words only.
+
+This is the only place where their words are matched. The docker cluster publishes the same facts as annotations.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from harness.wire.pulls import PullProblem
+
+# messages of engines, containerd and registries about a missing or wrong login, and about a dead host
+_UNAUTHORIZED: Final = re.compile(
+    "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
+)
+_UNREACHED: Final = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
+
+
+def find_pull_problem(message: str) -> PullProblem:
+    """Return why an image could not be pulled, by the message of a kubelet or an engine."""
+    if _UNAUTHORIZED.search(message):
+        return PullProblem.UNAUTHORIZED
+    return PullProblem.UNREACHED if _UNREACHED.search(message) else PullProblem.OTHER

@@ -1,0 +1,128 @@
+"""Facts that the docker cluster publishes about a pod, so that nobody has to read its messages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.incluster.controlplane.http import Reply
+from harness.incluster.controlplane.images import Images
+from harness.incluster.controlplane.pod import PodWorker
+from harness.incluster.controlplane.store import Store
+from harness.kube.troubles import Trouble, trouble_of
+from harness.wire.pulls import PullProblem
+
+REGISTRY = "localhost:5000"
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "p", "namespace": "project-a"},
+    "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": f"{REGISTRY}/tool:1"}]},
+}
+
+
+class Engine:
+    """Answers each pull with the same error."""
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+
+    async def stream(self, method: str, path: str, **_: Any) -> AsyncIterator[bytes]:
+        assert (method, path) == ("POST", "/images/create")
+        yield json.dumps({"error": self.error}).encode()
+
+
+class Registry:
+    """Gives each request the same answer."""
+
+    def __init__(self, answer: int | OSError) -> None:
+        self.answer = answer
+
+    async def ask(self, path: str, logins: Any) -> Reply:
+        assert path == "/v2/tool/manifests/1"
+        if isinstance(self.answer, OSError):
+            raise self.answer
+        return Reply(self.answer, {}, b"connection refused")
+
+
+def node(*, error: str = "", answer: int | OSError | None = None) -> Any:
+    """A node that has only what a pod needs up to its image."""
+    images = Images(Engine(error))  # type: ignore[arg-type]
+    if answer is not None:
+        images.registry.address = REGISTRY
+        images.registry.ask = Registry(answer).ask  # type: ignore[method-assign]
+    return SimpleNamespace(
+        images=images,
+        store=Store(),
+        gpu=False,
+        config=SimpleNamespace(prefix="e1"),
+        volumes=SimpleNamespace(sources=lambda pod: {}),
+        networks=SimpleNamespace(plan=lambda pod: SimpleNamespace(guarded=False)),
+        manifest=lambda: {"metadata": {"name": "docker", "labels": {}}},
+        event=lambda *arguments, **more: None,
+        spawn=lambda work, what: asyncio.create_task(work),
+    )
+
+
+def seen(machine: Any) -> dict[str, Any]:
+    """The pod as a client sees it once it has a status."""
+
+    async def run() -> dict[str, Any]:
+        worker = PodWorker(machine, machine.store.create(POD))
+        found: dict[str, Any] = {}
+        for _ in range(1000):
+            await asyncio.sleep(0)
+            found = machine.store.find("Pod", "project-a", "p")
+            if found.get("status"):
+                break
+        await worker.halt()
+        return found
+
+    return asyncio.run(run())
+
+
+def trouble(machine: Any) -> Trouble:
+    found = trouble_of(seen(machine))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 5000)"), TimeoutError("no answer in 10 s")],
+)
+def test_a_registry_that_does_not_answer_is_a_fact_whatever_the_error_says(error: OSError) -> None:
+    found = trouble(node(answer=error))
+    assert found.published is PullProblem.UNREACHED
+    assert found.unreached
+    assert str(error) in found.message
+
+
+def test_a_registry_that_wants_another_login_is_a_fact() -> None:
+    found = trouble(node(answer=401))
+    assert found.published is PullProblem.UNAUTHORIZED
+    assert found.unauthorized
+
+
+@pytest.mark.parametrize("status", [404, 502])
+def test_another_answer_of_the_registry_is_neither_whatever_it_says(status: int) -> None:
+    found = trouble(node(answer=status))
+    assert found.published is PullProblem.OTHER
+    assert (found.unreached, found.unauthorized) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        ("Get https://r.example/v2/: dial tcp 10.0.0.1:443: connect: connection refused", PullProblem.UNREACHED),
+        ("Head https://r.example/v2/a/manifests/1: no basic auth credentials", PullProblem.UNAUTHORIZED),
+        ("manifest unknown", PullProblem.OTHER),
+    ],
+)
+def test_the_words_of_the_engine_are_read_where_it_pulls(error: str, problem: PullProblem) -> None:
+    assert trouble(node(error=error)).published is problem
