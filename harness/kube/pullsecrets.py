@@ -18,13 +18,15 @@ from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
 from harness.kube.transport import Manifest
 from harness.wire.images import DOCKER_HUB, host_of
+from harness.wire.names import SECRET_REGISTRY
 from harness.wire.pulls import PullRefusal, SecretVerdict
 
 _CONFIG = ".dockerconfigjson"
 _LEGACY = ".dockercfg"
 ADVICE = (
-    "name a pull secret of the pod's namespace that has a login for this registry: registry-secret is for the "
-    "platform's own, the secret of the application New Registry exists in the namespace services only"
+    "name a pull secret of the pod's namespace that has a login for this registry: "
+    f"{SECRET_REGISTRY} is for the platform's own, the secret of the application New Registry exists in the namespace "
+    "services only"
 )
 """What an author can do about a refused pull (build 13)."""
 

@@ -16,12 +16,11 @@ from harness.kube import KubeApi, Manifest, scoping
 from harness.kube.kinds import kind_named
 from harness.kube.scope import Scope, ScopedTransport
 from harness.kube.transport import Request, Transport
-from harness.wire.names import SERVICES_NAMESPACE
+from harness.wire.names import SECRET_REGISTRY, SERVICES_NAMESPACE
 
 _ACCOUNT = "kaapana-kube-admin"
 _RIGHTS_S = 30.0
 _POLL_S = 0.05
-_PULL_SECRET = "registry-secret"
 
 
 class ContextTransport(ScopedTransport):
@@ -58,7 +57,7 @@ class ContextTransport(ScopedTransport):
         body = request.body if isinstance(request.body, dict) else {}
         if body.get("kind") == "Namespace":
             return self._admit_with(dataclasses.replace(request, body=self._with_owner(body)))
-        if body.get("kind") == "Secret" and body["metadata"].get("name") == _PULL_SECRET:
+        if body.get("kind") == "Secret" and body["metadata"].get("name") == SECRET_REGISTRY:
             request = dataclasses.replace(request, body=self._with_pull_config(body))
         answer = super().send(request)
         removed = _namespace_at(request.path) if request.method == "DELETE" else ""

@@ -12,6 +12,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class ClearValidationResultOperator(KaapanaBaseOperator):
     """Removes the results of a validation from bucket and index."""
@@ -30,7 +32,7 @@ class ClearValidationResultOperator(KaapanaBaseOperator):
         super().__init__(
             dag=dag,
             image=f"{DEFAULT_REGISTRY}/clear-validation-results:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             name=name,
             env_vars={},
             execution_timeout=timedelta(minutes=60),

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class ConnectedComponentAnalysisOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.8; name and memory are fixed.
@@ -38,7 +40,7 @@ class ConnectedComponentAnalysisOperator(KaapanaBaseOperator):
             dag=dag,
             name="cca",
             image=f"{DEFAULT_REGISTRY}/cca:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=1000,

@@ -8,6 +8,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class DcmModifyOperator(KaapanaBaseOperator):
     """Parameters as in operators 6.15; ``keep_parallel_id`` and memory are fixed.
@@ -34,7 +36,7 @@ class DcmModifyOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/dcmodify:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             ram_mem_mb=100,
             keep_parallel_id=False,

@@ -51,7 +51,7 @@ class DcmQueryOperator(KaapanaBaseOperator):
         super().__init__(
             dag=dag,
             image=f"{DEFAULT_REGISTRY}/dcmqr:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             name="dcmqr",
             env_vars=variables,
             execution_timeout=execution_timeout,

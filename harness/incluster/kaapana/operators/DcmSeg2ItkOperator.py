@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class DcmSeg2ItkOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.4; name and memory are fixed. ``output_format`` is ``nrrd`` unless given."""
@@ -34,7 +36,7 @@ class DcmSeg2ItkOperator(KaapanaBaseOperator):
             dag=dag,
             name="dcmseg2nrrd",
             image=f"{DEFAULT_REGISTRY}/dcmqi:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=3000,

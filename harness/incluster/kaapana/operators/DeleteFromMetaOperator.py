@@ -12,6 +12,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class DeleteFromMetaOperator(KaapanaBaseOperator):
     """Deletes documents of series from the index of the project."""
@@ -29,7 +31,7 @@ class DeleteFromMetaOperator(KaapanaBaseOperator):
         super().__init__(
             dag=dag,
             image=f"{DEFAULT_REGISTRY}/delete-from-meta:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             name=name,
             env_vars={},
             execution_timeout=timedelta(minutes=60),

@@ -12,6 +12,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class DeleteFromPacsOperator(KaapanaBaseOperator):
     """Deletes series and studies from the archive."""
@@ -28,7 +30,7 @@ class DeleteFromPacsOperator(KaapanaBaseOperator):
         super().__init__(
             dag=dag,
             image=f"{DEFAULT_REGISTRY}/delete-from-pacs:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             name=name,
             env_vars={},
             execution_timeout=timedelta(minutes=60),

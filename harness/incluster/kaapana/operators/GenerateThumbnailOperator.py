@@ -12,6 +12,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class GenerateThumbnailOperator(KaapanaBaseOperator):
     """Draws the thumbnail of a series."""
@@ -30,7 +32,7 @@ class GenerateThumbnailOperator(KaapanaBaseOperator):
         super().__init__(
             dag=dag,
             image=f"{DEFAULT_REGISTRY}/thumbnail-generator:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=variables,
             execution_timeout=timedelta(minutes=15),
             ram_mem_mb=4000,

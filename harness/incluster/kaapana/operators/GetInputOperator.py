@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class GetInputOperator(KaapanaBaseOperator):
     """Parameters as in operators 4.1; ``env_vars``, memory limit, time-out and concurrency are fixed."""
@@ -29,7 +31,7 @@ class GetInputOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/get-input:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars={
                 "DATA_TYPE": data_type,
                 "CHECK_MODALITY": str(check_modality),

@@ -11,6 +11,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class GetRefSeriesOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.2; ``env_vars``, memory, time-out and concurrency are fixed.
@@ -44,7 +46,7 @@ class GetRefSeriesOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/get-ref-series:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars={
                 "SEARCH_POLICY": search_policy,
                 "DATA_TYPE": data_type,

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class Itk2DcmOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.13; memory is fixed. The form's ``modality`` is the modality, ``OT`` without."""
@@ -24,7 +26,7 @@ class Itk2DcmOperator(KaapanaBaseOperator):
             dag=dag,
             name=name or "itk2dcm-converter",
             image=f"{DEFAULT_REGISTRY}/itk2dcm:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             execution_timeout=execution_timeout,
             ram_mem_mb=6000,
             ram_mem_mb_lmt=12000,

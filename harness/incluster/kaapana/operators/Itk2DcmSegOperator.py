@@ -10,6 +10,7 @@ from typing import Any
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
 from harness.incluster.airflow import profile
+from harness.wire import names
 
 
 class Itk2DcmSegOperator(KaapanaBaseOperator):
@@ -75,7 +76,7 @@ class Itk2DcmSegOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/dcmqi:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=6000,

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class Json2DcmSROperator(KaapanaBaseOperator):
     """Parameters as in operators 6.22; name and memory are fixed. ``src_dicom_operator`` delivered the images."""
@@ -36,7 +38,7 @@ class Json2DcmSROperator(KaapanaBaseOperator):
             dag=dag,
             name="json2dcmSR",
             image=f"{DEFAULT_REGISTRY}/dcmqi:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=1000,

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class Json2MetaOperator(KaapanaBaseOperator):
     """Parameters as in operators 6.8; ``env_vars``, memory, time-out and concurrency are fixed.
@@ -33,7 +35,7 @@ class Json2MetaOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/json2meta:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars={
                 "DICOM_OPERATOR_OUT_DIR": dicom_operator.operator_out_dir if dicom_operator is not None else "",
                 "JSON_OPERATOR_OUT_DIR": json_operator.operator_out_dir if json_operator is not None else "",

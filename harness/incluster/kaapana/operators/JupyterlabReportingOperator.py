@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class JupyterlabReportingOperator(KaapanaBaseOperator):
     """Parameters as in operators 6.4; ``env_vars`` and memory are fixed.
@@ -30,7 +32,7 @@ class JupyterlabReportingOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/jupyterlab-reporting:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars={
                 "NOTEBOOK_FILENAME": notebook_filename,
                 "NOTEBOOK_DIR": notebook_dir,

@@ -184,7 +184,7 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
             no_proxy=no_proxy,
             environ=os.environ,
         )
-        self.image_pull_secrets = image_pull_secrets or ["registry-secret"]
+        self.image_pull_secrets = image_pull_secrets or [names.SECRET_REGISTRY]
         # 3600 in 0.6, 120 before (runtime 17)
         self.startup_timeout_seconds = (
             emulated.operator.startup_timeout_s if startup_timeout_seconds is None else startup_timeout_seconds

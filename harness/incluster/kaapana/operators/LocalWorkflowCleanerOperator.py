@@ -11,6 +11,7 @@ from typing import Any
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
 from harness.incluster.airflow import podtask
+from harness.wire import names
 
 
 class LocalWorkflowCleanerOperator(KaapanaBaseOperator):
@@ -21,7 +22,7 @@ class LocalWorkflowCleanerOperator(KaapanaBaseOperator):
             dag=dag,
             name="workflow-cleaner",
             image=f"{DEFAULT_REGISTRY}/workflow-cleaner:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars={"CLEAN_WORKFLOW_DIR": str(clean_workflow_dir)},
             **kwargs,
         )

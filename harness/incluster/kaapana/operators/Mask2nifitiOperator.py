@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class Mask2nifitiOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.3; name and memory are fixed.
@@ -40,7 +42,7 @@ class Mask2nifitiOperator(KaapanaBaseOperator):
             dag=dag,
             name="mask2nifti",
             image=f"{DEFAULT_REGISTRY}/mask2nifti:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=3000,

@@ -10,6 +10,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 _EXTENSIONS = (".json", ".mat", ".py", ".zip", ".txt", ".gz", ".csv", ".pdf", ".png", ".jpg")
 
 
@@ -42,7 +44,7 @@ class MinioOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/minio-operator:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars={
                 "ACTION": action,
                 "BUCKET_NAME": str(bucket_name),

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class Pdf2DcmOperator(KaapanaBaseOperator):
     """Parameters as in operators 6.2; the name is fixed. ``manufacturer`` and ``sop_class_uid`` have no effect.
@@ -50,7 +52,7 @@ class Pdf2DcmOperator(KaapanaBaseOperator):
             dag=dag,
             name="pdf2dcm",
             image=f"{DEFAULT_REGISTRY}/pdf2dcm:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             **kwargs,

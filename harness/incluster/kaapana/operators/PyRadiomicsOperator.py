@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class PyRadiomicsOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.10; name and memory are fixed. Skipped unless the form's ``radiomics`` is true."""
@@ -33,7 +35,7 @@ class PyRadiomicsOperator(KaapanaBaseOperator):
             dag=dag,
             name="pyradiomics",
             image=f"{DEFAULT_REGISTRY}/pyradiomics:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=3000,

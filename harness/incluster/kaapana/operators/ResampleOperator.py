@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class ResampleOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.9; name and memory are fixed.
@@ -43,7 +45,7 @@ class ResampleOperator(KaapanaBaseOperator):
             dag=dag,
             name="mitk-resample",
             image=f"{DEFAULT_REGISTRY}/mitk-resample:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=2000,

@@ -47,7 +47,7 @@ class SegmentationEvaluationOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/seg-eval:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             batch_name=batch_test,
             execution_timeout=execution_timeout,

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class TrainTestSplitOperator(KaapanaBaseOperator):
     """Parameters as in operators 5.12; memory is fixed. Tags, seed and share come from the form."""
@@ -26,7 +28,7 @@ class TrainTestSplitOperator(KaapanaBaseOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/train-test-split:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             ram_mem_mb=1000,

@@ -9,6 +9,8 @@ from typing import Any
 
 from kaapana.operators.KaapanaBaseOperator import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, KaapanaBaseOperator
 
+from harness.wire import names
+
 
 class ZipUnzipOperator(KaapanaBaseOperator):
     """Parameters as in operators 6.3; the name is fixed. ``mode`` is ``zip`` or ``unzip`` and must be given."""
@@ -41,7 +43,7 @@ class ZipUnzipOperator(KaapanaBaseOperator):
             dag=dag,
             name="zip-unzip",
             image=f"{DEFAULT_REGISTRY}/zip-unzip:{KAAPANA_BUILD_VERSION}",
-            image_pull_secrets=["registry-secret"],
+            image_pull_secrets=[names.SECRET_REGISTRY],
             env_vars=env_vars,
             execution_timeout=execution_timeout,
             **kwargs,
