@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.settings import how_to_set
 
 if TYPE_CHECKING:
     from harness.ciconfig.case import Case
@@ -64,10 +65,10 @@ class LocalData:
         from harness.run.trigger import series_of
 
         if name not in self._folders:
-            known = ", ".join(sorted(self._folders)) or "nothing"
+            known = ", ".join(sorted(self._folders)) or "no data"
             raise UsageError(
-                f"no folder is set for the data {name!r}; the setting datasets has {known}",
-                fix=f'add it to pyproject.toml: [tool.kaapana-harness.datasets] "{name}" = "path/to/dicom"',
+                f"no folder is set for the data {name!r}; folders are set for {known}",
+                fix=f'add "{name}" = "path/to/dicom": {how_to_set("datasets")}',
             )
         if name not in self._series:
             self._series[name] = series_of(Path(self._folders[name]))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Final
 
 from harness.errors import ExtensionError
 from harness.extension import dockerfiles, trees
 from harness.extension.dockerfiles import Container
+from harness.settings import how_to_set
 
+ADVICE: Final = f"deliver='edk', or {how_to_set('deliver', 'edk')}, installs it as the development kit would"
+"""What to do where an image of the kit's registry is wanted, and the extension was delivered in another way."""
 # the kit reads the name in this form only
 _LABEL = re.compile(r'^\s*LABEL IMAGE="([^"\n]+)"', re.MULTILINE)
 _WORD = re.compile(r"[a-z]+")

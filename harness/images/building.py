@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from harness.images.context import Context
 from harness.images.dockerfile import Dockerfile
+from harness.settings import how_to_set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,4 +59,4 @@ class BuilderError(Exception):
 
 def timeout_error(timeout_s: float) -> BuilderError:
     """Return the error of a build that takes longer than it may."""
-    return BuilderError(f"not finished within {timeout_s:.0f} s (build_timeout)")
+    return BuilderError(f"not finished within {timeout_s:.0f} s: raise the limit with {how_to_set('build_timeout')}")

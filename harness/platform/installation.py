@@ -15,6 +15,7 @@ from harness.common.references import last_part, split_reference
 from harness.errors import HarnessError, InstallError
 from harness.extension import DagImageContents
 from harness.extension.charts import INSTALLER
+from harness.extension.edk import ADVICE
 from harness.findings import Finding
 from harness.kube import pullsecrets
 from harness.kube.troubles import Trouble
@@ -286,7 +287,7 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
     if not trouble.pull_failed:
         return Explanation()
     if edk.holds(trouble.image) and not wanted.by_edk:
-        return Explanation(edk.ADVICE, "that is the registry of the development kit")
+        return Explanation(ADVICE, "that is the registry of the development kit")
     if trouble.unauthorized:
         return Explanation(pullsecrets.ADVICE)
     package, own = wanted.package, wanted.dag_image.reference if wanted.dag_image else ""

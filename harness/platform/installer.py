@@ -12,6 +12,7 @@ from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
 from harness.platform import failed_pulls
+from harness.settings import how_to_set
 from harness.wire import reasons
 from harness.wire.names import ADMIN_NAMESPACE
 
@@ -96,7 +97,7 @@ def wait(
     raise InstallError(
         f"{what} did not end within {timeout_s:.0f} s",
         last_seen="\n".join([last, *noted]),
-        fix="raise install_timeout, or see what the pod waits for",
+        fix=f"raise the limit with {how_to_set('install_timeout')}, or see what the pod waits for",
     )
 
 

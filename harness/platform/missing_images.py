@@ -9,8 +9,9 @@ from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import ImageSource
 from harness.common.references import is_digest, last_part, split_reference
 from harness.errors import ExtensionError
+from harness.extension.edk import ADVICE
 from harness.platform.platform_names import PlatformNames
-from harness.settings import how_to_set
+from harness.settings import OPTIONS, how_to_set
 from harness.wire import edk
 
 
@@ -29,7 +30,7 @@ def error(
     references = sorted(need.reference for need in absent)
     lines: list[str] = []
     needs_edk = not platform.has_edk and any(edk.holds(reference) for reference in references)
-    hints = [edk.ADVICE] if needs_edk else []
+    hints = [ADVICE] if needs_edk else []
     for need in sorted(absent, key=lambda need: need.reference):
         similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
         lines.append(
@@ -64,14 +65,20 @@ def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platfo
         if there != wanted and wanted.startswith(f"{platform.registry}/"):
             suffix = wanted.removeprefix(platform.registry)
             own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
-            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
+            yield _retag(reference, "platform_registry", own)
         elif platform.has_edk and there != wanted and edk.holds(reference) and there_tag == wanted_tag:
             own = there.rpartition("/")[0]
-            yield f"tag it {reference}, or say that the platform's registry is {own} (platform-registry)"
+            yield _retag(reference, "platform_registry", own)
         elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
             yield (
                 f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
                 f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"
             )
         elif there_tag != wanted_tag:
-            yield f"tag it {reference}, or say that the platform's version is {there_tag} (platform-version)"
+            yield _retag(reference, "platform_version", there_tag)
+
+
+def _retag(reference: str, name: str, value: str) -> str:
+    """Return the two ways to make an image and the platform agree: another tag of the image, or a setting."""
+    of_platform = OPTIONS[name].key.replace("-", "'s ")
+    return f"tag it {reference}, or say that the {of_platform} is {value}: {how_to_set(name, value)}"

@@ -11,6 +11,7 @@ from harness.common.progress import OnProgress, quiet
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
 from harness.kube.errors import Unavailable
+from harness.settings import how_to_set
 from harness.wire.names import SERVICES_NAMESPACE
 
 LABEL_NAME = "app.kubernetes.io/name"
@@ -57,7 +58,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
         last_seen="\n".join(
             filter(None, [f"{name}: {states.get(name, 'no pod')}", *_collect_notes(api, latest.get(name))])
         ),
-        fix="raise start_timeout, or see the log above",
+        fix=f"raise the limit with {how_to_set('start_timeout')}, or see the log above",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.common.references import split_reference
 from harness.common.repositories import HeldRepository, join_names
+from harness.extension.edk import ADVICE as DELIVER_BY_EDK
 from harness.kube.pullsecrets import ADVICE
 from harness.platform.import_advice import advice_for_import
 from harness.run import log_lines
@@ -111,7 +112,7 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
     summary = f"image {image} cannot be pulled"
     if outcome.unreached:
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
-        fix = edk.ADVICE if edk.holds(image) else fix
+        fix = DELIVER_BY_EDK if edk.holds(image) else fix
         return Cause(task.task_id, f"{summary}: its registry does not answer", message, fix)
     absent = held is not None and not held.has(tag)
     if held is not None and held.tags is None:
@@ -127,7 +128,7 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
             message,
             f"push it: {how_to_set('deliver', 'registry')}, or the registry of the platform",
         )
-    step = edk.ADVICE if edk.holds(image) else f"push it, or upload it with {how_to_set('deliver', 'tar')}"
+    step = DELIVER_BY_EDK if edk.holds(image) else f"push it, or upload it with {how_to_set('deliver', 'tar')}"
     fix = (
         f"{step}: the extension needs a processing container with "
         f'LABEL IMAGE="{repository.rsplit("/", 1)[-1] or image}", and the operator the tag {{KAAPANA_BUILD_VERSION}}'
@@ -152,8 +153,8 @@ def _explain_eviction(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) 
     if outcome.low_disk:
         summary = f"was killed because the disk ran full: {summary}"
         fix = (
-            "write less, or remove intermediate files; `docker system df` shows what else fills the disk, the setting "
-            "disk_reserve says how much of it stays free"
+            "write less, or remove intermediate files; `docker system df` shows what else fills the disk, "
+            f"{how_to_set('disk_reserve')} says how much of it stays free"
         )
     return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 

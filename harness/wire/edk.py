@@ -10,9 +10,6 @@ IN_CLUSTER: Final = "local-registry.services.svc.cluster.local:5000"
 """Its name in pods, which the kit writes into ``FROM`` lines."""
 REGISTRIES: Final = (REGISTRY, IN_CLUSTER)
 
-ADVICE: Final = "deliver='edk' (--deliver edk, --kaapana-deliver edk) installs it as the development kit would"
-"""What to do where an image of this registry is wanted, and the extension was delivered in another way."""
-
 
 def holds(reference: str) -> bool:
     """Return whether an image is in the kit's registry by its name."""

@@ -169,8 +169,8 @@ def test_names_and_identifiers_stand_for_folders_of_the_settings(inner: pytest.P
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "no folder is set for the data *; the setting datasets has nothing",
-            "  fix: add it to pyproject.toml: ?tool.kaapana-harness.datasets?*",
+            "no folder is set for the data *; folders are set for no data",
+            '  fix: add * = "path/to/dicom": KAAPANA_HARNESS_DATASETS or datasets in ?tool.kaapana-harness?',
         ]
     )
     assert "projects" not in result.stdout.str()

@@ -147,7 +147,10 @@ def test_a_package_for_another_registry_names_the_setting_and_installs_nothing(
     with pytest.raises(ExtensionError) as caught:
         kaapana.install_built(elsewhere.chart.path, elsewhere.archive)
     assert f"{kaapana.platform_registry}/dag-mean" in caught.value.cause
-    assert f"platform's registry is {REGISTRY} (platform-registry)" in caught.value.fix
+    assert (
+        f"platform's registry is {REGISTRY}: --platform-registry {REGISTRY} (pytest: --kaapana-platform-registry)"
+        in caught.value.fix
+    )
     assert releases.find(kaapana.environment.cluster.api, "mean-workflow") is None
 
 

@@ -145,7 +145,7 @@ def test_a_missing_image_of_the_kits_registry_is_not_looked_for_on_this_machine(
     with pytest.raises(ExtensionError) as caught:
         plan(f"{KIT}/dag-mean:0.6.0", "other.site/mean-value:0.6.0")
     assert f"needs {KIT}/mean-value:0.6.0" in caught.value.cause
-    assert "platform's registry is other.site (platform-registry)" in caught.value.fix
+    assert "platform's registry is other.site: --platform-registry other.site" in caught.value.fix
 
 
 def test_without_the_kit_a_missing_image_of_its_registry_names_the_setting(
@@ -154,7 +154,7 @@ def test_without_the_kit_a_missing_image_of_its_registry_names_the_setting(
     monkeypatch.setattr("harness.images.manifests.exists", lambda reference: False)
     with pytest.raises(ExtensionError) as caught:
         plan(f"{REGISTRY}/dag-mean:0.6.0", f"{REGISTRY}/mean-value:0.6.0", has_edk=False)
-    assert caught.value.fix.splitlines()[0].startswith("deliver='edk' (--deliver edk")
+    assert caught.value.fix.splitlines()[0].startswith("deliver='edk', or --deliver edk")
 
 
 def test_the_kits_registry_is_not_taken_for_the_platforms(

@@ -115,13 +115,15 @@ def test_the_image_of_an_operator_that_is_missing_is_named_with_file_and_line(tm
         plan(tmp_path, helm, [f"{REGISTRY}/dag-mean:0.0.0", f"{REGISTRY}/mean-value:0.5.0"])
     assert f"needs {REGISTRY}/mean-value:0.6.0" in caught.value.cause
     assert "dags/mean_value/MeanOperator.py in the image line 10" in caught.value.last_seen
-    assert "platform's version is 0.5.0 (platform-version)" in caught.value.fix
+    assert (
+        "platform's version is 0.5.0: --platform-version 0.5.0 (pytest: --kaapana-platform-version)" in caught.value.fix
+    )
 
 
 def test_another_registry_in_the_names_is_named_with_the_setting(tmp_path: Path, helm: Helm) -> None:
     with pytest.raises(ExtensionError) as caught:
         plan(tmp_path, helm, ["other.site:5000/x/dag-mean:0.0.0", "other.site:5000/x/mean-value:0.6.0"])
-    assert "platform's registry is other.site:5000/x (platform-registry)" in caught.value.fix
+    assert "platform's registry is other.site:5000/x: --platform-registry other.site:5000/x" in caught.value.fix
 
 
 def test_all_images_that_are_missing_are_named_at_once(tmp_path: Path, helm: Helm) -> None:

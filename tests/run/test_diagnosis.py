@@ -120,7 +120,7 @@ def test_a_disk_that_ran_full_is_named_with_what_keeps_it_free() -> None:
     cause = diagnose(failed(outcome=outcome("Evicted", message=message, exit_code=137, low_disk=True)), "failed")
     assert cause is not None
     assert cause.summary == f"was killed because the disk ran full: {message}"
-    assert "disk_reserve" in cause.fix
+    assert "disk-reserve in [tool.kaapana-harness]" in cause.fix
 
 
 def test_an_invalid_image_name_is_not_called_missing() -> None:

@@ -39,7 +39,9 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
                 )
             seen = "\n".join([str(status.get("phase")), *events.of(api, pod)])
         raise PlatformError(
-            f"no pod started on the cluster within {timeout_s:g} s", last_seen=seen, fix="raise start_timeout"
+            f"no pod started on the cluster within {timeout_s:g} s",
+            last_seen=seen,
+            fix=f"raise the limit with {how_to_set('start_timeout')}",
         )
     finally:
         with contextlib.suppress(NotFound):
