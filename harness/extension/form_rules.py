@@ -50,7 +50,7 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
     Raises:
         FormError: a value is missing, or the form can never be submitted.
     """
-    for path, flagged in _flags(schema, ()):
+    for path, flagged in flags(schema, ()):
         if rules.enum_exempt and "enum" in flagged:
             continue
         name = path[-1] if path else form
@@ -68,18 +68,18 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
         _check_value(form, name, flagged, filled.get(name))
 
 
-def _flags(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """Schemas that carry a ``required`` key of a plain value, with their paths."""
+def flags(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield the schemas that carry a ``required`` key of a plain value, with their paths; not those below ``oneOf``."""
     if isinstance(value, Mapping):
         is_names = bool(path) and path[-1] == "properties" and (len(path) < 2 or path[-2] != "properties")
         if path and not is_names and "required" in value and not isinstance(value["required"], (list, Mapping)):
             yield path, value
         for key, inner in value.items():
             if key != "oneOf":
-                yield from _flags(inner, (*path, str(key)))
+                yield from flags(inner, (*path, str(key)))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _flags(inner, (*path, str(index)))
+            yield from flags(inner, (*path, str(index)))
 
 
 def _check_value(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.common.references import split_reference
 from harness.errors import DagFileError
+from harness.extension import form_notes
 from harness.findings import Finding
 from harness.findings.installing import EXTENSION_NOTE
 from harness.platform.import_advice import advice_for_import
@@ -204,22 +205,6 @@ def _find_in_forms(dag_id: str, shown: Mapping[str, Any], reads_dataset: bool) -
     if wanted and not (isinstance(chosen, Mapping) and chosen.get("dataset_name")):
         problems.append("has no data_form: users cannot choose a dataset")
     for form, schema in forms.items():
-        properties = schema.get("properties") if isinstance(schema, Mapping) else None
-        for name, value in (properties if isinstance(properties, Mapping) else {}).items():
-            if isinstance(value, Mapping):
-                problems += [f"{form}.{name} {problem}" for problem in _problems_of(form, name, value)]
+        if isinstance(schema, Mapping):
+            problems += form_notes.problems(form, schema)
     return [EXTENSION_NOTE.report(dag_id, problem) for problem in problems]
-
-
-def _problems_of(form: str, name: str, schema: Mapping[str, Any]) -> list[str]:
-    """Return the problems of one property of a form (runtime 10.2, 11.3)."""
-    problems = []
-    if schema.get("required") is False and "enum" not in schema:
-        problems.append("has `required: False`, which the platform's page treats like True: leave the key out")
-    if "required" in schema and "enum" not in schema and schema.get("readOnly") and schema.get("default") is None:
-        problems.append("is required and readOnly but has no default: no user can start the workflow")
-    if form == "workflow_form" and name == "single_execution":
-        default = schema.get("default", False)
-        if schema.get("type") != "boolean" or not isinstance(default, bool):
-            problems.append("is not a boolean: every value but true counts as false, so all series go into one run")
-    return problems
