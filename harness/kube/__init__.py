@@ -2,8 +2,8 @@
 
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, KubeconfigError, NotFound, Unavailable
+from harness.kube.manifest import Manifest
 from harness.kube.scope import in_cluster
-from harness.kube.transport import Manifest
 
 __all__ = [
     "ApiError",

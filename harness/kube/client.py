@@ -12,8 +12,9 @@ from typing import Any
 from harness.kube.errors import ApiError, Forbidden, NotFound, api_error
 from harness.kube.kinds import BY_NAME, Kind, kind_named
 from harness.kube.kubeconfig import ClusterAccess
+from harness.kube.manifest import Manifest
 from harness.kube.merging import merge
-from harness.kube.transport import ANSWER_S, HttpTransport, Manifest, Request, Transport
+from harness.kube.transport import ANSWER_S, HttpTransport, Request, Transport
 from harness.kube.watching import Watch
 
 # a program that writes without a line break must not be collected as one line

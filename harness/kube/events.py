@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError
-from harness.kube.transport import Manifest
+from harness.kube.manifest import Manifest
 
 # what each pod has on its way, and tells nothing
 _USUAL = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulCreate", "Killing"})

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from harness.kube.client import KubeApi
 from harness.kube.errors import NotFound
-from harness.kube.transport import Manifest
+from harness.kube.manifest import Manifest
 from harness.wire.images import DOCKER_HUB, host_of
 from harness.wire.names import SECRET_REGISTRY
 from harness.wire.pulls import PullRefusal, SecretVerdict

@@ -15,7 +15,8 @@ from harness.kube import scoping
 from harness.kube.client import KubeApi
 from harness.kube.errors import Forbidden, NotFound, api_error
 from harness.kube.kinds import kind_named
-from harness.kube.transport import HttpTransport, Manifest, Request, Transport
+from harness.kube.manifest import Manifest
+from harness.kube.transport import HttpTransport, Request, Transport
 from harness.wire.labels import LABEL_ENVIRONMENT
 from harness.wire.names import ADMIN_NAMESPACE, EXTENSIONS_NAMESPACE, SERVICES_NAMESPACE
 

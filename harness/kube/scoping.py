@@ -16,9 +16,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.kube.manifest import Manifest
 from harness.wire.labels import LABEL_ENVIRONMENT
-
-Manifest = dict[str, Any]
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
 # namespaces of the cluster itself, which rules for the network name

@@ -19,8 +19,7 @@ import urllib3
 
 from harness.kube.errors import ApiError, Unavailable, api_error
 from harness.kube.kubeconfig import ClusterAccess
-
-Manifest = dict[str, Any]
+from harness.kube.manifest import Manifest
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CONNECT_S = 5.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from harness.kube.manifest import Manifest
 from harness.kube.node_messages import find_pull_problem
-from harness.kube.transport import Manifest
 from harness.wire.pulls import PullProblem, problem_of
 from harness.wire.reasons import GIVEN_UP, PULL_FAILED
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.kube.errors import Expired, Forbidden, Unavailable, api_error
+from harness.kube.manifest import Manifest
 
-Manifest = dict[str, Any]
 Lines = Callable[[Mapping[str, str], float], Iterator[str]]
 """``(query, seconds) -> lines`` of a watch request that is to last so long."""
 ListAll = Callable[[Mapping[str, str]], Manifest]

@@ -29,8 +29,8 @@ from harness.platform.releases import HelmRelease
 from harness.wire import edk
 
 if TYPE_CHECKING:
+    from harness.kube import Manifest
     from harness.platform.environment import Environment
-    from harness.platform.manifests import Manifest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.common import documents as given
+from harness.kube import Manifest
 from harness.platform import object_shapes
 from harness.wire.annotations import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
-
-Manifest = dict[str, Any]
 
 HOOK = "helm.sh/hook"
 HOOK_WEIGHT = "helm.sh/hook-weight"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.common.progress import OnProgress
 from harness.errors import PlatformError
-from harness.kube import ApiError
+from harness.kube import ApiError, Manifest
 from harness.platform import helm
-from harness.platform.manifests import Manifest, arrange, describe
+from harness.platform.manifests import arrange, describe
 from harness.wire import names
 
 if TYPE_CHECKING:

@@ -18,11 +18,10 @@ from typing import Any
 import yaml
 
 from harness.errors import HarnessError, InstallError, ManifestError
-from harness.kube import ApiError, Conflict, KubeApi, NotFound
+from harness.kube import ApiError, Conflict, KubeApi, Manifest, NotFound
 from harness.platform.manifests import (
     HOOK_DELETE_POLICY,
     RESOURCE_POLICY,
-    Manifest,
     Rendered,
     annotations_of,
     arrange,

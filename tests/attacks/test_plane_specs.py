@@ -27,9 +27,10 @@ from harness.incluster.controlplane.networks import NetworkPlan, Networks
 from harness.incluster.controlplane.podsecurity import CAPABILITIES
 from harness.incluster.controlplane.problems import NotReadyError, StatusError
 from harness.incluster.controlplane.rbac import AccessRequest, Rbac
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
 from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
+from harness.kube import Manifest
 from harness.kube.kinds import kind_named
 from tests.attacks.examples import EXAMPLES
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from harness.kube import Conflict, NotFound
-
-Manifest = dict[str, Any]
+from harness.kube import Conflict, Manifest, NotFound
 
 
 class FakeApi:

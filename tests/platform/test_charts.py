@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from harness.extension.charts import INSTALLER
-from harness.kube import kinds
+from harness.kube import Manifest, kinds
 from harness.platform import manifests, projects
 from harness.platform.dependencies import BROUGHT
 from harness.platform.helm import Helm
-from harness.platform.manifests import Manifest
 from harness.wire import names
 
 INSTALLER_CHART = BROUGHT[INSTALLER].folder

@@ -11,9 +11,9 @@ from harness import extension
 from harness.artefacts.package import ChartPackage
 from harness.errors import ExtensionError
 from harness.extension.charts import Chart
+from harness.kube import Manifest
 from harness.platform import dependencies, packaging, platform_globals, upload
 from harness.platform.helm import Helm
-from harness.platform.manifests import Manifest
 from harness.profiles import load
 from tests.extension.trees_for_tests import FILES, write
 

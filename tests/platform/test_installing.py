@@ -12,12 +12,12 @@ from harness import extension
 from harness.artefacts.package import ChartPackage
 from harness.errors import DagFileError, InstallError
 from harness.extension import DagImageContents
-from harness.kube import Invalid, KubeApi
+from harness.kube import Invalid, KubeApi, Manifest
 from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.installation import Installable
 from harness.platform.installer import Explanation
-from harness.platform.manifests import Manifest, arrange, documents
+from harness.platform.manifests import arrange, documents
 from harness.platform.releases import HelmRelease
 from harness.wire.names import FIELD_FORMS_PROBLEM
 from tests.extension.trees_for_tests import FILES, write

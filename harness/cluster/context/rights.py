@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-Manifest = dict[str, Any]
+from harness.kube import Manifest
 
 CLUSTER_ROLE = "kaapana-harness"
 NAMESPACE_ROLE = "kaapana-harness-namespace"

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from harness.incluster.airflow import podrun
 from harness.incluster.airflow.errors import InvalidPodError, WorkflowError
+from harness.kube import Manifest
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, NotFound
-from harness.kube.transport import Manifest
 from harness.wire import interactive as wire
 from harness.wire import reasons
 from harness.wire.outcome import Outcome

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from harness.incluster.airflow import podenv, podspec, profile, resources
 from harness.incluster.airflow.errors import InvalidPodError
+from harness.kube import Manifest
 from harness.wire import names
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
@@ -57,7 +58,7 @@ class OperatorPod:
         # runtime 6.3: the cleaner removes the folder that the conf would be mounted into
         return not getattr(self._operator, "clean_workflow_dir", False)
 
-    def manifest(self) -> podspec.Manifest:
+    def manifest(self) -> Manifest:
         """Return the pod of this attempt.
 
         Raises:
@@ -111,7 +112,7 @@ class OperatorPod:
             clean_output_with=self._output_cleaner(),
         )
 
-    def input_remover(self, manifest: podspec.Manifest) -> podspec.Manifest | None:
+    def input_remover(self, manifest: Manifest) -> Manifest | None:
         """Return the pod that does ``delete_input_on_success``, on releases that do it; ``None``: nothing is removed.
 
         By a pod, because Airflow does not see the volume.

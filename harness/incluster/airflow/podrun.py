@@ -12,10 +12,9 @@ from typing import Any, Final
 from harness.incluster.airflow import outcome
 from harness.incluster.airflow.errors import ClusterLostError, InvalidPodError, PodNameTakenError
 from harness.incluster.airflow.loglimit import TAIL_LINES, LogLimit
-from harness.kube import events, pullsecrets, troubles
+from harness.kube import Manifest, events, pullsecrets, troubles
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
-from harness.kube.transport import Manifest
 from harness.wire import name_lookups, names, reasons
 from harness.wire.annotations import ANNOTATION_TASK
 from harness.wire.outcome import Outcome

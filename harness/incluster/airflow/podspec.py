@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from harness.incluster.airflow.errors import InvalidPodError
 from harness.incluster.airflow.profile import PodProfile
+from harness.kube import Manifest
 from harness.wire import names, naming
 from harness.wire.annotations import ANNOTATION_TASK, task_mark
-
-Manifest = dict[str, Any]
 
 CLEANER_CONTAINER: Final = "delete-output-on-start"
 

@@ -20,7 +20,7 @@ from harness.incluster.airflow.errors import (
     WorkflowError,
 )
 from harness.incluster.airflow.operatorpod import OperatorPod, folders_read, namespace_for, release_dependent
-from harness.kube import KubeApi, in_cluster
+from harness.kube import KubeApi, Manifest, in_cluster
 from harness.kube.errors import ApiError
 from harness.wire import reasons
 from harness.wire.annotations import task_mark
@@ -136,7 +136,7 @@ class PodTask:
             self._remove_input(api, remover)
         return result
 
-    def _remove_input(self, api: KubeApi, manifest: podspec.Manifest) -> None:
+    def _remove_input(self, api: KubeApi, manifest: Manifest) -> None:
         remover = podrun.PodRun(
             api, manifest, on_line=_LOG.info, startup_timeout_s=self._operator.startup_timeout_seconds
         )
@@ -147,9 +147,7 @@ class PodTask:
             folder = self._operator.operator_in_dir
             raise AirflowException(f"delete_input_on_success: the input folder {folder} stays: {result.message}")
 
-    def _interactive_session(
-        self, api: KubeApi, manifest: podspec.Manifest, what: str
-    ) -> interactive.InteractiveSession:
+    def _interactive_session(self, api: KubeApi, manifest: Manifest, what: str) -> interactive.InteractiveSession:
         operator = self._operator
         if operator.dev_server:
             interactive.check_environment(operator.env_vars)

@@ -17,6 +17,7 @@ from airflow.exceptions import AirflowException, AirflowFailException, AirflowSk
 
 from harness.incluster.airflow import callbacks, outcome, podenv, podrun, podspec, podtask, profile
 from harness.incluster.airflow.errors import NotEmulatedError, WorkflowError
+from harness.kube import Manifest
 from harness.kube.errors import ApiError
 from harness.wire import names, naming, reasons
 from harness.wire.annotations import ANNOTATION_TASK, task_mark
@@ -157,7 +158,7 @@ class PythonTask:
         podrun.delete_pod(api, self._pod.namespace, self._pod.name)
         return result
 
-    def manifest(self) -> podspec.Manifest:
+    def manifest(self) -> Manifest:
         """Return the pod: Airflow's image with the claims of the namespace where Airflow has its own (runtime 2.6)."""
         ti = self._context["ti"]
         claims = {"workflow-data": names.PVC_WORKFLOW_DATA, "models": names.PVC_MODELS}

@@ -7,7 +7,8 @@ import hmac
 from typing import Any, Final, NamedTuple
 
 from harness.incluster.controlplane.problems import StatusError
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
+from harness.kube import Manifest
 
 _MARK: Final = "kh-account"
 DEFAULT: Final = "default"

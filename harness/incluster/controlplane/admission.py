@@ -15,8 +15,9 @@ from harness.incluster.controlplane.networks import OWN_ANNOTATIONS, OWN_ONLY, c
 from harness.incluster.controlplane.podsecurity import check_profiles
 from harness.incluster.controlplane.podspec import check_pod_spec
 from harness.incluster.controlplane.problems import StatusError, UntranslatableError, bad_request, invalid, not_found
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
 from harness.incluster.controlplane.volumespec import check_claim, check_key, check_persistent_volume
+from harness.kube import Manifest
 from harness.kube.kinds import Kind
 from harness.wire.naming import DNS_SUBDOMAIN
 

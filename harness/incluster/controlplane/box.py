@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.incluster.controlplane.store import Manifest, now
+from harness.incluster.controlplane.store import now
+from harness.kube import Manifest
 from harness.wire import reasons
 from harness.wire.pulls import PullProblem
 

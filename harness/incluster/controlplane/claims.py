@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.incluster.controlplane.problems import NotReadyError
-from harness.incluster.controlplane.store import Manifest, Store, key_of
+from harness.incluster.controlplane.store import Store, key_of
+from harness.kube import Manifest
 
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
 

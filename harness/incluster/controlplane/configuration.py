@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.incluster.controlplane.problems import NotReadyError, UntranslatableError
-from harness.incluster.controlplane.store import Change, Manifest, Store
+from harness.incluster.controlplane.store import Change, Store
 from harness.incluster.controlplane.volumespec import check_relative
+from harness.kube import Manifest
 
 _Part = tuple[str, Mapping[str, Any]]
 

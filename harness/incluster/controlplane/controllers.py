@@ -17,7 +17,8 @@ from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.node import LOG, Node
 from harness.incluster.controlplane.problems import StatusError, UntranslatableError
 from harness.incluster.controlplane.removal import Removal
-from harness.incluster.controlplane.store import Change, Key, Manifest, Store, key_of, now
+from harness.incluster.controlplane.store import Change, Key, Store, key_of, now
+from harness.kube import Manifest
 from harness.kube.kinds import kind_named
 
 _HASH = "pod-template-hash"

@@ -12,7 +12,8 @@ from harness.incluster.controlplane.box import Box
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.pod import PodWorker
 from harness.incluster.controlplane.problems import bad_request
-from harness.incluster.controlplane.store import Change, Key, Manifest, key_of, now
+from harness.incluster.controlplane.store import Change, Key, key_of, now
+from harness.kube import Manifest
 
 _NUMBER = re.compile("[0-9]{1,9}")
 

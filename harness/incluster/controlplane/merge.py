@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-Manifest = dict[str, Any]
-
 # fields with lists that a strategic merge patch joins by a key of their elements
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
     "containers": ("name",),

@@ -20,7 +20,8 @@ from harness.incluster.controlplane.guard import PROTOCOLS, RoutingRule
 from harness.incluster.controlplane.outlets import Outlet, OutletHost, networks_of, rules
 from harness.incluster.controlplane.problems import UntranslatableError
 from harness.incluster.controlplane.selectors import matches
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
+from harness.kube import Manifest
 from harness.wire.annotations import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 from harness.wire.names import (
     ADMIN_NAMESPACE,

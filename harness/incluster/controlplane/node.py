@@ -14,8 +14,9 @@ from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.memory import MemoryMeter
 from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.questions import Questions
-from harness.incluster.controlplane.store import Change, Manifest, Store, key_of, now
+from harness.incluster.controlplane.store import Change, Store, key_of, now
 from harness.incluster.controlplane.volumes import Volumes
+from harness.kube import Manifest
 from harness.wire.names import DOCKER_NODE
 
 LOG = logging.getLogger("kaapana-harness")

@@ -21,8 +21,9 @@ from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.pressure import DiskPressure, free_bytes
 from harness.incluster.controlplane.reaper import Reaper
 from harness.incluster.controlplane.removal import Removal
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
 from harness.incluster.controlplane.volumes import Volumes
+from harness.kube import Manifest
 
 # containers that are created and started at the same time: more only wait for one another in the engine
 _AT_ONCE = 8

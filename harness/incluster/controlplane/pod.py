@@ -21,10 +21,11 @@ from harness.incluster.controlplane.podnetwork import PodNetwork
 from harness.incluster.controlplane.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
 from harness.incluster.controlplane.probing import ProbeRunner
 from harness.incluster.controlplane.problems import NotReadyError
-from harness.incluster.controlplane.store import Key, Manifest, key_of, now
+from harness.incluster.controlplane.store import Key, key_of, now
 from harness.incluster.controlplane.translate import container_body, devices, memory_limit
 from harness.incluster.controlplane.variables import needs_address
 from harness.incluster.controlplane.volumes import VolumeSource
+from harness.kube import Manifest
 from harness.wire import pulls, reasons
 from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, ANNOTATION_WRITTEN_FILES
 

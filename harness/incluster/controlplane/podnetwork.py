@@ -13,8 +13,9 @@ from harness.incluster.controlplane.helper import output_of
 from harness.incluster.controlplane.networks import NetworkPlan
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.outlets import SURVEY, OutletHost
-from harness.incluster.controlplane.store import Key, Manifest, key_of
+from harness.incluster.controlplane.store import Key, key_of
 from harness.incluster.controlplane.translate import network_body
+from harness.kube import Manifest
 from harness.wire import name_lookups as unresolved_names
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.name_lookups import UnresolvedName

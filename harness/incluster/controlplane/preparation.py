@@ -10,10 +10,9 @@ from harness.incluster.controlplane.box import Box
 from harness.incluster.controlplane.images import PullError
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.problems import NotReadyError
-from harness.incluster.controlplane.store import Manifest
 from harness.incluster.controlplane.variables import ContainerConfigError, variables_of
 from harness.incluster.controlplane.volumes import VolumeSource
-from harness.kube import pullsecrets
+from harness.kube import Manifest, pullsecrets
 
 # seconds before the second attempt; doubled each time
 BACK_OFF_S = 1.0

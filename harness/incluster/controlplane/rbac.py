@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from harness.incluster.controlplane.accounts import DEFAULT, Account, account_of
 from harness.incluster.controlplane.problems import StatusError
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
+from harness.kube import Manifest
 from harness.kube.kinds import KINDS, Kind
 
 GROUP: Final = "rbac.authorization.k8s.io"

@@ -9,7 +9,8 @@ from typing import Any
 from harness.incluster.controlplane.claims import Claims
 from harness.incluster.controlplane.kubelet import Kubelet
 from harness.incluster.controlplane.node import Node
-from harness.incluster.controlplane.store import Change, Manifest, Store, key_of, now
+from harness.incluster.controlplane.store import Change, Store, key_of, now
+from harness.kube import Manifest
 
 # a namespace that goes does not wait longer than this for containers that ignore SIGTERM
 _NAMESPACE_GRACE_S = 3

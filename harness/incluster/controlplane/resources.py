@@ -12,7 +12,8 @@ from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.problems import StatusError, UntranslatableError, bad_request, invalid
 from harness.incluster.controlplane.removal import Removal
 from harness.incluster.controlplane.selectors import Predicate
-from harness.incluster.controlplane.store import Key, Manifest, Store, key_of
+from harness.incluster.controlplane.store import Key, Store, key_of
+from harness.kube import Manifest
 from harness.kube.kinds import Kind
 
 # fields below ``spec`` that may be changed on an object that exists; all others are immutable

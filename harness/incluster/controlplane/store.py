@@ -12,12 +12,12 @@ import copy
 import datetime
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.incluster.controlplane.problems import already_exists, not_found
+from harness.kube import Manifest
 from harness.kube.kinds import kind_named
 
-Manifest = dict[str, Any]
 # kept so that a broken watch can continue
 _HISTORY = 4096
 

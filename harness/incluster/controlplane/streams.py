@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from harness.incluster.controlplane.problems import StatusError
 from harness.incluster.controlplane.reaper import Reaper
 from harness.incluster.controlplane.selectors import Predicate
-from harness.incluster.controlplane.store import Change, Manifest, Store
+from harness.incluster.controlplane.store import Change, Store
+from harness.kube import Manifest
 
 _BEAT_S = 2.0
 

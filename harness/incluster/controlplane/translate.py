@@ -7,9 +7,9 @@ from typing import Any
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.networks import NetworkPlan, Networks
-from harness.incluster.controlplane.store import Manifest
 from harness.incluster.controlplane.variables import expand
 from harness.incluster.controlplane.volumes import Mounts
+from harness.kube import Manifest
 from harness.kube.quantities import parse, whole
 from harness.wire.labels import LABEL_ROLE
 

@@ -9,7 +9,8 @@ from typing import Any
 from harness.incluster.controlplane.config import API_HOST
 from harness.incluster.controlplane.configuration import contents_of
 from harness.incluster.controlplane.rbac import has_token
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
+from harness.kube import Manifest
 from harness.wire.names import API_PORT, DOCKER_NODE
 from harness.wire.naming import ENV_NAME
 

@@ -15,7 +15,8 @@ from harness.incluster.controlplane.configuration import ConfigurationVolumes
 from harness.incluster.controlplane.mounts import Mounted
 from harness.incluster.controlplane.problems import NotReadyError, StatusError
 from harness.incluster.controlplane.rbac import has_token
-from harness.incluster.controlplane.store import Manifest, Store
+from harness.incluster.controlplane.store import Store
+from harness.kube import Manifest
 from harness.kube.quantities import whole
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
