@@ -57,7 +57,8 @@ def _of_property(form: str, name: str, schema: Mapping[str, Any]) -> Iterator[st
         yield f"is a required array of numbers, on which the page's check fails: {_NEVER}"
     if "array" in kinds and isinstance(default, str) and isinstance(items, Mapping) and kinds_of(items) == ["string"]:
         yield f"is an array of texts with the text {abridge(default)} as its default, on which the page fails: {_NEVER}"
-    if isinstance(choices, list) and default is not None and default not in choices:
+    # a list that is made at import may be empty at first
+    if isinstance(choices, list) and choices and default is not None and default not in choices:
         end = _NEVER if read_only else "users must choose another one before the start"
         yield f"has the default {abridge(default)}, which is not in its enum: {end}"
     if kinds == ["integer"] and isinstance(default, float) and not default.is_integer():

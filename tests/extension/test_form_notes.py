@@ -57,6 +57,7 @@ def test_a_required_name_with_a_dot_is_named_and_one_that_the_top_level_has_too_
         {"enum": ["a", "b"], "default": "a", "required": True},
         {**TEXTS, "required": True, "default": ["a"]},
         {"type": "array", "default": ""},
+        {"enum": [], "default": ""},
     ],
 )
 def test_a_field_that_users_can_fill_is_not(schema: dict[str, Any]) -> None:
