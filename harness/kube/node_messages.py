@@ -10,11 +10,19 @@ from typing import Final
 
 from harness.wire.pulls import PullProblem
 
+EPHEMERAL_STORAGE: Final = "ephemeral-storage"
+"""The disk of a node, as Kubernetes calls it."""
+
 # messages of engines, containerd and registries about a missing or wrong login, and about a dead host
 _UNAUTHORIZED: Final = re.compile(
     "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
 )
 _UNREACHED: Final = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
+
+
+def is_low_on_disk(message: str) -> bool:
+    """Return whether a kubelet ended a pod because its node's disk ran full."""
+    return EPHEMERAL_STORAGE in message
 
 
 def find_pull_problem(message: str) -> PullProblem:

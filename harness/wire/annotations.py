@@ -16,6 +16,9 @@ ANNOTATION_MAX_MEMORY: Final = "kaapana-harness/max-memory-bytes"
 ANNOTATION_WRITTEN: Final = "kaapana-harness/written-bytes"
 ANNOTATION_WRITTEN_FILES: Final = "kaapana-harness/written-files"
 
+ANNOTATION_SHORT_OF: Final = "kaapana-harness/short-of"
+"""On a pod that the docker cluster evicted: the resource that its node ran out of, as Kubernetes calls it."""
+
 # on namespaces of a shared cluster: their owner
 ANNOTATION_OWNER: Final = "kaapana-harness/owner"
 ANNOTATION_STARTED: Final = "kaapana-harness/started"

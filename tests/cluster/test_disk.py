@@ -19,10 +19,10 @@ class Worker:
         self.name = name
         self.is_task = task
         self.containers = [name] if running else []
-        self.evicted: list[str] = []
+        self.evicted: list[tuple[str, str]] = []
 
-    async def evict(self, why: str) -> None:
-        self.evicted.append(why)
+    async def evict(self, short_of: str, details: str) -> None:
+        self.evicted.append((short_of, details))
         self.containers = []
 
 
@@ -47,8 +47,9 @@ def test_the_task_that_writes_most_is_evicted_and_no_other() -> None:
     workers = [Worker("a"), Worker("b"), Worker("c")]
     asyncio.run(pressure(workers, a=5, b=900, c=30).relieve(17))
     assert [worker.name for worker in workers if worker.evicted] == ["b"]
-    assert "low on resource: ephemeral-storage" in workers[1].evicted[0]
-    assert "available: 17" in workers[1].evicted[0]
+    short_of, details = workers[1].evicted[0]
+    assert short_of == "ephemeral-storage"
+    assert "available: 17" in details
 
 
 def test_of_tasks_that_write_into_volumes_only_the_one_that_started_last_is_evicted() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.incluster.airflow import outcome
 from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.pod import PodWorker
@@ -37,6 +38,22 @@ class Engine:
         yield json.dumps({"error": self.error}).encode()
 
 
+class Idle(Engine):
+    """Pulls for ever; its containers can be stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.stopped: list[str] = []
+
+    async def stream(self, method: str, path: str, **_: Any) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def stop(self, container: str, grace_s: int) -> None:
+        assert grace_s == 0
+        self.stopped.append(container)
+
+
 class Registry:
     """Gives each request the same answer."""
 
@@ -50,13 +67,15 @@ class Registry:
         return Reply(self.answer, {}, b"connection refused")
 
 
-def node(*, error: str = "", answer: int | OSError | None = None) -> Any:
+def node(engine: Engine | None = None, *, answer: int | OSError | None = None) -> Any:
     """A node that has only what a pod needs up to its image."""
-    images = Images(Engine(error))  # type: ignore[arg-type]
+    engine = engine or Engine("")
+    images = Images(engine)  # type: ignore[arg-type]
     if answer is not None:
         images.registry.address = REGISTRY
         images.registry.ask = Registry(answer).ask  # type: ignore[method-assign]
     return SimpleNamespace(
+        engine=engine,
         images=images,
         store=Store(),
         gpu=False,
@@ -125,4 +144,26 @@ def test_another_answer_of_the_registry_is_neither_whatever_it_says(status: int)
     ],
 )
 def test_the_words_of_the_engine_are_read_where_it_pulls(error: str, problem: PullProblem) -> None:
-    assert trouble(node(error=error)).published is problem
+    assert trouble(node(Engine(error))).published is problem
+
+
+def test_a_pod_that_is_evicted_says_of_what_its_node_was_short_and_its_task_that_the_disk_ran_full() -> None:
+    engine = Idle()
+    machine = node(engine)
+
+    async def run() -> dict[str, Any]:
+        worker = PodWorker(machine, machine.store.create(POD))
+        worker.boxes[0].id = "c1"
+        worker.boxes[0].run()
+        await worker.evict("ephemeral-storage", "Threshold quantity: 5, available: 1.")
+        worker.boxes[0].end({"State": {"OOMKilled": False}}, 137)
+        worker._finish("Failed")
+        await worker.halt()
+        return dict(machine.store.find("Pod", "project-a", "p"))
+
+    pod = asyncio.run(run())
+    assert engine.stopped == ["c1"]
+    assert pod["metadata"]["annotations"] == {"kaapana-harness/short-of": "ephemeral-storage"}
+    ended = outcome.of_ended_pod(pod, "main", "tool:1", [])
+    assert (ended.reason, ended.low_disk) == ("Evicted", True)
+    assert ended.message.startswith("The node was low on resource: ephemeral-storage. Threshold quantity: 5, avail")

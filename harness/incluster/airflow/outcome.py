@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from harness.incluster.airflow.resources import memory_bytes
+from harness.kube import node_messages
+from harness.kube.node_messages import EPHEMERAL_STORAGE
 from harness.wire import names, reasons
-from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN
+from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_SHORT_OF, ANNOTATION_WRITTEN
 from harness.wire.outcome import Outcome
 
 # written by a Python operator in a pod for the scheduler: its outcome and its return value
@@ -43,9 +45,15 @@ def eviction(pod: dict[str, Any]) -> str:
     return str(status.get("message") or reasons.EVICTED) if status.get("reason") == reasons.EVICTED else ""
 
 
-def is_low_on_disk(message: str) -> bool:
-    """Return whether a node ended a pod because its disk ran full, by the words of Kubernetes."""
-    return "ephemeral-storage" in message
+def is_low_on_disk(pod: dict[str, Any]) -> bool:
+    """Return whether a node evicted the pod because its disk ran full.
+
+    The docker cluster publishes it as a fact, a kubelet says it in words.
+    """
+    annotations = pod["metadata"].get("annotations") or {}
+    if short_of := annotations.get(ANNOTATION_SHORT_OF):
+        return bool(short_of == EPHEMERAL_STORAGE)
+    return node_messages.is_low_on_disk(eviction(pod))
 
 
 def has_started(pod: dict[str, Any], container: str) -> bool:
@@ -96,7 +104,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
         written_bytes=int(written) if written else None,
         memory_limit_bytes=None if limit == "none" else int(memory_bytes(limit)),
         log_tail=log_tail,
-        low_disk=reason == reasons.EVICTED and is_low_on_disk(message),
+        low_disk=reason == reasons.EVICTED and is_low_on_disk(pod),
     )
 
 

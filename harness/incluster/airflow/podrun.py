@@ -125,7 +125,7 @@ class PodRun:
             if change == "DELETED":
                 if evicted := outcome.eviction(pod):
                     ended = self._end_early(pod, reasons.EVICTED, evicted)
-                    return dataclasses.replace(ended, low_disk=outcome.is_low_on_disk(evicted))
+                    return dataclasses.replace(ended, low_disk=outcome.is_low_on_disk(pod))
                 return self._end_early(pod, reasons.DELETED, "the pod was deleted from outside while the task ran")
             trouble = troubles.trouble_of(pod)
             if trouble is not None:

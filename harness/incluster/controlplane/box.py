@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.incluster.controlplane.store import now
 from harness.kube import Manifest
-from harness.wire import reasons
+from harness.wire import pulls, reasons
+from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_SHORT_OF, ANNOTATION_WRITTEN
 from harness.wire.pulls import PullProblem
 
 State = dict[str, Any]
@@ -174,3 +175,17 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
         if facts.get(field):
             status[field] = facts[field]
     return status
+
+
+def annotate(boxes: Iterable[Box], *, memory: int, written: int, short_of: str) -> dict[str, str]:
+    """Return the facts about a pod for which Kubernetes has no field, as annotations.
+
+    Args:
+        boxes: all of its containers.
+        memory: the most bytes that it used; 0 if unknown.
+        written: bytes that it wrote outside of its volumes.
+        short_of: the resource for which it was evicted, if it was.
+    """
+    problems = {box.name: box.pull_problem for box in boxes if box.pull_problem}
+    facts = ((ANNOTATION_MAX_MEMORY, memory), (ANNOTATION_WRITTEN, written), (ANNOTATION_SHORT_OF, short_of))
+    return {**pulls.annotate_problems(problems), **{name: str(fact) for name, fact in facts if fact}}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.incluster.controlplane import lost_files
-from harness.incluster.controlplane.box import Box, fresh_status
+from harness.incluster.controlplane.box import Box, annotate, fresh_status
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.helper import written_paths, wrong_mounts
 from harness.incluster.controlplane.mounts import Mounted
@@ -26,8 +26,8 @@ from harness.incluster.controlplane.translate import container_body, devices, me
 from harness.incluster.controlplane.variables import needs_address
 from harness.incluster.controlplane.volumes import VolumeSource
 from harness.kube import Manifest
-from harness.wire import pulls, reasons
-from harness.wire.annotations import ANNOTATION_MAX_MEMORY, ANNOTATION_WRITTEN, ANNOTATION_WRITTEN_FILES
+from harness.wire import reasons
+from harness.wire.annotations import ANNOTATION_WRITTEN_FILES
 
 # a container that ran for so long begins with the shortest back-off again
 _HEALTHY_S = 60.0
@@ -56,7 +56,7 @@ class PodWorker:
         self._preparation = Preparation(node, pod, publish=self._publish, warn=self._warn)
         self._most_memory = 0
         self._written = 0
-        self._evicted = ""
+        self._evicted = self._short_of = ""
         self._most_back_off_s = (
             _PLATFORM_BACK_OFF_MOST_S if self.key.namespace in PLATFORM_NAMESPACES else BACK_OFF_MOST_S
         )
@@ -282,10 +282,11 @@ class PodWorker:
             self._node.spawn(self._stop_all(0), f"killing of {self.key.name}")
         return self._deletion
 
-    async def evict(self, why: str) -> None:
-        """End the pod because the node runs out of something; it stays, failed, as on Kubernetes."""
-        self._evicted = why
-        self._warn(reasons.EVICTED, why)
+    async def evict(self, short_of: str, details: str) -> None:
+        """End the pod because the node is short of a resource; it stays, failed, as on Kubernetes."""
+        self._short_of = short_of
+        self._evicted = f"The node was low on resource: {short_of}. {details}"
+        self._warn(reasons.EVICTED, self._evicted)
         await self._stop_all(0)
 
     @property
@@ -338,20 +339,12 @@ class PodWorker:
             places = {"address": self.address, "addresses": self._network.addresses}
             pod["status"] = fresh_status(pod, self.boxes, self.init, **places, **self._facts)
             pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
-            if annotations := self._annotations():
-                pod["metadata"].setdefault("annotations", {}).update(annotations)
+            boxes = (*self.init, *self.boxes)
+            facts = annotate(boxes, memory=self._most_memory, written=self._written, short_of=self._short_of)
+            if facts:
+                pod["metadata"].setdefault("annotations", {}).update(facts)
 
         self._node.store.edit(self.key, change)
-
-    def _annotations(self) -> dict[str, str]:
-        """Return the facts about the pod that a status of Kubernetes has no field for."""
-        problems = {box.name: box.pull_problem for box in (*self.init, *self.boxes) if box.pull_problem}
-        annotations = pulls.annotate_problems(problems)
-        if self._most_memory:
-            annotations[ANNOTATION_MAX_MEMORY] = str(self._most_memory)
-        if self._written:
-            annotations[ANNOTATION_WRITTEN] = str(self._written)
-        return annotations
 
     def _event(self, reason: str, message: str, kind: str = "Normal") -> None:
         self._node.event(self._pod, reason, message, kind)

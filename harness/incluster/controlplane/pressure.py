@@ -14,6 +14,7 @@ from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.kubelet import Kubelet
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.pod import PodWorker
+from harness.kube.node_messages import EPHEMERAL_STORAGE
 
 _INTERVAL_S: Final = 1.0
 
@@ -56,8 +57,9 @@ class DiskPressure:
         sizes = [(await self._size(worker), number, worker) for number, worker in enumerate(candidates)]
         size, _, worker = max(sizes, key=lambda entry: entry[:2])
         await worker.evict(
-            "The node was low on resource: ephemeral-storage. "
-            f"Threshold quantity: {self._reserve}, available: {free}. The container was using {size} outside of volumes"
+            EPHEMERAL_STORAGE,
+            f"Threshold quantity: {self._reserve}, available: {free}. "
+            f"The container was using {size} outside of volumes",
         )
 
     async def _size(self, worker: PodWorker) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.incluster.airflow import outcome
+from harness.wire.annotations import ANNOTATION_SHORT_OF
 
 _EVICTED = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
 
@@ -48,3 +49,21 @@ def test_of_every_other_pod_the_final_phase_is_awaited(pod: dict[str, Any]) -> N
     pod["status"]["phase"] = "Failed"
     assert outcome.has_ended(pod)
     assert outcome.of_ended_pod(pod, "c0", "tool:1", []).reason != "Completed"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "message", "low_disk"),
+    [
+        ({}, "The node was low on resource: ephemeral-storage. Threshold quantity: 5, available: 1.", True),
+        ({}, "The node was low on resource: memory. Threshold quantity: 5, available: 1.", False),
+        ({ANNOTATION_SHORT_OF: "ephemeral-storage"}, "other words", True),
+        ({ANNOTATION_SHORT_OF: "memory"}, "a pod that uses no ephemeral-storage", False),
+    ],
+)
+def test_a_full_disk_is_a_fact_of_the_docker_cluster_and_known_by_the_words_of_a_kubelet(
+    annotations: dict[str, str], message: str, low_disk: bool
+) -> None:
+    pod = _pod(137, phase="Failed", reason="Evicted", message=message)
+    pod["metadata"]["annotations"] = annotations
+    ended = outcome.of_ended_pod(pod, "c0", "tool:1", [])
+    assert (ended.reason, ended.message, ended.low_disk) == ("Evicted", message, low_disk)
