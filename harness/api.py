@@ -87,12 +87,12 @@ class Kaapana:
             PlatformError: the platform could not be made.
         """
         from harness.platform.environment import Environment
-        from harness.settings import Settings
+        from harness.settings import EVIDENCE, Settings
 
         settings = settings or Settings.load()
         artefacts = open_artefacts(settings)
         settings = check_artefacts(settings, artefacts)
-        folder = evidence or settings.report or Path("kaapana-report")
+        folder = evidence or settings.report or EVIDENCE
         environment = Environment.up(settings)
         try:
             created = environment.create_project(project)

@@ -23,7 +23,7 @@ from harness.cli.page import page
 from harness.cli.status import status
 from harness.cli.targets import check_out, folder_or_temporary, prepare_target
 from harness.errors import UsageError
-from harness.settings import Settings
+from harness.settings import EVIDENCE, Settings
 
 if TYPE_CHECKING:
     from harness.artefacts.bundle import Artefacts
@@ -209,7 +209,7 @@ def run(
     chosen = {**param_values, **params.from_text(parameters, param_text)}
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)
-    directory = out if out is not None else find_unused(Path("kaapana-report"), name)
+    directory = out if out is not None else find_unused(EVIDENCE, name)
     finished = _run(settings, extension, artefacts, series, dag, values, text, document, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1

@@ -23,6 +23,7 @@ from harness.page.views import Views
 from harness.page.watching import Hub, Observer
 from harness.platform import running
 from harness.platform.environment import Environment
+from harness.settings import EVIDENCE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -51,7 +52,7 @@ def serve(
     entry = running.choose(settings.state, environment_id)
     environment = Environment.attach(settings, entry)
     try:
-        with page_of(environment, settings.report or Path("kaapana-report"), started=entry.started, say=say) as address:
+        with page_of(environment, settings.report or EVIDENCE, started=entry.started, say=say) as address:
             show_address(address)
             say(f"the page about environment {entry.id} is served until Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):

@@ -17,7 +17,10 @@ from typing import Any, Final
 from harness.settings import values
 from harness.settings.option import Option, option, options_of
 
-__all__ = ["OPTIONS", "Option", "Settings", "how_to_set"]
+__all__ = ["EVIDENCE", "OPTIONS", "Option", "Settings", "how_to_set"]
+
+EVIDENCE: Final = Path("kaapana-report")
+"""The folder for the evidence of runs, outside of pytest, unless a setting or an argument names another one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Settings:
         None,
         values.optional_path,
         "DIR",
-        "folder for the evidence of runs; by default a temporary one, which pytest keeps for three sessions",
+        f"folder for the evidence of runs; by default {EVIDENCE}, in pytest a temporary one, kept for three sessions",
         pytest=True,
     )
     run_timeout: float = option(
