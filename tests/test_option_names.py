@@ -16,6 +16,7 @@ from click.testing import CliRunner
 import harness
 from harness import profiles
 from harness.cli.verbs import cli
+from harness.cluster import kinds
 from harness.errors import UsageError
 from harness.settings import OPTIONS, Settings, how_to_set
 from harness.settings.variables import VARIABLES, image_variable
@@ -191,6 +192,11 @@ def test_a_message_says_how_an_option_is_set_wherever_it_can_be() -> None:
 def test_the_help_of_the_platform_lists_its_profiles() -> None:
     listed = re.split(r", | or ", OPTIONS["platform"].help.partition(": ")[2])
     assert sorted(listed) == sorted(profiles.names())
+
+
+def test_the_help_of_the_cluster_lists_its_kinds() -> None:
+    # not made from them: the plugin has the help in every run of pytest, and loads no kind
+    assert OPTIONS["cluster"].help.endswith(f": {kinds.forms()}")
 
 
 def test_every_default_is_what_its_text_means() -> None:
