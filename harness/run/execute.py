@@ -65,14 +65,14 @@ class RunRequest:
 
     Args:
         dag_id: the DAG.
+        directory: empty or absent folder for the evidence.
+        timeout_s: seconds until the run is aborted.
+        platform: name of the profile, for the evidence.
+        cluster: name of the cluster, for the evidence.
         dataset: series, a folder, a list of series, or ``None``.
         form: values by property name, or by form.
         form_text: the same as text from a command line, typed by the DAG's form.
         posted: the document of a REST client, instead of a form.
-        timeout_s: seconds until the run is aborted.
-        directory: empty or absent folder for the evidence.
-        platform: name of the profile, for the evidence.
-        cluster: name of the cluster, for the evidence.
         given_arguments: arguments that releases treat differently, from the extension's source.
         findings: those about the extension before it runs.
         images: the extension's own images.
@@ -82,13 +82,13 @@ class RunRequest:
 
     dag_id: str
     directory: Path
+    timeout_s: float
+    platform: str
+    cluster: str
     dataset: Any = None
     form: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     form_text: Mapping[str, str] = dataclasses.field(default_factory=dict)
     posted: Posted | None = None
-    timeout_s: float = 900.0
-    platform: str = "documented"
-    cluster: str = "docker"
     given_arguments: Sequence[findings.GivenArgument] = ()
     findings: Sequence[Finding] = ()
     images: Sequence[ImagePort] = ()

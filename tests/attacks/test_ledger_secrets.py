@@ -22,7 +22,7 @@ from harness.wire.receipts import ReceivedObject
 from harness.wire.scrape_targets import ScrapedTarget
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
-from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source, outcome, task
+from fake_platform import FakeEnvironment, FakeProject, fake_deploy, fake_source, outcome, run_request, task
 
 from harness import errors
 from harness.api import Kaapana
@@ -33,7 +33,7 @@ from harness.findings import Finding
 from harness.findings.installing import EXTENSION_NOTE
 from harness.incluster.services.identity.jwt import Signer
 from harness.platform.credentials import Credentials
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.follow import Lines
 from harness.run.results import Cause
 from tests.attacks.examples import EXAMPLES
@@ -153,7 +153,7 @@ def test_no_credential_is_in_the_evidence_of_a_run_nor_in_what_is_printed_about_
     environment.services.received.clear()
     seen = io.StringIO()
     directory = tmp_path / "run"
-    request = RunRequest(
+    request = run_request(
         "otsus-method",
         directory,
         findings=[EXTENSION_NOTE.report(f"at {text}", f"found {text}", fix=f"use {text}")],

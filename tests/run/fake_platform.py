@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.common.repositories import HeldRepository
 from harness.extension import DagImageContents
+from harness.run.execute import RunRequest
 from harness.settings import Settings
 from harness.wire.index_documents import IndexedDocument, IndexedDocuments
 from harness.wire.notifications import Notification
@@ -53,6 +54,13 @@ def outcome(reason: str, **extra: Any) -> Outcome:
         "max_memory_bytes": 50 * 2**20,
     }
     return Outcome(reason, **{**values, **extra})
+
+
+def run_request(dag_id: str, directory: Path, **more: Any) -> RunRequest:
+    """A request of a run with the default settings."""
+    settings = Settings()
+    of_settings = {"timeout_s": settings.run_timeout, "platform": settings.platform, "cluster": settings.cluster}
+    return RunRequest(dag_id, directory, **{**of_settings, **more})
 
 
 @dataclasses.dataclass

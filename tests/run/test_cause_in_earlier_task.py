@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_platform import FakeEnvironment, FakeProject, outcome, task
+from fake_platform import FakeEnvironment, FakeProject, outcome, run_request, task
 
 from harness.findings import running
 from harness.run import earlier_tasks
 from harness.run.diagnosis import seconds_since_epoch
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.findings import GivenArgument
 from harness.run.results import Cause
 from harness.wire.service_refusals import RefusedRequest
@@ -81,7 +81,7 @@ def run_on(platform: str, folder: Path) -> Any:
     report = done("generate-report", arguments=["cmds", "annotations"])
     put = done("put", "generate-report", state="failed", exit_code=1, log_tail=[NO_FILE])
     given = [GivenArgument("cmds", "KaapanaBaseOperator", "generate-report", "files/dag_x.py", 93)]
-    request = RunRequest("otsus-method", folder, platform=platform, given_arguments=given)
+    request = run_request("otsus-method", folder, platform=platform, given_arguments=given)
     return execute(FakeEnvironment([report, put], "failed"), FakeProject(), request)
 
 
@@ -110,6 +110,6 @@ def test_what_a_service_refused_goes_back_to_no_earlier_task(tmp_path: Path) -> 
     at = seconds_since_epoch("2026-11-24T20:00:04+00:00") or 0.0
     asked = RefusedRequest("minio-service", 404, "PUT", "/none/x", "The bucket does not exist", "10.1.0.7", at)
     environment.services.refused = [dataclasses.replace(asked, code="NoSuchBucket")]
-    run = execute(environment, FakeProject(), RunRequest("otsus-method", tmp_path / "run", platform="0.6.0"))
+    run = execute(environment, FakeProject(), run_request("otsus-method", tmp_path / "run", platform="0.6.0"))
     assert run.cause is not None
     assert run.cause.line.startswith("task put: MinIO answered 404: NoSuchBucket: The bucket does not exist")

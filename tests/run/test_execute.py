@@ -10,12 +10,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fake_platform import IMAGE, FakeEnvironment, FakeProject, outcome, task
+from fake_platform import IMAGE, FakeEnvironment, FakeProject, outcome, run_request, task
 
 from harness.common.repositories import HeldRepository
 from harness.errors import CheckError, FormError, RunError, UsageError
 from harness.run import evidence
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.results import Finding, Run, RunImage
 from harness.wire.receipts import ReceivedObject
 
@@ -109,7 +109,7 @@ def receipt(number: int, peer: str = "10.1.0.7", sop_class: str = SEG) -> Receiv
 
 
 def run(environment: FakeEnvironment, folder: Path, **request: Any) -> Run:
-    return execute(environment, FakeProject(), RunRequest("otsus-method", folder / "run", **request))
+    return execute(environment, FakeProject(), run_request("otsus-method", folder / "run", **request))
 
 
 def sends(environment: FakeEnvironment, *receipts: ReceivedObject) -> None:
@@ -225,7 +225,7 @@ def test_an_interrupt_while_following_aborts_the_run(tmp_path: Path) -> None:
         def say(self, text: str) -> None: ...
 
     with pytest.raises(KeyboardInterrupt):
-        execute(environment, FakeProject(), RunRequest("otsus-method", tmp_path / "run"), listener=CtrlC())
+        execute(environment, FakeProject(), run_request("otsus-method", tmp_path / "run"), listener=CtrlC())
     assert environment.airflow.aborted == ["otsus-method-241124"]
     assert not (tmp_path / "run" / "run.json").exists()
 
@@ -337,7 +337,7 @@ def test_no_thread_of_a_finished_run_is_left(tmp_path: Path) -> None:
 
 def test_what_is_known_of_the_extension_beforehand_is_among_the_findings(tmp_path: Path) -> None:
     known = Finding("parameter-unread", "warning", "site", "no template reads it", "render it")
-    run = execute(FakeEnvironment(), FakeProject(), RunRequest("otsus-method", tmp_path / "run", findings=[known]))
+    run = execute(FakeEnvironment(), FakeProject(), run_request("otsus-method", tmp_path / "run", findings=[known]))
     assert known in run.findings
 
 
@@ -348,7 +348,7 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
         task("two", outcome=outcome("Completed", image=by_digest)),
     ]
     images = [RunImage(name, "images.tar", "sha256:1", ()) for name in (IMAGE, by_digest)]
-    request = RunRequest("otsus-method", tmp_path / "run", images=images, platform="0.6.0")
+    request = run_request("otsus-method", tmp_path / "run", images=images, platform="0.6.0")
     result = execute(
         FakeEnvironment(tasks),
         FakeProject(),
@@ -362,7 +362,7 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
 def test_what_a_site_replaced_in_a_dockerfile_is_in_the_evidence(tmp_path: Path) -> None:
     replaced = ("line 4: https://codes.example/c.txt -> site/c.txt",)
     images = [RunImage(IMAGE, "built", "sha256:1", ("sha256:2",), replaced=replaced)]
-    run = execute(FakeEnvironment(), FakeProject(), RunRequest("otsus-method", tmp_path / "run", images=images))
+    run = execute(FakeEnvironment(), FakeProject(), run_request("otsus-method", tmp_path / "run", images=images))
     assert [image.replaced for image in run.images] == [replaced]
     assert [image.replaced for image in evidence.read(run.directory).images] == [replaced]
     assert replaced[0].replace(">", "&gt;") in (run.directory / "report.html").read_text("utf-8")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_platform import FakeCluster, FakeEnvironment, FakeProject, outcome, task
+from fake_platform import FakeCluster, FakeEnvironment, FakeProject, outcome, run_request, task
 
 from harness.common.redaction import redact
 from harness.run import interactive
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.follow import Silent, follow
 from harness.run.interactive import Attendant, Terminal, find_author
 from harness.wire import reasons
@@ -181,7 +181,7 @@ def test_a_terminal_is_written_to_and_enter_is_seen() -> None:
 def test_the_cause_of_a_refused_step_says_what_to_do(tmp_path: Path) -> None:
     said = "train waits for its author (dev_server='code-server'), and the run has no interactive terminal: CI is set"
     tasks = [task("train", "failed", outcome=outcome(reasons.INTERACTIVE_STEP, message=said))]
-    run = execute(FakeEnvironment(tasks, "failed"), FakeProject(), RunRequest("otsus-method", tmp_path))  # type: ignore[arg-type]
+    run = execute(FakeEnvironment(tasks, "failed"), FakeProject(), run_request("otsus-method", tmp_path))  # type: ignore[arg-type]
     assert run.cause is not None
     assert "CI is set" in run.cause.summary
     assert "leave dev_server" in run.cause.fix

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_platform import FakeEnvironment, FakeProject
+from fake_platform import FakeEnvironment, FakeProject, run_request
 
 from harness.errors import CheckError
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.results import Run
 from harness.wire.scrape_targets import ScrapedTarget
 
@@ -32,7 +32,7 @@ def target(task: str = f"{RUN}/otsus-method", **values: Any) -> ScrapedTarget:
 def run_with(folder: Path, *targets: ScrapedTarget) -> Run:
     environment = FakeEnvironment()
     environment.services.metrics = list(targets)
-    return execute(environment, FakeProject(), RunRequest("otsus-method", folder))
+    return execute(environment, FakeProject(), run_request("otsus-method", folder))
 
 
 def test_what_the_pods_of_a_run_said_is_evidence_that_a_test_can_ask(tmp_path: Path) -> None:

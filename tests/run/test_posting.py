@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_platform import FakeEnvironment, FakeProject
+from fake_platform import FakeEnvironment, FakeProject, run_request
 
 from harness.cli.form_options import read_conf
 from harness.errors import RunError, UsageError
 from harness.extension.form_rules import AS_BUILT
 from harness.run import evidence
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.posting import jobs_of, page_finding, read_posted
 from harness.run.results import Run
 
 
 def run(environment: FakeEnvironment, folder: Path, document: Any, **request: Any) -> Run:
     post = read_posted(document)
-    return execute(environment, FakeProject(), RunRequest("otsus-method", folder / "run", posted=post, **request))
+    return execute(environment, FakeProject(), run_request("otsus-method", folder / "run", posted=post, **request))
 
 
 def sent(environment: FakeEnvironment) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_the_whole_body_may_be_given_and_every_instance_is_this_one(tmp_path: Pa
 
 
 def test_a_start_from_a_form_says_so(tmp_path: Path) -> None:
-    result = execute(FakeEnvironment(), FakeProject(), RunRequest("otsus-method", tmp_path / "run"))
+    result = execute(FakeEnvironment(), FakeProject(), run_request("otsus-method", tmp_path / "run"))
     assert result.started_by == "form"
     assert [finding.rule for finding in result.findings] == []
 

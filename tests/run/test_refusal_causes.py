@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_platform import FakeEnvironment, FakeProject, outcome, task
+from fake_platform import FakeEnvironment, FakeProject, outcome, run_request, task
 
 from harness.run import refusal_causes
 from harness.run.diagnosis import seconds_since_epoch, task_cause
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.results import Cause
 from harness.wire.name_lookups import UnresolvedName
 from harness.wire.service_refusals import RefusedRequest
@@ -152,6 +152,6 @@ def test_a_run_asks_the_services_what_they_refused_to_its_pods(tmp_path: Path) -
     failed = task("notify", "failed", outcome=outcome("Error", exit_code=1, log_tail=WRAPPED))
     environment = FakeEnvironment([failed], "failed")
     environment.services.refused = [NOTIFICATION]
-    run = execute(environment, FakeProject(), RunRequest("otsus-method", tmp_path / "out"))
+    run = execute(environment, FakeProject(), run_request("otsus-method", tmp_path / "out"))
     assert run.cause is not None
     assert run.cause.summary.startswith("the notification service answered 502")

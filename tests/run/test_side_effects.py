@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_platform import FakeEnvironment, FakeProject, outcome, task
+from fake_platform import FakeEnvironment, FakeProject, outcome, run_request, task
 
 from harness.checks.looks import Look, watch
 from harness.common.redaction import REDACTOR
@@ -16,7 +16,7 @@ from harness.data.series import Series
 from harness.errors import CheckError
 from harness.run import evidence
 from harness.run.diagnosis import seconds_since_epoch
-from harness.run.execute import RunRequest, execute
+from harness.run.execute import execute
 from harness.run.results import Run
 from harness.wire.index_documents import IndexedDocument
 from harness.wire.notifications import Notification
@@ -37,7 +37,7 @@ def run(folder: Path, *, series: Series | None = None, **services: Any) -> Run:
     if series is not None:
         name_of_dataset = {"dataset_name": {"type": "string", "oneOf": []}}
         environment.services.forms["otsus-method"]["data_form"] = {"type": "object", "properties": name_of_dataset}
-    execute(environment, FakeProject(), RunRequest("otsus-method", folder, dataset=series))
+    execute(environment, FakeProject(), run_request("otsus-method", folder, dataset=series))
     # what a test asks is read from the evidence alone
     return evidence.read(folder)
 
