@@ -75,7 +75,7 @@ class InstalledExtension:
         return dataclasses.replace(self, kaapana=kaapana)
 
     def add_to(self, target: BoundPlatform | Project, *, acting: BoundPlatform | Project | None = None) -> None:
-        """ "Add Software to Project": its DAGs are offered and can be started there.
+        """Add the extension's DAGs to a project, which then offers and starts them ("Add Software to Project").
 
         Args:
             target: the project.

@@ -62,7 +62,7 @@ def blob(digest: str) -> str:
 
 
 def check_shape(document: Any, schema: Mapping[str, Any], what: str) -> None:
-    """Return if a document has the shape that a reader of it relies on.
+    """Check that a document has the shape that a reader of it relies on.
 
     Raises:
         ArchiveError: it has not; ``what`` starts the message.

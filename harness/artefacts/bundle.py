@@ -66,7 +66,7 @@ class Artefacts:
         return tuple(parameter for package in self.packages for parameter in package.parameters)
 
     def require_workflow(self) -> None:
-        """Return if a package has DAGs to run.
+        """Check that a package has DAGs to run.
 
         Raises:
             UsageError: no package has any.

@@ -93,7 +93,7 @@ class _PassingLayer:
         return sum(len(block) for block in self.blocks(lambda count: None))
 
     def blocks(self, on_read: Callable[[int], None]) -> Iterator[bytes]:
-        """Yield them.
+        """Yield the bytes of the layer.
 
         Raises:
             ArchiveError: at the end, they have another digest than stated; earlier, they cannot be unpacked.

@@ -54,7 +54,7 @@ class ArchivedImage:
 
 
 def check_architecture(image: ArchivedImage, architecture: str, where: str) -> None:
-    """Return if an engine on Linux of this architecture runs the image.
+    """Check that an engine on Linux of this architecture runs the image.
 
     Args:
         image: of an archive.

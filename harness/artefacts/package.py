@@ -132,7 +132,7 @@ def read(path: str | os.PathLike[str]) -> ChartPackage:
 
 
 def _requirements(metadata: Mapping[str, Any], texts: Mapping[str, str], file: Path) -> list[Dependency]:
-    """From both places where Helm looks."""
+    """Return the requirements from both places where Helm looks."""
     found = list(charts.dependencies(metadata, f"Chart.yaml in {file.name}"))
     if "requirements.yaml" in texts:
         shown = f"requirements.yaml in {file.name}"
@@ -276,7 +276,7 @@ def _iterate_files(
 
 
 def _read_name(metadata: Mapping[str, Any], folder: str, shown: str) -> tuple[str, str]:
-    """Name and version of a chart inside."""
+    """Return name and version of a chart inside."""
     name, version = metadata.get("name", folder), metadata.get("version", "")
     if not isinstance(name, str) or not isinstance(version, str | int | float):
         raise ExtensionError(f"{shown}: name and version must be text, got {abridge(name)} and {abridge(version)}")
@@ -296,7 +296,7 @@ def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> str:
 
 
 def _read_nested(archive: tarfile.TarFile, member: tarfile.TarInfo, file: Path, budget: _Budget) -> tuple[str, str]:
-    """Name and version of a chart that is packaged in ``charts/``, as older versions of Helm leave it."""
+    """Return name and version of a chart that is packaged in ``charts/``, as older versions of Helm leave it."""
     content = archive.extractfile(member)
     assert content is not None
     with gzip.open(content) as plain, _tar(plain) as inner:

@@ -77,7 +77,7 @@ class ImageSource(Protocol):
         """
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
-        """Return its references of images with this name, with any registry and tag.
+        """Return the source's references of images with this name, with any registry and tag.
 
         For hints only: a registry may not list all to this login.
         """
@@ -211,7 +211,7 @@ class RegistrySource:
         return RegistryClient(self.title, of_user=True)
 
     def _split(self, reference: str, platform_registry: str) -> tuple[str, str]:
-        """Repository and tag below the prefix; empty for a reference that is elsewhere."""
+        """Return repository and tag below the prefix; empty for a reference that is elsewhere."""
         for below in (f"{platform_registry}/", f"{self.title}/"):
             if reference.startswith(below):
                 return split_reference(reference.removeprefix(below))

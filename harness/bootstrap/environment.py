@@ -30,10 +30,10 @@ class Machine(Protocol):
     apt: bool
 
     def module(self, name: str) -> bool:
-        """True when this interpreter can import it."""
+        """Return whether this interpreter can import a module."""
 
     def program(self, name: str) -> str:
-        """Path of a program, '' where absent."""
+        """Return the path of a program, '' where absent."""
 
     def run(self, command: list[str], environ: Mapping[str, str] | None = None) -> str:
         """Run a command; '' when it succeeded, otherwise its last lines."""
@@ -59,7 +59,7 @@ def python_of(folder: Path) -> Path:
 
 
 def ready(folder: Path) -> bool:
-    """True when the environment was completed by this interpreter for these requirements."""
+    """Return whether this interpreter has completed the environment for these requirements."""
     try:
         mark = json.loads((folder / _MARK).read_text("utf-8"))
     except (OSError, ValueError):
@@ -171,13 +171,13 @@ class RealHost:
         self.apt = apt
 
     def module(self, name: str) -> bool:
-        """True when this interpreter can import it."""
+        """Return whether this interpreter can import a module."""
         import importlib.util
 
         return importlib.util.find_spec(name) is not None
 
     def program(self, name: str) -> str:
-        """Path of a program, '' where absent."""
+        """Return the path of a program, '' where absent."""
         return shutil.which(name) or ""
 
     def run(self, command: list[str], environ: Mapping[str, str] | None = None) -> str:

@@ -81,7 +81,7 @@ def _run_tox(root: Path, python: Path, name: str, extra: list[str], environ: Map
 
 
 def _in_foreground() -> bool:
-    """True when a terminal sends its interrupt to the whole process group, tox included."""
+    """Return whether a terminal sends its interrupt to the whole process group, tox included."""
     try:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
@@ -89,7 +89,7 @@ def _in_foreground() -> bool:
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Environment of tox and the arguments that follow it, ``--`` in front.
+    """Return tox's environment and the arguments that follow it, ``--`` in front.
 
     Raises:
         UsageError: no environment, or something before ``--`` that is not an environment.

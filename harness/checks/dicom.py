@@ -94,7 +94,7 @@ def stack_geometry(
 def stack_planes(
     origins: Sequence[Sequence[float]], regular: Geometry, *, tolerance: float = POSITION_TOLERANCE
 ) -> Grid:
-    """The planes of a stack of frames: those of ``regular`` where every frame is on one, else the frames' own places.
+    """Return the planes of a stack of frames: those of ``regular`` if every frame is on one, else the frames' own.
 
     Args:
         origins: Image Position (Patient) of the frames, in any order; equal positions count once.

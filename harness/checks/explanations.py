@@ -42,7 +42,7 @@ class Explained(float):
         return [f"{self.what} is {value}: {asserted}", *self.explanation]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Other processes get the number."""
+        """Pickle the number only."""
         return float, (float(self),)
 
 

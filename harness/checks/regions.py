@@ -105,7 +105,7 @@ class Regions(Examined, abc.ABC):
         )
 
     def mask(self, label: Label) -> Mask:
-        """Voxels of one label, ``(slice, row, column)`` on :attr:`planes`.
+        """Return the voxels of one label, ``(slice, row, column)`` on :attr:`planes`.
 
         Raises:
             CheckError: there is no such label, or it does not lie on the voxels of the source.
@@ -113,7 +113,7 @@ class Regions(Examined, abc.ABC):
         return self._mask_on(self.find(label), self.planes)
 
     def truth_on(self, label: Label, truth_label: TruthLabel | None, planes: Grid) -> Mask:
-        """Voxels of a label on another grid, for a comparison with this object as the truth."""
+        """Return the voxels of a label on another grid, for a comparison with this object as the truth."""
         if isinstance(truth_label, int):
             raise CheckError(f"{self.path.name} has labels and not values: {truth_label} names none of them")
         return self._mask_on(self.find(label if truth_label is None else truth_label), planes)
@@ -124,13 +124,13 @@ class Regions(Examined, abc.ABC):
         return [region.label for region in self._regions]
 
     def voxels(self, label: Label) -> int:
-        """Number of voxels of the label."""
+        """Return the number of voxels of the label."""
         count = int(np.count_nonzero(self.mask(label)))
         self._note("voxels", str(count), label)
         return count
 
     def volume_ml(self, label: Label) -> Volume:
-        """Volume of the label in millilitres; a slice stands for the space half way to its neighbours.
+        """Return the volume of the label in millilitres; a slice stands for the space half way to its neighbours.
 
         It is a float; an assertion about it that fails says where its voxels are.
         """
@@ -140,7 +140,7 @@ class Regions(Examined, abc.ABC):
         return found
 
     def dice(self, label: Label, truth: TruthLike, *, truth_label: TruthLabel | None = None) -> Dice:
-        """Dice coefficient, 0 to 1, of the label and the truth.
+        """Return the Dice coefficient, 0 to 1, of the label and the truth.
 
         It is a float; an assertion about it that fails says where the masks differ.
 

@@ -33,7 +33,7 @@ _ALGORITHMS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"})
 
 
 def problems_of(dataset: pydicom.Dataset) -> list[str]:
-    """Everything that is wrong with a SEG, most basic first; empty when it is well formed."""
+    """Return everything that is wrong with a SEG, most basic first; empty when it is well formed."""
     try:
         return basic_problems_of(dataset) or list(_as_highdicom_reads_it(dataset))
     except Exception as error:  # attributes of a damaged object may be of any type
@@ -41,7 +41,7 @@ def problems_of(dataset: pydicom.Dataset) -> list[str]:
 
 
 def basic_problems_of(dataset: pydicom.Dataset) -> list[str]:
-    """What is wrong with a SEG without the judgement of the reference reader, which takes a second to load."""
+    """Return the problems of a SEG without the judgement of the reference reader, which takes a second to load."""
     missing = [name for name in _REQUIRED if name not in dataset or dataset[name].value in (None, "")]
     if missing:
         return [f"{', '.join(missing)} missing or empty"]
@@ -127,7 +127,7 @@ def is_label_map(dataset: pydicom.Dataset) -> bool:
 
 
 def _label_values(dataset: pydicom.Dataset, numbers: set[int]) -> Iterator[str]:
-    """Whether every value has a segment and every segment voxels."""
+    """Yield a problem for values without a segment, and for segments without voxels."""
     import numpy as np
 
     try:

@@ -86,7 +86,7 @@ class Statistics:
         return self._number("median", float(np.median(self._values)))
 
     def percentile(self, share: float) -> Statistic:
-        """Value below which a share of the values lies, in per cent.
+        """Return the value below which a share of the values lies, in per cent.
 
         Raises:
             CheckError: the share is not between 0 and 100.

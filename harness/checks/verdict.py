@@ -44,7 +44,7 @@ class Verdict:
         return self.ok
 
     def __eq__(self, other: object) -> bool:
-        """``== True`` and ``is_valid == other.is_valid`` mean the answer, not the words."""
+        """Compare the answer, not the words: ``== True`` and ``is_valid == other.is_valid``."""
         if isinstance(other, (bool, Verdict)):
             if not self.ok:
                 _note(self, sys._getframe(1))

@@ -26,7 +26,7 @@ class Cluster(Protocol):
     volume_node: str
 
     def wait_until_usable(self, *, names: bool = True) -> None:
-        """Return when pods start; objects can be made before.
+        """Wait until pods start; objects can be made before.
 
         Args:
             names: also wait until names of Services resolve.

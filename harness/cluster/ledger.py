@@ -148,7 +148,7 @@ def entries(state: Path) -> list[Entry]:
 
 
 def adoptable(state: Path, key: str) -> list[Entry]:
-    """Environments that were left running for adoption and were made from the same state, newest first."""
+    """Return environments that were left running for adoption and were made from the same state, newest first."""
     return [entry for entry in reversed(entries(state)) if entry.kept and entry.key == key]
 
 
@@ -227,7 +227,7 @@ def _exists(pid: int) -> bool:
 
 
 def _start_of(pid: int) -> int:
-    """When a process started, in ticks since the machine did; 0 when it does not run or the system does not say."""
+    """Return when a process started, in ticks since the machine did; 0 when it does not run or that is not known."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
     except OSError:

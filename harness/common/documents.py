@@ -100,7 +100,7 @@ def read_text(path: Path, *, most: int = MAX_BYTES) -> str:
 
 
 def file_text(path: Path, name: str, *, most: int = MAX_BYTES) -> str:
-    """Like :func:`read_text`, for a file that a user has named.
+    """Read a file as :func:`read_text` does, for a file that a user has named.
 
     Args:
         name: how the message calls it.

@@ -101,7 +101,7 @@ def _download(requirement: str, files: Mapping[str, str], scratch: Path) -> dict
 
 
 def _commands(requirement: str) -> Iterator[list[str]]:
-    """Ways to fetch a wheel, or its content, into ``{into}``."""
+    """Yield ways to fetch a wheel, or its content, into ``{into}``."""
     download = ["download", "--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check"]
     if importlib.util.find_spec("pip") is not None:
         yield [sys.executable, "-m", "pip", *download, "--quiet", "--dest", "{into}", requirement]

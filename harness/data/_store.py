@@ -82,7 +82,7 @@ def _write_index(folder: Path, series: Series, truth: Path | None) -> None:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Name and size of every file but the index: a file that was lost, cut or added shows."""
+    """Return name and size of every file but the index: a file that was lost, cut or added shows."""
     sizes = {}
     for parent in (folder, folder / _DICOM):
         for entry in os.scandir(parent):

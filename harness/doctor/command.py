@@ -139,7 +139,7 @@ def _of_engine(found: Sequence[Check]) -> Check:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``doctor [--fix]``: one line a check; 0 when the harness can run here, 3 when not."""
+    """Print one line for each check; return 0 when the harness can run here, 3 when not (``doctor [--fix]``)."""
     parser = argparse.ArgumentParser(
         prog="kaapana-harness doctor", description="What is missing on this machine, and the command that fixes it."
     )

@@ -48,7 +48,7 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
 
 
 def program(name: str, environ: Mapping[str, str]) -> str:
-    """Path of a program, also where it is in a folder for administrators; '' where absent."""
+    """Return the path of a program, also from a folder for administrators; '' where absent."""
     folders = [*environ.get("PATH", os.defpath).split(os.pathsep), *_SEARCH]
     return shutil.which(name, path=os.pathsep.join(folders)) or ""
 

@@ -46,7 +46,7 @@ def apply(remedy: str, facts: Facts, say: Callable[[str], None]) -> None:
 
 
 def install(packages: tuple[str, ...], say: Callable[[str], None], *, if_offered: tuple[str, ...] = ()) -> None:
-    """``apt-get install`` without recommendations, after ``apt-get update`` (once in a process).
+    """Run ``apt-get install`` without recommendations, after ``apt-get update`` (once in a process).
 
     Args:
         packages: the needed packages.
@@ -124,7 +124,7 @@ def launch(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
 
 
 def runtime_options(facts: Facts) -> tuple[str, ...]:
-    """Options that make our OCI runtime known to the daemon, where privileged containers would fail without it.
+    """Return options for our OCI runtime, if privileged containers would fail without it.
 
     It is not the default runtime: plain containers do not need it, and it costs each start a Python process.
     """

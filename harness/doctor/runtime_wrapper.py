@@ -22,7 +22,7 @@ _WITH_VALUE = {"--root", "--log", "--log-format", "--criu", "--rootless"}
 
 
 def configuration_file(arguments: list[str]) -> str | None:
-    """Path of the file that describes the process to start, None if the command starts none."""
+    """Return the path of the file that describes the process to start, None if the command starts none."""
     words = iter(range(len(arguments)))
     command = -1
     for index in words:

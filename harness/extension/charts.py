@@ -70,7 +70,7 @@ class Chart:
 
 
 def find(root: Path) -> list[Path]:
-    """Folders with a Chart.yaml, without sub-charts in the ``charts/`` folder of another chart."""
+    """Return folders with a Chart.yaml, without sub-charts in the ``charts/`` folder of another chart."""
     folders = [path.parent for path in trees.walk(root) if path.name == "Chart.yaml"]
     return [
         folder
@@ -206,7 +206,7 @@ def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, .
 
 
 def check_dependency_name(name: str, where: str) -> None:
-    """Return if the name of a chart that another one requires can be that of a file and a folder.
+    """Check that the name of a required chart can be that of a file and a folder.
 
     Raises:
         ExtensionError: it could lead elsewhere.

@@ -22,7 +22,7 @@ _QUOTED_VERSION = re.compile(r'^version: "[^"\n]*"', re.MULTILINE)
 
 
 def check_one_chart(root: Path) -> None:
-    """Return when the tree has no second Chart.yaml, not even one of an application or a sub-chart.
+    """Check that the tree has no second Chart.yaml, not even one of an application or a sub-chart.
 
     Raises:
         ExtensionError: it has several.

@@ -172,7 +172,7 @@ def _parts(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _dependencies(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Schemas that join while a property has a value; the form with a list of names has no effect."""
+    """Return schemas that join while a property has a value; the form with a list of names has no effect."""
     found = schema.get("dependencies") or {}
     if not isinstance(found, Mapping):
         return {}

@@ -18,7 +18,7 @@ _LISTS = ("oneOf", "anyOf", "allOf")
 
 
 def check_shape(ui_forms: Any) -> None:
-    """Return if forms have the shape of JSON schemas.
+    """Check that forms have the shape of JSON schemas.
 
     Raises:
         FormError: names the form, the field and the problem.

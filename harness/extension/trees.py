@@ -76,7 +76,7 @@ def _refuse(error: OSError) -> None:
 
 
 def check_name(path: Path) -> None:
-    """Return if a path can be written down: in a YAML file, in a message, in a tar file.
+    """Check that a path can be written down: in a YAML file, in a message, in a tar file.
 
     Raises:
         ExtensionError: its name is not UTF-8, or has control characters.
@@ -89,7 +89,7 @@ def check_name(path: Path) -> None:
 
 
 def inside(root: Path, path: Path) -> Path:
-    """``path`` with its links resolved.
+    """Return ``path`` with its links resolved.
 
     Raises:
         ExtensionError: it leads out of ``root``.
@@ -113,7 +113,7 @@ def resolve(path: Path) -> Path:
 
 
 def read_text(root: Path, path: Path) -> str:
-    """Content of a text file of the tree.
+    """Return the content of a text file of the tree.
 
     Raises:
         ExtensionError: outside the root, no regular file, too large, unreadable or not UTF-8.
@@ -159,12 +159,12 @@ def parse_yaml(text: str, shown: str) -> Any:
 
 
 def read_mapping(root: Path, path: Path) -> dict[str, Any]:
-    """Like :func:`read_yaml`, for a file whose document must be a mapping (empty: an empty mapping)."""
+    """Read a YAML file as :func:`read_yaml` does; its document must be a mapping (empty: an empty mapping)."""
     return parse_mapping(read_text(root, path), str(path))
 
 
 def parse_mapping(text: str, shown: str) -> dict[str, Any]:
-    """Like :func:`parse_yaml`, for a document that must be a mapping (empty: an empty mapping)."""
+    """Parse a text as :func:`parse_yaml` does; its document must be a mapping (empty: an empty mapping)."""
     document = parse_yaml(text, shown)
     if document is None:
         return {}

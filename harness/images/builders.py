@@ -50,7 +50,7 @@ def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
 
 
 def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> None:
-    """Return if the builder supports all features of a Dockerfile.
+    """Check that the builder supports all features of a Dockerfile.
 
     Raises:
         EngineError: it does not; the first feature, with file and line, and what to install.

@@ -94,7 +94,7 @@ def prune(
 
 
 def _find_last_change(api: APIClient, image: LocalImage) -> float:
-    """When the image was made or got this name, whichever is later, in seconds since 1970.
+    """Return when the image was made or got this name, whichever is later, in seconds since 1970.
 
     A pulled image is as old as its publisher says, and a build from the engine's cache as old as the cache.
     """

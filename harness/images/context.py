@@ -63,7 +63,7 @@ class Context:
         self.entries = {entry.name: entry for entry in sorted(entries, key=lambda entry: entry.name)}
 
     def digest(self, *more: str) -> str:
-        """SHA-256 over names, kinds, modes and contents, and over ``more``."""
+        """Return a SHA-256 over names, kinds, modes and contents, and over ``more``."""
         state = hashlib.sha256()
         for text in more:
             state.update(f"+{len(text)}:{text}".encode())
@@ -185,7 +185,7 @@ def bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[ContextE
 
 
 def check_utf8(path: Path) -> None:
-    """Return if a path is UTF-8, as names in a build context are.
+    """Check that a path is UTF-8, as names in a build context are.
 
     Raises:
         BuildError: it is not.

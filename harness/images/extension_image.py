@@ -128,7 +128,7 @@ def build_extension_image(
 
 
 def require_builder(dockerfile: Path, *, settings: BuildSettings) -> None:
-    """Return if the builder supports all features of an author's Dockerfile, without building.
+    """Check that the builder supports all features of an author's Dockerfile, without building.
 
     Raises:
         BuildError: it cannot be read, or makes an image for other machines than the platform's.

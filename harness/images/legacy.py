@@ -61,7 +61,7 @@ def _platform(request: BuildRequest) -> dict[str, str]:
 
 
 def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """Whole lines of the builder's stream.
+    """Yield whole lines of the builder's stream.
 
     Raises:
         BuilderError: the stream carries an error.

@@ -135,18 +135,18 @@ class RegistryClient:
         return sorted(name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix))
 
     def tags(self, repository: str) -> list[str]:
-        """Tags of a repository, sorted; empty when there is no such repository."""
+        """Return the tags of a repository, sorted; empty when there is no such repository."""
         return sorted(self._pages(f"{self._path(repository)}/tags/list", "tags"))
 
     def tags_if_listed(self, repository: str) -> list[str]:
-        """Tags of a repository for a hint: empty as well where the registry does not say, as to a login for pulls."""
+        """Return the tags of a repository for a hint; empty if the registry does not list them, as for a pull login."""
         try:
             return self.tags(repository)
         except PlatformError:
             return []
 
     def digest(self, repository: str, tag: str) -> str | None:
-        """Digest of the manifest, or ``None`` when the registry does not have it."""
+        """Return the digest of the manifest, or ``None`` when the registry does not have it."""
         answer = self._get(f"{self._path(repository)}/manifests/{tag}", method="HEAD")
         if answer.status_code != 200:
             return None
@@ -167,7 +167,7 @@ class RegistryClient:
         return image_id == digest or (isinstance(config, dict) and config.get("digest") == image_id)
 
     def manifest(self, repository: str, tag: str) -> tuple[str, dict[str, Any]] | None:
-        """Digest and content of the manifest of a tag or digest, or ``None`` when the registry does not have it."""
+        """Return digest and content of the manifest of a tag or digest, ``None`` when the registry does not have it."""
         answer = self._get(f"{self._path(repository)}/manifests/{tag}")
         if answer.status_code != 200:
             return None

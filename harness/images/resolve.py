@@ -150,7 +150,7 @@ def _make_all(
 
 
 def current_tags(settings: BuildSettings) -> dict[str, str]:
-    """Tag by name of every image of the catalogue that is in the engine and up to date; builds nothing."""
+    """Return tag by name of every image of the catalogue that is in the engine and up to date; build nothing."""
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
     api = engine.client()
     try:

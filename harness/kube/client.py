@@ -206,7 +206,7 @@ class KubeApi:
         body: Any = None,
         timeout_s: float = ANSWER_S,
     ) -> Manifest:
-        """Any other JSON request to the same server; an empty answer is an empty object."""
+        """Send any other JSON request to the same server; an empty answer is an empty object."""
         return self._transport.send(Request(method, path, query or {}, body, read_timeout=timeout_s))
 
     # -- how verbs become requests -----------------------------------------------------------------------

@@ -138,7 +138,7 @@ def unscope(document: Any, prefix: str) -> Any:
 
 
 def host_aliases(services: Iterable[Manifest], prefix: str) -> list[Manifest]:
-    """Entries of ``/etc/hosts`` by which a pod finds Services under the names that the platform gives them.
+    """Return entries of ``/etc/hosts`` by which a pod finds Services under the names that the platform gives them.
 
     Args:
         services: as the program sees them, so with the platform's namespaces.
@@ -179,7 +179,7 @@ def _unscope(manifest: Manifest, prefix: str, kind: str) -> None:
 
 
 def _scope_service(spec: Manifest, prefix: str) -> None:
-    """No port on nodes and no load balancer: both are the whole cluster's, and cost others something."""
+    """Drop ports on nodes and load balancers: both belong to the whole cluster, and may cost money."""
     if spec.get("type") in _NOT_PUBLISHED:
         spec["type"] = "ClusterIP"
         for field in ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"):

@@ -111,7 +111,7 @@ class HttpTransport:
 
     @classmethod
     def in_cluster(cls) -> HttpTransport:
-        """Return one to the API server of the pod that this process runs in.
+        """Return a transport to the API server of the pod that this process runs in.
 
         Raises:
             Unavailable: the pod has no service account, or this is not a pod.
@@ -127,7 +127,7 @@ class HttpTransport:
 
     @classmethod
     def of(cls, access: ClusterAccess) -> HttpTransport:
-        """Return one to the API server of a context of a kubeconfig."""
+        """Return a transport to the API server of a context of a kubeconfig."""
         return cls(
             access.url,
             token=access.token or None,

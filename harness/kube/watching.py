@@ -52,7 +52,7 @@ class Watch:
         self._known: dict[tuple[str, str], Manifest] = {}
 
     def changes(self) -> Iterator[tuple[str, Manifest]]:
-        """``(ADDED | MODIFIED | DELETED, object)`` until the time is over.
+        """Yield ``(ADDED | MODIFIED | DELETED, object)`` until the time is over.
 
         Raises:
             Unavailable: the server was away for longer than it may be.

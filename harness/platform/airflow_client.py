@@ -66,7 +66,7 @@ class AirflowClient:
         self._endpoint.close()
 
     def health(self) -> None:
-        """Return if the scheduler and the database work; raise an error otherwise."""
+        """Check that the scheduler and the database work; raise an error otherwise."""
         self._ask(lambda: self._endpoint.request("GET", "/flow/health", timeout_s=10))
 
     def refresh(self) -> DagBag:
@@ -80,7 +80,7 @@ class AirflowClient:
         return InstalledFiles(dict(answer["files"]), bool(answer["complete"]))
 
     def dags(self) -> dict[str, Json]:
-        """``getdags``: every active DAG with its ``ui_*`` arguments and tags."""
+        """Return every active DAG with its ``ui_*`` arguments and tags (``getdags``)."""
         found: dict[str, Json] = self._ask(
             lambda: self._endpoint.json("GET", f"{_API}/getdags", params={"active_only": "true"}, timeout_s=_PARSE_S)
         )
@@ -97,7 +97,7 @@ class AirflowClient:
         self._ask(lambda: self._endpoint.request("POST", path, body={}))
 
     def run(self, dag_id: str, run_id: str) -> RunRecord:
-        """State of a run and of all its tasks, with what each task's pod ended in."""
+        """Return the state of a run and of all its tasks, with what each task's pod ended in."""
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
         return RunRecord.from_json(self._ask(lambda: self._endpoint.json("GET", path)))
 

@@ -19,7 +19,7 @@ def check(
     needs: Sequence[MissingImage],
     is_there: Callable[[str], bool],
 ) -> None:
-    """Return if all needed images will exist although some containers are not built.
+    """Check that all needed images will exist although some containers are not built.
 
     Args:
         containers: of the tree.

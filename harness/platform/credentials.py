@@ -19,7 +19,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def password(length: int = 32) -> str:
-    """Letters and digits: it must survive every config format it is written into."""
+    """Return a password of letters and digits: it must survive every config format it is written into."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
@@ -56,7 +56,7 @@ class Credentials:
 
     @classmethod
     def random(cls) -> Credentials:
-        """New ones."""
+        """Return new credentials."""
         names = {
             "minio_user": "kaapanaminio",
             # not one that a custom registry has as well: the registry knows users by their names
@@ -67,7 +67,7 @@ class Credentials:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> Credentials:
-        """From the ledger.
+        """Return the credentials that the ledger has.
 
         Raises:
             KeyError: one is missing.
@@ -95,7 +95,7 @@ class Credentials:
         return Login(self.registry_push_user, self.registry_push_password)
 
     def as_mapping(self) -> dict[str, str]:
-        """For the ledger and for the charts' values."""
+        """Return the values for the ledger and for the charts."""
         return dataclasses.asdict(self)
 
     def __repr__(self) -> str:

@@ -102,7 +102,7 @@ def findings(chart: Chart) -> tuple[Finding, ...]:
 
 
 def check_development_kit(chart: Chart) -> None:
-    """Return if the development kit, which runs `helm dep up`, finds all required charts.
+    """Check that the development kit, which runs `helm dep up`, finds all required charts.
 
     Raises:
         ExtensionError: names the first one that it does not find.

@@ -288,7 +288,7 @@ class Environment:
         return None
 
     def check_registry(self) -> None:
-        """Return if the registry answers; raise an error otherwise."""
+        """Check that the registry answers; raise an error otherwise."""
         if not self.platform_registry.ready():
             raise PlatformError(f"the registry {self.registry} does not answer")
 
@@ -332,7 +332,7 @@ def _key(settings: Settings, profile: Profile, tags: Mapping[str, str]) -> str:
 
 
 def _require_devices(cluster: Cluster) -> None:
-    """With GPU support every operator with ``gpu_mem_mb`` waits for a device: one must be there.
+    """Check that a node offers a device: with GPU support every operator with ``gpu_mem_mb`` waits for one.
 
     Raises:
         UsageError: no node offers one.

@@ -49,7 +49,7 @@ class Helm(Protocol):
         """Return all objects of a chart folder or package, hooks among them, in no particular order."""
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
-        """Chart.yaml of a chart folder or package."""
+        """Return the Chart.yaml of a chart folder or package."""
 
     def show_values(self, chart: Path) -> dict[str, Any]:
         """Return the chart's own values.yaml."""

@@ -189,5 +189,5 @@ def is_out_of_memory(words: str) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Charts need no repositories; a broken configuration of the user's Helm must not matter."""
+    """Return this process's environment without ``HELM_*``: a broken configuration of Helm must not matter."""
     return {key: value for key, value in os.environ.items() if not key.startswith("HELM_")}

@@ -99,7 +99,7 @@ class Endpoint:
         return response
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
-        """Like :meth:`request`; the decoded answer, ``None`` when it is empty."""
+        """Send a request as :meth:`request` does; return the decoded answer, ``None`` when it is empty."""
         response = self.request(method, path, **arguments)
         if not response.content:
             return None

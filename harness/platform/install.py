@@ -85,7 +85,7 @@ class Deployment:
     installed: bool = True
 
     def add_to(self, project: Project, *, acting: Project | None = None) -> None:
-        """ "Add Software to Project": without it the platform refuses to start the DAGs there.
+        """Add the DAGs to a project ("Add Software to Project"); without it the platform does not start them there.
 
         Args:
             acting: the project whose user does it; by default the same.

@@ -46,7 +46,7 @@ def wait(
     registry: PlatformRegistry | None = None,
     explain: Callable[[Trouble], Explanation] = lambda trouble: Explanation(),
 ) -> None:
-    """Return when the Job's pod has succeeded.
+    """Wait until the Job's pod has succeeded.
 
     Args:
         job: the Job as it was applied.
@@ -110,7 +110,7 @@ def wait_for_jobs(
     explain: Callable[[Trouble], Explanation],
     say: OnProgress,
 ) -> None:
-    """Return when the Jobs of the author's own templates have succeeded, one after the other.
+    """Wait until the Jobs of the author's own templates have succeeded, one after the other.
 
     A user waits for the green tick before starting anything, and the tick needs them (build 10.2).
 

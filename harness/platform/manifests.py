@@ -120,7 +120,7 @@ def annotations_of(manifest: Manifest) -> dict[str, str]:
 
 
 def describe(manifest: Manifest) -> str:
-    """``Kind namespace/name``, for messages."""
+    """Return ``Kind namespace/name``, for messages."""
     metadata = manifest.get("metadata") or {}
     namespace = metadata.get("namespace")
     return f"{manifest.get('kind')} {namespace + '/' if namespace else ''}{metadata.get('name')}"

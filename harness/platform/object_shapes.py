@@ -145,7 +145,7 @@ _OF_CORE: Final = frozenset({"v1", "apps/v1", "batch/v1", "batch/v1beta1"})
 
 
 def check(manifest: Any) -> None:
-    """Return if an object has a shape that Kubernetes decodes.
+    """Check that an object has a shape that Kubernetes decodes.
 
     Raises:
         ValueError: the first line says which object and which field is wrong.

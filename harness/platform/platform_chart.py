@@ -136,7 +136,7 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
 
 
 def _urgency(manifest: Manifest) -> int:
-    """Helm's order stays, but for workloads, what others wait for and what takes longest first, and for volumes.
+    """Return a sort key: Helm's order, but workloads start by what others wait for and what takes longest.
 
     A volume that Kubernetes hears of later than of its claim is bound a quarter of a minute later.
     """

@@ -23,7 +23,7 @@ _REACH_POLL_S = 0.1
 
 
 def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnProgress) -> None:
-    """Return when a pod of every workload is ready.
+    """Wait until a pod of every workload is ready.
 
     Args:
         workloads: names of the Deployments in the namespace ``services``.
@@ -63,7 +63,7 @@ def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnPro
 
 
 def wait_for_restart(api: KubeApi, workload: str, *, timeout_s: float) -> bool:
-    """Return when a workload that has been ready before is ready again.
+    """Wait until a workload that has been ready before is ready again.
 
     Kubernetes lets a container that ends again and again wait before it starts it, for up to five minutes.
 

@@ -113,7 +113,7 @@ class PlatformRegistry:
         return self._client.has(*self._place(reference), image_id)
 
     def digest(self, reference: str) -> str | None:
-        """Digest of the manifest, or ``None`` when the registry does not have it.
+        """Return the digest of the manifest, or ``None`` when the registry does not have it.
 
         Raises:
             UsageError: the reference is in another registry.
@@ -121,7 +121,7 @@ class PlatformRegistry:
         return self._client.digest(*self._place(reference))
 
     def tags(self, repository: str) -> list[str] | None:
-        """Tags of a repository, sorted; ``None`` when there is no such repository here.
+        """Return the tags of a repository, sorted; ``None`` when there is no such repository here.
 
         Args:
             repository: as in references, with the name of the registry and without a tag.

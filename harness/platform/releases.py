@@ -145,7 +145,7 @@ def _refusal(release: HelmRelease, what: str, error: ApiError) -> InstallError:
 
 
 def _place(manifest: Manifest) -> Manifest:
-    """Objects without a namespace land in Helm's own, ``admin`` (build 10.3)."""
+    """Return an object with a namespace, by default Helm's own, ``admin`` (build 10.3)."""
     metadata = dict(manifest.get("metadata") or {})
     metadata.setdefault("namespace", ADMIN_NAMESPACE)
     return {**manifest, "metadata": metadata}

@@ -81,7 +81,7 @@ class ServicesClient:
     # -- control port ------------------------------------------------------------------------------------
 
     def health(self) -> None:
-        """Return if all listeners are up; raise an error otherwise."""
+        """Check that all listeners are up; raise an error otherwise."""
         self._note_start(self._ask(lambda: self._control.json("GET", "/health", timeout_s=5)))
 
     def _note_start(self, health: Json | None) -> bool:
@@ -90,7 +90,7 @@ class ServicesClient:
         return before is not None and self._starts > before
 
     def wait_for_object_store(self, timeout_s: float) -> None:
-        """Return when MinIO has its buckets and policies and accepts tokens.
+        """Wait until MinIO has its buckets and policies and accepts tokens.
 
         Raises:
             PlatformError: it does not in time; the services' last error with it is named.
@@ -211,7 +211,7 @@ class ServicesClient:
         return [entry["software_uuid"] for entry in found]
 
     def add_software(self, project: ProjectLike, dag_ids: list[str], *, acting: ProjectLike | None = None) -> None:
-        """ "Add Software to Project" (build 15).
+        """Add DAGs to a project ("Add Software to Project", build 15).
 
         Args:
             acting: the project whose user does it; by default the project itself.

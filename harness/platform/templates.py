@@ -41,7 +41,7 @@ def mentioned_names(package: Path) -> frozenset[str] | None:
 
 
 def _collect(archive: bytes, found: set[str], limit: int, depth: int) -> int:
-    """Return the remaining bytes of ``limit``."""
+    """Collect the names in an archive; return the remaining bytes of ``limit``."""
     if depth > _MAX_DEPTH:
         raise ValueError("charts in charts in charts")
     with gzip.GzipFile(fileobj=io.BytesIO(archive)) as unpacked:

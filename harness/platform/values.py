@@ -100,7 +100,7 @@ def transport(value: Any) -> Any:
 
 
 def _parse_typed(text: str) -> Any:
-    """Helm's reading of a value after ``--set``: true, false, null and whole numbers are not strings."""
+    """Parse a value as Helm does after ``--set``: true, false, null and whole numbers are not strings."""
     lower = text.lower()
     if lower in {"true", "false"}:
         return lower == "true"

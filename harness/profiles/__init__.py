@@ -99,7 +99,7 @@ class Profile:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """The profiles that exist: releases by version, then ``documented``."""
+    """Return the profiles that exist: releases by version, then ``documented``."""
     return tuple(sorted((path.stem for path in _FOLDER.glob("*.toml")), key=_version))
 
 

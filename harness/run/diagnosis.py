@@ -73,7 +73,7 @@ def diagnose(
 
 
 def _find_failed(tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
-    """Tasks that failed themselves, in the order of their ends; the first is the root of the failure."""
+    """Return tasks that failed themselves, in the order of their ends; the first is the root of the failure."""
     return sorted((task for task in tasks if task.state == "failed"), key=lambda task: task.end or "~")
 
 
@@ -277,7 +277,7 @@ def mebibytes(size: int) -> str:
 
 
 def seconds_between(start: Any, end: Any) -> float | None:
-    """Seconds between two ISO 8601 times, ``None`` when one is missing or not a time."""
+    """Return the seconds between two ISO 8601 times, ``None`` when one is missing or not a time."""
     try:
         return (_time(str(end)) - _time(str(start))).total_seconds()
     except (ValueError, TypeError):

@@ -140,7 +140,7 @@ def attribute(receipts: Sequence[ReceivedObject], pod_ips: Iterable[str]) -> lis
 def collect_tasks(
     environment: EnvironmentPort, dag_id: str, records: Sequence[tuple[str, str, TaskRecord]], folder: Folder
 ) -> tuple[list[TaskResult], dict[str, str]]:
-    """Results and logs of tasks.
+    """Return results and logs of tasks.
 
     Args:
         records: (run id, text to add to the task id, record).

@@ -82,7 +82,7 @@ def given_arguments(text: str, file: str) -> list[GivenArgument]:
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Constructor calls of operators, and what an operator's own class passes to its base."""
+    """Yield constructor calls of operators, and what an operator's own class passes to its base."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

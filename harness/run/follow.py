@@ -81,7 +81,7 @@ class Lines:
         self._line(text)
 
     def tick(self, running: list[str]) -> None:
-        """Nothing new for a second."""
+        """Show the running tasks in the live line."""
         if self._live:
             self._erase()
             self._shown = redact(f"{self._clock()} running         {', '.join(running) or '-'}")[:110]
@@ -119,15 +119,15 @@ class Redacting:
         self._listener = listener
 
     def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None:
-        """Passed on."""
+        """Pass it on."""
         self._listener.task(redact(task_id), state, seconds, attempt)
 
     def tick(self, running: list[str]) -> None:
-        """Passed on."""
+        """Pass it on."""
         self._listener.tick([redact(task_id) for task_id in running])
 
     def say(self, text: str) -> None:
-        """Passed on."""
+        """Pass it on."""
         self._listener.say(redact(text))
 
 
@@ -135,13 +135,13 @@ class Silent:
     """A listener that says nothing."""
 
     def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def tick(self, running: list[str]) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Ignored."""
+        """Do nothing."""
 
 
 def follow(

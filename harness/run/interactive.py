@@ -97,11 +97,11 @@ class Attendant:
         return self._paused_s + sum(time.monotonic() - since for since in self._open.values())
 
     def task(self, task_id: str, state: str, seconds: float | None, attempt: int) -> None:
-        """Passed on."""
+        """Pass it on."""
         self._listener.task(task_id, state, seconds, attempt)
 
     def say(self, text: str) -> None:
-        """Passed on."""
+        """Pass it on."""
         self._listener.say(text)
 
     def tick(self, running: list[str]) -> None:

@@ -194,7 +194,7 @@ def dataset_choice(ui_forms: Mapping[str, Any]) -> tuple[bool, bool]:
 
 
 def _check_input(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> None:
-    """Return if a user of the page can choose the input of a conf.
+    """Check that a user of the page can choose the input of a conf.
 
     Raises:
         FormError: the page offers no dataset, or demands one; or the data form is none that it submits.

@@ -76,7 +76,7 @@ FIXED_KEYWORDS: Final = frozenset(
 def findings(
     tasks: Sequence[TaskRecord], *, platform: str, run_ids: Sequence[str], pod_tasks: Sequence[str]
 ) -> list[Finding]:
-    """Everything that the records of a run say about other releases.
+    """Return everything that the records of a run say about other releases.
 
     Args:
         tasks: records of all tasks.
@@ -248,7 +248,7 @@ def _python(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
 
 
 def archive_only(images: Mapping[str, bool], *, platform: str) -> list[Finding]:
-    """Images of the run that releases which always pull would not find (task-api 1.1, row 1).
+    """Return images of the run that releases which always pull would not find (task-api 1.1, row 1).
 
     Args:
         images: reference to whether the platform's registry has it.

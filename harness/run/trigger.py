@@ -88,7 +88,7 @@ def choose_dag(dag_ids: Sequence[str], wanted: str | None, offered: Sequence[str
 
 
 def check_offered(dag_id: str, offered: Sequence[str]) -> None:
-    """Return if users can choose a DAG and fill in its form.
+    """Check that users can choose a DAG and fill in its form.
 
     Raises:
         UsageError: only clients of the platform's API can start it.

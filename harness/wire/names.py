@@ -124,5 +124,5 @@ def url(service: tuple[str, str, int], scheme: str = "http") -> str:
 
 
 def project_namespace(project: str) -> str:
-    """Kubernetes namespace, and bucket, of a project (services 9.2)."""
+    """Return the Kubernetes namespace of a project, which is also its bucket (services 9.2)."""
     return f"project-{project}"

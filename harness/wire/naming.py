@@ -24,36 +24,36 @@ _LABEL_LENGTH: Final = 63
 
 
 def run_id(dag_id: str, now: datetime | None = None) -> str:
-    """``<dag_id>-<YYMMDDHHMMSSffffff>`` in local time, 18 digits (runtime 4.3)."""
+    """Return ``<dag_id>-<YYMMDDHHMMSSffffff>`` in local time, 18 digits (runtime 4.3)."""
     return f"{dag_id}-{(now or datetime.now()).strftime('%y%m%d%H%M%S%f')}"
 
 
 def pod_name(run: str, task_id: str) -> str:
-    """Name of the pod of a task (runtime 6.1)."""
+    """Return the name of the pod of a task (runtime 6.1)."""
     name = re.sub(r"[^a-z0-9.-]", "-", f"{run}-{task_id}".lower())
     name = re.sub(r"^[^a-z0-9]+|[^a-z0-9]+$", "", name)[:POD_NAME_LENGTH]
     return re.sub(r"[^a-z0-9]+$", "", name)
 
 
 def timed_pod_name(task_id: str, now: datetime | None = None) -> str:
-    """Name of the pod of a task in 0.4 and 0.5: ``<task_id>-<timestamp>``, the *last* 63 characters (runtime 6.1)."""
+    """Return a task's pod name in 0.4 and 0.5: ``<task_id>-<timestamp>``, the *last* 63 characters (runtime 6.1)."""
     name = re.sub(r"[^a-z0-9.-]", "-", run_id(task_id, now).lower())[-_LABEL_LENGTH:]
     return re.sub(r"^[^a-z0-9]+", "", name)
 
 
 def worker_name(run: str, task_id: str) -> str:
-    """Name of the pod of a Python operator, unique by a digest; the platform's executor uses random characters."""
+    """Return the pod name of a Python operator, unique by a digest; the platform's executor uses random characters."""
     digest = hashlib.sha256(f"{run} {task_id}".encode()).hexdigest()[:8]
     return f"{pod_name(run, task_id)[:53].rstrip('-.')}-{digest}"
 
 
 def run_id_label(run: str) -> str:
-    """Value of the pod label ``run_id``: lower-case letters, digits and ``-`` only (runtime 6.1)."""
+    """Return the value of the pod label ``run_id``: lower-case letters, digits and ``-`` only (runtime 6.1)."""
     return re.sub(r"[^a-z0-9-]", "", run.lower())
 
 
 def configmap_name(run: str) -> str:
-    """Name of the ConfigMap that holds the run's conf (runtime 6.5)."""
+    """Return the name of the ConfigMap that holds the run's conf (runtime 6.5)."""
     return f"{run}-config"
 
 
@@ -114,5 +114,5 @@ def cure_invalid_name(name: str, regex: str, max_length: int | None = None) -> s
 
 
 def release_name(run: str) -> str:
-    """Helm release of an application that a run starts: one per run, not per task (runtime 4.3)."""
+    """Return the Helm release of an application that a run starts: one per run, not per task (runtime 4.3)."""
     return "kaapanaint-" + cure_invalid_name(run, RELEASE_REGEX, max_length=42)

@@ -62,7 +62,7 @@ class PullRefusal:
         return cls(str(value["image"]), secrets)
 
     def as_json(self) -> dict[str, Any]:
-        """For a task's record."""
+        """Return the refusal as JSON, for a task's record."""
         return {"image": self.image, "secrets": [[name, str(v.value), list(r)] for name, v, r in self.secrets]}
 
     @property

@@ -245,7 +245,7 @@ def _smallest(client: docker.DockerClient, tags: Iterable[str]) -> str:
 
 
 def _pull_config(registry: str) -> dict[str, Any]:
-    """Docker's configuration for the nodes: the login of this user to the registry, when there is one."""
+    """Return Docker's configuration for the nodes: the login of this user to the registry, when there is one."""
     host = registry.partition("/")[0]
     login = registry_login.credentials(host)
     if login is None:

@@ -39,7 +39,7 @@ class Obstacle:
 
 
 def check(api: KubeApi, context: str, *, registry: str, storage_class: str) -> list[Obstacle]:
-    """Everything that is missing; empty when an environment can be made.
+    """Return everything that is missing; empty when an environment can be made.
 
     Args:
         api: the cluster, not scoped to an environment.

@@ -13,7 +13,7 @@ _NAME = "kaapana-harness-probe"
 
 
 def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
-    """Return when a node has pulled an image and started a container of it.
+    """Wait until a node has pulled an image and started a container of it.
 
     Args:
         api: the environment's.

@@ -170,7 +170,7 @@ def _role(name: str, rules: Sequence[PolicyRule]) -> Manifest:
 
 
 def _policy(condition: str) -> list[Manifest]:
-    """Roles cannot say "names that begin with"; without this the holder could bind itself into any namespace."""
+    """Return the policy that confines names: without it the holder could bind itself into any namespace."""
     rules = [
         {"apiGroups": [group], "apiVersions": ["v1"], "operations": [*operations], "resources": [resource]}
         for group, resource, operations in (

@@ -53,7 +53,7 @@ class ContextTransport(ScopedTransport):
         self._user = ""
 
     def send(self, request: Request) -> Manifest:
-        """As in a pod; with a namespace that is written comes the right to work in it."""
+        """Send a request as a pod does; with a new namespace, also create the right to work in it."""
         body = request.body if isinstance(request.body, dict) else {}
         if body.get("kind") == "Namespace":
             return self._admit_with(dataclasses.replace(request, body=self._with_owner(body)))

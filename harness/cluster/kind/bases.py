@@ -35,7 +35,7 @@ def labels(state: Path) -> dict[str, str]:
 
 
 def scratch(state: Path) -> str:
-    """Repository for the names that images need for a moment while a base is made."""
+    """Return the repository for the names that images need for a moment while a base is made."""
     return f"{PREFIX}{hashlib.sha256(str(state).encode()).hexdigest()[:12]}/node"
 
 

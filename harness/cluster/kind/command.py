@@ -52,7 +52,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """Environment variables for the command: PATH with the ``docker`` to call, and no experimental features.
+    """Return the command's environment: PATH with the ``docker`` to call, and no experimental features.
 
     Raises:
         EngineError: there is no program ``docker``, or no engine answers.

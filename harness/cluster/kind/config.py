@@ -86,7 +86,7 @@ def _cluster_patch(version: str, written: Callable[[dict[str, str]], Any]) -> di
 
 
 def hosts_toml(mirror: str, prefix: str = "", authorization: str = "") -> str:
-    """containerd's description of a registry: pulls of its name go to this address.
+    """Return containerd's description of a registry: pulls of its name go to this address.
 
     Args:
         mirror: URL of the registry as a node reaches it.

@@ -12,7 +12,7 @@ PREFIX = "kh-"
 
 
 def cluster_name(environment_id: str) -> str:
-    """Name of the cluster, of its network, and the beginning of the names of its nodes."""
+    """Return the name of the cluster and of its network, with which the names of its nodes begin."""
     return f"{PREFIX}{environment_id}"
 
 

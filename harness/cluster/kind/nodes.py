@@ -124,7 +124,7 @@ class KindNode:
         self.run(*_IMAGES, "pull", "--hosts-dir", CERTS_DIR, *user, reference, timeout_s=_IMPORT_S)
 
     def wait_until_noticed(self, references: Iterable[str]) -> None:
-        """Return when the kubelet can use images that were just imported or tagged.
+        """Wait until the kubelet can use images that were just imported or tagged.
 
         Raises:
             PlatformError: it does not take notice of them.
@@ -157,7 +157,7 @@ def of_cluster(client: docker.DockerClient, environment_id: str) -> list[KindNod
 
 @contextlib.contextmanager
 def pipe(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
-    """Blocks as the standard input of a process, which reads them as they come.
+    """Yield blocks as the standard input of a process, which reads them as they come.
 
     Raises:
         Exception: the error that ended the blocks early, with any end of the process.

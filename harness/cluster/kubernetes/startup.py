@@ -9,7 +9,7 @@ _DNS = ("kube-system", "coredns")
 
 
 def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
-    """Return when all nodes are ready.
+    """Wait until all nodes are ready.
 
     Args:
         nodes: the number of nodes.
@@ -30,7 +30,7 @@ def wait_for_nodes(api: KubeApi, nodes: int, *, timeout_s: float) -> None:
 
 
 def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
-    """Return when names of Services resolve.
+    """Wait until names of Services resolve.
 
     Raises:
         PlatformError: they do not in time; ``last_seen`` has the cluster's message.
@@ -59,7 +59,7 @@ def trouble(api: KubeApi) -> str:
 
 
 def _node_reason(api: KubeApi) -> str:
-    """Return the cluster's message about its DNS pods."""
+    """Return the events of the cluster's DNS pods, a line each."""
     try:
         pods = api.list("Pod", _DNS[0], labels={"k8s-app": "kube-dns"})
         return "\n".join(line for pod in pods for line in events.of(api, pod)) or "no pod"

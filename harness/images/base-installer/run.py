@@ -69,7 +69,7 @@ class Settings:
 
 
 def relative_paths(source: Path, *, reverse: bool) -> list[Path]:
-    """Everything below ``source``, sorted; nothing when it does not exist."""
+    """Return everything below ``source``, sorted; nothing when it does not exist."""
     return sorted((path.relative_to(source) for path in source.rglob("*")), reverse=reverse)
 
 
@@ -121,7 +121,7 @@ def remove_tree(source: Path, target: Path, *, workflow_mode: bool) -> None:
 
 
 def images(source: Path, registry: str) -> list[tuple[str, str, str]]:
-    """(registry, image, version) that the Python files name, each once.
+    """Return (registry, image, version) that the Python files name, each once.
 
     ``{KAAPANA_BUILD_VERSION}`` stays as it stands there: the platform's installer does not replace it either.
     """

@@ -22,7 +22,7 @@ class Parser(Protocol):
 
 
 def signature(folder: Path) -> Signature:
-    """Identity of every Python file and zip below the folder: (mtime in ns, size, inode) by path."""
+    """Return the identity of every Python file and zip below the folder: (mtime in ns, size, inode) by path."""
     found: Signature = {}
     for directory, subfolders, files in os.walk(folder, followlinks=True):
         subfolders[:] = [name for name in subfolders if name not in ("__pycache__", ".git")]

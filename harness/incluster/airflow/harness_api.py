@@ -39,7 +39,7 @@ _EVENT_INTERVAL_S: Final = 0.1
 
 
 def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC."""
+    """Return a time as ISO 8601 in UTC."""
     return None if moment is None else moment.astimezone(timezone.utc).isoformat()
 
 
@@ -60,7 +60,7 @@ def authenticate() -> Response | None:
 
 @probes.get("/health")
 def health() -> Response:
-    """200 if the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
+    """Return 200 if the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
     try:
         job = SchedulerJobRunner.most_recent_job()
         alive = job is not None and job.is_alive()

@@ -142,7 +142,7 @@ class OperatorPod:
         }
 
     def _output_cleaner(self) -> str | None:
-        """Image of the container that removes old output, if there can be any.
+        """Return the image of the container that removes old output, ``None`` if there can be no old output.
 
         Airflow does not see the project's volume, so a container has to do it; and only a later attempt can find
         output of its own: the first one of a run would pay a container's start for nothing.
@@ -194,7 +194,7 @@ def _stays_inside(folder: str) -> bool:
 
 
 def _platform_image(name: str) -> str:
-    """Reference of an image of the platform (runtime 14)."""
+    """Return the reference of an image of the platform (runtime 14)."""
     return f"{os.environ.get('DEFAULT_REGISTRY')}/{name}:{os.environ.get('KAAPANA_BUILD_VERSION')}"
 
 

@@ -6,4 +6,4 @@ from typing import Any
 
 
 def do_nothing(*_args: Any, **_kwargs: Any) -> None:
-    """Stands for a callable that is never called: the operator is refused before."""
+    """Do nothing: stand for a callable that is never called, because the operator is refused before."""

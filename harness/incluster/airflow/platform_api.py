@@ -91,7 +91,7 @@ def abort(dag_id: str, run_id: str) -> Response:
 
 @blueprint.post("/get_dagrun_tasks/<dag_id>/<run_id>")
 def get_dagrun_tasks(dag_id: str, run_id: str) -> Response:
-    """``{task_id: {state, execution_date, duration, start_date}}`` as text."""
+    """Return ``{task_id: {state, execution_date, duration, start_date}}`` as text."""
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
@@ -156,7 +156,7 @@ def getdags() -> Response:
 
 @blueprint.get("/dagids/<dag_id>")
 def dagids(dag_id: str) -> Response:
-    """``{dag_id, run_ids}``; 400 when the DAG is unknown."""
+    """Return ``{dag_id, run_ids}``; 400 when the DAG is unknown."""
     with create_session() as session:
         if session.get(DagModel, dag_id) is None:
             return answer(f"Dag id {dag_id} not found", 400)
@@ -166,7 +166,7 @@ def dagids(dag_id: str) -> Response:
 
 @blueprint.get("/dagdetails/<dag_id>/<run_id>")
 def dagdetails(dag_id: str, run_id: str) -> Response:
-    """``{dag_id, run_id, state, execution_date}``; 400 when the run is unknown."""
+    """Return ``{dag_id, run_id, state, execution_date}``; 400 when the run is unknown."""
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
@@ -178,7 +178,7 @@ def dagdetails(dag_id: str, run_id: str) -> Response:
 
 @blueprint.get("/dags/<dag_id>/dagRuns/state/<state>/count")
 def count(dag_id: str, state: str) -> Response:
-    """``{number_of_dagruns}``."""
+    """Return ``{number_of_dagruns}``."""
     with create_session() as session:
         number = session.query(func.count(DagRun.id)).filter_by(dag_id=dag_id, state=state).scalar()
         return answer({"number_of_dagruns": number})

@@ -205,7 +205,7 @@ class PodRun:
         return True
 
     def _changes(self, start_deadline: float) -> Iterator[tuple[str, Manifest]]:
-        """Changes of the pod; ``TIMEOUT`` when it is still pending at the deadline. Survives a lost connection."""
+        """Yield changes of the pod; ``TIMEOUT`` when it is still pending at the deadline. Survive a lost connection."""
         lost_since: float | None = None
         started = False
         while True:

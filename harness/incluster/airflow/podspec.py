@@ -65,7 +65,7 @@ def namespace_of(
 def volumes(
     run_id: str, namespace: str, release: PodProfile, *, with_conf: bool
 ) -> tuple[list[Manifest], list[Manifest]]:
-    """Volumes and their mounts, in the platform's order (runtime 6.3)."""
+    """Return the volumes and their mounts, in the platform's order (runtime 6.3)."""
     table: list[tuple[str, Manifest, Manifest]] = []
     if with_conf:
         # a cured id is another folder than WORKFLOW_DIR: there is no conf.json where everybody looks (task-api 1.3)
@@ -96,7 +96,7 @@ def volumes(
 
 
 def conf_name(run_id: str, release: PodProfile) -> str:
-    """Name of the ConfigMap with the run's conf; cured where the release writes a file instead (runtime 6.5)."""
+    """Return the name of the run's ConfigMap; cured where the release writes a file instead (runtime 6.5)."""
     return naming.configmap_name(_id_of_conf(run_id, release))
 
 
@@ -128,14 +128,14 @@ def configmap(run_id: str, namespace: str, conf: Mapping[str, Any], release: Pod
 
 
 def pod_name(run: RunNames, release: PodProfile) -> str:
-    """Name of a new pod of the task (runtime 6.1)."""
+    """Return the name of a new pod of the task (runtime 6.1)."""
     if release.name == "task-timestamp":
         return naming.timed_pod_name(run.task_id)
     return naming.pod_name(run.run_id, run.task_id)
 
 
 def run_label(run_id: str, release: PodProfile) -> str:
-    """Value of the pod's label ``run_id``."""
+    """Return the value of the pod's label ``run_id``."""
     label = naming.run_id_label(run_id)
     return naming.cured_run_id(run_id) if release.conf == "file" and len(label) > 63 else label
 

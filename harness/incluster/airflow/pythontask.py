@@ -66,7 +66,7 @@ class PythonTaskOperator:
 
     @staticmethod
     def on_failure(context: Any) -> None:
-        """Final failure: notify."""
+        """Notify the users after the final failure."""
         callbacks.after_final_failure(context)
 
 

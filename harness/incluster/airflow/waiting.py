@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 def wait_for_port(dsn: str, *, timeout_s: float = 120.0) -> None:
-    """Return when the database of ``dsn`` answers.
+    """Wait until the database of ``dsn`` answers.
 
     PostgreSQL closes the connection on a length of zero, which a port that merely accepts connections (a proxy
     in front of a database that is not there) does not tell us: so the answer to an SSL request is looked at,

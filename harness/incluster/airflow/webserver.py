@@ -63,7 +63,7 @@ def run(port: int | None = None) -> None:
         disable_nagle_algorithm = True
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Requests are not logged; errors are."""
+            """Log nothing; errors are logged elsewhere."""
 
     server = make_server("0.0.0.0", port, application(folder), threaded=True, request_handler=Handler)
     logging.getLogger(__name__).info("listening on port %d", port)

@@ -86,7 +86,7 @@ async def serve(config: ControlPlaneConfig) -> None:
 
 
 def main() -> int:
-    """Exit status 3 when the engine cannot be used."""
+    """Run the control plane; return exit status 3 when the engine cannot be used."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         asyncio.run(serve(ControlPlaneConfig.from_environment()))

@@ -66,7 +66,7 @@ def make_app(plane: ControlPlane) -> ASGIApp:
 
 
 def _specific(route: Route) -> tuple[int, int]:
-    """Long paths first, and of equal length those with fewer parameters."""
+    """Return a sort key: long paths first, and of equal length those with fewer parameters."""
     parts = route.path.split("/")
     return -len(parts), sum(part.startswith("{") for part in parts)
 
@@ -233,7 +233,7 @@ class _Api:
         return JSONResponse({})
 
     async def owner(self, request: Request) -> Any:
-        """Stays open while the owner lives; its end means the owner's end."""
+        """Stream beats while the owner lives; a lost connection means that the owner has ended."""
         del request
         reaper = self._plane.reaper
         reaper.owner_came()

@@ -46,12 +46,12 @@ class Box:
         return int(terminated["exitCode"]) if terminated else None
 
     def wait(self, reason: str, message: str = "") -> None:
-        """It waits for something before it is created."""
+        """Record that the container waits for something before it is created."""
         self.ready = self.started = False
         self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
 
     def run(self) -> None:
-        """It has started."""
+        """Record that the container has started."""
         self.ever_ran = True
         self.state = {"running": {"startedAt": now()}}
 
@@ -93,7 +93,7 @@ class Box:
         }
 
     def status(self) -> State:
-        """Its entry in ``containerStatuses``."""
+        """Return the container's entry in ``containerStatuses``."""
         return {
             "name": self.name,
             "image": self.spec["image"],

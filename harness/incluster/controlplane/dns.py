@@ -61,12 +61,12 @@ class Resolver(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
+        """Keep the transport; the event loop calls this."""
         assert isinstance(transport, asyncio.DatagramTransport)
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        """Called by the event loop with every packet."""
+        """Handle a packet; the event loop calls this."""
         try:
             name, _ = question_of(data)
             answer = no_such_name(data)

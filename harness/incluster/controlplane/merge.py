@@ -20,7 +20,7 @@ _MERGE_KEYS: dict[str, tuple[str, ...]] = {
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386): null removes, lists are replaced."""
+    """Apply a JSON merge patch (RFC 7386): null removes, lists are replaced."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     result = dict(target) if isinstance(target, dict) else {}
@@ -33,7 +33,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def strategic_merge_patch(target: Any, patch: Any) -> Any:
-    """Like a merge patch, but known lists are joined by their elements' key."""
+    """Apply a strategic merge patch: like a merge patch, but known lists are joined by their elements' key."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     if patch.get("$patch") == "replace":
@@ -69,7 +69,7 @@ def _join(present: list[Any], wanted: list[Any], keys: tuple[str, ...]) -> list[
 
 
 def apply_patch(current: Any, before: Any, wanted: Any) -> Any:
-    """Server-side apply of one manager: fields that it applied before but not now are removed.
+    """Apply an object server-side for one manager, and remove fields that it applied before but not now.
 
     Lists belong to the manager as a whole.
     """

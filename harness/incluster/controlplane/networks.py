@@ -165,7 +165,7 @@ class Networks:
         )
 
     def plan(self, pod: Manifest) -> NetworkPlan:
-        """Networks, aliases and published ports of a pod.
+        """Return the networks, aliases and published ports of a pod.
 
         Raises:
             UntranslatableError: a Service's port is not the port of the pod.

@@ -107,7 +107,7 @@ class Preparation:
         return ""
 
     async def variables(self, box: Box, address: str) -> dict[str, str]:
-        """Environment variables of a container; ``address`` is the pod's."""
+        """Return the environment variables of a container; ``address`` is the pod's."""
         last_reported = ""
         while True:
             try:

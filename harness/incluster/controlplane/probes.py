@@ -17,12 +17,12 @@ _EAGER_MOST_S = 1.0
 
 
 def period(probe: Probe) -> float:
-    """Seconds between two probes (Kubernetes' default: 10)."""
+    """Return the seconds between two probes (Kubernetes' default: 10)."""
     return float(probe.get("periodSeconds") or 10)
 
 
 def eager(probe: Probe, attempt: int) -> float:
-    """Seconds to wait after a number of failed attempts of a container that was never ready."""
+    """Return the seconds to wait after a number of failed attempts of a container that was never ready."""
     return min(_EAGER_FIRST_S * 1.5**attempt, _EAGER_MOST_S, period(probe))
 
 

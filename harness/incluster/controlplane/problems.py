@@ -47,22 +47,22 @@ class UntranslatableError(Exception):
 
 
 def not_found(plural: str, name: str) -> StatusError:
-    """404 of an object."""
+    """Return the 404 of an object."""
     return StatusError(404, "NotFound", f'{plural} "{name}" not found')
 
 
 def already_exists(plural: str, name: str) -> StatusError:
-    """409 of a second creation."""
+    """Return the 409 of a second creation."""
     return StatusError(409, "AlreadyExists", f'{plural} "{name}" already exists')
 
 
 def invalid(kind: str, name: str, detail: str) -> StatusError:
-    """422 of an object, naming the field."""
+    """Return the 422 of an object, with the name of the field."""
     return StatusError(422, "Invalid", f'{kind} "{name}" is invalid: {detail}')
 
 
 def bad_request(message: str) -> StatusError:
-    """400."""
+    """Return a 400."""
     return StatusError(400, "BadRequest", message)
 
 

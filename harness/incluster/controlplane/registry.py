@@ -44,7 +44,7 @@ class Registry:
         self.served: dict[str, ServedName] = {}
 
     def find(self, reference: str) -> ServedName | None:
-        """Under which name this registry has an image; ``None`` for an image of another registry."""
+        """Return the name under which this registry has an image; ``None`` for an image of another registry."""
         if not self.address:
             return None
         if reference.startswith(f"{self.address}/"):

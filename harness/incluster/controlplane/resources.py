@@ -117,7 +117,7 @@ class Resources:
     def apply(
         self, kind: Kind, namespace: str | None, name: str, wanted: Manifest, manager: str, *, dry_run: bool = False
     ) -> tuple[Manifest, bool]:
-        """Server-side apply; the object and whether it is new."""
+        """Apply an object server-side; return the object and whether it is new."""
         self._identify(kind, wanted)
         if wanted["metadata"].setdefault("name", name) != name:
             raise bad_request("the name of the object does not match that of the request")

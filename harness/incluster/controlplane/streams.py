@@ -68,7 +68,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 async def beats() -> Pieces:
-    """Signs of life for the owner."""
+    """Yield signs of life for the owner."""
     while True:
         yield b"{}\n"
         await asyncio.sleep(_BEAT_S)

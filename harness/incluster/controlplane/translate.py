@@ -112,7 +112,7 @@ def container_body(
 
 
 def network_body(pod: Manifest, plan: NetworkPlan, networks: Networks, host: dict[str, Any]) -> dict[str, Any]:
-    """Host name, first network and published ports; what concerns networks and names also goes into ``host``."""
+    """Return host name, first network and published ports; add what concerns networks and names to ``host``."""
     first, aliases = next(iter(plan.endpoints.items()))
     host["NetworkMode"] = networks.full_name(first)
     bindings: dict[str, list[dict[str, str]]] = {}

@@ -30,7 +30,7 @@ def _text(name: str) -> str:
 
 
 def comment_of(name: str, count: int) -> str:
-    """``model.tar.gz`` in two parts is ``model---2.tar.gz``."""
+    """Return a file's name with the number of its parts: ``model---2.tar.gz`` for ``model.tar.gz`` in two parts."""
     stem, dot, suffixes = name.partition(".")
     return f"{stem}---{count}{dot}{suffixes}"
 

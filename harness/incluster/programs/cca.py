@@ -17,7 +17,7 @@ _KEY = "connected_component_analysis"
 
 
 def components(mask: Path) -> dict[str, int]:
-    """Component id to number of voxels, 26-connected, 0 is the background.
+    """Return component id to number of voxels, 26-connected; 0 is the background.
 
     As on the platform the ids end one too early: the last component is missing.
     """

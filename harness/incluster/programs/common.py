@@ -111,7 +111,7 @@ class RunFolder:
         return sorted(path for path in self.inside(self.batch).glob("*") if path.is_dir())
 
     def pairs(self, source: str, output: str) -> Iterator[tuple[Path, Path, Path]]:
-        """(element, input folder, output folder) of the elements that have the input folder; the output is made."""
+        """Yield (element, input folder, output folder) of each element with an input folder; make the output folder."""
         for element in self.elements():
             folder = self.inside(self.batch, element.name, source)
             if not folder.is_dir():

@@ -10,7 +10,7 @@ from harness.incluster.programs.common import ProgramError
 
 
 def executable(command: str) -> str:
-    """dcmqi's program itself: the console script of its package starts a second interpreter first."""
+    """Return dcmqi's program itself: the console script of its package starts a second interpreter first."""
     package = importlib.util.find_spec("dcmqi")
     if package and package.origin:
         program = Path(package.origin).with_name("bin") / command

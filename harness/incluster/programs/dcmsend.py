@@ -32,7 +32,7 @@ _NO_TITLE = "NONE"
 
 
 def _receiver() -> tuple[str, int, bool]:
-    """Host, port, and whether it is the platform's own receiver."""
+    """Return host and port, and whether it is the platform's own receiver."""
     name, namespace, port = names.CTP_DICOM
     own = f"{name}.{os.environ.get('SERVICES_NAMESPACE') or namespace}.svc"
     host = os.environ.get("PACS_HOST") or own
@@ -56,7 +56,7 @@ def dataset_name(form: dict[str, Any], first: Path) -> str:
 
 
 def ae_titles(conf: dict[str, Any], dataset: str, own_receiver: bool) -> tuple[str, str]:
-    """Calling and called AE title, not yet cut: ``kp-`` marks both for the platform's own receiver."""
+    """Return calling and called AE title, not yet cut: ``kp-`` marks both for the platform's own receiver."""
     called = os.environ.get("CALLED_AE_TITLE_SCP") or ("" if own_receiver else "ANY-SCP")
     if not own_receiver:
         return dataset, called

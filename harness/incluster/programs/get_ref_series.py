@@ -47,7 +47,11 @@ def _read_list(variable: str) -> list[str]:
 
 
 def referenced_series(dataset: Any) -> str:
-    """SeriesInstanceUID that a SEG or an RTSTRUCT refers to; a ProgramError for other objects, or without one."""
+    """Return the SeriesInstanceUID that a SEG or an RTSTRUCT refers to.
+
+    Raises:
+        ProgramError: it is another object, or refers to none.
+    """
     modality = str(dataset.get("Modality", ""))
     try:
         if modality == "SEG":

@@ -54,7 +54,7 @@ def _mask_for(image: Path, masks: list[Path]) -> Path | None:
 
 
 def _tags_of(path: Path, meta: Any) -> dict[str, str]:
-    """Tags of ``meta_data.json`` for one image: the global ones, then those whose key is part of its path."""
+    """Return the tags of ``meta_data.json`` for one image: the global ones, then those whose key is in its path."""
     tags = dict(meta.get("global_tags") or {})
     for part, own in (meta.get("series_tags") or {}).items():
         if part in str(path):

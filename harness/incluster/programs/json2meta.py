@@ -35,7 +35,7 @@ def documents(folder: Path, jsonl: bool) -> Iterator[dict[str, Any]]:
 
 
 def _series(folder: Path) -> str:
-    """SeriesInstanceUID of the first DICOM file below a folder."""
+    """Return the SeriesInstanceUID of the first DICOM file below a folder."""
     import pydicom
 
     files = sorted(folder.rglob("*.dcm"))

@@ -21,12 +21,12 @@ DEFAULT_INDEX = "project_admin"
 
 
 def timestamp() -> str:
-    """Now, as the platform puts it into names of files."""
+    """Return the present time, as the platform writes it in names of files."""
     return f"{datetime.now(ZoneInfo(os.environ.get('TZ') or 'Europe/Berlin')):%y-%m-%d-%H:%M:%S%f}"
 
 
 def series_of(document: Any, where: Path) -> str:
-    """SeriesInstanceUID of a metadata document."""
+    """Return the SeriesInstanceUID of a metadata document."""
     uid = document.get(SERIES) if isinstance(document, dict) else None
     if not isinstance(uid, str) or not uid:
         raise ProgramError(f"{where} has no {SERIES}")

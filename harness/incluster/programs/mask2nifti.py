@@ -12,7 +12,7 @@ from harness.incluster.programs.common import ProgramError, RunFolder, comma_lis
 
 
 def _normalise(label: str) -> str:
-    """SegmentLabel in the file's name and in the filter: lower case, without commas and blanks."""
+    """Return a SegmentLabel for the file's name and the filter: lower case, without commas and blanks."""
     return label.lower().replace(",", "").replace(" ", "")
 
 

@@ -23,7 +23,7 @@ def file_label(label: str) -> str:
 
 
 def mask_name(prefix: str, number: int, label: str, extension: str) -> str:
-    """``<prefix>--<label number>--<label name>.<extension>``."""
+    """Return ``<prefix>--<label number>--<label name>.<extension>``."""
     return f"{prefix}--{number}--{file_label(label)}.{extension}"
 
 

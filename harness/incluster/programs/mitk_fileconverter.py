@@ -27,7 +27,7 @@ _EXTENSIONS = {"nrrd": "nrrd", "nii.gz": "nii.gz", "nii": "nrrd"}
 
 
 def _series_below(folder: Path, pattern: str) -> dict[str, list[str]]:
-    """SeriesInstanceUID to the files of that series.
+    """Return SeriesInstanceUID to the files of that series.
 
     Only names with a dot before ``.dcm`` start a conversion (``**/*.*.dcm``), but then every file of the
     series in the same folder belongs to the volume, with any name.
@@ -45,7 +45,7 @@ def _series_below(folder: Path, pattern: str) -> dict[str, list[str]]:
 
 
 def _series_in(directory: Path) -> Iterator[tuple[str, list[str]]]:
-    """SeriesInstanceUIDs of the files in a folder, with the files of each by their position."""
+    """Yield the SeriesInstanceUIDs of the files in a folder, with the files of each by their position."""
     reader = sitk.ImageSeriesReader
     first = list(reader.GetGDCMSeriesFileNames(str(directory)))
     if first and len(first) == sum(1 for _ in directory.iterdir()):

@@ -39,7 +39,7 @@ class NotThereError(ProgramError):
 
 
 def service(constant: tuple[str, str, int]) -> tuple[str, int]:
-    """Host and port of a service; only the namespace can be changed by the environment (services 4.2)."""
+    """Return host and port of a service; the environment can only change the namespace (services 4.2)."""
     name, namespace, port = constant
     return f"{name}.{os.environ.get(f'{namespace.upper()}_NAMESPACE') or namespace}.svc", port
 
@@ -119,7 +119,7 @@ class PlatformClient:
             raise ProgramError(f"{what}: the answer has no access_token") from None
 
     def object_store_keys(self) -> tuple[str, str, str]:
-        """Access key, secret key and session token for the token's project (services 5.1)."""
+        """Return access key, secret key and session token for the token's project (services 5.1)."""
         host, port = service(names.MINIO)
         what = "keys of the object store"
         query = {"Action": "AssumeRoleWithWebIdentity", "WebIdentityToken": self.token, "Version": "2011-06-15"}
@@ -140,7 +140,7 @@ class PlatformClient:
         } | more
 
     def search(self, index: str, query: dict[str, Any], fields: list[str]) -> Iterator[dict[str, Any]]:
-        """Hits of an OpenSearch query, by descending SeriesInstanceUID, in pages (operators 2.5)."""
+        """Yield the hits of an OpenSearch query, by descending SeriesInstanceUID, in pages (operators 2.5)."""
         body: dict[str, Any] = {
             "query": query,
             "size": _PAGE,
@@ -186,7 +186,7 @@ class PlatformClient:
         self._request(what, method, url, body=json.dumps(body), headers=headers)
 
     def get_json(self, what: str, url: str) -> Any:
-        """JSON of one of the platform's other services."""
+        """Return the JSON of one of the platform's other services."""
         return self._json(what, self._request(what, "GET", url, headers=self._headers()))
 
     def send_json(self, what: str, method: str, url: str, body: Any, **headers: str) -> None:
@@ -208,7 +208,7 @@ class PlatformClient:
         )
 
     def instances(self, study: str, series: str) -> list[str]:
-        """SOPInstanceUIDs of a series, by QIDO-RS; empty when the project may not see it."""
+        """Return the SOPInstanceUIDs of a series, by QIDO-RS; empty when the project may not see it."""
         what = f"instances of series {series}"
         try:
             url = f"{self._dicomweb}/studies/{quote(study)}/series/{quote(series)}/instances"

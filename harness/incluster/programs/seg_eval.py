@@ -38,7 +38,7 @@ def _border(mask: Mask) -> Mask:
 
 
 def _distances(of: Mask, to: Mask) -> Any:
-    """Voxels from every border voxel of ``of`` to the nearest border voxel of ``to``, a flat array.
+    """Return the voxels from every border voxel of ``of`` to the nearest border voxel of ``to``, a flat array.
 
     Where one mask is empty there is no distance: all are infinite, as many as the other one has border voxels.
     """
@@ -52,7 +52,7 @@ def _distances(of: Mask, to: Mask) -> Any:
 
 
 def dice_score(truth: Mask, test: Mask) -> float:
-    """Twice the common voxels over the sum of both; not a number where the truth is empty."""
+    """Return twice the common voxels over the sum of both; not a number where the truth is empty."""
     if not truth.any():
         return math.nan
     return 2 * int((truth & test).sum()) / (int(truth.sum()) + int(test.sum()))
@@ -136,7 +136,7 @@ def _read_mapping() -> list[tuple[str, str]]:
 
 
 def _references(platform: PlatformClient, index: str, run: RunFolder, batch: str) -> dict[str, str]:
-    """Referenced series of every element of a batch, to the element's name."""
+    """Return the referenced series of every element of a batch, to the element's name."""
     found: dict[str, str] = {}
     for folder in sorted(path for path in run.inside(batch).glob("*") if path.is_dir()):
         document = platform.document(index, folder.name)

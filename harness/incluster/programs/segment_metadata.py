@@ -101,7 +101,7 @@ def document(author: SegmentationMetadata, files: list[list[dict[str, Any]]], bo
 
 
 def read_seg_info(path: Path) -> tuple[list[tuple[int, str, int]], str, str]:
-    """Labels, ``algorithm`` and ``task_body_part`` of a ``seg_info.json`` (operators 3.1).
+    """Return labels, ``algorithm`` and ``task_body_part`` of a ``seg_info.json`` (operators 3.1).
 
     A label is (voxel value, name, place in the list), without the background (0).
     """

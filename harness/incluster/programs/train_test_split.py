@@ -10,7 +10,7 @@ from harness.incluster.programs.common import ProgramError, RunFolder, read_json
 
 
 def split(elements: list[str], share: float, seed: int) -> tuple[list[str], list[str]]:
-    """Training and test part of the shuffled elements; a share above 1 is a number of elements.
+    """Return training and test part of the shuffled elements; a share above 1 is a number of elements.
 
     Raises:
         ProgramError: more elements are asked for than there are.

@@ -29,7 +29,7 @@ class Ports:
 
     @classmethod
     def from_base(cls, base: int) -> Ports:
-        """Consecutive ports from ``base`` on; all zero for 0."""
+        """Return consecutive ports from ``base`` on; all zero for 0."""
         fields = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: base and base + index for index, name in enumerate(fields)})
 

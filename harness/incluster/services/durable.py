@@ -14,7 +14,7 @@ _POOL: Final = ThreadPoolExecutor(8, "sync")
 
 
 def sync(path: Path) -> None:
-    """Return when a file's content, or a folder's names, are on disk.
+    """Wait until a file's content, or a folder's names, are on disk.
 
     Raises:
         OSError: they are not, as on a full disk.

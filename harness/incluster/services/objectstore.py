@@ -74,19 +74,19 @@ def policy_document(actions: list[str], resources: list[str]) -> dict[str, Any]:
 
 
 def shared_policy() -> dict[str, Any]:
-    """``kaapanaUser``: objects of the shared buckets."""
+    """Return the policy ``kaapanaUser``: objects of the shared buckets."""
     actions = ["GetObject", "PutObject", "DeleteObject", "ListBucket", "GetBucketLocation"]
     return policy_document(actions, [f"{bucket}/*" for bucket in SHARED_BUCKETS])
 
 
 def project_policy(project: ProjectRecord) -> dict[str, Any]:
-    """``admin_project_<id>``: the project's own bucket only."""
+    """Return the policy ``admin_project_<id>``: the project's own bucket only."""
     actions = ["ListBucket", "PutObject", "DeleteObject", "GetBucketLocation", "GetObject"]
     return policy_document(actions, [f"{project.bucket}/*"])
 
 
 def policy_name(project: ProjectRecord) -> str:
-    """Name of the project's policy, as in the tokens' claim ``policy``."""
+    """Return the name of the project's policy, as in the tokens' claim ``policy``."""
     return f"admin_project_{project.id}"
 
 

@@ -49,7 +49,7 @@ class Server:
         self._dimse_up = False
 
     def listeners(self) -> dict[str, bool]:
-        """Listener -> whether it accepts connections."""
+        """Return listener -> whether it accepts connections."""
         up = {name: server.started and not server.should_exit for name, server in self._servers.items()}
         return {**up, "dimse": self._dimse_up}
 

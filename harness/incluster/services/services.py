@@ -116,7 +116,7 @@ class Services:
         self.store.remove_project(project)
 
     def hosts(self) -> dict[str, dict[str, ASGIApp]]:
-        """Listener -> first label of the host -> application."""
+        """Return listener -> first label of the host -> application."""
         config = self.config
         access = AccessRoutes(self.directory, self.identity, self.store, self._new_project, config.token)
         web_filter = DicomWebFilter(

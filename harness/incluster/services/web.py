@@ -173,7 +173,7 @@ class HostDispatch:
 
 
 def host_label(scope: Scope) -> str:
-    """First label of the Host header, lower case, without port; "" without the header."""
+    """Return the first label of the Host header, lower case, without port; "" without the header."""
     for name, value in scope["headers"]:
         if name == b"host":
             return str(value.decode("latin-1")).split(":", 1)[0].split(".", 1)[0].lower()

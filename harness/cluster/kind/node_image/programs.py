@@ -179,7 +179,7 @@ def remove_stages(api: APIClient, tag: str) -> None:
 
 
 def target_system() -> dict[str, str]:
-    """``GOOS`` and ``GOARCH`` of this host."""
+    """Return ``GOOS`` and ``GOARCH`` of this host."""
     machine = platform.machine().lower()
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     return {"GOOS": "windows" if sys.platform == "win32" else sys.platform, "GOARCH": architecture}

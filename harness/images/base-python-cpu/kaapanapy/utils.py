@@ -16,7 +16,7 @@ class ConfigError(Exception):
 
 
 def get_user_id(username):
-    """Id of a user, from the access information interface."""
+    """Return the id of a user, from the access information interface."""
     import requests
 
     from kaapanapy.settings import ServicesSettings

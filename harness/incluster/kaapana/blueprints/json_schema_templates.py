@@ -46,7 +46,7 @@ def properties_workflow_execution() -> Properties:
 
 @properties_filter
 def properties_dataset_form() -> Properties:
-    """Choice of a dataset, filled in by the backend, and of a limit."""
+    """Return a choice of a dataset, filled in by the backend, and of a limit."""
     return {
         "dataset_name": {
             "type": "string",
@@ -68,7 +68,7 @@ def schema_dataset_form(filter_keys: list[str] | None = None) -> Properties:
 
 
 def get_all_projects(without_admin_project: bool = True) -> list[str]:
-    """Names of all projects; empty when the service cannot be asked.
+    """Return the names of all projects; empty when the service does not answer.
 
     The platform means to omit the admin project, but compares with an id that it no longer has.
     """
@@ -80,7 +80,7 @@ def get_all_projects(without_admin_project: bool = True) -> list[str]:
 
 
 def schema_upload_form(whitelisted_file_formats: Iterable[str] = ()) -> Properties:
-    """Choice among the uploaded files that end with one of the given suffixes.
+    """Return a choice among the uploaded files that end with one of the given suffixes.
 
     A backend that cannot be reached breaks the import of the DAG; a plain string counts as its characters.
     """
@@ -106,7 +106,7 @@ def schema_minio_form(
     blacklist_directory_endings: Iterable[str] = (),
     whitelist_object_endings: Iterable[str] = (),
 ) -> Properties:
-    """Choice among the objects (``files``), the folders (``folders``) or either (``both``) of the bucket ``uploads``.
+    """Return a choice of ``files``, ``folders`` or ``both`` among the objects of the bucket ``uploads``.
 
     The listing needs the platform's MinIO credentials in Airflow; as on the platform an error leaves it empty.
     """
@@ -127,7 +127,7 @@ def schema_minio_form(
 
 @properties_filter
 def properties_external_federated_form() -> Properties:
-    """Settings of federated workflows, for DAG files that name them (federated runs are not emulated)."""
+    """Return the settings of federated workflows, for DAG files that use them (no federated run is emulated)."""
 
     def method(name: str, title: str) -> Properties:
         return {"title": title, "properties": {"agg_strategy_method": {"type": "string", "const": name}}}

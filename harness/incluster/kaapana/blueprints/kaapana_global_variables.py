@@ -30,7 +30,7 @@ SYSTEM_USER_PASSWORD = os.getenv("SYSTEM_USER_PASSWORD")
 
 
 def _slots(pool: str, otherwise: int) -> int:
-    """Slots of an Airflow pool; ``otherwise`` on any error, as on the platform."""
+    """Return the slots of an Airflow pool; ``otherwise`` on any error, as on the platform."""
     try:
         from airflow.models import Pool
 

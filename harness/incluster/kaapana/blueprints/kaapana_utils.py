@@ -48,7 +48,7 @@ def get_release_name(context: Any) -> str:
 
 
 def get_operator_properties(airflow_workflow_dir: str, *args: Any, **kwargs: Any) -> tuple[str, str, Any, list[Any]]:
-    """``(run_id, folder of the run, dag_run, downstream tasks)`` of the task that runs.
+    """Return ``(run_id, folder of the run, dag_run, downstream tasks)`` of the current task.
 
     The Airflow context is given as the keyword ``context`` or unpacked into keywords.
 
@@ -114,7 +114,7 @@ def trying_request_action(func: Callable[..., Any], *args: Any, **kwargs: Any) -
 
 
 def generate_minio_credentials(x_auth_token: str) -> tuple[str, str, str]:
-    """Access key, secret key and session token that MinIO gives for a token of Keycloak (runtime 4.3)."""
+    """Return the access key, secret key and session token that MinIO gives for a Keycloak token (runtime 4.3)."""
     from kaapanapy.helper import minio_credentials
 
     access_key, secret_key, session_token = minio_credentials(x_auth_token)

@@ -15,7 +15,7 @@ _SECONDS: Final = 1.0
 
 
 def query(expression: str) -> list[Any]:
-    """Results of an instant query; empty when Prometheus cannot be asked, which the platform tolerates too."""
+    """Return the results of an instant query; empty when Prometheus does not answer, as on the platform."""
     url = f"{PROMETHEUS_URL}/query?{urllib.parse.urlencode({'query': expression})}"
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:

@@ -24,7 +24,7 @@ class Dcm2MetaJsonConverter:
         self.exception_on_error, self.dict_path = exception_on_error, dict_path
 
     def dcmJson2metaJson(self, _document: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 (the platform's name)
-        """Not emulated.
+        """Refuse: this is not emulated.
 
         Raises:
             NotEmulatedError: always.

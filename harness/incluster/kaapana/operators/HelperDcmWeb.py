@@ -9,7 +9,7 @@ from typing import Any
 
 
 def get_dcmweb_helper(dcmweb_endpoint: str | None = None, service_account_info: Any = None) -> Any:
-    """kaapanapy's ``HelperDcmWeb`` for the platform's own archive.
+    """Return kaapanapy's ``HelperDcmWeb`` for the platform's own archive.
 
     An endpoint would be that of the extension for external archives, without which the platform's code ends the
     process; so it is here.

@@ -38,7 +38,7 @@ def federated_sharing_decorator(func: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def apply_tar_action(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Packs a folder for another instance.
+    """Refuse to pack a folder for another instance.
 
     Raises:
         NotEmulatedError: always.
@@ -47,7 +47,7 @@ def apply_tar_action(*_args: Any, **_kwargs: Any) -> NoReturn:
 
 
 def apply_untar_action(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Unpacks what came from another instance.
+    """Refuse to unpack a folder of another instance.
 
     Raises:
         NotEmulatedError: always.
@@ -56,7 +56,7 @@ def apply_untar_action(*_args: Any, **_kwargs: Any) -> NoReturn:
 
 
 def federated_action(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Moves files from or to another instance.
+    """Refuse to move files from or to another instance.
 
     Raises:
         NotEmulatedError: always.
@@ -65,7 +65,7 @@ def federated_action(*_args: Any, **_kwargs: Any) -> NoReturn:
 
 
 def fernet_encryptfile(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Encrypts a file for another instance.
+    """Refuse to encrypt a file for another instance.
 
     Raises:
         NotEmulatedError: always.
@@ -74,7 +74,7 @@ def fernet_encryptfile(*_args: Any, **_kwargs: Any) -> NoReturn:
 
 
 def fernet_decryptfile(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Decrypts a file from another instance.
+    """Refuse to decrypt a file from another instance.
 
     Raises:
         NotEmulatedError: always.

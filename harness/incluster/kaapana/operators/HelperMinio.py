@@ -55,7 +55,7 @@ def apply_action_to_object_names(
     file_white_tuples: Iterable[str] | None = None,
     target_dir_prefix: str = "",
 ) -> None:
-    """The action for objects that are named.
+    """Apply an action to the named objects.
 
     Raises:
         AssertionError: there is no such action.
@@ -81,7 +81,7 @@ def apply_action_to_object_dirs(
     file_white_tuples: Iterable[str] | None = None,
     target_dir_prefix: str = "",
 ) -> None:
-    """The action for everything below folders; without folders for everything there is.
+    """Apply an action to all objects below folders; without folders to all objects of the bucket.
 
     Raises:
         AssertionError: there is no such action.

@@ -11,6 +11,6 @@ _LOG: Final = logging.getLogger("airflow.task.kaapana")
 
 
 def handle_task_failure_alert(context: Any) -> None:
-    """The alert for the failed task of a context."""
+    """Log the alert for the failed task of a context; no e-mail is sent."""
     ti = context["ti"]
     _LOG.warning("no e-mail is sent here; it would have said that %s of %s failed", ti.task_id, ti.run_id)

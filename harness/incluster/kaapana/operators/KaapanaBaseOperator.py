@@ -238,27 +238,27 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
 
     @staticmethod
     def on_failure(context: Any) -> None:
-        """Final failure: delete the pod, end an application of the run, notify."""
+        """Delete the pod, end an application of the run, and notify the users after the final failure."""
         podtask.delete_pod_of(context)
         callbacks.end_application(naming.release_name(context["run_id"]))
         callbacks.after_final_failure(context)
 
     @staticmethod
     def on_retry(context: Any) -> None:
-        """Before another attempt: delete the pod, the next one gets its name."""
+        """Delete the pod before another attempt, whose pod gets its name."""
         podtask.delete_pod_of(context)
 
     @staticmethod
     def on_success(context: Any) -> None:
-        """Nothing: the pod of a successful task is kept."""
+        """Do nothing: the pod of a successful task is kept."""
 
     @staticmethod
     def on_execute(context: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     @staticmethod
     def set_defaults(*_args: Any, **_kwargs: Any) -> None:
-        """Only for subclasses that call the platform's helper by hand; the constructor has done it already."""
+        """Do nothing: subclasses may call the platform's helper by hand, but the constructor has set the defaults."""
 
 
 def _words(value: str | list[str] | None) -> list[str] | None:

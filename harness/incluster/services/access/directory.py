@@ -239,7 +239,7 @@ class Directory:
             ]
 
     def software(self, project_id: str) -> list[str]:
-        """DAG ids that the project may start (``software_uuid``)."""
+        """Return the DAG ids that the project may start (``software_uuid``)."""
         return list(self._software.get(project_id) or ())
 
     def set_software(self, project_id: str, add: list[str], remove: list[str]) -> None:

@@ -61,14 +61,14 @@ class Airflow:
             raise AirflowError(200, f"Airflow's answer names no run: {document!r}") from None
 
     def dags(self) -> dict[str, dict[str, Any]]:
-        """DAG id -> columns and ``ui_`` arguments."""
+        """Return DAG id -> columns and ``ui_`` arguments."""
         document = self._call("GET", "/kaapana/api/getdags")
         if not isinstance(document, dict):
             raise AirflowError(200, "Airflow's answer to getdags is not an object")
         return document
 
     def state(self, dag_id: str, run_id: str) -> str | None:
-        """State of a run, None when Airflow does not know it."""
+        """Return the state of a run, ``None`` when Airflow does not know it."""
         dag, run = (urllib.parse.quote(part, safe="") for part in (dag_id, run_id))
         try:
             return str(self._call("GET", f"/kaapana/api/dagdetails/{dag}/{run}")["state"])
@@ -83,6 +83,6 @@ class Airflow:
         self._call("POST", f"/kaapana/api/abort/{dag}/{run}", {})
 
     def task_instances(self, dag_id: str, run_id: str) -> Any:
-        """Task id -> state and times."""
+        """Return task id -> state and times."""
         dag, run = (urllib.parse.quote(part, safe="") for part in (dag_id, run_id))
         return self._call("POST", f"/kaapana/api/get_dagrun_tasks/{dag}/{run}", {})

@@ -51,7 +51,7 @@ class DatasetRoutes:
         return JSONResponse(self._datasets.of_project(self._read.project(request).id))
 
     def routes(self) -> list[Route]:
-        """Paths without the prefix ``/kaapana-backend``."""
+        """Return all paths, without the prefix ``/kaapana-backend``."""
         return [
             Route("/client/dataset", self.dataset, methods=["GET", "POST", "PUT", "DELETE"]),
             Route("/client/datasets", self.datasets),

@@ -35,7 +35,7 @@ class FormRoutes:
         self._airflow = airflow
 
     async def _visible_dags(self, project: ProjectRecord) -> dict[str, dict[str, Any]]:
-        """Visible DAGs of the project's software, equal for all users."""
+        """Return the visible DAGs of the project's software, equal for all users."""
         try:
             dags = await run_in_threadpool(self._airflow.dags)
         except AirflowError as problem:
@@ -88,7 +88,7 @@ class FormRoutes:
         )
 
     def routes(self) -> list[Route]:
-        """Paths without the prefix ``/kaapana-backend``."""
+        """Return all paths, without the prefix ``/kaapana-backend``."""
         return [
             Route("/client/dags", self.dags, methods=["GET"]),
             Route("/client/get-dags", self.dags, methods=["POST"]),
@@ -113,7 +113,7 @@ def _without_models(form: Any, no_models_form: bool) -> Any:
 
 
 def _fill(forms: Any, datasets: list[dict[str, Any]], no_models_form: bool) -> dict[str, Any]:
-    """Forms with the datasets as choices; without any, the answer makes the page refuse (runtime 10.3)."""
+    """Return forms with the datasets as choices; without any, the answer makes the page refuse (runtime 10.3)."""
     filled: dict[str, Any] = copy.deepcopy(forms) if isinstance(forms, dict) else {}
     if "workflow_form" in filled:
         filled["workflow_form"] = _without_models(filled["workflow_form"], no_models_form)

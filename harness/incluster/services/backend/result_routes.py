@@ -52,7 +52,7 @@ class ResultRoutes:
         return StreamingResponse(body(), media_type="text/html")
 
     def routes(self) -> list[Route]:
-        """Paths without the prefix ``/kaapana-backend``."""
+        """Return all paths, without the prefix ``/kaapana-backend``."""
         return [
             Route("/get-static-website-results", self.results),
             Route("/get-static-website-results-html", self.result_page),

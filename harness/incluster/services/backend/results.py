@@ -15,7 +15,7 @@ def is_result(key: str) -> bool:
 
 
 def tree(keys: list[str]) -> list[dict[str, Any]]:
-    """Nested list of folders and reports, without the prefix."""
+    """Return a nested list of folders and reports, without the prefix."""
     root: list[dict[str, Any]] = []
     for key in sorted(filter(is_result, keys)):
         *folders, name = key.split("/")[1:]

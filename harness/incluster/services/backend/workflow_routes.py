@@ -135,7 +135,7 @@ class WorkflowRoutes:
             raise error(502, str(problem)) from None
 
     def routes(self) -> list[Route]:
-        """Paths without the prefix ``/kaapana-backend``."""
+        """Return all paths, without the prefix ``/kaapana-backend``."""
         return [
             Route("/client/workflow", self.start_workflow, methods=["POST"]),
             Route("/client/workflow", self.workflow, methods=["GET"]),

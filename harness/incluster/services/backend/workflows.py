@@ -243,13 +243,13 @@ class Workflows:
             return found or next((item for item in self._items.values() if item.name == key), None)
 
     def of_project(self, project: ProjectRecord | None = None) -> list[Workflow]:
-        """Workflows of a project, newest first."""
+        """Return the workflows of a project, newest first."""
         with self._lock:
             found = [item for item in self._items.values() if project is None or item.project.id == project.id]
         return found[::-1]
 
     def jobs(self, *, workflow_name: str | None = None, status: str | None = None) -> list[Job]:
-        """Jobs, newest first, with their present state."""
+        """Return the jobs, newest first, with their present state."""
         with self._lock:
             found = [job for item in self._items.values() for job in item.jobs if workflow_name in {None, item.name}]
         for job in found:
@@ -294,7 +294,7 @@ class Workflows:
         self._keep(self._items.get(job.workflow_id))
 
     def task_instances(self, job: Job) -> dict[str, Any]:
-        """Task id -> [execution date, state]."""
+        """Return task id -> [execution date, state]."""
         if job.run_id is None:
             return {}
         tasks = self._airflow.task_instances(job.dag_id, job.run_id)

@@ -95,7 +95,7 @@ class Layout:
         return ">" if self.transfer_syntax == _BIG_ENDIAN else "<"
 
     def insert_at(self, tag: int) -> int:
-        """Offset in the body of the first element behind ``tag``, or of the body's end."""
+        """Return the offset in the body of the first element behind ``tag``, or of the body's end."""
         return next(start for existing, start in self.order if existing > tag)
 
 
@@ -277,7 +277,7 @@ class _Walker:
         self._endian = endian
 
     def walk(self, base: int, end: int, *, explicit: bool) -> list[tuple[int, int]]:
-        """(tag, offset from base) of the top-level elements in order."""
+        """Return (tag, offset from base) of the top-level elements in order."""
         top: list[tuple[int, int]] = []
         stack = [_Level("dataset", end, end, explicit)]
         count = 0

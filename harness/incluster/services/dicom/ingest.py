@@ -31,12 +31,12 @@ class IngestOutcome:
 
 
 def project_of(called_ae: str) -> str:
-    """Project named by a called AE title; without the prefix it is the admin project."""
+    """Return the project that a called AE title names; without the prefix it is the admin project."""
     return called_ae[len(PREFIX) :] if called_ae.startswith(PREFIX) else ADMIN_PROJECT
 
 
 def dataset_of(calling_ae: str, now: datetime.datetime) -> str:
-    """Dataset named by a calling AE title; without the prefix it is a time stamp."""
+    """Return the dataset that a calling AE title names; without the prefix it is a time stamp."""
     if calling_ae.startswith(PREFIX):
         return calling_ae[len(PREFIX) :]
     return now.astimezone(document.BERLIN).strftime("%y-%m-%d-%H:%M:%S%f")

@@ -60,7 +60,7 @@ class Mappings:
             self._projects.remove(series)
 
     def projects(self, series: str) -> list[str]:
-        """Project ids of a series."""
+        """Return the project ids of a series."""
         return list(self._of(series))
 
     def is_wanted(self, series: str) -> bool:
@@ -79,7 +79,7 @@ class Mappings:
             return {series for series, projects in self._projects.items() if wanted & projects.keys()}
 
     def overview(self) -> dict[str, list[str]]:
-        """Project id -> series."""
+        """Return project id -> series."""
         with self._lock:
             found: dict[str, list[str]] = {}
             for series, projects in self._projects.items():

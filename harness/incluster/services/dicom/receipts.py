@@ -114,7 +114,7 @@ class Receipts:
         return self._items.get(receipt_id)
 
     def find(self, *, project: str | None = None, since: datetime.datetime | None = None) -> list[Receipt]:
-        """Receipts of a project that came at or after a time."""
+        """Return the receipts of a project that came at or after a time."""
         return [
             item
             for item in self._items.values()

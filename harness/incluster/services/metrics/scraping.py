@@ -228,7 +228,7 @@ def _fetch(target: Target) -> tuple[str, str]:
 
 
 def _samples(body: str, content_type: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
-    """Name, labels and value of every sample; the format is checked by Prometheus' own parsers."""
+    """Yield name, labels and value of every sample; Prometheus' own parsers check the format."""
     from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
     from prometheus_client.parser import text_string_to_metric_families as plain
     from prometheus_client.utils import floatToGoString

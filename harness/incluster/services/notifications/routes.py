@@ -37,7 +37,7 @@ class Notifications:
                     self._sent.remove(item["id"])
 
     def _receivers(self, key: str) -> list[str]:
-        """Ids of the non-system users of a project.
+        """Return the ids of the non-system users of a project.
 
         The service asks AII by UUID: with the project's name AII answers 422, which becomes a 502 here.
         """

@@ -46,7 +46,7 @@ def _same(found: Any, wanted: Any, *, analysed: bool) -> bool:
 
 
 def _single(body: Any, name: str) -> tuple[str, Any]:
-    """Field and value of ``{field: value}`` or ``{field: {name: value}}``."""
+    """Return field and value of ``{field: value}`` or ``{field: {name: value}}``."""
     ((field, value),) = ((key, item) for key, item in body.items() if key not in {"boost", "_name"})
     return field, value[name] if isinstance(value, dict) else value
 

@@ -87,7 +87,7 @@ def _curate(modality: str, document: Mapping[str, Any]) -> str:
 
 
 def _name(tag: int) -> str | None:
-    """Attribute name without possessive, apostrophes and blanks; None for private and unknown tags."""
+    """Return an attribute's name without possessive, apostrophes and blanks; None for private and unknown tags."""
     from pydicom.datadict import dictionary_description, dictionary_has_tag
 
     if not dictionary_has_tag(tag):
@@ -117,7 +117,7 @@ def _convert(dataset: Any, depth: int) -> dict[str, Any]:
 
 
 def _values(element: Any, depth: int) -> dict[str, Any]:
-    """Suffix -> value of one element."""
+    """Return suffix -> value of one element."""
     vr = str(element.VR)
     if vr == "SQ":
         return {"object": _convert(element.value[0], depth + 1) if len(element.value) == 1 else None}

@@ -16,7 +16,7 @@ _WORD = re.compile(r"\w+(?:(?:(?<=\d)[.,;](?=\d)|(?<=[^\W\d_])[.'\u2019](?=[^\W\
 
 
 def analyse(text: str) -> list[str]:
-    """Tokens of an analysed text field."""
+    """Return the tokens of an analysed text field."""
     return [word.lower() for word in _WORD.findall(text)]
 
 
@@ -48,7 +48,7 @@ def field_values(source: dict[str, Any], field: str) -> tuple[list[Any], bool]:
 
 
 def leaves_below(source: Any, path: str) -> Iterator[Any]:
-    """Leaves of an object field."""
+    """Yield the leaves of an object field."""
     node = source.get(path) if isinstance(source, dict) else None
     stack = [node]
     while stack:

@@ -58,15 +58,15 @@ class HelperDcmWeb:
         return response.json()
 
     def get_instances_of_study(self, study_uid):
-        """DICOM JSON of a study's instances."""
+        """Return the DICOM JSON of a study's instances."""
         return self._list(f"/studies/{study_uid}/instances")
 
     def get_instances_of_series(self, study_uid, series_uid, params=None):
-        """DICOM JSON of a series' instances."""
+        """Return the DICOM JSON of a series' instances."""
         return self._list(f"/studies/{study_uid}/series/{series_uid}/instances", params)
 
     def get_series_of_study(self, study_uid):
-        """DICOM JSON of a study's series."""
+        """Return the DICOM JSON of a study's series."""
         return self._list(f"/studies/{study_uid}/series")
 
     def _search(self, path, params):
@@ -81,11 +81,11 @@ class HelperDcmWeb:
         return self._search("/studies", {"StudyInstanceUID": studyUID})
 
     def check_if_series_is_rejected(self, seriesUID, studyUID):  # noqa: N803
-        """Always False: the filter does not serve the path of rejected series."""
+        """Return False: the filter does not serve the path of rejected series."""
         return self._search(f"/reject/studies/{studyUID}/series", {"SeriesInstanceUID": seriesUID})
 
     def _study_of(self, series_uid):
-        """Study of a series, or ``None`` for an answer without an error that is no list either."""
+        """Return the study of a series, or ``None`` for an answer without an error that is no list either."""
         response = self.session.get(f"{self.dcmweb_rs_endpoint}/series", params={"SeriesInstanceUID": series_uid})
         response.raise_for_status()
         if response.status_code != 200:
@@ -161,7 +161,7 @@ class HelperDcmWeb:
         return True
 
     def reject_study(self, study_uid):
-        """Refused by the filter: raises ``requests.HTTPError`` (services 4.2)."""
+        """Raise ``requests.HTTPError``: the filter refuses this (services 4.2)."""
         response = self.session.post(f"{self.dcmweb_rs_endpoint}/studies/{study_uid}/reject/113001%5EDCM", verify=False)
         response.raise_for_status()
 

@@ -46,7 +46,7 @@ class HelperOpensearch:
             body["search_after"] = page[-1]["sort"]
 
     def get_query_dataset(self, query, index, only_uids=False, include_custom_tag="", exclude_custom_tag=""):
-        """Hits of a query, or with ``only_uids`` their ids, cut to series with and without a user's tag."""
+        """Return the hits of a query, or with ``only_uids`` their ids, cut to series with and without a user's tag."""
         must, must_not = [query], []
         if include_custom_tag:
             must.append({"term": {f"{DicomTags.custom_tag}.keyword": include_custom_tag}})
@@ -69,7 +69,7 @@ class HelperOpensearch:
         return [hit["_id"] for hit in hits] if only_uids else hits
 
     def get_dcm_uid_objects(self, index, series_instance_uids, include_custom_tag="", exclude_custom_tag=""):
-        """Study, series and modality of known series; ids that the index does not have are absent.
+        """Return study, series and modality of known series, without ids that the index does not have.
 
         Raises:
             KeyError: a document lacks study, series, modality or curated modality.

@@ -30,7 +30,7 @@ _tokens = _TokenCache()
 
 
 def _session():
-    """Three more tries with growing pauses where the service is busy or broken; its last answer counts."""
+    """Return a session that tries three more times with growing pauses when the service is busy or broken."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util.retry import Retry
@@ -63,7 +63,7 @@ def _ask_for_token(form):
 
 
 def get_project_user_access_token():
-    """An access token of the project's user.
+    """Return an access token of the project's user.
 
     It is kept for the process and renewed 30 s before it ends, with the refresh token when there is one that
     is good, otherwise with the password.
@@ -138,7 +138,7 @@ def _sts_credentials(access_token):
 
 
 def minio_credentials(access_token):
-    """(access key, secret key, session token) of the object store for a token.
+    """Return (access key, secret key, session token) of the object store for a token.
 
     Raises:
         AttributeError: the object store refuses the token (its answer has no credentials).

@@ -15,7 +15,7 @@ class AccessService:
         self.base_url = base_url or ServicesSettings().aii_url
 
     async def fetch_user_ids(self, project_id, include_system=False):
-        """Ids of a project's users, without the platform's own users unless asked for."""
+        """Return the ids of a project's users, without the platform's own users unless asked for."""
         response = await asyncio.to_thread(requests.get, f"{self.base_url}/projects/{project_id}/users", timeout=10)
         response.raise_for_status()
         return [user["id"] for user in response.json() if include_system or not user.get("system")]

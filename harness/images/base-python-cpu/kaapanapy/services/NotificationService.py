@@ -22,7 +22,7 @@ class NotificationService:
 
     @staticmethod
     def send(notification, project_id, user_ids=None):
-        """To all users of a project, or to the named ones; those outside of the project get it directly.
+        """Send to all users of a project, or to the named ones; those outside of the project get it directly.
 
         Raises:
             requests.HTTPError: the service refuses.

@@ -24,11 +24,11 @@ class Caller:
         self._mappings = mappings
 
     def list_mapped(self) -> set[str]:
-        """Series of the caller's projects."""
+        """Return the series of the caller's projects."""
         return self._mappings.visible(self.projects)
 
     def visible(self) -> set[str] | None:
-        """Series that the caller may see, None for all."""
+        """Return the series that the caller may see, ``None`` for all."""
         return None if self.admin else self.list_mapped()
 
 

@@ -19,7 +19,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,70})"?', re.IGNORECASE)
 
 
 def dicom_type(boundary: str) -> str:
-    """Content type of a multipart answer with DICOM parts (services 7.3)."""
+    """Return the content type of a multipart answer with DICOM parts (services 7.3)."""
     return f'multipart/related; type="application/dicom"; boundary={boundary}'
 
 

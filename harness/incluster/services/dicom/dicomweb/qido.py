@@ -80,7 +80,7 @@ class Query:
 
 
 def tag_of(name: str) -> str:
-    """``0020000D`` for a keyword or an eight digit tag."""
+    """Return ``0020000D`` for a keyword or an eight digit tag."""
     if _HEX_TAG.fullmatch(name):
         return name.upper()
     from pydicom.datadict import tag_for_keyword
@@ -119,7 +119,7 @@ class Finder:
         self._base_url = base_url
 
     def studies(self, query: Query, visible: set[str] | None) -> list[Attributes]:
-        """Studies that have a visible series which matches.
+        """Return the studies that have a visible series which matches.
 
         Args:
             visible: series UIDs that may be seen, None for all.
@@ -136,13 +136,13 @@ class Finder:
         return query.page(found)
 
     def series(self, study: str, query: Query, visible: set[str] | None) -> list[Attributes]:
-        """Visible series of a study that match."""
+        """Return the visible series of a study that match."""
         uids = [uid for uid in self._archive.series_uids(study) if visible is None or uid in visible]
         found = [self._series(uid, query) for uid in sorted(uids) if self._series_matches(uid, query)]
         return query.page(found)
 
     def instances(self, study: str, series: str, query: Query) -> list[Attributes]:
-        """Instances of a series that match."""
+        """Return the instances of a series that match."""
         found: list[Attributes] = []
         for item in self._archive.series(series):
             if item.ids.study != study:
