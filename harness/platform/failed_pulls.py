@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.common.references import split_reference
-from harness.common.repositories import join_names
 from harness.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -23,19 +22,10 @@ def explain(registry: PlatformRegistry, image: str, message: str) -> str:
         image: the reference that was asked for.
         message: of the node.
     """
-    # on a shared cluster with the digest that it had when it was pushed
-    named, digest, _ = image.partition("@")
-    repository, tag = split_reference(named)
-    by_digest_alone = bool(digest) and named == repository
-    if by_digest_alone or not registry.serves(image):
+    if not registry.serves(image):
         return message
     try:
-        held = registry.look_up(repository)
+        absence = registry.look_up(split_reference(image)[0]).explain(image)
     except PlatformError as error:
         return f"{message.rstrip()}; {error.cause}"
-    if held.has(tag):
-        return message
-    _, _, name = repository.partition("/")
-    if held.tags:
-        return f"{message.rstrip()}; no tag {tag}; tags of {name}: {join_names(held.tags)}"
-    return f"{message.rstrip()}; no repository {name}; the registry has: {join_names(held.others) or 'nothing'}"
+    return "; ".join([message.rstrip(), *filter(None, absence)]) if absence else message

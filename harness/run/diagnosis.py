@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.common.references import split_reference
-from harness.common.repositories import HeldRepository, join_names
+from harness.common.repositories import HeldRepository
 from harness.extension.edk import ADVICE as DELIVER_BY_EDK
 from harness.kube.pullsecrets import ADVICE
 from harness.platform.import_advice import advice_for_import
@@ -108,19 +108,17 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
         return Cause(task.task_id, f"{image!r} is not a valid image reference", message, fix)
     if outcome.refusal:
         return Cause(task.task_id, outcome.refusal.summary, message, ADVICE)
-    repository, tag = split_reference(image)
+    repository = split_reference(image)[0]
     summary = f"image {image} cannot be pulled"
     if outcome.unreached:
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
         fix = DELIVER_BY_EDK if edk.holds(image) else fix
         return Cause(task.task_id, f"{summary}: its registry does not answer", message, fix)
-    absent = held is not None and not held.has(tag)
-    if held is not None and held.tags is None:
-        summary += f": the registry has no repository {repository.split('/', 1)[-1]}"
-        message = f"{message.rstrip()}\nthe registry has: {join_names(held.others) or 'nothing'}".lstrip()
-    elif held is not None and absent:
-        summary += f": tag {tag} is not in the registry, which has {join_names(held.tags or ()) or 'no tag'}"
-    if absent and outcome.always_pulled:
+    absence = held.explain(image) if held else None
+    if absence:
+        summary += f": {absence.cause}"
+        message = f"{message.rstrip()}\n{absence.others}".strip() if absence.others else message
+    if absence and outcome.always_pulled:
         summary += ". This release always asks the registry, and an image that was only in an archive is not in it"
         return Cause(
             task.task_id,

@@ -141,7 +141,7 @@ def test_on_a_release_since_0_5_1_the_guides_values_end_with_the_rule_of_the_tag
     first = str(caught.value).splitlines()[0]
     assert f"ErrImagePull of {KIT}/dag-mean:0.0.0: the kit pushes it with the tag 0.6.0" in first
     assert "the tag is the version of dag-installer-chart inside the package (0.0.0)" in first
-    assert "tags of dag-mean: 0.6.0" in caught.value.last_seen
+    assert "tag 0.0.0 is not in the registry, which has 0.6.0" in caught.value.last_seen
     assert "--image-version 0.0.0" in caught.value.fix
 
 

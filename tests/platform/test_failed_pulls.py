@@ -51,17 +51,18 @@ def registry() -> Iterator[PlatformRegistry]:
 def test_a_missing_tag_is_reported_with_those_there_are(registry: PlatformRegistry) -> None:
     assert (
         failed_pulls.explain(registry, f"{registry.name}/tool:3", "not found\n")
-        == "not found; no tag 3; tags of tool: 1, 2"
+        == "not found; tag 3 is not in the registry, which has 1, 2"
     )
 
 
 def test_an_image_without_a_tag_is_the_latest_one(registry: PlatformRegistry) -> None:
     image = f"{registry.name}/tool"
-    assert failed_pulls.explain(registry, image, "not found") == "not found; no tag latest; tags of tool: 1, 2"
+    expected = "not found; tag latest is not in the registry, which has 1, 2"
+    assert failed_pulls.explain(registry, image, "not found") == expected
 
 
 def test_a_missing_repository_is_reported_with_those_there_are(registry: PlatformRegistry) -> None:
-    expected = "not found; no repository toll; the registry has: other, tool"
+    expected = "not found; the registry has no repository toll; the registry has: other, tool"
     assert failed_pulls.explain(registry, f"{registry.name}/toll:3", "not found") == expected
 
 

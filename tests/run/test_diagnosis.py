@@ -59,6 +59,14 @@ def test_a_tag_that_the_registry_has_is_not_called_missing() -> None:
     assert cause.detail == "no match for platform in manifest"
 
 
+@pytest.mark.parametrize("image", [f"{IMAGE.rpartition(':')[0]}@sha256:{0:064}", f"{IMAGE}@sha256:{0:064}"])
+def test_the_digest_of_an_image_is_not_called_a_missing_tag(image: str) -> None:
+    tasks = failed(outcome=outcome("ErrImagePull", message="not found", image=image))
+    cause = diagnose(tasks, "failed", held={image: HeldRepository(["0.6.0"])})
+    assert cause is not None
+    assert cause.summary == f"image {image} cannot be pulled"
+
+
 def test_an_image_that_only_an_archive_brought_is_reported_where_every_pull_asks_the_registry() -> None:
     tasks = failed(outcome=outcome("ErrImagePull", message="manifest unknown", always_pulled=True))
     cause = diagnose(tasks, "failed", held={IMAGE: HeldRepository(None, ["otsu", "other"])})
