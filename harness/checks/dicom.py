@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.data.series import Geometry, Series
 from harness.errors import CheckError
-from harness.geometry.grid import SAME_PLACE, Grid, Vector, dot
+from harness.geometry.grid import SAME_PLACE, Grid, Vector, dot, vector
+from harness.wire.messages import show_numbers
 
 # a frame belongs to a grid position when it is nearer than this fraction of the spacing
 POSITION_TOLERANCE = 0.1
@@ -49,7 +49,7 @@ def differences(mine: Geometry, other: Geometry) -> list[str]:
         ("orientation", mine.orientation, other.orientation, 1e-3),
     ):
         if not np.allclose(left, right, rtol=0, atol=tolerance):
-            found.append(f"{title} {_numbers(left)} instead of {_numbers(right)}")
+            found.append(f"{title} {show_numbers(left)} instead of {show_numbers(right)}")
     return found
 
 
@@ -84,10 +84,10 @@ def stack_geometry(
     return Geometry(
         shape=(1 + round(float(sorted_distances[-1] - sorted_distances[0]) / spacing), *rows_columns),
         spacing=(spacing, *pixel_spacing),
-        origin=_vector(points[order[0]]),
-        row_direction=_vector(row),
-        column_direction=_vector(column),
-        slice_direction=_vector(normal),
+        origin=vector(points[order[0]]),
+        row_direction=vector(row),
+        column_direction=vector(column),
+        slice_direction=vector(normal),
     )
 
 
@@ -102,7 +102,7 @@ def stack_planes(
         tolerance: how far a frame may be from a plane, as a share of the spacing.
     """
     even = regular.grid
-    points = [_vector(origin) for origin in origins]
+    points = [vector(origin) for origin in origins]
     normal, first = even.normal, dot(even.origins[0], even.normal)
     along = [dot(point, normal) for point in points]
     steps = [(distance - first) / regular.spacing[0] for distance in along]
@@ -129,10 +129,11 @@ class Placement:
     def __init__(self, inner: Grid, outer: Grid, *, what: str = "the segmentation", on: str = "its source") -> None:
         mine, its = ((*grid.row_direction, *grid.column_direction) for grid in (inner, outer))
         if not np.allclose(mine, its, rtol=0, atol=1e-3):
-            raise CheckError(f"{what} is in planes of orientation {_numbers(mine)}, {on} in {_numbers(its)}")
+            raise CheckError(f"{what} is in planes of orientation {show_numbers(mine)}, {on} in {show_numbers(its)}")
         if not np.allclose(inner.pixel_spacing, outer.pixel_spacing, rtol=0, atol=1e-3):
             raise CheckError(
-                f"{what} has pixels of {_numbers(inner.pixel_spacing)} mm, {on} of {_numbers(outer.pixel_spacing)} mm"
+                f"{what} has pixels of {show_numbers(inner.pixel_spacing)} mm, "
+                f"{on} of {show_numbers(outer.pixel_spacing)} mm"
             )
         self._outer, self._what, self._on = outer, what, on
         self._distances, self._widths = np.asarray(outer.distances), outer.widths
@@ -145,7 +146,7 @@ class Placement:
         Raises:
             CheckError: the frame does not lie on the voxels.
         """
-        start = _vector(origin)
+        start = vector(origin)
         if start not in self._known:
             self._known[start] = self._find(start)
         return self._known[start]
@@ -155,7 +156,7 @@ class Placement:
         along = dot(origin, self._normal)
         nearest = int(np.abs(distances - along).argmin())
         steps = [(along - float(distances[nearest])) / self._widths[nearest]]
-        shift = _vector(np.subtract(origin, outer.origins[nearest]))
+        shift = vector(np.subtract(origin, outer.origins[nearest]))
         axes = (outer.column_direction, outer.row_direction)
         steps += [dot(shift, axis) / step for axis, step in zip(axes, outer.pixel_spacing, strict=True)]
         # the grid continues beyond the ends of the stack: such a frame may be there as long as it is empty
@@ -163,16 +164,7 @@ class Placement:
         if in_a_gap or any(abs(step - round(step)) > POSITION_TOLERANCE for step in steps):
             raise CheckError(
                 f"{self._what}'s voxels lie between those of {self._on} "
-                f"(a frame starts {_numbers(steps)} slices, rows, columns from slice {nearest} of {self._on})",
+                f"(a frame starts {show_numbers(steps)} slices, rows, columns from slice {nearest} of {self._on})",
                 fix="write the mask on the voxels of the image it was made from",
             )
         return nearest + round(steps[0]), round(steps[1]), round(steps[2])
-
-
-def _vector(values: Any) -> Vector:
-    first, second, third = (float(value) for value in values)
-    return first, second, third
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"

@@ -20,6 +20,7 @@ from harness.checks.dicom import stack_geometry, stack_planes
 from harness.data.series import Geometry
 from harness.errors import CheckError
 from harness.geometry.grid import Grid, Vector, dot, vector
+from harness.wire.messages import show_numbers
 
 MOST_PLANES: Final = 20_000
 """Slices of a stack, those between its frames included."""
@@ -80,12 +81,12 @@ def _read_stack(dataset: pydicom.Dataset, name: str) -> Stack:
     orientation, spacing = first[:6], first[6:]
     row, column = vector(orientation[:3]), vector(orientation[3:])
     if max(abs(dot(row, row) - 1), abs(dot(column, column) - 1), abs(dot(row, column))) > _OFF:
-        raise CheckError(f"the frames of {name} have the orientation {_numbers(orientation)}, which is not a plane")
+        raise CheckError(f"the frames of {name} have the orientation {show_numbers(orientation)}, which is not a plane")
     if not all(0 < step < _LARGEST_MM for step in spacing):
-        raise CheckError(f"the frames of {name} have pixels of {_numbers(spacing)} mm")
+        raise CheckError(f"the frames of {name} have pixels of {show_numbers(spacing)} mm")
     origins = tuple(vector(group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient) for frame in frames)
     if far := next((origin for origin in origins if not all(abs(part) < _LARGEST_MM for part in origin)), None):
-        raise CheckError(f"a frame of {name} is at {_numbers(far)} mm")
+        raise CheckError(f"a frame of {name} is at {show_numbers(far)} mm")
     geometry = stack_geometry(
         origins, orientation, (spacing[0], spacing[1]), (rows, columns), thickness=_thickness(frames[0], shared)
     )
@@ -197,7 +198,3 @@ def frame_decoder(dataset: pydicom.Dataset, *, largest: int = LARGEST_FRAME) -> 
         return found
 
     return plane
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"

@@ -13,6 +13,7 @@ from harness.checks.tolerance import Tolerance
 from harness.checks.verdict import Verdict
 from harness.common import documents
 from harness.errors import CheckError
+from harness.wire.messages import join_names
 
 LARGEST: Final = 64 << 20
 _LISTED: Final = 30
@@ -189,9 +190,7 @@ def _path(steps: Steps) -> str:
 
 def _describe(value: Any) -> str:
     if isinstance(value, Mapping):
-        listed = ", ".join(documents.abridge(key) for key in list(value)[:_LISTED])
-        more = f" and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
-        return f"has {listed}{more}" if value else "is empty"
+        return f"has {join_names([documents.abridge(key) for key in value], _LISTED)}" if value else "is empty"
     if isinstance(value, list):
         return f"is a list of {len(value)}"
     return f"is {documents.abridge(value)}"

@@ -23,6 +23,7 @@ from harness.checks.verdict import Verdict
 from harness.data.series import Series
 from harness.errors import CheckError
 from harness.geometry.grid import Grid
+from harness.wire.messages import join_names
 
 # an object names itself in messages; a long list of labels is no help
 _MOST_NAMED = 20
@@ -245,6 +246,4 @@ def paste(target: Mask, plane: NDArray[np.bool_], at: tuple[int, int, int]) -> N
 
 
 def _list(regions: Sequence[Region]) -> str:
-    names = [repr(region.label) for region in regions[:_MOST_NAMED]]
-    more = f" and {len(regions) - _MOST_NAMED} more" if len(regions) > _MOST_NAMED else ""
-    return (", ".join(names) or "none") + more
+    return join_names([repr(region.label) for region in regions], _MOST_NAMED) or "none"

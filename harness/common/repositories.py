@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.common.references import split_reference
+from harness.wire.messages import join_names
 
 _LISTED = 20
 
@@ -48,15 +49,9 @@ class HeldRepository:
         named, digest, _ = image.partition("@")
         repository, tag = split_reference(named)
         if self.tags is None:
-            others = f"the registry has: {join_names(self.others) or 'nothing'}"
+            others = f"the registry has: {join_names(self.others, _LISTED) or 'nothing'}"
             return Absence(f"the registry has no repository {repository.split('/', 1)[-1]}", others)
         # the tags say nothing about an image that is named by its digest alone
         if self.has(tag) or (digest and named == repository):
             return None
-        return Absence(f"tag {tag} is not in the registry, which has {join_names(self.tags) or 'no tag'}")
-
-
-def join_names(names: Sequence[str]) -> str:
-    """Return the first names of a list for a message."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+        return Absence(f"tag {tag} is not in the registry, which has {join_names(self.tags, _LISTED) or 'no tag'}")

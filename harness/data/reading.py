@@ -15,6 +15,7 @@ from harness.data._scan import scan
 from harness.data.series import Geometry, Instance, Series
 from harness.errors import InputDataError
 from harness.geometry import facts, judge
+from harness.wire.messages import join_names
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -214,8 +215,7 @@ def _common_parent(folders: set[Path]) -> Path:
 
 def _names(files: Mapping[Path, str], root: Path) -> str:
     names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in sorted(files)]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return join_names(names, _NAMED)
 
 
 def _common_reason(files: Mapping[Path, str]) -> str:

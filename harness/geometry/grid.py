@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 Vector = tuple[float, float, float]
@@ -19,7 +19,7 @@ _ROUNDED = 0.1
 _ROUNDED_SHARE = 0.2
 
 
-def vector(values: Sequence[float]) -> Vector:
+def vector(values: Iterable[float]) -> Vector:
     """Return three numbers as floats."""
     x, y, z = (float(value) for value in values)
     return x, y, z

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from harness.geometry.facts import NO_VOLUMES, ImageFacts, Plane
 from harness.geometry.grid import SAME_PLACE, Grid, vector
+from harness.wire.messages import join_names, show_numbers
 
 _DIRECTION: Final = 1e-3
 _PIXEL: Final = 1e-3
@@ -316,7 +317,7 @@ def _differs(
 def _display(value: Any) -> Any:
     if all(isinstance(part, int) for part in value):
         return value
-    return "(" + ", ".join(f"{part:.4g}" for part in value) + ")"
+    return show_numbers(value)
 
 
 def _close(values: Sequence[float], expected: Sequence[float], tolerance: float) -> bool:
@@ -324,8 +325,7 @@ def _close(values: Sequence[float], expected: Sequence[float], tolerance: float)
 
 
 def _names(files: Sequence[str]) -> str:
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return ", ".join(files[:_NAMED]) + more
+    return join_names(files, _NAMED)
 
 
 def _has(files: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from harness.platform.manifests import Rendered
 from harness.platform.notes import Note
 from harness.platform.releases import HelmRelease
 from harness.wire import edk
+from harness.wire.messages import join_names
 
 if TYPE_CHECKING:
     from harness.kube import Manifest
@@ -275,7 +276,7 @@ def _is_unchanged(
     present = environment.airflow.files()
     changed = sorted(name for name, digest in note.files.items() if present.digests.get(name, "") != digest)
     if changed and present.complete:
-        say(f"changed since {release.name} was installed: {residue.join_names(changed)}")
+        say(f"changed since {release.name} was installed: {join_names(changed)}")
         return False
     bag = environment.airflow.refresh()
     dags.raise_import_errors(wanted.contents, bag, coming=wanted.coming)

@@ -13,8 +13,7 @@ from harness.platform import dags
 from harness.platform.airflow_client import DagBag
 from harness.platform.notes import Note
 from harness.platform.releases import HelmRelease
-
-_MOST_NAMED = 10
+from harness.wire.messages import join_names
 
 
 def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
@@ -102,12 +101,6 @@ def after_removal(
                 fix = f"install {other} again"
                 found.append(installing.FILE_CLASH.report(join_names(lost), message, fix=fix, severity="error"))
     return tuple(found)
-
-
-def join_names(files: Sequence[str]) -> str:
-    """Return the names as one text; of very many only the first."""
-    more = len(files) - _MOST_NAMED
-    return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _notes_of_others(extension: str, releases: Iterable[HelmRelease]) -> Iterator[tuple[str, Note]]:

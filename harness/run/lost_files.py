@@ -13,6 +13,7 @@ from harness.kube import ApiError, KubeApi
 from harness.run.results import Cause
 from harness.wire import names
 from harness.wire.annotations import ANNOTATION_WRITTEN_FILES
+from harness.wire.messages import join_names
 from harness.wire.records import TaskRecord
 
 _SHOWN: Final = 5
@@ -34,8 +35,7 @@ def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
             files = [path for path in files if not path.startswith(f"{names.DAGS_DIR}/")]
         if not files:
             continue
-        more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-        message = f"wrote {', '.join(files[:_SHOWN])}{more} ({outcome.written_bytes} bytes): lost with the container"
+        message = f"wrote {join_names(files, _SHOWN)} ({outcome.written_bytes} bytes): lost with the container"
         found.append(running.WRITTEN_OUTSIDE.report(task.task_id, message))
     return found
 

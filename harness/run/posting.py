@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.common.documents import DocumentError, abridge, check_json
 from harness.errors import FormError, UsageError
 from harness.findings import Finding, running
+from harness.wire.messages import join_names
 
 if TYPE_CHECKING:
     from harness.extension.form_rules import PageRules
@@ -259,6 +260,5 @@ def _difference(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rul
         f"{form}.{key}" for form, values in submitted.items() for key in values if key not in (sent.get(form) or {})
     ]
     if missing:
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        return f"the page would submit {', '.join(missing[:_NAMED])}{more} as well"
+        return f"the page would submit {join_names(missing, _NAMED)} as well"
     return ""

@@ -74,7 +74,3 @@ def test_a_removal_names_what_stays_and_what_others_have_lost() -> None:
 
 def test_a_clean_removal_has_no_findings() -> None:
     assert residue.after_removal(release("a", {"dags/a.py": "2"}), [release("b", {"dags/b.py": "1"})], {}) == ()
-
-
-def test_very_many_files_are_counted() -> None:
-    assert residue.join_names([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"

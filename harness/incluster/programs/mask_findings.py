@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from harness.geometry import Grid
 from harness.incluster.programs.common import notice
+from harness.wire.messages import join_names
 
 # mm: headers of masks hold rounded numbers
 _SAME_MM: Final = 1e-3
@@ -105,9 +106,8 @@ def _report_labels(mask: Mask, described: Sequence[dict[str, Any]], before: int)
     there = {int(value) for value in mask.values} - {0}
     empty = [entry for entry in described if int(entry["labelID"]) not in there]
     if empty and len(described) > 1:
-        names = ", ".join(f"{_label(entry)} ({entry['labelID']})" for entry in empty[:_SHOWN])
-        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
-        notice("label-without-voxels", f"{mask.name} has no voxel of {names}{more}: the SEG has no such segment")
+        names = join_names([f"{_label(entry)} ({entry['labelID']})" for entry in empty], _SHOWN)
+        notice("label-without-voxels", f"{mask.name} has no voxel of {names}: the SEG has no such segment")
     renumbered = {value: number for number, value in enumerate(sorted(there), before + 1) if value != number}
     if renumbered and len(described) > 1:
         listed = ", ".join(f"{value} is segment {number}" for value, number in list(renumbered.items())[:_SHOWN])
