@@ -38,7 +38,7 @@ class ComparedLabel:
 
     @classmethod
     def of(cls, label: str, mine: Mask, truth: Mask, grid: Grid, *, distances: bool) -> ComparedLabel:
-        """Return what two masks have in common, at least one of which is not empty."""
+        """Return the comparison of two masks, at least one of which is not empty."""
         distance, numbers = None, None
         if distances and mine.any() and truth.any():
             distance = measure_surface_distance(label, mine, truth, grid)
@@ -94,7 +94,7 @@ class ComparedLabel:
 
     @property
     def numbers(self) -> tuple[Tabled, ...]:
-        """Return what explains itself."""
+        """Return the numbers that a failed assertion explains."""
         return (self._dice, self._volume, *(self._distances or ()))
 
     @property

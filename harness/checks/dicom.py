@@ -39,7 +39,7 @@ def as_series(source: Series | Path | str) -> Series:
 
 
 def differences(mine: Geometry, other: Geometry) -> list[str]:
-    """Return what differs between two grids, in words; empty when both describe the same voxels."""
+    """Return the differences of two grids, in words; empty when both describe the same voxels."""
     found = []
     if mine.shape != other.shape:
         found.append(f"{mine.shape} voxels (slices, rows, columns) instead of {other.shape}")

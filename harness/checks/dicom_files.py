@@ -109,7 +109,7 @@ def drop_damaged(dataset: pydicom.Dataset) -> list[str]:
 
 
 def _expected_vr(tag: Any) -> str:
-    """Return what the standard says of an element; empty where it does not know it."""
+    """Return the VR of an element by the standard; empty if the standard does not define it."""
     try:
         return str(pydicom.datadict.dictionary_VR(tag))
     except KeyError:

@@ -37,7 +37,7 @@ class Differences:
             self.add(f"{where}: {problem}")
 
     def verdict(self) -> Verdict:
-        """Return whether nothing differs."""
+        """Return a verdict: yes if nothing differs, otherwise no with the differences."""
         if not self.count:
             return Verdict(True, self._subject, f"{self.compared} {self._unit} compared")
         left = self.count - len(self._lines)
@@ -47,7 +47,7 @@ class Differences:
 
 
 def judge(subject: str, unwanted: Sequence[str], good: str) -> Verdict:
-    """Return yes where nothing is unwanted; else what is."""
+    """Return a verdict: yes if nothing is unwanted, otherwise no with what is."""
     if not unwanted:
         return Verdict(True, subject, good)
     counted = f"{len(unwanted)} unwanted, the first is {unwanted[0]}"

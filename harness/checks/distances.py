@@ -40,7 +40,7 @@ class Distance(Tabled):
 
     @property
     def what(self) -> str:
-        """Return which distance it is, and of what."""
+        """Return the name of the distance, for messages."""
         return self._what
 
     @property
@@ -70,7 +70,7 @@ class Directed:
     voxels: int
 
     def line(self, title: str, slices: int) -> str:
-        """Return it in words, the slice counted from 1."""
+        """Return the distance in words, with slices counted from 1."""
         return (
             f"{title}: at most {self.largest:.2f} mm, 95 % within {self.p95:.2f} mm, mean {self.mean:.2f} mm; "
             f"farthest mask[{', '.join(map(str, self.farthest))}] in slice {self.farthest[0] + 1} of {slices}"
@@ -126,7 +126,7 @@ class SurfaceDistance:
 
 
 def measure_surface_distance(label: str, mine: Mask, truth: Mask, grid: Grid) -> SurfaceDistance:
-    """Return how far the surfaces of two masks on a grid are apart.
+    """Return the distances between the surfaces of two masks on a grid.
 
     Raises:
         CheckError: a mask is empty, or the slices are not one regular grid.

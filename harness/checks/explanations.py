@@ -24,7 +24,7 @@ class Explained(float):
 
     @property
     def explanation(self) -> list[str]:
-        """Return lines that say what led to it."""
+        """Return lines that explain how the number came about."""
         raise NotImplementedError
 
     @property

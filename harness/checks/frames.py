@@ -55,7 +55,7 @@ class Stack:
 
 
 def read_stack(dataset: pydicom.Dataset, name: str) -> Stack:
-    """Return where the frames lie.
+    """Return the positions of the frames.
 
     Args:
         name: of the file, for messages.
@@ -160,7 +160,7 @@ def read_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
 
 
 def frame_decoder(dataset: pydicom.Dataset, *, largest: int = LARGEST_FRAME) -> Callable[[int], NDArray[Any]]:
-    """Return what decodes one frame, so that no more than one is in memory.
+    """Return a function that decodes one frame, so that no more than one is in memory.
 
     Args:
         largest: pixels that a frame may have.

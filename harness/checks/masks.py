@@ -23,12 +23,12 @@ class Tabled(Explained):
 
     @property
     def lines(self) -> list[str]:
-        """Return what led to this number alone."""
+        """Return lines that explain this number alone."""
         raise NotImplementedError
 
     @property
     def explanation(self) -> list[str]:
-        """Return what led to it, and the table that it is from."""
+        """Return the lines of the number, and the table that it belongs to."""
         return [*self.lines, *self.context]
 
 
@@ -48,7 +48,7 @@ class Volume(Tabled):
 
     @property
     def what(self) -> str:
-        """Return whose volume it is."""
+        """Return the name of the volume, for messages."""
         return f"volume of {self.label!r}"
 
     @property
@@ -58,7 +58,7 @@ class Volume(Tabled):
 
     @property
     def lines(self) -> list[str]:
-        """Return how many voxels it is, and where they are."""
+        """Return the number of voxels and their extent."""
         if (box := extent_of(self._mask)) is None:
             return ["no voxel has this label"]
         return [f"{int(np.count_nonzero(self._mask))} voxels in {describe_box(box, self._mask.shape[0])}"]

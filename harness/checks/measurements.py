@@ -52,12 +52,12 @@ class Measurement(Explained):
 
     @property
     def what(self) -> str:
-        """Return what was measured."""
+        """Return the name of the measurement with its source."""
         return f"{self.name!r} of {self._source}"
 
     @property
     def explanation(self) -> list[str]:
-        """Return where it stands, and what else there is of its kind."""
+        """Return the place of the measurement in the report, and the others of its kind."""
         return [f"it stands in {self.place}", *self._others]
 
     def __str__(self) -> str:

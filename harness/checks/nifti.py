@@ -116,7 +116,7 @@ class NiftiMask:
 def _fit(
     affine: NDArray[np.float64], shape: tuple[int, ...], planes: Grid
 ) -> tuple[float, tuple[int, ...], tuple[bool, ...]] | None:
-    """Return how the axes of a volume lie on planes best: voxels that a corner is off, their order, which are turned.
+    """Return the best fit of a volume's axes on planes: distance of corners in voxels, order, which are reversed.
 
     ``None`` where the numbers of voxels are others.
     """
@@ -146,7 +146,7 @@ def _in_order(
 
 
 def _affine_of(planes: Grid) -> NDArray[np.float64]:
-    """Return what makes LPS millimetres of an index (slice, row, column)."""
+    """Return the affine from an index (slice, row, column) to LPS millimetres."""
     first, last = np.asarray(planes.origins[0]), np.asarray(planes.origins[-1])
     count = len(planes.origins)
     found = np.eye(4)
@@ -158,7 +158,7 @@ def _affine_of(planes: Grid) -> NDArray[np.float64]:
 
 
 def _most_apart(mine: NDArray[np.float64], other: NDArray[np.float64], planes: Grid) -> float:
-    """Return how far a corner of one volume is from that of the other, in voxels of the other."""
+    """Return the largest distance between the corners of two volumes, in voxels of the second one."""
     corners = np.array([[*corner, 1.0] for corner in itertools.product(*[(0, length - 1) for length in planes.shape])])
     apart = (corners @ (mine - other).T)[:, :3]
     return float(np.abs(np.linalg.solve(other[:3, :3], apart.T)).max())

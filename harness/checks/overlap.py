@@ -69,12 +69,12 @@ class Dice(Tabled):
 
     @property
     def what(self) -> str:
-        """Return whose coefficient it is."""
+        """Return the name of the coefficient, for messages."""
         return f"dice of {self.label!r}"
 
     @property
     def lines(self) -> list[str]:
-        """Return where the two masks differ, in words."""
+        """Return a description of where the two masks differ."""
         return self.difference.lines
 
     @functools.cached_property

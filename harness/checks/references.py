@@ -21,7 +21,7 @@ def reference_problems(
     study: str,
     images_needed: bool = True,
 ) -> list[str]:
-    """Return what keeps an object from being made from a series, in words.
+    """Return the reasons why an object cannot be made from a series, in words.
 
     Args:
         what: it is, e.g. ``segmentation``.
@@ -54,7 +54,7 @@ def reference_problems(
 
 
 def frame_reference_problems(what: str, dataset: pydicom.Dataset, series: Series) -> list[str]:
-    """Return what keeps a multi-frame object from being made from a series, in words."""
+    """Return the reasons why a multi-frame object cannot be made from a series, in words."""
     uids, images = read_references(dataset)
     return reference_problems(
         what,

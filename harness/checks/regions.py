@@ -164,7 +164,7 @@ class Regions(Examined, abc.ABC):
     def surface_distance(
         self, label: Label, truth: TruthLike, *, truth_label: TruthLabel | None = None
     ) -> SurfaceDistance:
-        """Return how far the surfaces of the label and of the truth are apart, in millimetres.
+        """Return the distances between the surfaces of the label and of the truth, in millimetres.
 
         ``hausdorff_mm``, ``p95_mm`` and ``mean_mm`` are floats; an assertion about one that fails says where.
 

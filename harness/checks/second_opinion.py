@@ -74,7 +74,7 @@ class Examined:
     path: Path
 
     def second_opinion(self, *, ignoring: Collection[str] = ()) -> SecondOpinion:
-        """Return what dciodvfy says about the object: ``assert segmentation.second_opinion()``.
+        """Return dciodvfy's judgement of the object: ``assert segmentation.second_opinion()``.
 
         It runs in a container of the local engine, without network.
 
@@ -95,7 +95,7 @@ class Examined:
 
 
 def read_opinion(output: str, path: Path, ignoring: Collection[str] = ()) -> SecondOpinion:
-    """Return what the validator printed, as types.
+    """Return the validator's output as types.
 
     Raises:
         CheckError: it does not know such objects.

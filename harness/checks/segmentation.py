@@ -138,7 +138,7 @@ class Segmentation(Regions):
         return Verdict.of_problems(f"lies on {series.name}", self._beside(series.planes))
 
     def _beside(self, planes: Grid) -> list[str]:
-        """Return what keeps the frames from being the source's slices, which are not evenly spaced."""
+        """Return the differences between the frames and the source's slices, which are not evenly spaced."""
         found = []
         if self.own_planes.shape[1:] != planes.shape[1:]:
             found.append(f"{self.own_planes.shape[1:]} voxels (rows, columns) instead of {planes.shape[1:]}")

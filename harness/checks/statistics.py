@@ -21,7 +21,7 @@ class Statistic(Explained):
 
     @property
     def what(self) -> str:
-        """Return which number it is, and of what."""
+        """Return the name of the number, for messages."""
         return self._what
 
     @property
@@ -31,7 +31,7 @@ class Statistic(Explained):
 
     @property
     def explanation(self) -> list[str]:
-        """Return how many values there are, and how they are spread."""
+        """Return the count of values and their spread."""
         return list(self._explanation)
 
 

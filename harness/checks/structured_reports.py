@@ -160,7 +160,7 @@ class StructuredReport(DicomDocument):
         )
 
     def _describe_group(self, item: ContentItem) -> str:
-        """Return where an item stands, with the words that tell its group from others."""
+        """Return the place of an item, with the words that tell its group from others."""
         group = [*self._inner.get(id(item.parents[-1]), ()), *self._inner.get(id(item), ())]
         words = [str(other) for other in group if other.kind in {"TEXT", "CODE"}]
         return item.place + (f" ({', '.join(words[:4])})" if words else "")

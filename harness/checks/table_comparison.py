@@ -50,7 +50,7 @@ class ExpectedRows:
 
     @classmethod
     def of(cls, expected: Any, header: Row) -> ExpectedRows:
-        """Return what a test gave: the path of a CSV file, dictionaries, or sequences.
+        """Return the rows that a test expects: from the path of a CSV file, dictionaries, or sequences.
 
         Args:
             header: columns of rows that are sequences.
@@ -64,7 +64,7 @@ class ExpectedRows:
         return _of_rows(expected, header)
 
     def select_columns(self, columns: Sequence[str]) -> ExpectedRows:
-        """Return them with these columns only.
+        """Return the rows with these columns only.
 
         Raises:
             CheckError: they lack one.

@@ -43,7 +43,7 @@ TruthLike: TypeAlias = "NDArray[Any] | Path | str | MaskSource | NiftiMask"
 
 
 def open_truth(path: Path) -> MaskSource | NiftiMask:
-    """Return what a file holds.
+    """Return the masks in a file.
 
     Raises:
         CheckError: it cannot be read, or is neither NIfTI nor a SEG nor an RT structure set.

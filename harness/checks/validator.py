@@ -33,7 +33,7 @@ _SCRIPT: Final = f'timeout -k 5 {SECONDS} dciodvfy -new {_FOLDER}/{_FILE} 2>&1; 
 
 
 def examine(path: Path) -> str:
-    """Return what the validator prints about a file.
+    """Return the validator's output about a file.
 
     Raises:
         CheckError: it does not come to an end with this file.

@@ -9,7 +9,7 @@ from harness.checks.tolerance import Tolerance
 
 
 def value_problems(values: Values, expected: Values, counts: Mask, tolerance: Tolerance, unit: str) -> list[str]:
-    """Return how many values are not the expected ones, by how much, and where; in words.
+    """Return in words how many values are not the expected ones, by how much, and where.
 
     Args:
         values, expected: of one shape; what is not a number has no value.

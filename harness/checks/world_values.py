@@ -42,7 +42,7 @@ class ValueMapping:
         return "" if (self.units.scheme_designator, self.units.value) == ("UCUM", "1") else str(self.units.value)
 
     def apply(self, stored: NDArray[Any]) -> NDArray[np.float64]:
-        """Return what stored numbers within the range mean."""
+        """Return the real-world values of stored numbers within the range."""
         if self.table:
             found: NDArray[np.float64] = np.asarray(self.table)[stored.astype(np.int64) - int(self.first)]
             return found

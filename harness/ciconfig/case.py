@@ -74,7 +74,7 @@ def is_ignored(document: Any) -> bool:
 
 
 def read_case(document: Any, name: str) -> Case:
-    """Return what a document posts and expects.
+    """Return the case that a document describes.
 
     Args:
         name: how messages call it.

@@ -139,7 +139,7 @@ class Expectation:
 
 
 def expectation(block: Any, name: str) -> Expectation:
-    """Return what an ``expect:`` block says; without one the run must succeed.
+    """Return the expectation of an ``expect:`` block; without one the run must succeed.
 
     Args:
         name: how messages call it.

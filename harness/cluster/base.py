@@ -115,7 +115,7 @@ class Cluster(Protocol):
         """
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
-        """Return where this process reaches a port of a Service of type ``NodePort``; waits until it has one.
+        """Return the address of a port of a Service of type ``NodePort`` for this process; wait until it has one.
 
         Raises:
             PlatformError: there is no such port, or it did not get an address in time.

@@ -44,7 +44,7 @@ def find(spec: str) -> ClusterKind | None:
 
 
 def forms(choose: Callable[[ClusterKind], bool] = lambda kind: True) -> str:
-    """Return how clusters of the chosen kinds are named: ``docker, kind or context:NAME``."""
+    """Return the forms that name clusters of the chosen kinds: ``docker, kind or context:NAME``."""
     *first, last = [kind.form for kind in all_kinds() if choose(kind)]
     return f"{', '.join(first)} or {last}" if first else last
 

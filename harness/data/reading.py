@@ -219,7 +219,7 @@ def _names(files: Mapping[Path, str], root: Path) -> str:
 
 
 def _common_reason(files: Mapping[Path, str]) -> str:
-    """Return what is wrong with all of the files, to stand behind their names; empty where they differ."""
+    """Return the problem that all of the files have, to stand behind their names; empty where they differ."""
     reasons = set(files.values())
     return f" ({reasons.pop()})" if len(reasons) == 1 else ""
 

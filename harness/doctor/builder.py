@@ -68,7 +68,7 @@ class Builder:
 
 
 def find_builder(environ: Mapping[str, str]) -> Builder:
-    """Return what images are built with in an environment, by an engine that has BuildKit. Never raises."""
+    """Return the builder of images in an environment, by an engine that has BuildKit. Never raises."""
     # as `docker build` understands it
     if environ.get("DOCKER_BUILDKIT", "").lower() in {"0", "f", "false"}:
         return Builder(reason=f"DOCKER_BUILDKIT={environ['DOCKER_BUILDKIT']}", remedy="unset DOCKER_BUILDKIT")
@@ -84,7 +84,7 @@ def find_builder(environ: Mapping[str, str]) -> Builder:
 
 
 def builder_of(socket: str, environ: Mapping[str, str]) -> Builder:
-    """Return what images are built with on the engine at a socket. Never raises."""
+    """Return the builder of images on the engine at a socket. Never raises."""
     builder = find_builder(environ)
     if builder.buildkit and socket and not offers_buildkit(socket):
         return builder.without_buildkit(

@@ -132,7 +132,7 @@ def _engine(address: str, answer: dict[str, Any]) -> EngineFacts:
 
 
 def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | None:
-    """Return what an engine says of itself; ``None`` where it does not answer that."""
+    """Return the facts that an engine reports about itself; ``None`` if it does not report them."""
     _, body = _get(connection, f"/v{version}/info")
     try:
         info = json.loads(body)

@@ -137,7 +137,7 @@ def runtime_options(facts: Facts) -> tuple[str, ...]:
 
 
 def wrapper_path(folder: Path) -> Path:
-    """Return where the wrapper is, below a folder of state."""
+    """Return the path of the wrapper, below a folder of state."""
     return folder / "oci-runtime"
 
 

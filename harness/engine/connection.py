@@ -100,7 +100,7 @@ def trouble_in_text(answer: str) -> str:
 
 
 def explain_stopped(client: docker.DockerClient, container: str, what: str) -> str:
-    """Return why a container that the cluster cannot do without does not run, in one line; empty when it runs.
+    """Return why an indispensable container does not run, in one line; empty when it runs.
 
     Args:
         client: the engine.

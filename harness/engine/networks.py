@@ -33,5 +33,5 @@ def create_edge(client: docker.DockerClient, entry: Entry) -> None:
 
 
 def way_out(words: str) -> str:
-    """Return what helps against an engine's refusal."""
+    """Return the next step after an engine's refusal."""
     return _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"

@@ -80,7 +80,7 @@ def find(root: Path) -> list[Path]:
 
 
 def is_workflow(root: Path, folder: Path) -> bool:
-    """Return the build script's rule: first requirement is the installer, or the keyword ``kaapanaworkflow``."""
+    """Return whether a chart is a workflow: its first requirement is the installer, or it has the keyword."""
     path = folder / "requirements.yaml"
     requirements = dependencies(trees.read_mapping(root, path), str(path)) if path.is_file() else ()
     if requirements and requirements[0].name == INSTALLER:

@@ -43,7 +43,7 @@ class InstalledFile:
         return "dag" in text and "airflow" in text
 
     def readable(self) -> str:
-        """Return its text, or nothing where it is not text."""
+        """Return the file's text, or nothing where it is not text."""
         try:
             return self.read()
         except ExtensionError:

@@ -118,7 +118,7 @@ _LABEL_FIX = 'write a line of its own: LABEL IMAGE="<name>" (the platform reads 
 
 
 def _explain(text: str) -> str:
-    """Return what looks like the label but is not read: several labels on a line, blanks, lower case."""
+    """Return lines that resemble the label but are not read: several labels on a line, blanks, lower case."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.search(r"\bimage\b\s*=", line, re.IGNORECASE) and not line.strip().startswith("#"):
             return f"line {number} is not understood by the platform's build script: {line.strip()}"

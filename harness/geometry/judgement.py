@@ -173,7 +173,7 @@ def _without_position(lacking: Sequence[ImageFacts], images: Sequence[ImageFacts
 
 
 def _planes(images: Sequence[ImageFacts]) -> list[Problem]:
-    """Return whether all planes are parallel and have pixels of one size."""
+    """Return the problems of planes that are not parallel or have pixels of several sizes."""
     found = []
 
     def orientation(image: ImageFacts) -> Sequence[float]:

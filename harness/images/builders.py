@@ -26,7 +26,7 @@ _NETWORKS = frozenset({"default", "host", "none"})
 
 
 def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
-    """Return what an engine's images are built with at this site."""
+    """Return the builder of images on an engine at this site."""
     builder = builder_of(found.socket, os.environ)
     if not builder.buildkit:
         return builder

@@ -201,7 +201,7 @@ class _Messages:
         self._words += self._rest.splitlines()
 
     def failure(self, status: int) -> BuilderError:
-        """Return why the plugin ended with a status."""
+        """Return the error for a status with which the plugin ended."""
         step, words = self._failed or ("", "")
         last = next((line for line in reversed(self._words) if line.startswith(_ERROR)), "")
         said = _PASSED_ON.sub("", last.removeprefix(_ERROR), count=1)

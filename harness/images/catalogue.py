@@ -86,7 +86,7 @@ def _belongs_to_code(folder: str, name: str) -> bool:
 
 
 def _harness(*parts: str) -> Callable[[], list[ContextEntry]]:
-    """Return what makes entries of parts of the package ``harness``, and of those that every image has."""
+    """Return a function that gives the files of parts of ``harness``, and of those that every image has."""
     everywhere = ("__init__.py", "py.typed", "wire", "incluster/__init__.py")
     return lambda: package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
 
@@ -98,7 +98,7 @@ def _kaapanapy() -> list[ContextEntry]:
 
 
 def _import_explainer() -> list[ContextEntry]:
-    """Return what says where a program imports it that a base image lacks something."""
+    """Return the code that explains, when a program imports it, that a base image lacks a module."""
     return package_entries(HERE / "base-python-cpu" / _ABSENT, "code")
 
 

@@ -45,7 +45,7 @@ class ContextEntry:
         return b"".join(self.blocks()[1])
 
     def blocks(self) -> tuple[int, Iterator[bytes]]:
-        """Return how many bytes the content has, and the content in blocks.
+        """Return the size of the content, and the content in blocks.
 
         Raises:
             BuildError: the file cannot be read, or (from the iterator) changes its length.
@@ -80,7 +80,7 @@ class Context:
         return state.hexdigest()
 
     def tar(self) -> IO[bytes]:
-        """Yield the context as an uncompressed tar archive, made while it is read, never whole in memory or on disk."""
+        """Return the context as uncompressed tar, made while it is read: never whole in memory or on disk."""
         return io.BufferedReader(_Stream(self._archive()), _BLOCK)
 
     def _archive(self) -> Iterator[bytes]:

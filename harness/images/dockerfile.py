@@ -63,7 +63,7 @@ class Instruction:
         return words
 
     def __str__(self) -> str:
-        """Return it as builders show it."""
+        """Return the instruction as builders show it."""
         return f"{'ONBUILD ' if self.onbuild else ''}{self.keyword} {' '.join(self.arguments.split())}"
 
 
@@ -93,7 +93,7 @@ class Dockerfile:
         self.instructions = tuple(_instructions(text.splitlines(), begin, directives.get("escape", "\\")))
 
     def stages(self, buildargs: Mapping[str, str]) -> list[Stage]:
-        """Return its stages in order; ``buildargs`` are values of ARG that bases may have in their names."""
+        """Return the stages in order; ``buildargs`` are values of ARG that bases may have in their names."""
         values = dict(buildargs)
         begun: list[tuple[Instruction, list[Instruction]]] = []
         for instruction in self.instructions:
@@ -115,7 +115,7 @@ class Dockerfile:
         return result
 
     def without_unneeded_stages(self, buildargs: Mapping[str, str]) -> Dockerfile:
-        """Return it without the stages that the last one does not need, each of their lines an empty comment.
+        """Return the file without stages that the last one does not need, each of their lines an empty comment.
 
         BuildKit skips them, other builders make them. If stages are named by number or by a
         variable, all of them stay.
@@ -143,7 +143,7 @@ class Dockerfile:
         return self if len(needed) == len(stages) else Dockerfile("".join(lines))
 
     def without_arguments(self, names: Iterable[str]) -> Dockerfile:
-        """Return it without the declarations of some ARGs; the lines keep their numbers."""
+        """Return the file without the declarations of some ARGs; the lines keep their numbers."""
         unwanted = frozenset(names)
         lines = self.text.splitlines(keepends=True)
         for instruction in self.instructions:
@@ -156,7 +156,7 @@ class Dockerfile:
         return Dockerfile("".join(lines))
 
     def with_secrets(self, names: Iterable[str]) -> Dockerfile:
-        """Return it with secrets as variables of its steps, see :func:`secret_mount`."""
+        """Return the file with secrets as variables of its steps, see :func:`secret_mount`."""
         mounts = "".join(f" {secret_mount(name)}" for name in names)
         lines = self.text.splitlines(keepends=True)
         for instruction in self.instructions:
@@ -166,7 +166,7 @@ class Dockerfile:
         return Dockerfile("".join(lines))
 
     def without_syntax(self) -> Dockerfile:
-        """Return it without ``# syntax=``; the lines of instructions keep their numbers."""
+        """Return the file without ``# syntax=``; the lines of instructions keep their numbers."""
         lines = self.text.splitlines(keepends=True)
         _, count = _directives(self.text)
         kept = [line for line in lines[:count] if not _SYNTAX.match(line)]

@@ -53,7 +53,7 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
 
 
 def _platform(request: BuildRequest) -> dict[str, str]:
-    """Return what BuildKit gives to a Dockerfile that declares it."""
+    """Return the values that BuildKit gives to a Dockerfile that declares them."""
     # one that is declared with a value keeps it
     arguments = [instruction for instruction in request.dockerfile.instructions if instruction.keyword == "ARG"]
     declared = {word for instruction in arguments for word in instruction.words}

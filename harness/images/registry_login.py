@@ -31,7 +31,7 @@ class StoredLogin:
     identity_token: str = dataclasses.field(default="", repr=False)
 
     def for_engine(self) -> dict[str, str]:
-        """Return it as the engine's API takes it."""
+        """Return the login in the form of the engine's API."""
         if self.identity_token:
             return {"identitytoken": self.identity_token}
         return {"username": self.username, "password": self.password}

@@ -124,7 +124,7 @@ class _Writer:
             self._add_as_copy(instruction, others)
 
     def result(self) -> Substituted:
-        """Return what has become of it."""
+        """Return the Dockerfile with its replacements."""
         text, added, count = [], list[int](), 0
         for number, line in enumerate(self._lines):
             for new in self._before.get(number, ()):

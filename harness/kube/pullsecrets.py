@@ -145,7 +145,7 @@ def _show(key: str) -> str:
 
 
 def _fits(key: str, image: str) -> bool:
-    """Return the kubelet's rule: parts of the host may be patterns, the port is equal, the path is a prefix."""
+    """Return whether a registry fits: parts of the host may be patterns, the port is equal, the path is a prefix."""
     host = host_of(image) or DOCKER_HUB
     try:
         wanted, given = urlsplit(key if "://" in key else f"https://{key}"), urlsplit(f"https://{host}")

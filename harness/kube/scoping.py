@@ -125,7 +125,7 @@ def scope_object(
 
 
 def unscope(document: Any, prefix: str) -> Any:
-    """Return what came back, with the namespaces as the platform has them; changes it in place."""
+    """Return an answer with the namespaces as the platform has them; change it in place."""
     if not isinstance(document, dict):
         return document
     kind = str(document.get("kind") or "")

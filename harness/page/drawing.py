@@ -85,7 +85,7 @@ def _properties(schema: Mapping[str, Any], depth: int) -> Iterator[tuple[str, di
 
 
 def _variants(schema: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return what the branches of a form say of one property."""
+    """Return the schemas that the branches of a form have for one property."""
     found = [own_properties(part) for part in (schema, *branches(schema))]
     return [value for part in found for key, value in part.items() if key.split("#", 1)[0] == name]
 

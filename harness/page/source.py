@@ -153,7 +153,7 @@ class Source:
         return self._environment.services.result_document(project, key)
 
     def metrics(self) -> list[ShownMetrics]:
-        """Return what pods said when Prometheus asked them."""
+        """Return the metrics that Prometheus collected from pods."""
         return [
             ShownMetrics(project.name, target.task, target)
             for project in self.projects()
@@ -161,7 +161,7 @@ class Source:
         ]
 
     def refusals(self, runs: Iterable[ShownRun]) -> list[ShownRefusal]:
-        """Return what services refused to the tasks of the newest runs, the newest first.
+        """Return the refused requests of the tasks of the newest runs, the newest first.
 
         Whose request it was is known once the task's operator has published its pod: when the attempt has ended.
         """

@@ -104,7 +104,7 @@ class Views:
         )
 
     def run_part(self, record: RunRecord) -> Any:
-        """Return what changes while a run is active: its state, its tasks, the way to its report."""
+        """Return the part that changes while a run is active: its state, its tasks, the link to its report."""
         from markupsafe import Markup
 
         report, failure = self._evidence.reports().get(record.run_id), self._failures.get(record.run_id, "")

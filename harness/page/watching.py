@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def name_of_run(dag_id: str, run_id: str) -> str:
-    """Return how a run is called where something has changed in it."""
+    """Return the name of a run in events about changes."""
     return f"run {dag_id} {run_id}"
 
 
@@ -52,7 +52,7 @@ class Subscription:
             self._loop.call_soon_threadsafe(self._end)
 
     async def read(self, timeout_s: float) -> list[tuple[str, str]] | None:
-        """Return what has come, nothing when the time is over; ``None`` at the end."""
+        """Return the new events, an empty list when the time is over, ``None`` at the end."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._any.wait(), timeout_s)
         if self._closed:

@@ -40,7 +40,7 @@ class Bundle:
     archive: Path | None
 
     def instructions(self) -> list[str]:
-        """Return what to do on the platform, a line for each step (guide, steps 5 to 8)."""
+        """Return the steps to take on the platform, a line each (guide, steps 5 to 8)."""
         lines = []
         if self.archive is not None:
             lines.append(f"upload {self.archive} under Extensions, field 'Upload chart or container files'")

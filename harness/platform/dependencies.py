@@ -90,7 +90,7 @@ def _locate(chart: Chart, dependency: Dependency) -> Located:
 
 
 def findings(chart: Chart) -> tuple[Finding, ...]:
-    """Return which of the required charts only the platform's build script finds."""
+    """Return findings about required charts that only the platform's build script finds."""
     return tuple(
         installing.DEPENDENCY_BY_NAME.report(
             name,

@@ -183,7 +183,7 @@ def _absolute(path: Path) -> str:
 
 
 def _explain(verb: str, status: int, words: str) -> str:
-    """Return what went wrong, in Helm's words where it could speak."""
+    """Return the error of a failed call, in Helm's words if it wrote any."""
     if status == CANNOT_START:
         return f"helm cannot be started: {words}"
     if is_out_of_memory(words):
@@ -195,7 +195,7 @@ def _explain(verb: str, status: int, words: str) -> str:
 
 
 def _by_source(text: str) -> Iterator[tuple[str, str]]:
-    """Return the output of ``helm template`` by the files of the chart, which it names in front of each document."""
+    """Yield the documents of ``helm template`` with the file of the chart that each comes from."""
     # text before the first one belongs to no template
     before, *rest = _SOURCE.split(text)
     yield "", before

@@ -171,7 +171,7 @@ class HelmProcess:
         return self._child
 
     def _last_words(self) -> str:
-        """Return why the process has ended, as far as it said."""
+        """Return why the process has ended, as far as its output tells."""
         assert self._errors is not None
         assert self._child is not None
         status = self._child.wait()

@@ -100,7 +100,7 @@ def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> st
 
 
 def _advice_for_platform(name: str) -> str:
-    """Return what to do without a module of the platform's plugin, or a name in one."""
+    """Return the next step for a missing module of the platform's plugin, or a name in one."""
     known = _REPLACEMENTS.get(name.rpartition(".")[2])
     if known is not None:
         return f"the chosen release has no {name}, which earlier ones had: {known}"

@@ -145,7 +145,7 @@ def _note(environment: Environment, wanted: Installable, found: Dags, earlier: N
 
 
 def _findings(environment: Environment, wanted: Installable, note: Note) -> tuple[Finding, ...]:
-    """Return what other installations have left beside this one."""
+    """Return findings about leftovers of other installations."""
     if not note.files:
         return ()
     airflow, installed = environment.airflow, releases.find_all(environment.cluster.api)

@@ -104,7 +104,7 @@ def arrange(manifests: Iterable[Manifest]) -> Rendered:
 
 
 def _without_nulls(manifest: Manifest) -> Manifest:
-    """Return it as Kubernetes decodes it: an empty namespace is absent, an annotation without a value is empty text."""
+    """Return the object as Kubernetes decodes it: an empty namespace is absent, a null annotation is empty text."""
     metadata = {key: value for key, value in (manifest.get("metadata") or {}).items() if value is not None}
     if not metadata.get("namespace"):
         metadata.pop("namespace", None)

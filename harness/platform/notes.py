@@ -29,7 +29,7 @@ class Note:
     left: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Return it as a release keeps it."""
+        """Return the note as a release keeps it."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod

@@ -15,7 +15,7 @@ IMAGE: Final = "processing"
 
 
 def commands(registry: str, version: str) -> Mapping[str, tuple[str, ...]]:
-    """Return what containers of the platform's images run by themselves, by the images' references.
+    """Return the own commands of containers of the platform's images, by the images' references.
 
     Args:
         registry: ``DEFAULT_REGISTRY`` of the platform.

@@ -174,7 +174,7 @@ def is_tagged_by_platform(profile: Profile) -> bool:
 
 
 def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
-    """Return what to say where the guide's tag was accepted although the package asks for another.
+    """Return the finding that the guide's tag was accepted although the package asks for another.
 
     Args:
         package: the chart.
@@ -236,7 +236,7 @@ class _Search:
         return self.found[reference], [tag_finding(package, reference, image.name)]
 
     def absent(self, needs: Sequence[MissingImage]) -> list[MissingImage]:
-        """Return what neither the sources, nor the platform, nor another registry has."""
+        """Return the images that neither the sources, nor the platform, nor another registry has."""
         wanted = {need.reference: need for need in reversed(needs) if not self._platform.provides(need.reference)}
         return [
             need

@@ -157,7 +157,7 @@ class CustomRegistries:
         return self._api.list("Secret", SERVICES_NAMESPACE, labels=_LABEL)
 
     def _urls(self) -> list[str]:
-        """Return their URLs, the longest first: one may be below another."""
+        """Return the URLs of the registries, the longest first: one may be below another."""
         return sorted((registry.url for registry in self.find_all()), key=len, reverse=True)
 
     def _admit(self, login: Login | None = None) -> None:

@@ -122,7 +122,12 @@ class ServicesClient:
         return {str(uid): int(count) for uid, count in answer["series"].items()}
 
     def receipts(self, project: str, since: str | None = None) -> list[ReceivedObject]:
-        """Return what came by DIMSE for the project, oldest first, also over a restart; ``since`` is ISO 8601."""
+        """Return the objects received by DIMSE for the project, oldest first, also over a restart.
+
+        Args:
+            project: name.
+            since: the first time, in ISO 8601.
+        """
         params = {"project": project} | ({"since": since} if since else {})
         found = self._after_restart(lambda: self._control.json("GET", "/receipts", params=params))
         return [ReceivedObject.from_json(receipt) for receipt in found]
@@ -164,7 +169,7 @@ class ServicesClient:
         return [Notification.from_json(item) for item in found]
 
     def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
-        """Return what was written to the project's metadata index.
+        """Return the documents of the project's metadata index.
 
         Args:
             after: number of the change behind which documents are wanted; without it there are none in the answer.
@@ -178,7 +183,7 @@ class ServicesClient:
         return [RefusedRequest.from_json(item) for item in found]
 
     def scrape_targets(self, project: str) -> list[ScrapedTarget]:
-        """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
+        """Return the scraped metrics of annotated pods of the project (services 15)."""
         found = self._ask(lambda: self._control.json("GET", "/scraped", params={"project": project}))
         return [ScrapedTarget.from_json(target) for target in found]
 

@@ -90,7 +90,7 @@ def _escape(value: Any) -> Any:
 
 
 def transport(value: Any) -> Any:
-    """Return what arrives in Helm of a value that was written on the command line."""
+    """Return a value of the command line as Helm parses it."""
     if isinstance(value, str):
         text = value.replace(" ", "").replace("'", '"')
         return re.sub(r"\\(.)", r"\1", text)

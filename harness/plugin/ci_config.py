@@ -92,7 +92,7 @@ class CiConfigFile(pytest.File):
         self._open.close()
 
     def _summarise(self) -> Ended:
-        """Return how the documents ended, as one test: they share a project."""
+        """Return the outcome of all documents as that of one test: they share a project."""
         found = [item.stash[plugin._ENDED] for item in self.documents if plugin._ENDED in item.stash]
         failed = [ended for ended in found if ended.outcome == "failed"]
         if failed:
@@ -159,7 +159,7 @@ class CiConfigDocument(pytest.Item):
             )
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return where the test is."""
+        """Return the location of the test."""
         return self.path, 0, f"{self.path.name}: {self.name}"
 
 

@@ -82,7 +82,7 @@ def _number_in_words(error: AssertionError, compared: Compared | None) -> list[s
 
 
 def _verdicts_in_words(error: AssertionError, refusals: Sequence[Verdict]) -> list[str]:
-    """Return what the verdicts say that the assertion asks to be yes."""
+    """Return the words of the verdicts that the assertion expects to be yes."""
     said = str(error)
     # only pytest's own message shows what an assertion compares
     different = {id(one): one for one in refusals}.values()

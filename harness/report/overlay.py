@@ -105,7 +105,7 @@ class OverlayBuilder:
         entry.ml += kept * self._area * self._widths[at[0]]
 
     def result(self, left_out: str = "") -> Overlay:
-        """Return what was collected."""
+        """Return the overlay of the voxels so far."""
         notes = [left_out] if left_out else []
         if self.outside:
             notes.append(f"{self.outside} voxels lie outside of the source")

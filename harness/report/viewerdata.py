@@ -81,7 +81,7 @@ class Reduction:
 
 
 def reduce(volume: GreyVolume) -> Reduction:
-    """Return how the volume becomes small enough for a viewer."""
+    """Return the reduction that makes the volume small enough for a viewer."""
     _, rows, columns = volume.grid.shape
     factor = max(1, math.ceil(max(rows, columns) / _LARGEST_SIDE))
     return Reduction(volume, factor, max(1, math.ceil(len(volume.shown) / _MOST_SLICES)))

@@ -299,7 +299,7 @@ def _in_registry(
     tasks: Sequence[TaskResult],
     registry: RegistryPort | None,
 ) -> dict[str, bool]:
-    """Return whether the platform's registry has the extension's images that ran; empty if it cannot be asked."""
+    """Return for each image that ran whether the platform's registry has it; empty if it does not answer."""
     found: dict[str, bool] = {}
     if registry is None:
         return found

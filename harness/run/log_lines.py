@@ -32,7 +32,7 @@ def clean(line: str) -> str:
 
 
 def meaningful(lines: Sequence[str]) -> str:
-    """Return what names the error, as one line: see :func:`error_lines`."""
+    """Return the error that a log names, as one line: see :func:`error_lines`."""
     return "; then ".join(error_lines(lines))
 
 

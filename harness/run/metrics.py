@@ -31,12 +31,12 @@ class MetricValue(Explained):
 
     @property
     def what(self) -> str:
-        """Return which series it is of."""
+        """Return the name of the series with its task."""
         return f"{self.series} of task {self.task_id}"
 
     @property
     def explanation(self) -> list[str]:
-        """Return what the values of the series were."""
+        """Return the extremes and the values of the series."""
         shown = [f"{value:.6g}" for value in self.values]
         middle = [*shown[:5], "...", *shown[-5:]] if len(shown) > 12 else shown
         finite = [value for value in self.values if math.isfinite(value)]

@@ -63,15 +63,15 @@ class ServicesPort(Protocol):
         ...
 
     def notifications(self, project: str) -> list[Notification]:
-        """Return what was sent to the project's users, the oldest first (services 12.2)."""
+        """Return the notifications to the project's users, the oldest first (services 12.2)."""
         ...
 
     def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
-        """Return what was written to the project's metadata index after a change, if one is given (services 11)."""
+        """Return the documents of the project's metadata index, after a change if one is given (services 11)."""
         ...
 
     def scrape_targets(self, project: str) -> list[ScrapedTarget]:
-        """Return what annotated pods of the project said when they were asked for metrics (services 15)."""
+        """Return the scraped metrics of annotated pods of the project (services 15)."""
         ...
 
     def dags(self, project: ProjectPort) -> list[str]:
@@ -150,7 +150,7 @@ class RegistryPort(Protocol):
     """The platform's registry, as far as messages about missing images are concerned."""
 
     def look_up(self, repository: str) -> HeldRepository:
-        """Return its tags of a repository, by the full name."""
+        """Return the tags of a repository that the registry has, by the full name."""
         ...
 
 

@@ -137,7 +137,7 @@ def _conf_data(conf: Any, name: str) -> Mapping[str, Any]:
 
 
 def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
-    """Return how many jobs the backend makes of a conf (runtime 10.2, step 7).
+    """Return the number of jobs that the backend makes of a conf (runtime 10.2, step 7).
 
     Args:
         identifiers: the series that the data form means.
@@ -232,7 +232,7 @@ def _sent(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> dict[str, Any
 
 
 def _submit(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> dict[str, Any]:
-    """Return what the page submits for the values of a conf.
+    """Return the conf that the page submits for the values of a conf.
 
     Raises:
         FormError: it would not submit them.

@@ -64,7 +64,7 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
 
 
 def collect(tasks: Sequence[TaskRecord], asked: Asked) -> list[Refusal]:
-    """Return what was refused to the pods of tasks while they ran.
+    """Return the refused requests of the pods of tasks while they ran.
 
     Args:
         asked: gets addresses, returns what was refused to them.

@@ -235,7 +235,7 @@ def _body_of_form(
     form_text: Mapping[str, str] | None,
     rules: PageRules,
 ) -> dict[str, Any]:
-    """Return what the page posts for a filled form; ``ui_forms`` is ``None`` for a hidden DAG."""
+    """Return the body that the page posts for a filled form; ``ui_forms`` is ``None`` for a hidden DAG."""
     from harness.extension import forms
 
     values = {**(form or {}), **forms.from_text(ui_forms or {}, form_text or {})}

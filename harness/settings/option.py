@@ -68,7 +68,7 @@ class Option:
         return self.parse is values.words
 
     def ways(self, value: str = "") -> str:
-        """Return how to set it, for a message: its flags, or variable and key if it has none.
+        """Return the ways to set the option, for a message: its flags, or variable and key if it has none.
 
         Args:
             value: what to set it to.

@@ -23,7 +23,7 @@ class Variable:
     help: str
 
     def read(self, environ: Mapping[str, str] | None = None, default: str = "") -> str:
-        """Return its value or the default, by default from the environment of this process."""
+        """Return the variable's value or the default, by default from the environment of this process."""
         return (os.environ if environ is None else environ).get(self.name, default)
 
 

@@ -25,7 +25,7 @@ ANNOTATION_STARTED: Final = "kaapana-harness/started"
 
 
 def task_mark(run_id: str, task_id: str) -> str:
-    """Return what distinguishes the pod of a task from those of other tasks."""
+    """Return the mark that distinguishes the pod of a task from those of other tasks."""
     return f"{run_id}/{task_id}"
 
 

@@ -92,7 +92,7 @@ IN_NAMESPACE: tuple[PolicyRule, ...] = (
 
 
 def find_lacking(rules: Sequence[Manifest]) -> list[Right]:
-    """Return what :data:`IN_NAMESPACE` asks for and the rules of a role do not give."""
+    """Return the rights of :data:`IN_NAMESPACE` that the rules of a role do not give."""
 
     def is_granted(right: Right) -> bool:
         return any(

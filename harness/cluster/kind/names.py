@@ -17,7 +17,7 @@ def cluster_name(environment_id: str) -> str:
 
 
 def folder(state: Path, environment_id: str) -> Path:
-    """Return where the files of a cluster lie (kubeconfig, kind's configuration); readable by the user only."""
+    """Return the folder of a cluster's files (kubeconfig, kind's configuration); readable by the user only."""
     return state / "kind" / environment_id
 
 

@@ -150,7 +150,7 @@ class NodeContents(NamedTuple):
 
 
 def of_nodes(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> NodeContents:
-    """Return where the nodes of a cluster are to have their content; nothing is made."""
+    """Return the places where the nodes of a cluster have their content; create nothing."""
     folder = _folder_of_volumes(client)
     names = [f"{cluster}-content-{number}" for number in range(nodes)]
     return NodeContents(base, f"{folder}/{base}/_data", {name: f"{folder}/{name}/_data" for name in names})

@@ -41,7 +41,7 @@ def host_options(api: APIClient) -> dict[str, Any]:
 
 
 def advice(api: APIClient) -> str:
-    """Return what to do when privileged containers do not start."""
+    """Return the next step when privileged containers do not start."""
     if RUNTIME in (api.info().get("Runtimes") or {}):
         return "use an engine that runs as root and may start privileged containers"
     return (

@@ -56,7 +56,7 @@ class InteractiveStepError(WorkflowError):
 
 
 def what(operator: Any) -> str:
-    """Return what makes an operator an interactive step; empty for all others."""
+    """Return the parameter that makes an operator an interactive step; empty for all others."""
     if operator.launch_application_chart:
         return f"launch_application_chart={operator.launch_application_chart!r}"
     return f"dev_server={operator.dev_server!r}" if operator.dev_server else ""

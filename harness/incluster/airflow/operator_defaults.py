@@ -103,7 +103,7 @@ def assign(operator: Any, given: Mapping[str, Any], derived: Derived) -> None:
 
 @functools.cache
 def job_scheduler_enabled() -> bool:
-    """Return the Airflow Variable ``enable_job_scheduler``: with it GPUs are not given out by a pool (runtime 2.4).
+    """Return whether the Airflow Variable ``enable_job_scheduler`` is set: then no pool gives out GPUs (runtime 2.4).
 
     Asked once in a process: those that parse DAG files live for one file.
     """

@@ -287,7 +287,7 @@ class PodRun:
 
 
 def _wait_reason(pod: Manifest) -> str:
-    """Return what a pending pod waits for, by its conditions."""
+    """Return the reason why a pod is pending, by its conditions."""
     status: dict[str, Any] = pod.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition.get("status") == "False" and condition.get("message"):

@@ -60,7 +60,7 @@ class TaskResources:
 def pod_resources(
     *, ram_mem_mb: int | None, ram_mem_mb_lmt: int | None, cpu_millicores: int | None, gpu: bool | None
 ) -> TaskResources:
-    """Return what an operator's parameters ask for (runtime 5.0).
+    """Return the resources that an operator's parameters ask for (runtime 5.0).
 
     Args:
         ram_mem_mb: request in Mi. ``ram_mem_mb_lmt``: limit in Mi, request + 100 by default.

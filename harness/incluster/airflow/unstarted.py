@@ -13,7 +13,7 @@ from typing import Any
 
 
 def log_path(dag_id: str, run_id: str, task_id: str, attempt: int) -> Path | None:
-    """Return where Airflow writes the log of one attempt; ``None`` for names that lead out of the log folder."""
+    """Return the path of Airflow's log of one attempt; ``None`` for names that lead out of the log folder."""
     base = Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"])
     path = base / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}" / f"attempt={attempt}.log"
     return path if path.resolve().is_relative_to(base.resolve()) else None

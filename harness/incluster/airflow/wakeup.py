@@ -37,7 +37,7 @@ class Alarm:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``, or as soon as a child ended or a notification arrived."""
+        """Sleep for ``seconds``, or until a child ends or a notification arrives."""
         if seconds <= 0:
             return
         sources = [self._reader]

@@ -41,7 +41,7 @@ class Claims:
         return self._state / "claims" / str(metadata["namespace"]) / str(metadata["name"])
 
     def place(self, claim: Manifest) -> tuple[Path, str]:
-        """Return where the files of a bound claim lie: a root, and the path below it.
+        """Return the place of the files of a bound claim: a root, and the path below it.
 
         Volumes of the node's file system have one root: as on a node, they share their files by their paths.
 

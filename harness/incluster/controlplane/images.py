@@ -59,7 +59,7 @@ class Images:
             self._commands[reference] = commands.get(reference, ())
 
     def command_of(self, reference: str) -> Sequence[str]:
-        """Return what takes the place of the command of the image that a pod calls so; empty for its own."""
+        """Return the command that replaces that of an image, by the pod's reference; empty for the image's own."""
         return self._commands.get(_with_tag(reference), ())
 
     async def resolve(self, reference: str, policy: str | None, secrets: Sequence[PullSecret] = ()) -> str:

@@ -81,7 +81,7 @@ def _line(what: str, manifest: Manifest) -> bytes:
 async def watch(
     store: Store, kind: str, namespace: str | None, fits: Predicate, version: str, timeout_s: float
 ) -> Pieces:
-    """Return the lines of a watch.
+    """Yield the lines of a watch.
 
     Args:
         store: all objects.

@@ -162,7 +162,7 @@ def read_json(path: Path, what: str = "the file") -> Any:
 
 
 def dicom_files(folder: Path) -> Iterator[Path]:
-    """Return the files below ``folder`` with a DICOM preamble, sorted, with any extension."""
+    """Yield the files below ``folder`` with a DICOM preamble, sorted, with any extension."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             with path.open("rb") as stream:

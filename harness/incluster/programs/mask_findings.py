@@ -93,7 +93,7 @@ def report(masks: Sequence[Path], segments: Sequence[Sequence[dict[str, Any]]], 
 
 
 def fractions(mask: Mask) -> str:
-    """Return what happens to the values of a mask that are not whole numbers."""
+    """Return a message about the values of a mask that are not whole numbers."""
     low, high = mask.values[0], mask.values[-1]
     return (
         f"{mask.name} has {mask.fractional} voxels with values that are not whole numbers ({low:.4g} to {high:.4g}): "

@@ -13,7 +13,7 @@ _NOT_COMPARED = re.compile(r"[^a-z0-9.]")
 
 
 def normalise(text: str) -> str:
-    """Return what names are compared by: lower case, and only letters, digits and dots (operators 3.4)."""
+    """Return a name for comparisons: lower case, and only letters, digits and dots (operators 3.4)."""
     return _NOT_COMPARED.sub("", text.lower())
 
 

@@ -58,7 +58,7 @@ def find_mask_problem(masks: list[Path], segments: list[list[dict[str, Any]]]) -
 
 
 def find_label_problem(segments: list[list[dict[str, Any]]]) -> str:
-    """Return which label dcmqi cannot write; empty when it can write them all."""
+    """Return a message about the label that dcmqi cannot write; empty when it can write them all."""
     for entry in (entry for entries in segments for entry in entries):
         for label in (str(entry.get("SegmentLabel", "")), entry["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"]):
             if not label.isascii():
@@ -67,7 +67,7 @@ def find_label_problem(segments: list[list[dict[str, Any]]]) -> str:
 
 
 def find_source_problem(folder: Path) -> str:
-    """Return what keeps dcmqi from taking the images of a folder as the source; empty when nothing is found."""
+    """Return why dcmqi cannot take the images of a folder as the source; empty when nothing is found."""
     judged = judge_files(sorted(folder.glob("*.dcm*")))
     for problem in judged.problems if judged else ():
         if problem.kind is ProblemKind.FRAMES:

@@ -142,7 +142,7 @@ def _describe(
     number: int,
     name: str,
 ) -> None:
-    """Return the two documents of the fused masks: dcmqi's with one segment for all, and the bare list of labels."""
+    """Write the two documents of the fused masks: dcmqi's with one segment for all, and the bare list of labels."""
     meta = read_json(meta_path)
     segments = mask_names.segments_of(meta, meta_path)
     gone = [s for s in segments if mask_names.normalise(str(s.get("SegmentLabel", ""))) in wanted]

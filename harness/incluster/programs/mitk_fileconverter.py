@@ -154,7 +154,7 @@ def _straighten(image: Any, grid: Grid) -> Any:
 
 
 def _difference(image: Any, grid: Grid) -> str:
-    """Return how a volume differs from the grid of its files; empty if it does not."""
+    """Return the difference between a volume and the grid of its files; empty if there is none."""
     slices, rows, columns = grid.shape
     expected: list[tuple[str, Any, Any, float]] = [
         ("size", image.GetSize(), (columns, rows, slices), 0.0),
@@ -170,7 +170,7 @@ def _difference(image: Any, grid: Grid) -> str:
 
 
 def _compression(file: str) -> str:
-    """Return how the pixels of a file are compressed, for a message; empty where they are not."""
+    """Return the compression of the pixels of a file, for a message; empty if there is none."""
     import pydicom
 
     try:

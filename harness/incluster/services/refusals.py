@@ -53,7 +53,7 @@ class RefusalLog:
                 known.went_on_at = max(known.went_on_at, at)
 
     def of(self, peers: Iterable[str]) -> list[RefusedRequest]:
-        """Return what these peers were refused, the oldest first."""
+        """Return the refused requests of these peers, the oldest first."""
         with self._lock:
             found = [
                 dataclasses.replace(request, went_on=request.at < known.went_on_at)

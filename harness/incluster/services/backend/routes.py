@@ -94,7 +94,7 @@ class Backend:
         return JSONResponse(record if request.scope["path"].endswith("/kaapana-instance") else [record])
 
     async def refuse_federated(self, request: Request) -> Response:
-        """Return what only federated runs call (services 4.3): refused by name."""
+        """Refuse a request of federated workflows with 501 and its path (services 4.3)."""
         raise error(501, f"{request.method} {request.scope['path']}: the harness's backend has no federated workflows")
 
     async def health(self, request: Request) -> Response:

@@ -106,7 +106,7 @@ class Inbox:
                 self._changed.wait(min(left, silent_in) if silent_in > 0 else left)
 
     def describe_pending(self) -> dict[str, Any]:
-        """Return what settling still waits for."""
+        """Return the open associations, the series that wait, and the number of ingestions at work."""
         with self._changed:
             return {"associations": len(self._open), "series": sorted(self._waiting), "ingesting": self._busy}
 

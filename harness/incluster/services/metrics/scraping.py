@@ -149,7 +149,7 @@ def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
 
 
 def _problem_of(scheme: str, port: str, address: str) -> str:
-    """Return what in the annotations would lead to anywhere but a port of the pod itself; empty where nothing does."""
+    """Return why the annotations would lead to anywhere but a port of the pod itself; empty if they do not."""
     try:
         ipaddress.ip_address(address)
     except ValueError:
