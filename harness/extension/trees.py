@@ -125,15 +125,6 @@ def read_text(root: Path, path: Path) -> str:
         raise ExtensionError(f"{path} cannot be read: {error}") from None
 
 
-def read_yaml(root: Path, path: Path) -> Any:
-    """Return the one YAML document of a file of the tree; ``None`` for an empty one.
-
-    Raises:
-        ExtensionError: more than one document, or not YAML.
-    """
-    return parse_yaml(read_text(root, path), str(path))
-
-
 def parse_yaml(text: str, shown: str) -> Any:
     """Return the one YAML document of a text; ``None`` for an empty one.
 
@@ -159,7 +150,7 @@ def parse_yaml(text: str, shown: str) -> Any:
 
 
 def read_mapping(root: Path, path: Path) -> dict[str, Any]:
-    """Read a YAML file as :func:`read_yaml` does; its document must be a mapping (empty: an empty mapping)."""
+    """Return the mapping that a file of the tree holds, as :func:`parse_mapping` does."""
     return parse_mapping(read_text(root, path), str(path))
 
 

@@ -51,9 +51,6 @@ class Helm(Protocol):
     def show_chart(self, chart: Path) -> dict[str, Any]:
         """Return the Chart.yaml of a chart folder or package."""
 
-    def show_values(self, chart: Path) -> dict[str, Any]:
-        """Return the chart's own values.yaml."""
-
 
 @functools.lru_cache(maxsize=1)
 def find() -> Helm:
@@ -138,9 +135,6 @@ class HelmProgram:
     def show_chart(self, chart: Path) -> dict[str, Any]:
         return _mapping(self._run(["show", "chart", str(chart)]))
 
-    def show_values(self, chart: Path) -> dict[str, Any]:
-        return _mapping(self._run(["show", "values", str(chart)]))
-
 
 class HelmLibrary:
     """Helm's Go library through the wheel ``helm-python-sdk``, in a process that is started when it is first needed."""
@@ -167,9 +161,6 @@ class HelmLibrary:
 
     def show_chart(self, chart: Path) -> dict[str, Any]:
         return dict(self._process.ask("show_chart", chart=_absolute(chart)))
-
-    def show_values(self, chart: Path) -> dict[str, Any]:
-        return dict(self._process.ask("show_values", chart=_absolute(chart)))
 
 
 @functools.lru_cache(maxsize=1)

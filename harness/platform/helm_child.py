@@ -74,15 +74,9 @@ def _show_chart(helm: Any, chart: str) -> dict[str, Any]:
         return dict(loaded.metadata)
 
 
-def _show_values(helm: Any, chart: str) -> dict[str, Any]:
-    with helm.Chart.load(Path(chart)) as loaded:
-        return dict(loaded.values)
-
-
 _VERBS: dict[str, Callable[..., Any]] = {
     "dependency_update": _dependency_update,
     "package": _package,
     "render": _render,
     "show_chart": _show_chart,
-    "show_values": _show_values,
 }

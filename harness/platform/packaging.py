@@ -134,7 +134,7 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
         located = dependencies.locate(chart, dependency).folder
         repository, version = dependency.repository, dependency.version
         if located is not None:
-            copy = _copy_subchart(chart, located, folder, number)
+            copy = _copy_subchart(located, folder, number)
             repository = f"file://{copy}"
             # the build script takes a chart without a version by its name alone (build 4.4)
             version = version or str(trees.read_mapping(copy, copy / "Chart.yaml").get("version") or "")
@@ -143,7 +143,7 @@ def _resolve_dependencies(chart: Chart, folder: Path) -> None:
     _write_dependencies(chart, folder, entries)
 
 
-def _copy_subchart(chart: Chart, path: Path, folder: Path, number: int) -> Path:
+def _copy_subchart(path: Path, folder: Path, number: int) -> Path:
     """Return a copy of a chart for Helm, which follows links and derives file names from the chart."""
     metadata = trees.read_mapping(path, path / "Chart.yaml")
     name = metadata.get("name")

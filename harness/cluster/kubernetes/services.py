@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from harness.errors import PlatformError
-from harness.kube import ApiError, KubeApi
+from harness.kube import KubeApi
 
 
 def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_s: float) -> int:
@@ -34,12 +32,3 @@ def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_
 def cluster_address(api: KubeApi, namespace: str, service: str) -> str:
     """Return the address under which nodes and pods reach a Service."""
     return str(api.get("Service", namespace, service)["spec"]["clusterIP"])
-
-
-def pods_of(api: KubeApi, namespace: str, service: str) -> str:
-    """Return the pods behind a Service and their phases, a line each, for messages."""
-    with contextlib.suppress(ApiError):
-        selector = api.get("Service", namespace, service)["spec"].get("selector")
-        pods = api.list("Pod", namespace, labels=selector)
-        return "\n".join(f"pod {pod['metadata']['name']}: {pod['status'].get('phase')}" for pod in pods) or "no pod"
-    return ""

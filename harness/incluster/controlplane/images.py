@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.incluster.controlplane.engine import Engine, EngineCallError
 from harness.incluster.controlplane.http import Reply
-from harness.incluster.controlplane.registry import Registry, ServedName
+from harness.incluster.controlplane.registry import Registry
 from harness.kube.node_messages import find_pull_problem
 from harness.kube.pullsecrets import Login, PullSecret, refusal_of
 from harness.wire.images import match_reference
@@ -99,9 +99,9 @@ class Images:
             pull.logins.append(served.login)
         path = served.place(full)
         cut = path.rindex("@") if digest else path.rindex(":")
-        return await self._from_registry(pull, served, path[:cut], path[cut + 1 :])
+        return await self._from_registry(pull, path[:cut], path[cut + 1 :])
 
-    async def _from_registry(self, pull: _Pull, served: ServedName, repository: str, tag: str) -> str:
+    async def _from_registry(self, pull: _Pull, repository: str, tag: str) -> str:
         reply = await self._ask(pull, f"/v2/{repository}/manifests/{tag}")
         if reply.status == 404:
             raise pull.error("not found")
