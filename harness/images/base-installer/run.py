@@ -32,12 +32,12 @@ IMAGE = re.compile(
 LOG = logging.getLogger("base-installer")
 
 
-class InstallError(Exception):
+class InstallerError(Exception):
     """The installer stops with exit status 1; the text is the cause."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class InstallerSettings:
     """The installer's environment."""
 
     action: str
@@ -53,7 +53,7 @@ class Settings:
         return str(self.target).startswith(WORKFLOWS)
 
     @classmethod
-    def from_environment(cls, environ: dict[str, str]) -> Settings:
+    def from_environment(cls, environ: dict[str, str]) -> InstallerSettings:
         settings = cls(
             action=environ.get("ACTION", "copy"),
             source=Path(environ.get("TMP_PREFIX") or "/kaapana/tmp/"),
@@ -64,7 +64,7 @@ class Settings:
         )
         missing = [name for name in MANDATORY if not environ.get(name)]
         if settings.workflow_mode and missing:
-            raise InstallError(f"Configuration error: not set or empty: {', '.join(missing)}")
+            raise InstallerError(f"Configuration error: not set or empty: {', '.join(missing)}")
         return settings
 
 
@@ -76,7 +76,7 @@ def relative_paths(source: Path, *, reverse: bool) -> list[Path]:
 def check_top_level(relative: Path) -> None:
     """Refuse files without a place on the platform."""
     if relative.parts[0] not in TOP_LEVEL:
-        raise InstallError(f"Unknown relative directory {relative.parts[0]!r}, known are: {', '.join(TOP_LEVEL)}")
+        raise InstallerError(f"Unknown relative directory {relative.parts[0]!r}, known are: {', '.join(TOP_LEVEL)}")
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -147,10 +147,10 @@ def post(url: str, body: dict[str, str]) -> None:
     except urllib.error.HTTPError as error:
         LOG.warning("POST %s answers %s", url, error.code)
     except OSError as error:
-        raise InstallError(f"{url} cannot be reached: {error}; the files are handled already") from error
+        raise InstallerError(f"{url} cannot be reached: {error}; the files are handled already") from error
 
 
-def announce(settings: Settings) -> None:
+def announce(settings: InstallerSettings) -> None:
     """Tell the platform: images to pull, or that DAGs are gone."""
     if settings.action == "remove":
         base = f"http://airflow-webserver-service.{settings.services_namespace}.svc:8080"
@@ -171,7 +171,7 @@ def wait_forever() -> NoReturn:
 
 def main(environ: dict[str, str]) -> None:
     """Handle the files first, then the services; outside the workflow folder only the files."""
-    settings = Settings.from_environment(environ)
+    settings = InstallerSettings.from_environment(environ)
     if settings.action not in ("copy", "remove", "prefetch"):
         LOG.info("ACTION %s: nothing to do", settings.action)
         return
@@ -192,6 +192,6 @@ if __name__ == "__main__":
     )
     try:
         main(dict(os.environ))
-    except InstallError as error:
+    except InstallerError as error:
         LOG.error("%s", error)
         sys.exit(1)

@@ -61,7 +61,7 @@ def test_an_empty_source_is_success(tmp_path, target):
 
 def test_an_unknown_top_folder_ends_it_after_what_sorts_before(source, target):
     (source / "scripts").mkdir()
-    with pytest.raises(installer.InstallError, match="Unknown relative directory 'scripts'"):
+    with pytest.raises(installer.InstallerError, match="Unknown relative directory 'scripts'"):
         installer.copy_tree(source, target)
     assert "dags/dag_mine.py" in names(target)
 
@@ -130,7 +130,7 @@ COMPLETE = {
 @pytest.mark.parametrize("missing", list(COMPLETE))
 def test_a_variable_that_is_missing_or_empty_stops_it_before_any_file(source, missing):
     environ = {**COMPLETE, "TMP_PREFIX": str(source), missing: ""}
-    with pytest.raises(installer.InstallError, match=f"Configuration error.*{missing}"):
+    with pytest.raises(installer.InstallerError, match=f"Configuration error.*{missing}"):
         installer.main(environ)
 
 
