@@ -64,6 +64,11 @@ def test_the_host_side_imports_nothing_of_what_runs_in_containers() -> None:
     assert strangers == []
 
 
+def test_only_the_public_face_and_the_errors_lie_loose_at_the_top() -> None:
+    loose = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert loose == {"__init__.py", "api.py", "errors.py", "installed.py", "py.typed"}
+
+
 def test_no_modules_need_each_other_neither_when_they_run_nor_by_their_types() -> None:
     modules = {_module(path): path for path in PACKAGE.rglob("*.py") if "images/base-" not in str(path)}
     # the package itself has the public names of all others
