@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.findings import Finding
+from harness.run import log_lines
 from harness.run.results import Cause
 from harness.wire.records import TaskRecord
 
@@ -31,19 +32,24 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], found: Sequence[Fi
         found: what may have kept a task from writing its files.
         platform: name of the profile that it was made on.
     """
-    if cause is None or cause.task_id is None or not _MISSING.search(f"{cause.summary}\n{cause.detail}"):
+    by_id = {task.task_id: task for task in tasks}
+    failed = by_id.get(cause.task_id or "") if cause else None
+    if cause is None or failed is None or not _misses_input(failed.result.log_tail):
         return cause
     suspects: dict[str, Finding] = {}
     for finding in found:
         if finding.concerns(platform):
             suspects.setdefault(finding.where, finding)
-    by_id = {task.task_id: task for task in tasks}
-    failed = by_id.get(cause.task_id)
-    for task in _tasks_before(failed, by_id) if failed else ():
+    for task in _tasks_before(failed, by_id):
         if task.state == "success" and (suspect := suspects.get(task.task_id)):
             summary = f"{suspect.message}; it succeeded, and then {cause.line}"
             return dataclasses.replace(cause, task_id=suspect.where, summary=summary, fix=suspect.fix)
     return cause
+
+
+def _misses_input(log: Sequence[str]) -> bool:
+    """Return whether a container ended over input that is not there, by the last lines that it wrote itself."""
+    return bool(_MISSING.search("\n".join([log_lines.meaningful(log), log_lines.tail(log)])))
 
 
 def _tasks_before(task: TaskRecord, by_id: Mapping[str, TaskRecord]) -> Iterator[TaskRecord]:

@@ -15,13 +15,14 @@ from harness.run.diagnosis import seconds_since_epoch
 from harness.run.execute import execute
 from harness.run.findings import GivenArgument
 from harness.run.results import Cause
+from harness.wire.records import TaskRecord
 from harness.wire.service_refusals import RefusedRequest
 
 NO_FILE = "no file to upload: 0 file(s) found in 1 folder(s), none passes the whitelist .html"
 LOST = running.WRITTEN_OUTSIDE.report("report", "wrote /output/report.html (9 bytes): lost with the container")
 
 
-def done(name: str, *reads: str, state: str = "success", **fields: Any) -> dict[str, Any]:
+def done(name: str, *reads: str, state: str = "success", **fields: Any) -> TaskRecord:
     """A task that reads other tasks' folders; each writes to one of its name."""
     upstream = fields.pop("upstream", list(reads))
     reason = "Completed" if state == "success" else "Error"
@@ -32,8 +33,12 @@ def done(name: str, *reads: str, state: str = "success", **fields: Any) -> dict[
 TASKS = [done("get"), done("report", "get"), done("zip", "report"), done("put", "zip", state="failed", exit_code=1)]
 
 
-def explained(summary: str, tasks: list[dict[str, Any]] = TASKS, platform: str = "0.6.0") -> str:
-    cause = earlier_tasks.explain(Cause("put", f"exit code 1: {summary}"), tasks, [LOST], platform)
+def explained(summary: str, tasks: list[TaskRecord] = TASKS, *, log: list[str] | None = None) -> str:
+    """The cause of a run whose last task failed, by default with this summary as the last line of its log."""
+    *before, last = tasks
+    log = ["reading", summary] if log is None else log
+    last = dataclasses.replace(last, outcome=dataclasses.replace(last.result, log_tail=log))
+    cause = earlier_tasks.explain(Cause("put", f"exit code 1: {summary}"), [*before, last], [LOST], "0.6.0")
     assert cause is not None
     return cause.line
 
@@ -60,6 +65,15 @@ def test_what_is_missing_goes_back_to_the_task_that_lost_it(summary: str) -> Non
 @pytest.mark.parametrize("summary", ["KeyError: 'COLOUR'", "ValueError: the model has no weights", "not enough memory"])
 def test_another_failure_stays_where_it_was(summary: str) -> None:
     assert explained(summary) == f"task put: exit code 1: {summary}"
+
+
+@pytest.mark.parametrize(
+    "summary",
+    ["image r.example/a:1 cannot be pulled: unauthorized: pull secret nope does not exist", "the pod has no input"],
+)
+def test_only_what_the_container_wrote_itself_counts(summary: str) -> None:
+    assert explained(summary, log=[]) == f"task put: exit code 1: {summary}"
+    assert explained(summary, log=["ValueError: broken header"]) == f"task put: exit code 1: {summary}"
 
 
 def test_a_task_that_the_failed_one_does_not_read_from_is_not_blamed() -> None:
