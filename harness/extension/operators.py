@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+from collections.abc import Iterator
 
 from harness.common.references import split_reference
 
@@ -75,18 +76,33 @@ def images(text: str, name: str, shown: str) -> list[OperatorImage]:
         return [_image_of(shown, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
     constants = _constants(tree)
     found: dict[int, OperatorImage] = {}
-    for node in ast.walk(tree):
-        values: list[ast.expr] = []
-        if isinstance(node, ast.Call):
-            values = [keyword.value for keyword in node.keywords if keyword.arg == "image"]
-        elif isinstance(node, ast.Assign):
-            targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            values = [node.value] if any(name.lower().endswith("image") for name in targets) else []
-        for value in values:
-            reference = _text(value, constants)
-            if reference and "/" in reference:
-                found[value.lineno] = _image_of(shown, value.lineno, reference, by_line)
+    for value in _image_values(tree):
+        reference = _text(value, constants)
+        if reference and "/" in reference:
+            found[value.lineno] = _image_of(shown, value.lineno, reference, by_line)
     return [found[line] for line in sorted(found)]
+
+
+def _image_values(tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield what is given to a call as ``image``, or to an attribute of that name or a name that ends so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "image":
+                    yield keyword.value
+                elif keyword.arg is None and isinstance(keyword.value, ast.Dict):
+                    pairs = zip(keyword.value.keys, keyword.value.values, strict=True)
+                    yield from (value for key, value in pairs if isinstance(key, ast.Constant) and key.value == "image")
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(map(_is_image, targets)):
+                yield node.value
+
+
+def _is_image(target: ast.expr) -> bool:
+    if isinstance(target, ast.Name):
+        return target.id.lower().endswith("image")
+    return isinstance(target, ast.Attribute) and target.attr == "image"
 
 
 def _image_of(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
@@ -101,9 +117,11 @@ def _constants(tree: ast.Module) -> dict[str, str]:
     """Return text constants of the module and text defaults of parameters, for ``image=IMAGE``."""
     known = dict(_PLACEHOLDERS)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign):
+        if isinstance(node, ast.ImportFrom):
+            known.update((a.asname, _PLACEHOLDERS[a.name]) for a in node.names if a.asname and a.name in _PLACEHOLDERS)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
             text = _text(node.value, known)
-            for target in node.targets:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 if text and isinstance(target, ast.Name):
                     known.setdefault(target.id, text)
         elif isinstance(node, ast.FunctionDef):
@@ -124,12 +142,16 @@ def _text(node: ast.expr | None, known: dict[str, str]) -> str | None:
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.Name):
         return known.get(node.id)
+    if isinstance(node, ast.Attribute):
+        return _PLACEHOLDERS.get(node.attr)
     if isinstance(node, ast.JoinedStr):
         parts = []
         for value in node.values:
             inner = value.value if isinstance(value, ast.FormattedValue) else value
             parts.append(_text(inner, known) or "{?}")
         return "".join(parts)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _percent(node.left, node.right, known)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _text(node.left, known), _text(node.right, known)
         return None if left is None and right is None else (left or "{?}") + (right or "{?}")
@@ -137,9 +159,20 @@ def _text(node: ast.expr | None, known: dict[str, str]) -> str | None:
         template = _text(node.func.value, known)
         if template is None:
             return None
-        for argument in node.args:
-            template = template.replace("{}", _text(argument, known) or "{?}", 1)
+        for number, argument in enumerate(node.args):
+            text = _text(argument, known) or "{?}"
+            template = template.replace("{}", text, 1).replace("{" + str(number) + "}", text)
         for keyword in node.keywords:
             template = template.replace("{" + str(keyword.arg) + "}", _text(keyword.value, known) or "{?}")
         return template
     return None
+
+
+def _percent(template: ast.expr, values: ast.expr, known: dict[str, str]) -> str | None:
+    """Return the text of ``"%s/x:%s" % (a, b)``."""
+    text = _text(template, known)
+    if text is None:
+        return None
+    for value in values.elts if isinstance(values, ast.Tuple) else [values]:
+        text = text.replace("%s", _text(value, known) or "{?}", 1)
+    return text
