@@ -29,13 +29,6 @@ def _imports(tree: ast.AST) -> Iterator[str]:
         yield from (name for name in names if name.split(".")[0] == "harness")
 
 
-def _imports_when_loaded(tree: ast.Module) -> Iterator[str]:
-    """As ``_imports``, without those that a function makes when it is called."""
-    for statement in tree.body:
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield from _imports(statement)
-
-
 def _below(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
@@ -47,9 +40,7 @@ def test_what_runs_in_containers_imports_nothing_of_the_host_side(side: str) -> 
     known = ("harness.incluster", *SHARED) if side == "incluster" else SHARED
     strangers = []
     for path in modules:
-        tree = ast.parse(path.read_bytes())
-        # the client reads a kubeconfig on the host alone, and loads what that takes when it does
-        imported = _imports(tree) if side == "incluster" else _imports_when_loaded(tree)
+        imported = _imports(ast.parse(path.read_bytes()))
         strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if not _below(name, *known)]
     assert strangers == []
 
@@ -96,9 +87,7 @@ def test_an_image_has_every_module_that_its_code_imports(image: str) -> None:
     for name, entry in code.items():
         # the package itself loads its public names when one is used, which happens on the host alone
         if name.endswith(".py") and name != "harness/__init__.py":
-            tree = ast.parse(entry.read())
-            shared = _below(name.replace("/", "."), *SHARED)
-            for module in _imports_when_loaded(tree) if shared else _imports(tree):
+            for module in _imports(ast.parse(entry.read())):
                 if (file := _file(module)) not in code:
                     missing.append(f"{name} imports {module}, which is in {file}")
     assert missing == []

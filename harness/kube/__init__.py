@@ -1,7 +1,7 @@
 """A light client of the Kubernetes API, used by the host and inside the Airflow container."""
 
 from harness.kube.client import KubeApi
-from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, KubeconfigError, NotFound, Unavailable
+from harness.kube.errors import ApiError, Conflict, Expired, Forbidden, Invalid, NotFound, Unavailable
 from harness.kube.manifest import Manifest
 from harness.kube.scope import in_cluster
 
@@ -12,7 +12,6 @@ __all__ = [
     "Forbidden",
     "Invalid",
     "KubeApi",
-    "KubeconfigError",
     "Manifest",
     "NotFound",
     "Unavailable",

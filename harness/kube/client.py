@@ -9,9 +9,9 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.kube.access import ClusterAccess
 from harness.kube.errors import ApiError, Forbidden, NotFound, api_error
 from harness.kube.kinds import BY_NAME, Kind, kind_named
-from harness.kube.kubeconfig import ClusterAccess
 from harness.kube.manifest import Manifest
 from harness.kube.merging import merge
 from harness.kube.transport import ANSWER_S, HttpTransport, Request, Transport

@@ -10,8 +10,6 @@
     ├── Expired       410   a watch starts at a version that the server does not remember any more
     └── Unavailable   0     no answer: connection refused, closed, or a time-out
 
-    KubeconfigError(message)    there is no API server to ask: the file that names it cannot be used
-
 These stand alone (no import from the rest of the package): the client is copied into images.
 """
 
@@ -59,10 +57,6 @@ class Expired(ApiError):  # noqa: N818 - "Gone" is the API's own word
 
 class Unavailable(ApiError):  # noqa: N818 - the API\'s own word
     """The API server does not answer."""
-
-
-class KubeconfigError(Exception):
-    """The kubeconfig cannot be used; the message names the file and the problem."""
 
 
 _BY_STATUS = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Expired, 422: Invalid}

@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from harness.kube.access import ClusterAccess
 from harness.kube.errors import ApiError, Unavailable, api_error
-from harness.kube.kubeconfig import ClusterAccess
 from harness.kube.manifest import Manifest
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

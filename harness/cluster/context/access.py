@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.cluster import kubeconfig
+from harness.cluster.kubeconfig import KubeconfigError
 from harness.errors import UsageError
-from harness.kube import KubeconfigError, kubeconfig
-from harness.kube.kubeconfig import ClusterAccess
+from harness.kube.access import ClusterAccess
 
 SPEC = "context:"
 """What a setting ``cluster`` begins with that names a context."""
@@ -18,23 +19,18 @@ def context_of(spec: str) -> str:
     return spec.removeprefix(SPEC)
 
 
-def files() -> list[Path]:
-    """Return the files that make up the user's kubeconfig, as kubectl has it; those that exist."""
-    named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return [path for path in named or [kubeconfig.default_path()] if path.is_file()]
-
-
 def find(context: str) -> tuple[ClusterAccess, Path]:
     """Return the context, and the file that has it.
 
     Raises:
         UsageError: there is no kubeconfig, no such context, or one that cannot be used; what there is is named.
     """
-    found = files()
+    paths = kubeconfig.paths()
+    found = [path for path in paths if path.is_file()]
     if not found:
         raise UsageError(
             f"there is no kubeconfig, so no context {context!r}",
-            last_seen=f"looked for {os.environ.get('KUBECONFIG') or kubeconfig.default_path()}",
+            last_seen=f"looked for {os.pathsep.join(map(str, paths))}",
             fix="name the file in KUBECONFIG; `kubectl config get-contexts` shows what kubectl sees",
         )
     trouble = []

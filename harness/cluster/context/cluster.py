@@ -15,12 +15,13 @@ from harness.cluster.context import leftovers, preflight, probe
 from harness.cluster.context.forwarding import Forwarders
 from harness.cluster.context.images import RegistryImages, delete_own
 from harness.cluster.context.transport import ContextTransport
+from harness.cluster.kubeconfig import KubeconfigError
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import REDACTOR
 from harness.engine import connect
 from harness.errors import HarnessError, PlatformError
 from harness.images import registry_login
-from harness.kube import ApiError, KubeApi, KubeconfigError, scoping
+from harness.kube import ApiError, KubeApi, scoping
 from harness.kube.pullsecrets import Login
 from harness.kube.transport import HttpTransport
 from harness.settings import Settings
@@ -30,7 +31,7 @@ from harness.wire.names import SERVICES_NAMESPACE
 if TYPE_CHECKING:
     import docker
 
-    from harness.kube.kubeconfig import ClusterAccess
+    from harness.kube.access import ClusterAccess
 
 # as for kind: an API server that is started again is back after some seconds
 _RECONNECT_S = 60.0

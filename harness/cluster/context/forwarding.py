@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
-    from harness.kube.kubeconfig import ClusterAccess
+    from harness.kube.access import ClusterAccess
 
 _LOG = logging.getLogger("harness.context")
 _PROTOCOL = "v4.channel.k8s.io"

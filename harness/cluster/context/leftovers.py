@@ -6,9 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from harness.cluster.context import access
+from harness.cluster.kubeconfig import KubeconfigError
 from harness.common.polling import Polling
 from harness.errors import NotRemovedError
-from harness.kube import ApiError, Forbidden, KubeApi, KubeconfigError, Manifest, NotFound, scoping
+from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, scoping
 from harness.wire.labels import LABEL_ENVIRONMENT
 
 if TYPE_CHECKING:

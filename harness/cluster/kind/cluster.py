@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cluster import ledger
+from harness.cluster import kubeconfig, ledger
 from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, preparation
 from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import ClusterOrder
 from harness.cluster.kind.owner import Keeper
+from harness.cluster.kubeconfig import KubeconfigError
 from harness.cluster.kubernetes import services, startup
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
@@ -23,7 +24,7 @@ from harness.engine import connect, explain_stopped
 from harness.engine import leftovers as engine_leftovers
 from harness.errors import PlatformError
 from harness.images.registry import RegistryClient
-from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
+from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH

@@ -14,13 +14,13 @@ from typing import Any
 import yaml
 
 from harness import images
-from harness.cluster import ledger
+from harness.cluster import kubeconfig, ledger
 from harness.cluster.context import rights
 from harness.cluster.kind import nodes
 from harness.cluster.kind.cluster import KindCluster
 from harness.engine import connect
 from harness.images import RegistryClient
-from harness.kube import Invalid, KubeApi, kubeconfig
+from harness.kube import Invalid, KubeApi
 from harness.kube.kinds import KINDS
 from harness.settings import Settings
 from harness.wire.labels import LABEL_ENVIRONMENT

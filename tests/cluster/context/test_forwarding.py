@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from harness.cluster.context.forwarding import Forwarders
 from harness.cluster.context.turns import Turns
-from harness.kube.kubeconfig import ClusterAccess
+from harness.kube.access import ClusterAccess
 
 REQUEST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

@@ -10,46 +10,24 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import dataclasses
 import os
 import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.kube.errors import KubeconfigError
+from harness.common import documents
+from harness.kube.access import ClusterAccess
 
 
-@dataclasses.dataclass(frozen=True)
-class ClusterAccess:
-    """How one API server is reached.
-
-    Attributes:
-        url: of the server.
-        context: name of the context.
-        token: bearer token, empty when it authenticates by certificate.
-        token_file: file with a token that is read again for each request, or ``None``.
-        tls: certificates of both sides; ``None`` for plain HTTP.
-        authority: PEM text that the server's certificate is checked against; empty: that of the system.
-        namespace: the context's default namespace.
-    """
-
-    url: str
-    context: str
-    token: str = dataclasses.field(default="", repr=False)
-    token_file: Path | None = None
-    tls: ssl.SSLContext | None = dataclasses.field(default=None, repr=False)
-    authority: str = dataclasses.field(default="", repr=False)
-    namespace: str = "default"
+class KubeconfigError(Exception):
+    """The kubeconfig cannot be used; the message names the file and the problem."""
 
 
-def default_path() -> Path:
-    """Return the user's kubeconfig: the first existing file of ``KUBECONFIG``, or ``~/.kube/config``."""
+def paths() -> list[Path]:
+    """Return the files of the user's kubeconfig, as kubectl has them, also those that do not exist."""
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    for path in named:
-        if path.is_file():
-            return path
-    return named[0] if named else Path.home() / ".kube" / "config"
+    return named or [Path.home() / ".kube" / "config"]
 
 
 def load(path: Path, context: str | None = None) -> ClusterAccess:
@@ -91,9 +69,6 @@ def load(path: Path, context: str | None = None) -> ClusterAccess:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    # on the host only: this package is copied into images, without the rest
-    from harness.common import documents
-
     try:
         found = documents.yaml_documents(documents.read_text(path))
     except documents.DocumentError as error:

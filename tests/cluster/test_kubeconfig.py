@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness.kube import ApiError, KubeApi, KubeconfigError, kubeconfig
+from harness.cluster import kubeconfig
+from harness.cluster.kubeconfig import KubeconfigError
+from harness.kube import ApiError, KubeApi
 
 
 def _certificate(name: str) -> tuple[bytes, bytes]:
@@ -169,7 +171,12 @@ def test_a_missing_context_is_named_with_those_there_are(tmp_path: Path) -> None
         kubeconfig.load(tmp_path / "nothing")
 
 
-def test_the_first_file_of_the_variable_that_exists_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = _write(tmp_path, {"server": "https://x"}, {})
-    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'nothing'}:{path}")
-    assert kubeconfig.default_path() == path
+def test_the_variable_names_files_and_without_it_there_is_one_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'a'}::{tmp_path / 'b'}")
+    assert kubeconfig.paths() == [tmp_path / "a", tmp_path / "b"]
+    for nothing in ("", ":"):
+        monkeypatch.setenv("KUBECONFIG", nothing)
+        assert kubeconfig.paths() == [tmp_path / ".kube/config"]
