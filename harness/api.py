@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,17 +93,13 @@ class Kaapana:
         artefacts = open_artefacts(settings)
         settings = check_artefacts(settings, artefacts)
         folder = evidence or settings.report or EVIDENCE
-        environment = Environment.up(settings)
-        try:
-            created = environment.create_project(project)
-            try:
-                facade = cls(environment, created, evidence=folder, artefacts=artefacts)
-                with contextlib.closing(facade):
-                    yield facade
-            finally:
-                environment.remove_project(created)
-        finally:
-            environment.down(keep=settings.reuse)
+        with (
+            Environment.up(settings) as environment,
+            open_project(
+                environment, project, lambda made: cls(environment, made, evidence=folder, artefacts=artefacts)
+            ) as facade,
+        ):
+            yield facade
 
     @property
     def platform_registry(self) -> str:
@@ -170,21 +166,21 @@ class Kaapana:
         Raises:
             UsageError: the name is not possible, or there is such a project.
         """
-        created = self.environment.create_project(name)
-        try:
-            other = Kaapana(
-                self.environment,
-                created,
-                evidence=self.evidence / created.name,
-                listener=self.listener,
-                artefacts=self._artefacts,
-                concluded=self.concluded,
-            )
-            # a test's report shows the runs of all its projects
-            other.runs = self.runs
+        with open_project(self.environment, name, self._beside) as other:
             yield other
-        finally:
-            self.environment.remove_project(created)
+
+    def _beside(self, project: Project) -> Kaapana:
+        other = Kaapana(
+            self.environment,
+            project,
+            evidence=self.evidence / project.name,
+            listener=self.listener,
+            artefacts=self._artefacts,
+            concluded=self.concluded,
+        )
+        # a test's report shows the runs of all its projects
+        other.runs = self.runs
+        return other
 
     def __repr__(self) -> str:
         return f"<Kaapana {self.environment.settings.platform} with project {self.project.name}>"
@@ -289,6 +285,26 @@ class Kaapana:
                 on_progress=listener.say,
             )
         return InstalledExtension(self, deployments)
+
+
+@contextlib.contextmanager
+def open_project(environment: Environment, name: str | None, bind: Callable[[Project], Kaapana]) -> Iterator[Kaapana]:
+    """Yield a running platform with a project for the ``with`` block, and remove what belongs to the project.
+
+    Args:
+        environment: the running platform; it stays.
+        name: of the project; ``None`` for a new one.
+        bind: returns the platform, bound to the project.
+
+    Raises:
+        UsageError: the name is not possible, or there is such a project.
+    """
+    project = environment.create_project(name)
+    try:
+        with contextlib.closing(bind(project)) as kaapana:
+            yield kaapana
+    finally:
+        environment.remove_project(project)
 
 
 def open_artefacts(settings: Settings) -> Artefacts | None:

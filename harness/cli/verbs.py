@@ -228,18 +228,20 @@ def _run(
     directory: Path,
     params: Mapping[str, Any],
 ) -> Run:
-    from harness.api import Kaapana
+    from harness.api import Kaapana, open_project
 
-    with _environment(settings) as environment:
-        created = environment.create_project(project)
-        try:
-            kaapana = Kaapana(environment, created, evidence=directory.parent, artefacts=artefacts)
-            installed = kaapana.install(extension, params=params)
-            return installed.run(
-                dataset=series or None, form=values, form_text=text, dag=dag, directory=directory, conf=conf
-            )
-        finally:
-            environment.remove_project(created)
+    with (
+        _environment(settings) as environment,
+        open_project(
+            environment,
+            project,
+            lambda made: Kaapana(environment, made, evidence=directory.parent, artefacts=artefacts),
+        ) as kaapana,
+    ):
+        installed = kaapana.install(extension, params=params)
+        return installed.run(
+            dataset=series or None, form=values, form_text=text, dag=dag, directory=directory, conf=conf
+        )
 
 
 def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | None) -> dict[str, Any]:
