@@ -33,7 +33,7 @@ class Claims:
 
         Every namespace has its own root, so a project cannot reach the files of another one.
         """
-        return _make_folder(self._state / "hostpaths" / namespace), path
+        return make_own_folder(self._state / "hostpaths" / namespace), path
 
     def own_path(self, claim: Manifest) -> Path:
         """Return the folder of a dynamically provisioned claim."""
@@ -50,10 +50,10 @@ class Claims:
         """
         volume = self._store.find("PersistentVolume", None, claim["spec"].get("volumeName") or "")
         if volume is None:
-            return _make_folder(self.own_path(claim), 0o777), ""
+            return make_own_folder(self.own_path(claim), 0o777), ""
         if not _is_for(volume, claim):
             raise NotReadyError(f'volume "{volume["metadata"]["name"]}" already bound to a different claim')
-        return _make_folder(self._state / "node"), _source(volume)
+        return make_own_folder(self._state / "node"), _source(volume)
 
     def bind(self, claim: Manifest) -> str | None:
         """Bind a claim that is not bound; the reason when that is not possible yet."""
@@ -124,7 +124,7 @@ def _source(volume: dict[str, Any]) -> str:
     return str((spec.get("hostPath") or spec.get("local") or {}).get("path") or "")
 
 
-def _make_folder(folder: Path, mode: int = 0o755) -> Path:
+def make_own_folder(folder: Path, mode: int = 0o755) -> Path:
     """Make a folder below the control plane's own, where no pod has been."""
     if not folder.is_dir():
         folder.mkdir(parents=True)

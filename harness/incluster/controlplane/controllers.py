@@ -134,7 +134,7 @@ class Controllers:
             if not pod["metadata"].get("deletionTimestamp"):
                 self._removal.delete(pod)
         for pod in failed:
-            self._node.spawn(self._replace(pod), "replacement of a pod")
+            self._node.spawn(self._delete_later(pod, _REPLACE_S), "replacement of a pod")
         problem = ""
         if not stale:
             for pod in live[spec["replicas"] :]:
@@ -164,12 +164,6 @@ class Controllers:
             ),
         }
         self._store.edit(key, lambda copy: copy.update(status=status))
-
-    async def _replace(self, pod: Manifest) -> None:
-        await asyncio.sleep(_REPLACE_S)
-        present = self._store.find(*key_of(pod))
-        if present and present["metadata"]["uid"] == pod["metadata"]["uid"]:
-            self._removal.delete(present)
 
     # -- Jobs -----------------------------------------------------------------------------------------------------
 
@@ -203,7 +197,9 @@ class Controllers:
             status["conditions"] = conditions((), {kind: (True, reason, message)})
             active = []
             if spec.get("ttlSecondsAfterFinished") is not None:
-                self._node.spawn(self._expire(job, float(spec["ttlSecondsAfterFinished"])), f"expiry of {key.name}")
+                self._node.spawn(
+                    self._delete_later(job, float(spec["ttlSecondsAfterFinished"])), f"expiry of {key.name}"
+                )
         else:
             if limit is not None:
                 self._queue_later(limit - age + 0.01, key)
@@ -245,13 +241,14 @@ class Controllers:
             return 0.0
         return min(_RETRY_S * 2.0 ** min(failed - 1, 10), _RETRY_MOST_S) - _seconds_since(max(ends))
 
-    async def _expire(self, job: Manifest, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-        present = self._store.find(*key_of(job))
-        if present and present["metadata"]["uid"] == job["metadata"]["uid"]:
-            self._removal.delete(present)
+    # -- both --------------------------------------------------------------------------------------------------------
 
-    # -- pods of both ----------------------------------------------------------------------------------------------
+    async def _delete_later(self, manifest: Manifest, delay_s: float) -> None:
+        """Delete an object after a delay, unless another one has its name by then."""
+        await asyncio.sleep(delay_s)
+        present = self._store.find(*key_of(manifest))
+        if present and present["metadata"]["uid"] == manifest["metadata"]["uid"]:
+            self._removal.delete(present)
 
     def _create_pod(self, owner: Manifest, name: str, labels: dict[str, str]) -> str:
         """Create a pod from the owner's template; why it was refused, or an empty text."""

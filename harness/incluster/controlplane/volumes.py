@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.incluster.controlplane import mounts, safe_paths
 from harness.incluster.controlplane.accounts import Accounts, account_of
-from harness.incluster.controlplane.claims import Claims
+from harness.incluster.controlplane.claims import Claims, make_own_folder
 from harness.incluster.controlplane.configuration import ConfigurationVolumes
 from harness.incluster.controlplane.mounts import Mounted
 from harness.incluster.controlplane.problems import NotReadyError, StatusError
@@ -116,7 +116,7 @@ class Volumes:
         if empty and empty.get("medium") == "Memory" and _users(pod, name) < 2:
             limit = empty.get("sizeLimit")
             return VolumeSource(None, size=whole(limit) if limit else 0)
-        return VolumeSource(_folder(target, 0o777))
+        return VolumeSource(make_own_folder(target, 0o777))
 
     def mounts(
         self, pod: Manifest, container: Mapping[str, Any], sources: Mapping[str, VolumeSource], memory_limit: int
@@ -154,7 +154,7 @@ class Volumes:
         return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
 
     def _service_account(self, pod: Manifest) -> Path:
-        folder = _folder(self.home(pod) / ".serviceaccount", 0o755)
+        folder = make_own_folder(self.home(pod) / ".serviceaccount")
         try:
             (folder / "token").write_text(self._accounts.token(account_of(pod)), "ascii")
         except StatusError as gone:
@@ -169,11 +169,3 @@ def _users(pod: Manifest, volume: str) -> int:
     return sum(
         any(mount["name"] == volume for mount in container.get("volumeMounts") or ()) for container in containers
     )
-
-
-def _folder(path: Path, mode: int) -> Path:
-    if not path.is_dir():
-        path.mkdir(parents=True)
-        # mkdir's own mode is subject to the umask
-        path.chmod(mode)
-    return path
