@@ -17,16 +17,20 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, number, path_component, require, say
+from harness.incluster.programs.common import (
+    ProgramError,
+    RunFolder,
+    comma_list,
+    number,
+    parameter,
+    path_component,
+    require,
+    say,
+)
 
 _RAW_DATA = UID("1.2.840.10008.5.1.4.1.1.66")
 _COMMENT = re.compile(r"(?P<stem>[^.]*)---(?P<count>[0-9]{1,5})(?P<suffixes>(\..*)?)")
 _MAX_PART_MIB = 2**32 // 2**20 - 1  # the length of a value has 32 bits
-
-
-def _text(name: str) -> str:
-    value = os.environ.get(name, "")
-    return "" if value == "None" else value
 
 
 def comment_of(name: str, count: int) -> str:
@@ -48,22 +52,22 @@ def name_of(comment: str, files: int) -> str:
 def _study(run: RunFolder, parent: Path) -> dict[str, str]:
     """Return the objects' study and patient: by parameters, then the source series, then the dataset's file."""
     fields = {
-        "StudyInstanceUID": _text("STUDY_UID"),
-        "StudyID": _text("STUDY_ID") or "bin2dcm",
-        "PatientID": _text("PATIENT_ID"),
-        "PatientName": _text("PATIENT_NAME"),
-        "StudyDescription": _text("STUDY_DESCRIPTION"),
-        "ProtocolName": _text("PROTOCOL_NAME"),
+        "StudyInstanceUID": parameter("STUDY_UID"),
+        "StudyID": parameter("STUDY_ID") or "bin2dcm",
+        "PatientID": parameter("PATIENT_ID"),
+        "PatientName": parameter("PATIENT_NAME"),
+        "StudyDescription": parameter("STUDY_DESCRIPTION"),
+        "ProtocolName": parameter("PROTOCOL_NAME"),
     }
-    if (instance := _text("INSTANCE_NAME") or "N/A") != "N/A":
+    if (instance := parameter("INSTANCE_NAME") or "N/A") != "N/A":
         fields["PatientID"] = instance
-    if not fields["StudyInstanceUID"] and (folder := _text("DICOM_IN_DIR")):
+    if not fields["StudyInstanceUID"] and (folder := parameter("DICOM_IN_DIR")):
         sources = sorted(run.inside(run.relative(parent), folder).glob("*.dcm*"))
         if sources:
             wanted = ["StudyInstanceUID", "StudyID", "PatientID"]
             source = pydicom.dcmread(sources[0], stop_before_pixels=True, specific_tags=wanted)
             fields.update({name: str(source.get(name, "") or fields[name]) for name in wanted})
-    if folder := _text("DATASET_INFO_OPERATOR_DIR"):
+    if folder := parameter("DATASET_INFO_OPERATOR_DIR"):
         path = run.inside(folder, "dataset.json")
         try:
             info = json.loads(path.read_text("utf-8"))
@@ -106,10 +110,10 @@ def encode(path: Path, output: Path, study: dict[str, str]) -> list[Path]:
             dataset.PatientBirthDate = dataset.PatientSex = dataset.AccessionNumber = ""
             dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = f"{now:%Y%m%d}"
             dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = f"{now:%H%M%S}"
-            dataset.SeriesDescription = _text("SERIES_DESCRIPTION") or f"bin2dcm {now:%d.%m.%Y %H:%M}"
-            dataset.Manufacturer = _text("MANUFACTURER") or "KAAPANA"
-            dataset.ManufacturerModelName = _text("MANUFACTURER_MODEL") or "bin2dcm"
-            dataset.CreatorVersionUID = _text("VERSION") or "0.0.0"
+            dataset.SeriesDescription = parameter("SERIES_DESCRIPTION") or f"bin2dcm {now:%d.%m.%Y %H:%M}"
+            dataset.Manufacturer = parameter("MANUFACTURER") or "KAAPANA"
+            dataset.ManufacturerModelName = parameter("MANUFACTURER_MODEL") or "bin2dcm"
+            dataset.CreatorVersionUID = parameter("VERSION") or "0.0.0"
             dataset.InstanceNumber = dataset.SeriesNumber = part
             dataset.ImageComments = comment
             dataset.add_new(0x7FE00010, "OW", content + b"\0" * (len(content) % 2))

@@ -50,6 +50,12 @@ def require(name: str) -> str:
     return value
 
 
+def parameter(name: str) -> str:
+    """Return a variable of an operator's parameter; empty if it is unset, or ``None`` as Python writes it."""
+    value = os.environ.get(name, "")
+    return "" if value == "None" else value
+
+
 def flag(name: str, default: str = "False") -> bool:
     """Return a variable that holds Python's ``True`` or ``False`` as text, in any case."""
     text = os.environ.get(name) or default

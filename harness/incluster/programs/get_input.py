@@ -21,9 +21,7 @@ from harness.incluster.programs.common import (
     say,
     section,
 )
-from harness.incluster.programs.platform_client import CURATED_MODALITY, MODALITY, SERIES, STUDY, PlatformClient
-
-_TAGS = "00000000 Tags_keyword.keyword"
+from harness.incluster.programs.platform_client import CURATED_MODALITY, MODALITY, SERIES, STUDY, TAGS, PlatformClient
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def find(platform: PlatformClient, conf: dict[str, Any]) -> list[Wanted]:
         ("EXCLUDE_CUSTOM_TAG_PROPERTY", must_not),
     ):
         if os.environ.get(variable) and (tag := _tag_of_form(section(conf, "workflow_form"), variable)):
-            clauses.append({"term": {_TAGS: tag}})
+            clauses.append({"term": {TAGS: tag}})
     query = {"bool": {"must": must, "must_not": must_not}}
     found = []
     for hit in platform.search(index, query, [STUDY, SERIES, MODALITY, CURATED_MODALITY]):

@@ -22,9 +22,7 @@ from harness.incluster.programs.common import (
     section,
 )
 from harness.incluster.programs.get_input import Wanted, fetch_dicom
-from harness.incluster.programs.platform_client import MODALITY, SERIES, STUDY, PlatformClient
-
-_TAGS = "00000000 Tags_keyword.keyword"
+from harness.incluster.programs.platform_client import MODALITY, SERIES, STUDY, TAGS, PlatformClient
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: s
         if modalities:
             must.append({"terms": {f"{MODALITY}.keyword": modalities}})
         if tags:  # several of them mean any of them
-            must.append({"terms": {_TAGS: tags}})
+            must.append({"terms": {TAGS: tags}})
         query = {"bool": {"must": must, "must_not": [{"ids": {"values": [own]}}]}}
         for series in _hits(platform, index, query):
             name = path_component(series.uid, "SeriesInstanceUID")

@@ -11,11 +11,10 @@ from typing import Any
 
 from harness.incluster.programs.common import ProgramError, RunFolder, path_component, say
 from harness.incluster.programs.get_input import Wanted, fetch_dicom
-from harness.incluster.programs.platform_client import CURATED_MODALITY, SERIES, STUDY, PlatformClient
+from harness.incluster.programs.platform_client import CURATED_MODALITY, SERIES, STUDY, TAGS, PlatformClient
 
 # index to search, for every project
 _INDEX = "project_admin"
-_TAGS = "00000000 Tags_keyword.keyword"
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def _find(platform: PlatformClient, conf: dict[str, Any], data: dict[str, Any], 
     if options.include:  # the exclude tag is read only beside an include tag
         if not options.exclude:
             raise KeyError("exclude_custom_tag_property: an include tag needs one too")
-        must.append({"term": {_TAGS: form[options.include]}})
-        must_not.append({"term": {_TAGS: form[options.exclude]}})
+        must.append({"term": {TAGS: form[options.include]}})
+        must_not.append({"term": {TAGS: form[options.exclude]}})
     found = []
     for hit in platform.search(
         _INDEX, {"bool": {"must": must, "must_not": must_not}}, [STUDY, SERIES, CURATED_MODALITY]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from harness.incluster.programs.common import ProgramError, RunFolder, require, say
+from harness.incluster.programs.common import ProgramError, RunFolder, parameter, require, say
 
 _ENCAPSULATED_PDF = UID("1.2.840.10008.5.1.4.1.1.104.1")
 # variables and attributes, in the platform's order of filling them from the reference
@@ -24,14 +23,9 @@ _FIELDS = (
 )
 
 
-def _read_variable(variable: str) -> str:
-    value = os.environ.get(variable, "")
-    return "" if value == "None" else value
-
-
 def _fields(reference: Path | None) -> dict[str, str]:
     """Return the values of the parameters, or of the reference up to the first one that it lacks."""
-    fields = {name: _read_variable(variable) for variable, name in _FIELDS}
+    fields = {name: parameter(variable) for variable, name in _FIELDS}
     if reference is not None:
         dataset = pydicom.dcmread(reference, stop_before_pixels=True)
         for name in [name for name in fields if not fields[name]]:
@@ -63,7 +57,7 @@ def pack(pdf: Path, target: Path, fields: dict[str, str]) -> None:
         dataset.StudyDescription = fields["StudyDescription"]
     if fields["ClinicalTrialProtocolID"]:
         dataset.ClinicalTrialProtocolID = fields["ClinicalTrialProtocolID"]
-    dataset.DocumentTitle = _read_variable("PDF_TITLE") or "KAAPANA PDF"
+    dataset.DocumentTitle = parameter("PDF_TITLE") or "KAAPANA PDF"
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.ConceptNameCodeSequence = pydicom.Sequence()
     dataset.EncapsulatedDocumentLength = len(content)
@@ -80,7 +74,7 @@ def main() -> None:
         if not files:
             continue
         reference: Path | None = None
-        if folder := _read_variable("DICOM_IN_DIR"):
+        if folder := parameter("DICOM_IN_DIR"):
             found = sorted(run.inside(run.relative(parent), folder).glob("*.dcm*"))
             if not found:
                 raise ProgramError(f"{run.relative(parent)}: no *.dcm in the reference folder {folder}")

@@ -24,6 +24,8 @@ STUDY = "0020000D StudyInstanceUID_keyword"
 SERIES = "0020000E SeriesInstanceUID_keyword"
 MODALITY = "00080060 Modality_keyword"
 CURATED_MODALITY = "00000000 CuratedModality_keyword"
+# whole tags, for exact matches
+TAGS = "00000000 Tags_keyword.keyword"
 
 _TIMEOUT = urllib3.Timeout(connect=10, read=300)
 _RETRIES = urllib3.Retry(
