@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from harness.checks.classes import RT_STRUCTURE_STORAGE
+from harness.checks.classes import ENCAPSULATED_PDF_STORAGE, RT_STRUCTURE_STORAGE
 from harness.checks.structure_set import find_rt_source
 from harness.errors import CheckError
 from harness.report import content, inputs, places, segments, stills, structures, text, viewerdata, volume
@@ -35,7 +35,6 @@ SECONDS: Final = 30.0
 
 _FRAMES: Final = 9
 _LONGEST_NOTE: Final = 500
-_PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 
 
 class Sending(Protocol):
@@ -248,7 +247,7 @@ class Gallery:
         figure = dataclasses.replace(figure, title=title)
         if "ContentSequence" in dataset:
             return dataclasses.replace(figure, text=content.list_content(dataset))
-        if figure.item.sop_class == _PDF_STORAGE:
+        if figure.item.sop_class == ENCAPSULATED_PDF_STORAGE:
             length = len(dataset.get("EncapsulatedDocument", b""))
             return dataclasses.replace(figure, left_out=f"a PDF of {text.format_size(length)}: open the file")
         if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
