@@ -22,19 +22,18 @@ CLUSTER_LOST: Final = "ClusterLost"
 INTERACTIVE_STEP: Final = "InteractiveStep"
 """An interactive step without an author who completes it."""
 
+# of containers that wait
 IMAGE_NAME: Final = "InvalidImageName"
+IMAGE_PULL: Final = "ErrImagePull"
+IMAGE_BACK_OFF: Final = "ImagePullBackOff"
+IMAGE_NEVER_PULL: Final = "ErrImageNeverPull"
+CONTAINER_CONFIG: Final = "CreateContainerConfigError"
+CONTAINER_CREATION: Final = "CreateContainerError"
 PULL_FAILED: Final = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        IMAGE_NAME,
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
-    }
+    {IMAGE_NAME, IMAGE_PULL, IMAGE_BACK_OFF, IMAGE_NEVER_PULL, "ImageInspectError", "RegistryUnavailable"}
 )
 """Reasons of a container that waits for an image that cannot be pulled."""
-START_FAILED: Final = frozenset({"CreateContainerError", "RunContainerError"})
+START_FAILED: Final = frozenset({CONTAINER_CREATION, "RunContainerError"})
 """Reasons of a container that waits although it has its image: its program cannot start."""
-GIVEN_UP: Final = PULL_FAILED | START_FAILED | {"CreateContainerConfigError"}
+GIVEN_UP: Final = PULL_FAILED | START_FAILED | {CONTAINER_CONFIG}
 """Reasons of a container that waiting does not solve."""

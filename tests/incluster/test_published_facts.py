@@ -12,10 +12,11 @@ import pytest
 
 from harness.incluster.airflow import outcome
 from harness.incluster.controlplane.http import Reply
-from harness.incluster.controlplane.images import Images
+from harness.incluster.controlplane.images import Images, PullError
 from harness.incluster.controlplane.pod import PodWorker
 from harness.incluster.controlplane.store import Store
 from harness.kube.troubles import Trouble, trouble_of
+from harness.wire import reasons
 from harness.wire.pulls import PullProblem
 
 REGISTRY = "localhost:5000"
@@ -167,3 +168,16 @@ def test_a_pod_that_is_evicted_says_of_what_its_node_was_short_and_its_task_that
     ended = outcome.of_ended_pod(pod, "main", "tool:1", [])
     assert (ended.reason, ended.low_disk) == ("Evicted", True)
     assert ended.message.startswith("The node was low on resource: ephemeral-storage. Threshold quantity: 5, avail")
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "reason"),
+    [("Tool:{{ version }}", None, reasons.IMAGE_NAME), (f"{REGISTRY}/tool:1", "Never", reasons.IMAGE_NEVER_PULL)],
+)
+def test_an_image_that_no_pull_can_bring_has_a_reason_for_which_hosts_give_up(
+    image: str, policy: str | None, reason: str
+) -> None:
+    with pytest.raises(PullError) as caught:
+        asyncio.run(node().images.resolve(image, policy))
+    assert caught.value.reason == reason
+    assert reason in reasons.PULL_FAILED

@@ -17,6 +17,7 @@ from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.registry import Registry
 from harness.kube.node_messages import find_pull_problem
 from harness.kube.pullsecrets import Login, PullSecret, refusal_of
+from harness.wire import reasons
 from harness.wire.images import match_reference
 from harness.wire.pulls import PullProblem
 
@@ -76,7 +77,7 @@ class Images:
         match = match_reference(reference)
         if not match:
             raise PullError(
-                "InvalidImageName",
+                reasons.IMAGE_NAME,
                 f'Failed to apply default image tag "{reference}": couldn\'t parse image reference "{reference}":'
                 " invalid reference format",
             )
@@ -89,7 +90,7 @@ class Images:
             return image
         if policy == "Never":
             raise PullError(
-                "ErrImageNeverPull", f'Container image "{reference}" is not present with pull policy of Never'
+                reasons.IMAGE_NEVER_PULL, f'Container image "{reference}" is not present with pull policy of Never'
             )
         pull = _Pull(reference, secrets)
         served = self.registry.find(full)
@@ -176,7 +177,7 @@ class _Pull:
         self._refusal = refusal_of(reference, secrets)
 
     def error(self, text: str, problem: PullProblem = PullProblem.OTHER) -> PullError:
-        return PullError("ErrImagePull", f'failed to pull "{self._reference}": {text}', problem)
+        return PullError(reasons.IMAGE_PULL, f'failed to pull "{self._reference}": {text}', problem)
 
     def unauthorized_error(self, text: str = "") -> PullError:
         """Explain that the registry needs another login.

@@ -83,7 +83,7 @@ class PodWorker:
             # after any error, the pod must not stay pending without a message
             LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
             self._warn("Failed", str(error))
-            self._finish("Failed", "Error", str(error))
+            self._finish("Failed", reasons.ERROR, str(error))
 
     async def _live(self) -> None:
         if unscheduled := self._unschedulable():
@@ -147,7 +147,7 @@ class PodWorker:
                 error = await self._finish_despite_deletion(self._launch(box, variables, init=init))
                 break
             except (EngineCallError, NotReadyError) as refusal:
-                box.wait("CreateContainerError", str(refusal))
+                box.wait(reasons.CONTAINER_CREATION, str(refusal))
                 self._warn("Failed", f"Error: {refusal}")
                 self._publish()
             await asyncio.sleep(delay)

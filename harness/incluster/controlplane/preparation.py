@@ -13,6 +13,7 @@ from harness.incluster.controlplane.problems import NotReadyError
 from harness.incluster.controlplane.variables import ContainerConfigError, variables_of
 from harness.incluster.controlplane.volumes import VolumeSource
 from harness.kube import Manifest, pullsecrets
+from harness.wire import reasons
 
 # seconds before the second attempt; doubled each time
 BACK_OFF_S = 1.0
@@ -65,7 +66,7 @@ class Preparation:
                     box.spec["image"], box.spec.get("imagePullPolicy"), secrets
                 )
                 if error := await self._must_not_be_root(box):
-                    raise PullError("CreateContainerConfigError", error)
+                    raise PullError(reasons.CONTAINER_CONFIG, error)
                 return
             except PullError as refusal:
                 box.pull_problem = refusal.problem
@@ -73,8 +74,8 @@ class Preparation:
                 self._warn("Failed", f"Failed to pull image: {refusal.message}")
                 self._publish()
             await asyncio.sleep(delay)
-            if box.state["waiting"]["reason"] == "ErrImagePull":
-                box.wait("ImagePullBackOff", f"Back-off pulling image {box.spec['image']!r}: {_refusal_of(box)}")
+            if box.state["waiting"]["reason"] == reasons.IMAGE_PULL:
+                box.wait(reasons.IMAGE_BACK_OFF, f"Back-off pulling image {box.spec['image']!r}: {_refusal_of(box)}")
                 self._publish()
             delay = min(2 * delay, BACK_OFF_MOST_S)
 
@@ -115,7 +116,7 @@ class Preparation:
             except ContainerConfigError as error:
                 if str(error) != last_reported:
                     last_reported = str(error)
-                    box.wait("CreateContainerConfigError", last_reported)
+                    box.wait(reasons.CONTAINER_CONFIG, last_reported)
                     self._warn("Failed", f"Error: {last_reported}")
                     self._publish()
             await self._node.next_configuration()
