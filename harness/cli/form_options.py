@@ -41,8 +41,8 @@ def read_conf(word: str, option: str = "--conf") -> dict[str, Any]:
     Raises:
         UsageError: a file is missing, or does not hold an object.
     """
-    if not word.lstrip().startswith("{"):
-        return _read_file(Path(word), option)
+    if not word.lstrip().startswith(("{", "[")):
+        return _read_file(Path(word), option, "or the JSON object itself")
     try:
         document = documents.json_document(word)
     except documents.DocumentError as error:
@@ -52,19 +52,24 @@ def read_conf(word: str, option: str = "--conf") -> dict[str, Any]:
     return document
 
 
-def _read_file(path: Path, option: str) -> dict[str, Any]:
+def _read_file(path: Path, option: str, otherwise: str = "or key=value") -> dict[str, Any]:
     try:
         text = documents.read_text(path)
     except documents.DocumentError as error:
         raise UsageError(
-            f"{option} {path} cannot be read: {error}", fix="give a YAML or JSON file, or key=value"
+            f"{option} {path} cannot be read: {error}", fix=f"give a YAML or JSON file, {otherwise}"
         ) from None
     try:
         # every JSON document is a YAML document
-        found = documents.yaml_documents(text)
+        found = [document for document in documents.yaml_documents(text) if document is not None]
     except documents.DocumentError as error:
         raise UsageError(f"{option} {path} is neither YAML nor JSON: {error}") from None
-    document = found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        raise UsageError(
+            f"{option} {path} holds {len(found)} documents, but the option takes one",
+            fix="give the document alone; pytest runs all documents of a ci-config file",
+        )
+    document = found[0] if found else None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"{option} {path} holds no mapping of names to values")
     return document

@@ -215,3 +215,17 @@ def test_a_document_of_the_command_line_is_a_file_or_json(tmp_path: Path) -> Non
     for word, message in (("{", "is not JSON"), (str(tmp_path / "absent"), "cannot be read")):
         with pytest.raises(UsageError, match=message):
             read_conf(word)
+
+
+def test_what_is_no_document_of_the_command_line_is_named_with_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file") as caught:
+        read_conf(str(tmp_path / "gone.json"))
+    assert caught.value.fix == "give a YAML or JSON file, or the JSON object itself"
+    with pytest.raises(UsageError, match="--conf holds no object"):
+        read_conf("[1]")
+    file = tmp_path / "case.yaml"
+    file.write_text("dag_id: a\nconf_data: {}\n---\n")
+    assert read_conf(str(file)) == {"dag_id": "a", "conf_data": {}}
+    file.write_text("dag_id: a\n---\ndag_id: b\n")
+    with pytest.raises(UsageError, match="holds 2 documents, but the option takes one"):
+        read_conf(str(file))
