@@ -102,7 +102,7 @@ class EngineError(PlatformError):
 
 
 class NotRemovedError(PlatformError):
-    """The engine or the cluster does not give something of an environment up, or cannot be asked to."""
+    """The engine or the cluster does not remove something of an environment, or does not answer."""
 
 
 class ImageError(PlatformError):

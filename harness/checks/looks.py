@@ -48,13 +48,13 @@ def watch(watcher: Callable[[Look], Any]) -> Iterator[None]:
 
 
 def note(look: Look) -> None:
-    """Tell those who watch."""
+    """Pass a look to all watchers."""
     for watcher in tuple(_watchers):
         watcher(look)
 
 
 def note_verdict(file: Path | None, question: str, verdict: Verdict) -> Verdict:
-    """Pass a question about a file to those who watch, and return its answer; one without a file is not passed on."""
+    """Pass a question about a file to all watchers, and return its answer; one without a file is not passed on."""
     if file is not None:
         note(Look(file, question, ("yes: " if verdict.ok else "NO: ") + verdict.summary))
     return verdict

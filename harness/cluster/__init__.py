@@ -51,7 +51,7 @@ def open_cluster(
     provider = providers.of(spec)
     if settings.nodes > 1 and not provider.several_nodes:
         raise UsageError(
-            f"nodes is {settings.nodes}, but the number of nodes of the cluster {spec} cannot be chosen",
+            f"nodes is {settings.nodes}, but the cluster {spec} has a fixed number of nodes",
             fix=f"use {how_to_set('cluster', kinds.forms(lambda kind: kind.several_nodes))}",
         )
     adopted = provider.adopt(settings, environment_id) if reuse else None

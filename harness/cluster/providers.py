@@ -83,7 +83,7 @@ class Provider(kinds.ClusterKind, abc.ABC):
         """
 
     def find(self, state: Path) -> list[FoundEnvironment]:
-        """Return the environments of this kind that have something on this machine, whosever they are."""
+        """Return the environments of this kind that have something on this machine, also those of other users."""
         return []
 
     def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:

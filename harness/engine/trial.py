@@ -1,4 +1,4 @@
-"""A first container of the engine, as soon as there is an image for it: what cannot be asked shows within seconds.
+"""A first container of the engine, as soon as there is an image for it: a missing ability shows within seconds.
 
 Without it a port that this process does not reach, or a network that the engine does not make, would come to light when
 all images have been made, minutes later.

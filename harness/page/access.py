@@ -92,22 +92,22 @@ class Access:
         await (self._app if refusal is None else refusal)(scope, receive, guarded)
 
     def _refuse(self, scope: Scope) -> Response | None:
-        """Return the answer to who does not come in, or is on the way in."""
+        """Return the answer to a request that is refused or brings the token; ``None`` lets it in."""
         headers = Headers(scope=scope)
         hosts, origin = headers.getlist("host"), headers.get("origin")
         if len(hosts) != 1 or hosts[0] not in self._hosts:
-            return _forbid("The page is not called like this.")
+            return _forbid("This is not the address of the page.")
         if origin is not None and origin not in self._origins:
-            return _forbid("Another site has asked.")
+            return _forbid("The request comes from another site.")
         token = QueryParams(scope["query_string"]).get(TOKEN)
         if scope["path"] == "/" and scope["method"] == "GET" and token is not None:
             return self._exchange(token)
         if headers.get("sec-fetch-site", "") not in _OWN:
-            return _forbid("Another site has asked.")
+            return _forbid("The request comes from another site.")
         if not self._has_session(headers):
             return _forbid("Open the address that `kaapana-harness page` has printed.")
         if scope["method"] not in _METHODS or (scope["method"] == "POST" and origin is None):
-            return _forbid("The page does not ask like this.")
+            return _forbid("The page does not send such requests.")
         return None
 
     def _exchange(self, token: str) -> Response:

@@ -57,7 +57,7 @@ class Views:
 
     @property
     def reads(self) -> Mapping[str, Callable[[], Any]]:
-        """What each part shows, for who compares it."""
+        """What each part shows, for comparisons."""
         source = self._source
         return {
             "runs": lambda: (source.runs(), self._evidence.reports(), dict(self._failures)),

@@ -1,4 +1,4 @@
-"""Notice what has changed on an environment, and tell everybody who has the page open."""
+"""Notice changes on an environment, and send them to the browsers that have the page open."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Subscription:
 
 
 class Hub:
-    """Everybody who has the page open."""
+    """The browsers that have the page open."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -98,13 +98,13 @@ class Hub:
                 self._subscriptions.remove(subscription)
 
     def publish(self, kind: str, text: str) -> None:
-        """Tell everybody."""
+        """Send an event to all browsers."""
         with self._lock:
             for subscription in self._subscriptions:
                 subscription.put(kind, text)
 
     def close(self) -> None:
-        """Tell everybody that there is nothing more to come."""
+        """End the events of all browsers."""
         with self._lock:
             self._closed = True
             for subscription in self._subscriptions:
@@ -192,7 +192,7 @@ class Observer:
             self._hub.publish(BACK, "")
 
     def compare(self, name: str, found: Any) -> None:
-        """Tell everybody when what a part shows is not what was seen of it last, by a look or by who was shown it."""
+        """Publish a change if a part shows something else than it did at the last look or in the last answer."""
         with self._lock:
             changed = name in self._seen and self._seen[name] != found
             self._seen[name] = found

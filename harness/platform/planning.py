@@ -183,7 +183,7 @@ def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
     """
     return DAG_IMAGE_TAG.report(
         package.path.name,
-        f"its installer pulls {reference}; {taken} was taken, as the guide promises. "
+        f"its installer pulls {reference}; {taken} was used, as the guide promises. "
         f"{', '.join(DAG_IMAGE_TAG.platforms())} take the version of the dag-installer-chart inside the package as the "
         "tag and end in ErrImagePull",
         fix=f"also tag the DAG image {reference}",

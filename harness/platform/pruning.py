@@ -36,7 +36,7 @@ def prune_images(settings: BuildSettings, say: OnProgress, *, everything: bool =
     for provider in providers.all_providers():
         for environment_id, provided in provider.images_in_use(settings.state).items():
             if provided is None:
-                say(f"keeping all images: environment {environment_id} runs, but cannot be asked which ones it needs")
+                say(f"keeping all images: environment {environment_id} runs, but does not tell which ones it needs")
                 return []
             in_use |= set(provided)
     tags = images.current_tags(settings)

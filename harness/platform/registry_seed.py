@@ -101,7 +101,7 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
 
 
 def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
-    say("[registry] taking in the base layers (once)")
+    say("[registry] storing the base layers (once)")
     started = time.monotonic()
     name = f"kh-seed-{secrets.token_hex(4)}"
     created: dict[str, Any] = api.create_container(

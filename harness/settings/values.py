@@ -16,7 +16,7 @@ _MOST_NODES: Final = 50
 _MOST_PORT: Final = 65535
 DELIVERIES: Final = ("registry", "tar", "edk")
 """How images reach the platform: pushed, uploaded as ``images.tar``, or as the development kit does it (build 16)."""
-# compiled by the first who asks: the pytest plugin is loaded for tests of others as well
+# compiled at first use: the pytest plugin is loaded for tests of other packages as well
 _TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _LABEL: Final = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
 _REGISTRY: Final = (

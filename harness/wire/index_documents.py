@@ -1,4 +1,4 @@
-"""Documents of a project's metadata index: kept by the emulated service, collected by who follows a run."""
+"""Documents of a project's metadata index: kept by the emulated service, collected after a run."""
 
 from __future__ import annotations
 

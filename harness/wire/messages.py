@@ -1,4 +1,4 @@
-"""Parts of messages that host and containers word alike."""
+"""Parts of messages that are the same on the host and in containers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ POD_NAME_TAKEN: Final = "PodNameTaken"
 NOT_EMULATED: Final = "NotEmulated"
 CLUSTER_LOST: Final = "ClusterLost"
 INTERACTIVE_STEP: Final = "InteractiveStep"
-"""An interactive step without an author who completes it."""
+"""An interactive step that no author can complete, or that was not completed in time."""
 
 # of containers that wait
 IMAGE_NAME: Final = "InvalidImageName"

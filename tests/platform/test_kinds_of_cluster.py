@@ -203,7 +203,7 @@ def test_images_stay_that_an_environment_of_the_kind_needs(
     said: list[str] = []
     pruning.prune_images(settings, said.append)
     assert asked == []
-    assert said == ["keeping all images: environment e1 runs, but cannot be asked which ones it needs"]
+    assert said == ["keeping all images: environment e1 runs, but does not tell which ones it needs"]
     cloud.alive.add("e1")
     pruning.prune_images(settings, said.append)
     assert asked == [{"sha256:e1"}]

@@ -63,7 +63,7 @@ def test_nothing_is_removed_while_an_environment_of_another_ledger_runs(
     running(monkeypatch, "theirs")
     said: list[str] = []
     assert pruning.prune_images(settings, said.append) == []
-    assert said == ["keeping all images: environment theirs runs, but cannot be asked which ones it needs"]
+    assert said == ["keeping all images: environment theirs runs, but does not tell which ones it needs"]
     assert asked == []
 
 

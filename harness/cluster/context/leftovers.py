@@ -103,7 +103,7 @@ def _api(entry: Entry) -> KubeApi:
         return KubeApi.of(access.at(entry.kubeconfig, context))
     except KubeconfigError as error:
         raise NotRemovedError(
-            f"environment {entry.id} is on a cluster that cannot be asked any more",
+            f"environment {entry.id} is on a cluster that this process cannot reach any more",
             last_seen=str(error),
             fix=f"bring the context {context!r} back into {entry.kubeconfig} and call `kaapana-harness prune`",
         ) from None

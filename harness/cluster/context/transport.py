@@ -109,7 +109,7 @@ class ContextTransport(ScopedTransport):
         while not preflight.may(self.raw, wanted, where):
             if not polling.again():
                 raise PlatformError(
-                    f"the right to work in {where} did not arrive within {_RIGHTS_S:g} s",
+                    f"the right to work in {where} was not in force within {_RIGHTS_S:g} s",
                     last_seen=f"{wanted}, by the RoleBinding {rights.NAMESPACE_ROLE}",
                     fix="is another authorizer than RBAC in the way? ask the cluster's admin",
                 )

@@ -127,7 +127,7 @@ class KindNode:
         """Wait until the kubelet can use images that were just imported or tagged.
 
         Raises:
-            PlatformError: it does not take notice of them.
+            PlatformError: it does not list them.
         """
         missing = set(references)
         # containerd notices by an internal event, which it does not pass on
@@ -137,7 +137,7 @@ class KindNode:
             if not missing:
                 return
             if not polling.again():
-                raise PlatformError(f"node {self.name} does not take notice of {', '.join(sorted(missing))}")
+                raise PlatformError(f"node {self.name} does not list the images {', '.join(sorted(missing))}")
 
     def add_registry(self, name: str, mirror: str, prefix: str = "", authorization: str = "") -> None:
         """Tell containerd where the registry of this name is, as the documentation of kind has it."""

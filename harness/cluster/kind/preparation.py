@@ -97,7 +97,7 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
             complete = bases.complete(client)
             if name not in complete:
                 started = time.monotonic()
-                on_progress(f"[node] taking in {len(ids)} images of the platform (once)")
+                on_progress(f"[node] importing {len(ids)} images of the platform (once)")
                 bases.clear(client, settings.state)
                 earlier = next((base for base, of in complete.items() if of == node_id), None)
                 _make(client, settings.state, name, node_image, ids, earlier)
@@ -128,7 +128,7 @@ def lay_out(
     # from here on the base stays; it may have been removed since it was found
     if base not in bases.complete(client):
         raise PlatformError(
-            "the images for the nodes were removed at this very moment, as superseded",
+            "another process has just removed the images for the nodes as superseded",
             last_seen=f"volume {base}",
             fix="start again",
         )

@@ -136,7 +136,7 @@ class InteractiveSession:
         offer, begin = self._offer, time.monotonic()
         try:
             offer.make()
-            self._on_line(f"interactive step ({self._step.what}): waiting for who follows the run")
+            self._on_line(f"interactive step ({self._step.what}): waiting for the test or command that follows the run")
             offer.wait_until_attended()
             self.attempt.create()
             if offer.answer:  # it came before there was a pod to end

@@ -68,7 +68,7 @@ def volumes(
     """Return the volumes and their mounts, in the platform's order (runtime 6.3)."""
     table: list[tuple[str, Manifest, Manifest]] = []
     if with_conf:
-        # a cured id is another folder than WORKFLOW_DIR: there is no conf.json where everybody looks (task-api 1.3)
+        # a cured id is another folder than WORKFLOW_DIR: there is no conf.json at the usual path (task-api 1.3)
         folder = naming.run_id_of_0_6_1(run_id) if release.conf_name == "cured" else run_id
         path = f"{names.PROCESSING_WORKFLOW_DIR}/{folder}/conf/conf.json"
         table.append(

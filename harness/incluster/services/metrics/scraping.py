@@ -206,7 +206,7 @@ def _fetch(target: Target) -> tuple[str, str]:
             if answer.status != 200:
                 raise ScrapeError(f"{target.url} answers with HTTP {answer.status}", answered=True)
             if packed := answer.headers.get("Content-Encoding", ""):
-                raise ScrapeError(f"{target.url} packs its answer ({packed[:40]}), which was not asked", answered=True)
+                raise ScrapeError(f"{target.url} sends a compressed answer ({packed[:40]})", answered=True)
             body = b""
             while chunk := answer.read1(1 << 16):
                 body += chunk
