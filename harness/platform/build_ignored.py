@@ -30,6 +30,7 @@ def check(
     Raises:
         ExtensionError: names the first needed image that is not built, and its user.
     """
+    _check_bases(containers)
     wanted = {need.reference: need for need in reversed(needs)}
     for container in containers:
         need = wanted.get(reference_of(container)) if container.ignored and not container.local else None
@@ -41,4 +42,18 @@ def check(
                 fix='write LABEL BUILD_IGNORE="False", or build it by hand and install the package and the images with '
                 f"{how_to_set('chart')} and {how_to_set('images')}: builders and the development kit ignore "
                 "the label",
+            )
+
+
+def _check_bases(containers: Sequence[Container]) -> None:
+    """Return if no container that is built begins with a ``local-only`` one that is not."""
+    for base in containers:
+        name = f"local-only/{base.image}:latest"
+        child = next((one for one in containers if name in one.bases and not one.ignored), None)
+        if base.ignored and base.local and child is not None:
+            raise ExtensionError(
+                f'{base.dockerfile} has LABEL BUILD_IGNORE="True": the platform\'s build script does not build {name}, '
+                f"and the build of {child.image} fails where no earlier one has left it",
+                last_seen=f"{child.dockerfile} begins with it",
+                fix='write LABEL BUILD_IGNORE="False"',
             )

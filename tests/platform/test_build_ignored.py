@@ -47,6 +47,17 @@ def test_an_image_that_nothing_pulls_may_be_left_out(tmp_path: Path) -> None:
     )
 
 
+def test_a_local_base_that_is_not_built_is_named_with_what_begins_with_it(tmp_path: Path) -> None:
+    base = 'FROM local-only/base-python-cpu:latest\nLABEL REGISTRY="local-only"\nLABEL IMAGE="my-base"\n'
+    ignored = f'{base}LABEL BUILD_IGNORE="True"\n'
+    child = FILES[MEAN].replace("base-python-cpu", "my-base")
+    place = "processing-containers/base/Dockerfile"
+    with pytest.raises(ExtensionError, match=r"does not build local-only/my-base:latest, and the build of mean-value"):
+        check(extension.read(write(tmp_path / "a", {place: ignored, MEAN: child})))
+    check(extension.read(write(tmp_path / "b", {place: base, MEAN: child})))
+    check(extension.read(write(tmp_path / "c", {place: ignored})))
+
+
 def test_what_is_built_for_an_upload_does_not_lack_an_image_in_silence(tmp_path: Path) -> None:
     source = extension.read(write(tmp_path / "x", {MEAN: IGNORED}))
     with pytest.raises(ExtensionError, match="does not build mean-value"):
