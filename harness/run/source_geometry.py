@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from harness.findings import RULES, Finding
 from harness.run.notices import Noticed
 from harness.run.results import Cause
+from harness.wire.naming import instance_file
 
 if TYPE_CHECKING:
     from harness.data.series import Series
 
-_INSTANCE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm\b")
+# a name of a file in a message, without the full stop behind it
+_NAME: Final = re.compile(r"[\w.-]*\w")
 
 
 def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Finding]:
@@ -36,9 +38,10 @@ def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Findi
 
 
 def with_given_names(cause: Cause | None, series: Sequence[Series]) -> Cause | None:
-    """Return the cause with the author's names of the input's files: on the platform they are ``<SOP UID>.dcm``."""
+    """Return the cause with the author's names of the input's files in place of those that they have in a run."""
     if cause is None:
         return None
-    names = {instance.sop_instance_uid: instance.path.name for item in series for instance in item.instances}
-    text = _INSTANCE.sub(lambda found: names.get(found[1], found[0]), cause.summary)
+    instances = [instance for item in series for instance in item.instances]
+    names = {instance_file(instance.sop_instance_uid): instance.path.name for instance in instances}
+    text = _NAME.sub(lambda found: names.get(found[0], found[0]), cause.summary)
     return dataclasses.replace(cause, summary=text)

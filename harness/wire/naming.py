@@ -57,6 +57,11 @@ def configmap_name(run: str) -> str:
     return f"{run}-config"
 
 
+def instance_file(sop_instance_uid: str) -> str:
+    """Return the name of the file in which a DICOM instance comes to a run (operators 4.1)."""
+    return f"{sop_instance_uid}.dcm"
+
+
 def cured_run_id(run: str) -> str:
     """Return the run id as a name that every object and label takes, for releases that make no such object of it.
 

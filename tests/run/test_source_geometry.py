@@ -67,5 +67,21 @@ def test_the_cause_names_the_files_as_the_author_does(series: Series) -> None:
     assert (renamed.task_id, renamed.detail, renamed.fix) == ("convert", "log", "fix")
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("cannot read '/kaapana/data/1.2.840.3.dcm': no pixels", "cannot read '/kaapana/data/im03.dcm': no pixels"),
+        ("no pixels in 1.2.840.4.dcm.", "no pixels in im04.dcm."),
+        ("no pixels in 1.2.840.4", "no pixels in 1.2.840.4"),
+        ("no pixels in 9.1.2.840.4.dcm or 1.2.840.4.dcm.gz", "no pixels in 9.1.2.840.4.dcm or 1.2.840.4.dcm.gz"),
+        ("no pixels in mask-1.2.840.4.dcm", "no pixels in mask-1.2.840.4.dcm"),
+    ],
+)
+def test_only_whole_names_of_the_inputs_files_are_replaced(series: Series, said: str, shown: str) -> None:
+    renamed = with_given_names(Cause("convert", said), [series])
+    assert renamed is not None
+    assert renamed.summary == shown
+
+
 def test_a_run_without_a_cause_gets_none(series: Series) -> None:
     assert with_given_names(None, [series]) is None

@@ -22,6 +22,7 @@ from harness.incluster.programs.common import (
     section,
 )
 from harness.incluster.programs.platform_client import CURATED_MODALITY, MODALITY, SERIES, STUDY, TAGS, PlatformClient
+from harness.wire.naming import instance_file
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def fetch_dicom(platform: PlatformClient, series: Wanted, target: Path) -> str:
     size, got = 0, set()
     for part in platform.series(series.study, series.uid):
         uid = path_component(sop_instance_uid(part), "SOPInstanceUID")
-        (target / f"{uid}.dcm").write_bytes(part)
+        (target / instance_file(uid)).write_bytes(part)
         size += len(part)
         got.add(uid)
     if missing := sorted(set(expected) - got):
