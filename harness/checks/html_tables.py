@@ -7,29 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.checks.csv_files import MOST_CELLS
+from harness.checks.html_documents import HIDDEN
 from harness.checks.tables import Table
 from harness.errors import CheckError
 
-_HIDDEN: Final = frozenset({"script", "style", "template", "noscript"})
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_DEEPEST: Final = 512
 # as browsers do it
 _WIDEST_SPAN, _TALLEST_SPAN = 1000, 65534
-
-
-def check_depth(root: Any, name: str) -> None:
-    """Refuse a document that no browser would lay out: what reads the words of elements would take forever.
-
-    Raises:
-        CheckError: its elements stand within one another too often.
-    """
-    from lxml import etree
-
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > _DEEPEST:
-            raise CheckError(f"{name} cannot be read as HTML: its elements are nested deeper than {_DEEPEST} levels")
 
 
 def read_tables(root: Any, name: str, file: Path | None = None) -> list[tuple[Table, str]]:
@@ -93,7 +77,7 @@ def _parts(element: Any) -> Iterator[str]:
     hidden: Any = None
     for event, node in etree.iterwalk(element, events=("start", "end")):
         if event == "start":
-            if hidden is None and (node.tag in _HIDDEN or not isinstance(node.tag, str)):
+            if hidden is None and (node.tag in HIDDEN or not isinstance(node.tag, str)):
                 hidden = node
             if hidden is None:
                 yield " " if node.tag in {"br", "p", "div", "li"} else ""

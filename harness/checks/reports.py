@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.checks import looks
+from harness.checks.html_documents import HIDDEN, check_depth
 from harness.checks.verdict import Verdict
 from harness.errors import CheckError
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 64 << 20
 
-# text of these elements is never shown to a reader
-_HIDDEN = frozenset({"script", "style", "template", "noscript"})
 # between these and what follows a reader sees a break
 _BLOCKS = frozenset(
     re.findall(
@@ -43,7 +42,7 @@ class _Reader:
         self._in_title = False
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if tag in _HIDDEN:
+        if tag in HIDDEN:
             self._hidden.append(tag)
         if tag == "img" and attributes.get("src"):
             self.images += 1
@@ -101,8 +100,6 @@ class Report:
     @functools.cached_property
     def _root(self) -> Any:
         from lxml import etree, html
-
-        from harness.checks.html_tables import check_depth
 
         if len(self.data) > LARGEST:
             raise CheckError(f"{self.name} cannot be read: it is larger than {LARGEST >> 20} MiB")

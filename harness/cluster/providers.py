@@ -126,7 +126,8 @@ def all_providers() -> list[Provider]:
 
 def find(spec: str) -> Provider | None:
     """Return the provider of the cluster that a text names; ``None`` when no kind is named like this."""
-    return next((provider for provider in all_providers() if provider.accepts(spec)), None)
+    kind = kinds.find(spec)
+    return kind if isinstance(kind, Provider) else None
 
 
 def of(spec: str) -> Provider:

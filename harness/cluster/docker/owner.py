@@ -7,16 +7,14 @@ removes everything.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
-import weakref
+
+from harness.cluster import forks
 
 _CONNECT_S = 10.0
 # the control plane sends a sign of life every 2 s
 _SILENCE_S = 30.0
-
-_OPEN: weakref.WeakSet[OwnerConnection] = weakref.WeakSet()
 
 
 class OwnerConnection:
@@ -44,7 +42,7 @@ class OwnerConnection:
         self._closed = False
         self._thread = threading.Thread(target=self._hold, name="kaapana-harness-owner", daemon=True)
         self._thread.start()
-        _OPEN.add(self)
+        forks.forget_when_forked(self)
 
     def _hold(self) -> None:
         with contextlib.suppress(OSError):
@@ -62,13 +60,5 @@ class OwnerConnection:
         self._thread.join(timeout=_CONNECT_S)
 
     def forget(self) -> None:
-        """Close this process's copy only: a forked child must not keep the environment of its parent alive."""
+        """Close this process's copy only."""
         self._socket.close()
-
-
-def _after_fork() -> None:
-    for connection in list(_OPEN):
-        connection.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -8,16 +8,14 @@ import json
 import os
 import subprocess
 import sys
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from harness.cluster import forks
 from harness.cluster.kind.keeper import ClusterOrder
 from harness.common.progress import OnProgress
 from harness.errors import PlatformError
 from harness.settings.variables import STATE_DIR
-
-_OPEN: weakref.WeakSet[Keeper] = weakref.WeakSet()
 
 
 class Keeper:
@@ -41,7 +39,7 @@ class Keeper:
             text=True,
             encoding="utf-8",
         )
-        _OPEN.add(self)
+        forks.forget_when_forked(self)
         self._write(json.dumps(dataclasses.asdict(order)))
 
     def wait_until_made(self, say: OnProgress) -> None:
@@ -78,7 +76,7 @@ class Keeper:
         self._end()
 
     def forget(self) -> None:
-        """Close this process's copies only: a forked child must not keep the cluster of its parent alive."""
+        """Close this process's copies only."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError, ValueError):
@@ -97,7 +95,6 @@ class Keeper:
             yield json.loads(line)
 
     def _end(self) -> None:
-        _OPEN.discard(self)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with contextlib.suppress(OSError):
@@ -109,11 +106,3 @@ class Keeper:
 def search_path() -> str:
     """Return the module search path for a process in another folder: an empty entry is the present folder."""
     return os.pathsep.join(path or os.getcwd() for path in sys.path)
-
-
-def _after_fork() -> None:
-    for keeper in list(_OPEN):
-        keeper.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork)
