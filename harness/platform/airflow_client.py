@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from harness.platform.http import Endpoint, RefusalError, RefusedError
+from harness.platform.http import Endpoint, RefusedError, convert_refusal
 from harness.wire import names
 from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
 
@@ -114,7 +114,7 @@ class AirflowClient:
                     if line.strip():
                         yield change_from_json(json.loads(line))
         except RefusedError as refused:
-            raise _convert_refusal(refused) from None
+            raise convert_refusal(refused, "Airflow") from None
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
         """Return the log of one attempt of a task; ``None`` if it has none because the scheduler itself ended it."""
@@ -124,14 +124,10 @@ class AirflowClient:
         except RefusedError as refused:
             if refused.status == 404:
                 return None
-            raise _convert_refusal(refused) from None
+            raise convert_refusal(refused, "Airflow") from None
 
     def _ask(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except RefusedError as refused:
-            raise _convert_refusal(refused) from None
-
-
-def _convert_refusal(refused: RefusedError) -> RefusalError:
-    return RefusalError(f"Airflow refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")
+            raise convert_refusal(refused, "Airflow") from None

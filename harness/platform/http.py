@@ -35,6 +35,16 @@ class RefusalError(PlatformError):
     """The platform answers, but refuses a request."""
 
 
+def convert_refusal(refused: RefusedError, who: str = "the emulated platform") -> RefusalError:
+    """Return the error for a refusal that the caller does not explain itself.
+
+    Args:
+        refused: the answer.
+        who: refuses it, for the message.
+    """
+    return RefusalError(f"{who} refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")
+
+
 class Endpoint:
     """One port of one service. The requests carry the service's own DNS name as ``Host``.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
-from harness.platform.http import Endpoint, RefusalError, RefusedError
+from harness.platform.http import Endpoint, RefusedError, convert_refusal
+from harness.platform.users import ProjectLike, Users
 from harness.wire import names
 from harness.wire.index_documents import IndexedDocuments
 from harness.wire.notifications import Notification
@@ -29,22 +29,6 @@ _LOOK_S = 0.05
 _RESTART_S = 330.0
 
 
-class ProjectLike(Protocol):
-    """What requests on behalf of a project need of it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def record(self) -> Json: ...
-
-    @property
-    def user(self) -> str: ...
-
-    @property
-    def password(self) -> str: ...
-
-
 class ServicesClient:
     """All requests of the test process to the services container.
 
@@ -60,14 +44,13 @@ class ServicesClient:
             "the harness's services", address(names.HARNESS_SERVICES[2]), headers={"Authorization": f"Bearer {token}"}
         )
         self._aii = Endpoint("the access information service", address(names.AII[2]), host=names.dns_name(names.AII))
-        self._identity = Endpoint("Keycloak", address(names.KEYCLOAK[2]), host=names.dns_name(names.KEYCLOAK))
+        identity = Endpoint("Keycloak", address(names.KEYCLOAK[2]), host=names.dns_name(names.KEYCLOAK))
+        self._users = Users(identity, client_secret)
         self._backend = Endpoint(
             "kaapana-backend", address(names.KAAPANA_BACKEND[2]), host=names.dns_name(names.KAAPANA_BACKEND)
         )
         self._harness_token = token
-        self._client_secret = client_secret
         self._restart = restart
-        self._tokens: dict[str, tuple[str, float]] = {}
         self._starts: int | None = None
 
     def __repr__(self) -> str:
@@ -75,7 +58,7 @@ class ServicesClient:
 
     def close(self) -> None:
         """Close all connections."""
-        for endpoint in (self._control, self._aii, self._identity, self._backend):
+        for endpoint in (self._control, self._aii, self._users, self._backend):
             endpoint.close()
 
     # -- control port ------------------------------------------------------------------------------------
@@ -155,7 +138,7 @@ class ServicesClient:
             try:
                 return call()
             except RefusedError as refused:
-                raise _convert_refusal(refused) from None
+                raise convert_refusal(refused) from None
             except PlatformError:
                 left = end - time.monotonic()
                 if left > 0 and self._restart(left):
@@ -239,12 +222,12 @@ class ServicesClient:
             return
         body = [{"software_uuid": dag_id} for dag_id in dag_ids]
         path = f"/projects/{project.record['id']}/software-mappings"
-        headers = self._user_headers(acting)
+        headers = self._users.headers(acting)
         try:
             self._aii.request(method, path, body=body, headers=headers)
         except RefusedError as refused:
             if refused.status not in {401, 403}:
-                raise _convert_refusal(refused) from None
+                raise convert_refusal(refused) from None
             raise RunError(
                 f"the user {acting.user} may not change the software of the project {project.name}",
                 last_seen=f"HTTP {refused.status} of {path}: {refused.detail}",
@@ -317,7 +300,7 @@ class ServicesClient:
                 "GET",
                 "/kaapana-backend/get-static-website-results-html",
                 params={"object_name": key},
-                headers=self._project_headers(project),
+                headers=self._users.headers_in_project(project),
             )
         except RefusedError as refused:
             raise RunError(
@@ -334,48 +317,14 @@ class ServicesClient:
         self, project: ProjectLike, method: str, path: str, body: Any, *, params: dict[str, str] | None = None
     ) -> Any:
         """Return a request as it leaves the platform's ingress: with the project, and the user's name and token."""
-        headers = self._project_headers(project)
+        headers = self._users.headers_in_project(project)
         return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
-
-    def _project_headers(self, project: ProjectLike) -> dict[str, str]:
-        return {"Project": json.dumps(project.record), **self._user_headers(project)}
-
-    def _user_headers(self, project: ProjectLike) -> dict[str, str]:
-        """Return the headers that the ingress adds to a request of the project's user (services 2.4)."""
-        return {
-            "x-forwarded-preferred-username": project.user,
-            "x-forwarded-access-token": self._token(project),
-        }
-
-    def _token(self, project: ProjectLike) -> str:
-        token, until = self._tokens.get(project.user, ("", 0.0))
-        if time.monotonic() < until:
-            return token
-        form = {
-            "username": project.user,
-            "password": project.password,
-            "client_id": names.OIDC_CLIENT_ID,
-            "client_secret": self._client_secret,
-            "grant_type": "password",
-        }
-        path = f"/auth/realms/{names.REALM}/protocol/openid-connect/token"
-        answer = self._ask(lambda: self._identity.json("POST", path, form=form))
-        token = str(answer["access_token"])
-        # half of its life: a token must not end while a request is under way
-        self._tokens[project.user] = (token, time.monotonic() + float(answer.get("expires_in", 60)) / 2)
-        return token
 
     def _ask(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except RefusedError as refused:
-            raise _convert_refusal(refused) from None
-
-
-def _convert_refusal(refused: RefusedError) -> RefusalError:
-    return RefusalError(
-        f"the emulated platform refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}"
-    )
+            raise convert_refusal(refused) from None
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
