@@ -90,7 +90,7 @@ class Kaapana:
         from harness.settings import EVIDENCE, Settings
 
         settings = settings or Settings.load()
-        artefacts = open_artefacts(settings)
+        artefacts = open_artefacts(settings.chart, settings.images, settings.state)
         settings = check_artefacts(settings, artefacts)
         folder = evidence or settings.report or EVIDENCE
         with (
@@ -307,18 +307,23 @@ def open_project(environment: Environment, name: str | None, bind: Callable[[Pro
         environment.remove_project(project)
 
 
-def open_artefacts(settings: Settings) -> Artefacts | None:
-    """Open the charts and images that the settings name; ``None`` if they name none.
+def open_artefacts(charts: Sequence[str], images: Sequence[str], state: Path) -> Artefacts | None:
+    """Open the charts and images that settings name; ``None`` if they name none.
+
+    Args:
+        charts: the setting ``chart``.
+        images: the setting ``images``.
+        state: folder for locks and logs.
 
     Raises:
         ExtensionError, UsageError: something is damaged.
         EngineError: no engine answers.
     """
-    if not settings.chart and not settings.images:
+    if not charts and not images:
         return None
     from harness.artefacts.bundle import Artefacts
 
-    return Artefacts.open(settings.chart, settings.images, settings.state)
+    return Artefacts.open(charts, images, state)
 
 
 def check_artefacts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness.cli.options import with_settings
-from harness.settings import Settings
+from harness.settings import EVIDENCE, Settings
 
 
 @click.command()
@@ -18,5 +18,14 @@ def page(settings: Settings, environment: str | None) -> None:
     until Ctrl-C. Its address works once, on this machine.
     """
     from harness.page import serving
+    from harness.platform import running
+    from harness.platform.environment import Environment
 
-    serving.serve(settings, environment, show_address=click.echo, say=lambda line: click.echo(line, err=True))
+    entry = running.choose(settings.state, environment)
+    serving.serve(
+        Environment.attach(settings, entry),
+        settings.report or EVIDENCE,
+        started=entry.started,
+        show_address=click.echo,
+        say=lambda line: click.echo(line, err=True),
+    )

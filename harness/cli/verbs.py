@@ -198,7 +198,7 @@ def run(
         check_out(out)
     _check_extension(extension, settings.chart)
     series = series_of(dataset)
-    artefacts = open_artefacts(settings)
+    artefacts = open_artefacts(settings.chart, settings.images, settings.state)
     if artefacts is not None:
         artefacts.require_workflow()
         name, parameters = artefacts.packages[0].name, artefacts.parameters

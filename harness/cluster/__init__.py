@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.cluster.base import Cluster
-    from harness.settings import Settings
+    from harness.settings.clusters import ClusterSettings
 
 __all__ = ["Cluster", "open_cluster"]
 
 
 def open_cluster(
     spec: str,
-    settings: Settings,
+    settings: ClusterSettings,
     *,
     environment_id: str,
     reuse: bool = False,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from harness.cluster.base import Cluster
     from harness.cluster.ledger import Entry
-    from harness.settings import Settings
     from harness.settings.builds import BuildSettings
+    from harness.settings.clusters import ClusterSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Provider(kinds.ClusterKind, abc.ABC):
     @abc.abstractmethod
     def create(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         spec: str,
         *,
@@ -66,7 +66,7 @@ class Provider(kinds.ClusterKind, abc.ABC):
         """Make a cluster, see :func:`harness.cluster.open_cluster`."""
 
     @abc.abstractmethod
-    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+    def adopt(self, settings: ClusterSettings, environment_id: str) -> Cluster | None:
         """Return the cluster of an environment that was kept and still works, or ``None``."""
 
     @abc.abstractmethod

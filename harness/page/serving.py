@@ -21,14 +21,10 @@ from harness.page.source import Source
 from harness.page.starting import Starter
 from harness.page.views import Views
 from harness.page.watching import Hub, Observer
-from harness.platform import running
 from harness.platform.environment import Environment
-from harness.settings import EVIDENCE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
-
-    from harness.settings import Settings
 
 _ADDRESS: Final = "127.0.0.1"
 _STARTED_S: Final = 10.0
@@ -36,25 +32,29 @@ _END_S: Final = 10.0
 
 
 def serve(
-    settings: Settings, environment_id: str | None, *, show_address: Callable[[str], object], say: OnProgress
+    environment: Environment,
+    evidence: Path,
+    *,
+    started: str,
+    show_address: Callable[[str], object],
+    say: OnProgress,
 ) -> None:
-    """Serve the page about a running environment, until Ctrl-C or SIGTERM.
+    """Serve the page about a running environment, until Ctrl-C or SIGTERM; then let the environment go.
 
     Args:
-        environment_id: which one; ``None`` for the only one.
+        environment: one that continues afterwards.
+        evidence: folder with the evidence of runs; it need not be there.
+        started: when the environment was made, ISO 8601.
         show_address: gets the address, once it answers.
         say: gets what else happens.
 
     Raises:
-        UsageError: there is no such environment, or one of several must be named.
-        PlatformError: no environment was left running, or it does not work any more.
+        PlatformError: the server did not start.
     """
-    entry = running.choose(settings.state, environment_id)
-    environment = Environment.attach(settings, entry)
     try:
-        with page_of(environment, settings.report or EVIDENCE, started=entry.started, say=say) as address:
+        with page_of(environment, evidence, started=started, say=say) as address:
             show_address(address)
-            say(f"the page about environment {entry.id} is served until Ctrl-C")
+            say(f"the page about environment {environment.id} is served until Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
     finally:

@@ -63,8 +63,9 @@ class Session:
             raise PlatformError(f"{first} (as reported by the first test that needed the platform)")
         if self._environment is None:
             try:
-                self._artefacts = open_artefacts(self.settings)
-                self.settings = check_artefacts(self.settings, self._artefacts)
+                settings = self.settings
+                self._artefacts = open_artefacts(settings.chart, settings.images, settings.state)
+                self.settings = check_artefacts(settings, self._artefacts)
                 self._environment = self._make(self.settings)
             except Exception as error:
                 self._error = error

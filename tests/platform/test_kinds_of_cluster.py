@@ -22,6 +22,7 @@ from harness.platform.environment import Environment
 from harness.platform.manifests import arrange
 from harness.settings import Settings
 from harness.settings.builds import BuildSettings
+from harness.settings.clusters import ClusterSettings
 
 
 class Cloud(providers.Provider):
@@ -44,7 +45,7 @@ class Cloud(providers.Provider):
 
     def create(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         spec: str,
         *,
@@ -55,7 +56,7 @@ class Cloud(providers.Provider):
         self.made[environment_id] = cast(Cluster, cluster)
         return self.made[environment_id]
 
-    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+    def adopt(self, settings: ClusterSettings, environment_id: str) -> Cluster | None:
         return self.made.get(environment_id)
 
     def is_alive(self, state: Path, entry: ledger.Entry) -> bool:

@@ -24,7 +24,7 @@ from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, scoping
 from harness.kube.pullsecrets import Login
 from harness.kube.transport import HttpTransport
-from harness.settings import Settings
+from harness.settings.clusters import ClusterSettings
 from harness.wire.annotations import ANNOTATION_OWNER, ANNOTATION_STARTED
 from harness.wire.names import SERVICES_NAMESPACE
 
@@ -52,7 +52,7 @@ class ContextCluster:
         entry: ledger.Entry,
         access: ClusterAccess,
         *,
-        settings: Settings,
+        settings: ClusterSettings,
         adopted: bool,
     ) -> None:
         self.name = entry.cluster
@@ -81,7 +81,7 @@ class ContextCluster:
     @classmethod
     def create(
         cls,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         spec: str,
         *,
@@ -126,7 +126,7 @@ class ContextCluster:
         return cluster
 
     @classmethod
-    def adopt(cls, settings: Settings, environment_id: str) -> ContextCluster | None:
+    def adopt(cls, settings: ClusterSettings, environment_id: str) -> ContextCluster | None:
         """Return the environment that was kept and is still there, or ``None``."""
         entry = ledger.find(settings.state, environment_id)
         if entry is None or not entry.kept or not settings.context_registry:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.cluster import ledger
     from harness.cluster.base import Cluster
-    from harness.settings import Settings
+    from harness.settings.clusters import ClusterSettings
 
 
 class ContextProvider(Provider):
@@ -33,7 +33,7 @@ class ContextProvider(Provider):
 
     def create(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         spec: str,
         *,
@@ -45,7 +45,7 @@ class ContextProvider(Provider):
 
         return ContextCluster.create(settings, environment_id, spec, images=images, on_progress=on_progress)
 
-    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+    def adopt(self, settings: ClusterSettings, environment_id: str) -> Cluster | None:
         """See the base class."""
         from harness.cluster.context.cluster import ContextCluster
 

@@ -20,7 +20,7 @@ from harness.engine import connect, explain_stopped, ids_of, leftovers, networks
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
-from harness.settings import Settings
+from harness.settings.clusters import ClusterSettings
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_name
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DockerCluster:
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, settings: Settings, environment_id: str, *, image: str | None = None) -> DockerCluster:
+    def create(cls, settings: ClusterSettings, environment_id: str, *, image: str | None = None) -> DockerCluster:
         """Start a control plane and wait until it is ready.
 
         Args:
@@ -128,7 +128,7 @@ class DockerCluster:
         return cluster
 
     @classmethod
-    def adopt(cls, settings: Settings, environment_id: str) -> DockerCluster | None:
+    def adopt(cls, settings: ClusterSettings, environment_id: str) -> DockerCluster | None:
         """Return the cluster of an environment that was kept and still works, or ``None``."""
         entry = ledger.find(settings.state, environment_id)
         if entry is None or not entry.kept or not entry.url:

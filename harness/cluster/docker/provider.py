@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.cluster.base import Cluster
     from harness.engine.leftovers import Leftover
-    from harness.settings import Settings
+    from harness.settings.clusters import ClusterSettings
 
 _SHUTDOWN_S = 60.0
 _ANSWER_S = 10.0
@@ -32,7 +32,7 @@ class DockerProvider(Provider):
 
     def create(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         spec: str,
         *,
@@ -44,7 +44,7 @@ class DockerProvider(Provider):
 
         return DockerCluster.create(settings, environment_id)
 
-    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+    def adopt(self, settings: ClusterSettings, environment_id: str) -> Cluster | None:
         """See the base class."""
         from harness.cluster.docker.launcher import DockerCluster
 

@@ -26,7 +26,7 @@ from harness.errors import PlatformError
 from harness.images.registry import RegistryClient
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
-from harness.settings import Settings
+from harness.settings.clusters import ClusterSettings
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class KindCluster:
     @classmethod
     def create(
         cls,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         *,
         images: Iterable[str] = (),
@@ -130,7 +130,7 @@ class KindCluster:
         return cluster
 
     @classmethod
-    def adopt(cls, settings: Settings, environment_id: str) -> KindCluster | None:
+    def adopt(cls, settings: ClusterSettings, environment_id: str) -> KindCluster | None:
         """Return the cluster of an environment that was kept and still works, or ``None``."""
         entry = ledger.find(settings.state, environment_id)
         if entry is None or not entry.kept or not answers(settings.state, environment_id):

@@ -16,8 +16,8 @@ from harness.errors import EngineError
 if TYPE_CHECKING:
     from harness.cluster.base import Cluster
     from harness.cluster.kind.leftovers import Found
-    from harness.settings import Settings
     from harness.settings.builds import BuildSettings
+    from harness.settings.clusters import ClusterSettings
 
 # of one volume with tens of thousands of files
 _REMOVAL_S = 600
@@ -31,7 +31,7 @@ class KindProvider(Provider):
 
     def create(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
         environment_id: str,
         spec: str,
         *,
@@ -43,7 +43,7 @@ class KindProvider(Provider):
 
         return KindCluster.create(settings, environment_id, images=images, on_progress=on_progress)
 
-    def adopt(self, settings: Settings, environment_id: str) -> Cluster | None:
+    def adopt(self, settings: ClusterSettings, environment_id: str) -> Cluster | None:
         """See the base class."""
         from harness.cluster.kind.cluster import KindCluster
 
