@@ -88,7 +88,7 @@ class InstalledExtension:
             deployment.add_to(_project_of(target), acting=_project_of(acting or target))
 
     def remove_from(self, target: BoundPlatform | Project, *, acting: BoundPlatform | Project | None = None) -> None:
-        """Take its DAGs out of a project's software: they are no longer offered there, and cannot be started.
+        """Remove its DAGs from a project's software: they are no longer offered there, and cannot be started.
 
         Args:
             target: the project.

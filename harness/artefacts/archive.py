@@ -26,7 +26,7 @@ __all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "ImagePlatform", "On
 
 
 def _ignore(done: int, total: int) -> None:
-    """Take no notice of the progress."""
+    """Ignore the progress."""
 
 
 class ImageArchive:

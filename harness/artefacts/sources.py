@@ -67,7 +67,7 @@ class ImageSource(Protocol):
 
     @property
     def title(self) -> str:
-        """How messages name it."""
+        """Name of the source in messages."""
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         """Return the image that pods pull under this reference.

@@ -25,7 +25,7 @@ class Differences:
         self._lines: list[str] = []
 
     def add(self, line: str) -> None:
-        """Note a difference."""
+        """Add a difference."""
         self.count += 1
         if len(self._lines) < _MOST:
             self._lines.append(line)

@@ -107,7 +107,7 @@ class _Spans:
             cells.append(text)
 
     def add(self, column: int, text: str, rows: int) -> None:
-        """Note a cell that spans so many rows, this one included."""
+        """Add a cell that spans so many rows, this one included."""
         if rows > 1:
             self._next[column] = (text, rows - 1)
 

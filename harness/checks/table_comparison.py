@@ -85,7 +85,7 @@ def compare(
     differences: Differences,
     key: str | None,
 ) -> None:
-    """Note how a table differs from expected rows.
+    """Collect the differences between a table and expected rows.
 
     Raises:
         CheckError: the expected rows lack the key, or have one twice.

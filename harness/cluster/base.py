@@ -62,7 +62,7 @@ class Cluster(Protocol):
         """
 
     def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
-        """Let the nodes have the images of a name from the environment's registry. May be done again.
+        """Make the images of a name in the environment's registry available to the nodes. May be called again.
 
         Args:
             name: ``host[:port]`` or with a path behind it; of the host's images only those below it need to be served.

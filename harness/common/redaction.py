@@ -94,7 +94,7 @@ class Redactor:
         self.add_given(password, _basic(username, password))
 
     def retire(self, secret: str) -> None:
-        """Note that a credential opens nothing any more: it is hidden until a hundred more have been retired."""
+        """Record that a credential is not valid any more: it is hidden until a hundred more have been retired."""
         with self._lock:
             self._retired.append(secret)
             if len(self._retired) > _REMEMBERED:

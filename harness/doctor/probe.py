@@ -20,7 +20,7 @@ _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def look(environ: Mapping[str, str] | None = None) -> Facts:
-    """Look at the machine once; takes a few milliseconds and changes nothing."""
+    """Examine the machine once; takes a few milliseconds and changes nothing."""
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ, inside=True)
     root = (engine.inside and engine.inside.root) or "/var/lib/docker"

@@ -92,7 +92,7 @@ def layers_of(reference: str) -> tuple[str, ...]:
 
 
 def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None:
-    """Let the engine take in an archive of images.
+    """Load an archive of images into the engine.
 
     Args:
         engine: a client with patience.

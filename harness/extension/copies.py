@@ -148,7 +148,7 @@ class _Follower:
     ignored: list[Path]
 
     def follow(self, instruction: Instruction) -> None:
-        """Do what an instruction does, as far as it counts for files."""
+        """Apply an instruction, as far as it counts for files."""
         stage, keyword = self.stage, instruction.keyword
         if keyword in {"ARG", "ENV"}:
             if keyword == "ARG":
@@ -250,7 +250,7 @@ class _Follower:
             stage.unread.append(_describe(instruction))
 
     def _note_unresolved(self, instruction: Instruction, into: str) -> None:
-        """Note an instruction that only the built image shows the result of, where it can count."""
+        """Record an instruction that only the built image shows the result of, where it can count."""
         at = PurePosixPath(into)
         if "$" in into or at.is_relative_to(self.below) or self.below.is_relative_to(at):
             self.stage.unread.append(_describe(instruction))

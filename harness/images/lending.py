@@ -47,7 +47,7 @@ def hold(names: Iterable[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lend(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
-    """Let images have names in the engine for the length of the block.
+    """Give names to images in the engine for the length of the block.
 
     Args:
         api: the engine.

@@ -16,7 +16,7 @@ _CANNOT_START: Final = 127
 
 
 def main(owner: int, command: list[str]) -> None:
-    """Become ``command``; does not return."""
+    """Replace this process by ``command``; does not return."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != owner:
         sys.exit(_CANNOT_START)

@@ -144,7 +144,7 @@ class _Writer:
         return None
 
     def _local(self, instruction: Instruction, key: str, url: str, taken: Path, revision: str) -> str:
-        """Bring a file or a folder into the context, and return the text that names it in place of the URL.
+        """Add a file or a folder to the context, and return the text that names it in place of the URL.
 
         Args:
             revision: the sign before a revision at the end of the URL; empty if it has none.

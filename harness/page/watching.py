@@ -42,12 +42,12 @@ class Subscription:
         self._closed = False
 
     def put(self, kind: str, text: str) -> None:
-        """Tell it something, from any thread."""
+        """Queue an event, from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._add, kind, text)
 
     def close(self) -> None:
-        """Let :meth:`read` end, from any thread."""
+        """Make :meth:`read` return ``None``, from any thread."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._end)
 

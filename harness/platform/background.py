@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 @contextlib.contextmanager
 def run_in_background(job: Callable[[], object]) -> Iterator[Future[object]]:
-    """Do something in a thread beside the block; the block's end waits for it.
+    """Run a function in a thread beside the block; the block's end waits for it.
 
     Where both fail, the job's error is the cause and is raised. An interrupt of the block does not wait for the job.
 

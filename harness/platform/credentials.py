@@ -76,7 +76,7 @@ class Credentials:
 
     @property
     def token_digest(self) -> str:
-        """By which a part that runs code of authors knows the token without having it; no secret."""
+        """Digest by which a part that runs code of authors recognises the token without having it; no secret."""
         return hashlib.sha256(self.token.encode()).hexdigest()
 
     @property
@@ -86,12 +86,12 @@ class Credentials:
 
     @property
     def pull(self) -> Login:
-        """For the registry, as nodes have it."""
+        """Login for pulling from the registry, as nodes have it."""
         return Login(self.registry_user, self.registry_password)
 
     @property
     def push(self) -> Login:
-        """For the registry, as only the harness has it."""
+        """Login for pushing to the registry, which only the harness has."""
         return Login(self.registry_push_user, self.registry_push_password)
 
     def as_mapping(self) -> dict[str, str]:

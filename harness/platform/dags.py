@@ -48,7 +48,7 @@ def collect(
     coming: Mapping[str, str] | None = None,
     edk_images: Collection[str] = (),
 ) -> Dags:
-    """Let Airflow parse the folder now, and find the extension's DAGs.
+    """Request that Airflow parses the folder now, and find the extension's DAGs.
 
     Args:
         extension: its name, for messages.

@@ -132,7 +132,7 @@ def push(images: Iterable[PodImage], registry: PlatformRegistry, say: OnProgress
 def deliver_found(
     cluster: Cluster, registry: PlatformRegistry, found: Sequence[FoundImage], *, push_all: bool, say: OnProgress
 ) -> list[PodImage]:
-    """Bring images that were built elsewhere to the platform: archives to its nodes, all others to its registry.
+    """Deliver images that were built elsewhere: archives to the platform's nodes, all others to its registry.
 
     What has the name of another registry goes to the nodes in each case.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def serve(registry: PlatformRegistry) -> None:
-    """Let the environment's registry take the place of the kit's, under both names; pods need no login for it."""
+    """Serve the kit's images from the environment's registry, under both names; pods need no login for it."""
     registry.serve(edk.REGISTRY, open_to_all=True)
     registry.serve(edk.IN_CLUSTER, open_to_all=True, same_as=edk.REGISTRY)
 

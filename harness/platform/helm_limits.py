@@ -31,13 +31,13 @@ _LIMITS: Final = (
 
 
 def limit_this_process() -> None:
-    """Bound memory and files of the calling process, for good."""
+    """Limit memory and files of the calling process until it ends."""
     for kind, most in _LIMITS:
         resource.setrlimit(kind, _lower(most, resource.getrlimit(kind)[1]))
 
 
 def start(command: list[str], owner: int) -> None:
-    """Become another program, within the limits and not beyond the end of the owner; returns never."""
+    """Replace this process by a program, within the limits and not beyond the end of the owner; never return."""
     limit_this_process()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != owner:

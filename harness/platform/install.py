@@ -96,7 +96,7 @@ class Deployment:
         self.environment.services.add_software(project, list(self.dag_ids), acting=acting)
 
     def remove_from(self, project: Project, *, acting: Project | None = None) -> None:
-        """Take the DAGs out of a project's software: they are no longer offered there (build 15).
+        """Remove the DAGs from a project's software: they are no longer offered there (build 15).
 
         Raises:
             RunError: the user of ``acting`` may not.

@@ -55,7 +55,7 @@ def _ways_to_give(platform: PlatformNames) -> str:
 
 
 def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platform: PlatformNames) -> Iterator[str]:
-    """Name the right name for an image that is there under another one."""
+    """Yield hints on images that are there under another name."""
     for name in similar:
         there, there_tag = split_reference(name)
         wanted, wanted_tag = split_reference(reference)

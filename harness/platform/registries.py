@@ -137,7 +137,7 @@ class CustomRegistries:
         return sorted(found, key=lambda registry: registry.url)
 
     def hide_logins(self) -> None:
-        """Let no login show that another process has added."""
+        """Add the logins of other processes to the redacted credentials."""
         for secret in self._secrets():
             for login in logins_in(secret).values():
                 REDACTOR.add_given_login(*login)
@@ -147,7 +147,7 @@ class CustomRegistries:
         return source_registry.of(source, container, self._platform_registry.name, self._urls())
 
     def serve(self, references: Iterable[str]) -> None:
-        """Let the platform's registry take the place of the registries of these references."""
+        """Serve these references from the platform's registry instead of their own registries."""
         references = list(references)
         for url in self._urls():
             if any(reference.startswith(f"{url}/") for reference in references):
@@ -161,7 +161,7 @@ class CustomRegistries:
         return sorted((registry.url for registry in self.find_all()), key=len, reverse=True)
 
     def _admit(self, login: Login | None = None) -> None:
-        """Let the users of all of them pull, and no others; return when one of them may."""
+        """Allow pulls to the users of all of them, and to no others; return when one of them may."""
         if not self._owned:
             # nodes have the user's own login there
             return

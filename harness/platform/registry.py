@@ -60,7 +60,7 @@ class PlatformRegistry:
         self._client.close()
 
     def serve(self, name: str, *, open_to_all: bool = False, same_as: str = "") -> None:
-        """Let the nodes have the images of another registry from here.
+        """Serve the images of another registry to the nodes from here.
 
         Args:
             name: ``host[:port]``, or with a path behind it.
@@ -165,7 +165,7 @@ class PlatformRegistry:
 
     @property
     def title(self) -> str:
-        """How messages name it as a place with images."""
+        """Name of the registry in messages."""
         return "the platform's registry"
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:

@@ -210,7 +210,7 @@ class ServicesClient:
         self._change_software("POST", project, dag_ids, acting or project)
 
     def remove_software(self, project: ProjectLike, dag_ids: list[str], *, acting: ProjectLike | None = None) -> None:
-        """Take DAGs out of the project's software again (build 15); those that are not in it are fine.
+        """Remove DAGs from the project's software (build 15); those that are not in it are ignored.
 
         Raises:
             RunError: the user of ``acting`` may not.

@@ -172,7 +172,7 @@ class Pacs:
         self._project = project
 
     def add(self, dataset: Any) -> str:
-        """Bring series in, as if they had been sent to the platform, and return the name of the dataset.
+        """Add series as if they had been sent to the platform, and return the name of the dataset.
 
         Args:
             dataset: a series, a folder or a list of series.

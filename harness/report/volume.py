@@ -47,7 +47,7 @@ class Deadline:
         self._seconds = seconds
 
     def check(self) -> None:
-        """Go on, or not.
+        """Check that time is left for more pictures.
 
         Raises:
             UnshownError: the time is over.

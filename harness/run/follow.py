@@ -153,7 +153,7 @@ def follow(
     timeout_s: float,
     paused: Callable[[], float] = lambda: 0.0,
 ) -> Followed:
-    """Tell ``listener`` every change until the run has ended or ``timeout_s`` seconds have passed.
+    """Pass every change to ``listener`` until the run has ended or ``timeout_s`` seconds have passed.
 
     Args:
         paused: seconds that do not count, because the run waits for its author.

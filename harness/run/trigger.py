@@ -123,7 +123,7 @@ def series_of(dataset: Any) -> list[Series]:
 def upload(
     environment: EnvironmentPort, project: ProjectPort, series: Sequence[Series], name: str | None = None
 ) -> str:
-    """Bring series into the platform as a dataset of the project; the dataset's name.
+    """Upload series as a dataset of the project; return the dataset's name.
 
     Args:
         name: of the dataset; by default it depends only on the series, so that a second run with the same input

@@ -67,7 +67,7 @@ class PullRefusal:
 
     @property
     def host(self) -> str:
-        """Of the registry."""
+        """Host of the registry."""
         return host_of(self.image) or DOCKER_HUB
 
     @property

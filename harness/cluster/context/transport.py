@@ -74,7 +74,7 @@ class ContextTransport(ScopedTransport):
             self._own.apply(Scope(known.namespaces, {**kept, **images}).manifest())
 
     def _note_namespaces(self, added: Iterable[str] = (), removed: Iterable[str] = ()) -> None:
-        """Note which namespaces the environment has, for its pods, which may not list them."""
+        """Record the environment's namespaces for its pods, which may not list them."""
         with self._lock:
             known = self.scope()
             gone = set(removed)

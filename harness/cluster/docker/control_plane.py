@@ -133,7 +133,7 @@ def _own_environment() -> Iterator[None]:
 
 
 def stop(client: docker.DockerClient, environment_id: str) -> None:
-    """Let a control plane end: it waits for objects that the engine is still making for it, and removes them.
+    """Stop a control plane; it waits for objects that the engine is still making for it, and removes them.
 
     Removed by force, it would leave behind anything that the engine makes a moment later. If it does not end in time,
     or does not run, :mod:`harness.engine.leftovers` removes it.

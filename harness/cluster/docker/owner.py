@@ -52,7 +52,7 @@ class OwnerConnection:
             self.lost.set()
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

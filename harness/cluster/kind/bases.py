@@ -49,7 +49,7 @@ def complete(client: docker.DockerClient) -> dict[str, str]:
 
 
 def set_sign(client: docker.DockerClient, state: Path, base: str, node_image_id: str) -> None:
-    """Say that a base is complete."""
+    """Mark a base as complete."""
     client.api.create_volume(base + _COMPLETE, labels={**labels(state), LABEL_NODE_IMAGE: node_image_id})
 
 

@@ -62,7 +62,7 @@ def _untag(client: docker.DockerClient, name: str) -> None:
 
 
 def _derive(node: KindNode, images: Mapping[str, str], commands: Mapping[str, Sequence[str]]) -> None:
-    """Let a node have images of the layers of others that it has, with other commands.
+    """Make images on a node from the layers of others that it has, with other commands.
 
     Args:
         node: the node.
@@ -91,7 +91,7 @@ class NodeImages:
         self._scratch = scratch
 
     def provide(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
-        """Bring images of the engine to the nodes; those that are there only get another name.
+        """Copy images of the engine to the nodes; those that are there only get another name.
 
         Args:
             images: reference to id or name in the engine.

@@ -159,7 +159,7 @@ class _Keeper:
             leftovers.remove(client, self._state, self._order.environment)
 
     def _persist(self, action: Any) -> None:
-        """Do something although the engine is just being started again."""
+        """Retry an action while the engine is being started again."""
         polling = Polling(timeout_s=_REMOVAL_S, pause_s=_AGAIN_S)
         while True:
             try:

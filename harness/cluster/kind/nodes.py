@@ -101,21 +101,21 @@ class KindNode:
         self.run(*_IMAGES, "import", "-", stdin=archive, timeout_s=_IMPORT_S)
 
     def unpack(self, references: Iterable[str]) -> None:
-        """Lay out images, as the first container of each would."""
+        """Unpack images, as the first container of each would."""
         present = self.digests()
         digests = {present[reference] for reference in references}
         commands = [shlex.join([*_CTR, "snapshots", "unpack", digest]) for digest in digests]
         self.run("sh", "-ec", "\n".join(commands), timeout_s=_IMPORT_S)
 
     def tag(self, names: Mapping[str, Iterable[str]]) -> None:
-        """Give images more names, in containerd's notation: a name that is there to those that it gets as well."""
+        """Add names to images, in containerd's notation."""
         # one call of the engine for all: each takes a tenth of a second
         commands = [shlex.join([*_IMAGES, "tag", "--force", source, *targets]) for source, targets in names.items()]
         if commands:
             self.run("sh", "-ec", "\n".join(commands))
 
     def remove(self, references: Iterable[str]) -> None:
-        """Take names away."""
+        """Remove names of images."""
         self.run(*_IMAGES, "remove", *references)
 
     def pull(self, reference: str, login: Login | None = None) -> None:
@@ -140,7 +140,7 @@ class KindNode:
                 raise PlatformError(f"node {self.name} does not list the images {', '.join(sorted(missing))}")
 
     def add_registry(self, name: str, mirror: str, prefix: str = "", authorization: str = "") -> None:
-        """Tell containerd where the registry of this name is, as the documentation of kind has it."""
+        """Configure the address of the registry of this name in containerd, as the documentation of kind describes."""
         path = PurePosixPath(CERTS_DIR) / name / "hosts.toml"
         script = 'mkdir -p "$(dirname "$0")" && printf %s "$1" > "$0"'
         self.run("sh", "-c", script, str(path), hosts_toml(mirror, prefix, authorization))
@@ -211,7 +211,7 @@ def save(references: list[str]) -> Iterator[IO[bytes]]:
 
 
 def on_all(nodes: Iterable[KindNode], action: str, *arguments: object) -> None:
-    """Do the same on all nodes at the same time."""
+    """Run an action on all nodes at the same time."""
     nodes = list(nodes)
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:
         for done in [pool.submit(getattr(node, action), *arguments) for node in nodes]:

@@ -69,7 +69,7 @@ class Keeper:
         self._end()
 
     def remove(self) -> None:
-        """Have the cluster removed, and wait for it."""
+        """Request the removal of the cluster, and wait for it."""
         self._write("remove")
         for _ in self._events():
             pass

@@ -151,7 +151,7 @@ def post(url: str, body: dict[str, str]) -> None:
 
 
 def announce(settings: InstallerSettings) -> None:
-    """Tell the platform: images to pull, or that DAGs are gone."""
+    """Inform the platform of images to pull, or of removed DAGs."""
     if settings.action == "remove":
         base = f"http://airflow-webserver-service.{settings.services_namespace}.svc:8080"
         post(f"{base}/flow/kaapana/api/trigger/service-daily-cleanup-jobs", {})

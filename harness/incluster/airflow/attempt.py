@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def adopt_orphans() -> None:
-    """Let this process be the parent of what its children leave behind."""
+    """Make this process the parent of what its children leave behind."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 

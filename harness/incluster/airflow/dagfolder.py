@@ -71,7 +71,7 @@ class DagFolder:
             return True
 
     def watch(self, stop: threading.Event, interval_s: float = 1.0) -> None:
-        """Look every second until ``stop`` is set."""
+        """Check the folder every second until ``stop`` is set."""
         while not stop.wait(interval_s):
             try:
                 if self.refresh_if_changed():

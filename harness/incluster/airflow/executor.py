@@ -106,7 +106,7 @@ def _run_in_child(command: list[str]) -> None:
 
 
 def _fail_unstarted(arguments: Any, error: Exception) -> None:
-    """Note the failure of a task that never came to its start; the scheduler learns it from the database."""
+    """Record the failure of a task that has not started; the scheduler learns it from the database."""
     try:
         unstarted.fail(arguments, error)
     except Exception:

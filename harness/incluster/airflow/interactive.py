@@ -258,7 +258,7 @@ class _Offer:
                 podrun.delete_pod(self._api, self._attempt.namespace, self._attempt.name)
 
     def _take(self, change: str, data: dict[str, str]) -> bool:
-        """Take in the follower's answer; True when there is one."""
+        """Read the follower's answer; return ``True`` when there is one."""
         if change == "DELETED":
             self.answer = wire.COMPLETED
         elif data.get(wire.ANSWER):

@@ -71,7 +71,7 @@ class PythonTaskOperator:
 
 
 def take_annotations(operator: str, dag: Any, kwargs: dict[str, Any]) -> None:
-    """Take the parameter ``annotations`` away where the release has it: it is lost, or ends the import (task-api 1.1).
+    """Remove the parameter ``annotations`` where the release has it: it is lost, or ends the import (task-api 1.1).
 
     Raises:
         AttributeError: 0.6.1 reads ``executor_config`` before it exists, but in service and import DAGs.

@@ -49,7 +49,7 @@ _WARM: Final = (
 
 
 def forget_connections_in_children() -> None:
-    """Let a fork leave the parent's database connections alone.
+    """Make forked processes forget the parent's database connections without closing them.
 
     The worker of Airflow's LocalExecutor closes what it inherits, and that ends the session of the scheduler on
     the server, which fails when it happens to use that connection at that moment.
@@ -65,7 +65,7 @@ def forget_connections_in_children() -> None:
 
 
 def keep_the_engine() -> None:
-    """Let tasks use the database engine that they inherit.
+    """Make tasks use the database engine that they inherit.
 
     "airflow tasks run" makes a new one without a pool, so that every query of a task connects again and is compiled
     again. The inherited one has compiled them already, and its pool is empty after the fork.

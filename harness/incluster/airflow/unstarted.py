@@ -20,7 +20,7 @@ def log_path(dag_id: str, run_id: str, task_id: str, attempt: int) -> Path | Non
 
 
 def fail(arguments: Any, error: BaseException) -> bool:
-    """Let a task that is still queued fail.
+    """Mark a task that is still queued as failed.
 
     Args:
         arguments: of ``airflow tasks run``, parsed.

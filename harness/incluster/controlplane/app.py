@@ -124,7 +124,7 @@ class _Api:
             raise StatusError(503, "ServiceUnavailable", "the environment is being removed")
 
     def _authorize(self, request: Request, verb: str, part: str = "", body: Any = None) -> None:
-        """Let the owner do everything, and a service account what its roles say.
+        """Authorize the owner for everything, and a service account for what its roles grant.
 
         Raises:
             StatusError: 403; 422, the object asks for what only the owner's may.

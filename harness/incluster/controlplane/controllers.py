@@ -74,7 +74,7 @@ class Controllers:
         asyncio.get_running_loop().call_later(delay_s, self._queue, key)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Reconcile objects until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()

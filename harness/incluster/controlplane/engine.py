@@ -142,7 +142,7 @@ class Engine:
             )
 
     async def pause(self, container: str) -> bool:
-        """Let a container stand still; ``False`` when it has ended.
+        """Pause a container; return ``False`` when it has ended.
 
         Raises:
             EngineCallError: it runs, and the engine does not stop it.

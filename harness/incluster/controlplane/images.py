@@ -49,7 +49,7 @@ class Images:
         return {**self.imported, **self.provided}
 
     def provide(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]]) -> None:
-        """Have images of the engine on the node.
+        """Make images of the engine available on the node.
 
         Args:
             images: reference to the engine's id.
@@ -136,7 +136,7 @@ class Images:
         return str(record["Id"])
 
     async def _pull(self, full: str, pull: _Pull) -> str:
-        """Let the engine pull, with each login that fits; its text when it cannot."""
+        """Pull an image with each login that fits; return the engine's message when it cannot."""
         problem = ""
         tried: Sequence[Login | None] = pull.logins or [None]
         for login in tried:

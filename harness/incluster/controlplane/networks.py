@@ -249,7 +249,7 @@ class Networks:
             await self._engine.connect(self.full_name(network), container, list(aliases))
 
     async def change(self, container: str, before: NetworkPlan, after: NetworkPlan) -> None:
-        """Give a running container the names of a new plan: it leaves a network and joins it again."""
+        """Change the names of a running container to a new plan: it leaves a network and joins it again."""
         for network, aliases in after.endpoints.items():
             if before.endpoints.get(network) != aliases:
                 if network in before.endpoints:

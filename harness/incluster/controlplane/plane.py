@@ -50,7 +50,7 @@ class ControlPlane:
 
     @classmethod
     async def start(cls, config: ControlPlaneConfig) -> ControlPlane:
-        """Look at the engine, make the networks, and begin to work.
+        """Examine the engine, make the networks, and start the controllers.
 
         Raises:
             EngineCallError: the engine does not answer, or refuses a network.

@@ -266,7 +266,7 @@ class PodWorker:
     # -- Services that come and go -----------------------------------------------------------------------------
 
     async def replan(self) -> bool:
-        """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
+        """Apply changed names of Services; return ``False`` when only a new container can have its ports."""
         async with self._network.lock:
             if self._facts["phase"] in ("Succeeded", "Failed"):
                 return True

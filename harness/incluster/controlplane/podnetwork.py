@@ -112,7 +112,7 @@ class PodNetwork:
         return plan
 
     async def on_joined(self, container: str) -> None:
-        """Note the address and the published ports of the container that owns the pod's network."""
+        """Record the address and the published ports of the container that owns the pod's network."""
         record = await self._node.engine.inspect(container)
         self._owner = container
         addresses = self._node.networks.addresses_in(record, self._plan)
@@ -161,7 +161,7 @@ class PodNetwork:
         self._node.store.edit(Key("Service", key_of(self._pod).namespace, service), change)
 
     async def replan(self) -> bool:
-        """Take on the names of Services that changed; ``False`` when only a new container can have its ports."""
+        """Apply changed names of Services; return ``False`` when only a new container can have its ports."""
         if not self._owner:
             return True
         plan = self._node.networks.plan(self._pod)

@@ -39,7 +39,7 @@ class DiskPressure:
         self._reserve = node.config.disk_reserve
 
     async def run(self) -> None:
-        """Look again and again, one pod at a time."""
+        """Check the disk at intervals, and evict one pod at a time when it is nearly full."""
         while True:
             await asyncio.sleep(_INTERVAL_S)
             free = await asyncio.to_thread(self._free)

@@ -75,7 +75,7 @@ class Rbac:
         self._store = store
 
     def check(self, account: Account, request: AccessRequest) -> None:
-        """Let a request pass.
+        """Check that an account may make a request.
 
         Raises:
             StatusError: 403, in the words of Kubernetes.

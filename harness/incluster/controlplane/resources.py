@@ -65,7 +65,7 @@ class Resources:
             raise invalid("Pod", pod["metadata"]["name"], str(problem)) from None
 
     def _check_service(self, service: Manifest) -> None:
-        """Take a Service back that does not fit pods which exist."""
+        """Check that a new Service fits the pods which exist; remove it again otherwise."""
         for pod in self._store.list("Pod", service["metadata"]["namespace"]):
             try:
                 self._networks.plan(pod)

@@ -120,7 +120,7 @@ def fetch_dicom(platform: PlatformClient, series: Wanted, target: Path) -> str:
 
 
 def _get(run: RunFolder, platform: PlatformClient, conf: dict[str, Any], series: Wanted) -> None:
-    """Bring one series: DICOM files, ``metadata.json``, or both."""
+    """Fetch one series: DICOM files, ``metadata.json``, or both."""
     start = time.monotonic()
     data_type = os.environ.get("DATA_TYPE") or "dicom"
     if flag("CHECK_MODALITY"):
@@ -141,7 +141,7 @@ def _get(run: RunFolder, platform: PlatformClient, conf: dict[str, Any], series:
 
 
 def main() -> None:
-    """Bring every chosen series; when some fail the others stay and the ProgramError names those that failed."""
+    """Fetch every chosen series; when some fail the others stay and the ProgramError names those that failed."""
     data_type = os.environ.get("DATA_TYPE") or "dicom"
     if data_type not in ("dicom", "json", "all"):
         raise ProgramError(f"DATA_TYPE is {data_type!r}, expected dicom, json or all")

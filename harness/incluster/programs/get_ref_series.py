@@ -130,7 +130,7 @@ def _of_query(run: RunFolder, platform: PlatformClient, index: str) -> list[Refe
 
 
 def _fetch(run: RunFolder, platform: PlatformClient, index: str, reference: Reference) -> None:
-    """Bring one series. As on the platform a part that does not come is not an error, nothing at all is one."""
+    """Fetch one series. As on the platform an incomplete answer is not an error; an empty one is."""
     reference.target.mkdir(parents=True, exist_ok=True)
     try:
         if os.environ.get("DATA_TYPE", "dicom") == "json":
@@ -148,7 +148,7 @@ def _fetch(run: RunFolder, platform: PlatformClient, index: str, reference: Refe
 
 
 def main() -> None:
-    """Bring the series that ``SEARCH_POLICY`` finds."""
+    """Fetch the series that ``SEARCH_POLICY`` finds."""
     policy = os.environ.get("SEARCH_POLICY") or "reference_uid"
     if policy not in ("reference_uid", "study_uid", "search_query"):
         raise ProgramError(f"SEARCH_POLICY is {policy!r}, expected reference_uid, study_uid or search_query")

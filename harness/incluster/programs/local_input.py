@@ -66,7 +66,7 @@ def _limit(data: dict[str, Any]) -> int | None:
 
 
 def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -> None:
-    """Bring the series that ``data_form`` names; without a ``data_form`` there is nothing to do.
+    """Fetch the series that ``data_form`` names; do nothing without a ``data_form``.
 
     Raises:
         ProgramError: an empty conf, an unknown data type, or series that do not come.
@@ -132,7 +132,7 @@ def _move(run: RunFolder, output: str, folders: Any) -> None:
 
 
 def fetch_references(run: RunFolder, source: str, output: str, data_type: str, parallel: int) -> None:
-    """Bring the series that every element's SEG or RTSTRUCT refers to into ``<element>/<out>``.
+    """Fetch the series that every element's SEG or RTSTRUCT refers to into ``<element>/<out>``.
 
     As on the platform a part that does not come is not an error, nothing at all is one.
 

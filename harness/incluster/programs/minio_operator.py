@@ -65,7 +65,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def check(order: Transfer) -> None:
-    """Say what in the whitelist cannot have been meant."""
+    """Report entries of the whitelist that are likely mistakes."""
     entries = [entry for entry in order.whitelist if entry]
     if len(entries) > 1 and all(len(entry) == 1 for entry in entries):
         text = f"whitelisted_file_extensions was the text {''.join(entries)!r}: it fell into its characters"

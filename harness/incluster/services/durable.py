@@ -27,7 +27,7 @@ def sync(path: Path) -> None:
 
 
 def sync_all(paths: Iterable[Path]) -> None:
-    """Do the same for many, at once.
+    """Sync many paths at once, as :func:`sync` does.
 
     Raises:
         OSError: one of them is not on disk.

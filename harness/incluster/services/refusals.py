@@ -38,7 +38,7 @@ class RefusalLog:
         self._peers: collections.OrderedDict[str, _Peer] = collections.OrderedDict()
 
     def add(self, request: RefusedRequest) -> None:
-        """Note a refused request."""
+        """Record a refused request."""
         with self._lock:
             self._peers.setdefault(request.peer, _Peer()).refused.append(request)
             self._peers.move_to_end(request.peer)

@@ -14,7 +14,7 @@ Properties = dict[str, Any]
 
 
 def properties_filter(function: Callable[..., Properties]) -> Callable[..., Properties]:
-    """Let a function of properties take a list of the keys that are wanted.
+    """Decorate a function of properties, so that it accepts a list of wanted keys.
 
     The list is the first positional argument or ``filter_keys``; an empty one means all, an unknown key is a KeyError.
     """

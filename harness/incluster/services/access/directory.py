@@ -185,7 +185,7 @@ class Directory:
             return project, True
 
     def set_password(self, project: ProjectRecord, password: str) -> None:
-        """Give a project's system user another password."""
+        """Change the password of a project's system user."""
         with self._records.transaction():
             user = self.user_by_name(project.system_user)
             if user is not None:
@@ -224,7 +224,7 @@ class Directory:
         return (self._roles.get(project_id) or {}).get(user_id)
 
     def set_role(self, project_id: str, user_id: str, role: str | None) -> None:
-        """Give the user a role, or take it away with None."""
+        """Set the role of a user; ``None`` removes it."""
         with self._records.transaction():
             kept = {key: item for key, item in (self._roles.get(project_id) or {}).items() if key != user_id}
             self._roles.put(project_id, kept if role is None else {**kept, user_id: role})

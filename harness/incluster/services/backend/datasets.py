@@ -83,7 +83,7 @@ class Datasets:
                     self._items.remove(key)
 
     def forget_series(self, series: Iterable[str]) -> None:
-        """Take series out of all datasets; what becomes empty goes."""
+        """Remove series from all datasets, and datasets that become empty."""
         with self._records.transaction():
             gone = set(series)
             for key, item in self._items.items():

@@ -87,7 +87,7 @@ class Associations:
             return self._peers.get(assoc)
 
     def on_opened(self, assoc: Association) -> None:
-        """Take a new connection in charge, before its threads start."""
+        """Register a new connection before its threads start."""
         peer = Peer(assoc, lambda: self._on_data(assoc))
         with self._lock:
             full = len(self._peers) >= self._limits.associations * (1 + _WAITING_PER_ASSOCIATION)

@@ -65,7 +65,7 @@ class Ingestion:
     def ingest(
         self, files: Sequence[Path], *, project_name: str, dataset_name: str, now: datetime.datetime
     ) -> IngestOutcome:
-        """Take over the files of one series, in order of arrival; they are copied.
+        """Ingest copies of the files of one series, in order of arrival.
 
         The series is in the archive before its metadata can be searched: on the platform both happen at once,
         and a caller that trusts the index would race.

@@ -173,11 +173,11 @@ class HelperDcmWeb:
         return response
 
     def delete_study(self, project_id, study_uid):
-        """Take a study out of a project; the response."""
+        """Remove a study from a project; return the response."""
         return self._delete(f"/projects/{project_id}/studies/{study_uid}")
 
     def delete_series(self, project_id, study_uid, series_uid):
-        """Take a series out of a project; the response."""
+        """Remove a series from a project; return the response."""
         return self._delete(f"/projects/{project_id}/studies/{study_uid}/series/{series_uid}")
 
     def upload_dcm_files(self, path):
