@@ -185,7 +185,7 @@ def test_settings_know_under_which_name_they_were_set(tmp_path: Path) -> None:
 def test_a_message_says_how_an_option_is_set_wherever_it_can_be() -> None:
     assert how_to_set("images", "engine") == "--images engine (pytest: --kaapana-images)"
     assert how_to_set("run_timeout") == "--timeout (pytest: KAAPANA_HARNESS_RUN_TIMEOUT)"
-    assert how_to_set("gpu") == "--kaapana-gpu"
+    assert how_to_set("gpu") == "KAAPANA_HARNESS_GPU (pytest: --kaapana-gpu)"
     assert how_to_set("ca_bundle", "F") == "KAAPANA_HARNESS_CA_BUNDLE=F or ca-bundle in [tool.kaapana-harness]"
 
 

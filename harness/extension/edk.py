@@ -32,7 +32,7 @@ def check_one_chart(root: Path) -> None:
         raise ExtensionError(
             f"{root} has {len(found)} files named Chart.yaml: build_extension.sh of the development kit takes only one",
             last_seen="\n".join(path.relative_to(root).as_posix() for path in found),
-            fix="keep the other charts outside of the folder, or deliver it by registry or tar",
+            fix=f"keep the other charts outside of the folder, or deliver it with {how_to_set('deliver', 'registry')}",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from harness.findings.rule import Rule
+from harness.settings import how_to_set
 
 HIDDEN_FAILURE: Final = Rule(
     "hidden-failure",
@@ -42,7 +43,7 @@ GPU_NOT_THERE: Final = Rule(
     "gpu-not-there",
     "info",
     "an operator asks for a GPU, but the platform has none",
-    "the setting `gpu` gives the platform one; without it, programs must also work on the CPU",
+    f"{how_to_set('gpu', '1')} gives the platform one; without it, programs must also work on the CPU",
 )
 MEMORY_REQUEST: Final = Rule(
     "memory-request",

@@ -26,7 +26,7 @@ from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, Json, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
 from harness.run.stored_objects import StoredObject, StoredObjects
-from harness.settings import how_to_set
+from harness.settings import OPTIONS
 from harness.wire.receipts import ReceivedObject
 from harness.wire.records import TaskRecord
 
@@ -303,5 +303,5 @@ def writing(folder: Path) -> Iterator[None]:
             raise
         raise PlatformError(
             f"the evidence in {folder} is incomplete: {error.strerror}",
-            fix=f"make room there, or choose another folder with --out (pytest: {how_to_set('report')})",
+            fix=f"make room there, or choose another folder with --out (pytest: {OPTIONS['report'].pytest_flag})",
         ) from None

@@ -68,16 +68,18 @@ class Option:
         return self.parse is values.words
 
     def ways(self, value: str = "") -> str:
-        """Return the ways to set the option, for a message: its flags, or variable and key if it has none.
+        """Return the ways to set the option, for a message: its flags, the variable in place of one that is missing.
+
+        An option without flags has the variable and the key.
 
         Args:
             value: what to set it to.
         """
-        if self.flag:
-            return f"{self.flag} {value}".rstrip() + f" (pytest: {self.pytest_flag or self.variable})"
-        if self.pytest_flag:
-            return f"{self.pytest_flag} {value}".rstrip()
-        return self.variable + (f"={value}" if value else "") + f" or {self.key} in {TABLE}"
+        of_environment = self.variable + (f"={value}" if value else "")
+        if not self.flag and not self.pytest_flag:
+            return f"{of_environment} or {self.key} in {TABLE}"
+        of_command_line = f"{self.flag} {value}".rstrip() if self.flag else of_environment
+        return f"{of_command_line} (pytest: {self.pytest_flag or self.variable})"
 
 
 def option(
