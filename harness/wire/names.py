@@ -78,7 +78,6 @@ PVC_MOUNTED_SCRIPTS: Final = "mounted-scripts-pv-claim"
 PROJECT_VOLUMES: Final = ("workflow-data", "models", "tensorboard", "mounted-scripts")
 PVC_DAGS: Final = "dags-pv-claim"
 PVC_PLUGINS: Final = "af-plugins-pv-claim"
-PVC_LOGS: Final = "af-logs-pv-claim"
 FIELD_FORMS_PROBLEM: Final = "harness_forms_problem"
 """In the list of DAGs: why the forms of this one are unusable, and missing."""
 
