@@ -97,7 +97,7 @@ def _session(config: pytest.Config) -> Session:
 
         settings = _load_settings(config)
         if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
-            # installing and removing extensions side by side needs an environment of one's own
+            # installing and removing extensions side by side needs a separate environment
             settings = dataclasses.replace(settings, reuse=False)
         config.stash[_SESSION] = Session(
             settings,

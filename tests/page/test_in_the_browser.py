@@ -1,4 +1,4 @@
-"""The page as people use it: what happens appears, keys work, and names of strangers stay text."""
+"""The page as people use it: what happens appears, keys work, and untrusted names stay text."""
 
 from __future__ import annotations
 

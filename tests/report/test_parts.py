@@ -1,4 +1,4 @@
-"""Logs, stored objects, and names of strangers on the page."""
+"""Logs, stored objects, and untrusted names on the page."""
 
 from __future__ import annotations
 

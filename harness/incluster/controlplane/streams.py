@@ -1,4 +1,4 @@
-"""Answers that go on for a while: logs, watches and the owner's connection."""
+"""Answers that stay open: logs, watches and the owner's connection."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def add_programs(root: Path, row: Row, log: Path) -> None:
     """Compile a row's daemon into its root file system, where it is not there yet.
 
     Raises:
-        PlatformError: the toolchain cannot be had, or the module does not compile; the log is named.
+        PlatformError: the toolchain cannot be downloaded, or the module does not compile; the log is named.
     """
     target = root / _FOLDER
     if all((target / name).is_file() for name in PROGRAMS):

@@ -24,7 +24,7 @@ def make_root(root: Path, row: Row, mirror: str, log: Path) -> None:
     """Make a root file system where it is not there yet.
 
     Raises:
-        PlatformError: the suite or a package cannot be had; the log is named.
+        PlatformError: the suite or a package cannot be downloaded; the log is named.
     """
     if (root / _MARK).is_file():
         return

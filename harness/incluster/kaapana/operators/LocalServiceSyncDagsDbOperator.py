@@ -18,7 +18,7 @@ from harness.incluster.airflow.placeholder import do_nothing
 class LocalServiceSyncDagsDbOperator(KaapanaPythonBaseOperator):
     """Deletes DAGs that have no file any more."""
 
-    not_emulated = "DAGs without a file go by themselves here"
+    not_emulated = "DAGs without a file are removed automatically here"
 
     def __init__(
         self,
