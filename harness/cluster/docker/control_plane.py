@@ -17,6 +17,7 @@ from harness.engine import leftovers, networks
 from harness.errors import EngineError, PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
+from harness.wire.control_plane import ControlPlaneOrder
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import API_PORT
 
@@ -80,17 +81,18 @@ def start(
     container.image = image
     container.with_name(f"kh-{entry.id}")
     container.with_command(_COMMAND)
-    container.with_envs(
-        KAAPANA_HARNESS_ENVIRONMENT=entry.id,
-        KAAPANA_HARNESS_OWNER=entry.owner,
-        KAAPANA_HARNESS_STARTED=entry.started,
-        KAAPANA_HARNESS_TOKEN=token,
-        KAAPANA_HARNESS_ACCOUNT_SECRET=secrets.token_urlsafe(32),
-        KAAPANA_HARNESS_OWN_CONTAINER=f"kh-{entry.id}",
-        KAAPANA_HARNESS_API=engine.spoken,
-        KAAPANA_HARNESS_DISK_RESERVE=str(disk_reserve),
-        KAAPANA_HARNESS_SITE_NETWORK=str(int(site_network)),
+    order = ControlPlaneOrder(
+        environment=entry.id,
+        owner=entry.owner,
+        started=entry.started,
+        token=token,
+        account_secret=secrets.token_urlsafe(32),
+        own_container=f"kh-{entry.id}",
+        api=engine.spoken,
+        disk_reserve=disk_reserve,
+        site_network=int(site_network),
     )
+    container.with_envs(**order.as_environment())
     container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
     marks = {**leftovers.labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
     container.with_kwargs(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import faulthandler
 import logging
+import os
 import signal
 import socket
 import sys
@@ -89,7 +90,7 @@ def main() -> int:
     """Run the control plane; return exit status 3 when the engine cannot be used."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        asyncio.run(serve(ControlPlaneConfig.from_environment()))
+        asyncio.run(serve(ControlPlaneConfig.from_environment(os.environ)))
     except EngineCallError as error:
         print(f"the engine: {error}", file=sys.stderr)
         return 3
