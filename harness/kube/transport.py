@@ -20,6 +20,7 @@ import urllib3
 from harness.kube.access import ClusterAccess
 from harness.kube.errors import ApiError, Unavailable, api_error
 from harness.kube.manifest import Manifest
+from harness.wire.names import KUBE_SCHEME_VARIABLE
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CONNECT_S = 5.0
@@ -120,7 +121,7 @@ class HttpTransport:
         token_file = _SERVICE_ACCOUNT / "token"
         if not host or not port or not token_file.is_file():
             raise Unavailable(0, "NotInCluster", "no service account: KUBERNETES_SERVICE_HOST or its token is missing")
-        scheme = os.environ.get("KAAPANA_HARNESS_KUBE_SCHEME", "https")
+        scheme = os.environ.get(KUBE_SCHEME_VARIABLE, "https")
         ca_file = str(_SERVICE_ACCOUNT / "ca.crt") if scheme == "https" else None
         # the file, because a cluster replaces the token of a long-lived pod in place
         return cls(f"{scheme}://{host}:{port}", ca_file=ca_file, token_file=token_file)

@@ -35,10 +35,21 @@ API_PORT: Final = 6443
 DOCKER_NODE: Final = "kaapana-harness"
 """The only node of the docker cluster."""
 
-# the harness's own routes of Airflow's web server, and the variable with the digest of their token
+# the harness's own routes of Airflow's web server
 AIRFLOW_HARNESS_API: Final = "/flow/harness"
+
+# variables that the platform's chart sets in the harness's own containers
+PROFILE_VARIABLE: Final = "KAAPANA_HARNESS_PROFILE"
+AIRFLOW_IMAGE_VARIABLE: Final = "KAAPANA_HARNESS_AIRFLOW_IMAGE"
 TOKEN_DIGEST_VARIABLE: Final = "KAAPANA_HARNESS_TOKEN_DIGEST"
+"""Digest of the token for the harness's own routes of Airflow's web server."""
 DAGS_TOKEN_VARIABLE: Final = "KAAPANA_HARNESS_DAGS_TOKEN"
+SERVICES_TOKEN_VARIABLE: Final = "KAAPANA_HARNESS_TOKEN"
+USER_PASSWORD_VARIABLE: Final = "KAAPANA_HARNESS_USER_PASSWORD"
+QUIET_VARIABLE: Final = "KAAPANA_HARNESS_CTP_QUIET_S"
+DATA_DIR_VARIABLE: Final = "KAAPANA_HARNESS_DATA_DIR"
+# and one that the docker cluster sets in each pod with a token
+KUBE_SCHEME_VARIABLE: Final = "KAAPANA_HARNESS_KUBE_SCHEME"
 
 # identity (services 2.1)
 REALM: Final = "kaapana"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +156,16 @@ def test_airflow_gets_the_variables_that_dag_code_reads_at_import(
         "OPENSEARCH_URL",
         "NOTIFICATION_URL",
         "KUBE_HELM_URL",
-        "KAAPANA_HARNESS_PROFILE",
+        names.PROFILE_VARIABLE,
         "OIDC_CLIENT_SECRET",
     } <= set(env)
+
+
+def test_the_chart_sets_the_variables_of_the_harness_that_its_containers_read() -> None:
+    templates = "".join(path.read_text("utf-8") for path in (PLATFORM / "templates").iterdir())
+    known = {value for name, value in vars(names).items() if name.endswith("_VARIABLE")}
+    # the docker cluster sets that one
+    assert set(re.findall("KAAPANA_HARNESS_[A-Z_]+", templates)) == known - {names.KUBE_SCHEME_VARIABLE}
 
 
 def test_a_project_has_the_objects_that_its_pods_name(helm: Helm) -> None:

@@ -10,9 +10,9 @@ import functools
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-VARIABLE: Final = "KAAPANA_HARNESS_PROFILE"
+from harness.wire.names import PROFILE_VARIABLE
 
 _Table = TypeVar("_Table")
 
@@ -99,7 +99,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> PlatformReleas
     Raises:
         ValueError: the variable is not a JSON object.
     """
-    return _parse((os.environ if environ is None else environ).get(VARIABLE, ""))
+    return _parse((os.environ if environ is None else environ).get(PROFILE_VARIABLE, ""))
 
 
 @functools.lru_cache(maxsize=4)
@@ -108,7 +108,7 @@ def _parse(text: str) -> PlatformRelease:
         return PlatformRelease()
     data: Any = json.loads(text)
     if not isinstance(data, dict):
-        raise ValueError(f"{VARIABLE} is not a JSON object: {text[:80]!r}")
+        raise ValueError(f"{PROFILE_VARIABLE} is not a JSON object: {text[:80]!r}")
     return PlatformRelease(
         name=str(data.get("name", "documented")),
         operator=_table(OperatorProfile, data.get("operator")),

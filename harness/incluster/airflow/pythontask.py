@@ -25,7 +25,6 @@ from harness.wire.outcome import XCOM_KEY, Outcome
 
 _LOG: Final = logging.getLogger("airflow.task.kaapana")
 
-IMAGE_VARIABLE: Final = "KAAPANA_HARNESS_AIRFLOW_IMAGE"
 IN_WORKER: Final = "KAAPANA_HARNESS_WORKER"
 
 SERVICE_TAGS: Final = frozenset({"service", "import"})
@@ -38,7 +37,7 @@ _PLAIN: Final = (  # runtime 2.5, column K
     "DEFAULT_REGISTRY", "KAAPANA_BUILD_VERSION", "GPU_SUPPORT", "INSTANCE_NAME", "INSTANCE_ID", "HOSTDOMAIN",
     "HTTPS_PORT", "PROXY", "http_proxy", "https_proxy", "no_proxy", "MINIOUSER", "MINIOPASSWORD",
     "KAAPANA_PROJECT_USER_NAME", "OPENSEARCH_HOST", "OPENSEARCH_PORT", "SMTP_HOST", "SMTP_PORT", "SMTP_USERNAME",
-    "SMTP_PASSWORD", "EMAIL_ADDRESS_SENDER", "SQL_ALCHEMY_CONN", profile.VARIABLE, names.DAGS_TOKEN_VARIABLE,
+    "SMTP_PASSWORD", "EMAIL_ADDRESS_SENDER", "SQL_ALCHEMY_CONN", names.PROFILE_VARIABLE, names.DAGS_TOKEN_VARIABLE,
     *podenv.SERVICE_URLS,
 )  # fmt: skip
 _SECRET: Final = {  # secrets that every project has, too (runtime 12)
@@ -165,9 +164,9 @@ class PythonTask:
         folders = {"workflow-data": names.AIRFLOW_WORKFLOW_DIR, "models": f"{names.WORKFLOWS_HOME}/models"}
         environ = {name: os.environ[name] for name in _PLAIN if name in os.environ}
         environ |= {IN_WORKER: "1", "NAMESPACE": self.namespace}
-        image = os.environ.get(IMAGE_VARIABLE)
+        image = os.environ.get(names.AIRFLOW_IMAGE_VARIABLE)
         if not image:
-            raise WorkflowError(f"{IMAGE_VARIABLE} is not set: the scheduler does not know its own image")
+            raise WorkflowError(f"{names.AIRFLOW_IMAGE_VARIABLE} is not set: the scheduler does not know its own image")
         return {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -11,7 +11,7 @@ from harness.incluster.controlplane.configuration import contents_of
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
-from harness.wire.names import API_PORT, DOCKER_NODE
+from harness.wire.names import API_PORT, DOCKER_NODE, KUBE_SCHEME_VARIABLE
 from harness.wire.naming import ENV_NAME
 
 _REFERENCE = re.compile(rf"\$\$|\$\(({ENV_NAME.pattern})\)")
@@ -54,7 +54,7 @@ def variables_of(store: Store, pod: Manifest, container: Mapping[str, Any], addr
     if has_token(store, pod):
         result["KUBERNETES_SERVICE_HOST"] = API_HOST
         result["KUBERNETES_SERVICE_PORT"] = str(API_PORT)
-        result["KAAPANA_HARNESS_KUBE_SCHEME"] = "http"
+        result[KUBE_SCHEME_VARIABLE] = "http"
     for source in container.get("envFrom") or ():
         for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
             reference = source.get(field)

@@ -105,20 +105,20 @@ class ServicesConfig:
             ConfigError: names every missing variable, or the one that cannot be read.
         """
         required = {
-            "token": "KAAPANA_HARNESS_TOKEN",
+            "token": names.SERVICES_TOKEN_VARIABLE,
             "client_secret": "OIDC_CLIENT_SECRET",
             "system_password": "SYSTEM_USER_PASSWORD",
             "minio_user": "MINIO_ROOT_USER",
             "minio_password": "MINIO_ROOT_PASSWORD",
-            "data_dir": "KAAPANA_HARNESS_DATA_DIR",
+            "data_dir": names.DATA_DIR_VARIABLE,
         }
         missing = sorted(name for name in required.values() if not environ.get(name))
         if missing:
             raise ConfigError(f"missing in the environment: {', '.join(missing)}")
         values: dict[str, Any] = {field: environ[name] for field, name in required.items()}
         try:
-            values["profile"] = json.loads(environ.get("KAAPANA_HARNESS_PROFILE") or "{}")
-            values["quiet_s"] = float(environ.get("KAAPANA_HARNESS_CTP_QUIET_S") or 0.5)
+            values["profile"] = json.loads(environ.get(names.PROFILE_VARIABLE) or "{}")
+            values["quiet_s"] = float(environ.get(names.QUIET_VARIABLE) or 0.5)
             if environ.get("KAAPANA_HARNESS_PORTS_BASE"):
                 values["ports"] = Ports.from_base(int(environ["KAAPANA_HARNESS_PORTS_BASE"]))
         except ValueError as error:
@@ -129,7 +129,7 @@ class ServicesConfig:
             "airflow_url": "KAAPANA_HARNESS_AIRFLOW_URL",
             "keycloak_url": "KAAPANA_HARNESS_KEYCLOAK_URL",
             "instance_name": "INSTANCE_NAME",
-            "user_password": "KAAPANA_HARNESS_USER_PASSWORD",
+            "user_password": names.USER_PASSWORD_VARIABLE,
         }
         values.update({field: environ[name] for field, name in optional.items() if environ.get(name)})
         values["data_dir"] = _make_folder(Path(values["data_dir"]))
@@ -140,5 +140,5 @@ def _make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"KAAPANA_HARNESS_DATA_DIR cannot be used: {error}") from None
+        raise ConfigError(f"{names.DATA_DIR_VARIABLE} cannot be used: {error}") from None
     return path
