@@ -86,7 +86,7 @@ def test_a_project_that_goes_while_it_is_looked_at_is_no_trouble(
 
     # listed, and removed before its metrics are asked for
     monkeypatch.setattr(watching, "SELDOM", 1)
-    monkeypatch.setattr(environment.services, "scraped", refuse)
+    monkeypatch.setattr(environment.services, "scrape_targets", refuse)
     with visitor.events("/events") as events:
         assert next(events) == ("ready", "")
         # the second look comes when the first has ended
@@ -127,7 +127,7 @@ def test_a_text_does_not_end_its_event() -> None:
 def test_nobody_is_asked_while_nobody_looks(environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = threading.Event()
     monkeypatch.setattr(watching, "INTERVAL_S", 0.01)
-    monkeypatch.setattr(watching.Watch, "look", lambda self: looked.set())
+    monkeypatch.setattr(watching.Observer, "look", lambda self: looked.set())
     with page_of(environment, tmp_path) as address:
         visitor = Visitor(address)
         visitor.enter()
