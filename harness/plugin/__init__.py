@@ -269,9 +269,10 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     found = next((value for value in (left, right) if isinstance(value, explained.Explained)), None)
     if found is None:
         return None
-    from harness.plugin.failures import Compared
+    from harness.plugin.failures import Compared, find_assertion
 
-    config.stash[_COMPARED] = compared = Compared(found, op, left, right)
+    place = find_assertion(sys._getframe(1))
+    config.stash[_COMPARED] = compared = Compared(found, op, left, right, place)
     return compared.lines
 
 

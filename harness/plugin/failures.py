@@ -6,7 +6,7 @@ import dataclasses
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from harness.common import crash
@@ -19,14 +19,27 @@ if TYPE_CHECKING:
     from harness.run.results import Run
 
 
+Place = tuple[CodeType, int]
+"""A line of code: the function's code, and the number of the line in its file."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """A failed comparison ``left op right`` in which one side is a number that explains itself."""
+    """A failed comparison ``left op right`` in which one side is a number that explains itself.
+
+    Attributes:
+        number: that side.
+        op: the operator.
+        left: its left side.
+        right: its right side.
+        place: the line of the assertion.
+    """
 
     number: Explained
     op: str
     left: object
     right: object
+    place: Place | None
 
     @property
     def lines(self) -> list[str]:
@@ -73,10 +86,9 @@ def _number_in_words(error: AssertionError, compared: Compared | None) -> list[s
     """Explain an assertion about a number of ours, or about a value computed from one."""
     from harness.checks import explanations
 
-    # its explanation is in the assertion that was made about this number
-    if compared is not None and compared.lines[0] in str(error):
-        return compared.lines
     place = _place(error)
+    if compared is not None and place is not None and compared.place == place:
+        return compared.lines
     number = explanations.find_asked_at(*place) if place else None
     return number.in_words(str(error).partition("\n")[0]) if number is not None else []
 
@@ -98,7 +110,18 @@ def _is_asked_for(shown: str, said: str) -> bool:
     return shown in said and f"not {shown}" not in said
 
 
-def _place(error: AssertionError) -> tuple[CodeType, int] | None:
+def find_assertion(frame: FrameType | None) -> Place | None:
+    """Return the line of the assertion about which pytest asks a hook.
+
+    Args:
+        frame: the caller of the hook.
+    """
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("_pytest.", "pluggy.")):
+        frame = frame.f_back
+    return (frame.f_code, frame.f_lineno) if frame else None
+
+
+def _place(error: AssertionError) -> Place | None:
     """Return the line of the assertion."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return (frames[-1][0].f_code, frames[-1][1]) if frames else None

@@ -30,6 +30,13 @@ def test_number():
 def test_computed():
     assert abs(measured() - 11) < 1
 
+def test_quoted():
+    try:
+        assert measured() > 13
+    except AssertionError as error:
+        text = str(error)
+    assert text == ""
+
 no = Verdict.of_problems("table 'a'", ["row 1 differs", "row 2 differs"])
 other = Verdict(False, "links")
 
@@ -53,7 +60,7 @@ def said(inner: pytest.Pytester) -> dict[str, str]:
     """The text of each failure, by test."""
     inner.makepyfile(_TESTS)
     result = run(inner, report=None)
-    result.assert_outcomes(failed=6)
+    result.assert_outcomes(failed=7)
     parts = result.stdout.str().partition("= FAILURES =")[2].partition("= short test summary")[0].split("_ test_")
     found = {}
     for part in parts[1:]:
@@ -71,6 +78,11 @@ def test_a_number_says_what_it_is_what_was_asserted_and_what_led_to_it(said: dic
 
 def test_what_was_computed_from_a_number_is_explained_by_it(said: dict[str, str]) -> None:
     assert said["computed"].startswith("volume of 'liver' is 12.5 ml: assert 1.5 < 1\n  measured in slice 3\n")
+
+
+def test_an_assertion_that_only_quotes_another_one_keeps_its_own_text(said: dict[str, str]) -> None:
+    assert '>       assert text == ""' in said["quoted"]
+    assert not said["quoted"].startswith("volume of")
 
 
 def test_a_verdict_says_all_its_details_and_the_message_of_the_assertion(said: dict[str, str]) -> None:
