@@ -167,7 +167,7 @@ class Redactor:
         self._parts = every
 
     def _hide(self, text: str, mask: _Mask, *, complete: bool) -> str:
-        """Mask random secrets and tokens; what touches the end of a text that is not ``complete`` may go on."""
+        """Mask random secrets and tokens; what touches the end of a text that is not ``complete`` may continue."""
 
         def cover(token: re.Match[str]) -> str:
             ours = token.re is _ACCOUNT or _is_ours(token[1])
