@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from harness.platform.http import Endpoint, RefusedError, convert_refusal
+from harness.platform.http import Endpoint, RefusalError
 from harness.wire import names
 from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
 
@@ -67,39 +67,39 @@ class AirflowClient:
 
     def health(self) -> None:
         """Check that the scheduler and the database work; raise an error otherwise."""
-        self._ask(lambda: self._endpoint.request("GET", "/flow/health", timeout_s=10))
+        self._endpoint.request("GET", "/flow/health", timeout_s=10)
 
     def refresh(self) -> DagBag:
         """Parse the DAG folder now, drop DAGs without files, and return the present ones."""
-        answer = self._ask(lambda: self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S))
+        answer = self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S)
         return DagBag(dict(answer["dags"]), dict(answer["import_errors"]))
 
     def files(self) -> InstalledFiles:
         """Return all files in the folders of DAGs and plugins."""
-        answer = self._ask(lambda: self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S))
+        answer = self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S)
         return InstalledFiles(dict(answer["files"]), bool(answer["complete"]))
 
     def dags(self) -> dict[str, Json]:
         """Return every active DAG with its ``ui_*`` arguments and tags (``getdags``)."""
-        found: dict[str, Json] = self._ask(
-            lambda: self._endpoint.json("GET", f"{_API}/getdags", params={"active_only": "true"}, timeout_s=_PARSE_S)
+        found: dict[str, Json] = self._endpoint.json(
+            "GET", f"{_API}/getdags", params={"active_only": "true"}, timeout_s=_PARSE_S
         )
         return found
 
     def trigger(self, dag_id: str, conf: Json) -> str:
         """Start a run without the backend; returns its run id."""
-        answer = self._ask(lambda: self._endpoint.json("POST", f"{_API}/trigger/{quote(dag_id)}", body={"conf": conf}))
+        answer = self._endpoint.json("POST", f"{_API}/trigger/{quote(dag_id)}", body={"conf": conf})
         return str(answer["message"][1]["run_id"])
 
     def abort(self, dag_id: str, run_id: str) -> None:
         """Fail the run; running tasks are killed with their pods."""
         path = f"{_API}/abort/{quote(dag_id)}/{quote(run_id, safe='')}"
-        self._ask(lambda: self._endpoint.request("POST", path, body={}))
+        self._endpoint.request("POST", path, body={})
 
     def run(self, dag_id: str, run_id: str) -> RunRecord:
         """Return the state of a run and of all its tasks, with what each task's pod ended in."""
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
-        return RunRecord.from_json(self._ask(lambda: self._endpoint.json("GET", path)))
+        return RunRecord.from_json(self._endpoint.json("GET", path))
 
     def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
         """Yield every change of a task's state as it happens, at last the end of the run.
@@ -108,26 +108,17 @@ class AirflowClient:
             PlatformError: the stream broke.
         """
         path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}/events"
-        try:
-            with self._endpoint.lines(path) as lines:
-                for line in lines:
-                    if line.strip():
-                        yield change_from_json(json.loads(line))
-        except RefusedError as refused:
-            raise convert_refusal(refused, "Airflow") from None
+        with self._endpoint.lines(path) as lines:
+            for line in lines:
+                if line.strip():
+                    yield change_from_json(json.loads(line))
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
         """Return the log of one attempt of a task; ``None`` if it has none because the scheduler itself ended it."""
         path = f"{_HARNESS}/logs/{quote(dag_id)}/{quote(run_id, safe='')}/{quote(task_id)}/{try_number}"
         try:
             return str(self._endpoint.request("GET", path).text)
-        except RefusedError as refused:
+        except RefusalError as refused:
             if refused.status == 404:
                 return None
-            raise convert_refusal(refused, "Airflow") from None
-
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except RefusedError as refused:
-            raise convert_refusal(refused, "Airflow") from None
+            raise

@@ -17,32 +17,19 @@ _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class RefusedError(Exception):
-    """An answer of 4xx or 5xx.
+class RefusalError(PlatformError):
+    """A service of the platform answers, but refuses a request: its answer is 4xx or 5xx.
 
     Args:
+        service: for messages, e.g. ``Airflow``.
         status: the HTTP status.
         detail: the answer's ``detail``, ``error`` or ``message``, otherwise its text.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status}: {detail}")
+    def __init__(self, service: str, status: int, detail: str) -> None:
+        super().__init__(f"{service} refused a request: {detail}", last_seen=f"HTTP {status}")
         self.status = status
         self.detail = detail
-
-
-class RefusalError(PlatformError):
-    """The platform answers, but refuses a request."""
-
-
-def convert_refusal(refused: RefusedError, who: str = "the emulated platform") -> RefusalError:
-    """Return the error for a refusal that the caller does not explain itself.
-
-    Args:
-        refused: the answer.
-        who: refuses it, for the message.
-    """
-    return RefusalError(f"{who} refuses a request: {refused.detail}", last_seen=f"HTTP {refused.status}")
 
 
 class Endpoint:
@@ -88,7 +75,7 @@ class Endpoint:
         """Send one request.
 
         Raises:
-            RefusedError: the answer is 4xx or 5xx.
+            RefusalError: the answer is 4xx or 5xx.
             PlatformError: there is no answer.
         """
         arguments: dict[str, Any] = {"params": params, "headers": dict(headers or {})}
@@ -105,7 +92,7 @@ class Endpoint:
         except httpx.HTTPError as error:
             raise self._describe_loss(method, path, error) from error
         if response.status_code >= 400:
-            raise RefusedError(response.status_code, _detail(response.text))
+            raise RefusalError(self.name, response.status_code, _detail(response.text))
         return response
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
@@ -128,7 +115,9 @@ class Endpoint:
         try:
             with self._client.stream("GET", path, timeout=timeout) as response:
                 if response.status_code >= 400:
-                    raise RefusedError(response.status_code, _detail(response.read().decode("utf-8", "replace")))
+                    raise RefusalError(
+                        self.name, response.status_code, _detail(response.read().decode("utf-8", "replace"))
+                    )
                 yield response.iter_lines()
         except httpx.HTTPError as error:
             raise self._describe_loss("GET", path, error) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
-from harness.platform.http import Endpoint, RefusedError, convert_refusal
+from harness.platform.http import Endpoint, RefusalError
 from harness.platform.users import ProjectLike, Users
 from harness.wire import names
 from harness.wire.index_documents import IndexedDocuments
@@ -65,7 +65,7 @@ class ServicesClient:
 
     def health(self) -> None:
         """Check that all listeners are up; raise an error otherwise."""
-        self._note_start(self._ask(lambda: self._control.json("GET", "/health", timeout_s=5)))
+        self._note_start(self._control.json("GET", "/health", timeout_s=5))
 
     def _note_start(self, health: Json | None) -> bool:
         """Return whether the services were started again since they were last asked."""
@@ -80,7 +80,7 @@ class ServicesClient:
         """
         polling = Polling(timeout_s=timeout_s, pause_s=_LOOK_S)
         while True:
-            answer = self._ask(lambda: self._control.json("GET", "/health", timeout_s=5))
+            answer = self._control.json("GET", "/health", timeout_s=5)
             if answer["object_store"]:
                 return
             if not polling.again():
@@ -92,15 +92,13 @@ class ServicesClient:
     def upload_series(self, project: str, dataset: str, archive: Path | bytes) -> dict[str, int]:
         """Ingest a zip of DICOM files as the platform's incoming DAG would; instances of each series."""
         content = archive if isinstance(archive, bytes) else _chunks(archive)
-        answer = self._ask(
-            lambda: self._control.json(
-                "POST",
-                "/series",
-                content=content,
-                params={"project": project, "dataset": dataset},
-                headers={"Content-Type": "application/zip"},
-                timeout_s=600,
-            )
+        answer = self._control.json(
+            "POST",
+            "/series",
+            content=content,
+            params={"project": project, "dataset": dataset},
+            headers={"Content-Type": "application/zip"},
+            timeout_s=600,
         )
         return {str(uid): int(count) for uid, count in answer["series"].items()}
 
@@ -117,7 +115,7 @@ class ServicesClient:
 
     def receipt_file(self, receipt_id: str) -> bytes:
         """Return the DICOM file of a receipt."""
-        return bytes(self._ask(lambda: self._control.request("GET", f"/receipts/{receipt_id}/file")).content)
+        return bytes(self._control.request("GET", f"/receipts/{receipt_id}/file").content)
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until no peer sends and all received objects are ingested, also over a restart of the services.
@@ -137,8 +135,8 @@ class ServicesClient:
         while True:
             try:
                 return call()
-            except RefusedError as refused:
-                raise convert_refusal(refused) from None
+            except RefusalError:
+                raise
             except PlatformError:
                 left = end - time.monotonic()
                 if left > 0 and self._restart(left):
@@ -148,7 +146,7 @@ class ServicesClient:
 
     def notifications(self, project: str) -> list[Notification]:
         """Return the notifications that were sent to the project's users, the oldest first."""
-        found = self._ask(lambda: self._control.json("GET", "/notifications", params={"project": project}))
+        found = self._control.json("GET", "/notifications", params={"project": project})
         return [Notification.from_json(item) for item in found]
 
     def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
@@ -158,23 +156,23 @@ class ServicesClient:
             after: number of the change behind which documents are wanted; without it there are none in the answer.
         """
         params = {"project": project} | ({} if after is None else {"after": str(after)})
-        return IndexedDocuments.from_json(self._ask(lambda: self._control.json("GET", "/documents", params=params)))
+        return IndexedDocuments.from_json(self._control.json("GET", "/documents", params=params))
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
         """Return the requests that the services and MinIO refused to pods of these addresses, oldest first."""
-        found = self._ask(lambda: self._control.json("GET", "/refusals", params={"peer": ",".join(peers)}))
+        found = self._control.json("GET", "/refusals", params={"peer": ",".join(peers)})
         return [RefusedRequest.from_json(item) for item in found]
 
     def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         """Return the scraped metrics of annotated pods of the project (services 15)."""
-        found = self._ask(lambda: self._control.json("GET", "/scraped", params={"project": project}))
+        found = self._control.json("GET", "/scraped", params={"project": project})
         return [ScrapedTarget.from_json(target) for target in found]
 
     def forget_project(self, name: str) -> None:
         """Remove a project with its bucket, index, datasets and users; absent is fine."""
         try:
             self._control.request("DELETE", f"/projects/{name}")
-        except RefusedError as refused:
+        except RefusalError as refused:
             if refused.status != 404:
                 raise PlatformError(f"the project {name} cannot be removed", last_seen=refused.detail) from None
 
@@ -185,17 +183,17 @@ class ServicesClient:
         body = {"name": name, "description": description, "harness": {"project_user_password": password}}
         # a project that exists keeps its password unless the harness itself asks
         headers = {"Authorization": f"Bearer {self._harness_token}"}
-        record: Json = self._ask(lambda: self._aii.json("POST", "/projects", body=body, headers=headers))
+        record: Json = self._aii.json("POST", "/projects", body=body, headers=headers)
         return record
 
     def projects(self) -> list[Json]:
         """Return all project objects."""
-        found: list[Json] = self._ask(lambda: self._aii.json("GET", "/projects"))
+        found: list[Json] = self._aii.json("GET", "/projects")
         return found
 
     def software(self, project: ProjectLike) -> list[str]:
         """Return the DAG ids that were added to the project."""
-        found = self._ask(lambda: self._aii.json("GET", f"/projects/{project.record['id']}/software-mappings"))
+        found = self._aii.json("GET", f"/projects/{project.record['id']}/software-mappings")
         return [entry["software_uuid"] for entry in found]
 
     def add_software(self, project: ProjectLike, dag_ids: list[str], *, acting: ProjectLike | None = None) -> None:
@@ -225,9 +223,9 @@ class ServicesClient:
         headers = self._users.headers(acting)
         try:
             self._aii.request(method, path, body=body, headers=headers)
-        except RefusedError as refused:
+        except RefusalError as refused:
             if refused.status not in {401, 403}:
-                raise convert_refusal(refused) from None
+                raise
             raise RunError(
                 f"the user {acting.user} may not change the software of the project {project.name}",
                 last_seen=f"HTTP {refused.status} of {path}: {refused.detail}",
@@ -240,7 +238,7 @@ class ServicesClient:
     def dags(self, project: ProjectLike) -> list[str]:
         """Return the DAGs that the project's users can choose: visible and added to the project."""
         body = {"instance_names": ["central"], "kind_of_dags": "all"}
-        found = self._ask(lambda: self._as_user(project, "POST", "/client/get-dags", body))
+        found = self._as_user(project, "POST", "/client/get-dags", body)
         return sorted(found)
 
     def form_schemas(self, project: ProjectLike, dag_id: str) -> Json:
@@ -248,7 +246,7 @@ class ServicesClient:
         if dag_id not in self.dags(project):
             return {}
         body = {"instance_names": ["central"], "dag_id": dag_id}
-        found = self._ask(lambda: self._as_user(project, "POST", "/client/get-ui-form-schemas", body))
+        found = self._as_user(project, "POST", "/client/get-ui-form-schemas", body)
         forms: Json = found.get(dag_id) or {}
         return forms
 
@@ -258,9 +256,11 @@ class ServicesClient:
         Raises:
             RunError: the platform refuses, with its words; 403 for a DAG that was not added to the project.
         """
+        # a refusal of the user's token is another error
+        headers = self._users.headers_in_project(project)
         try:
-            started: Json = self._as_user(project, "POST", "/client/workflow", body)
-        except RefusedError as refused:
+            started: Json = self._backend.json("POST", "/kaapana-backend/client/workflow", body=body, headers=headers)
+        except RefusalError as refused:
             dag_id = body.get("dag_id")
             fix = ""
             if refused.status == 403:
@@ -274,19 +274,17 @@ class ServicesClient:
 
     def jobs(self, project: ProjectLike, workflow_name: str) -> list[Json]:
         """Return the jobs of a workflow, by its name with the suffix that the platform gave it."""
-        found: list[Json] = self._ask(
-            lambda: self._as_user(project, "GET", "/client/jobs", None, params={"workflow_name": workflow_name})
-        )
+        found: list[Json] = self._as_user(project, "GET", "/client/jobs", None, params={"workflow_name": workflow_name})
         return found
 
     def all_jobs(self, project: ProjectLike) -> list[Json]:
         """Return the jobs of all workflows, newest first; ``project_form`` of their conf names the project of each."""
-        found: list[Json] = self._ask(lambda: self._as_user(project, "GET", "/client/jobs", None))
+        found: list[Json] = self._as_user(project, "GET", "/client/jobs", None)
         return found
 
     def results(self, project: ProjectLike) -> list[Json]:
         """Return the entries of the page "Workflow Results": folders with ``children``, documents with ``path``."""
-        found: list[Json] = self._ask(lambda: self._as_user(project, "GET", "/get-static-website-results", None))
+        found: list[Json] = self._as_user(project, "GET", "/get-static-website-results", None)
         return found
 
     def result_document(self, project: ProjectLike, key: str) -> bytes:
@@ -295,14 +293,11 @@ class ServicesClient:
         Raises:
             RunError: the page does not show it.
         """
+        headers = self._users.headers_in_project(project)
+        path = "/kaapana-backend/get-static-website-results-html"
         try:
-            answer = self._backend.request(
-                "GET",
-                "/kaapana-backend/get-static-website-results-html",
-                params={"object_name": key},
-                headers=self._users.headers_in_project(project),
-            )
-        except RefusedError as refused:
+            answer = self._backend.request("GET", path, params={"object_name": key}, headers=headers)
+        except RefusalError as refused:
             raise RunError(
                 f"the results page of the project {project.name} does not show {key}",
                 last_seen=f"HTTP {refused.status}: {refused.detail}",
@@ -311,7 +306,7 @@ class ServicesClient:
 
     def datasets(self, project: ProjectLike) -> Any:
         """Return the project's datasets."""
-        return self._ask(lambda: self._as_user(project, "GET", "/client/datasets", None))
+        return self._as_user(project, "GET", "/client/datasets", None)
 
     def _as_user(
         self, project: ProjectLike, method: str, path: str, body: Any, *, params: dict[str, str] | None = None
@@ -319,12 +314,6 @@ class ServicesClient:
         """Return a request as it leaves the platform's ingress: with the project, and the user's name and token."""
         headers = self._users.headers_in_project(project)
         return self._backend.json(method, f"/kaapana-backend{path}", body=body, params=params, headers=headers)
-
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except RefusedError as refused:
-            raise convert_refusal(refused) from None
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any, Protocol
 
-from harness.platform.http import Endpoint, RefusedError, convert_refusal
+from harness.platform.http import Endpoint
 from harness.wire import names
 
 
@@ -74,10 +74,7 @@ class Users:
             "grant_type": "password",
         }
         path = f"/auth/realms/{names.REALM}/protocol/openid-connect/token"
-        try:
-            answer = self._identity.json("POST", path, form=form)
-        except RefusedError as refused:
-            raise convert_refusal(refused) from None
+        answer = self._identity.json("POST", path, form=form)
         token = str(answer["access_token"])
         # half of its life: a token must not end while a request is under way
         self._tokens[project.user] = (token, time.monotonic() + float(answer.get("expires_in", 60)) / 2)

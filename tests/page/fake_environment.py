@@ -138,7 +138,7 @@ class FakeServices:
 
     def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         if project not in self.names:
-            raise RefusalError(f"there is no project {project}")
+            raise RefusalError("the emulated platform", 404, f"there is no project {project}")
         return self.targets if project == "t1" else []
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
@@ -158,7 +158,7 @@ class FakeAirflow:
 
     def run(self, dag_id: str, run_id: str) -> RunRecord:
         if run_id != RUN:
-            raise RefusalError(f"Airflow refuses a request: no run {run_id!r} of {dag_id!r}")
+            raise RefusalError("Airflow", 404, f"no run {run_id!r} of {dag_id!r}")
         return RunRecord(dag_id, run_id, self.state, {}, STARTED, None, tuple(self.tasks))
 
     def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:

@@ -82,7 +82,7 @@ def test_a_project_that_goes_while_it_is_looked_at_is_no_trouble(
 
     def refuse(project: str) -> list[Any]:
         asked.release()
-        raise RefusalError(f"there is no project {project}")
+        raise RefusalError("the emulated platform", 404, f"there is no project {project}")
 
     # listed, and removed before its metrics are asked for
     monkeypatch.setattr(watching, "SELDOM", 1)

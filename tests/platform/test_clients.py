@@ -13,6 +13,7 @@ import pytest
 from harness.errors import PlatformError, RunError, UsageError
 from harness.platform import services_client
 from harness.platform.airflow_client import AirflowClient
+from harness.platform.http import RefusalError
 from harness.platform.projects import Project, check_name
 from harness.platform.services_client import ServicesClient
 from harness.wire.index_documents import IndexedDocument, IndexedDocuments
@@ -181,6 +182,14 @@ def test_a_refused_workflow_names_the_step_that_was_left_out(server: Server, ser
         services.start_workflow(PROJECT, {"dag_id": "x"})
     assert "refuses to start x in the project abc: Unauthorized to start this workflow." in caught.value.cause
     assert "Add Software to Project" in caught.value.fix
+
+
+def test_a_refused_token_is_not_called_a_refused_workflow(server: Server, services: ServicesClient) -> None:
+    token = "POST /auth/realms/kaapana/protocol/openid-connect/token"
+    server.answers[token] = (401, {"error": "invalid_grant"})
+    with pytest.raises(RefusalError) as caught:
+        services.start_workflow(PROJECT, {"dag_id": "x"})
+    assert (caught.value.cause, caught.value.status) == ("Keycloak refused a request: invalid_grant", 401)
 
 
 def test_software_is_changed_as_a_user_and_a_refusal_names_that_user(server: Server, services: ServicesClient) -> None:
