@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from harness.platform.http import Endpoint, RefusalError
 from harness.wire import names
+from harness.wire.fields import Json
 from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
 
-Json = dict[str, Any]
 _API = "/flow/kaapana/api"
 _HARNESS = names.AIRFLOW_HARNESS_API
 # a hanging DAG file is given up by Airflow after 50 s (runtime 2.3)

@@ -12,13 +12,13 @@ from harness.errors import PlatformError, RunError
 from harness.platform.http import Endpoint, RefusalError
 from harness.platform.users import ProjectLike, Users
 from harness.wire import names
+from harness.wire.fields import Json
 from harness.wire.index_documents import IndexedDocuments
 from harness.wire.notifications import Notification
 from harness.wire.receipts import ReceivedObject
 from harness.wire.scrape_targets import ScrapedTarget
 from harness.wire.service_refusals import RefusedRequest
 
-Json = dict[str, Any]
 Address = Callable[[int], tuple[str, int]]
 _CHUNK = 1 << 20
 # the cluster reports a killed container as ready for a moment, and a ready one is reached a moment later

@@ -23,10 +23,11 @@ from harness.run.diagnosis import seconds_between
 from harness.run.items import RUN_FILE
 from harness.run.outputs import SentObject, SentObjects
 from harness.run.paths import Folder
-from harness.run.ports import EnvironmentPort, Json, ProjectPort
+from harness.run.ports import EnvironmentPort, ProjectPort
 from harness.run.results import Cause, Run, RunImage, TaskResult
 from harness.run.stored_objects import StoredObject, StoredObjects
 from harness.settings import OPTIONS
+from harness.wire.fields import Json
 from harness.wire.receipts import ReceivedObject
 from harness.wire.records import TaskRecord
 

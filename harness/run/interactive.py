@@ -14,8 +14,9 @@ from harness.common.redaction import REDACTOR
 from harness.errors import PlatformError
 from harness.kube import ApiError
 from harness.run.follow import Listener
-from harness.run.ports import ClusterPort, Json
+from harness.run.ports import ClusterPort
 from harness.wire import interactive as wire
+from harness.wire.fields import Json
 
 _CI = ("CI", "CONTINUOUS_INTEGRATION")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.wire.fields import Json
 from harness.wire.service_refusals import RefusedRequest
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from harness.wire.receipts import ReceivedObject
     from harness.wire.records import RunEnd, RunRecord, TaskChange
     from harness.wire.scrape_targets import ScrapedTarget
-
-Json = dict[str, Any]
 
 
 class ProjectPort(Protocol):

@@ -14,8 +14,9 @@ from harness.common.scratch import scratch_folder
 from harness.errors import RunError, UsageError
 from harness.run.diagnosis import no_run_cause
 from harness.run.paths import safe_name
-from harness.run.ports import EnvironmentPort, Json, ProjectPort
+from harness.run.ports import EnvironmentPort, ProjectPort
 from harness.run.posting import INSTANCE, Posted, dataset_choice, jobs_of, page_finding
+from harness.wire.fields import Json
 
 if TYPE_CHECKING:
     from harness.data.series import Series

@@ -185,8 +185,7 @@ def test_a_refused_workflow_names_the_step_that_was_left_out(server: Server, ser
 
 
 def test_a_refused_token_is_not_called_a_refused_workflow(server: Server, services: ServicesClient) -> None:
-    token = "POST /auth/realms/kaapana/protocol/openid-connect/token"
-    server.answers[token] = (401, {"error": "invalid_grant"})
+    server.answers[TOKEN] = (401, {"error": "invalid_grant"})
     with pytest.raises(RefusalError) as caught:
         services.start_workflow(PROJECT, {"dag_id": "x"})
     assert (caught.value.cause, caught.value.status) == ("Keycloak refused a request: invalid_grant", 401)
