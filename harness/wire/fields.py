@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-
 Json = dict[str, Any]
 """A JSON object."""
 
