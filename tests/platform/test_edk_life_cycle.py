@@ -92,7 +92,7 @@ def test_an_installer_chart_of_a_release_gets_the_image_that_the_kit_pushed_with
         assert installed.images["dag-alias"] == f"{KIT}/dag-alias:0.0.0"
         (finding,) = installed.deployments[0].findings
     assert finding.rule == "dag-image-tag"
-    assert f"{KIT}/dag-alias:0.6.0 was taken" in finding.message
+    assert f"{KIT}/dag-alias:0.6.0 was used" in finding.message
 
 
 @on_documented

@@ -13,6 +13,7 @@ from harness import profiles
 from harness.errors import UsageError
 from harness.incluster.airflow import profile as inside
 from harness.settings import Settings
+from harness.wire.names import PROFILE_VARIABLE
 
 ALL = ("0.4", "0.5.0", "0.5.3", "0.6.0", "0.6.1", "documented")
 
@@ -130,7 +131,7 @@ def test_documented_is_0_6_0_but_for_what_the_guide_promises() -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_airflow_reads_every_value_of_a_profile(name: str) -> None:
     profile = profiles.load(name)
-    release = inside.from_environment({inside.VARIABLE: profile.as_json()})
+    release = inside.from_environment({PROFILE_VARIABLE: profile.as_json()})
     assert (release.name, release.parallelism) == (name, profile.value("airflow.parallelism"))
     for table in ("operator", "pod", "python", "conf", "callbacks"):
         read = dataclasses.asdict(getattr(release, table))
@@ -140,7 +141,7 @@ def test_airflow_reads_every_value_of_a_profile(name: str) -> None:
 
 def test_without_a_profile_airflow_does_what_is_documented() -> None:
     assert dataclasses.replace(inside.from_environment({}), parallelism=50) == inside.from_environment(
-        {inside.VARIABLE: profiles.load("documented").as_json()}
+        {PROFILE_VARIABLE: profiles.load("documented").as_json()}
     )
 
 
