@@ -16,6 +16,7 @@ from harness.extension.form_schema import (
     effective,
     is_rendered,
     kinds_of,
+    submitted_name,
     value_of,
 )
 
@@ -49,10 +50,10 @@ def fill(
     filled: dict[str, Any] = {}
     left = dict(given)
     for name, value_schema in properties.items():
-        shown_name = f"{within}{name.split('#', 1)[0]}"
-        for alias in (name, name.split("#", 1)[0]):
+        short = submitted_name(name)
+        for alias in (name, short):
             if alias in left:
-                value = _enter(form, shown_name, value_schema, left.pop(alias), read_only=read_only)
+                value = _enter(form, f"{within}{short}", value_schema, left.pop(alias), read_only=read_only)
                 break
         else:
             value = values.get(name, ABSENT)
@@ -93,7 +94,7 @@ def _settle(
             name: value
             for name, inner in properties.items()
             if value_of(given, name) is ABSENT
-            and (value := untouched_value(form, f"{within}{name.split('#', 1)[0]}", inner)) is not ABSENT
+            and (value := untouched_value(form, f"{within}{submitted_name(name)}", inner)) is not ABSENT
         }
     return properties, untouched
 

@@ -10,7 +10,7 @@ import jsonschema
 
 from harness.common.documents import abridge
 from harness.errors import FormError
-from harness.extension.form_schema import describe, is_rendered, kinds_of
+from harness.extension.form_schema import describe, is_rendered, kinds_of, submitted_name
 from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
 
 _LONGEST_MESSAGE = 500
@@ -120,14 +120,14 @@ def check_listed(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]
     properties = schema["properties"]
     for name in schema["required"]:
         if filled.get(name) in (None, "", []):
-            shown = f"{within}{name.split('#', 1)[0]}"
+            shown = f"{within}{submitted_name(name)}"
             raise FormError(
                 f"{form}: the required value {shown!r} is missing",
                 fix=f"give it: {describe(shown, properties.get(name))}",
             )
     for name, inner in properties.items():
         if isinstance(filled.get(name), Mapping) and is_rendered(inner):
-            check_listed(form, inner, filled[name], within=f"{within}{name.split('#', 1)[0]}.")
+            check_listed(form, inner, filled[name], within=f"{within}{submitted_name(name)}.")
 
 
 def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:

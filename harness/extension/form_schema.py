@@ -66,10 +66,15 @@ def all_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
             break
         for name, value in own_properties(part).items():
             properties.setdefault(name, value)
-            properties.setdefault(name.split("#", 1)[0], value)
+            properties.setdefault(submitted_name(name), value)
         pending += [*branches(part), *_parts(part), *_dependencies(part).values()]
         pending += [inner for key in ("then", "else") if isinstance(inner := part.get(key), Mapping)]
     return properties
+
+
+def submitted_name(name: str) -> str:
+    """Return the key under which the page submits a property: its name without what follows ``#``."""
+    return name.split("#", 1)[0]
 
 
 def kinds_of(schema: Mapping[str, Any]) -> list[str]:
@@ -163,7 +168,7 @@ def _active_parts(
 
 def value_of(given: Mapping[str, Any], name: str) -> Any:
     """Return the value of a property, which may be given without what follows ``#``; :data:`ABSENT` without one."""
-    return given.get(name, given.get(name.split("#", 1)[0], ABSENT))
+    return given.get(name, given.get(submitted_name(name), ABSENT))
 
 
 def _parts(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -214,12 +219,12 @@ def _branch(
 
 
 def _names(branch: Mapping[str, Any]) -> set[str]:
-    return {name.split("#", 1)[0] for name in own_properties(branch)}
+    return set(map(submitted_name, own_properties(branch)))
 
 
 def _choice_error(form: str, found: list[dict[str, Any]], what: str) -> FormError:
     choices = [
-        " and ".join(f"{name.split('#', 1)[0]}={json.dumps(value, default=str)}" for name, value in constants.items())
+        " and ".join(f"{submitted_name(name)}={json.dumps(value, default=str)}" for name, value in constants.items())
         for branch in found
         if (constants := _constants(branch))
     ]

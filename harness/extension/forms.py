@@ -31,6 +31,7 @@ from harness.extension.form_schema import (
     describe,
     render,
     resolve,
+    submitted_name,
     without_choice,
 )
 from harness.extension.form_shape import check_shape
@@ -80,7 +81,7 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
         if rules.confirmation_required:
             check_confirmation(form, filled)
         # vjsf forbids equal names in branches, so the text after # is cut at submission (runtime 11.2)
-        submitted[form] = {key.split("#", 1)[0]: value for key, value in filled.items()}
+        submitted[form] = {submitted_name(key): value for key, value in filled.items()}
     if not submitted.get("data_form"):
         submitted.pop("data_form", None)
     return submitted

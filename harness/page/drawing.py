@@ -19,6 +19,7 @@ from harness.extension.form_schema import (
     data_form,
     own_properties,
     render,
+    submitted_name,
     without_choice,
 )
 from harness.extension.form_shape import check_shape
@@ -87,7 +88,7 @@ def _properties(schema: Mapping[str, Any], depth: int) -> Iterator[tuple[str, di
 def _variants(schema: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the schemas that the branches of a form have for one property."""
     found = [own_properties(part) for part in (schema, *branches(schema))]
-    return [value for part in found for key, value in part.items() if key.split("#", 1)[0] == name]
+    return [value for part in found for key, value in part.items() if submitted_name(key) == name]
 
 
 def _drawn(name: str, variants: Sequence[Mapping[str, Any]], depth: int, *, in_array: bool = False) -> dict[str, Any]:
