@@ -40,6 +40,11 @@ class Container:
     bases: tuple[str, ...]
     refused_bases: tuple[str, ...] = ()
 
+    @property
+    def local_reference(self) -> str:
+        """The reference under which a ``local-only`` image is built, and named by ``FROM``."""
+        return f"{LOCAL_REGISTRY}/{self.image}:latest"
+
 
 def _value(line: str) -> str:
     return line.split("=", 1)[1].strip().strip("\"'")

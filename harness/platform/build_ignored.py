@@ -46,9 +46,9 @@ def check(
 
 
 def _check_bases(containers: Sequence[Container]) -> None:
-    """Return if no container that is built begins with a ``local-only`` one that is not."""
+    """Check that no container that is built begins with a ``local-only`` one that is not."""
     for base in containers:
-        name = f"local-only/{base.image}:latest"
+        name = base.local_reference
         child = next((one for one in containers if name in one.bases and not one.ignored), None)
         if base.ignored and base.local and child is not None:
             raise ExtensionError(

@@ -68,11 +68,7 @@ def build(
 
     def one(container: Container) -> PodImage:
         # a name of our own in the engine: the reference belongs to the platform's registry only
-        tag = (
-            f"local-only/{container.image}:latest"
-            if container.local
-            else f"kaapana-harness/built/{container.image}:latest"
-        )
+        tag = container.local_reference if container.local else f"kaapana-harness/built/{container.image}:latest"
         lines = _Lines(container.image, say)
         dockerfile = container.dockerfile.name
         replaced = tuple(map(str, substitutes_of(container.dockerfile, settings=settings)))
@@ -95,7 +91,7 @@ def build(
 
 def local_order(containers: Sequence[Container]) -> list[Container]:
     """Return the ``local-only`` containers, each after those that it is based on."""
-    left = {f"local-only/{container.image}:latest": container for container in containers if container.local}
+    left = {container.local_reference: container for container in containers if container.local}
     ordered: list[Container] = []
     while left:
         ready = [name for name, container in left.items() if not left.keys() & set(container.bases) - {name}]
