@@ -93,10 +93,12 @@ def _image_values(tree: ast.Module) -> Iterator[ast.expr]:
                 elif keyword.arg is None and isinstance(keyword.value, ast.Dict):
                     pairs = zip(keyword.value.keys, keyword.value.values, strict=True)
                     yield from (value for key, value in pairs if isinstance(key, ast.Constant) and key.value == "image")
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(map(_is_image, targets)):
-                yield node.value
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value and any(map(_is_image, _targets(node))):
+            yield node.value
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
 def _is_image(target: ast.expr) -> bool:
@@ -121,7 +123,7 @@ def _constants(tree: ast.Module) -> dict[str, str]:
             known.update((a.asname, _PLACEHOLDERS[a.name]) for a in node.names if a.asname and a.name in _PLACEHOLDERS)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             text = _text(node.value, known)
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            for target in _targets(node):
                 if text and isinstance(target, ast.Name):
                     known.setdefault(target.id, text)
         elif isinstance(node, ast.FunctionDef):

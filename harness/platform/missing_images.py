@@ -11,7 +11,7 @@ from harness.common.references import is_digest, last_part, split_reference
 from harness.errors import ExtensionError
 from harness.extension.edk import ADVICE
 from harness.platform.platform_names import PlatformNames
-from harness.settings import OPTIONS, how_to_set
+from harness.settings import how_to_set
 from harness.wire import edk
 
 
@@ -65,20 +65,20 @@ def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platfo
         if there != wanted and wanted.startswith(f"{platform.registry}/"):
             suffix = wanted.removeprefix(platform.registry)
             own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
-            yield _retag(reference, "platform_registry", own)
+            yield _retag(reference, "registry", own)
         elif platform.has_edk and there != wanted and edk.holds(reference) and there_tag == wanted_tag:
             own = there.rpartition("/")[0]
-            yield _retag(reference, "platform_registry", own)
+            yield _retag(reference, "registry", own)
         elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
             yield (
                 f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
                 f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"
             )
         elif there_tag != wanted_tag:
-            yield _retag(reference, "platform_version", there_tag)
+            yield _retag(reference, "version", there_tag)
 
 
-def _retag(reference: str, name: str, value: str) -> str:
+def _retag(reference: str, what: str, value: str) -> str:
     """Return the two ways to make an image and the platform agree: another tag of the image, or a setting."""
-    of_platform = OPTIONS[name].key.replace("-", "'s ")
-    return f"tag it {reference}, or say that the {of_platform} is {value}: {how_to_set(name, value)}"
+    setting = how_to_set(f"platform_{what}", value)
+    return f"tag it {reference}, or say that the platform's {what} is {value}: {setting}"

@@ -185,10 +185,12 @@ def dataset_choice(ui_forms: Mapping[str, Any]) -> tuple[bool, bool]:
     """Return whether the page offers the choice of a dataset, and whether it demands one (runtime 11.1, 11.3)."""
     form, files = ui_forms.get("data_form"), ui_forms.get(_FILES)
     replaced = isinstance(files, Mapping) and not files.get("include-dataset")
-    properties = form.get("properties") if isinstance(form, Mapping) and not replaced else None
+    if not isinstance(form, Mapping) or replaced:
+        return False, False
+    properties, listed = form.get("properties"), form.get("required")
     if not isinstance(properties, Mapping) or "dataset_name" not in properties:
         return False, False
-    name, listed = properties["dataset_name"], form.get("required") if isinstance(form, Mapping) else None
+    name = properties["dataset_name"]
     # a "required" key counts with any value
     demanded = isinstance(name, Mapping) and "required" in name
     return True, demanded or (isinstance(listed, list) and "dataset_name" in listed)
