@@ -41,7 +41,7 @@ class Tolerance:
                 raise CheckError(f"the tolerance {name} is {abridge(value)}, not a number from 0 on")
 
     def compare(self, found: Any, expected: Any) -> str:
-        """Return the difference between a value and the expected one, in words; empty if there is none."""
+        """Return the difference between a value and the expected one, in words; empty if they agree."""
         if isinstance(found, str) and found == expected:
             return ""
         mine, other = as_number(found), as_number(expected)

@@ -154,7 +154,7 @@ def _straighten(image: Any, grid: Grid) -> Any:
 
 
 def _difference(image: Any, grid: Grid) -> str:
-    """Return the difference between a volume and the grid of its files; empty if there is none."""
+    """Return the difference between a volume and the grid of its files; empty if they agree."""
     slices, rows, columns = grid.shape
     expected: list[tuple[str, Any, Any, float]] = [
         ("size", image.GetSize(), (columns, rows, slices), 0.0),
@@ -170,7 +170,7 @@ def _difference(image: Any, grid: Grid) -> str:
 
 
 def _compression(file: str) -> str:
-    """Return the compression of the pixels of a file, for a message; empty if there is none."""
+    """Return the compression of the pixels of a file, for a message; empty if they are not compressed."""
     import pydicom
 
     try:
