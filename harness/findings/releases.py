@@ -86,7 +86,7 @@ BRANCH_WITHOUT_DATA: Final = Rule(
 ALWAYS_PULLED: Final = Rule(
     "always-pulled",
     "error",
-    "an image came only from an archive, but the release asks the registry for it",
+    "an image came only from an archive, but the release asks the registry, which has none or another one",
     "push it to the platform's registry as well",
     releases=_releases_with("pod.pull_policy_default", lambda value: value == "Always"),
 )

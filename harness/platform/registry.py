@@ -120,6 +120,17 @@ class PlatformRegistry:
         """
         return self._client.digest(*self._place(reference))
 
+    def config_digest(self, reference: str) -> str | None:
+        """Return the digest of the configuration of the image that nodes would pull; ``None`` without such an image.
+
+        Raises:
+            UsageError: the reference is in another registry.
+            PlatformError: the registry does not answer.
+            ImageError: the reference is not an image.
+        """
+        found = manifests.resolve(self._client, *self._place(reference), engine.architecture())
+        return found.config_digest if found and found.platform_fits else None
+
     def tags(self, repository: str) -> list[str] | None:
         """Return the tags of a repository, sorted; ``None`` when there is no such repository here.
 

@@ -235,7 +235,7 @@ def _collect(
                 *findings.of_run(named, state, objects, len(sent)),
                 *sent_segmentations.findings(sent, series),
                 *findings.ignored_arguments(request.given_arguments, named),
-                *releases.archive_only(_in_registry(request.images, tasks, registry), platform=request.platform),
+                *releases.archive_only(_pullable(request.images, tasks, registry), platform=request.platform),
                 *source_geometry.findings(series, notices.read(logs, profiles.load(request.platform).version)),
                 *evidence.credential_findings(with_credentials),
                 *lost,
@@ -294,24 +294,24 @@ def _images(images: Sequence[ImagePort], tasks: Sequence[TaskResult]) -> tuple[R
     )
 
 
-def _in_registry(
+def _pullable(
     images: Sequence[ImagePort],
     tasks: Sequence[TaskResult],
     registry: RegistryPort | None,
-) -> dict[str, bool]:
-    """Return for each image that ran whether the platform's registry has it; empty if it does not answer."""
-    found: dict[str, bool] = {}
+) -> list[releases.Pullable]:
+    """Return what the platform's registry has under the name of each image that ran; empty if it does not answer."""
+    found: list[releases.Pullable] = []
     if registry is None:
         return found
     ran = {task.image for task in tasks}
     for image in images:
-        repository, version = split_reference(image.reference)
         # a digest is pulled from where it is
-        if image.reference not in ran or version.startswith("sha256:"):
+        if image.reference not in ran or split_reference(image.reference)[1].startswith("sha256:"):
             continue
         # only a finding depends on it: omit it without the registry's answer
         with contextlib.suppress(HarnessError, OSError):
-            found[image.reference] = registry.look_up(repository).has(version)
+            pulled = registry.config_digest(image.reference)
+            found.append(releases.Pullable(image.reference, image.config_digest, pulled))
     return found
 
 

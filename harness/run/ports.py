@@ -146,10 +146,14 @@ class EnvironmentPort(Protocol):
 
 
 class RegistryPort(Protocol):
-    """The platform's registry, as far as messages about missing images are concerned."""
+    """The platform's registry, as far as messages and findings about images need it."""
 
     def look_up(self, repository: str) -> HeldRepository:
         """Return the tags of a repository that the registry has, by the full name."""
+        ...
+
+    def config_digest(self, reference: str) -> str | None:
+        """Return the digest of the configuration of the image that nodes would pull; ``None`` without such an image."""
         ...
 
 

@@ -247,22 +247,33 @@ def _python(tasks: Sequence[TaskRecord], platform: str) -> list[Finding]:
     ]
 
 
-def archive_only(images: Mapping[str, bool], *, platform: str) -> list[Finding]:
-    """Return images of the run that releases which always pull would not find (task-api 1.1, row 1).
+@dataclasses.dataclass(frozen=True)
+class Pullable:
+    """An image that ran, and what a node would pull by its name.
 
-    Args:
-        images: reference to whether the platform's registry has it.
+    Attributes:
+        reference: its name.
+        ran: digest of its configuration.
+        pulled: digest of the configuration of the image that the registry has under that name; ``None`` if it has none.
     """
+
+    reference: str
+    ran: str
+    pulled: str | None
+
+
+def archive_only(images: Sequence[Pullable], *, platform: str) -> list[Finding]:
+    """Return images of the run that releases which always pull would not find, or not run (task-api 1.1, row 1)."""
     releases = _without(rules.ALWAYS_PULLED.platforms(), platform)
     if not releases:
         return []
-    return [
-        rules.ALWAYS_PULLED.report(
-            image,
-            f"only an archive brought it: {', '.join(releases)} always asks the registry, and its task ends there in "
-            "ErrImagePull",
-            platforms=releases,
-        )
-        for image, there in images.items()
-        if not there
-    ]
+    found = []
+    for image in images:
+        if image.pulled == image.ran:
+            continue
+        what = "its task ends there in ErrImagePull"
+        if image.pulled is not None:
+            what = f"the registry has another image of this name ({image.pulled[:19]}), which runs there"
+        message = f"only an archive brought it: {', '.join(releases)} always asks the registry, and {what}"
+        found.append(rules.ALWAYS_PULLED.report(image.reference, message, platforms=releases))
+    return found

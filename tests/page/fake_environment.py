@@ -241,7 +241,9 @@ class FakeEnvironment:
         self.airflow = FakeAirflow()
         self.cluster = FakeCluster()
         self.object_store = SimpleNamespace(list_objects=lambda bucket, recursive: [])
-        self.platform_registry = SimpleNamespace(look_up=lambda repository: HeldRepository(None))
+        self.platform_registry = SimpleNamespace(
+            look_up=lambda repository: HeldRepository(None), config_digest=lambda reference: None
+        )
         self.made: list[str] = []
         self.removed: list[str] = []
 

@@ -245,7 +245,9 @@ class FakeEnvironment:
         self.object_store = FakeStore()
         self.cluster = FakeCluster()
         self.registry = "localhost:1"
-        self.platform_registry = SimpleNamespace(look_up=lambda repository: HeldRepository(None))
+        self.platform_registry = SimpleNamespace(
+            look_up=lambda repository: HeldRepository(None), config_digest=lambda reference: None
+        )
         self.projects: list[FakeProject] = []
         self.removed: list[FakeProject] = []
         self.downs: list[bool] = []
