@@ -120,8 +120,10 @@ class PlatformRegistry:
         """
         return self._client.digest(*self._place(reference))
 
-    def config_digest(self, reference: str) -> str | None:
-        """Return the digest of the configuration of the image that nodes would pull; ``None`` without such an image.
+    def digests(self, reference: str) -> frozenset[str]:
+        """Return the digests by which engines know the image that nodes would pull; empty without such an image.
+
+        The id of an image is the digest of its configuration, with a containerd store that of its manifest or index.
 
         Raises:
             UsageError: the reference is in another registry.
@@ -129,7 +131,10 @@ class PlatformRegistry:
             ImageError: the reference is not an image.
         """
         found = manifests.resolve(self._client, *self._place(reference), engine.architecture())
-        return found.config_digest if found and found.platform_fits else None
+        if found is None or not found.platform_fits:
+            return frozenset()
+        tagged = self.digest(reference) or found.digest
+        return frozenset({found.config_digest, found.digest, tagged})
 
     def tags(self, repository: str) -> list[str] | None:
         """Return the tags of a repository, sorted; ``None`` when there is no such repository here.

@@ -310,8 +310,9 @@ def _pullable(
             continue
         # only a finding depends on it: omit it without the registry's answer
         with contextlib.suppress(HarnessError, OSError):
-            pulled = registry.config_digest(image.reference)
-            found.append(releases.Pullable(image.reference, image.config_digest, pulled))
+            found.append(
+                releases.Pullable(image.reference, image.config_digest, registry.digests(image.reference)),
+            )
     return found
 
 

@@ -152,8 +152,8 @@ class RegistryPort(Protocol):
         """Return the tags of a repository that the registry has, by the full name."""
         ...
 
-    def config_digest(self, reference: str) -> str | None:
-        """Return the digest of the configuration of the image that nodes would pull; ``None`` without such an image."""
+    def digests(self, reference: str) -> frozenset[str]:
+        """Return the digests by which engines know the image that nodes would pull; empty without such an image."""
         ...
 
 

@@ -253,13 +253,13 @@ class Pullable:
 
     Attributes:
         reference: its name.
-        ran: digest of its configuration.
-        pulled: digest of the configuration of the image that the registry has under that name; ``None`` if it has none.
+        ran: the digest by which the engine knows it.
+        pulled: the digests of the image that the registry has under that name; empty if it has none.
     """
 
     reference: str
     ran: str
-    pulled: str | None
+    pulled: frozenset[str]
 
 
 def archive_only(images: Sequence[Pullable], *, platform: str) -> list[Finding]:
@@ -269,11 +269,11 @@ def archive_only(images: Sequence[Pullable], *, platform: str) -> list[Finding]:
         return []
     found = []
     for image in images:
-        if image.pulled == image.ran:
+        if image.ran in image.pulled:
             continue
         what = "its task ends there in ErrImagePull"
-        if image.pulled is not None:
-            what = f"the registry has another image of this name ({image.pulled[:19]}), which runs there"
+        if image.pulled:
+            what = "the registry has another image of this name, which runs there"
         message = f"only an archive brought it: {', '.join(releases)} always asks the registry, and {what}"
         found.append(rules.ALWAYS_PULLED.report(image.reference, message, platforms=releases))
     return found

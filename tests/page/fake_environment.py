@@ -242,7 +242,7 @@ class FakeEnvironment:
         self.cluster = FakeCluster()
         self.object_store = SimpleNamespace(list_objects=lambda bucket, recursive: [])
         self.platform_registry = SimpleNamespace(
-            look_up=lambda repository: HeldRepository(None), config_digest=lambda reference: None
+            look_up=lambda repository: HeldRepository(None), digests=lambda reference: frozenset()
         )
         self.made: list[str] = []
         self.removed: list[str] = []

@@ -246,7 +246,7 @@ class FakeEnvironment:
         self.cluster = FakeCluster()
         self.registry = "localhost:1"
         self.platform_registry = SimpleNamespace(
-            look_up=lambda repository: HeldRepository(None), config_digest=lambda reference: None
+            look_up=lambda repository: HeldRepository(None), digests=lambda reference: frozenset()
         )
         self.projects: list[FakeProject] = []
         self.removed: list[FakeProject] = []

@@ -353,7 +353,9 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
         FakeEnvironment(tasks),
         FakeProject(),
         request,
-        registry=SimpleNamespace(look_up=lambda repository: HeldRepository(None), config_digest=lambda reference: None),
+        registry=SimpleNamespace(
+            look_up=lambda repository: HeldRepository(None), digests=lambda reference: frozenset()
+        ),
     )
     others = [(item.rule, item.where) for item in result.on_other_releases if item.rule == "always-pulled"]
     assert others == [("always-pulled", IMAGE)]

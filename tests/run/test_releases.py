@@ -120,8 +120,8 @@ def test_a_keyword_that_only_0_6_1_takes_keeps_the_dag_from_importing_elsewhere(
 
 def test_an_image_that_only_an_archive_brought_is_not_found_where_every_pull_asks_the_registry() -> None:
     images = [
-        releases.Pullable("localhost:32000/a:1", "sha256:1", "sha256:1"),
-        releases.Pullable("localhost:32000/b:1", "sha256:2", None),
+        releases.Pullable("localhost:32000/a:1", "sha256:1", frozenset({"sha256:1", "sha256:3"})),
+        releases.Pullable("localhost:32000/b:1", "sha256:2", frozenset()),
     ]
     (finding,) = releases.archive_only(images, platform="0.6.0")
     assert (finding.rule, finding.where, finding.platforms) == ("always-pulled", "localhost:32000/b:1", ("0.6.1",))
@@ -130,10 +130,10 @@ def test_an_image_that_only_an_archive_brought_is_not_found_where_every_pull_ask
 
 
 def test_an_older_image_in_the_registry_runs_where_every_pull_asks_it_in_place_of_the_one_from_the_archive() -> None:
-    images = [releases.Pullable("localhost:32000/a:1", "sha256:1", "sha256:2")]
+    images = [releases.Pullable("localhost:32000/a:1", "sha256:1", frozenset({"sha256:2"}))]
     (finding,) = releases.archive_only(images, platform="0.6.0")
     assert finding.rule == "always-pulled"
-    assert "another image of this name (sha256:2), which runs there" in finding.message
+    assert "another image of this name, which runs there" in finding.message
 
 
 def test_a_branch_that_has_seen_the_data_of_the_run_will_not_see_it_everywhere() -> None:
