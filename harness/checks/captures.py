@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.classes import SECONDARY_CAPTURE_CLASSES
 from harness.checks.dicom_files import read_text
 from harness.checks.document import DicomDocument
@@ -86,7 +86,7 @@ class SecondaryCapture(DicomDocument):
                     found = np.asarray(apply_color_lut(found, self.dataset))
         except Exception as error:  # whatever a damaged object raises
             raise self._refuse(f"{type(error).__name__}: {error}") from None
-        looks.note(looks.Look(self.path, "pixels", " x ".join(map(str, found.shape))))
+        questions.note(questions.Question(self.path, "pixels", " x ".join(map(str, found.shape))))
         return found
 
     @property
@@ -96,7 +96,7 @@ class SecondaryCapture(DicomDocument):
         samples = pixels.shape[-1:] if self._number("SamplesPerPixel", 1) > 1 or pixels.ndim == 4 else ()
         frames = pixels.reshape(self.frames, -1, *samples) if samples else pixels.reshape(self.frames, -1)
         blank = bool((frames == frames[:, :1]).all())
-        looks.note(looks.Look(self.path, "is_blank", "yes" if blank else "no"))
+        questions.note(questions.Question(self.path, "is_blank", "yes" if blank else "no"))
         return blank
 
     @property
@@ -107,7 +107,7 @@ class SecondaryCapture(DicomDocument):
         are such that identify the patient.
         """
         lines = dict.fromkeys(line for text in self._texts() for line in text.splitlines() if line.strip())
-        looks.note(looks.Look(self.path, "text", f"{len(lines)} lines"))
+        questions.note(questions.Question(self.path, "text", f"{len(lines)} lines"))
         return "\n".join(lines)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.classes import ENCAPSULATED_PDF_STORAGE
 from harness.checks.dicom_files import read_text
 from harness.checks.document import DicomDocument
@@ -67,7 +67,7 @@ class EncapsulatedPdf(DicomDocument):
         if length.isdigit() and len(self._data) not in {int(length), int(length) + 1}:
             problems.append(f"EncapsulatedDocumentLength is {length}, the document has {len(self._data)} bytes")
         verdict = Verdict.of_problems(f"valid encapsulated PDF {self.path.name}", problems, good="no problem")
-        return looks.note_verdict(self.path, "is_valid", verdict)
+        return questions.note_verdict(self.path, "is_valid", verdict)
 
     @property
     def _data(self) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.differences import Differences
 from harness.checks.tolerance import Tolerance
 from harness.checks.verdict import Verdict
@@ -81,7 +81,7 @@ class JsonDocument:
             expected = expected.value
         tolerance, differences = Tolerance(rel, abs), Differences(self.name, "values")
         _compare(self.value, expected, tolerance, differences, frozenset(ignoring), partial)
-        return looks.note_verdict(self.file, f"{self.name} matches", differences.verdict())
+        return questions.note_verdict(self.file, f"{self.name} matches", differences.verdict())
 
 
 def read_json(data: bytes, name: str, *, file: Path | None = None) -> JsonDocument:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.sr.coding import Code
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.classes import PARAMETRIC_MAP_STORAGE
 from harness.checks.codes import Label, Region, describe_label, find_regions
 from harness.checks.dicom import Placement, as_series, differences
@@ -264,7 +264,7 @@ class ParametricMap:
 
     def _note(self, question: str, answer: str, label: Label | None = None) -> None:
         said = None if label is None else self._mapping(label)[0].label
-        looks.note(looks.Look(self.path, question, answer, said))
+        questions.note(questions.Question(self.path, question, answer, said))
 
     def _record(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)

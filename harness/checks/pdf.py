@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.pdf_child import CPU_S, MEMORY_BYTES
 from harness.errors import CheckError
 
@@ -57,7 +57,7 @@ class PdfDocument:
         """The words of all pages: blanks joined, and no empty lines."""
         lines = (" ".join(line.split()) for page in self.pages for line in page.splitlines())
         if self.file is not None:
-            looks.note(looks.Look(self.file, "text", f"{len(self.pages)} pages"))
+            questions.note(questions.Question(self.file, "text", f"{len(self.pages)} pages"))
         return "\n".join(line for line in lines if line)
 
     @property

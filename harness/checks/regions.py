@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks import explanations, looks
+from harness.checks import explanations, questions
 from harness.checks.codes import Label, Region, describe_label, find_regions
 from harness.checks.comparison import ComparedLabel, Comparison
 from harness.checks.dicom_files import drop_damaged, read_object
@@ -224,7 +224,7 @@ class Regions(Examined, abc.ABC):
     def _note(self, question: str, answer: str, label: Label | None = None, truth: Mask | None = None) -> None:
         # the report finds the region by its label, whatever the test called it
         said = None if label is None else self.find(label).label
-        looks.note(looks.Look(self.path, question, answer, said, truth))
+        questions.note(questions.Question(self.path, question, answer, said, truth))
 
     def _record(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.html_documents import HIDDEN, check_depth
 from harness.checks.verdict import Verdict
 from harness.errors import CheckError
@@ -167,7 +167,7 @@ class Report:
         """Whether nothing leads to another host: neither a link, nor a picture, style or script that the page loads."""
         problems = [f"{link} leads elsewhere" for link in self.links if link.leaves_platform]
         verdict = Verdict.of_problems(f"{self.name} stays on the platform", problems, good=f"{len(self.links)} links")
-        return looks.note_verdict(self.file, "stays_on_platform", verdict)
+        return questions.note_verdict(self.file, "stays_on_platform", verdict)
 
     @functools.cached_property
     def pictures(self) -> list[Picture]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.verdict import Verdict
 from harness.errors import CheckError
 
@@ -90,7 +90,7 @@ class Examined:
         from harness.checks.validator import examine
 
         opinion = read_opinion(examine(self.path), self.path, ignoring)
-        looks.note_verdict(self.path, "second_opinion", opinion)
+        questions.note_verdict(self.path, "second_opinion", opinion)
         return opinion
 
 

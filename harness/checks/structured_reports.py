@@ -10,7 +10,7 @@ from typing import Final
 
 from pydicom.sr.coding import Code
 
-from harness.checks import explanations, looks
+from harness.checks import explanations, questions
 from harness.checks.classes import STRUCTURED_REPORT_CLASSES
 from harness.checks.codes import Label, describe_label
 from harness.checks.dicom import as_series
@@ -65,7 +65,7 @@ class StructuredReport(DicomDocument):
     @property
     def text(self) -> str:
         """The content, a line for each item, indented by what is around it."""
-        looks.note(looks.Look(self.path, "text", f"{len(self.items)} content items"))
+        questions.note(questions.Question(self.path, "text", f"{len(self.items)} content items"))
         return "\n".join(f"{'  ' * (len(item.parents) - 1)}{item}" for item in self.items)
 
     def find(self, concept: Label) -> list[ContentItem]:
@@ -79,7 +79,7 @@ class StructuredReport(DicomDocument):
             CheckError: none fits, or more than one does.
         """
         found = self._one(self.find(concept), describe_label(concept), self.items, "content item")
-        looks.note(looks.Look(self.path, describe_label(concept), str(found)))
+        questions.note(questions.Question(self.path, describe_label(concept), str(found)))
         return found
 
     @property
@@ -114,7 +114,7 @@ class StructuredReport(DicomDocument):
             raise CheckError(
                 f"measurement {wanted} of {self.path.name} is {has}, not in {unit}", evidence=str(self.path)
             )
-        looks.note(looks.Look(self.path, f"measurement {wanted}", str(found)))
+        questions.note(questions.Question(self.path, f"measurement {wanted}", str(found)))
         explanations.note(found, sys._getframe(1))
         return found
 
@@ -142,7 +142,7 @@ class StructuredReport(DicomDocument):
         elif series.study_instance_uid not in studies:
             problems.append(f"its evidence is of study {', '.join(sorted(studies))}, not {series.study_instance_uid}")
         verdict = Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images named")
-        return looks.note_verdict(self.path, "references", verdict)
+        return questions.note_verdict(self.path, "references", verdict)
 
     def _read_measurement(self, item: ContentItem, others: tuple[str, ...] = ()) -> Measurement:
         if not item.value:

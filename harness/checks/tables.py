@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.checks import csv_files, looks
+from harness.checks import csv_files, questions
 from harness.checks.differences import Differences
 from harness.checks.table_comparison import ExpectedRows, compare
 from harness.checks.tolerance import Tolerance, as_number
@@ -115,7 +115,7 @@ class Table:
         if columns is not None:
             rows = rows.select_columns(columns)
         compare(self.columns, self.rows, rows, tolerance, differences, key)
-        return looks.note_verdict(self.file, f"{self.name} matches", differences.verdict())
+        return questions.note_verdict(self.file, f"{self.name} matches", differences.verdict())
 
     def _index(self, name: str) -> int:
         found = [index for index, column in enumerate(self.columns) if column == name]

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from harness.installed import InstalledExtension
     from harness.plugin.failures import Compared
     from harness.plugin.fixtures import Ended, ObjectStore, Pacs, Session
-    from harness.report.testing import Looks
+    from harness.report.conclusion import QuestionLog
 
 _FIXTURES = frozenset({"kaapana", "extension", "pacs", "object_store", "brain_mr", "small_ct"})
 _SESSION = pytest.StashKey["Session"]()
 _ENDED: pytest.StashKey[Ended] = pytest.StashKey()
-_LOOKS: pytest.StashKey[Looks] = pytest.StashKey()
+_QUESTION_LOG: pytest.StashKey[QuestionLog] = pytest.StashKey()
 _COMPARED: pytest.StashKey[Compared] = pytest.StashKey()
 _FACADE = pytest.StashKey["Kaapana"]()
 # attribute of a test's report: what JSON can say, as xdist sends reports between processes
@@ -173,11 +173,11 @@ def kaapana(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     session = _report(request.config, lambda: tmp_path_factory.mktemp("kaapana", numbered=False))
     listener = _listener(request.config)
     from harness.plugin.fixtures import Ended
-    from harness.report.testing import Looks
+    from harness.report.conclusion import QuestionLog
 
-    looks = request.node.stash[_LOOKS] = Looks()
+    questions = request.node.stash[_QUESTION_LOG] = QuestionLog()
     ended = functools.partial(request.node.stash.get, _ENDED, Ended())
-    with session.facade(request.node.nodeid, ended, listener, looks) as facade:
+    with session.facade(request.node.nodeid, ended, listener, questions) as facade:
         request.node.stash[_FACADE] = facade
         yield facade
 
@@ -236,7 +236,7 @@ def pytest_runtest_makereport(
 
         compared = item.config.stash.get(_COMPARED, None)
         text = failures.explain(call.excinfo.value, report.longrepr, facade.runs if facade else (), compared)
-        if facade is not None and (page := failures.find_page(facade.runs, item.stash.get(_LOOKS, None))):
+        if facade is not None and (page := failures.find_page(facade.runs, item.stash.get(_QUESTION_LOG, None))):
             if text is None:
                 # pytest's own text stays unchanged: the line is added below it
                 report.sections.append(("kaapana", f"report: {page}"))

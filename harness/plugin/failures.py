@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.checks import Verdict
     from harness.checks.explanations import Explained
-    from harness.report.testing import Looks
+    from harness.report.conclusion import QuestionLog
     from harness.run.results import Run
 
 
@@ -135,11 +135,11 @@ def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
     return verdict.refusals_at(*place) if place else ()
 
 
-def find_page(runs: Sequence[Run], looks: Looks | None) -> Path | None:
+def find_page(runs: Sequence[Run], questions: QuestionLog | None) -> Path | None:
     """Return the report that shows a failure of a test; ``None`` where it made no run."""
-    from harness.report.testing import Looks
+    from harness.report.conclusion import QuestionLog
 
-    return (looks or Looks()).report_of(runs)
+    return (questions or QuestionLog()).find_report(runs)
 
 
 def write_index(folders: Iterable[str]) -> list[str]:

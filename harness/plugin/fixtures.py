@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.api import Kaapana, check_artefacts, open_artefacts
-from harness.checks.looks import watch
+from harness.checks.questions import observe
 from harness.errors import PlatformError
-from harness.report.testing import Looks, conclude
+from harness.report.conclusion import QuestionLog, conclude
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
 from harness.run.trigger import series_of, upload
@@ -74,7 +74,11 @@ class Session:
 
     @contextlib.contextmanager
     def facade(
-        self, test: str, ended: Callable[[], Ended], listener: Listener | None = None, looks: Looks | None = None
+        self,
+        test: str,
+        ended: Callable[[], Ended],
+        listener: Listener | None = None,
+        questions: QuestionLog | None = None,
     ) -> Iterator[Kaapana]:
         """Yield the platform with a fresh project, for one test; its end writes the reports of its runs.
 
@@ -82,7 +86,7 @@ class Session:
             test: the test's id; names the folder of its evidence.
             ended: asked at the end how the test has ended.
             listener: receives the events of runs.
-            looks: collects the test's questions about results.
+            questions: collects the test's questions about results.
         """
         assert self.report is not None
         environment = self.environment()
@@ -94,9 +98,9 @@ class Session:
         facade = Kaapana(
             environment, project, evidence=folder, listener=listener, artefacts=self._artefacts, concluded=True
         )
-        looks = looks or Looks()
+        questions = questions or QuestionLog()
         try:
-            with watch(looks):
+            with observe(questions):
                 yield facade
         finally:
             end = ended()
@@ -107,9 +111,9 @@ class Session:
                     facade.close()
                     environment.remove_project(project)
             finally:
-                conclude(folder, test, end.outcome, end.failure, runs=facade.runs, looks=looks.seen)
+                conclude(folder, test, end.outcome, end.failure, runs=facade.runs, questions=questions.seen)
                 # pytest keeps its items, and with them these masks, to the end of the session
-                looks.seen.clear()
+                questions.seen.clear()
 
     def notes(self) -> list[str]:
         """Return lines for the end of the test session."""

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from harness.run.course import Course
 
 
-def read_again(went: Course) -> list[Series]:
+def read_again(course: Course) -> list[Series]:
     """Return the input from its place at the run; lost files are missing."""
-    wanted = {item.series_instance_uid for item in went.input}
-    found = read_folders(sorted({Path(item.path) for item in went.input}))
+    wanted = {item.series_instance_uid for item in course.input}
+    found = read_folders(sorted({Path(item.path) for item in course.input}))
     return [series for series in found if series.series_instance_uid in wanted]
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.checks.classes import ENCAPSULATED_PDF_STORAGE, RT_STRUCTURE_STORAGE
 from harness.checks.structure_set import find_rt_source
 from harness.errors import CheckError
-from harness.report import content, inputs, places, segments, stills, structures, text, viewerdata, volume
+from harness.report import content, inputs, segments, slice_choice, stills, structures, text, viewerdata, volume
 from harness.report.figures import Figure, LegendEntry
 from harness.report.overlay import Overlay
 from harness.report.volume import Deadline, GreyVolume, UnshownError
@@ -24,7 +24,7 @@ from harness.wire.dicom import SEGMENTATION_CLASSES
 
 if TYPE_CHECKING:
     from harness.data.series import Series
-    from harness.report.questions import TestOutcome
+    from harness.report.outcomes import TestOutcome
     from harness.run.course import Course
     from harness.run.outputs import SentObject, SentObjects
 
@@ -52,15 +52,15 @@ class Gallery:
 
     Args:
         run: the run of these objects.
-        went: its course.
+        course: its course.
         tests: what tests asked about the objects.
     """
 
-    def __init__(self, run: Sending, went: Course, tests: Sequence[TestOutcome]) -> None:
+    def __init__(self, run: Sending, course: Course, tests: Sequence[TestOutcome]) -> None:
         self.data: dict[str, Any] = {}
         self._run = run
-        self._went = went
-        self._looks = [look for test in tests for look in test.looks]
+        self._course = course
+        self._questions = [question for test in tests for question in test.looks]
         self._deadline = Deadline(SECONDS)
         self._volumes: dict[str, GreyVolume | UnshownError] = {}
         self._sources_left = viewerdata.LARGEST_SOURCES
@@ -139,7 +139,7 @@ class Gallery:
     def _layer(self, figure: Figure, below: GreyVolume, found: Overlay, notes: list[str], path: str) -> Figure:
         notes += [found.left_out] if found.left_out else []
         truths = self._truths(path, found, below, notes)
-        focus = places.find_focus(found, below)
+        focus = slice_choice.find_focus(found, below)
         compared = next(reversed(truths), None)
         show: dict[str, Any] = {"focus": list(focus)}
         if compared is None:
@@ -151,8 +151,8 @@ class Gallery:
             )
         else:
             segment = found.segments[compared].label
-            index, mine, truth, differing = places.find_most_differing(found, truths[compared], compared, below)
-            show = {"focus": [index, *places.find_middle(mine ^ truth)], "compare": compared}
+            index, mine, truth, differing = slice_choice.find_most_differing(found, truths[compared], compared, below)
+            show = {"focus": [index, *slice_choice.find_middle(mine ^ truth)], "compare": compared}
             still = stills.draw_comparison(below, mine, truth, index)
             caption = (
                 f"{segment} on slice {index + 1} of {below.grid.shape[0]} of {below.name}, where most voxels differ: "
@@ -209,14 +209,19 @@ class Gallery:
         """Return the true masks that a test compared segments with, by segment; the last one comes last."""
         truths: dict[int, NDArray[np.bool_]] = {}
         labels = [part.label.casefold() for part in found.segments]
-        for look in self._looks:
-            if look.path != path or look.truth is None or look.label is None or look.label.casefold() not in labels:
+        for question in self._questions:
+            if (
+                question.path != path
+                or question.truth is None
+                or question.label is None
+                or question.label.casefold() not in labels
+            ):
                 continue
-            mask = places.read_truth(self._run.directory, look)
+            mask = slice_choice.read_truth(self._run.directory, question)
             if mask is None or mask.shape != below.grid.shape:
-                notes.append(f"the truth of {look.label} cannot be shown on this grid")
+                notes.append(f"the truth of {question.label} cannot be shown on this grid")
                 continue
-            number = labels.index(look.label.casefold())
+            number = labels.index(question.label.casefold())
             truths.pop(number, None)
             truths[number] = mask
         return truths
@@ -290,7 +295,7 @@ class Gallery:
     def _sources(self) -> tuple[Series, ...]:
         """The run's input, or the part that is still in its place."""
         if self._found_sources is None:
-            self._found_sources = self._run.sent.sources or tuple(inputs.read_again(self._went))
+            self._found_sources = self._run.sent.sources or tuple(inputs.read_again(self._course))
         return self._found_sources
 
     @property

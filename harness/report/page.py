@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.report import graph, logs, questions, rendering, results, timeline
+from harness.report import graph, logs, outcomes, rendering, results, timeline
 from harness.report.figures import Figure
 from harness.run import course
 
@@ -25,13 +25,13 @@ _SECTIONS: Final = (
 
 def render(run: Run, *, pictures: bool) -> tuple[str, str]:
     """Return the page of a run, and a small picture of its results."""
-    went = course.read(run.directory)
-    tests = questions.read(run.directory)
-    figures, viewers = _figures(run, went, tests, pictures)
+    run_course = course.read(run.directory)
+    tests = outcomes.read(run.directory)
+    figures, viewers = _figures(run, run_course, tests, pictures)
     failed = run.cause.task_id if run.cause else None
-    read = logs.read(run.directory, run.tasks, failed, went.logged)
+    read = logs.read(run.directory, run.tasks, failed, run_course.logged)
     marked = [line.text for log in read for line in log.lines if line.marked]
-    rows = timeline.arrange(run.tasks, went.tasks)
+    rows = timeline.arrange(run.tasks, run_course.tasks)
     first = [("cause", "Cause")] if run.cause else []
     first += [(f"test{index}", "Test") for index, _ in enumerate(tests, 1)]
     stored = results.read(run.directory, run.objects)
@@ -42,7 +42,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
         scripted=bool(read or viewers),
         run=run,
         sections=(*first, *_SECTIONS),
-        course=went,
+        course=run_course,
         tests=tests,
         figures=figures,
         anchors=anchors,
@@ -51,7 +51,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
         drawing=timeline.draw(rows),
         rows=rows,
         phases=timeline.PHASES,
-        graph=graph.lay_out(run.tasks, went.tasks, timeline.find_critical_path(went.tasks)),
+        graph=graph.lay_out(run.tasks, run_course.tasks, timeline.find_critical_path(run_course.tasks)),
         results=stored,
         logs=read,
         marked=marked,
@@ -62,7 +62,7 @@ def render(run: Run, *, pictures: bool) -> tuple[str, str]:
 
 
 def _figures(
-    run: Run, went: course.Course, tests: Sequence[questions.TestOutcome], pictures: bool
+    run: Run, run_course: course.Course, tests: Sequence[outcomes.TestOutcome], pictures: bool
 ) -> tuple[list[Figure], Mapping[str, Any]]:
     """Return the sent objects, and the data of the viewers by their ids."""
     if not pictures or not len(run.sent):
@@ -71,5 +71,5 @@ def _figures(
         ], {}
     from harness.report.objects import Gallery
 
-    gallery = Gallery(run, went, tests)
+    gallery = Gallery(run, run_course, tests)
     return gallery.figures(), gallery.data

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.checks import explanations, looks
+from harness.checks import explanations, questions
 from harness.checks.explanations import Explained
 from harness.errors import CheckError
 
@@ -93,7 +93,7 @@ class TaskMetrics:
         found.values, found.series, found.task_id = tuple(values), shown, self.task_id
         explanations.note(found, sys._getframe(1))
         if self.file is not None:
-            looks.note(looks.Look(self.file, f"last {shown}", f"{values[-1]:.6g}"))
+            questions.note(questions.Question(self.file, f"last {shown}", f"{values[-1]:.6g}"))
         return found
 
     def _match(

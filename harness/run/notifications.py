@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.differences import judge
 from harness.checks.json_documents import read_json
 from harness.checks.verdict import Verdict
@@ -50,14 +50,14 @@ class SentNotifications(Items[Notification]):
                 last_seen="\n".join(map(str, self[:_LISTED])) or "no notification was sent",
             )
         if self._file is not None:
-            looks.note(looks.Look(self._file, "notification", str(found[0])))
+            questions.note(questions.Question(self._file, "notification", str(found[0])))
         return found[0]
 
     @property
     def nothing(self) -> Verdict:
         """Whether no notification was sent: ``assert run.notifications.nothing``."""
         verdict = judge("no notification sent", [str(one) for one in self], "none was sent")
-        return looks.note_verdict(self._file, "no notification sent", verdict)
+        return questions.note_verdict(self._file, "no notification sent", verdict)
 
 
 def write(notifications: Sequence[Notification], directory: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.classes import (
     ENCAPSULATED_PDF_STORAGE,
     PARAMETRIC_MAP_STORAGE,
@@ -215,7 +215,7 @@ class SentObjects(Items[SentObject]):
 
         listed = [f"{item.modality or 'no modality'}: {_describe(item)}" for item in unwanted]
         verdict = judge(subject, listed, f"{len(self) or 'nothing'} sent")
-        return looks.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
+        return questions.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
 
     def _refuse_unless_one(self, sop_classes: Collection[str], kind: str) -> None:
         count = sum(item.sop_class in sop_classes for item in self)

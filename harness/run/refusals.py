@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.differences import judge
 from harness.checks.json_documents import read_json
 from harness.checks.verdict import Verdict
@@ -60,7 +60,7 @@ class Refusals(Items[Refusal]):
 
     def _judge(self, subject: str, unwanted: Sequence[Refusal]) -> Verdict:
         counted = f"{len(self) or 'no'} request{'' if len(self) == 1 else 's'} refused"
-        return looks.note_verdict(self._file, subject, judge(subject, [str(one) for one in unwanted], counted))
+        return questions.note_verdict(self._file, subject, judge(subject, [str(one) for one in unwanted], counted))
 
 
 def write(refusals: Sequence[Refusal], directory: Path) -> None:

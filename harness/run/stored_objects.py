@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.reports import Report
 from harness.errors import CheckError
 from harness.run.items import RUN_FILE, Items
@@ -152,7 +152,7 @@ class StoredObjects(Items[StoredObject]):
 
         listed = [f"{item.key} ({item.size} bytes)" for item in unwanted]
         verdict = judge(subject, listed, f"{len(self) or 'nothing'} stored")
-        return looks.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
+        return questions.note_verdict(self._directory and self._directory / RUN_FILE, subject, verdict)
 
 
 class Reports:
@@ -184,13 +184,13 @@ class Reports:
         matching = [item for item in self._objects if _ends(item.key, name)]
         shown = [item for item in matching if item.visible_in_results]
         if len(shown) == 1:
-            looks.note(looks.Look(shown[0].file, "reports", f"a document of {shown[0].size} bytes"))
+            questions.note(questions.Question(shown[0].file, "reports", f"a document of {shown[0].size} bytes"))
             return shown[0].report()
         keys = "\n".join(f"{item.key} ({item.size} bytes)" for item in self._objects) or "no object was stored"
         if shown:
             raise CheckError(f"{len(shown)} reports end in {name!r}", last_seen=keys, fix="name more of the path")
         if matching:
-            looks.note(looks.Look(matching[0].file, "reports", "NO: the results page does not show it"))
+            questions.note(questions.Question(matching[0].file, "reports", "NO: the results page does not show it"))
             raise CheckError(
                 f"{matching[0].key} was stored, but the platform's results page does not show it",
                 last_seen=keys,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_series import SHAPE, write_segmentation
 
-from harness.checks import Segmentation, looks
+from harness.checks import Segmentation, questions
 from harness.checks.comparison import Comparison
 from harness.data import Series
 from harness.errors import CheckError, UsageError
@@ -143,11 +143,11 @@ def test_two_empty_masks_are_not_compared(seg: Segmentation, masks: Any, series:
 
 
 def test_the_report_gets_the_truth_of_each_label(seg: Segmentation, truth: Any) -> None:
-    seen: list[looks.Look] = []
-    with looks.watch(seen.append):
+    seen: list[questions.Question] = []
+    with questions.observe(seen.append):
         seg.compare(truth)
         seg.surface_distance("Liver", truth["Liver"])
-    assert [(look.question, look.label) for look in seen] == [
+    assert [(question.text, question.label) for question in seen] == [
         ("compare", "Liver"),
         ("compare", "Tumour"),
         ("surface_distance", "Liver"),

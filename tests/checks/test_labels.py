@@ -13,7 +13,7 @@ import pytest
 from made_series import SHAPE
 from pydicom.sr.codedict import codes
 
-from harness.checks import Segmentation, looks
+from harness.checks import Segmentation, questions
 from harness.checks.segmentation import EmptyFrame
 from harness.data import Series
 from harness.errors import CheckError
@@ -84,11 +84,11 @@ def test_a_code_of_several_segments_names_them(series: Series, masks: Any, write
 
 
 def test_the_report_gets_the_label_whatever_the_test_calls_it(coded: Segmentation, masks: Any) -> None:
-    seen: list[looks.Look] = []
-    with looks.watch(seen.append):
+    seen: list[questions.Question] = []
+    with questions.observe(seen.append):
         coded.dice("liver", masks["Liver"])
         coded.dice(codes.SCT.Liver, masks["Liver"])
-    assert [look.label for look in seen] == ["Leber", "Leber"]
+    assert [question.label for question in seen] == ["Leber", "Leber"]
 
 
 def test_segments_have_their_codes(coded: Segmentation) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.checks.looks import Look, watch
+from harness.checks.questions import Question, observe
 from harness.checks.tables import Table, read_csv
 from harness.errors import CheckError
 
@@ -184,10 +184,10 @@ def test_a_file_of_expected_rows_that_is_not_there_is_named_with_those_beside_it
 
 
 def test_what_was_asked_of_a_table_is_told_to_those_who_watch(tmp_path: Path) -> None:
-    seen: list[Look] = []
-    with watch(seen.append):
+    seen: list[Question] = []
+    with observe(seen.append):
         table(file=tmp_path / "volumes.csv").matches([])
         table().matches([])
-    assert [(look.file.name, look.question, look.answer[:14]) for look in seen] == [
+    assert [(question.file.name, question.text, question.answer[:14]) for question in seen] == [
         ("volumes.csv", "volumes.csv matches", "NO: 1 differen")
     ]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.data import brain_mr
-from harness.report import testing
+from harness.report import conclusion
 from harness.run.course import Course, TaskCourse
 from harness.run.results import Run
 from tests.checks.made_series import write_segmentation
@@ -64,14 +64,14 @@ def _run(scratch: Path, course: tuple[TaskCourse, ...]) -> Run:
         went=Course(course),
         logs={"clean": "done\n"},
     )
-    kept = testing.Looks()
-    with looks.watch(kept):
+    log = conclusion.QuestionLog()
+    with questions.observe(log):
         dice = run.sent.segmentation().dice("brain", np.asarray(brain.truth["brain"]))
     lines = [f"dice of 'brain' is {dice:.4f}: asserted {dice:.4f} > 0.9900", *dice.difference.lines]
     where = 'at test_brain.py:12: assert segmentation.dice("brain", brain_mr.truth["brain"]) > 0.99'
     failure = "\n  ".join([*lines, where])
-    testing.conclude(
-        scratch, "test_brain.py::test_it_segments_the_brain", "failed", failure, runs=[run], looks=kept.seen
+    conclusion.conclude(
+        scratch, "test_brain.py::test_it_segments_the_brain", "failed", failure, runs=[run], questions=log.seen
     )
     return run
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from harness import report
 from harness.data import Series
 from harness.findings import Finding
-from harness.report import questions, volume
+from harness.report import outcomes, volume
+from harness.report.outcomes import RecordedQuestion, TestOutcome
 from harness.report.overlay import choose_colour
-from harness.report.questions import Asked, TestOutcome
 from harness.report.stills import BOTH, ONLY_RESULT, ONLY_TRUTH
 from harness.report.volume import Deadline
 from harness.run.course import Course
@@ -129,8 +129,8 @@ def test_keys_scroll_hide_and_compare(
     truth[2, 2, 1], truth[2, 0, 0] = False, True
     (run.directory / "truth").mkdir()
     np.savez_compressed(run.directory / "truth/1.npz", mask=truth)
-    look = Asked("sent/1.2.1.dcm", "dice", "0.97", "Liver", "truth/1.npz")
-    questions.write(run.directory, [TestOutcome("test_it", "failed", "too low", (look,))])
+    question = RecordedQuestion("sent/1.2.1.dcm", "dice", "0.97", "Liver", "truth/1.npz")
+    outcomes.write(run.directory, [TestOutcome("test_it", "failed", "too low", (question,))])
     with Shown(browser, report.write(run).path) as shown:
         shown.open_viewer()
         assert shown.state.startswith("2 ")

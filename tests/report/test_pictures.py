@@ -19,9 +19,9 @@ from PIL import Image, ImageChops
 from harness import report
 from harness.checks import Segmentation
 from harness.data import Series
-from harness.report import content, objects, overlay, questions, segments, structures, viewerdata, volume
+from harness.report import content, objects, outcomes, overlay, segments, structures, viewerdata, volume
 from harness.report.figures import Figure
-from harness.report.questions import Asked, TestOutcome
+from harness.report.outcomes import RecordedQuestion, TestOutcome
 from harness.report.volume import Deadline, UnshownError
 from harness.run import course, evidence
 from harness.run.results import Run
@@ -33,7 +33,7 @@ LABEL_MAP = hd.seg.SegmentationTypeValues.LABELMAP
 
 
 def gallery(run: Run) -> tuple[list[Figure], dict[str, Any]]:
-    found = objects.Gallery(run, course.read(run.directory), questions.read(run.directory))
+    found = objects.Gallery(run, course.read(run.directory), outcomes.read(run.directory))
     return found.figures(), found.data
 
 
@@ -112,8 +112,8 @@ def test_the_truth_stands_beside_the_result_on_the_slice_where_most_differs(
     truth[4, 0, 0] = True
     (run.directory / "truth").mkdir()
     np.savez_compressed(run.directory / "truth/1.npz", mask=truth)
-    look = Asked("sent/1.2.1.dcm", "dice", "0.9", "liver", "truth/1.npz")
-    questions.write(run.directory, [TestOutcome("test_it", "failed", "dice is too low", (look,))])
+    question = RecordedQuestion("sent/1.2.1.dcm", "dice", "0.9", "liver", "truth/1.npz")
+    outcomes.write(run.directory, [TestOutcome("test_it", "failed", "dice is too low", (question,))])
     (figure,), data = gallery(run)
     assert figure.caption.startswith("Liver on slice 2 of 6 of ")
     assert [entry.detail for entry in figure.legend[1:]] == ["6 voxels in all slices", "1 voxel in all slices"]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from lxml import html
 
-from harness.checks import looks
+from harness.checks import questions
 from harness.checks.classes import RT_STRUCTURE_STORAGE
 from harness.data import Series
 from harness.errors import CheckError
-from harness.report import testing
+from harness.report import conclusion
 from harness.run.results import Run
 from tests.checks.made_structures import runs_of, write_structures
 from tests.report.made_runs import SEG, make_run
@@ -27,13 +27,13 @@ def run(tmp_path: Path, series: Series, masks: dict[str, Any]) -> Run:
 def test_the_report_shows_where_a_structure_differs_from_the_truth(
     run: Run, masks: dict[str, Any], tmp_path: Path
 ) -> None:
-    kept = testing.Looks()
-    with looks.watch(kept):
+    log = conclusion.QuestionLog()
+    with questions.observe(log):
         assert run.sent.structure_set().dice("Liver", masks["Liver"] & ~masks["Tumour"]) == 1.0
         truth = masks["Liver"].copy()
         truth[0, 0, 0:2] = True
         assert run.sent.structure_set().dice("Liver", truth) < 1.0
-    testing.conclude(tmp_path, "test_rt", "passed", "", runs=[run], looks=kept.seen)
+    conclusion.conclude(tmp_path, "test_rt", "passed", "", runs=[run], questions=log.seen)
     page = html.document_fromstring((run.directory / "report.html").read_text())
     (article,) = page.xpath("//section[@id='sent']/article")
     assert article.xpath("count(.//img)") >= 1

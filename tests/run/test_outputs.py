@@ -7,7 +7,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from harness.checks.looks import Look, watch
+from harness.checks.questions import Question, observe
 from harness.errors import CheckError
 from harness.run.outputs import SentObject, SentObjects
 from harness.run.stored_objects import StoredObject, StoredObjects
@@ -126,11 +126,11 @@ def test_what_was_not_stored_is_asked_by_pattern(tmp_path: Path) -> None:
 
 
 def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
-    seen: list[Look] = []
-    with watch(seen.append):
+    seen: list[Question] = []
+    with observe(seen.append):
         assert sent(tmp_path).none_of("SEG")
         assert stored(tmp_path).nothing
-    assert [(look.file, look.question, look.answer) for look in seen] == [
+    assert [(question.file, question.text, question.answer) for question in seen] == [
         (tmp_path / "run.json", "none of SEG sent", "yes: nothing sent"),
         (tmp_path / "run.json", "nothing stored", "yes: nothing stored"),
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_platform import FakeEnvironment, FakeProject, outcome, run_request, task
 
-from harness.checks.looks import Look, watch
+from harness.checks.questions import Question, observe
 from harness.common.redaction import REDACTOR
 from harness.data.series import Series
 from harness.errors import CheckError
@@ -112,12 +112,12 @@ def test_none_of_it_shows_a_credential(tmp_path: Path) -> None:
 
 def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
     found = run(tmp_path, notified_later=[DONE], indexed=[IndexedDocument("1.2.3", {"a": 1})])
-    seen: list[Look] = []
-    with watch(seen.append):
+    seen: list[Question] = []
+    with observe(seen.append):
         found.notifications.one("done")
         assert found.refused.nothing
         assert found.metadata["1.2.3"].matches({"a": 1})
-    assert [(look.file.relative_to(tmp_path).as_posix(), look.question, look.answer) for look in seen] == [
+    assert [(question.file.relative_to(tmp_path).as_posix(), question.text, question.answer) for question in seen] == [
         ("notifications.json", "notification", "'done' (otsus-method): '3 series', link /results"),
         ("refused.json", "nothing refused", "yes: no requests refused"),
         ("metadata/1.2.3.json", "metadata document 1.2.3 matches", "yes: 1 values compared"),

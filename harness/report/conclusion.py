@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness import report
-from harness.checks.looks import Look
+from harness.checks.questions import Question
 from harness.common.redaction import REDACTOR
 from harness.report.index import FILE, RunEntry, TestEntry
-from harness.report.questions import Asked, TestOutcome
+from harness.report.outcomes import RecordedQuestion, TestOutcome
 
 if TYPE_CHECKING:
     from harness.run.results import Run
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 TRUTHS: Final = "truth"
 
 
-class Looks:
+class QuestionLog:
     """Collects a test's questions, and the last ground truth mask of each segment."""
 
     def __init__(self) -> None:
-        self.seen: list[Look] = []
+        self.seen: list[Question] = []
 
-    def __call__(self, look: Look) -> None:
+    def __call__(self, question: Question) -> None:
         """Keep a question."""
-        if look.truth is not None:
+        if question.truth is not None:
             for index, earlier in enumerate(self.seen):
-                if (earlier.file, earlier.label) == (look.file, look.label) and earlier.truth is not None:
+                if (earlier.file, earlier.label) == (question.file, question.label) and earlier.truth is not None:
                     self.seen[index] = dataclasses.replace(earlier, truth=None)
-        self.seen.append(look)
+        self.seen.append(question)
 
-    def report_of(self, runs: Sequence[Run]) -> Path | None:
+    def find_report(self, runs: Sequence[Run]) -> Path | None:
         """Return the report with the last question, or that of the last run."""
-        for look in reversed(self.seen):
+        for question in reversed(self.seen):
             for run in runs:
-                if look.file.is_relative_to(run.directory):
+                if question.file.is_relative_to(run.directory):
                     return run.directory / report.FILE
         return runs[-1].directory / report.FILE if runs else None
 
 
 def conclude(
-    folder: Path, name: str, outcome: str, failure: str, *, runs: Sequence[Run], looks: Sequence[Look]
+    folder: Path, name: str, outcome: str, failure: str, *, runs: Sequence[Run], questions: Sequence[Question]
 ) -> None:
     """Write a test's questions, the reports of its runs, and ``test.json``.
 
@@ -55,7 +55,7 @@ def conclude(
         outcome: ``passed``, ``failed``, ``skipped`` or ``unfinished``.
         failure: what pytest shows of a failure.
         runs: of the test.
-        looks: its questions, about any of them.
+        questions: its questions, about any of them.
 
     Raises:
         PlatformError: the disk does not take it.
@@ -66,8 +66,8 @@ def conclude(
         return
     entries = []
     for run in runs:
-        mine = [look for look in looks if look.file.is_relative_to(run.directory)]
-        asked = tuple(_record_look(run.directory, number, look) for number, look in enumerate(mine, 1))
+        mine = [question for question in questions if question.file.is_relative_to(run.directory)]
+        asked = tuple(_record(run.directory, number, question) for number, question in enumerate(mine, 1))
         with evidence.writing(run.directory):
             _keep(run.directory, [TestOutcome(name, outcome, failure, asked)], mine)
         page = report.write(run)
@@ -88,21 +88,23 @@ def conclude(
     evidence.write_text(folder / FILE, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def _keep(directory: Path, tests: list[TestOutcome], looks: Sequence[Look]) -> None:
+def _keep(directory: Path, tests: list[TestOutcome], questions: Sequence[Question]) -> None:
     import numpy as np
 
-    from harness.report import questions
+    from harness.report import outcomes
 
-    for number, look in enumerate(looks, 1):
-        if look.truth is not None:
+    for number, question in enumerate(questions, 1):
+        if question.truth is not None:
             (directory / TRUTHS).mkdir(exist_ok=True)
-            np.savez_compressed(directory / TRUTHS / f"{number}.npz", mask=look.truth)
-    questions.write(directory, tests)
+            np.savez_compressed(directory / TRUTHS / f"{number}.npz", mask=question.truth)
+    outcomes.write(directory, tests)
 
 
-def _record_look(directory: Path, number: int, look: Look) -> Asked:
-    truth = None if look.truth is None else f"{TRUTHS}/{number}.npz"
-    return Asked(look.file.relative_to(directory).as_posix(), look.question, look.answer, look.label, truth)
+def _record(directory: Path, number: int, question: Question) -> RecordedQuestion:
+    truth = None if question.truth is None else f"{TRUTHS}/{number}.npz"
+    return RecordedQuestion(
+        question.file.relative_to(directory).as_posix(), question.text, question.answer, question.label, truth
+    )
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -16,45 +16,45 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Look:
+class Question:
     """A question about a file of the evidence.
 
     Args:
         file: what it is about.
-        question: as the test asked it, e.g. ``dice``.
+        text: as the test asked it, e.g. ``dice``.
         answer: in words.
         label: the segment that it is about.
         truth: the mask that it was compared with.
     """
 
     file: Path
-    question: str
+    text: str
     answer: str
     label: str | None = None
     truth: NDArray[np.bool_] | None = dataclasses.field(default=None, repr=False)
 
 
-_watchers: list[Callable[[Look], Any]] = []
+_observers: list[Callable[[Question], Any]] = []
 
 
 @contextlib.contextmanager
-def watch(watcher: Callable[[Look], Any]) -> Iterator[None]:
-    """Call ``watcher`` for every question that is asked within the block, also in other threads."""
-    _watchers.append(watcher)
+def observe(observer: Callable[[Question], Any]) -> Iterator[None]:
+    """Call ``observer`` for every question that is asked within the block, also in other threads."""
+    _observers.append(observer)
     try:
         yield
     finally:
-        _watchers.remove(watcher)
+        _observers.remove(observer)
 
 
-def note(look: Look) -> None:
-    """Pass a look to all watchers."""
-    for watcher in tuple(_watchers):
-        watcher(look)
+def note(question: Question) -> None:
+    """Pass a question to all observers."""
+    for observer in tuple(_observers):
+        observer(question)
 
 
-def note_verdict(file: Path | None, question: str, verdict: Verdict) -> Verdict:
-    """Pass a question about a file to all watchers, and return its answer; one without a file is not passed on."""
+def note_verdict(file: Path | None, text: str, verdict: Verdict) -> Verdict:
+    """Pass a question about a file to all observers, and return its answer; one without a file is not passed on."""
     if file is not None:
-        note(Look(file, question, ("yes: " if verdict.ok else "NO: ") + verdict.summary))
+        note(Question(file, text, ("yes: " if verdict.ok else "NO: ") + verdict.summary))
     return verdict

@@ -15,7 +15,7 @@ _LARGEST: Final = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class RecordedQuestion:
     """A question about an object of the run.
 
     Args:
@@ -47,7 +47,7 @@ class TestOutcome:
     name: str
     outcome: str
     failure: str = ""
-    looks: tuple[Asked, ...] = ()
+    looks: tuple[RecordedQuestion, ...] = ()
 
     # not a test itself, although named like one
     __test__ = False
@@ -73,6 +73,9 @@ def read(directory: Path) -> list[TestOutcome]:
         return []
     try:
         document: Any = documents.json_document(documents.read_bytes(path, most=_LARGEST))
-        return [TestOutcome(**{**test, "looks": tuple(Asked(**look) for look in test["looks"])}) for test in document]
+        return [
+            TestOutcome(**{**test, "looks": tuple(RecordedQuestion(**look) for look in test["looks"])})
+            for test in document
+        ]
     except (documents.DocumentError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is not what a test asked: {type(error).__name__}: {error}") from None

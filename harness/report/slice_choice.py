@@ -13,7 +13,7 @@ from harness.report.overlay import Overlay
 from harness.report.volume import GreyVolume
 
 if TYPE_CHECKING:
-    from harness.report.questions import Asked
+    from harness.report.outcomes import RecordedQuestion
 
 
 def find_focus(found: Overlay, below: GreyVolume) -> tuple[int, int, int]:
@@ -46,8 +46,8 @@ def find_most_differing(
     return index, masks[index], truth[index], (sum(only_mine), sum(only_truth))
 
 
-def read_truth(directory: Path, look: Asked) -> NDArray[np.bool_] | None:
-    path = text.find_inside(directory, look.truth or "")
+def read_truth(directory: Path, question: RecordedQuestion) -> NDArray[np.bool_] | None:
+    path = text.find_inside(directory, question.truth or "")
     if path is None:
         return None
     try:

@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner
 from lxml import html
 
-from harness.checks import Segmentation, looks
+from harness.checks import Segmentation, questions
 from harness.checks.overlap import Dice
 from harness.cli.verbs import cli
 from harness.data import Series
 from harness.errors import UsageError
-from harness.report import index, testing
+from harness.report import conclusion, index
 from harness.run.results import Run
 from tests.checks.made_series import SHAPE, write_segmentation
 from tests.inner_pytest import run as run_pytest
@@ -53,8 +53,8 @@ def test_masks_that_are_equal_differ_nowhere(series: Series, masks: dict[str, An
 
 def test_every_question_to_a_segmentation_is_noted_once(tmp_path: Path, series: Series, masks: dict[str, Any]) -> None:
     path = write_segmentation(tmp_path / "seg.dcm", series, masks)
-    seen: list[looks.Look] = []
-    with looks.watch(seen.append):
+    seen: list[questions.Question] = []
+    with questions.observe(seen.append):
         segmentation = Segmentation(path, sources=[series])
         assert segmentation.labels == ["Liver", "Tumour"]
         assert segmentation.is_valid
@@ -64,7 +64,7 @@ def test_every_question_to_a_segmentation_is_noted_once(tmp_path: Path, series: 
         assert segmentation.dice("Liver", masks["Liver"]) == 1.0
         repr(segmentation)
     segmentation.voxels("liver")
-    assert [(look.question, look.label) for look in seen] == [
+    assert [(question.text, question.label) for question in seen] == [
         ("labels", None),
         ("is_valid", None),
         ("references", None),
@@ -73,25 +73,25 @@ def test_every_question_to_a_segmentation_is_noted_once(tmp_path: Path, series: 
         ("dice", "Liver"),
     ]
     assert seen[-1].answer == "1.0000"
-    assert {look.file for look in seen} == {path}
+    assert {question.file for question in seen} == {path}
 
 
 def test_of_the_masks_of_one_segment_the_last_one_is_kept(tmp_path: Path) -> None:
-    kept = testing.Looks()
+    log = conclusion.QuestionLog()
     for count in range(3):
-        kept(looks.Look(tmp_path / "a", "dice", "", "x", np.full((1, 1, 1), count > 1)))
-    kept(looks.Look(tmp_path / "a", "dice", "", "y", np.ones((1, 1, 1), bool)))
-    assert [look.truth is not None for look in kept.seen] == [False, False, True, True]
+        log(questions.Question(tmp_path / "a", "dice", "", "x", np.full((1, 1, 1), count > 1)))
+    log(questions.Question(tmp_path / "a", "dice", "", "y", np.ones((1, 1, 1), bool)))
+    assert [question.truth is not None for question in log.seen] == [False, False, True, True]
 
 
 def test_the_report_of_a_failed_test_has_its_failure_and_the_picture_it_looked_at(
     tmp_path: Path, sending: Callable[..., Run], masks: dict[str, Any]
 ) -> None:
     run = sending(masks)
-    kept = testing.Looks()
-    with looks.watch(kept):
+    log = conclusion.QuestionLog()
+    with questions.observe(log):
         assert run.sent.segmentation().dice("Liver", masks["Liver"] & ~masks["Tumour"]) == 1.0
-    testing.conclude(tmp_path, "test_liver", "failed", "dice is too low <b>", runs=[run], looks=kept.seen)
+    conclusion.conclude(tmp_path, "test_liver", "failed", "dice is too low <b>", runs=[run], questions=log.seen)
     page = html.document_fromstring((run.directory / "report.html").read_text())
     (section,) = page.xpath("//section[@id='test1']")
     assert section.xpath("string(pre)") == "dice is too low <b>"
@@ -108,7 +108,7 @@ def test_the_index_lists_what_failed_first_with_links_that_lead_to_reports(
     for name, outcome in (("a <script>", "passed"), ("b", "failed")):
         folder = tmp_path / "gw0" / outcome
         folder.mkdir(parents=True)
-        testing.conclude(folder, name, outcome, "", runs=[run], looks=[])
+        conclusion.conclude(folder, name, outcome, "", runs=[run], questions=[])
     page = html.document_fromstring(index.write(tmp_path, index.find_tests(tmp_path)).read_text())
     assert page.xpath("//h2/bdi/text()") == ["b", "a <script>"]
     assert page.xpath("string(//h1)") == "1 failed, 1 passed"
@@ -119,7 +119,7 @@ def test_the_index_lists_what_failed_first_with_links_that_lead_to_reports(
 
 def test_the_command_writes_the_index_of_a_folder_of_tests(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    testing.conclude(tmp_path / "t", "test_it", "failed", "too low", runs=[], looks=[])
+    conclusion.conclude(tmp_path / "t", "test_it", "failed", "too low", runs=[], questions=[])
     result = CliRunner().invoke(cli, ["report", str(tmp_path)])
     assert (result.exit_code, result.output) == (0, f"{tmp_path / 'index.html'}\n")
     assert "test_it" in (tmp_path / "index.html").read_text()
@@ -165,8 +165,8 @@ def test_fine(segmentation):
     assert segmentation.is_valid
 
 def test_nothing_is_kept(request):
-    from harness.plugin import _LOOKS
-    assert not any(item.stash[_LOOKS].seen for item in request.session.items if _LOOKS in item.stash)
+    from harness.plugin import _QUESTION_LOG
+    assert not any(item.stash[_QUESTION_LOG].seen for item in request.session.items if _QUESTION_LOG in item.stash)
 """
 
 
