@@ -17,12 +17,12 @@ def page(settings: Settings, environment: str | None) -> None:
     ENVIRONMENT is an id of `kaapana-harness status`; it may be left out where there is only one. The page stays
     until Ctrl-C. Its address works once, on this machine.
     """
-    from harness.page import serving
+    from harness.page import server
     from harness.platform import running
     from harness.platform.environment import Environment
 
     entry = running.choose(settings.state, environment)
-    serving.serve(
+    server.serve(
         Environment.attach(settings, entry),
         settings.report or EVIDENCE,
         started=entry.started,

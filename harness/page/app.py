@@ -20,11 +20,11 @@ from harness.kube import ApiError
 from harness.page import access, streams
 from harness.page.evidence import EvidenceFolder
 from harness.page.facts import ENDED, ShownSeries
+from harness.page.observer import Hub, Observer
 from harness.page.pictures import PictureMaker
 from harness.page.source import Source
-from harness.page.starting import Starter, StartRequest
+from harness.page.starter import Starter, StartRequest
 from harness.page.views import Views, address
-from harness.page.watching import Hub, Observer
 from harness.report import frames, rendering
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -115,7 +115,7 @@ class Pages:
         return JSONResponse(REDACTOR.value(drawn.as_json()))
 
     async def start_run(self, request: Request) -> Response:
-        """POST /runs, see :class:`harness.page.starting.StartRequest`: the address of the run that was started."""
+        """POST /runs, see :class:`harness.page.starter.StartRequest`: the address of the run that was started."""
         wanted = StartRequest.from_json(await _read_json(request))
         started = await run_in_threadpool(self._starter.start, wanted)
         return JSONResponse({"address": address("/run", dag=started.dag_id, run=started.run_ids[0])}, 201)

@@ -22,7 +22,7 @@ from harness.page.facts import (
     ShownRun,
     ShownSeries,
 )
-from harness.page.following import follow_changes
+from harness.page.run_changes import follow_changes
 from harness.platform import projects, releases
 from harness.platform.notes import Note
 from harness.run import refusal_causes
@@ -110,7 +110,7 @@ class Source:
         return found
 
     def follow(self, run: ShownRun, changed: Callable[[], object], stopped: Callable[[], bool]) -> None:
-        """See :func:`harness.page.following.follow_changes`."""
+        """See :func:`harness.page.run_changes.follow_changes`."""
         follow_changes(self._environment.airflow, run.dag_id, run.run_id, changed, stopped)
 
     def explain(self, error: Exception) -> str:

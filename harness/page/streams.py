@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from harness.errors import HarnessError
 from harness.kube import ApiError
-from harness.page.watching import GONE, Hub, Subscription
+from harness.page.observer import GONE, Hub, Subscription
 
 # a browser that is gone is noticed when something is sent to it
 _SILENCE_S: Final = 10.0

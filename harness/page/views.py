@@ -14,10 +14,10 @@ import harness
 from harness.common.redaction import redact
 from harness.page.evidence import EvidenceFolder
 from harness.page.facts import ShownRun
+from harness.page.observer import format_run_name
 from harness.page.pictures import Pictures
 from harness.page.source import Source
-from harness.page.starting import SAMPLES
-from harness.page.watching import name_of_run
+from harness.page.starter import SAMPLES
 from harness.report import rendering
 from harness.wire.annotations import split_mark
 from harness.wire.records import RunRecord
@@ -98,7 +98,7 @@ class Views:
             environment=self._source.shown,
             run=run,
             record=record,
-            name=name_of_run(record.dag_id, record.run_id),
+            name=format_run_name(record.dag_id, record.run_id),
             part=self.run_part(record),
             trouble=trouble,
         )

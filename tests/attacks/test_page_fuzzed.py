@@ -16,11 +16,11 @@ from harness.errors import RunError
 from harness.page.access import TOKEN, Access
 from harness.page.app import Pages, make_app
 from harness.page.evidence import EvidenceFolder
+from harness.page.observer import Hub, Observer
 from harness.page.pictures import PictureMaker
 from harness.page.source import Source
-from harness.page.starting import Starter
+from harness.page.starter import Starter
 from harness.page.views import Views
-from harness.page.watching import Hub, Observer
 from tests.attacks.asgi import Caller
 from tests.attacks.services_fuzz import UNKEEPABLE, bounded
 from tests.page.fake_environment import DAG, RUN, FakeEnvironment, receipt

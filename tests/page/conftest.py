@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from harness.common.redaction import REDACTOR
-from harness.page.serving import page_of
+from harness.page.server import open_page
 from tests.page.fake_environment import PASSWORD, FakeEnvironment
 
 
@@ -82,7 +82,7 @@ def evidence(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(environment: Any, evidence: Path) -> Iterator[str]:
-    with page_of(environment, evidence) as address:
+    with open_page(environment, evidence) as address:
         yield address
 
 

@@ -198,9 +198,9 @@ def test_an_address_that_was_used_says_what_to_do(opened: Callable[..., Opened],
 
 
 def test_a_page_without_its_server_says_so(browser: Any, environment: Any, tmp_path: Path) -> None:
-    from harness.page.serving import page_of
+    from harness.page.server import open_page
 
-    with page_of(environment, tmp_path) as address:
+    with open_page(environment, tmp_path) as address:
         one = Opened(browser, address)
     one.page.locator("#live", has_text="no connection").wait_for()
     one.context.close()

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from harness.cluster import ledger
-from harness.page import streams, watching
-from harness.page.serving import page_of
-from harness.page.watching import name_of_run
+from harness.page import observer, streams
+from harness.page.observer import format_run_name
+from harness.page.server import open_page
 from harness.platform.http import RefusalError
 from tests.page.conftest import Visitor
 from tests.page.fake_environment import DAG, RUN, FakeEnvironment, job, receipt
 from tests.waiting import until
 
 LOG = f"/log?dag={DAG}&run={RUN}&task={DAG}&attempt=1"
-OF_RUN = ("changed", name_of_run(DAG, RUN))
+OF_RUN = ("changed", format_run_name(DAG, RUN))
 
 
 def wait_for(events: Any, wanted: tuple[str, str]) -> None:
@@ -85,7 +85,7 @@ def test_a_project_that_goes_while_it_is_looked_at_is_no_trouble(
         raise RefusalError("the emulated platform", 404, f"there is no project {project}")
 
     # listed, and removed before its metrics are asked for
-    monkeypatch.setattr(watching, "SELDOM", 1)
+    monkeypatch.setattr(observer, "SELDOM", 1)
     monkeypatch.setattr(environment.services, "scrape_targets", refuse)
     with visitor.events("/events") as events:
         assert next(events) == ("ready", "")
@@ -126,9 +126,9 @@ def test_a_text_does_not_end_its_event() -> None:
 
 def test_nobody_is_asked_while_nobody_looks(environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = threading.Event()
-    monkeypatch.setattr(watching, "INTERVAL_S", 0.01)
-    monkeypatch.setattr(watching.Observer, "look", lambda self: looked.set())
-    with page_of(environment, tmp_path) as address:
+    monkeypatch.setattr(observer, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(observer.Observer, "look", lambda self: looked.set())
+    with open_page(environment, tmp_path) as address:
         visitor = Visitor(address)
         visitor.enter()
         assert not looked.wait(0.3)
@@ -138,7 +138,7 @@ def test_nobody_is_asked_while_nobody_looks(environment: Any, tmp_path: Path, mo
 
 def test_the_server_ends_under_open_streams_and_leaves_no_thread(environment: Any, tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    with page_of(environment, tmp_path) as address:
+    with open_page(environment, tmp_path) as address:
         visitor = Visitor(address)
         visitor.enter()
         changes, log = visitor.events("/events"), visitor.events(LOG)

@@ -19,7 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from harness.cluster.context.turns import Turns
+from harness.cluster.context.http_exchanges import HttpExchanges
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest
 
@@ -115,12 +115,12 @@ class Forwarders:
     ) -> None:
         from websockets.exceptions import WebSocketException
 
-        turns, first = Turns(), b""
+        exchanges, first = HttpExchanges(), b""
         try:
             while True:
                 pod, target = await asyncio.to_thread(self._target, service, port)
                 async with await self._connect(namespace, pod, target) as upstream:
-                    if not await _relay(reader, writer, upstream, turns, first):
+                    if not await _relay(reader, writer, upstream, exchanges, first):
                         return
                 first = await reader.read(_BLOCK)
                 if not first:
@@ -167,7 +167,7 @@ async def _relay(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     upstream: ClientConnection,
-    turns: Turns,
+    exchanges: HttpExchanges,
     first: bytes,
 ) -> bool:
     """Move bytes until a side closes, or nothing was asked for a while; whether the client may ask again."""
@@ -179,7 +179,7 @@ async def _relay(
         block = first or await reader.read(_BLOCK)
         while block:
             latest = loop.time()
-            turns.sent(block)
+            exchanges.note_request(block)
             await upstream.send(bytes([_DATA]) + block)
             block = await reader.read(_BLOCK)
 
@@ -197,7 +197,7 @@ async def _relay(
                 raise LookupError(content.decode("utf-8", "replace").strip())
             if channel == _DATA and content:
                 latest = loop.time()
-                turns.received(content)
+                exchanges.note_response(content)
                 writer.write(content)
                 await writer.drain()
 
@@ -209,7 +209,7 @@ async def _relay(
                 task.result()
             if done:
                 return False
-            if turns.between_requests and loop.time() - latest >= _IDLE_S:
+            if exchanges.between_requests and loop.time() - latest >= _IDLE_S:
                 return True
     finally:
         for task in tasks:

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from harness.cluster.context.forwarding import Forwarders
-from harness.cluster.context.turns import Turns
+from harness.cluster.context.http_exchanges import HttpExchanges
 from harness.kube.access import ClusterAccess
 
 REQUEST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
@@ -24,26 +24,26 @@ SERVICE: dict[str, Any] = {
 
 
 def test_a_connection_is_between_two_requests_only_when_all_of_the_answer_is_there() -> None:
-    turns = Turns()
-    assert turns.between_requests
+    exchanges = HttpExchanges()
+    assert exchanges.between_requests
     for _ in range(2):
-        turns.sent(REQUEST[:20])
-        assert not turns.between_requests
-        turns.sent(REQUEST[20:])
-        assert not turns.between_requests
-        turns.received(ANSWER[:-1])
-        assert not turns.between_requests
-        turns.received(ANSWER[-1:])
-        assert turns.between_requests
+        exchanges.note_request(REQUEST[:20])
+        assert not exchanges.between_requests
+        exchanges.note_request(REQUEST[20:])
+        assert not exchanges.between_requests
+        exchanges.note_response(ANSWER[:-1])
+        assert not exchanges.between_requests
+        exchanges.note_response(ANSWER[-1:])
+        assert exchanges.between_requests
 
 
 def test_an_answer_that_comes_in_pieces_without_a_length_is_followed_to_its_end() -> None:
-    turns = Turns()
-    turns.sent(b"GET /log HTTP/1.1\r\nHost: a\r\n\r\n")
-    turns.received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-    assert not turns.between_requests
-    turns.received(b"0\r\n\r\n")
-    assert turns.between_requests
+    exchanges = HttpExchanges()
+    exchanges.note_request(b"GET /log HTTP/1.1\r\nHost: a\r\n\r\n")
+    exchanges.note_response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    assert not exchanges.between_requests
+    exchanges.note_response(b"0\r\n\r\n")
+    assert exchanges.between_requests
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_an_answer_that_comes_in_pieces_without_a_length_is_followed_to_its_end(
     ],
 )
 def test_what_is_no_sequence_of_requests_is_left_alone(sent: bytes, received: bytes) -> None:
-    turns = Turns()
-    turns.sent(sent)
-    turns.received(received)
-    assert not turns.between_requests
+    exchanges = HttpExchanges()
+    exchanges.note_request(sent)
+    exchanges.note_response(received)
+    assert not exchanges.between_requests
 
 
 class FakeCluster:

@@ -12,7 +12,7 @@ import pytest
 
 import harness.page
 from harness.errors import FormError
-from harness.page.drawing import draw
+from harness.page.form_drawing import draw
 
 JSON_EDITOR = Path(harness.page.__file__).parent / "assets/json-editor"
 HOSTILE = "<img src=x onerror=alert(1)>&amp;\u202e"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import RunError
-from harness.page.serving import page_of
+from harness.page.server import open_page
 from tests.checks.made_series import write_series
 from tests.page.conftest import Visitor, plain
 from tests.page.fake_environment import DAG, RUN, FakeEnvironment, release
@@ -153,7 +153,7 @@ def test_a_dataset_is_a_folder_of_this_machine_and_lies_under_what_is_received(
 
 def test_the_page_has_one_project_which_goes_with_it_and_its_runs(environment: Any, evidence: Path) -> None:
     said: list[str] = []
-    with page_of(environment, evidence, say=said.append) as address:
+    with open_page(environment, evidence, say=said.append) as address:
         visitor = Visitor(address)
         visitor.enter()
         assert environment.made == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import h11
 
 
-class Turns:
+class HttpExchanges:
     """Watches both directions of one connection, and changes nothing.
 
     What is not HTTP (a WebSocket after its handshake, DICOM) is never between two requests.
@@ -24,12 +24,12 @@ class Turns:
         idle = self._client.our_state is self._server.their_state is h11.IDLE
         return self._understood and idle and not begun
 
-    def sent(self, data: bytes) -> None:
-        """Record bytes of the client."""
+    def note_request(self, data: bytes) -> None:
+        """Record bytes that the client sends."""
         self._pass(self._server, self._client, data)
 
-    def received(self, data: bytes) -> None:
-        """Record bytes of the server."""
+    def note_response(self, data: bytes) -> None:
+        """Record bytes that the server sends."""
         self._pass(self._client, self._server, data)
         if self._understood and self._client.our_state is self._client.their_state is h11.DONE:
             self._client.start_next_cycle()

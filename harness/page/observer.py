@@ -23,7 +23,7 @@ CHANGED: Final = "changed"
 _LOG = logging.getLogger(__name__)
 
 
-def name_of_run(dag_id: str, run_id: str) -> str:
+def format_run_name(dag_id: str, run_id: str) -> str:
     """Return the name of a run in events about changes."""
     return f"run {dag_id} {run_id}"
 
@@ -202,7 +202,7 @@ class Observer:
     def _follow(self, runs: list[ShownRun]) -> None:
         self._followed = {name: thread for name, thread in self._followed.items() if thread.is_alive()}
         for run in runs:
-            name = name_of_run(run.dag_id, run.run_id)
+            name = format_run_name(run.dag_id, run.run_id)
             if run.run_id and not run.ended and name not in self._followed:
                 thread = threading.Thread(target=self._follow_run, args=(run, name), name=name, daemon=True)
                 self._followed[name] = thread

@@ -16,8 +16,8 @@ from harness.common.documents import abridge
 from harness.common.progress import OnProgress
 from harness.errors import HarnessError, UsageError
 from harness.kube import ApiError
-from harness.page.drawing import DrawnForm, draw
 from harness.page.facts import ShownExtension
+from harness.page.form_drawing import DrawnForm, draw
 from harness.run.execute import RunRequest, execute
 from harness.run.paths import find_unused
 from harness.run.trigger import Triggered, series_of

@@ -16,11 +16,11 @@ from harness.errors import PlatformError
 from harness.page.access import TOKEN, Access
 from harness.page.app import Pages, make_app
 from harness.page.evidence import EvidenceFolder
+from harness.page.observer import Hub, Observer
 from harness.page.pictures import PictureMaker
 from harness.page.source import Source
-from harness.page.starting import Starter
+from harness.page.starter import Starter
 from harness.page.views import Views
-from harness.page.watching import Hub, Observer
 from harness.platform.environment import Environment
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def serve(
         PlatformError: the server did not start.
     """
     try:
-        with page_of(environment, evidence, started=started, say=say) as address:
+        with open_page(environment, evidence, started=started, say=say) as address:
             show_address(address)
             say(f"the page about environment {environment.id} is served until Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):
@@ -63,7 +63,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def page_of(environment: Environment, evidence: Path, *, started: str = "", say: OnProgress = quiet) -> Iterator[str]:
+def open_page(environment: Environment, evidence: Path, *, started: str = "", say: OnProgress = quiet) -> Iterator[str]:
     """Serve the page about an environment for the length of the block; yield its address with the token.
 
     Args:
@@ -78,7 +78,7 @@ def page_of(environment: Environment, evidence: Path, *, started: str = "", say:
     pictures = PictureMaker(source.receipt_file, starter.sources, environment.scratch)
     watch.start()
     try:
-        with listening(make_app(Pages(source, views, watch, hub, pictures, folder, starter)), hub) as address:
+        with listen(make_app(Pages(source, views, watch, hub, pictures, folder, starter)), hub) as address:
             yield address
     finally:
         watch.stop()
@@ -86,7 +86,7 @@ def page_of(environment: Environment, evidence: Path, *, started: str = "", say:
 
 
 @contextlib.contextmanager
-def listening(app: ASGIApp, hub: Hub) -> Iterator[str]:
+def listen(app: ASGIApp, hub: Hub) -> Iterator[str]:
     """Serve an application behind its door on a free port of the loopback interface; yield its address with the token.
 
     Args:
