@@ -12,7 +12,7 @@ from harness.artefacts.archive import ArchivedImage, ImageArchive
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import ImageError
-from harness.images import lending
+from harness.images import temporary_names
 from harness.images.registry_login import StoredLogin, stored_login
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
     try:
         if found := engine.find_image(api, name):
             return str(found["Id"])
-        with lending.hold([pinned]):
+        with temporary_names.lock_names([pinned]):
             if found := engine.find_image(api, name):
                 return str(found["Id"])
             say(f"pulling {pinned}")

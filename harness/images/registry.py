@@ -14,7 +14,7 @@ from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import api_host, is_host, is_public, split_reference
 from harness.errors import ImageError, PlatformError
-from harness.images import lending
+from harness.images import temporary_names
 from harness.images.derivation import DerivedImage
 from harness.images.registry_login import RegistryLogin
 from harness.wire.images import MANIFEST_TYPES
@@ -229,7 +229,7 @@ class RegistryClient:
         api = engine.client(timeout_s=600)
         try:
             # the name is needed for the push only
-            with lending.lend(api, {f"{target}:{tag}": image}):
+            with temporary_names.give_names(api, {f"{target}:{tag}": image}):
                 states: dict[str, str] = {}
                 for event in api.push(target, tag=tag, stream=True, decode=True, auth_config=self._for_engine()):
                     if trouble := engine.trouble_in(event):

@@ -16,7 +16,7 @@ from harness.common.progress import OnProgress
 from harness.common.references import join_reference, last_part, split_reference
 from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
-from harness.images import build_extension_image, lending
+from harness.images import build_extension_image, temporary_names
 from harness.images.build import one_line
 from harness.images.extension_image import require_builder, substitutes_of
 from harness.platform.registry import ELSEWHERE
@@ -210,7 +210,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
     partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
         say(f"saving {len(images)} images to {archive.name}")
-        with lending.lend(api, names), partial.open("wb") as file:
+        with temporary_names.give_names(api, names), partial.open("wb") as file:
             # get_image of docker-py saves one name only; the engine takes several
             url = f"{api.base_url}/v{api.api_version}/images/get"
             response = api.get(url, params={"names": list(names)}, stream=True)

@@ -19,7 +19,7 @@ from harness.extension.edk import ADVICE
 from harness.findings import Finding
 from harness.kube import pullsecrets
 from harness.kube.troubles import Trouble
-from harness.platform import dags, installer, releases, residue
+from harness.platform import airflow_leftovers, dags, installer, releases
 from harness.platform.dags import Dags
 from harness.platform.delivery import PodImage
 from harness.platform.installer import Explanation
@@ -149,9 +149,11 @@ def _findings(environment: Environment, wanted: Installable, note: Note) -> tupl
     if not note.files:
         return ()
     airflow, installed = environment.airflow, releases.find_all(environment.cluster.api)
-    left = residue.left(wanted.release, note.left, installed, airflow.files().digests) if note.left else []
-    stale = [residue.stale(wanted.release, left, airflow.refresh())] if left else []
-    return (*stale, *residue.clashes(wanted.release, note.files, installed))
+    left = (
+        airflow_leftovers.find_left(wanted.release, note.left, installed, airflow.files().digests) if note.left else []
+    )
+    stale = [airflow_leftovers.report_stale(wanted.release, left, airflow.refresh())] if left else []
+    return (*stale, *airflow_leftovers.find_clashes(wanted.release, note.files, installed))
 
 
 def _install_workflow(
@@ -235,7 +237,7 @@ def uninstall(environment: Environment, release: HelmRelease, hooks: bool, say: 
     releases.uninstall(api, release, hooks=hooks, on_hook=_hook_waiter(environment))
     # the platform drops the DAGs of removed files by a daily job (build 6)
     environment.airflow.refresh()
-    found = residue.after_removal(release, releases.find_all(api), environment.airflow.files().digests)
+    found = airflow_leftovers.check_removal(release, releases.find_all(api), environment.airflow.files().digests)
     for finding in found:
         say(str(finding))
     return found

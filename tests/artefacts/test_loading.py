@@ -16,7 +16,7 @@ from harness.artefacts import loading
 from harness.artefacts.sources import ArchiveSource, EngineSource, FoundImage, Route
 from harness.cluster import Cluster
 from harness.errors import ImageError
-from harness.images import lending
+from harness.images import temporary_names
 from harness.images.registry_login import StoredLogin
 from harness.platform import delivery
 from harness.platform.registry import PlatformRegistry
@@ -59,8 +59,8 @@ def test_what_the_user_has_pulled_stays_the_users(fake: FakeEngine) -> None:
 
 def test_two_who_need_one_image_pull_it_once(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     second_waits = threading.Event()
-    locked = lending.locked
-    monkeypatch.setattr(lending, "locked", lambda path, **more: locked(path, on_wait=second_waits.set, **more))
+    locked = temporary_names.locked
+    monkeypatch.setattr(temporary_names, "locked", lambda path, **more: locked(path, on_wait=second_waits.set, **more))
     found: list[str] = []
     second = threading.Thread(target=lambda: found.append(pull()))
 

@@ -27,7 +27,7 @@ _PATIENCE_S = 3600.0
 
 
 @contextlib.contextmanager
-def hold(names: Iterable[str]) -> Iterator[None]:
+def lock_names(names: Iterable[str]) -> Iterator[None]:
     """Hold the locks of names in the engine, among all processes and threads of this user.
 
     Raises:
@@ -46,7 +46,7 @@ def hold(names: Iterable[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lend(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
+def give_names(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
     """Give names to images in the engine for the length of the block.
 
     Args:
@@ -63,19 +63,19 @@ def lend(api: APIClient, names: Mapping[str, str]) -> Iterator[None]:
             raise ImageError(
                 f"{name} names a digest: an image that is delivered has a tag", fix="name the image by a tag"
             )
-    with hold(names), contextlib.ExitStack() as stack:
+    with lock_names(names), contextlib.ExitStack() as stack:
         for name, image in names.items():
-            stack.enter_context(_lend_name(api, name, image))
+            stack.enter_context(_give_name(api, name, image))
         yield
 
 
 @contextlib.contextmanager
-def _lend_name(api: APIClient, name: str, image: str) -> Iterator[None]:
+def _give_name(api: APIClient, name: str, image: str) -> Iterator[None]:
     import docker
 
     repository, tag = split_reference(name)
-    before = _id(api, name)
-    given = _id(api, image)
+    before = _find_id(api, name)
+    given = _find_id(api, image)
     if given is None:
         raise docker.errors.ImageNotFound(f"No such image: {image}")
     if before == given:
@@ -86,14 +86,14 @@ def _lend_name(api: APIClient, name: str, image: str) -> Iterator[None]:
         yield
     finally:
         # another process may have changed or removed the name in between: leave it
-        if _id(api, name) == given:
+        if _find_id(api, name) == given:
             with contextlib.suppress(docker.errors.NotFound):
-                if before and _id(api, before):
+                if before and _find_id(api, before):
                     api.tag(before, repository, tag)
                 else:
                     api.remove_image(name, noprune=True)
 
 
-def _id(api: APIClient, name: str) -> str | None:
+def _find_id(api: APIClient, name: str) -> str | None:
     found = engine.find_image(api, name)
     return str(found["Id"]) if found else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from harness.findings.installing import EXTENSION_NOTE
-from harness.platform import residue
+from harness.platform import airflow_leftovers
 from harness.platform.airflow_client import DagBag
 from harness.platform.dags import Dags
 from harness.platform.manifests import Rendered
@@ -32,15 +32,17 @@ def test_a_note_is_read_as_it_was_written_and_anything_else_is_no_note() -> None
 def test_old_files_are_those_that_are_there_and_belong_to_nobody() -> None:
     installed = [release("a", {}), release("b", {"dags/moved.py": ""})]
     present = {"dags/old.py": "1", "dags/moved.py": "2", "dags/strange.py": "3"}
-    assert residue.left("a", ["dags/old.py", "dags/moved.py", "dags/gone.py"], installed, present) == ["dags/old.py"]
+    assert airflow_leftovers.find_left("a", ["dags/old.py", "dags/moved.py", "dags/gone.py"], installed, present) == [
+        "dags/old.py"
+    ]
 
 
 def test_an_old_file_is_named_with_the_dag_that_is_still_offered() -> None:
     bag = DagBag({"old": {"fileloc": "/kaapana/mounted/workflows/dags/old.py"}}, {})
-    finding = residue.stale("a", ["dags/old.py"], bag)
+    finding = airflow_leftovers.report_stale("a", ["dags/old.py"], bag)
     assert (finding.rule, finding.where) == ("stale-dag-file", "dags/old.py")
     assert "its DAG old" in finding.message
-    finding = residue.stale("a", ["dags/x/helper.py"], bag)
+    finding = airflow_leftovers.report_stale("a", ["dags/x/helper.py"], bag)
     assert "DAG" not in finding.message
 
 
@@ -51,7 +53,7 @@ def test_a_shared_file_and_one_that_was_overwritten_are_named_as_such() -> None:
         release("else", {"dags/else.py": "3"}),
         dataclasses.replace(release("broken", {}), note="Install complete"),
     ]
-    findings = residue.clashes("new", {SHARED: "1", "dags/new.py": "4"}, installed)
+    findings = airflow_leftovers.find_clashes("new", {SHARED: "1", "dags/new.py": "4"}, installed)
     assert [(finding.where, finding.message.partition(";")[0]) for finding in findings] == [
         (SHARED, "same installs this too, with the same content"),
         (SHARED, "changed installs this too, with other content, which was overwritten now"),
@@ -59,18 +61,20 @@ def test_a_shared_file_and_one_that_was_overwritten_are_named_as_such() -> None:
 
 
 def test_an_extension_does_not_clash_with_itself() -> None:
-    assert residue.clashes("a", {SHARED: "1"}, [release("a", {SHARED: "2"})]) == []
+    assert airflow_leftovers.find_clashes("a", {SHARED: "1"}, [release("a", {SHARED: "2"})]) == []
 
 
 def test_a_removal_names_what_stays_and_what_others_have_lost() -> None:
     removed = release("a", {SHARED: "1", "dags/a.py": "2", "dags/both.py": "3"}, ("dags/old.py",))
     others = [release("b", {SHARED: "1", "dags/both.py": "3"}), release("c", {"dags/c.py": "4"})]
     present = {"dags/a.py": "2", "dags/old.py": "5", "dags/both.py": "3", "dags/c.py": "4"}
-    stays, lost = residue.after_removal(removed, others, present)
+    stays, lost = airflow_leftovers.check_removal(removed, others, present)
     assert (stays.rule, stays.where) == ("stale-dag-file", "dags/a.py, dags/old.py")
     assert (lost.rule, lost.severity, lost.where) == ("file-clash", "error", SHARED)
     assert "belongs to b" in lost.message
 
 
 def test_a_clean_removal_has_no_findings() -> None:
-    assert residue.after_removal(release("a", {"dags/a.py": "2"}), [release("b", {"dags/b.py": "1"})], {}) == ()
+    assert (
+        airflow_leftovers.check_removal(release("a", {"dags/a.py": "2"}), [release("b", {"dags/b.py": "1"})], {}) == ()
+    )

@@ -14,7 +14,7 @@ from docker import APIClient
 
 from harness import engine
 from harness.errors import ImageError
-from harness.images import RegistryClient, lending
+from harness.images import RegistryClient, temporary_names
 from harness.platform import delivery
 from harness.platform.delivery import PodImage
 from tests.images.fake_engine import FakeEngine
@@ -37,7 +37,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 def test_a_tag_of_the_user_means_the_users_image_again(fake: FakeEngine) -> None:
     fake.tags[NAME] = "theirs"
-    with lending.lend(cast(APIClient, fake), {NAME: "ours"}):
+    with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
         assert fake.tags[NAME] == "ours"
     assert fake.tags == {NAME: "theirs"}
 
@@ -45,7 +45,7 @@ def test_a_tag_of_the_user_means_the_users_image_again(fake: FakeEngine) -> None
 def test_a_name_that_was_free_is_free_again_also_after_a_failure(fake: FakeEngine) -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(pytest.raises(ValueError, match="broken"))
-        stack.enter_context(lending.lend(cast(APIClient, fake), {NAME: "ours"}))
+        stack.enter_context(temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}))
         assert fake.tags[NAME] == "ours"
         raise ValueError("broken")
     assert fake.tags == {}
@@ -53,7 +53,7 @@ def test_a_name_that_was_free_is_free_again_also_after_a_failure(fake: FakeEngin
 
 def test_a_name_that_means_the_image_already_is_not_touched(fake: FakeEngine) -> None:
     fake.tags[NAME] = "ours"
-    with lending.lend(cast(APIClient, fake), {NAME: "ours"}):
+    with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
         pass
     assert fake.tags == {NAME: "ours"}
     assert fake.log == []
@@ -62,14 +62,14 @@ def test_a_name_that_means_the_image_already_is_not_touched(fake: FakeEngine) ->
 @pytest.mark.parametrize("meanwhile", [{}, {NAME: "another"}])
 def test_what_somebody_has_done_with_the_name_in_between_stays(fake: FakeEngine, meanwhile: dict[str, str]) -> None:
     fake.tags[NAME] = "theirs"
-    with lending.lend(cast(APIClient, fake), {NAME: "ours"}):
+    with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
         fake.tags = dict(meanwhile)
     assert fake.tags == meanwhile
 
 
 def test_an_image_of_the_user_that_is_gone_in_between_is_no_error(fake: FakeEngine) -> None:
     fake.tags[NAME] = "theirs"
-    with lending.lend(cast(APIClient, fake), {NAME: "ours"}):
+    with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
         fake.images.discard("theirs")
     assert fake.tags == {}
 
@@ -77,14 +77,14 @@ def test_an_image_of_the_user_that_is_gone_in_between_is_no_error(fake: FakeEngi
 def test_of_several_names_those_before_a_failing_one_are_given_back(fake: FakeEngine) -> None:
     fake.tags[NAME] = "theirs"
     with pytest.raises(docker.errors.ImageNotFound, match="No such image: missing"):
-        lending.lend(cast(APIClient, fake), {NAME: "ours", "registry.site/b:1": "missing"}).__enter__()
+        temporary_names.give_names(cast(APIClient, fake), {NAME: "ours", "registry.site/b:1": "missing"}).__enter__()
     assert fake.tags == {NAME: "theirs"}
 
 
 def test_a_digest_cannot_be_lent(fake: FakeEngine) -> None:
     with (
         pytest.raises(ImageError, match="names a digest"),
-        lending.lend(cast(APIClient, fake), {f"registry.site/x@sha256:{'a' * 64}": "ours"}),
+        temporary_names.give_names(cast(APIClient, fake), {f"registry.site/x@sha256:{'a' * 64}": "ours"}),
     ):
         pass
     assert fake.log == []
@@ -93,20 +93,20 @@ def test_a_digest_cannot_be_lent(fake: FakeEngine) -> None:
 def test_two_who_want_one_name_have_it_one_after_the_other(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one does not take what the first one has lent for what the user had."""
     first_has_it, second_waits = threading.Event(), threading.Event()
-    locked = lending.locked
-    monkeypatch.setattr(lending, "locked", lambda path, **more: locked(path, on_wait=second_waits.set, **more))
+    locked = temporary_names.locked
+    monkeypatch.setattr(temporary_names, "locked", lambda path, **more: locked(path, on_wait=second_waits.set, **more))
     fake.tags[NAME] = "theirs"
     fake.images.add("first")
     seen: list[str] = []
 
     def second() -> None:
         assert first_has_it.wait(LIMIT_S)
-        with lending.lend(cast(APIClient, fake), {NAME: "ours"}):
+        with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
             seen.append(fake.log[-2])
 
     thread = threading.Thread(target=second)
     thread.start()
-    with lending.lend(cast(APIClient, fake), {NAME: "first"}):
+    with temporary_names.give_names(cast(APIClient, fake), {NAME: "first"}):
         first_has_it.set()
         assert second_waits.wait(LIMIT_S)
         assert fake.tags[NAME] == "first"

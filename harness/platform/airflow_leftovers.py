@@ -16,7 +16,7 @@ from harness.platform.releases import HelmRelease
 from harness.wire.messages import join_names
 
 
-def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
+def report_stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
     """Return the finding about files of an extension's earlier versions.
 
     Args:
@@ -34,7 +34,7 @@ def stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
     return installing.STALE_DAG_FILE.report(join_names(files), message, fix=fix)
 
 
-def left(
+def find_left(
     extension: str, files: Iterable[str], releases: Iterable[HelmRelease], present: Mapping[str, str]
 ) -> list[str]:
     """Return those files of an extension that are there and belong to no other one, sorted.
@@ -49,7 +49,7 @@ def left(
     return sorted((set(files) & set(present)) - elsewhere)
 
 
-def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRelease]) -> list[Finding]:
+def find_clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRelease]) -> list[Finding]:
     """Return the findings about files that another installed extension has too.
 
     Args:
@@ -75,7 +75,7 @@ def clashes(extension: str, files: Mapping[str, str], releases: Iterable[HelmRel
     return found
 
 
-def after_removal(
+def check_removal(
     removed: HelmRelease, releases: Sequence[HelmRelease], present: Mapping[str, str]
 ) -> tuple[Finding, ...]:
     """Return findings about leftovers of a removed release, and about losses of other extensions.
@@ -89,7 +89,7 @@ def after_removal(
     own = Note.of(removed)
     others = list(_notes_of_others(removed.name, releases))
     if own is not None:
-        files = left(removed.name, [*own.files, *own.left], releases, present)
+        files = find_left(removed.name, [*own.files, *own.left], releases, present)
         if files:
             message = f"{removed.name} is uninstalled, but this is left"
             fix = "remove it by hand, here with the environment (kaapana-harness down); an installation overwrites it"
