@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from harness.platform.http import Endpoint, RefusalError
-from harness.wire import names
+from harness.wire import airflow_routes, names
 from harness.wire.fields import Json
 from harness.wire.records import RunEnd, RunRecord, TaskChange, change_from_json
 
 _API = "/flow/kaapana/api"
-_HARNESS = names.AIRFLOW_HARNESS_API
 # a hanging DAG file is given up by Airflow after 50 s (runtime 2.3)
 _PARSE_S = 120.0
 
@@ -66,16 +65,16 @@ class AirflowClient:
 
     def health(self) -> None:
         """Check that the scheduler and the database work; raise an error otherwise."""
-        self._endpoint.request("GET", "/flow/health", timeout_s=10)
+        self._endpoint.request("GET", airflow_routes.HEALTH, timeout_s=10)
 
     def refresh(self) -> DagBag:
         """Parse the DAG folder now, drop DAGs without files, and return the present ones."""
-        answer = self._endpoint.json("POST", f"{_HARNESS}/refresh", body={}, timeout_s=_PARSE_S)
+        answer = self._endpoint.json("POST", airflow_routes.REFRESH, body={}, timeout_s=_PARSE_S)
         return DagBag(dict(answer["dags"]), dict(answer["import_errors"]))
 
     def files(self) -> InstalledFiles:
         """Return all files in the folders of DAGs and plugins."""
-        answer = self._endpoint.json("GET", f"{_HARNESS}/files", timeout_s=_PARSE_S)
+        answer = self._endpoint.json("GET", airflow_routes.FILES, timeout_s=_PARSE_S)
         return InstalledFiles(dict(answer["files"]), bool(answer["complete"]))
 
     def dags(self) -> dict[str, Json]:
@@ -97,7 +96,7 @@ class AirflowClient:
 
     def run(self, dag_id: str, run_id: str) -> RunRecord:
         """Return the state of a run and of all its tasks, with what each task's pod ended in."""
-        path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}"
+        path = airflow_routes.run(quote(dag_id), quote(run_id, safe=""))
         return RunRecord.from_json(self._endpoint.json("GET", path))
 
     def events(self, dag_id: str, run_id: str) -> Iterator[TaskChange | RunEnd]:
@@ -106,7 +105,7 @@ class AirflowClient:
         Raises:
             PlatformError: the stream broke.
         """
-        path = f"{_HARNESS}/runs/{quote(dag_id)}/{quote(run_id, safe='')}/events"
+        path = airflow_routes.run_events(quote(dag_id), quote(run_id, safe=""))
         with self._endpoint.lines(path) as lines:
             for line in lines:
                 if line.strip():
@@ -114,7 +113,7 @@ class AirflowClient:
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str | None:
         """Return the log of one attempt of a task; ``None`` if it has none because the scheduler itself ended it."""
-        path = f"{_HARNESS}/logs/{quote(dag_id)}/{quote(run_id, safe='')}/{quote(task_id)}/{try_number}"
+        path = airflow_routes.log(quote(dag_id), quote(run_id, safe=""), quote(task_id), str(try_number))
         try:
             return str(self._endpoint.request("GET", path).text)
         except RefusalError as refused:

@@ -11,7 +11,7 @@ from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
 from harness.platform.http import Endpoint, RefusalError
 from harness.platform.users import ProjectLike, Users
-from harness.wire import names
+from harness.wire import names, services_routes
 from harness.wire.fields import Json
 from harness.wire.index_documents import IndexedDocuments
 from harness.wire.notifications import Notification
@@ -65,7 +65,7 @@ class ServicesClient:
 
     def health(self) -> None:
         """Check that all listeners are up; raise an error otherwise."""
-        self._note_start(self._control.json("GET", "/health", timeout_s=5))
+        self._note_start(self._control.json("GET", services_routes.HEALTH, timeout_s=5))
 
     def _note_start(self, health: Json | None) -> bool:
         """Return whether the services were started again since they were last asked."""
@@ -80,7 +80,7 @@ class ServicesClient:
         """
         polling = Polling(timeout_s=timeout_s, pause_s=_LOOK_S)
         while True:
-            answer = self._control.json("GET", "/health", timeout_s=5)
+            answer = self._control.json("GET", services_routes.HEALTH, timeout_s=5)
             if answer["object_store"]:
                 return
             if not polling.again():
@@ -94,7 +94,7 @@ class ServicesClient:
         content = archive if isinstance(archive, bytes) else _chunks(archive)
         answer = self._control.json(
             "POST",
-            "/series",
+            services_routes.SERIES,
             content=content,
             params={"project": project, "dataset": dataset},
             headers={"Content-Type": "application/zip"},
@@ -110,12 +110,12 @@ class ServicesClient:
             since: the first time, in ISO 8601.
         """
         params = {"project": project} | ({"since": since} if since else {})
-        found = self._after_restart(lambda: self._control.json("GET", "/receipts", params=params))
+        found = self._after_restart(lambda: self._control.json("GET", services_routes.RECEIPTS, params=params))
         return [ReceivedObject.from_json(receipt) for receipt in found]
 
     def receipt_file(self, receipt_id: str) -> bytes:
         """Return the DICOM file of a receipt."""
-        return bytes(self._control.request("GET", f"/receipts/{receipt_id}/file").content)
+        return bytes(self._control.request("GET", services_routes.receipt_file(receipt_id)).content)
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until no peer sends and all received objects are ingested, also over a restart of the services.
@@ -125,8 +125,12 @@ class ServicesClient:
             be lost.
         """
         body = {"timeout_s": timeout_s}
-        self._after_restart(lambda: self._control.request("POST", "/settle", body=body, timeout_s=timeout_s + 10))
-        return self._note_start(self._after_restart(lambda: self._control.json("GET", "/health", timeout_s=5)))
+        self._after_restart(
+            lambda: self._control.request("POST", services_routes.SETTLE, body=body, timeout_s=timeout_s + 10)
+        )
+        return self._note_start(
+            self._after_restart(lambda: self._control.json("GET", services_routes.HEALTH, timeout_s=5))
+        )
 
     def _after_restart(self, call: Callable[[], Any]) -> Any:
         """Retry without an answer, as long as the cluster is starting the services."""
@@ -146,7 +150,7 @@ class ServicesClient:
 
     def notifications(self, project: str) -> list[Notification]:
         """Return the notifications that were sent to the project's users, the oldest first."""
-        found = self._control.json("GET", "/notifications", params={"project": project})
+        found = self._control.json("GET", services_routes.NOTIFICATIONS, params={"project": project})
         return [Notification.from_json(item) for item in found]
 
     def documents(self, project: str, after: int | None = None) -> IndexedDocuments:
@@ -156,22 +160,22 @@ class ServicesClient:
             after: number of the change behind which documents are wanted; without it there are none in the answer.
         """
         params = {"project": project} | ({} if after is None else {"after": str(after)})
-        return IndexedDocuments.from_json(self._control.json("GET", "/documents", params=params))
+        return IndexedDocuments.from_json(self._control.json("GET", services_routes.DOCUMENTS, params=params))
 
     def refusals(self, peers: Sequence[str]) -> list[RefusedRequest]:
         """Return the requests that the services and MinIO refused to pods of these addresses, oldest first."""
-        found = self._control.json("GET", "/refusals", params={"peer": ",".join(peers)})
+        found = self._control.json("GET", services_routes.REFUSALS, params={"peer": ",".join(peers)})
         return [RefusedRequest.from_json(item) for item in found]
 
     def scrape_targets(self, project: str) -> list[ScrapedTarget]:
         """Return the scraped metrics of annotated pods of the project (services 15)."""
-        found = self._control.json("GET", "/scraped", params={"project": project})
+        found = self._control.json("GET", services_routes.SCRAPED, params={"project": project})
         return [ScrapedTarget.from_json(target) for target in found]
 
     def forget_project(self, name: str) -> None:
         """Remove a project with its bucket, index, datasets and users; absent is fine."""
         try:
-            self._control.request("DELETE", f"/projects/{name}")
+            self._control.request("DELETE", services_routes.project(name))
         except RefusalError as refused:
             if refused.status != 404:
                 raise PlatformError(f"the project {name} cannot be removed", last_seen=refused.detail) from None

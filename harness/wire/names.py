@@ -35,9 +35,6 @@ API_PORT: Final = 6443
 DOCKER_NODE: Final = "kaapana-harness"
 """The only node of the docker cluster."""
 
-# the harness's own routes of Airflow's web server
-AIRFLOW_HARNESS_API: Final = "/flow/harness"
-
 # variables that the platform's chart sets in the harness's own containers
 PROFILE_VARIABLE: Final = "KAAPANA_HARNESS_PROFILE"
 AIRFLOW_IMAGE_VARIABLE: Final = "KAAPANA_HARNESS_AIRFLOW_IMAGE"

@@ -17,6 +17,7 @@ from harness.engine import leftovers, networks
 from harness.errors import EngineError, PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
+from harness.wire import control_plane_routes
 from harness.wire.control_plane import ControlPlaneOrder
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import API_PORT
@@ -191,7 +192,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 bound = client.api.inspect_container(str(container.id))["NetworkSettings"]["Ports"]
                 port = int((bound.get(f"{API_PORT}/tcp") or [{"HostPort": 0}])[0]["HostPort"])
             if port:
-                KubeApi(f"http://127.0.0.1:{port}", token=token).request("GET", "/readyz", timeout_s=2)
+                KubeApi(f"http://127.0.0.1:{port}", token=token).request("GET", control_plane_routes.READY, timeout_s=2)
                 return port
         except docker.errors.NotFound:
             raise _end_error(log) from None

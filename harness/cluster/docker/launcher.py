@@ -21,6 +21,7 @@ from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings.clusters import ClusterSettings
+from harness.wire import control_plane_routes
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_name
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class DockerCluster:
         client = connect()
         cluster = cls(client, entry, state=settings.state, start_timeout_s=settings.start_timeout, adopted=True)
         try:
-            ready = cluster.api.request("GET", "/readyz", timeout_s=10)
+            ready = cluster.api.request("GET", control_plane_routes.READY, timeout_s=10)
         except ApiError:
             ready = {}
         if ready.get("environment") != environment_id:
@@ -174,7 +175,7 @@ class DockerCluster:
     def _announce(self, served: Mapping[str, Mapping[str, Any]]) -> None:
         internal = f"http://{dns_name(HARNESS_REGISTRY)}:{HARNESS_REGISTRY[2]}"
         body = {"address": self._registry, "internal": internal, "served": dict(served)}
-        self.api.request("POST", "/harness/registry", body=body)
+        self.api.request("POST", control_plane_routes.REGISTRY, body=body)
 
     def wait_until_usable(self, *, names: bool = True) -> None:
         """See :class:`harness.cluster.base.Cluster`; it is, since its control plane answers."""
@@ -187,28 +188,30 @@ class DockerCluster:
         """See :class:`harness.cluster.base.Cluster`."""
         own = {reference: list(command) for reference, command in (commands or {}).items()}
         self.api.request(
-            "POST", "/harness/node-images", body={"images": ids_of(self._client.api, images), "commands": own}
+            "POST", control_plane_routes.NODE_IMAGES, body={"images": ids_of(self._client.api, images), "commands": own}
         )
 
     def import_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
         self.api.request(
-            "POST", "/harness/node-images", body={"images": ids_of(self._client.api, images), "imported": True}
+            "POST",
+            control_plane_routes.NODE_IMAGES,
+            body={"images": ids_of(self._client.api, images), "imported": True},
         )
 
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
         images = engine_archives.load(self._client, archive, keep_as=f"kh-{self.environment_id}/node")
-        self.api.request("POST", "/harness/node-images", body={"images": images, "imported": True})
+        self.api.request("POST", control_plane_routes.NODE_IMAGES, body={"images": images, "imported": True})
         return sorted(images)
 
     def withdraw_images(self, references: Iterable[str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self.api.request("POST", "/harness/node-images", body={"images": {}, "withdrawn": list(references)})
+        self.api.request("POST", control_plane_routes.NODE_IMAGES, body={"images": {}, "withdrawn": list(references)})
 
     def node_images(self) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
-        return sorted(self.api.request("GET", "/harness/node-images"))
+        return sorted(self.api.request("GET", control_plane_routes.NODE_IMAGES))
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -254,7 +257,7 @@ class DockerCluster:
     def keep(self) -> None:
         """Keep the environment from now on, however this process ends."""
         ledger.update(self._state, self.environment_id, kept=True)
-        self.api.request("POST", "/harness/keep")
+        self.api.request("POST", control_plane_routes.KEEP)
 
     def close(self, *, keep: bool = False) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -266,7 +269,7 @@ class DockerCluster:
                 self.keep()
                 return
             with contextlib.suppress(ApiError):
-                self.api.request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
+                self.api.request("POST", control_plane_routes.SHUTDOWN, timeout_s=_SHUTDOWN_S)
             # also leftovers of a crashed control plane, and the control plane itself
             leftovers.remove(self._client, self.environment_id)
             ledger.forget(self._state, self.environment_id)

@@ -11,6 +11,7 @@ import socket
 import threading
 
 from harness.cluster import forks
+from harness.wire import control_plane_routes
 
 _CONNECT_S = 10.0
 # the control plane sends a sign of life every 2 s
@@ -31,7 +32,11 @@ class OwnerConnection:
     def __init__(self, port: int, token: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_S)
         self._socket.sendall(
-            f"GET /harness/owner HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            (
+                f"GET {control_plane_routes.OWNER} HTTP/1.1\r\n"
+                f"Host: 127.0.0.1:{port}\r\n"
+                f"Authorization: Bearer {token}\r\n\r\n"
+            ).encode()
         )
         head = self._socket.recv(4096)
         if not head.startswith(b"HTTP/1.1 200"):

@@ -11,6 +11,7 @@ from harness.cluster import ledger
 from harness.cluster.providers import FoundEnvironment, Provider
 from harness.common.progress import OnProgress, quiet
 from harness.kube import ApiError, KubeApi
+from harness.wire import control_plane_routes
 from harness.wire.names import DOCKER_NODE
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class DockerProvider(Provider):
         if not entry.url:
             return False
         try:
-            ready = KubeApi(entry.url, token=entry.token).request("GET", "/readyz", timeout_s=_ANSWER_S)
+            ready = KubeApi(entry.url, token=entry.token).request(
+                "GET", control_plane_routes.READY, timeout_s=_ANSWER_S
+            )
         except ApiError:
             return False
         return bool(ready.get("environment") == entry.id)
@@ -64,7 +67,9 @@ class DockerProvider(Provider):
         """Remove it through its control plane if that answers, otherwise by its labels."""
         if entry.url:
             with contextlib.suppress(ApiError):
-                KubeApi(entry.url, token=entry.token).request("POST", "/harness/shutdown", timeout_s=_SHUTDOWN_S)
+                KubeApi(entry.url, token=entry.token).request(
+                    "POST", control_plane_routes.SHUTDOWN, timeout_s=_SHUTDOWN_S
+                )
         _remove_labelled(entry.id)
 
     def find(self, state: Path) -> list[FoundEnvironment]:
@@ -115,7 +120,9 @@ def _images_of(state: Path, environment_id: str) -> Collection[str] | None:
     if entry is None or not entry.url:
         return None
     try:
-        images = KubeApi(entry.url, token=entry.token).request("GET", "/harness/node-images", timeout_s=_ANSWER_S)
+        images = KubeApi(entry.url, token=entry.token).request(
+            "GET", control_plane_routes.NODE_IMAGES, timeout_s=_ANSWER_S
+        )
     except ApiError:
         return None
     return set(images.values())

@@ -28,12 +28,12 @@ from flask import Blueprint, Response, current_app, request
 
 from harness.incluster.airflow import filelist, unstarted
 from harness.incluster.airflow.jsonify import answer
-from harness.wire import names
+from harness.wire import airflow_routes, names
 from harness.wire.outcome import XCOM_KEY, read_published
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 
-blueprint: Final = Blueprint("harness", __name__, url_prefix=names.AIRFLOW_HARNESS_API)
-probes: Final = Blueprint("probes", __name__, url_prefix="/flow")
+blueprint: Final = Blueprint("harness", __name__)
+probes: Final = Blueprint("probes", __name__)
 
 _EVENT_INTERVAL_S: Final = 0.1
 
@@ -58,7 +58,7 @@ def authenticate() -> Response | None:
     return answer({"error": f"{request.path} is the harness's own: it needs the environment's token"}, 401)
 
 
-@probes.get("/health")
+@probes.get(airflow_routes.HEALTH)
 def health() -> Response:
     """Return 200 if the database answers and the scheduler's heartbeat is fresh, otherwise 503 with the reason."""
     try:
@@ -72,20 +72,20 @@ def health() -> Response:
     return answer({"healthy": True, "reason": ""})
 
 
-@blueprint.post("/refresh")
+@blueprint.post(airflow_routes.REFRESH)
 def refresh() -> Response:
     """Parse the DAG folder now."""
     return answer(current_app.config["DAG_FOLDER"].refresh())
 
 
-@blueprint.get("/files")
+@blueprint.get(airflow_routes.FILES)
 def files() -> Response:
     """Return the digests of all files in the installers' folders (see ``filelist``)."""
     folders = {name: Path(os.environ[f"AIRFLOW__CORE__{name.upper()}_FOLDER"]) for name in ("dags", "plugins")}
     return answer(filelist.listing(folders))
 
 
-@blueprint.get("/dags.tar")
+@blueprint.get(airflow_routes.DAGS_ARCHIVE)
 def dags_archive() -> Response:
     """Return the DAG folder, for Python operators that run in a pod of a project (see ``worker``)."""
     folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
@@ -95,7 +95,7 @@ def dags_archive() -> Response:
     return Response(data.getvalue(), mimetype="application/x-tar")
 
 
-@blueprint.get("/runs/<dag_id>/<run_id>")
+@blueprint.get(airflow_routes.run("<dag_id>", "<run_id>"))
 def run_details(dag_id: str, run_id: str) -> Response:
     """Return the run with its tasks, in the order of the DAG."""
     with create_session() as session:
@@ -128,7 +128,7 @@ def run_details(dag_id: str, run_id: str) -> Response:
         return answer(record.as_json())
 
 
-@blueprint.get("/runs/<dag_id>/<run_id>/events")
+@blueprint.get(airflow_routes.run_events("<dag_id>", "<run_id>"))
 def run_events(dag_id: str, run_id: str) -> Response:
     """Return one JSON line per change of a task's state, at the end ``{"run": state}``."""
     with create_session() as session:
@@ -137,7 +137,7 @@ def run_events(dag_id: str, run_id: str) -> Response:
     return Response(_events(dag_id, run_id), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
 
 
-@blueprint.get("/logs/<dag_id>/<run_id>/<task_id>/<int:attempt>")
+@blueprint.get(airflow_routes.log("<dag_id>", "<run_id>", "<task_id>", "<int:attempt>"))
 def logs(dag_id: str, run_id: str, task_id: str, attempt: int) -> Response:
     """Return the task's log file; 404 until it exists."""
     path = unstarted.log_path(dag_id, run_id, task_id, attempt)

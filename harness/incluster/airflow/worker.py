@@ -20,9 +20,8 @@ from typing import Any, Final
 
 from harness.incluster.airflow import config, datause
 from harness.incluster.airflow.outcome import XCOM_END, XCOM_LOOKED, XCOM_RETURN
-from harness.wire import names
+from harness.wire import airflow_routes, names
 
-ARCHIVE_PATH: Final = f"{names.AIRFLOW_HARNESS_API}/dags.tar"
 _SECONDS: Final = 60.0
 
 
@@ -89,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     url = os.environ.get("KAAPANA_HARNESS_WEB_URL") or names.url(names.AIRFLOW)
     # removed from the environment, because the platform's has none either
     token = os.environ.pop(names.DAGS_TOKEN_VARIABLE, "")
-    fetch_dags(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]), url + ARCHIVE_PATH, token)
+    fetch_dags(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]), url + airflow_routes.DAGS_ARCHIVE, token)
     import airflow  # noqa: F401 - puts the DAG folder on sys.path and its own handlers in place
 
     task_logger = logging.getLogger("airflow.task")

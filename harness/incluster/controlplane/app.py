@@ -27,6 +27,7 @@ from harness.incluster.controlplane.selectors import predicate
 from harness.kube import jsontext
 from harness.kube.kinds import BY_PATH, KINDS, Kind
 from harness.kube.pullsecrets import Login
+from harness.wire import control_plane_routes
 
 _BODY_BYTES = 4 << 20
 _WATCH_S = 1800.0
@@ -41,12 +42,12 @@ def make_app(plane: ControlPlane) -> ASGIApp:
     """Return the application; every request needs the owner's token or that of a service account."""
     api = _Api(plane)
     routes = [
-        Route("/readyz", api.ready),
-        Route("/harness/node-images", api.node_images, methods=["GET", "POST"]),
-        Route("/harness/registry", api.registry, methods=["POST"]),
-        Route("/harness/owner", api.owner),
-        Route("/harness/keep", api.keep, methods=["POST"]),
-        Route("/harness/shutdown", api.shutdown, methods=["POST"]),
+        Route(control_plane_routes.READY, api.ready),
+        Route(control_plane_routes.NODE_IMAGES, api.node_images, methods=["GET", "POST"]),
+        Route(control_plane_routes.REGISTRY, api.registry, methods=["POST"]),
+        Route(control_plane_routes.OWNER, api.owner),
+        Route(control_plane_routes.KEEP, api.keep, methods=["POST"]),
+        Route(control_plane_routes.SHUTDOWN, api.shutdown, methods=["POST"]),
         *(Route(path, api.discovery) for path in ("/version", "/api", "/apis", "/apis/{group}")),
     ]
     for base in ("/api/{version}", "/apis/{group}/{version}"):
@@ -95,7 +96,7 @@ class _Authentication:
         account = self._accounts.whose(given.decode("latin-1"))
         if account is None:
             return StatusError(401, "Unauthorized", "Unauthorized")
-        if scope["path"].startswith("/harness/"):
+        if scope["path"].startswith(f"{control_plane_routes.PREFIX}/"):
             return StatusError(403, "Forbidden", f"pods may not use {scope['path']}")
         scope[_ACCOUNT] = account
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.incluster.airflow import worker
+from harness.wire import airflow_routes
 
 
 class Archive:
@@ -34,7 +35,7 @@ class Archive:
                 self.wfile.write(archive.data)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{worker.ARCHIVE_PATH}"
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{airflow_routes.DAGS_ARCHIVE}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def hold(self, **files: str) -> None:
@@ -103,4 +104,4 @@ def test_an_entry_that_leads_out_of_the_folder_is_refused(archive: Archive, tmp_
 
 def test_a_web_server_that_is_away_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="refused"):
-        worker.fetch_dags(tmp_path / "dags", f"http://127.0.0.1:9{worker.ARCHIVE_PATH}", "token")
+        worker.fetch_dags(tmp_path / "dags", f"http://127.0.0.1:9{airflow_routes.DAGS_ARCHIVE}", "token")

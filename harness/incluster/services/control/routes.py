@@ -25,7 +25,7 @@ from harness.incluster.services.search.document import IndexedDocumentError
 from harness.incluster.services.search.indices import Stored
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import error, read_json
-from harness.wire import names
+from harness.wire import names, services_routes
 from harness.wire.index_documents import IndexedDocument, IndexedDocuments
 
 _MAX_WAIT_S = 3600.0
@@ -208,20 +208,20 @@ class Control:
     def routes(self) -> list[Route]:
         """Return all paths; everything but /health needs the token."""
         check_token_first: list[tuple[str, Callable[[Request], Awaitable[Response]], str]] = [
-            ("/series", self.add_series, "POST"),
-            ("/receipts", self.receipts, "GET"),
-            ("/receipts/{id}/file", self.receipt_file, "GET"),
-            ("/settle", self.settle, "POST"),
-            ("/notifications", self.notifications, "GET"),
-            ("/documents", self.documents, "GET"),
-            ("/refusals", self.refusals, "GET"),
-            ("/image-pulls", self.pulls, "GET"),
-            ("/scraped", self.list_scrape_targets, "GET"),
-            ("/workflows/{id}", self.workflow, "GET"),
-            ("/projects/{name}", self.forget_project, "DELETE"),
+            (services_routes.SERIES, self.add_series, "POST"),
+            (services_routes.RECEIPTS, self.receipts, "GET"),
+            (services_routes.receipt_file("{id}"), self.receipt_file, "GET"),
+            (services_routes.SETTLE, self.settle, "POST"),
+            (services_routes.NOTIFICATIONS, self.notifications, "GET"),
+            (services_routes.DOCUMENTS, self.documents, "GET"),
+            (services_routes.REFUSALS, self.refusals, "GET"),
+            (services_routes.IMAGE_PULLS, self.pulls, "GET"),
+            (services_routes.SCRAPED, self.list_scrape_targets, "GET"),
+            (services_routes.workflow("{id}"), self.workflow, "GET"),
+            (services_routes.project("{name}"), self.forget_project, "DELETE"),
         ]
         routes = [Route(path, self._guard(handler), methods=[method]) for path, handler, method in check_token_first]
-        return [Route("/health", self.health), *routes]
+        return [Route(services_routes.HEALTH, self.health), *routes]
 
     def _has_token(self, request: Request) -> bool:
         return hmac.compare_digest((bearer(request) or "").encode(), self._services.config.token.encode())

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.wire import names, naming
+from harness.wire import airflow_routes, names, naming
 
 from .conftest import PLATFORM_ENV
 from .fake_kube import WORKER_IMAGE, FakeKube, wait_until
@@ -359,7 +359,7 @@ def test_every_route_of_the_harness_needs_the_token(api: Api, authorization: str
         "dags": f"Bearer {DAGS_TOKEN}",
     }
     rules = webserver.application(None).url_map.iter_rules()  # type: ignore[arg-type]
-    own = [rule for rule in rules if rule.rule.startswith(names.AIRFLOW_HARNESS_API)]
+    own = [rule for rule in rules if rule.rule.startswith(f"{airflow_routes.PREFIX}/")]
     assert len(own) > 5
     for rule in own:
         path = re.sub("<int:[^>]*>", "1", rule.rule)
@@ -372,7 +372,7 @@ def test_every_route_of_the_harness_needs_the_token(api: Api, authorization: str
 
 
 def test_the_dag_folder_has_a_token_of_its_own(api: Api) -> None:
-    url = f"{api.base}{names.AIRFLOW_HARNESS_API}/dags.tar"
+    url = f"{api.base}{airflow_routes.DAGS_ARCHIVE}"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {DAGS_TOKEN}"})
     with urllib.request.urlopen(request, timeout=30) as archive:
         assert archive.headers["Content-Type"] == "application/x-tar"
