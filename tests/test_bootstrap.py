@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bootstrap import browser, environment, main
+from harness.bootstrap import browser, compiler, environment, main
 from harness.bootstrap.index import uv_environment
 from harness.errors import PlatformError, UsageError
 
@@ -189,6 +189,32 @@ def test_without_a_browser_the_set_up_goes_on_and_says_what_is_skipped(host: Fak
     assert host.installed == []
     assert len(said) == 1
     assert "skipped" in said[0]
+
+
+@pytest.mark.parametrize(("version", "wanted"), [((3, 10), False), ((3, 13), False), ((3, 14), True), ((3, 15), True)])
+def test_a_compiler_is_wanted_for_an_interpreter_without_built_packages(version: tuple[int, int], wanted: bool) -> None:
+    assert compiler.is_wanted(version) == wanted
+
+
+@pytest.mark.parametrize(
+    ("programs", "headers", "installed"),
+    [(("g++",), True, []), (("g++",), False, ["g++", "python3-dev"]), ((), True, ["g++", "python3-dev"])],
+)
+def test_a_compiler_and_the_headers_are_installed_where_one_is_missing(
+    programs: tuple[str, ...], headers: bool, installed: list[str]
+) -> None:
+    host = FakeHost(programs=programs, root=True)
+    compiler.provide(host, [].append, headers=headers)
+    assert host.installed == installed
+
+
+@pytest.mark.parametrize(("programs", "headers"), [((), True), (("c++",), False)])
+def test_an_ordinary_user_without_a_compiler_gets_the_one_command(programs: tuple[str, ...], headers: bool) -> None:
+    host = FakeHost(programs=programs)
+    with pytest.raises(PlatformError, match=r"is missing: a dependency \(pyjpegls\)") as caught:
+        compiler.provide(host, [].append, headers=headers)
+    assert "sudo apt-get install -y g++ python3-dev" in caught.value.fix
+    assert host.installed == []
 
 
 def test_pips_settings_are_given_to_uv_as_well() -> None:

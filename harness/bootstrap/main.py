@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import doctor
-from harness.bootstrap import browser, environment
+from harness.bootstrap import browser, compiler, environment
 from harness.common.locking import locked
 from harness.doctor import checks, probe
 from harness.errors import HarnessError, PlatformError, UsageError
@@ -33,9 +33,10 @@ def main(arguments: Sequence[str]) -> int:
         folder = root / ".tox" / "bootstrap"
         _set_up()
         _prepare(folder)
+        if compiler.is_wanted():
+            compiler.provide(_host(), _say, headers=compiler.has_headers())
         if browser.is_wanted(name, extra):
-            facts = probe.look()
-            browser.provide(environment.RealHost(root=facts.root, apt=facts.apt), _say)
+            browser.provide(_host(), _say)
         environ = environment.tox_environment(folder, os.environ)
     except HarnessError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
@@ -126,8 +127,12 @@ def _prepare(folder: Path) -> None:
     with locked(folder.with_suffix(".lock"), timeout_s=_LOCK_TIMEOUT_S, purpose="preparing tox"):
         if environment.ready(folder):
             return
-        facts = probe.look()
-        environment.make(folder, environment.RealHost(root=facts.root, apt=facts.apt), _say)
+        environment.make(folder, _host(), _say)
+
+
+def _host() -> environment.RealHost:
+    facts = probe.look()
+    return environment.RealHost(root=facts.root, apt=facts.apt)
 
 
 def _set_up() -> None:
