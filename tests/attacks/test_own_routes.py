@@ -16,7 +16,8 @@ from harness.incluster.controlplane.app import make_app
 from harness.incluster.controlplane.config import API_HOST
 from harness.incluster.controlplane.store import Store
 from harness.incluster.services.control.routes import Control
-from harness.wire.names import AIRFLOW_HARNESS_API, API_PORT, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
+from harness.wire import airflow_routes
+from harness.wire.names import API_PORT, LABEL_TYPE, LABEL_TYPE_PROCESSING, SERVICES_NAMESPACE
 from tests.attacks.asgi import Caller
 from tests.cluster.objects import Objects
 from tests.incluster.services.conftest import platform  # noqa: F401
@@ -111,7 +112,7 @@ def test_a_pod_of_a_project_is_refused_at_every_route_of_the_harness(kaapana: An
     of = {pod["metadata"]["labels"]["app.kubernetes.io/name"]: pod for pod in pods}
     services, registry = of["harness-services"], of["harness-registry"]
     airflow = "http://airflow-webserver-service.services.svc:8080"
-    asked = [(method, f"{airflow}{AIRFLOW_HARNESS_API}/{path}") for method, path in _OF_AIRFLOW]
+    asked = [(method, f"{airflow}{airflow_routes.PREFIX}/{path}") for method, path in _OF_AIRFLOW]
     refused = len(asked) - 1
     for host in ("harness-services.services.svc", services["status"]["podIP"]):
         asked += [(method, f"http://{host}:8090{path}") for method, path in _of_the_control_port()]
