@@ -19,6 +19,7 @@ from harness.incluster.controlplane.admission import admit
 from harness.incluster.controlplane.app import make_app
 from harness.incluster.controlplane.claims import Claims
 from harness.incluster.controlplane.config import ControlPlaneConfig
+from harness.incluster.controlplane.container_bodies import container_body
 from harness.incluster.controlplane.controllers import Controllers
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.networks import Networks
@@ -26,7 +27,6 @@ from harness.incluster.controlplane.pod import PodWorker
 from harness.incluster.controlplane.rbac import AccessRequest, Rbac
 from harness.incluster.controlplane.removal import Removal
 from harness.incluster.controlplane.store import Store, key_of
-from harness.incluster.controlplane.translate import container_body
 from harness.kube.kinds import KINDS, Kind, kind_named
 from tests.attacks.asgi import Caller
 from tests.attacks.input_fuzz import fuzzed, nasty_text, nasty_value, replaced

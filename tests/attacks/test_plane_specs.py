@@ -17,18 +17,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from harness.incluster.controlplane import guard, mounts, outlets, safe_paths
+from harness.incluster.controlplane import egress, mounts, routing_rules, safe_paths
 from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.admission import admit, check_for_account
 from harness.incluster.controlplane.config import ControlPlaneConfig
-from harness.incluster.controlplane.configuration import ConfigurationVolumes
+from harness.incluster.controlplane.configuration_volumes import ConfigurationVolumes
+from harness.incluster.controlplane.container_bodies import container_body
 from harness.incluster.controlplane.engine import Engine
+from harness.incluster.controlplane.errors import NotReadyError, StatusError
 from harness.incluster.controlplane.networks import NetworkPlan, Networks
 from harness.incluster.controlplane.podsecurity import CAPABILITIES
-from harness.incluster.controlplane.problems import NotReadyError, StatusError
 from harness.incluster.controlplane.rbac import AccessRequest, Rbac
 from harness.incluster.controlplane.store import Store
-from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
 from harness.kube import Manifest
 from harness.kube.kinds import kind_named
@@ -371,7 +371,7 @@ def test_what_is_mounted_is_known_by_the_kernels_own_path() -> None:
         "100 99 0:50 / / rw - overlay overlay rw\n"
         "101 100 254:0 /var/lib/docker/volumes/v/_data /state rw - ext4 /dev/vda rw\n"
     )
-    wanted = {"/data/": mounts.expect(own, Path("/state/claims/p/a b/sub"))}
+    wanted = {"/data/": mounts.expected_mount(own, Path("/state/claims/p/a b/sub"))}
     good = "200 199 254:0 /var/lib/docker/volumes/v/_data/claims/p/a\\040b/sub /data rw - ext4 /dev/vda rw\n"
     assert mounts.differences(good, wanted) == []
     for bad in (
@@ -451,18 +451,18 @@ def test_nobody_grants_more_than_he_has(store: Store, kind: str) -> None:
 @_TRIED
 @given(text=st.text(max_size=80) | st.sampled_from(["kh-account.a.b.c", "kh-account...", ".", "kh-account"]))
 def test_a_token_that_nobody_was_given_belongs_to_nobody(store: Store, text: str) -> None:
-    assert Accounts(store, "secret").whose(text) is None
+    assert Accounts(store, "secret").find_by_token(text) is None
 
 
 def test_a_token_says_whose_it_is_and_cannot_be_changed(store: Store) -> None:
     accounts = Accounts(store, "secret")
     who = account(store, "project-1", "with.dots")
     token = accounts.token(who)
-    assert accounts.whose(token) == who
-    assert Accounts(store, "another").whose(token) is None
-    assert accounts.whose(token.replace("with.dots", "default")) is None
-    assert accounts.whose(token.replace("project-1", "services")) is None
-    assert accounts.whose(token[:-1]) is None
+    assert accounts.find_by_token(token) == who
+    assert Accounts(store, "another").find_by_token(token) is None
+    assert accounts.find_by_token(token.replace("with.dots", "default")) is None
+    assert accounts.find_by_token(token.replace("project-1", "services")) is None
+    assert accounts.find_by_token(token[:-1]) is None
 
 
 def test_an_account_that_does_not_exist_is_refused(store: Store) -> None:
@@ -490,11 +490,11 @@ def test_only_the_platforms_own_objects_choose_networks(store: Store, key: str) 
     admitted(store, "Pod", "services", metadata=metadata, **pod())
 
 
-_HOST = outlets.OutletHost(frozenset({"192.0.2.7", "172.17.0.1"}), frozenset({"169.254.169.254"}))
+_HOST = egress.EngineHost(frozenset({"192.0.2.7", "172.17.0.1"}), frozenset({"169.254.169.254"}))
 
 
 def _verdict(
-    found: list[guard.RoutingRule], to: str, protocol: str = "tcp", source_port: int = 4000, port: int = 80
+    found: list[routing_rules.RoutingRule], to: str, protocol: str = "tcp", source_port: int = 4000, port: int = 80
 ) -> bool:
     """Whether a packet passes, judged as the kernel does: the first rule that fits decides."""
     for rule in found:
@@ -507,10 +507,14 @@ def _verdict(
 
 
 def test_a_way_out_leads_to_the_internet_and_the_site_and_to_nothing_of_the_host() -> None:
-    joined = [outlets.Network("172.20.0.0/16", "172.20.0.1")]
-    others = [*joined, outlets.Network("172.21.0.0/16", "172.21.0.1"), outlets.Network("172.22.0.0/16", "172.22.0.1")]
-    place = outlets.Outlet("172.21.0.1", way_out=True, ports=(("tcp", 8443),))
-    found = outlets.rules(place, _HOST, joined=joined, others=others, site=True)
+    joined = [egress.EngineNetwork("172.20.0.0/16", "172.20.0.1")]
+    others = [
+        *joined,
+        egress.EngineNetwork("172.21.0.0/16", "172.21.0.1"),
+        egress.EngineNetwork("172.22.0.0/16", "172.22.0.1"),
+    ]
+    place = egress.Egress("172.21.0.1", way_out=True, ports=(("tcp", 8443),))
+    found = egress.egress_rules(place, _HOST, joined=joined, others=others, site=True)
     for to in ("198.51.100.1", "10.1.2.3", "192.168.7.7", "172.20.3.4"):
         assert _verdict(found, to)
     for to in ("192.0.2.7", "172.17.0.1", "169.254.169.254", "172.20.0.1", "172.21.0.1", "172.22.0.9", "224.0.0.251"):
@@ -518,7 +522,7 @@ def test_a_way_out_leads_to_the_internet_and_the_site_and_to_nothing_of_the_host
     # names are asked for where the engine asks, and a published port answers
     assert _verdict(found, "169.254.169.254", "udp", port=53)
     assert _verdict(found, "172.21.0.1", source_port=8443)
-    closed = outlets.rules(place, _HOST, joined=joined, others=others, site=False)
+    closed = egress.egress_rules(place, _HOST, joined=joined, others=others, site=False)
     for to in ("10.1.2.3", "192.168.7.7", "172.30.0.1", "100.64.0.1"):
         assert not _verdict(closed, to)
     for to in ("198.51.100.1", "172.20.3.4"):
@@ -526,9 +530,9 @@ def test_a_way_out_leads_to_the_internet_and_the_site_and_to_nothing_of_the_host
 
 
 def test_a_published_port_is_no_way_out() -> None:
-    joined = [outlets.Network("172.20.0.0/16", "172.20.0.1")]
-    place = outlets.Outlet("172.21.0.1", way_out=False, ports=(("tcp", 8443),))
-    found = outlets.rules(place, _HOST, joined=joined, others=joined, site=True)
+    joined = [egress.EngineNetwork("172.20.0.0/16", "172.20.0.1")]
+    place = egress.Egress("172.21.0.1", way_out=False, ports=(("tcp", 8443),))
+    found = egress.egress_rules(place, _HOST, joined=joined, others=joined, site=True)
     assert [to for to in ("198.51.100.1", "10.0.0.1", "172.21.0.1", "172.21.0.9") if _verdict(found, to)] == []
     assert _verdict(found, "172.20.3.4")
     assert _verdict(found, "172.21.0.1", source_port=8443)
@@ -541,4 +545,4 @@ def test_the_host_is_known_by_the_kernels_own_table() -> None:
         "     |-- 192.0.2.255\n        /32 link BROADCAST\n"
         "search site\nnameserver 10.0.0.53\nnameserver 127.0.0.53\nnameserver fe80::1\n"
     )
-    assert outlets.OutletHost.read(survey) == outlets.OutletHost(frozenset({"192.0.2.7"}), frozenset({"10.0.0.53"}))
+    assert egress.EngineHost.read(survey) == egress.EngineHost(frozenset({"192.0.2.7"}), frozenset({"10.0.0.53"}))

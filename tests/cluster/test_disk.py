@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.incluster.controlplane import lost_files
-from harness.incluster.controlplane.pressure import DiskPressure, free_bytes
+from harness.incluster.controlplane.disk_pressure import DiskPressure, free_bytes
 
 
 class Worker:
@@ -18,12 +18,12 @@ class Worker:
     def __init__(self, name: str, *, task: bool = True, running: bool = True) -> None:
         self.name = name
         self.is_task = task
-        self.containers = [name] if running else []
+        self.running_containers = [name] if running else []
         self.evicted: list[tuple[str, str]] = []
 
     async def evict(self, short_of: str, details: str) -> None:
         self.evicted.append((short_of, details))
-        self.containers = []
+        self.running_containers = []
 
 
 class Engine:

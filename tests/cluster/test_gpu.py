@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.incluster.controlplane.config import ControlPlaneConfig
+from harness.incluster.controlplane.container_bodies import container_body
 from harness.incluster.controlplane.node import Node
-from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
 from harness.platform import environment
 from harness.settings import Settings

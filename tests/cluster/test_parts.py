@@ -14,9 +14,9 @@ from harness.errors import EngineError, UsageError
 from harness.incluster.controlplane import dns, merge
 from harness.incluster.controlplane import engine as engine_client
 from harness.incluster.controlplane.config import ControlPlaneConfig
+from harness.incluster.controlplane.errors import StatusError
 from harness.incluster.controlplane.networks import NetworkPlan, Networks
-from harness.incluster.controlplane.problems import StatusError
-from harness.incluster.controlplane.selectors import predicate
+from harness.incluster.controlplane.selectors import compile_selectors
 from harness.incluster.controlplane.store import Store
 from harness.settings import Settings
 
@@ -36,12 +36,12 @@ from harness.settings import Settings
     ],
 )
 def test_label_selectors(selector: str, expected: bool) -> None:
-    assert predicate(selector, "")({"metadata": {"labels": {"a": "1", "b": "2"}}}) is expected
+    assert compile_selectors(selector, "")({"metadata": {"labels": {"a": "1", "b": "2"}}}) is expected
 
 
 def test_a_field_that_cannot_be_selected_by_is_named() -> None:
     with pytest.raises(StatusError, match=r"spec\.color"):
-        predicate("", "spec.color=red")
+        compile_selectors("", "spec.color=red")
 
 
 def test_a_strategic_merge_joins_containers_by_name() -> None:
@@ -74,8 +74,8 @@ def test_apply_takes_back_only_what_the_same_manager_had_set() -> None:
 def test_a_query_for_a_name_is_answered_by_no_such_name() -> None:
     question = b"\x03www\x07example\x03org\x00" + struct.pack("!HH", 1, 1)
     query = struct.pack("!HHHHHH", 4711, 0x0100, 1, 0, 0, 1) + question + b"additional records"
-    assert dns.question_of(query)[0] == "www.example.org"
-    answer = dns.no_such_name(query)
+    assert dns.parse_question(query)[0] == "www.example.org"
+    answer = dns.nxdomain_reply(query)
     number, flags, *counts = struct.unpack_from("!HHHHHH", answer)
     assert (number, counts) == (4711, [1, 0, 0, 0])
     # an answer, recursion desired and available, NXDOMAIN
@@ -86,7 +86,7 @@ def test_a_query_for_a_name_is_answered_by_no_such_name() -> None:
 @pytest.mark.parametrize("packet", [b"", b"x" * 11, b"\0" * 12 + b"\x05ab", b"\0" * 12 + b"\xc0\x0c"])
 def test_what_is_no_query_is_refused(packet: bytes) -> None:
     with pytest.raises((ValueError, struct.error)):
-        dns.no_such_name(packet)
+        dns.nxdomain_reply(packet)
 
 
 def test_a_missing_socket_and_one_that_nobody_listens_at_are_distinguished(

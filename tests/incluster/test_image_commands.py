@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
+from harness.incluster.controlplane.container_bodies import container_body
 from harness.incluster.controlplane.images import Images, PullError
-from harness.incluster.controlplane.translate import container_body
 from harness.incluster.controlplane.volumes import Mounts
 
 CONFIG = ControlPlaneConfig("e1", "1@host", "2026-01-01T00:00:00Z", "token", "pod-token")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.incluster.controlplane import memory
-from harness.incluster.controlplane.memory import MemoryMeter, count_held, find_statistics
+from harness.incluster.controlplane.memory import MemoryMeter, count_unreclaimable, find_statistics
 
 ID = "4f" * 32
 MIB = 1 << 20
@@ -55,12 +55,12 @@ def group(tree: Path, place: str, statistics: str) -> Path:
 
 @pytest.mark.parametrize("statistics", [V1, V2], ids=["version 1", "version 2"])
 def test_memory_that_can_be_given_back_is_not_counted(statistics: str) -> None:
-    assert count_held(statistics) == 83 * MIB
+    assert count_unreclaimable(statistics) == 83 * MIB
 
 
 @pytest.mark.parametrize("statistics", ["", "rss 1\n", "total_rss 0\nanon 7\n", "anon 0\nshmem 0\n"])
 def test_nothing_is_counted_where_the_kernel_says_nothing(statistics: str) -> None:
-    assert count_held(statistics) == 0
+    assert count_unreclaimable(statistics) == 0
 
 
 @pytest.mark.parametrize(("place", "statistics"), PLACES)
@@ -81,13 +81,13 @@ def test_the_most_that_was_seen_is_said_at_the_end(tmp_path: Path, monkeypatch: 
         counted: list[int] = []
 
         def count(statistics: str) -> int:
-            counted.append(count_held(statistics))
+            counted.append(count_unreclaimable(statistics))
             path.write_text("anon 1\nshmem 1\n")
             if len(counted) > 1:
                 loop.call_soon_threadsafe(twice.set)
             return counted[-1]
 
-        monkeypatch.setattr(memory, "count_held", count)
+        monkeypatch.setattr(memory, "count_unreclaimable", count)
         meter = MemoryMeter(tmp_path)
         meter.watch(ID)
         # it keeps what it has counted before it counts again

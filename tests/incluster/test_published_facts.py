@@ -82,7 +82,7 @@ def node(engine: Engine | None = None, *, answer: int | OSError | None = None) -
         gpu=False,
         config=SimpleNamespace(prefix="e1"),
         volumes=SimpleNamespace(sources=lambda pod: {}),
-        networks=SimpleNamespace(plan=lambda pod: SimpleNamespace(guarded=False)),
+        networks=SimpleNamespace(plan=lambda pod: SimpleNamespace(needs_guard=False)),
         manifest=lambda: {"metadata": {"name": "docker", "labels": {}}},
         event=lambda *arguments, **more: None,
         spawn=lambda work, what: asyncio.create_task(work),
@@ -154,10 +154,10 @@ def test_a_pod_that_is_evicted_says_of_what_its_node_was_short_and_its_task_that
 
     async def run() -> dict[str, Any]:
         worker = PodWorker(machine, machine.store.create(POD))
-        worker.boxes[0].id = "c1"
-        worker.boxes[0].run()
+        worker.containers[0].id = "c1"
+        worker.containers[0].mark_running()
         await worker.evict("ephemeral-storage", "Threshold quantity: 5, available: 1.")
-        worker.boxes[0].end({"State": {"OOMKilled": False}}, 137)
+        worker.containers[0].mark_terminated({"State": {"OOMKilled": False}}, 137)
         worker._finish("Failed")
         await worker.halt()
         return dict(machine.store.find("Pod", "project-a", "p"))

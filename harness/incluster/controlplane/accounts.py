@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Any, Final, NamedTuple
 
-from harness.incluster.controlplane.problems import StatusError
+from harness.incluster.controlplane.errors import StatusError
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
 
@@ -72,7 +72,7 @@ class Accounts:
         """
         return ".".join((_MARK, account.namespace, account.name, self._signature(self.find(account))))
 
-    def whose(self, token: str) -> Account | None:
+    def find_by_token(self, token: str) -> Account | None:
         """Return the account of a token; ``None`` if it has none."""
         mark, _, rest = token.partition(".")
         namespace, _, rest = rest.partition(".")

@@ -9,12 +9,12 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from harness.incluster.controlplane import shapes
+from harness.incluster.controlplane import schemas
 from harness.incluster.controlplane.accounts import account_of
+from harness.incluster.controlplane.errors import StatusError, UntranslatableError, bad_request, invalid, not_found
 from harness.incluster.controlplane.networks import OWN_ANNOTATIONS, OWN_ONLY, check_own_annotations
 from harness.incluster.controlplane.podsecurity import check_profiles
 from harness.incluster.controlplane.podspec import check_pod_spec
-from harness.incluster.controlplane.problems import StatusError, UntranslatableError, bad_request, invalid, not_found
 from harness.incluster.controlplane.store import Store
 from harness.incluster.controlplane.volumespec import check_claim, check_key, check_persistent_volume
 from harness.kube import Manifest
@@ -90,7 +90,7 @@ def check_shape(kind: Kind, manifest: Manifest) -> None:
     """
     metadata = manifest.get("metadata")
     try:
-        shapes.check_object(kind.name, kind.api_version, manifest)
+        schemas.check_object(kind.name, kind.api_version, manifest)
     except UntranslatableError as problem:
         name = metadata.get("name") if isinstance(metadata, dict) else ""
         raise invalid(kind.name, str(name or ""), str(problem)) from None

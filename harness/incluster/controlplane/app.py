@@ -17,13 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from harness.incluster.controlplane import discovery, streams
 from harness.incluster.controlplane.accounts import Account, Accounts
 from harness.incluster.controlplane.admission import check_for_account
+from harness.incluster.controlplane.errors import StatusError, bad_request
 from harness.incluster.controlplane.plane import ControlPlane
-from harness.incluster.controlplane.problems import StatusError, bad_request
-from harness.incluster.controlplane.rbac import AccessRequest as Wish
-from harness.incluster.controlplane.rbac import Rbac, group_of
+from harness.incluster.controlplane.rbac import AccessRequest, Rbac, group_of
 from harness.incluster.controlplane.registry import ServedName
 from harness.incluster.controlplane.resources import Resources
-from harness.incluster.controlplane.selectors import predicate
+from harness.incluster.controlplane.selectors import compile_selectors
 from harness.kube import jsontext
 from harness.kube.kinds import BY_PATH, KINDS, Kind
 from harness.kube.pullsecrets import Login
@@ -93,7 +92,7 @@ class _Authentication:
         if hmac.compare_digest(given, self._token):
             scope[_ACCOUNT] = None
             return None
-        account = self._accounts.whose(given.decode("latin-1"))
+        account = self._accounts.find_by_token(given.decode("latin-1"))
         if account is None:
             return StatusError(401, "Unauthorized", "Unauthorized")
         if scope["path"].startswith(f"{control_plane_routes.PREFIX}/"):
@@ -115,7 +114,7 @@ class _Api:
         return JSONResponse({"environment": self._plane.config.environment, "kept": self._plane.reaper.kept})
 
     async def discovery(self, request: Request) -> Response:
-        document = discovery.answer(request.url.path.rstrip("/"))
+        document = discovery.discovery_document(request.url.path.rstrip("/"))
         if document is None:
             raise _unknown(request)
         return JSONResponse(document)
@@ -135,8 +134,10 @@ class _Api:
             return
         kind, parameters = _kind(request), request.path_params
         namespace = parameters.get("namespace") or ""
-        wish = Wish(verb, group_of(kind), kind.plural + (part and f"/{part}"), namespace, parameters.get("name") or "")
-        self._rbac.check(account, wish)
+        access = AccessRequest(
+            verb, group_of(kind), kind.plural + (part and f"/{part}"), namespace, parameters.get("name") or ""
+        )
+        self._rbac.check(account, access)
         if body is not None:
             check_for_account(kind, body)
             self._rbac.check_grant(account, kind, body, namespace, is_whole=verb in ("create", "update"))
@@ -151,7 +152,7 @@ class _Api:
             self._authorize(request, "create", body=body)
             created = self._resources.create(kind, namespace, body, dry_run=_dry(request))
             return JSONResponse(created, 201)
-        selected = predicate(query.get("labelSelector", ""), query.get("fieldSelector", ""))
+        selected = compile_selectors(query.get("labelSelector", ""), query.get("fieldSelector", ""))
         if request.method == "DELETE":
             self._authorize(request, "deletecollection")
             items = self._resources.delete_all(kind, namespace, selected)
@@ -237,8 +238,8 @@ class _Api:
         """Stream beats while the owner lives; a lost connection means that the owner has ended."""
         del request
         reaper = self._plane.reaper
-        reaper.owner_came()
-        return streams.Stream(streams.beats(), reaper, "application/json", reaper.owner_went)
+        reaper.owner_connected()
+        return streams.Stream(streams.heartbeats(), reaper, "application/json", reaper.owner_disconnected)
 
     async def keep(self, request: Request) -> Response:
         del request

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.controlplane.problems import NotReadyError
+from harness.incluster.controlplane.errors import NotReadyError
 from harness.incluster.controlplane.store import Store, key_of
 from harness.kube import Manifest
 

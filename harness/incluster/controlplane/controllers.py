@@ -10,12 +10,12 @@ import json
 from typing import Any
 
 from harness.incluster.controlplane.admission import admit, suffix
-from harness.incluster.controlplane.box import conditions
 from harness.incluster.controlplane.claims import Claims
+from harness.incluster.controlplane.errors import StatusError, UntranslatableError
 from harness.incluster.controlplane.kubelet import Kubelet
 from harness.incluster.controlplane.networks import Networks
 from harness.incluster.controlplane.node import LOG, Node
-from harness.incluster.controlplane.problems import StatusError, UntranslatableError
+from harness.incluster.controlplane.pod_container import merge_conditions
 from harness.incluster.controlplane.removal import Removal
 from harness.incluster.controlplane.store import Change, Key, Store, key_of, now
 from harness.kube import Manifest
@@ -151,7 +151,7 @@ class Controllers:
             "readyReplicas": len(ready),
             "availableReplicas": len(ready),
             "unavailableReplicas": max(0, spec["replicas"] - len(ready)),
-            "conditions": conditions(
+            "conditions": merge_conditions(
                 (deployment.get("status") or {}).get("conditions") or (),
                 {
                     "Available": (
@@ -194,7 +194,7 @@ class Controllers:
                 if not pod["metadata"].get("deletionTimestamp"):
                     self._removal.delete(pod)
             kind, reason, message = ended
-            status["conditions"] = conditions((), {kind: (True, reason, message)})
+            status["conditions"] = merge_conditions((), {kind: (True, reason, message)})
             active = []
             if spec.get("ttlSecondsAfterFinished") is not None:
                 self._node.spawn(
@@ -216,7 +216,7 @@ class Controllers:
                 }
                 for _ in range(missing):
                     if problem := self._create_pod(job, f"{key.name}-{suffix()}", labels):
-                        status["conditions"] = conditions((), {"Failed": (True, "FailedCreate", problem)})
+                        status["conditions"] = merge_conditions((), {"Failed": (True, "FailedCreate", problem)})
                         break
                 active = [pod for pod in self._store.owned_by(job["metadata"]["uid"])
                           if pod["status"].get("phase") not in _ENDED]  # fmt: skip

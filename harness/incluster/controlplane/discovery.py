@@ -10,7 +10,7 @@ _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "updat
 VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0+kaapana-harness", "platform": "linux/amd64"}
 
 
-def answer(path: str) -> dict[str, Any] | None:
+def discovery_document(path: str) -> dict[str, Any] | None:
     """Return the document of a discovery path, or ``None`` for another path."""
     if path == "/version":
         return VERSION

@@ -21,7 +21,7 @@ PORT = 53
 OnQuestion = Callable[[str, str], Awaitable[None]]
 
 
-def question_of(packet: bytes) -> tuple[str, int]:
+def parse_question(packet: bytes) -> tuple[str, int]:
     """Return the name that a query asks for, and where its question ends.
 
     Raises:
@@ -40,9 +40,9 @@ def question_of(packet: bytes) -> tuple[str, int]:
     return ".".join(labels), place + 5
 
 
-def no_such_name(packet: bytes) -> bytes:
+def nxdomain_reply(packet: bytes) -> bytes:
     """Return the answer ``NXDOMAIN`` to a query."""
-    _, end = question_of(packet)
+    _, end = parse_question(packet)
     number, flags, *_ = _HEADER.unpack_from(packet)
     flags = _RESPONSE | (flags & _KEPT) | _RECURSION_AVAILABLE | _NO_SUCH_NAME
     return _HEADER.pack(number, flags, 1, 0, 0, 0) + packet[_HEADER.size : end]
@@ -68,8 +68,8 @@ class Resolver(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Handle a packet; the event loop calls this."""
         try:
-            name, _ = question_of(data)
-            answer = no_such_name(data)
+            name, _ = parse_question(data)
+            answer = nxdomain_reply(data)
         except (ValueError, struct.error):
             return
         task = asyncio.ensure_future(self._answer(answer, addr, name))

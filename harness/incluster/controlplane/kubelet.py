@@ -8,10 +8,10 @@ import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 
-from harness.incluster.controlplane.box import Box
+from harness.incluster.controlplane.errors import bad_request
 from harness.incluster.controlplane.node import Node
 from harness.incluster.controlplane.pod import PodWorker
-from harness.incluster.controlplane.problems import bad_request
+from harness.incluster.controlplane.pod_container import PodContainer
 from harness.incluster.controlplane.store import Change, Key, key_of, now
 from harness.kube import Manifest
 
@@ -25,9 +25,9 @@ class Kubelet:
         self._node = node
         self.workers: dict[Key, PodWorker] = {}
         self._halted = False
-        node.store.listen(self._look)
+        node.store.listen(self._on_change)
 
-    def _look(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if change.after["kind"] != "Pod":
             return
         key = key_of(change.after)
@@ -65,11 +65,11 @@ class Kubelet:
         Raises:
             StatusError: 400, the container is not known, not chosen or not created yet.
         """
-        box = self._choose(pod, query.get("container"))
-        if not box.id:
-            reason = (box.state.get("waiting") or {}).get("reason", "unknown")
+        container = self._choose(pod, query.get("container"))
+        if not container.id:
+            reason = (container.state.get("waiting") or {}).get("reason", "unknown")
             raise bad_request(
-                f'container "{box.name}" in pod "{pod["metadata"]["name"]}" is waiting to start: {reason}'
+                f'container "{container.name}" in pod "{pod["metadata"]["name"]}" is waiting to start: {reason}'
             )
         if query.get("previous") == "true":
             raise bad_request("the output of previous containers is not kept on the docker cluster")
@@ -83,22 +83,22 @@ class Kubelet:
             wanted["timestamps"] = "true"
         if query.get("sinceSeconds"):
             wanted["since"] = str(int(time.time() - float(query["sinceSeconds"])))
-        return self._output(box.id, wanted)
+        return self._output(container.id, wanted)
 
     async def _output(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         async with contextlib.aclosing(self._node.engine.logs(container, query)) as pieces:
             async for piece in pieces:
                 yield piece
 
-    def _choose(self, pod: Manifest, name: str | None) -> Box:
+    def _choose(self, pod: Manifest, name: str | None) -> PodContainer:
         worker = self.workers[key_of(pod)]
-        boxes = [*worker.boxes, *worker.init]
-        names = ", ".join(box.name for box in boxes)
+        containers = [*worker.containers, *worker.init]
+        names = ", ".join(container.name for container in containers)
         if not name:
-            if len(worker.boxes) == 1:
-                return worker.boxes[0]
+            if len(worker.containers) == 1:
+                return worker.containers[0]
             raise bad_request(f"a container name must be specified, choose one of: [{names}]")
-        for box in boxes:
-            if box.name == name:
-                return box
+        for container in containers:
+            if container.name == name:
+                return container
         raise bad_request(f"container {name} is not valid for pod {pod['metadata']['name']}; it has: {names}")

@@ -64,7 +64,7 @@ class MemoryMeter:
                 continue
             self._files[container] = path
             try:
-                result[container] = count_held(path.read_text("ascii"))
+                result[container] = count_unreclaimable(path.read_text("ascii"))
             except OSError:
                 # the container has just ended
                 continue
@@ -85,7 +85,7 @@ def find_statistics(tree: Path, container: str) -> Path | None:
     return None
 
 
-def count_held(statistics: str) -> int:
+def count_unreclaimable(statistics: str) -> int:
     """Return the bytes that a group cannot give back.
 
     Args:

@@ -15,7 +15,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 OWN: Final = Path("/proc/self/mountinfo")
 
 
-class Mounted(NamedTuple):
+class Mount(NamedTuple):
     """What is mounted somewhere.
 
     Attributes:
@@ -27,7 +27,7 @@ class Mounted(NamedTuple):
     path: str
 
 
-def parse(mountinfo: str) -> dict[str, Mounted]:
+def parse_mountinfo(mountinfo: str) -> dict[str, Mount]:
     """Return the mount at each place; of several at one place the uppermost.
 
     Args:
@@ -36,11 +36,11 @@ def parse(mountinfo: str) -> dict[str, Mounted]:
     return dict(_entries(mountinfo))
 
 
-def _entries(mountinfo: str) -> Iterator[tuple[str, Mounted]]:
+def _entries(mountinfo: str) -> Iterator[tuple[str, Mount]]:
     for line in mountinfo.splitlines():
         fields = line.split(" ")
         if len(fields) > 5:
-            yield _unescape(fields[4]), Mounted(fields[2], _unescape(fields[3]))
+            yield _unescape(fields[4]), Mount(fields[2], _unescape(fields[3]))
 
 
 def _unescape(text: str) -> str:
@@ -49,28 +49,28 @@ def _unescape(text: str) -> str:
     return raw.encode("latin-1", "replace").decode("utf-8", "replace") if "\\" in text else text
 
 
-def expect(own: str, path: Path) -> Mounted:
+def expected_mount(own: str, path: Path) -> Mount:
     """Return the expected mount of a path.
 
     Args:
         own: the mountinfo of this process.
         path: absolute, as this process sees it.
     """
-    places = parse(own)
+    places = parse_mountinfo(own)
     place = max((place for place in places if path.is_relative_to(place)), key=len)
     mounted = places[place]
     relative = path.relative_to(place)
-    return Mounted(mounted.device, str(Path(mounted.path) / relative))
+    return Mount(mounted.device, str(Path(mounted.path) / relative))
 
 
-def differences(mountinfo: str, wanted: Mapping[str, Mounted]) -> list[str]:
+def differences(mountinfo: str, wanted: Mapping[str, Mount]) -> list[str]:
     """Return the targets with other mounts than the expected ones.
 
     Args:
         mountinfo: of a process in the container.
         wanted: by target.
     """
-    found = parse(mountinfo)
+    found = parse_mountinfo(mountinfo)
     return [target for target, mounted in wanted.items() if found.get(_normal(target)) != mounted]
 
 

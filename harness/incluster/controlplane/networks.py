@@ -3,7 +3,7 @@
 ``platform``, ``pods`` and ``ctp`` have no route out, and the engine's host has no address on them. ``edge`` is an
 ordinary bridge, for the published ports of the platform's own pods. ``out`` is one whose pods do not see each other,
 for those that may reach the internet and for published ports of others (runtime 12, services 3.4); what they may not
-reach is what ``outlets`` lists.
+reach is what ``egress`` lists.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.incluster.controlplane.config import API_HOST, ControlPlaneConfig
+from harness.incluster.controlplane.egress import Egress, EngineHost, egress_rules, read_networks
 from harness.incluster.controlplane.engine import Engine, EngineCallError
-from harness.incluster.controlplane.guard import PROTOCOLS, RoutingRule
-from harness.incluster.controlplane.outlets import Outlet, OutletHost, networks_of, rules
-from harness.incluster.controlplane.problems import UntranslatableError
+from harness.incluster.controlplane.errors import UntranslatableError
+from harness.incluster.controlplane.routing_rules import PROTOCOLS, RoutingRule
 from harness.incluster.controlplane.selectors import matches
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
@@ -41,7 +41,7 @@ PLATFORM_NAMESPACES = (ADMIN_NAMESPACE, SERVICES_NAMESPACE)
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
+class PublishedPort:
     """A port of a Service that the host shall reach."""
 
     service: str
@@ -62,16 +62,16 @@ class NetworkPlan:
     """
 
     endpoints: dict[str, tuple[str, ...]]
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedPort, ...] = ()
     way_out: bool = False
 
     @property
-    def guarded(self) -> bool:
+    def needs_guard(self) -> bool:
         """Whether the pod's network needs rules that block addresses."""
         return OUT in self.endpoints
 
 
-def names_of(service: str, namespace: str) -> list[str]:
+def service_dns_names(service: str, namespace: str) -> list[str]:
     """Return the DNS names of a Service, shortest first."""
     base = f"{service}.{namespace}"
     return [base, f"{base}.svc", f"{base}.svc.cluster.local"]
@@ -144,20 +144,20 @@ class Networks:
         }
         await self._engine.call("POST", "/networks/create", body=body)
 
-    async def open_out(self) -> None:
+    async def ensure_out_network(self) -> None:
         """Make the network that leads out, unless it is there."""
         async with self._opening:
             if not self._is_open:
                 await self._create(OUT)
                 self._is_open = True
 
-    async def guard(self, plan: NetworkPlan, host: OutletHost) -> list[RoutingRule]:
+    async def guard_rules(self, plan: NetworkPlan, host: EngineHost) -> list[RoutingRule]:
         """Return the rules for a pod that is on the network that leads out."""
         inside = [name for name in plan.endpoints if name in _INSIDE]
-        records = {record["Name"]: networks_of(record) for record in await self._engine.call("GET", "/networks")}
+        records = {record["Name"]: read_networks(record) for record in await self._engine.call("GET", "/networks")}
         ports = tuple((port.protocol, port.port) for port in plan.published if port.protocol in PROTOCOLS)
-        return rules(
-            Outlet(records[self.full_name(OUT)][0].gateway, plan.way_out, ports),
+        return egress_rules(
+            Egress(records[self.full_name(OUT)][0].gateway, plan.way_out, ports),
             host,
             joined=[network for name in inside for network in records[self.full_name(name)]],
             others=[network for networks in records.values() for network in networks],
@@ -184,7 +184,7 @@ class Networks:
                 raise UntranslatableError(f"metadata.annotations[{ANNOTATION_NETWORKS}]", f"unknown network {name!r}")
             joined.add(name)
         aliases: dict[str, list[str]] = {}
-        published: list[Published] = []
+        published: list[PublishedPort] = []
         for service in self._store.list("Service", namespace):
             if service["spec"].get("type") != "ExternalName" and matches(service["spec"].get("selector"), labels):
                 self._serve(pod, service, project, joined, aliases, published)
@@ -202,11 +202,11 @@ class Networks:
         project: bool,
         joined: set[str],
         aliases: dict[str, list[str]],
-        published: list[Published],
+        published: list[PublishedPort],
     ) -> None:
         """Add the effects of one Service on a pod that it selects."""
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-        known = names_of(name, namespace) + self._external_names(name, namespace)
+        known = service_dns_names(name, namespace) + self._external_names(name, namespace)
         reachable = set(_words((service["metadata"].get("annotations") or {}).get(ANNOTATION_REACHABLE)))
         for network in joined:
             if network == PLATFORM:
@@ -224,15 +224,15 @@ class Networks:
                 )
             if service["spec"].get("type") == "NodePort":
                 protocol = (port.get("protocol") or "TCP").lower()
-                published.append(Published(name, index, number, protocol, port.get("nodePort") or 0))
+                published.append(PublishedPort(name, index, number, protocol, port.get("nodePort") or 0))
 
     def _external_names(self, name: str, namespace: str) -> list[str]:
         """Return the names of all ExternalName Services that point at a Service."""
-        own = {*names_of(name, namespace), *(f"{known}." for known in names_of(name, namespace))}
+        own = {*service_dns_names(name, namespace), *(f"{known}." for known in service_dns_names(name, namespace))}
         found: list[str] = []
         for service in self._store.list("Service"):
             if service["spec"].get("type") == "ExternalName" and service["spec"]["externalName"] in own:
-                found += names_of(service["metadata"]["name"], service["metadata"]["namespace"])
+                found += service_dns_names(service["metadata"]["name"], service["metadata"]["namespace"])
         return found
 
     def resolver(self, plan: NetworkPlan) -> str:
@@ -271,12 +271,12 @@ class Networks:
         """Return the label with which a pod reaches a Service; empty if none helps, ``None`` without a Service."""
         for service in self._store.list("Service"):
             metadata = service["metadata"]
-            if name in names_of(metadata["name"], metadata["namespace"]):
+            if name in service_dns_names(metadata["name"], metadata["namespace"]):
                 reachable = _words((metadata.get("annotations") or {}).get(ANNOTATION_REACHABLE))
                 return LABEL_NETWORK_CTP if CTP in reachable else ""
         return None
 
-    async def holders(self) -> dict[str, str]:
+    async def containers_by_address(self) -> dict[str, str]:
         """Return the containers by their present addresses, on the networks with name resolution."""
         records = [await self._engine.call("GET", f"/networks/{self.full_name(network)}") for network in self.own]
         return {

@@ -12,8 +12,8 @@ from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.memory import MemoryMeter
+from harness.incluster.controlplane.name_lookups import NameLookups
 from harness.incluster.controlplane.networks import Networks
-from harness.incluster.controlplane.questions import Questions
 from harness.incluster.controlplane.store import Change, Store, key_of, now
 from harness.incluster.controlplane.volumes import Volumes
 from harness.kube import Manifest
@@ -36,7 +36,7 @@ class Node:
         memory: bytes of memory.
         gpu: whether the engine can hand out NVIDIA devices.
         slots: limits how many containers are created and started at the same time.
-        questions: of pods for names that no Service has.
+        name_lookups: of pods for names that no Service has.
     """
 
     config: ControlPlaneConfig
@@ -56,8 +56,8 @@ class Node:
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._event_number = 0
-        self.questions = Questions(self.networks.holders)
-        self.store.listen(self._look)
+        self.name_lookups = NameLookups(self.networks.containers_by_address)
+        self.store.listen(self._on_change)
 
     def manifest(self) -> Manifest:
         """Return the Node object."""
@@ -91,7 +91,7 @@ class Node:
         self._waiting.append(future)
         await future
 
-    def _look(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if change.after["kind"] in _CONFIGURATION:
             waiting, self._waiting = self._waiting, []
             for future in waiting:

@@ -12,13 +12,13 @@ from harness.incluster.controlplane.accounts import Accounts
 from harness.incluster.controlplane.claims import Claims
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.controllers import Controllers
+from harness.incluster.controlplane.disk_pressure import DiskPressure, free_bytes
 from harness.incluster.controlplane.engine import Engine
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.kubelet import Kubelet
 from harness.incluster.controlplane.memory import MemoryMeter
 from harness.incluster.controlplane.networks import PLATFORM, PODS, Networks
 from harness.incluster.controlplane.node import Node
-from harness.incluster.controlplane.pressure import DiskPressure, free_bytes
 from harness.incluster.controlplane.reaper import Reaper
 from harness.incluster.controlplane.removal import Removal
 from harness.incluster.controlplane.store import Store
@@ -99,7 +99,7 @@ class ControlPlane:
             store.create(namespace(name))
         for network in (PODS, PLATFORM):
             if address := networks.own.get(network):
-                await dns.serve(address, node.questions.ask)
+                await dns.serve(address, node.name_lookups.record)
         addresses = ["127.0.0.1", *(address for network, address in networks.own.items() if network != PODS)]
         return cls(config, store, accounts, images, networks, kubelet, removal, reaper, addresses)
 

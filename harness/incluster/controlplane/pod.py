@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.incluster.controlplane import lost_files
-from harness.incluster.controlplane.box import Box, annotate, fresh_status
+from harness.incluster.controlplane.container_bodies import container_body, devices, memory_limit
 from harness.incluster.controlplane.engine import EngineCallError
-from harness.incluster.controlplane.helper import written_paths, wrong_mounts
-from harness.incluster.controlplane.mounts import Mounted
+from harness.incluster.controlplane.errors import NotReadyError
+from harness.incluster.controlplane.helper_containers import check_mounts, list_written_paths
+from harness.incluster.controlplane.mounts import Mount
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
+from harness.incluster.controlplane.pod_container import PodContainer, pod_annotations, pod_status
 from harness.incluster.controlplane.podnetwork import PodNetwork
 from harness.incluster.controlplane.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
-from harness.incluster.controlplane.probing import ProbeRunner
-from harness.incluster.controlplane.problems import NotReadyError
+from harness.incluster.controlplane.probe_runner import ProbeRunner
 from harness.incluster.controlplane.store import Key, key_of, now
-from harness.incluster.controlplane.translate import container_body, devices, memory_limit
 from harness.incluster.controlplane.variables import needs_address
 from harness.incluster.controlplane.volumes import VolumeSource
 from harness.kube import Manifest
@@ -48,8 +48,8 @@ class PodWorker:
         self._pod = pod
         self.key: Key = key_of(pod)
         first = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
-        self.init = [Box(spec, "PodInitializing") for spec in pod["spec"].get("initContainers") or ()]
-        self.boxes = [Box(spec, first) for spec in pod["spec"]["containers"]]
+        self.init = [PodContainer(spec, "PodInitializing") for spec in pod["spec"].get("initContainers") or ()]
+        self.containers = [PodContainer(spec, first) for spec in pod["spec"]["containers"]]
         self._sources: dict[str, VolumeSource] = {}
         self._facts: dict[str, Any] = {"phase": "Pending", "initialized": not self.init, "start_time": now()}
         self._network = PodNetwork(node, pod, self._publish)
@@ -74,7 +74,7 @@ class PodWorker:
     async def _run(self) -> None:
         limit = self._pod["spec"].get("activeDeadlineSeconds")
         try:
-            await asyncio.wait_for(self._live(), float(limit) if limit is not None else None)
+            await asyncio.wait_for(self._run_to_end(), float(limit) if limit is not None else None)
         except asyncio.TimeoutError:
             await self._stop_all(0)
             reason = "DeadlineExceeded"
@@ -85,22 +85,24 @@ class PodWorker:
             self._warn("Failed", str(error))
             self._finish("Failed", reasons.ERROR, str(error))
 
-    async def _live(self) -> None:
+    async def _run_to_end(self) -> None:
         if unscheduled := self._unschedulable():
             self._facts["unscheduled"] = unscheduled
             self._publish()
             self._warn("FailedScheduling", unscheduled)
             # the node never changes, so this pod stays pending until it is deleted
             await asyncio.Event().wait()
-        self._sources = await self._preparation.volumes((*self.init, *self.boxes))
-        if len(self.boxes) > 1 or needs_address(self._pod) or self._network.needs_guard():
+        self._sources = await self._preparation.volumes((*self.init, *self.containers))
+        if len(self.containers) > 1 or needs_address(self._pod) or self._network.needs_guard():
             await self._finish_despite_deletion(self._network.start_sandbox(self._name("network", 0)))
-        for box in self.init:
-            if not await self._keep(box, init=True):
+        for container in self.init:
+            if not await self._run_with_restarts(container, init=True):
                 self._finish("Failed")
                 return
         self._facts["initialized"] = True
-        results = await asyncio.gather(*(self._keep(box, init=False) for box in self.boxes))
+        results = await asyncio.gather(
+            *(self._run_with_restarts(container, init=False) for container in self.containers)
+        )
         self._finish("Succeeded" if all(results) else "Failed")
 
     def _unschedulable(self) -> str:
@@ -109,130 +111,130 @@ class PodWorker:
         for label, value in (spec.get("nodeSelector") or {}).items():
             if node["metadata"]["labels"].get(label) != value:
                 return f"0/1 nodes are available: 1 node(s) didn't match Pod's node selector ({label}={value})"
-        if any(devices(box.spec) for box in self.boxes) and not self._node.gpu:
+        if any(devices(container.spec) for container in self.containers) and not self._node.gpu:
             return "0/1 nodes are available: 1 Insufficient nvidia.com/gpu (the engine has no NVIDIA runtime)"
         return ""
 
     # -- one container ---------------------------------------------------------------------------------------
 
-    async def _keep(self, box: Box, *, init: bool) -> bool:
+    async def _run_with_restarts(self, container: PodContainer, *, init: bool) -> bool:
         """Run a container as often as the restart policy says; whether it has succeeded in the end."""
         policy = self._pod["spec"]["restartPolicy"]
         delay = 0.0
         while True:
             started = time.monotonic()
-            code = await self._run_once(box, init=init)
+            code = await self._run_once(container, init=init)
             if code == 0 and (init or policy != "Always"):
                 return True
             if policy == "Never":
                 return False
             if time.monotonic() - started > _HEALTHY_S:
                 delay = 0.0
-            box.last, box.restarts = box.state, box.restarts + 1
+            container.last, container.restarts = container.state, container.restarts + 1
             if delay:
-                message = f"back-off {delay:g}s restarting failed container={box.name} pod={self.key.name}"
-                box.wait("CrashLoopBackOff", message)
+                message = f"back-off {delay:g}s restarting failed container={container.name} pod={self.key.name}"
+                container.mark_waiting("CrashLoopBackOff", message)
                 self._warn("BackOff", message)
             self._publish()
             await asyncio.sleep(delay)
             delay = min(max(BACK_OFF_S, 2 * delay), self._most_back_off_s)
 
-    async def _run_once(self, box: Box, *, init: bool) -> int:
+    async def _run_once(self, container: PodContainer, *, init: bool) -> int:
         """Create, start and follow one container; its exit code."""
         delay = BACK_OFF_S
         while True:
-            await self._preparation.image(box)
-            variables = await self._preparation.variables(box, self.address)
+            await self._preparation.image(container)
+            variables = await self._preparation.variables(container, self.address)
             try:
-                error = await self._finish_despite_deletion(self._launch(box, variables, init=init))
+                error = await self._finish_despite_deletion(self._launch(container, variables, init=init))
                 break
             except (EngineCallError, NotReadyError) as refusal:
-                box.wait(reasons.CONTAINER_CREATION, str(refusal))
+                container.mark_waiting(reasons.CONTAINER_CREATION, str(refusal))
                 self._warn("Failed", f"Error: {refusal}")
                 self._publish()
             await asyncio.sleep(delay)
             delay = min(2 * delay, BACK_OFF_MOST_S)
         if error is not None:
-            box.not_started(error)
+            container.mark_start_failed(error)
             self._warn("Failed", f"Error: {error}")
             self._publish()
             return 128
-        self._node.meter.watch(box.id)
-        box.run()
+        self._node.meter.watch(container.id)
+        container.mark_running()
         watch = None
-        if any(box.spec.get(kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")):
-            prober = ProbeRunner(self._node.engine, box, self.address, self._publish, self._event, self._grace())
-            watch = self._node.spawn(prober.run(), f"probes of {box.name}")
+        if any(container.spec.get(kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")):
+            prober = ProbeRunner(self._node.engine, container, self.address, self._publish, self._event, self._grace())
+            watch = self._node.spawn(prober.run(), f"probes of {container.name}")
         else:
-            box.ready = box.started = True
+            container.ready = container.started = True
         self._publish()
         try:
-            code = await self._exit(box)
+            code = await self._exit(container)
             self._network.on_ended()
         finally:
             if watch:
                 watch.cancel()
-            most = self._node.meter.end(box.id)
+            most = self._node.meter.end(container.id)
             self._most_memory = max(self._most_memory, most or 0)
         self._publish()
         return code
 
-    async def _launch(self, box: Box, variables: dict[str, str], *, init: bool) -> str | None:
+    async def _launch(self, container: PodContainer, variables: dict[str, str], *, init: bool) -> str | None:
         """Create and start the container; the engine's words when it cannot be started.
 
         Raises:
             EngineCallError, NotReadyError: it cannot even be created.
         """
         node = self._node
-        if box.id:
-            await node.engine.remove(box.id)
-            box.id = ""
-        mounts = node.volumes.mounts(self._pod, box.spec, self._sources, memory_limit(box.spec))
+        if container.id:
+            await node.engine.remove(container.id)
+            container.id = ""
+        mounts = node.volumes.mounts(self._pod, container.spec, self._sources, memory_limit(container.spec))
         async with node.slots, self._network.lock:
             network = self._network.for_container(init=init)
             body = container_body(
                 node.config,
                 self._pod,
-                box.spec,
-                image=box.image_id,
-                command=node.images.command_of(box.spec["image"]),
+                container.spec,
+                image=container.image_id,
+                command=node.images.command_of(container.spec["image"]),
                 variables=variables,
                 mounts=mounts,
                 network=network,
                 networks=node.networks,
                 raw_sockets=not self._network.guarded,
             )
-            box.id = await node.engine.create(self._name(box.name, box.restarts), body)
+            container.id = await node.engine.create(self._name(container.name, container.restarts), body)
             if isinstance(network, NetworkPlan):
-                await node.networks.attach(box.id, network)
-                self._network.expect(box.id)
+                await node.networks.attach(container.id, network)
+                self._network.expect(container.id)
             try:
-                await node.engine.start(box.id)
+                await node.engine.start(container.id)
             except EngineCallError as refusal:
                 if "port is already allocated" in refusal.message:
                     self._network.forget_ports()
                     raise
                 return refusal.message
-            if mounts.compared and (wrong := await self._look_at_mounts(box.id, mounts.compared)):
-                await node.engine.remove(box.id)
-                box.id = ""
+            if mounts.compared and (wrong := await self._check_mounts(container.id, mounts.compared)):
+                await node.engine.remove(container.id)
+                container.id = ""
                 return wrong
             if isinstance(network, NetworkPlan):
-                await self._network.on_joined(box.id)
+                await self._network.on_joined(container.id)
         return None
 
-    async def _look_at_mounts(self, container: str, wanted: Mapping[str, Mounted]) -> str:
+    async def _check_mounts(self, container: str, wanted: Mapping[str, Mount]) -> str:
         node = self._node
-        return await wrong_mounts(node.engine, node.config, node.sandbox_image, container, wanted)
+        return await check_mounts(node.engine, node.config, node.sandbox_image, container, wanted)
 
-    async def _exit(self, box: Box) -> int:
+    async def _exit(self, container: PodContainer) -> int:
         """Wait for the end of a container and note how it ended."""
         engine = self._node.engine
         record: dict[str, Any] | None
         while True:
             try:
-                code = await engine.wait(box.id)
-                record = await engine.inspect(box.id, size=True)
+                code = await engine.wait(container.id)
+                record = await engine.inspect(container.id, size=True)
             except EngineCallError as problem:
                 if problem.status == 404:
                     code, record = 137, None
@@ -243,19 +245,19 @@ class PodWorker:
             if not record["State"]["Running"]:
                 code = int(record["State"]["ExitCode"])
                 break
-        box.end(record, code)
+        container.mark_terminated(record, code)
         written = int((record or {}).get("SizeRw") or 0)
         if record and written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
             self._written += written
-            self._node.spawn(self._look_outside(record), f"files of {self.key.name}")
+            self._node.spawn(self._report_lost_files(record), f"files of {self.key.name}")
         return code
 
-    async def _look_outside(self, record: Mapping[str, Any]) -> None:
+    async def _report_lost_files(self, record: Mapping[str, Any]) -> None:
         """Report files that a container has written outside of its volumes; its pod's end does not wait for them."""
         node = self._node
         mounted = [str(mount["Destination"]) for mount in record.get("Mounts") or ()]
         with contextlib.suppress(EngineCallError):  # the container is gone: nothing to report
-            paths = await written_paths(node.engine, node.config, node.sandbox_image, record)
+            paths = await list_written_paths(node.engine, node.config, node.sandbox_image, record)
             found = lost_files.select_notable(paths, mounted)
 
             def change(pod: Manifest) -> None:
@@ -295,9 +297,9 @@ class PodWorker:
         return self._pod["spec"]["restartPolicy"] == "Never" and not self._pod["metadata"].get("ownerReferences")
 
     @property
-    def containers(self) -> list[str]:
+    def running_containers(self) -> list[str]:
         """The engine's ids of the containers that run."""
-        return [box.id for box in (*self.init, *self.boxes) if "running" in box.state]
+        return [container.id for container in (*self.init, *self.containers) if "running" in container.state]
 
     async def halt(self) -> None:
         """Start nothing any more; a container that is just being created is known when this returns."""
@@ -308,16 +310,16 @@ class PodWorker:
         await self.halt()
         await self._network.leave()
         await self._stop_all(grace_s)
-        boxes = [box.id for box in (*self.init, *self.boxes) if box.id]
-        await asyncio.gather(*(self._node.engine.remove(container) for container in boxes))
+        ids = [container.id for container in (*self.init, *self.containers) if container.id]
+        await asyncio.gather(*(self._node.engine.remove(container) for container in ids))
         await self._network.remove_sandbox()
-        for box in (*self.init, *self.boxes):
-            self._node.meter.end(box.id)
+        for container in (*self.init, *self.containers):
+            self._node.meter.end(container.id)
         await asyncio.to_thread(shutil.rmtree, self._node.volumes.home(self._pod), True)
         self._node.store.remove(self.key)
 
     async def _stop_all(self, grace_s: int) -> None:
-        await asyncio.gather(*(self._node.engine.stop(container, grace_s) for container in self.containers))
+        await asyncio.gather(*(self._node.engine.stop(container, grace_s) for container in self.running_containers))
 
     def _grace(self) -> int:
         return int(self._pod["spec"].get("terminationGracePeriodSeconds", 30))
@@ -332,15 +334,17 @@ class PodWorker:
     # -- telling --------------------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        if self._facts["phase"] == "Pending" and all(box.ever_ran for box in self.boxes):
+        if self._facts["phase"] == "Pending" and all(container.ever_ran for container in self.containers):
             self._facts["phase"] = "Running"
 
         def change(pod: Manifest) -> None:
             places = {"address": self.address, "addresses": self._network.addresses}
-            pod["status"] = fresh_status(pod, self.boxes, self.init, **places, **self._facts)
+            pod["status"] = pod_status(pod, self.containers, self.init, **places, **self._facts)
             pod["spec"].setdefault("nodeName", self._node.manifest()["metadata"]["name"])
-            boxes = (*self.init, *self.boxes)
-            facts = annotate(boxes, memory=self._most_memory, written=self._written, short_of=self._short_of)
+            containers = (*self.init, *self.containers)
+            facts = pod_annotations(
+                containers, memory=self._most_memory, written=self._written, short_of=self._short_of
+            )
             if facts:
                 pod["metadata"].setdefault("annotations", {}).update(facts)
 

@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from harness.incluster.controlplane import guard
+from harness.incluster.controlplane import routing_rules
+from harness.incluster.controlplane.container_bodies import network_body
+from harness.incluster.controlplane.egress import SURVEY, EngineHost
 from harness.incluster.controlplane.engine import EngineCallError
-from harness.incluster.controlplane.helper import output_of
+from harness.incluster.controlplane.helper_containers import run_helper
 from harness.incluster.controlplane.networks import NetworkPlan
 from harness.incluster.controlplane.node import Node
-from harness.incluster.controlplane.outlets import SURVEY, OutletHost
 from harness.incluster.controlplane.store import Key, key_of
-from harness.incluster.controlplane.translate import network_body
 from harness.kube import Manifest
 from harness.wire import name_lookups as unresolved_names
 from harness.wire.labels import LABEL_ROLE
@@ -64,11 +64,11 @@ class PodNetwork:
                 "ReadonlyRootfs": True,
                 "SecurityOpt": ["no-new-privileges"],
             }
-            self.guarded = self._plan.guarded
+            self.guarded = self._plan.needs_guard
             if self.guarded:
                 # for the rules about this network; no container of the pod runs in here
                 host["CapAdd"] = ["NET_ADMIN"]
-                await node.networks.open_out()
+                await node.networks.ensure_out_network()
             body = {
                 "Image": self._node.sandbox_image,
                 "Entrypoint": ["sleep", "infinity"],
@@ -87,15 +87,15 @@ class PodNetwork:
 
     def needs_guard(self) -> bool:
         """Return whether the pod may only start in a network that has been guarded before."""
-        return self._node.networks.plan(self._pod).guarded
+        return self._node.networks.plan(self._pod).needs_guard
 
     async def _guard(self, name: str) -> None:
         node = self._node
         # for every pod again: addresses of a host come and go
         place = {"NetworkMode": "host", "UsernsMode": "host"}
-        survey = await output_of(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
-        rules = await node.networks.guard(self._plan, OutletHost.read(survey))
-        command = ["python", "-m", guard.__name__, json.dumps(rules)]
+        survey = await run_helper(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
+        rules = await node.networks.guard_rules(self._plan, EngineHost.read(survey))
+        command = ["python", "-m", routing_rules.__name__, json.dumps(rules)]
         code, said = await node.engine.execute(self.sandbox, command, _GUARD_S)
         if code:
             raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {said or 'no reason'}")
@@ -119,7 +119,7 @@ class PodNetwork:
         address = addresses[0] if addresses else ""
         self.addresses = addresses or self.addresses
         self.address = address or self.address
-        self._node.questions.listen(container, address)
+        self._node.name_lookups.register(container, address)
         bound = record["NetworkSettings"]["Ports"] or {}
         for port in self._plan.published:
             binding = bound.get(f"{port.port}/{port.protocol}")
@@ -139,12 +139,12 @@ class PodNetwork:
 
     def expect(self, container: str) -> None:
         """Announce the start of a container that will have the pod's address."""
-        self._node.questions.expect(container, self._unknown_name)
+        self._node.name_lookups.announce(container, self._unknown_name)
 
     def on_ended(self) -> None:
         """Record the end of a container; if it had the pod's address, the engine gives that to another."""
         if not self.sandbox:
-            self._node.questions.forget(self._unknown_name)
+            self._node.name_lookups.forget(self._unknown_name)
 
     def forget_ports(self) -> None:
         """Release the ports of the engine's host, so that others are chosen."""
@@ -184,6 +184,6 @@ class PodNetwork:
         """Remove the container that held the network, if there is one, but not while it is being connected."""
         async with self.lock:
             self._owner = ""
-            self._node.questions.forget(self._unknown_name)
+            self._node.name_lookups.forget(self._unknown_name)
             if self.sandbox:
                 await self._node.engine.remove(self.sandbox)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.incluster.controlplane.problems import UntranslatableError
+from harness.incluster.controlplane.errors import UntranslatableError
 
 Spec = Mapping[str, Any]
 

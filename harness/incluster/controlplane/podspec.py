@@ -11,7 +11,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from harness.incluster.controlplane import podsecurity
-from harness.incluster.controlplane.problems import UntranslatableError
+from harness.incluster.controlplane.errors import UntranslatableError
 from harness.incluster.controlplane.volumespec import check_absolute, check_relative, check_volume
 from harness.kube.quantities import parse, whole
 from harness.wire.naming import DNS_LABEL, DNS_SUBDOMAIN, ENV_NAME

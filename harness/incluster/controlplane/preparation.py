@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.incluster.controlplane.box import Box
+from harness.incluster.controlplane.errors import NotReadyError
 from harness.incluster.controlplane.images import PullError
 from harness.incluster.controlplane.node import Node
-from harness.incluster.controlplane.problems import NotReadyError
+from harness.incluster.controlplane.pod_container import PodContainer
 from harness.incluster.controlplane.variables import ContainerConfigError, variables_of
 from harness.incluster.controlplane.volumes import VolumeSource
 from harness.kube import Manifest, pullsecrets
@@ -39,7 +39,7 @@ class Preparation:
         self._warn = warn
         self._told_of_secrets = False
 
-    async def volumes(self, boxes: Sequence[Box]) -> dict[str, VolumeSource]:
+    async def volumes(self, containers: Sequence[PodContainer]) -> dict[str, VolumeSource]:
         """Return the pod's volumes by name."""
         last_reported = ""
         while True:
@@ -49,33 +49,36 @@ class Preparation:
                 if str(error) != last_reported:
                     last_reported = str(error)
                     self._warn("FailedMount", last_reported)
-                    for box in boxes:
-                        box.wait("ContainerCreating", last_reported)
+                    for container in containers:
+                        container.mark_waiting("ContainerCreating", last_reported)
                     self._publish()
             await self._node.next_configuration()
 
-    async def image(self, box: Box) -> None:
-        """Set ``box.image_id``."""
+    async def image(self, container: PodContainer) -> None:
+        """Set ``container.image_id``."""
         delay = BACK_OFF_S
         while True:
             # each attempt uses the present secrets
-            secrets = pullsecrets.examine(self._pod, box.spec["image"], self._secret)
+            secrets = pullsecrets.examine(self._pod, container.spec["image"], self._secret)
             self._warn_of_pull_secrets([secret.name for secret in secrets if not secret.exists])
             try:
-                box.image_id = await self._node.images.resolve(
-                    box.spec["image"], box.spec.get("imagePullPolicy"), secrets
+                container.image_id = await self._node.images.resolve(
+                    container.spec["image"], container.spec.get("imagePullPolicy"), secrets
                 )
-                if error := await self._must_not_be_root(box):
+                if error := await self._must_not_be_root(container):
                     raise PullError(reasons.CONTAINER_CONFIG, error)
                 return
             except PullError as refusal:
-                box.pull_problem = refusal.problem
-                box.wait(refusal.reason, refusal.message)
+                container.pull_problem = refusal.problem
+                container.mark_waiting(refusal.reason, refusal.message)
                 self._warn("Failed", f"Failed to pull image: {refusal.message}")
                 self._publish()
             await asyncio.sleep(delay)
-            if box.state["waiting"]["reason"] == reasons.IMAGE_PULL:
-                box.wait(reasons.IMAGE_BACK_OFF, f"Back-off pulling image {box.spec['image']!r}: {_refusal_of(box)}")
+            if container.state["waiting"]["reason"] == reasons.IMAGE_PULL:
+                container.mark_waiting(
+                    reasons.IMAGE_BACK_OFF,
+                    f"Back-off pulling image {container.spec['image']!r}: {_refusal_of(container)}",
+                )
                 self._publish()
             delay = min(2 * delay, BACK_OFF_MOST_S)
 
@@ -92,36 +95,36 @@ class Preparation:
                 "not succeed.",
             )
 
-    async def _must_not_be_root(self, box: Box) -> str:
+    async def _must_not_be_root(self, container: PodContainer) -> str:
         context: dict[str, Any] = {
             **(self._pod["spec"].get("securityContext") or {}),
-            **(box.spec.get("securityContext") or {}),
+            **(container.spec.get("securityContext") or {}),
         }
         if not context.get("runAsNonRoot"):
             return ""
         user = context.get("runAsUser")
         if user is None:
-            record = await self._node.engine.call("GET", f"/images/{box.image_id}/json")
+            record = await self._node.engine.call("GET", f"/images/{container.image_id}/json")
             user = (record["Config"].get("User") or "0").split(":")[0]
         if str(user) in ("0", "root"):
             return "container has runAsNonRoot and image will run as root"
         return ""
 
-    async def variables(self, box: Box, address: str) -> dict[str, str]:
+    async def variables(self, container: PodContainer, address: str) -> dict[str, str]:
         """Return the environment variables of a container; ``address`` is the pod's."""
         last_reported = ""
         while True:
             try:
-                return variables_of(self._node.store, self._pod, box.spec, address)
+                return variables_of(self._node.store, self._pod, container.spec, address)
             except ContainerConfigError as error:
                 if str(error) != last_reported:
                     last_reported = str(error)
-                    box.wait(reasons.CONTAINER_CONFIG, last_reported)
+                    container.mark_waiting(reasons.CONTAINER_CONFIG, last_reported)
                     self._warn("Failed", f"Error: {last_reported}")
                     self._publish()
             await self._node.next_configuration()
 
 
-def _refusal_of(box: Box) -> str:
+def _refusal_of(container: PodContainer) -> str:
     """Return the message with which a container waits."""
-    return str(box.state["waiting"].get("message", ""))
+    return str(container.state["waiting"].get("message", ""))

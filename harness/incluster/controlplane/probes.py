@@ -21,12 +21,14 @@ def period(probe: Probe) -> float:
     return float(probe.get("periodSeconds") or 10)
 
 
-def eager(probe: Probe, attempt: int) -> float:
+def startup_delay(probe: Probe, attempt: int) -> float:
     """Return the seconds to wait after a number of failed attempts of a container that was never ready."""
     return min(_EAGER_FIRST_S * 1.5**attempt, _EAGER_MOST_S, period(probe))
 
 
-async def ask(engine: Engine, probe: Probe, *, container: str, spec: Mapping[str, Any], address: str) -> str | None:
+async def probe_once(
+    engine: Engine, probe: Probe, *, container: str, spec: Mapping[str, Any], address: str
+) -> str | None:
     """Probe once.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from harness.incluster.controlplane.accounts import DEFAULT, Account, account_of
-from harness.incluster.controlplane.problems import StatusError
+from harness.incluster.controlplane.errors import StatusError
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
 from harness.kube.kinds import KINDS, Kind

@@ -47,12 +47,12 @@ class Reaper:
         self._timer = asyncio.get_running_loop().call_later(config.first_owner_s, self._end_without_owner)
         self._reaping: asyncio.Task[None] | None = None
 
-    def owner_came(self) -> None:
+    def owner_connected(self) -> None:
         """Record the owner's connection."""
         self._owners += 1
         self._timer.cancel()
 
-    def owner_went(self) -> None:
+    def owner_disconnected(self) -> None:
         """Handle the end of the owner's connection."""
         self._owners -= 1
         if not self._owners:

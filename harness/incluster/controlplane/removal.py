@@ -24,7 +24,7 @@ class Removal:
         self._store: Store = node.store
         self._kubelet = kubelet
         self._claims = claims
-        self._store.listen(self._look)
+        self._store.listen(self._on_change)
 
     def delete(self, manifest: Manifest, grace_s: int | None = None) -> Manifest:
         """Delete an object, and return the API's answer."""
@@ -53,7 +53,7 @@ class Removal:
             self._release(removed)
         return removed
 
-    def _look(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if change.what != "DELETED":
             return
         gone = change.after

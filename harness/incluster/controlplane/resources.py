@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from harness.incluster.controlplane import merge, shapes
+from harness.incluster.controlplane import merge, schemas
 from harness.incluster.controlplane.admission import admit, check, check_shape
+from harness.incluster.controlplane.errors import StatusError, UntranslatableError, bad_request, invalid
 from harness.incluster.controlplane.networks import Networks
-from harness.incluster.controlplane.problems import StatusError, UntranslatableError, bad_request, invalid
 from harness.incluster.controlplane.removal import Removal
 from harness.incluster.controlplane.selectors import Predicate
 from harness.incluster.controlplane.store import Key, Store, key_of
@@ -139,7 +139,7 @@ class Resources:
         if sub == "status":
             status = after.get("status") or {}
             try:
-                shapes.check_status(kind.name, status)
+                schemas.check_status(kind.name, status)
             except UntranslatableError as problem:
                 raise invalid(kind.name, before["metadata"]["name"], str(problem)) from None
             return self._store.replace({**copy.deepcopy(before), "status": status})

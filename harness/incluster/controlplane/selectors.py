@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.incluster.controlplane.problems import bad_request
+from harness.incluster.controlplane.errors import bad_request
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 
@@ -31,7 +31,7 @@ def matches(selector: Mapping[str, str] | None, labels: Mapping[str, str] | None
     return bool(selector) and all((labels or {}).get(key) == value for key, value in (selector or {}).items())
 
 
-def predicate(label_selector: str, field_selector: str) -> Predicate:
+def compile_selectors(label_selector: str, field_selector: str) -> Predicate:
     """Return one test for both query parameters.
 
     Raises:

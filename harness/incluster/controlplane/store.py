@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from harness.incluster.controlplane.problems import already_exists, not_found
+from harness.incluster.controlplane.errors import already_exists, not_found
 from harness.kube import Manifest
 from harness.kube.kinds import kind_named
 

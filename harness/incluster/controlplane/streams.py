@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from harness.incluster.controlplane.problems import StatusError
+from harness.incluster.controlplane.errors import StatusError
 from harness.incluster.controlplane.reaper import Reaper
 from harness.incluster.controlplane.selectors import Predicate
 from harness.incluster.controlplane.store import Change, Store
@@ -67,7 +67,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-async def beats() -> Pieces:
+async def heartbeats() -> Pieces:
     """Yield signs of life for the owner."""
     while True:
         yield b"{}\n"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.incluster.controlplane.config import API_HOST
-from harness.incluster.controlplane.configuration import contents_of
+from harness.incluster.controlplane.configuration_volumes import contents_of
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest

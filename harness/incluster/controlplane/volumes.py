@@ -11,9 +11,9 @@ from typing import Any
 from harness.incluster.controlplane import mounts, safe_paths
 from harness.incluster.controlplane.accounts import Accounts, account_of
 from harness.incluster.controlplane.claims import Claims, make_own_folder
-from harness.incluster.controlplane.configuration import ConfigurationVolumes
-from harness.incluster.controlplane.mounts import Mounted
-from harness.incluster.controlplane.problems import NotReadyError, StatusError
+from harness.incluster.controlplane.configuration_volumes import ConfigurationVolumes
+from harness.incluster.controlplane.errors import NotReadyError, StatusError
+from harness.incluster.controlplane.mounts import Mount
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
@@ -48,7 +48,7 @@ class Mounts:
     """
 
     binds: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    compared: dict[str, Mounted] = dataclasses.field(default_factory=dict)
+    compared: dict[str, Mount] = dataclasses.field(default_factory=dict)
     tmpfs: dict[str, str] = dataclasses.field(default_factory=dict)
     shm_size: int = 0
 
@@ -144,7 +144,7 @@ class Volumes:
                 found = safe_paths.make_folder(source.root, relative, 0o777)
             result.binds.append(self._bind(found, target, bool(mount.get("readOnly")) or source.made_up))
             if relative and not source.made_up:
-                result.compared[target] = mounts.expect(mounts.OWN.read_text("utf-8"), found)
+                result.compared[target] = mounts.expected_mount(mounts.OWN.read_text("utf-8"), found)
         if has_token(self._store, pod):
             result.binds.append(self._bind(self._service_account(pod), _TOKEN_PATH, True))
         return result

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.incluster.controlplane.problems import UntranslatableError
+from harness.incluster.controlplane.errors import UntranslatableError
 from harness.kube.quantities import whole
 from harness.wire.naming import DNS_LABEL
 

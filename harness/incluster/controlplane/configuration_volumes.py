@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.incluster.controlplane.problems import NotReadyError, UntranslatableError
+from harness.incluster.controlplane.errors import NotReadyError, UntranslatableError
 from harness.incluster.controlplane.store import Change, Store
 from harness.incluster.controlplane.volumespec import check_relative
 from harness.kube import Manifest
@@ -41,7 +41,7 @@ class ConfigurationVolumes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._made: dict[Path, _Volume] = {}
-        store.listen(self._look)
+        store.listen(self._on_change)
 
     def make(self, folder: Path, namespace: str, volume: Mapping[str, Any]) -> bool:
         """Write the files of a volume; whether it is one that has such files.
@@ -66,7 +66,7 @@ class ConfigurationVolumes:
         self._made[folder] = made
         return True
 
-    def _look(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         kind, metadata = change.after["kind"], change.after["metadata"]
         if kind not in ("ConfigMap", "Secret") or change.what == "DELETED":
             return

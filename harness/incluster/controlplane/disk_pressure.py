@@ -51,7 +51,9 @@ class DiskPressure:
 
         Pods that are to run on (services of the platform) and those of Jobs are not to blame.
         """
-        candidates = [worker for worker in self._kubelet.workers.values() if worker.is_task and worker.containers]
+        candidates = [
+            worker for worker in self._kubelet.workers.values() if worker.is_task and worker.running_containers
+        ]
         if not candidates:
             return
         sizes = [(await self._size(worker), number, worker) for number, worker in enumerate(candidates)]
@@ -64,7 +66,7 @@ class DiskPressure:
 
     async def _size(self, worker: PodWorker) -> int:
         total = 0
-        for container in worker.containers:
+        for container in worker.running_containers:
             try:
                 total += int((await self._node.engine.inspect(container, size=True)).get("SizeRw") or 0)
             except EngineCallError:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.incluster.controlplane.problems import UntranslatableError, bad_request
+from harness.incluster.controlplane.errors import UntranslatableError, bad_request
 
 _LARGEST: Final = 2**31 - 1
 # more pods of one object only stop the machine that all of them share
@@ -18,7 +18,7 @@ _MOST_PODS: Final = 200
 
 
 @dataclasses.dataclass(frozen=True)
-class _Whole:
+class _Integer:
     """A whole number within bounds."""
 
     least: int = 0
@@ -26,7 +26,7 @@ class _Whole:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Either:
+class _AnyOf:
     """One of several types."""
 
     shapes: tuple[Any, ...]
@@ -40,7 +40,7 @@ class _Map:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Needed:
+class _Required:
     """A required field."""
 
     shape: Any
@@ -50,9 +50,9 @@ _ANY: Final = object()
 _TEXT: Final = str
 _TRUTH: Final = bool
 _TEXTS: Final = _Map(_TEXT)
-_PORT: Final = _Whole(1, 65535)
-_PORT_OR_NAME: Final = _Either((_PORT, _TEXT))
-_QUANTITY: Final = _Either((_TEXT, int, float))
+_PORT: Final = _Integer(1, 65535)
+_PORT_OR_NAME: Final = _AnyOf((_PORT, _TEXT))
+_QUANTITY: Final = _AnyOf((_TEXT, int, float))
 _REFERENCE: Final = {"name": _TEXT, "key": _TEXT, "optional": _TRUTH}
 _ITEMS: Final = [{"key": _TEXT, "path": _TEXT}]
 _METADATA: Final = {
@@ -62,7 +62,7 @@ _METADATA: Final = {
     "labels": _Map(_ANY),
     "annotations": _Map(_ANY),
     "ownerReferences": [
-        {"apiVersion": _TEXT, "kind": _Needed(_TEXT), "name": _Needed(_TEXT), "uid": _Needed(_TEXT)},
+        {"apiVersion": _TEXT, "kind": _Required(_TEXT), "name": _Required(_TEXT), "uid": _Required(_TEXT)},
     ],
     "finalizers": [_TEXT],
     "resourceVersion": _TEXT,
@@ -70,17 +70,17 @@ _METADATA: Final = {
 _PROBE: Final = {
     "httpGet": {
         "path": _TEXT,
-        "port": _Needed(_PORT_OR_NAME),
+        "port": _Required(_PORT_OR_NAME),
         "scheme": _TEXT,
-        "httpHeaders": [{"name": _Needed(_TEXT), "value": _Needed(_TEXT)}],
+        "httpHeaders": [{"name": _Required(_TEXT), "value": _Required(_TEXT)}],
     },
-    "tcpSocket": {"port": _Needed(_PORT_OR_NAME)},
+    "tcpSocket": {"port": _Required(_PORT_OR_NAME)},
     "exec": {"command": [_TEXT]},
-    "initialDelaySeconds": _Whole(),
-    "periodSeconds": _Whole(),
-    "timeoutSeconds": _Whole(),
-    "successThreshold": _Whole(),
-    "failureThreshold": _Whole(),
+    "initialDelaySeconds": _Integer(),
+    "periodSeconds": _Integer(),
+    "timeoutSeconds": _Integer(),
+    "successThreshold": _Integer(),
+    "failureThreshold": _Integer(),
 }
 _CONTAINER: Final = {
     "name": _TEXT,
@@ -92,22 +92,22 @@ _CONTAINER: Final = {
     "env": [
         {
             "valueFrom": {
-                "secretKeyRef": {**_REFERENCE, "name": _Needed(_TEXT), "key": _Needed(_TEXT)},
-                "configMapKeyRef": {**_REFERENCE, "name": _Needed(_TEXT), "key": _Needed(_TEXT)},
-                "fieldRef": {"fieldPath": _Needed(_TEXT)},
+                "secretKeyRef": {**_REFERENCE, "name": _Required(_TEXT), "key": _Required(_TEXT)},
+                "configMapKeyRef": {**_REFERENCE, "name": _Required(_TEXT), "key": _Required(_TEXT)},
+                "fieldRef": {"fieldPath": _Required(_TEXT)},
             }
         }
     ],
     "envFrom": [
         {
             "prefix": _TEXT,
-            "configMapRef": {**_REFERENCE, "name": _Needed(_TEXT)},
-            "secretRef": {**_REFERENCE, "name": _Needed(_TEXT)},
+            "configMapRef": {**_REFERENCE, "name": _Required(_TEXT)},
+            "secretRef": {**_REFERENCE, "name": _Required(_TEXT)},
         }
     ],
     "volumeMounts": [{"name": _TEXT, "mountPath": _ANY, "subPath": _ANY, "readOnly": _TRUTH}],
     "resources": {"limits": _Map(_ANY), "requests": _Map(_ANY)},
-    "ports": [{"containerPort": _Needed(_PORT), "name": _TEXT, "protocol": _TEXT, "hostPort": _Whole(0, 65535)}],
+    "ports": [{"containerPort": _Required(_PORT), "name": _TEXT, "protocol": _TEXT, "hostPort": _Integer(0, 65535)}],
     "readinessProbe": _PROBE,
     "livenessProbe": _PROBE,
     "startupProbe": _PROBE,
@@ -117,16 +117,16 @@ _POD: Final = {
     "initContainers": [_CONTAINER],
     "volumes": [
         {
-            "persistentVolumeClaim": {"claimName": _Needed(_TEXT), "readOnly": _TRUTH},
-            "configMap": {"name": _Needed(_TEXT), "optional": _TRUTH, "items": _ITEMS},
-            "secret": {"secretName": _Needed(_TEXT), "optional": _TRUTH, "items": _ITEMS},
+            "persistentVolumeClaim": {"claimName": _Required(_TEXT), "readOnly": _TRUTH},
+            "configMap": {"name": _Required(_TEXT), "optional": _TRUTH, "items": _ITEMS},
+            "secret": {"secretName": _Required(_TEXT), "optional": _TRUTH, "items": _ITEMS},
             "emptyDir": {"medium": _TEXT, "sizeLimit": _QUANTITY},
             "hostPath": {"path": _ANY, "type": _ANY},
             "projected": {
                 "sources": [
                     {
-                        "configMap": {"name": _Needed(_TEXT), "optional": _TRUTH, "items": _ITEMS},
-                        "secret": {"name": _Needed(_TEXT), "optional": _TRUTH, "items": _ITEMS},
+                        "configMap": {"name": _Required(_TEXT), "optional": _TRUTH, "items": _ITEMS},
+                        "secret": {"name": _Required(_TEXT), "optional": _TRUTH, "items": _ITEMS},
                     }
                 ]
             },
@@ -134,8 +134,8 @@ _POD: Final = {
     ],
     "restartPolicy": _TEXT,
     "hostAliases": [{"ip": _ANY, "hostnames": [_ANY]}],
-    "activeDeadlineSeconds": _Whole(1),
-    "terminationGracePeriodSeconds": _Whole(),
+    "activeDeadlineSeconds": _Integer(1),
+    "terminationGracePeriodSeconds": _Integer(),
     "serviceAccountName": _TEXT,
     "serviceAccount": _TEXT,
     "nodeSelector": _TEXTS,
@@ -146,42 +146,42 @@ _POD: Final = {
 }
 _TEMPLATE: Final = {
     "metadata": {"labels": _Map(_ANY), "annotations": _Map(_ANY)},
-    "spec": _Needed(_POD),
+    "spec": _Required(_POD),
 }
 _RULES: Final = [
     {
         "apiGroups": [_TEXT],
         "resources": [_TEXT],
-        "verbs": _Needed([_TEXT]),
+        "verbs": _Required([_TEXT]),
         "resourceNames": [_TEXT],
         "nonResourceURLs": [_TEXT],
     }
 ]
 _BINDING: Final = {
-    "subjects": [{"kind": _Needed(_TEXT), "name": _Needed(_TEXT), "namespace": _TEXT}],
-    "roleRef": _Needed({"kind": _Needed(_TEXT), "name": _Needed(_TEXT)}),
+    "subjects": [{"kind": _Required(_TEXT), "name": _Required(_TEXT), "namespace": _TEXT}],
+    "roleRef": _Required({"kind": _Required(_TEXT), "name": _Required(_TEXT)}),
 }
 _DATA: Final = {"data": _Map(_ANY), "stringData": _Map(_ANY), "binaryData": _Map(_ANY), "immutable": _TRUTH}
 _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
-    "Pod": {"spec": _Needed(_POD)},
+    "Pod": {"spec": _Required(_POD)},
     "Deployment": {
-        "spec": _Needed(
+        "spec": _Required(
             {
-                "replicas": _Whole(0, _MOST_PODS),
+                "replicas": _Integer(0, _MOST_PODS),
                 "selector": {"matchLabels": _TEXTS, "matchExpressions": [_ANY]},
-                "template": _Needed(_TEMPLATE),
+                "template": _Required(_TEMPLATE),
             }
         )
     },
     "Job": {
-        "spec": _Needed(
+        "spec": _Required(
             {
-                "template": _Needed(_TEMPLATE),
-                "backoffLimit": _Whole(),
-                "completions": _Whole(),
-                "parallelism": _Whole(0, _MOST_PODS),
-                "activeDeadlineSeconds": _Whole(),
-                "ttlSecondsAfterFinished": _Whole(),
+                "template": _Required(_TEMPLATE),
+                "backoffLimit": _Integer(),
+                "completions": _Integer(),
+                "parallelism": _Integer(0, _MOST_PODS),
+                "activeDeadlineSeconds": _Integer(),
+                "ttlSecondsAfterFinished": _Integer(),
                 "suspend": _TRUTH,
                 "completionMode": _TEXT,
             }
@@ -195,9 +195,9 @@ _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
             "ports": [
                 {
                     "name": _TEXT,
-                    "port": _Needed(_PORT),
+                    "port": _Required(_PORT),
                     "targetPort": _PORT_OR_NAME,
-                    "nodePort": _Whole(0, 65535),
+                    "nodePort": _Integer(0, 65535),
                     "protocol": _TEXT,
                 }
             ],
@@ -207,7 +207,7 @@ _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
     "Secret": {**_DATA, "type": _TEXT},
     "ServiceAccount": {"imagePullSecrets": [{"name": _TEXT}], "automountServiceAccountToken": _TRUTH},
     "PersistentVolumeClaim": {
-        "spec": _Needed(
+        "spec": _Required(
             {
                 "accessModes": [_TEXT],
                 "resources": {"requests": _Map(_QUANTITY), "limits": _Map(_QUANTITY)},
@@ -217,7 +217,7 @@ _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
         )
     },
     "PersistentVolume": {
-        "spec": _Needed(
+        "spec": _Required(
             {
                 "hostPath": {"path": _ANY},
                 "local": {"path": _ANY},
@@ -226,9 +226,9 @@ _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
             }
         )
     },
-    "StorageClass": {"provisioner": _Needed(_TEXT)},
+    "StorageClass": {"provisioner": _Required(_TEXT)},
     "LimitRange": {
-        "spec": _Needed({"limits": [{"type": _TEXT, "default": _Map(_ANY), "defaultRequest": _Map(_ANY)}]}),
+        "spec": _Required({"limits": [{"type": _TEXT, "default": _Map(_ANY), "defaultRequest": _Map(_ANY)}]}),
     },
     "Role": {"rules": _RULES},
     "ClusterRole": {"rules": _RULES, "aggregationRule": _Map(_ANY)},
@@ -238,8 +238,8 @@ _BY_KIND: Final[Mapping[str, dict[str, Any]]] = {
 }
 _STATUS: Final = {
     "phase": _TEXT,
-    "conditions": [{"type": _Needed(_TEXT), "status": _Needed(_TEXT)}],
-    "containerStatuses": [{"name": _Needed(_TEXT), "restartCount": _Whole(), "state": _Map(_Map(_ANY))}],
+    "conditions": [{"type": _Required(_TEXT), "status": _Required(_TEXT)}],
+    "containerStatuses": [{"name": _Required(_TEXT), "restartCount": _Integer(), "state": _Map(_Map(_ANY))}],
     "startTime": _TEXT,
 }
 _WORDS: Final = {str: "a string", bool: "a boolean", int: "a number", float: "a number"}
@@ -266,7 +266,7 @@ def check_status(kind: str, status: Any) -> None:
 
 
 def _check(value: Any, shape: Any, where: str, prefix: str) -> None:
-    if isinstance(shape, _Needed):
+    if isinstance(shape, _Required):
         if value is None:
             raise UntranslatableError(where, "Required value")
         shape = shape.shape
@@ -284,13 +284,13 @@ def _check(value: Any, shape: Any, where: str, prefix: str) -> None:
         _expect(isinstance(value, list), value, "a list", where, prefix)
         for number, item in enumerate(value):
             _check_item(item, shape[0], f"{where}[{number}]", prefix)
-    elif isinstance(shape, _Whole):
+    elif isinstance(shape, _Integer):
         _expect(isinstance(value, int) and not isinstance(value, bool), value, "a whole number", where, prefix)
         if not shape.least <= value <= shape.most:
             raise UntranslatableError(
                 where, f"Invalid value: {value}: must be between {shape.least} and {shape.most}, inclusive"
             )
-    elif isinstance(shape, _Either):
+    elif isinstance(shape, _AnyOf):
         fitting = next((one for one in shape.shapes if _is_of(value, one)), None)
         _expect(fitting is not None, value, " or ".join(_word(one) for one in shape.shapes), where, prefix)
         _check(value, fitting, where, prefix)
@@ -306,13 +306,13 @@ def _check_item(item: Any, shape: Any, where: str, prefix: str) -> None:
 
 
 def _is_of(value: Any, shape: Any) -> bool:
-    kind = int if isinstance(shape, _Whole) else shape
+    kind = int if isinstance(shape, _Integer) else shape
     # a truth value is a number to Python alone
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _word(shape: Any) -> str:
-    return "a whole number" if isinstance(shape, _Whole) else _WORDS[shape]
+    return "a whole number" if isinstance(shape, _Integer) else _WORDS[shape]
 
 
 def _expect(holds: bool, value: Any, wanted: str, where: str, prefix: str) -> None:

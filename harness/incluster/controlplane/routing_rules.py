@@ -1,4 +1,4 @@
-"""``python -m harness.incluster.controlplane.guard RULES``: where the pod may not go that holds this network.
+"""``python -m harness.incluster.controlplane.routing_rules RULES``: close networks to the pod of this network.
 
 It runs in the container that holds a pod's network, which may set rules there; the containers of the pod join it
 afterwards and may not. A rule of the kernel's routing policy needs no support of the engine's host.
@@ -48,7 +48,7 @@ class RoutingRule(NamedTuple):
     port: int = 0
 
 
-def message(rule: RoutingRule, priority: int) -> bytes:
+def rule_message(rule: RoutingRule, priority: int) -> bytes:
     """Return the request by which the kernel adds a rule."""
     network = ipaddress.ip_network(rule.to)
     family = socket.AF_INET if network.version == 4 else socket.AF_INET6
@@ -69,7 +69,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
-def put_up(rules: Iterable[RoutingRule]) -> None:
+def add_rules(rules: Iterable[RoutingRule]) -> None:
     """Add rules to the network that this process is in.
 
     Raises:
@@ -78,7 +78,7 @@ def put_up(rules: Iterable[RoutingRule]) -> None:
     with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)) as kernel:
         kernel.bind((0, 0))
         for number, rule in enumerate(rules):
-            kernel.send(message(rule, _FIRST_PRIORITY + number))
+            kernel.send(rule_message(rule, _FIRST_PRIORITY + number))
             code = -_ERROR.unpack_from(kernel.recv(1 << 16), _HEADER.size)[0]
             if code == errno.EAFNOSUPPORT and ":" in rule.to:
                 # a kernel without IPv6 has nothing to be kept from there
@@ -88,9 +88,9 @@ def put_up(rules: Iterable[RoutingRule]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Put the rules up; exit status 1 says that the kernel refuses one."""
+    """Add the rules; exit status 1 says that the kernel refuses one."""
     try:
-        put_up(RoutingRule(*entry) for entry in json.loads(arguments[0]))
+        add_rules(RoutingRule(*entry) for entry in json.loads(arguments[0]))
     except OSError as error:
         print(error, file=sys.stderr)
         return 1

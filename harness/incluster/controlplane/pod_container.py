@@ -16,7 +16,7 @@ State = dict[str, Any]
 _ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
-class Box:
+class PodContainer:
     """One container of a pod through all its restarts.
 
     Attributes:
@@ -45,17 +45,17 @@ class Box:
         terminated = self.state.get("terminated")
         return int(terminated["exitCode"]) if terminated else None
 
-    def wait(self, reason: str, message: str = "") -> None:
+    def mark_waiting(self, reason: str, message: str = "") -> None:
         """Record that the container waits for something before it is created."""
         self.ready = self.started = False
         self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
 
-    def run(self) -> None:
+    def mark_running(self) -> None:
         """Record that the container has started."""
         self.ever_ran = True
         self.state = {"running": {"startedAt": now()}}
 
-    def end(self, record: Mapping[str, Any] | None, code: int) -> None:
+    def mark_terminated(self, record: Mapping[str, Any] | None, code: int) -> None:
         """Set the state to ended; ``record`` is the engine's, ``None`` if the container was removed."""
         self.ready = self.started = False
         facts = (record or {}).get("State") or {}
@@ -77,7 +77,7 @@ class Box:
             terminated["signal"] = code - 128
         self.state = {"terminated": terminated}
 
-    def not_started(self, message: str) -> None:
+    def mark_start_failed(self, message: str) -> None:
         """Record that the engine could not start it, for instance because its program does not exist."""
         self.ever_ran = True
         time = now()
@@ -115,7 +115,7 @@ def _time(text: Any) -> str | None:
     return f"{head}.{(fraction + '000')[:3]}Z"
 
 
-def conditions(before: Iterable[Mapping[str, Any]], wanted: Mapping[str, tuple[bool, str, str]]) -> list[State]:
+def merge_conditions(before: Iterable[Mapping[str, Any]], wanted: Mapping[str, tuple[bool, str, str]]) -> list[State]:
     """Return the conditions, each ``type: (status, reason, message)``; the time changes only with the status."""
     earlier = {entry["type"]: entry for entry in before}
     result = []
@@ -132,26 +132,26 @@ def conditions(before: Iterable[Mapping[str, Any]], wanted: Mapping[str, tuple[b
     return result
 
 
-def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any) -> State:
+def pod_status(pod: Manifest, containers: list[PodContainer], init: list[PodContainer], **facts: Any) -> State:
     """Return the status of a pod.
 
     Args:
         pod: the stored pod.
-        boxes: its containers.
+        containers: its containers.
         init: its init containers.
         facts: ``phase``, ``initialized``, ``unscheduled`` (reason why it has no node), ``address``, ``addresses``,
             ``start_time``, ``reason`` and ``message`` of the whole pod.
     """
     phase, unscheduled = facts["phase"], facts.get("unscheduled") or ""
-    ready = phase == "Running" and all(box.ready for box in boxes)
-    lazy = [box.name for box in boxes if not box.ready]
+    ready = phase == "Running" and all(container.ready for container in containers)
+    lazy = [container.name for container in containers if not container.ready]
     # a pod that has ended is not ready for another reason than one that is about to be
     unready = "PodCompleted" if phase in ("Succeeded", "Failed") else "ContainersNotReady"
     why = ("", "") if ready else (unready, f"containers with unready status: [{' '.join(lazy)}]")
     before = pod.get("status") or {}
     status: State = {
         "phase": phase,
-        "conditions": conditions(
+        "conditions": merge_conditions(
             before.get("conditions") or (),
             {
                 "PodScheduled": (not unscheduled, "Unschedulable" if unscheduled else "", unscheduled),
@@ -165,9 +165,9 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
     if not unscheduled:
         status["startTime"] = facts["start_time"]
         status["hostIP"] = "127.0.0.1"
-        status["containerStatuses"] = [box.status() for box in boxes]
+        status["containerStatuses"] = [container.status() for container in containers]
         if init:
-            status["initContainerStatuses"] = [box.status() for box in init]
+            status["initContainerStatuses"] = [container.status() for container in init]
     if address := facts.get("address"):
         status["podIP"] = address
         status["podIPs"] = [{"ip": ip} for ip in facts["addresses"]]
@@ -177,15 +177,15 @@ def fresh_status(pod: Manifest, boxes: list[Box], init: list[Box], **facts: Any)
     return status
 
 
-def annotate(boxes: Iterable[Box], *, memory: int, written: int, short_of: str) -> dict[str, str]:
+def pod_annotations(containers: Iterable[PodContainer], *, memory: int, written: int, short_of: str) -> dict[str, str]:
     """Return the facts about a pod for which Kubernetes has no field, as annotations.
 
     Args:
-        boxes: all of its containers.
+        containers: all of its containers.
         memory: the most bytes that it used; 0 if unknown.
         written: bytes that it wrote outside of its volumes.
         short_of: the resource for which it was evicted, if it was.
     """
-    problems = {box.name: box.pull_problem for box in boxes if box.pull_problem}
+    problems = {container.name: container.pull_problem for container in containers if container.pull_problem}
     facts = ((ANNOTATION_MAX_MEMORY, memory), (ANNOTATION_WRITTEN, written), (ANNOTATION_SHORT_OF, short_of))
     return {**pulls.annotate_problems(problems), **{name: str(fact) for name, fact in facts if fact}}

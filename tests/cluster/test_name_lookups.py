@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from harness.incluster.controlplane.engine import EngineCallError
-from harness.incluster.controlplane.questions import Questions
+from harness.incluster.controlplane.name_lookups import NameLookups
 
 ADDRESS = "172.20.0.3"
 
@@ -23,40 +23,40 @@ class Engine:
         return self.holders
 
 
-def test_a_question_before_the_address_of_its_pod_is_known_is_noted_for_it() -> None:
+def test_a_lookup_before_the_address_of_its_pod_is_known_is_noted_for_it() -> None:
     engine, noted = Engine(first=ADDRESS), list[str]()
 
     async def run() -> None:
-        questions = Questions(engine)
-        questions.expect("first", noted.append)
-        await questions.ask(ADDRESS, "weights.example.com")
+        lookups = NameLookups(engine)
+        lookups.announce("first", noted.append)
+        await lookups.record(ADDRESS, "weights.example.com")
         assert noted == ["weights.example.com"]
-        questions.listen("first", ADDRESS)
+        lookups.register("first", ADDRESS)
         # from then on the engine need not be asked
-        await asyncio.gather(*(questions.ask(ADDRESS, f"n{number}") for number in range(50)))
+        await asyncio.gather(*(lookups.record(ADDRESS, f"n{number}") for number in range(50)))
 
     asyncio.run(run())
     assert (len(noted), engine.asked) == (51, 1)
 
 
-def test_a_question_goes_to_the_pod_that_has_the_address_now() -> None:
+def test_a_lookup_goes_to_the_pod_that_has_the_address_now() -> None:
     engine, before, after = Engine(second=ADDRESS), list[str](), list[str]()
 
     def first(name: str) -> None:
         before.append(name)
 
     async def run() -> None:
-        questions = Questions(engine)
-        questions.expect("first", first)
-        questions.forget(first)
+        lookups = NameLookups(engine)
+        lookups.announce("first", first)
+        lookups.forget(first)
         # the engine's answer from before its end comes late
-        questions.listen("first", ADDRESS)
-        questions.expect("second", after.append)
-        questions.listen("second", ADDRESS)
-        await questions.ask(ADDRESS, "weights.example.com")
+        lookups.register("first", ADDRESS)
+        lookups.announce("second", after.append)
+        lookups.register("second", ADDRESS)
+        await lookups.record(ADDRESS, "weights.example.com")
         # the first one has nothing to say about it any more
-        questions.forget(first)
-        await questions.ask(ADDRESS, "more.example.com")
+        lookups.forget(first)
+        await lookups.record(ADDRESS, "more.example.com")
 
     asyncio.run(run())
     assert (before, after) == ([], ["weights.example.com", "more.example.com"])
@@ -68,17 +68,17 @@ def test_an_address_that_the_engine_has_given_to_another_pod_is_that_pods_though
     engine, before, after = Engine(second=ADDRESS), list[str](), list[str]()
 
     async def run() -> None:
-        questions = Questions(engine)
-        questions.expect("first", before.append)
-        questions.listen("first", ADDRESS)
-        questions.expect("second", after.append)
-        await questions.ask(ADDRESS, "weights.example.com")
+        lookups = NameLookups(engine)
+        lookups.announce("first", before.append)
+        lookups.register("first", ADDRESS)
+        lookups.announce("second", after.append)
+        await lookups.record(ADDRESS, "weights.example.com")
 
     asyncio.run(run())
     assert (before, after) == ([], ["weights.example.com"])
 
 
-def test_a_question_is_not_answered_by_a_look_that_had_begun_before_it() -> None:
+def test_a_lookup_is_not_answered_by_a_look_that_had_begun_before_it() -> None:
     before, after = list[str](), list[str]()
     holders = {ADDRESS: "first"}
 
@@ -91,13 +91,13 @@ def test_a_question_is_not_answered_by_a_look_that_had_begun_before_it() -> None
             await go_on.wait()
             return seen
 
-        questions = Questions(look)
-        questions.expect("first", before.append)
-        questions.expect("second", after.append)
-        early = asyncio.ensure_future(questions.ask(ADDRESS, "early.example.com"))
+        lookups = NameLookups(look)
+        lookups.announce("first", before.append)
+        lookups.announce("second", after.append)
+        early = asyncio.ensure_future(lookups.record(ADDRESS, "early.example.com"))
         await began.wait()
         holders[ADDRESS] = "second"
-        late = asyncio.ensure_future(questions.ask(ADDRESS, "late.example.com"))
+        late = asyncio.ensure_future(lookups.record(ADDRESS, "late.example.com"))
         # it has come as far as it gets
         await asyncio.sleep(0)
         go_on.set()
@@ -111,9 +111,9 @@ def test_those_who_ask_at_once_share_a_look_at_the_engine() -> None:
     engine, noted = Engine(first=ADDRESS), list[str]()
 
     async def run() -> None:
-        questions = Questions(engine)
-        questions.expect("first", noted.append)
-        await asyncio.gather(*(questions.ask(ADDRESS, f"n{number}") for number in range(100)))
+        lookups = NameLookups(engine)
+        lookups.announce("first", noted.append)
+        await asyncio.gather(*(lookups.record(ADDRESS, f"n{number}") for number in range(100)))
 
     asyncio.run(run())
     assert len(noted) == 100
@@ -124,9 +124,9 @@ def test_a_name_below_the_domains_of_the_cluster_is_a_try_of_the_resolver() -> N
     noted = list[str]()
 
     async def run() -> None:
-        questions = Questions(Engine(first=ADDRESS))
-        questions.expect("first", noted.append)
-        await questions.ask(ADDRESS, "weights.example.com.svc.cluster.local")
+        lookups = NameLookups(Engine(first=ADDRESS))
+        lookups.announce("first", noted.append)
+        await lookups.record(ADDRESS, "weights.example.com.svc.cluster.local")
 
     asyncio.run(run())
     assert noted == []
@@ -137,8 +137,8 @@ def test_a_container_of_somebody_else_and_a_silent_engine_are_answered_without_a
         raise EngineCallError(0, "no engine")
 
     async def run() -> None:
-        await Questions(Engine(other=ADDRESS)).ask(ADDRESS, "x")
-        await Questions(silent).ask(ADDRESS, "x")
+        await NameLookups(Engine(other=ADDRESS)).record(ADDRESS, "x")
+        await NameLookups(silent).record(ADDRESS, "x")
 
     asyncio.run(run())
 
@@ -151,8 +151,8 @@ def test_a_flood_of_questions_does_not_wait_for_the_engine() -> None:
             await never.wait()
             return {}
 
-        questions = Questions(hangs)
-        flood = [asyncio.ensure_future(questions.ask(ADDRESS, f"n{number}")) for number in range(1_000)]
+        lookups = NameLookups(hangs)
+        flood = [asyncio.ensure_future(lookups.record(ADDRESS, f"n{number}")) for number in range(1_000)]
         done, waiting = await asyncio.wait(flood, timeout=0.5)
         never.set()
         await asyncio.gather(*waiting)

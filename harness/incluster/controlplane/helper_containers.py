@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError
-from harness.incluster.controlplane.mounts import Mounted, differences
+from harness.incluster.controlplane.mounts import Mount, differences
 from harness.wire.labels import LABEL_ROLE
 
 # until a program has ended that only reads a file
@@ -21,7 +21,7 @@ _MOST_PATHS: Final = 20_000
 _WRITTEN: Final = f"find /written -mindepth 1 ! -type c -printf '/%P\\0' | head -z -n {_MOST_PATHS}"
 
 
-async def output_of(
+async def run_helper(
     engine: Engine,
     config: ControlPlaneConfig,
     image: str,
@@ -75,8 +75,8 @@ async def output_of(
     return text
 
 
-async def wrong_mounts(
-    engine: Engine, config: ControlPlaneConfig, image: str, container: str, wanted: Mapping[str, Mounted]
+async def check_mounts(
+    engine: Engine, config: ControlPlaneConfig, image: str, container: str, wanted: Mapping[str, Mount]
 ) -> str:
     """Check a container that has just started, while it is paused; return why it may not continue, or nothing.
 
@@ -90,7 +90,7 @@ async def wrong_mounts(
             return ""
         place = {"PidMode": f"container:{container}"}
         name = f"{config.prefix}_look_{container[:12]}"
-        found = await output_of(engine, config, image, ["cat", "/proc/1/mountinfo"], place, name=name)
+        found = await run_helper(engine, config, image, ["cat", "/proc/1/mountinfo"], place, name=name)
         if wrong := differences(found, wanted):
             return f"a path changed while it was mounted at {', '.join(wrong)}: links in volumes are not followed"
         await engine.call("POST", f"/containers/{container}/unpause")
@@ -101,7 +101,9 @@ async def wrong_mounts(
     return ""
 
 
-async def written_paths(engine: Engine, config: ControlPlaneConfig, image: str, record: Mapping[str, Any]) -> list[str]:
+async def list_written_paths(
+    engine: Engine, config: ControlPlaneConfig, image: str, record: Mapping[str, Any]
+) -> list[str]:
     """Return files and folders that a container which has ended made or changed in its own layer, and their folders.
 
     Where the layer is a folder of the engine's host (overlay), it is listed. Elsewhere the engine compares the whole
@@ -121,7 +123,7 @@ async def written_paths(engine: Engine, config: ControlPlaneConfig, image: str, 
         place = {"Mounts": [_read_only(layer, "/written")], "CapAdd": ["DAC_READ_SEARCH"]}
         name = f"{config.prefix}_written_{container[:12]}"
         with contextlib.suppress(EngineCallError):
-            found = await output_of(engine, config, image, ["sh", "-c", _WRITTEN], place, name=name, user="0:0")
+            found = await run_helper(engine, config, image, ["sh", "-c", _WRITTEN], place, name=name, user="0:0")
             return [path for path in found.split("\0") if path]
     return await engine.changes(container)
 

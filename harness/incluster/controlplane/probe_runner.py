@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from harness.incluster.controlplane import probes
-from harness.incluster.controlplane.box import Box
 from harness.incluster.controlplane.engine import Engine
+from harness.incluster.controlplane.pod_container import PodContainer
 from harness.incluster.controlplane.probes import Probe
 
 _FAILURES = 3
@@ -19,7 +19,7 @@ class ProbeRunner:
 
     Args:
         engine: to look into the container and to stop it.
-        box: the container; its ``started`` and ``ready`` are set here.
+        container: the container; its ``started`` and ``ready`` are set here.
         address: of the pod.
         publish: called when one of them has changed.
         event: records an Event: reason, message, type.
@@ -29,14 +29,14 @@ class ProbeRunner:
     def __init__(
         self,
         engine: Engine,
-        box: Box,
+        container: PodContainer,
         address: str,
         publish: Callable[[], None],
         event: Callable[[str, str, str], None],
         grace_s: int,
     ) -> None:
         self._engine = engine
-        self._box = box
+        self._container = container
         self._address = address
         self._publish = publish
         self._event = event
@@ -44,13 +44,13 @@ class ProbeRunner:
 
     async def run(self) -> None:
         """Probe until cancelled, or until the container is stopped because a probe failed."""
-        spec = self._box.spec
+        spec = self._container.spec
         startup, readiness, liveness = (spec.get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness"))
         if startup and not await self._becomes(startup, gives_up=True):
             await self._kill("startup probe failed")
             return
-        self._box.started = True
-        self._box.ready = not readiness
+        self._container.started = True
+        self._container.ready = not readiness
         self._publish()
         # the life of the container is judged as long as both do not end
         watches = [self._life(liveness)] if liveness else []
@@ -66,7 +66,7 @@ class ProbeRunner:
             if gives_up and time.monotonic() > deadline:
                 self._event("Unhealthy", error, "Warning")
                 return False
-            await asyncio.sleep(probes.eager(probe, attempt))
+            await asyncio.sleep(probes.startup_delay(probe, attempt))
             attempt += 1
         return True
 
@@ -82,10 +82,10 @@ class ProbeRunner:
     async def _readiness(self, probe: Probe) -> None:
         while True:
             await self._becomes(probe, gives_up=False)
-            self._box.ready = True
+            self._container.ready = True
             self._publish()
             error = await self._fails(probe)
-            self._box.ready = False
+            self._container.ready = False
             self._event("Unhealthy", f"Readiness probe failed: {error}", "Warning")
             self._publish()
 
@@ -94,8 +94,10 @@ class ProbeRunner:
         await self._kill(f"liveness probe failed: {await self._fails(probe)}")
 
     async def _kill(self, why: str) -> None:
-        self._event("Killing", f"Container {self._box.name} {why}, will be restarted", "Warning")
-        await self._engine.stop(self._box.id, self._grace_s)
+        self._event("Killing", f"Container {self._container.name} {why}, will be restarted", "Warning")
+        await self._engine.stop(self._container.id, self._grace_s)
 
     async def _ask(self, probe: Probe) -> str | None:
-        return await probes.ask(self._engine, probe, container=self._box.id, spec=self._box.spec, address=self._address)
+        return await probes.probe_once(
+            self._engine, probe, container=self._container.id, spec=self._container.spec, address=self._address
+        )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
-from harness.incluster.controlplane.guard import RoutingRule
+from harness.incluster.controlplane.routing_rules import RoutingRule
 
 # this network, link-local addresses (where clouds keep credentials), multicast and broadcast: neighbours of the host
 _NEVER: Final = ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
@@ -24,10 +24,10 @@ _LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\s+/32 host LOCAL")
 _NAMESERVER = re.compile(r"^nameserver\s+(\S+)\s*$", re.MULTILINE)
 
 SURVEY: Final = ["cat", "/proc/net/fib_trie", "/etc/resolv.conf"]
-"""Command that runs in the host's network; :meth:`Host.read` reads its output."""
+"""Command that runs in the host's network; :meth:`EngineHost.read` reads its output."""
 
 
-class OutletHost(NamedTuple):
+class EngineHost(NamedTuple):
     """The engine's host in its networks.
 
     Attributes:
@@ -39,21 +39,21 @@ class OutletHost(NamedTuple):
     resolvers: frozenset[str]
 
     @classmethod
-    def read(cls, survey: str) -> OutletHost:
+    def read(cls, survey: str) -> EngineHost:
         """Read the output of :data:`SURVEY`."""
         found = {address for address in _LOCAL.findall(survey) if not ipaddress.ip_address(address).is_loopback}
         servers = {text for text in _NAMESERVER.findall(survey) if _is_outside(text)}
         return cls(frozenset(found), frozenset(servers))
 
 
-class Network(NamedTuple):
+class EngineNetwork(NamedTuple):
     """A network of the engine: its IPv4 prefix, and the address that the host has or would have on it."""
 
     prefix: str
     gateway: str
 
 
-class Outlet(NamedTuple):
+class Egress(NamedTuple):
     """A pod's place on the network that leads out.
 
     Attributes:
@@ -67,13 +67,13 @@ class Outlet(NamedTuple):
     ports: tuple[tuple[str, int], ...]
 
 
-def rules(
-    outlet: Outlet, host: OutletHost, *, joined: Collection[Network], others: Iterable[Network], site: bool
+def egress_rules(
+    egress: Egress, host: EngineHost, *, joined: Collection[EngineNetwork], others: Iterable[EngineNetwork], site: bool
 ) -> list[RoutingRule]:
     """Return the rules that guard the pod's network.
 
     Args:
-        outlet: the pod's place.
+        egress: the pod's place.
         host: the engine's host.
         joined: networks without a way out on which the pod is.
         others: all networks of the engine.
@@ -82,8 +82,8 @@ def rules(
     found = [RoutingRule(f"{network.gateway}/32") for network in joined if network.gateway]
     found += [RoutingRule(network.prefix, allowed=True) for network in joined]
     # the host's end of a connection to a published port
-    found += [RoutingRule(f"{outlet.gateway}/32", True, protocol, source_port=port) for protocol, port in outlet.ports]
-    if outlet.way_out:
+    found += [RoutingRule(f"{egress.gateway}/32", True, protocol, source_port=port) for protocol, port in egress.ports]
+    if egress.way_out:
         found += [
             RoutingRule(f"{server}/32", True, protocol, port=_DNS)
             for server in sorted(host.resolvers)
@@ -100,10 +100,10 @@ def rules(
     return [*found, RoutingRule(_EVERYTHING_V6)]
 
 
-def networks_of(record: dict[str, Any]) -> list[Network]:
+def read_networks(record: dict[str, Any]) -> list[EngineNetwork]:
     """Return the IPv4 networks in the engine's record of a network."""
     entries = (record.get("IPAM") or {}).get("Config") or ()
-    found = [Network(str(entry.get("Subnet") or ""), str(entry.get("Gateway") or "")) for entry in entries]
+    found = [EngineNetwork(str(entry.get("Subnet") or ""), str(entry.get("Gateway") or "")) for entry in entries]
     return [network for network in found if network.prefix and ":" not in network.prefix]
 
 

@@ -1,4 +1,4 @@
-"""Which pod asks for a name that no Service has.
+"""Lookups of names that no Service has, for the pods that make them.
 
 A program may ask before this module knows the address of its pod, which comes from the engine after the start. And the
 address may be known as that of another pod, whose end the engine has seen and this side has not: it is given away
@@ -20,15 +20,15 @@ _MOST_WAITING = 200
 OnName = Callable[[str], None]
 
 
-class Questions:
-    """The questions of all pods.
+class NameLookups:
+    """The lookups of all pods.
 
     Args:
-        holders: says which container has an address now, by address.
+        containers_by_address: says which container has an address now, by address.
     """
 
-    def __init__(self, holders: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
-        self._holders = holders
+    def __init__(self, containers_by_address: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        self._containers_by_address = containers_by_address
         self._by_container: dict[str, OnName] = {}
         self._by_address: dict[str, OnName] = {}
         self._starting: set[str] = set()
@@ -38,8 +38,8 @@ class Questions:
         self._found_by = 0
         self._waiting = 0
 
-    async def ask(self, address: str, name: str) -> None:
-        """Record a question for a name; return when it is recorded."""
+    async def record(self, address: str, name: str) -> None:
+        """Record a lookup; return when it is recorded."""
         if name.endswith(_SEARCHED):
             # the resolver in the pod also tries a name below the cluster's domains
             return
@@ -52,30 +52,30 @@ class Questions:
             return None
         self._waiting += 1
         try:
-            return self._by_container.get((await self._look()).get(address, ""))
+            return self._by_container.get((await self._look_up()).get(address, ""))
         except EngineCallError:
             # the engine is going, and the pod with it
             return None
         finally:
             self._waiting -= 1
 
-    async def _look(self) -> Mapping[str, str]:
+    async def _look_up(self) -> Mapping[str, str]:
         """Return the present addresses of containers; simultaneous callers share one lookup."""
         wanted = self._begun + 1
         async with self._looking:
             if self._found_by < wanted:
                 self._begun += 1
                 number = self._begun
-                self._found = await self._holders()
+                self._found = await self._containers_by_address()
                 self._found_by = number
             return self._found
 
-    def expect(self, container: str, on_name: OnName) -> None:
+    def announce(self, container: str, on_name: OnName) -> None:
         """Announce the start of a container with its own address."""
         self._by_container[container] = on_name
         self._starting.add(container)
 
-    def listen(self, container: str, address: str) -> None:
+    def register(self, container: str, address: str) -> None:
         """Record the address of a container; empty if it has none here."""
         self._starting.discard(container)
         # an ended one has no address
