@@ -144,7 +144,7 @@ def test_json_that_recurses_or_has_no_numbers_is_refused(tmp_path: Path, text: s
         "[tool.kaapana-harness]\nnodes = [[[1]]]",
         "[tool.kaapana-harness]\ncluster = 2024-13-45",
         "[tool.kaapana-harness]\nrun-timeout = nan",
-        "a." * 3000 + "b = 1",
+        "[tool.kaapana-harness]\n" + "a." * 3000 + "b = 1",
         "[[tool]]",
         "[[[[",
     ],
