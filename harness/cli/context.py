@@ -40,6 +40,9 @@ def check(settings: Settings, name: str) -> None:
 
     found, path = access.find(name)
     preflight.require(
-        KubeApi.of(found), name, registry=settings.context_registry, storage_class=settings.context_storage_class
+        KubeApi.from_access(found),
+        name,
+        registry=settings.context_registry,
+        storage_class=settings.context_storage_class,
     )
     click.echo(f"context {name} of {path} has everything that an environment needs")

@@ -62,9 +62,9 @@ class KubeApi:
         return cls(transport=HttpTransport.in_cluster())
 
     @classmethod
-    def of(cls, access: ClusterAccess, *, reconnect_s: float = 0.0) -> KubeApi:
+    def from_access(cls, access: ClusterAccess, *, reconnect_s: float = 0.0) -> KubeApi:
         """Return the API server of a context of a kubeconfig."""
-        return cls(transport=HttpTransport.of(access), reconnect_s=reconnect_s)
+        return cls(transport=HttpTransport.from_access(access), reconnect_s=reconnect_s)
 
     @property
     def url(self) -> str:

@@ -10,7 +10,7 @@ from harness.kube.manifest import Manifest
 _USUAL = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulCreate", "Killing"})
 
 
-def of(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
+def list_unusual(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
     """Return the events of an object that say more than that all goes well: ``FailedMount: ...``, the oldest first.
 
     Args:
@@ -18,11 +18,11 @@ def of(api: KubeApi, manifest: Manifest, *, limit: int = 10) -> list[str]:
 
     Without access to events there are none: they only add to a message.
     """
-    own = [event for event in about(api, manifest) if event.get("reason") not in _USUAL]
+    own = [event for event in list_events(api, manifest) if event.get("reason") not in _USUAL]
     return [_line(event) for event in own[-limit:]]
 
 
-def about(api: KubeApi, manifest: Manifest) -> list[Manifest]:
+def list_events(api: KubeApi, manifest: Manifest) -> list[Manifest]:
     """Return all events of an object, oldest first; none without access to events."""
     metadata = manifest["metadata"]
     try:

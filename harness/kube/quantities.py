@@ -36,6 +36,6 @@ def parse(text: str | int | float) -> Decimal:
     return max(-_LARGEST, min(_LARGEST, value))
 
 
-def whole(text: str | int | float) -> int:
+def round_up(text: str | int | float) -> int:
     """Return the value rounded up to a whole number, as Kubernetes does with bytes and devices."""
     return int(parse(text).to_integral_value(rounding=ROUND_CEILING))

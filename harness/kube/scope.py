@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.kube import scoping
+from harness.kube import scope_names
 from harness.kube.client import KubeApi
 from harness.kube.errors import Forbidden, NotFound, api_error
 from harness.kube.kinds import kind_named
@@ -32,7 +32,7 @@ def in_cluster() -> KubeApi:
         Unavailable: the pod has no service account, or this is not a pod.
     """
     try:
-        prefix = scoping.prefix_in(_OWN_NAMESPACE.read_text("ascii").strip())
+        prefix = scope_names.find_prefix(_OWN_NAMESPACE.read_text("ascii").strip())
     except (OSError, UnicodeDecodeError):
         prefix = ""
     if not prefix:
@@ -53,7 +53,7 @@ class Scope:
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Scope:
+    def from_manifest(cls, manifest: Manifest) -> Scope:
         """Read a ConfigMap."""
         data = manifest.get("data") or {}
         return cls(json.loads(data.get("namespaces") or "[]"), json.loads(data.get("images") or "{}"))
@@ -91,7 +91,9 @@ class ScopedTransport:
     def scope(self) -> Scope:
         """Read the environment's ConfigMap; empty until it exists."""
         try:
-            return Scope.of(self.send(Request("GET", kind_named("ConfigMap").path(SERVICES_NAMESPACE, _SCOPE))))
+            return Scope.from_manifest(
+                self.send(Request("GET", kind_named("ConfigMap").path(SERVICES_NAMESPACE, _SCOPE)))
+            )
         except NotFound:
             return Scope()
 
@@ -106,7 +108,7 @@ class ScopedTransport:
             Invalid: the request would change what belongs to the whole cluster.
         """
         body = request.body
-        if request.method != "GET" and not scoping.is_namespaced(request.path):
+        if request.method != "GET" and not scope_names.is_namespaced(request.path):
             what = request.path
             if isinstance(body, dict) and body.get("kind"):
                 what = f"{body['kind']} {(body.get('metadata') or {}).get('name')}"
@@ -114,7 +116,7 @@ class ScopedTransport:
             raise api_error(422, "Invalid", message)
         if isinstance(body, dict) and body.get("kind"):
             request = dataclasses.replace(request, body=self._scope(body))
-        return dict(scoping.unscope(self._inner.send(self._translate(request)), self.prefix))
+        return dict(scope_names.unscope(self._inner.send(self._translate(request)), self.prefix))
 
     def stream(self, request: Request, *, longest: int | None = None) -> Iterator[str]:
         """See :class:`harness.kube.transport.Transport`."""
@@ -124,25 +126,25 @@ class ScopedTransport:
             return
         for line in lines:
             event = json.loads(line)
-            event["object"] = scoping.unscope(event["object"], self.prefix)
+            event["object"] = scope_names.unscope(event["object"], self.prefix)
             yield json.dumps(event)
 
     def _translate(self, request: Request) -> Request:
         """Return a request with the namespaces as the cluster calls them; of namespaces those of the environment."""
         query = request.query
         if request.method == "GET" and request.path == kind_named("Namespace").path(None):
-            own = f"{LABEL_ENVIRONMENT}={scoping.environment_in(self.prefix)}"
+            own = f"{LABEL_ENVIRONMENT}={scope_names.environment_of(self.prefix)}"
             selectors = [query["labelSelector"], own] if query.get("labelSelector") else [own]
             query = {**query, "labelSelector": ",".join(selectors)}
-        return dataclasses.replace(request, path=scoping.path_of(self.prefix, request.path), query=query)
+        return dataclasses.replace(request, path=scope_names.scope_path(self.prefix, request.path), query=query)
 
     def _scope(self, body: Manifest) -> Manifest:
         images: Mapping[str, str] = {}
         aliases: list[Manifest] = []
-        if any(True for _ in scoping.pod_specs(body)):
+        if any(True for _ in scope_names.pod_specs(body)):
             images = self.scope().images
-            aliases = scoping.host_aliases(self._services(body), self.prefix)
-        return scoping.scope_object(
+            aliases = scope_names.host_aliases(self._services(body), self.prefix)
+        return scope_names.scope_object(
             body, self.prefix, images=images, aliases=aliases, storage_class=self._storage_class
         )
 

@@ -127,7 +127,7 @@ class HttpTransport:
         return cls(f"{scheme}://{host}:{port}", ca_file=ca_file, token_file=token_file)
 
     @classmethod
-    def of(cls, access: ClusterAccess) -> HttpTransport:
+    def from_access(cls, access: ClusterAccess) -> HttpTransport:
         """Return a transport to the API server of a context of a kubeconfig."""
         return cls(
             access.url,

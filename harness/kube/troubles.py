@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.kube.manifest import Manifest
 from harness.kube.node_messages import find_pull_problem
-from harness.wire.pulls import PullProblem, problem_of
+from harness.wire.pulls import PullProblem, read_problem
 from harness.wire.reasons import GIVEN_UP, PULL_FAILED
 
 
@@ -61,7 +61,7 @@ def trouble_of(pod: Manifest) -> Trouble | None:
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in GIVEN_UP:
             image = entry.get("image") or _image(pod, entry["name"])
-            published = problem_of((pod.get("metadata") or {}).get("annotations") or {}, entry["name"])
+            published = read_problem((pod.get("metadata") or {}).get("annotations") or {}, entry["name"])
             return Trouble(entry["name"], image, waiting["reason"], waiting.get("message", ""), published)
     return None
 

@@ -183,7 +183,7 @@ def find_in_images(contents: DagImageContents, edk_images: Collection[str] = ())
         if image.name in edk_images:
             problems.append(f"pulls {image.name} from DEFAULT_REGISTRY, but the kit pushes it to {edk.REGISTRY}")
         elsewhere = image.name is None and not image.reference.startswith("{?}")
-        if elsewhere and not (edk_images and edk.holds(image.reference)):
+        if elsewhere and not (edk_images and edk.is_in_registry(image.reference)):
             problems.append(f"pulls {image.reference} from another registry than the platform's DEFAULT_REGISTRY")
         tag = split_reference(image.reference)[1]
         if image.name is not None and "{" not in tag:

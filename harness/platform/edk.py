@@ -31,7 +31,7 @@ class KitSource:
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         """See :class:`harness.artefacts.sources.ImageSource`."""
-        if not edk.holds(reference):
+        if not edk.is_in_registry(reference):
             return self._source.find(reference, platform_registry)
         _, _, name = reference.partition("/")
         for registry in (*edk.REGISTRIES, platform_registry):
@@ -41,5 +41,5 @@ class KitSource:
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`harness.artefacts.sources.ImageSource`."""
-        below = reference.partition("/")[0] if edk.holds(reference) else platform_registry
+        below = reference.partition("/")[0] if edk.is_in_registry(reference) else platform_registry
         return self._source.similar(reference, below)

@@ -63,7 +63,7 @@ class Installable:
     @property
     def edk_images(self) -> tuple[str, ...]:
         """Names of the images that the development kit has pushed to its own registry."""
-        return tuple(image.image for image in self.images if self.by_edk and edk.holds(image.reference))
+        return tuple(image.image for image in self.images if self.by_edk and edk.is_in_registry(image.reference))
 
     @property
     def dag_image(self) -> PodImage | None:
@@ -289,7 +289,7 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
     """Return why the DAG image cannot be pulled, in terms of the tag rule of build 2."""
     if not trouble.pull_failed:
         return Explanation()
-    if edk.holds(trouble.image) and not wanted.by_edk:
+    if edk.is_in_registry(trouble.image) and not wanted.by_edk:
         return Explanation(ADVICE, "that is the registry of the development kit")
     if trouble.unauthorized:
         return Explanation(pullsecrets.ADVICE)

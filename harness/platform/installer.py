@@ -93,7 +93,7 @@ def wait(
         last, latest = f"pod {pod['metadata']['name']}: {phase} {_wait_reasons(pod)}".rstrip(), pod
         if time.monotonic() > deadline:
             break
-    noted = events.of(api, latest or job)
+    noted = events.list_unusual(api, latest or job)
     raise InstallError(
         f"{what} did not end within {timeout_s:.0f} s",
         last_seen="\n".join([last, *noted]),

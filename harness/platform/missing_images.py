@@ -29,7 +29,7 @@ def error(
     """Return the error for missing images, each with the place that names it and similar images."""
     references = sorted(need.reference for need in absent)
     lines: list[str] = []
-    needs_edk = not platform.has_edk and any(edk.holds(reference) for reference in references)
+    needs_edk = not platform.has_edk and any(edk.is_in_registry(reference) for reference in references)
     hints = [ADVICE] if needs_edk else []
     for need in sorted(absent, key=lambda need: need.reference):
         similar = [name for source in given for name in source.similar(need.reference, platform.registry)]
@@ -66,7 +66,7 @@ def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platfo
             suffix = wanted.removeprefix(platform.registry)
             own = there.removesuffix(suffix) if there.endswith(suffix) else there.rpartition("/")[0]
             yield _retag(reference, "registry", own)
-        elif platform.has_edk and there != wanted and edk.holds(reference) and there_tag == wanted_tag:
+        elif platform.has_edk and there != wanted and edk.is_in_registry(reference) and there_tag == wanted_tag:
             own = there.rpartition("/")[0]
             yield _retag(reference, "registry", own)
         elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:

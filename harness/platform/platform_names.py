@@ -31,7 +31,7 @@ class PlatformNames:
 
     def serves(self, reference: str) -> bool:
         """Return whether it is in a registry of the platform by its name."""
-        return reference.startswith(f"{self.registry}/") or (self.has_edk and edk.holds(reference))
+        return reference.startswith(f"{self.registry}/") or (self.has_edk and edk.is_in_registry(reference))
 
     def provides(self, reference: str) -> bool:
         """Return whether it is one of the platform's own images."""

@@ -134,7 +134,7 @@ def _restarts(pod: Manifest) -> dict[str, int]:
 
 def _collect_notes(api: KubeApi, pod: Manifest | None) -> list[str]:
     """Return the events and the end of the log of a pod."""
-    return [] if pod is None else [*events.of(api, pod), _log(api, pod)]
+    return [] if pod is None else [*events.list_unusual(api, pod), _log(api, pod)]
 
 
 def _find_end(entry: dict[str, Any]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
     summary = f"image {image} cannot be pulled"
     if outcome.unreached:
         fix = f"see why the registry {repository.split('/', 1)[0]} does not answer; `kaapana-harness status`"
-        fix = DELIVER_BY_EDK if edk.holds(image) else fix
+        fix = DELIVER_BY_EDK if edk.is_in_registry(image) else fix
         return Cause(task.task_id, f"{summary}: its registry does not answer", message, fix)
     absence = held.explain(image) if held else None
     if absence:
@@ -126,7 +126,7 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
             message,
             f"push it: {how_to_set('deliver', 'registry')}, or the registry of the platform",
         )
-    step = DELIVER_BY_EDK if edk.holds(image) else f"push it, or upload it with {how_to_set('deliver', 'tar')}"
+    step = DELIVER_BY_EDK if edk.is_in_registry(image) else f"push it, or upload it with {how_to_set('deliver', 'tar')}"
     fix = (
         f"{step}: the extension needs a processing container with "
         f'LABEL IMAGE="{repository.rsplit("/", 1)[-1] or image}", and the operator the tag {{KAAPANA_BUILD_VERSION}}'

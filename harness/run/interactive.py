@@ -113,7 +113,7 @@ class Attendant:
             return  # the run itself reports a lost cluster
         steps = {}
         for item in found:
-            step = wire.Step.of(item)
+            step = wire.Step.from_configmap(item)
             if step is not None and step.run_id in self._run_ids:
                 steps[_key(item)] = (step, item["data"])
         for key in list(self._open):

@@ -11,6 +11,6 @@ IN_CLUSTER: Final = "local-registry.services.svc.cluster.local:5000"
 REGISTRIES: Final = (REGISTRY, IN_CLUSTER)
 
 
-def holds(reference: str) -> bool:
+def is_in_registry(reference: str) -> bool:
     """Return whether an image is in the kit's registry by its name."""
     return reference.startswith(tuple(f"{registry}/" for registry in REGISTRIES))

@@ -71,7 +71,7 @@ class Step:
         return {DOCUMENT: json.dumps(dataclasses.asdict(self))}
 
     @classmethod
-    def of(cls, configmap: Mapping[str, Any]) -> Step | None:
+    def from_configmap(cls, configmap: Mapping[str, Any]) -> Step | None:
         """Return the step that a ConfigMap describes, or ``None``."""
         try:
             document = json.loads(configmap["data"][DOCUMENT])

@@ -47,7 +47,7 @@ class UnresolvedName:
         return {ANNOTATION: json.dumps(self.as_json())}
 
 
-def of_event(event: Mapping[str, Any]) -> UnresolvedName | None:
+def read_event(event: Mapping[str, Any]) -> UnresolvedName | None:
     """Return the name that an event is about; ``None`` for any other event."""
     if event.get("reason") != REASON:
         return None

@@ -27,7 +27,7 @@ def annotate_problems(problems: Mapping[str, PullProblem]) -> dict[str, str]:
     return {ANNOTATION: json.dumps({name: problem.value for name, problem in problems.items()})} if problems else {}
 
 
-def problem_of(annotations: Mapping[str, str], container: str) -> PullProblem | None:
+def read_problem(annotations: Mapping[str, str], container: str) -> PullProblem | None:
     """Return the problem that a pod's annotations have for a container; ``None`` on nodes that publish none."""
     try:
         return PullProblem(json.loads(annotations[ANNOTATION])[container])

@@ -116,19 +116,19 @@ def test_certificates_of_both_sides_are_used(server: _TlsServer, tmp_path: Path,
     user = {f"client-certificate{end}": value["cert"], f"client-key{end}": value["key"]}
     access = kubeconfig.load(_write(tmp_path, cluster, user))
     assert (access.context, access.namespace) == ("here", "mine")
-    assert KubeApi.of(access).request("GET", "/") == {"who": "the-user", "authorization": None}
+    assert KubeApi.from_access(access).request("GET", "/") == {"who": "the-user", "authorization": None}
 
 
 def test_a_server_of_another_authority_is_not_believed(server: _TlsServer, tmp_path: Path) -> None:
     other, _ = _certificate("somebody")
     path = _write(tmp_path, {"server": server.url, "certificate-authority-data": _text(other)}, {})
     with pytest.raises(ApiError, match="certificate verify failed"):
-        KubeApi.of(kubeconfig.load(path)).request("GET", "/")
+        KubeApi.from_access(kubeconfig.load(path)).request("GET", "/")
 
 
 def test_a_token_file_is_read_again_for_each_request(server: _TlsServer, tmp_path: Path) -> None:
     cluster = {"server": server.url, "certificate-authority-data": _text(server.certificate)}
-    api = KubeApi.of(kubeconfig.load(_write(tmp_path, cluster, {"tokenFile": "token"})))
+    api = KubeApi.from_access(kubeconfig.load(_write(tmp_path, cluster, {"tokenFile": "token"})))
     for word in ("first", "second"):
         (tmp_path / "token").write_text(word + "\n")
         assert api.request("GET", "/")["authorization"] == f"Bearer {word}"

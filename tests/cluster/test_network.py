@@ -123,7 +123,7 @@ def test_a_name_that_does_not_exist_is_refused_at_once_and_noted(cluster: Cluste
     events = [event for event in project.api.list("Event", project.namespace) if event["reason"] == "UnknownName"]
     assert [event["involvedObject"]["name"] for event in events] == [name]
     assert events[0]["message"].startswith("weights.example.com does not resolve")
-    noted = name_lookups.of_event(events[0])
+    noted = name_lookups.read_event(events[0])
     assert noted == name_lookups.UnresolvedName("weights.example.com", label="network-access-external-ips")
 
 
@@ -134,7 +134,7 @@ def test_a_service_without_a_way_to_it_is_noted_with_the_label_that_opens_it(
     platform.service("ctp-dicom-service", 11112, "ctp", annotations={"kaapana-harness/reachable-from": "ctp"})
     asked = f"ctp-dicom-service.{platform.namespace}.svc"
     project.end(project.pod(shell(f"getent hosts {asked}; exit 0")))
-    (noted,) = filter(None, map(name_lookups.of_event, project.api.list("Event", project.namespace)))
+    (noted,) = filter(None, map(name_lookups.read_event, project.api.list("Event", project.namespace)))
     assert noted == name_lookups.UnresolvedName(asked, service=True, label="network-access-ctp")
 
 

@@ -24,7 +24,7 @@ def _event(reason: str, time: str, uid: str = "1", **fields: Any) -> dict[str, A
 
 
 def _of(*found: dict[str, Any], **how: Any) -> list[str]:
-    return events.of(cast(KubeApi, _Api(*found)), _POD, **how)
+    return events.list_unusual(cast(KubeApi, _Api(*found)), _POD, **how)
 
 
 def test_events_are_reported_in_the_order_of_time_with_their_number() -> None:
@@ -46,4 +46,4 @@ def test_an_api_that_gives_no_events_away_makes_none() -> None:
         def list(self, kind: str, namespace: str | None) -> list[dict[str, Any]]:
             raise Forbidden(403, "Forbidden", "events are not for you")
 
-    assert events.of(cast(KubeApi, Closed()), _POD) == []
+    assert events.list_unusual(cast(KubeApi, Closed()), _POD) == []

@@ -21,7 +21,7 @@ from harness.kube import quantities
     ],
 )
 def test_quantities_are_read_exactly_and_rounded_up(text: str, value: int) -> None:
-    assert quantities.whole(text) == value
+    assert quantities.round_up(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "Mi", "10 Mi", "10mb", "ten", "1_000", "1Kim", "--1"])
@@ -43,7 +43,7 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
     ],
 )
 def test_a_quantity_beyond_all_bounds_is_the_largest(text: str | int, value: int) -> None:
-    assert quantities.whole(text) == value
+    assert quantities.round_up(text) == value
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, "1e" + "9" * 5000, "\u0661"])

@@ -21,7 +21,7 @@ from harness.common.redaction import REDACTOR
 from harness.engine import connect
 from harness.errors import HarnessError, PlatformError
 from harness.images import registry_login
-from harness.kube import ApiError, KubeApi, scoping
+from harness.kube import ApiError, KubeApi, scope_names
 from harness.kube.pullsecrets import Login
 from harness.kube.transport import HttpTransport
 from harness.settings.clusters import ClusterSettings
@@ -58,10 +58,10 @@ class ContextCluster:
         self.name = entry.cluster
         self.environment_id = entry.id
         self.adopted = adopted
-        self.registry = f"{settings.context_registry}/{scoping.prefix_of(entry.id).rstrip('-')}"
+        self.registry = f"{settings.context_registry}/{scope_names.prefix_of(entry.id).rstrip('-')}"
         self.push_address = self.registry
         self._transport = ContextTransport(
-            HttpTransport.of(access),
+            HttpTransport.from_access(access),
             entry.id,
             annotations={ANNOTATION_OWNER: entry.owner, ANNOTATION_STARTED: entry.started},
             storage_class=settings.context_storage_class,
@@ -104,7 +104,7 @@ class ContextCluster:
         context = contexts.context_of(spec)
         access, path = contexts.find(context)
         preflight.require(
-            KubeApi.of(access),
+            KubeApi.from_access(access),
             context,
             registry=settings.context_registry,
             storage_class=settings.context_storage_class,
@@ -133,7 +133,7 @@ class ContextCluster:
             return None
         try:
             access = contexts.at(entry.kubeconfig, contexts.context_of(entry.cluster))
-            KubeApi.of(access).request("GET", "/version", timeout_s=10)
+            KubeApi.from_access(access).request("GET", "/version", timeout_s=10)
         except (KubeconfigError, ApiError):
             return None
         if not leftovers.answers(entry):
@@ -181,7 +181,7 @@ class ContextCluster:
             key = (namespace, service, port)
             if key not in self._addresses:
                 found = self._service(namespace, service, port)
-                physical = scoping.physical(self._transport.prefix, namespace)
+                physical = scope_names.cluster_namespace(self._transport.prefix, namespace)
                 self._addresses[key] = self._forwarders.open(found, port, physical)
             return self._addresses[key]
 
@@ -200,7 +200,7 @@ class ContextCluster:
 
     def shell(self, namespace: str, pod: str) -> str:
         """See :class:`harness.cluster.base.Cluster`."""
-        physical = scoping.physical(self._transport.prefix, namespace)
+        physical = scope_names.cluster_namespace(self._transport.prefix, namespace)
         context = contexts.context_of(self.name)
         return f"kubectl --context {context} exec -it -n {physical} {pod} -- sh"
 
@@ -211,7 +211,7 @@ class ContextCluster:
         except ApiError as error:
             return f"the API server of {self.name} does not answer: {error}"
         gone = [entry["metadata"]["name"] for entry in found if entry["metadata"].get("deletionTimestamp")]
-        services = scoping.physical(self._transport.prefix, SERVICES_NAMESPACE)
+        services = scope_names.cluster_namespace(self._transport.prefix, SERVICES_NAMESPACE)
         if services in gone or not any(entry["metadata"]["name"] == services for entry in found):
             return f"another process has removed the namespace {services} of the environment from {self.name}"
         return ""

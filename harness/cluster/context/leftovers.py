@@ -9,7 +9,7 @@ from harness.cluster.context import access
 from harness.cluster.kubeconfig import KubeconfigError
 from harness.common.polling import Polling
 from harness.errors import NotRemovedError
-from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, scoping
+from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, scope_names
 from harness.wire.labels import LABEL_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
 
 def volumes(api: KubeApi, environment_id: str) -> list[str]:
     """Return the names of the volumes that the cluster made for the environment's claims and removes with them."""
-    prefix = scoping.prefix_of(environment_id)
+    prefix = scope_names.prefix_of(environment_id)
     return [
         volume["metadata"]["name"]
         for volume in api.list("PersistentVolume")
@@ -100,7 +100,7 @@ def answers(entry: Entry) -> bool:
 def _api(entry: Entry) -> KubeApi:
     context = access.context_of(entry.cluster)
     try:
-        return KubeApi.of(access.at(entry.kubeconfig, context))
+        return KubeApi.from_access(access.at(entry.kubeconfig, context))
     except KubeconfigError as error:
         raise NotRemovedError(
             f"environment {entry.id} is on a cluster that this process cannot reach any more",

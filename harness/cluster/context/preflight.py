@@ -170,7 +170,7 @@ def _capacity(api: KubeApi) -> Iterable[Obstacle]:
         return
     needs = (("memory", MEMORY_BYTES, " bytes of memory"), ("cpu", CPUS, " CPU"), ("pods", PODS, " pods"))
     for resource, wanted, unit in needs:
-        given = sum(quantities.whole((node["status"].get("allocatable") or {}).get(resource, 0)) for node in nodes)
+        given = sum(quantities.round_up((node["status"].get("allocatable") or {}).get(resource, 0)) for node in nodes)
         if given < wanted:
             yield Obstacle(
                 f"the {len(nodes)} nodes that take pods have room for {given}{unit}, {wanted} are needed",

@@ -37,7 +37,7 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
                     fix=f"name a registry that the nodes reach and trust too with {how_to_set('context_registry')}; "
                     "for a private one log this machine in (`docker login`)",
                 )
-            seen = "\n".join([str(status.get("phase")), *events.of(api, pod)])
+            seen = "\n".join([str(status.get("phase")), *events.list_unusual(api, pod)])
         raise PlatformError(
             f"no pod started on the cluster within {timeout_s:g} s",
             last_seen=seen,

@@ -12,7 +12,7 @@ from typing import Any
 from harness.cluster.context import preflight, rights
 from harness.common.polling import Polling
 from harness.errors import PlatformError
-from harness.kube import KubeApi, Manifest, scoping
+from harness.kube import KubeApi, Manifest, scope_names
 from harness.kube.kinds import kind_named
 from harness.kube.scope import Scope, ScopedTransport
 from harness.kube.transport import Request, Transport
@@ -43,7 +43,7 @@ class ContextTransport(ScopedTransport):
         storage_class: str = "",
         pull_config: Mapping[str, Any],
     ) -> None:
-        super().__init__(inner, scoping.prefix_of(environment_id), storage_class=storage_class)
+        super().__init__(inner, scope_names.prefix_of(environment_id), storage_class=storage_class)
         self.raw = KubeApi(transport=inner)
         """The same cluster without the scope of the environment."""
         self._own = KubeApi(transport=self)
@@ -103,7 +103,7 @@ class ContextTransport(ScopedTransport):
         self._user = self._user or preflight.user_of(self.raw)
         account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": SERVICES_NAMESPACE}
         self._own.apply(rights.binding(namespace, self._user, account))
-        wanted, where = rights.Right("create", "", "pods"), scoping.physical(self.prefix, namespace)
+        wanted, where = rights.Right("create", "", "pods"), scope_names.cluster_namespace(self.prefix, namespace)
         # authorizers learn about a binding a moment after it exists, without any signal
         polling = Polling(timeout_s=_RIGHTS_S, pause_s=_POLL_S)
         while not preflight.may(self.raw, wanted, where):

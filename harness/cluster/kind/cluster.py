@@ -67,7 +67,7 @@ class KindCluster:
         self._closed = False
         self._lock = threading.Lock()
         access = kubeconfig.load(names.kubeconfig(state, environment_id))
-        self.api = KubeApi.of(access, reconnect_s=_RECONNECT_S)
+        self.api = KubeApi.from_access(access, reconnect_s=_RECONNECT_S)
         self.nodes = nodes.of_cluster(client, environment_id)
         self.volume_node = self.nodes[0].name
         self._images = NodeImages(client, self.nodes, f"kh-{environment_id}/node")
@@ -276,7 +276,7 @@ def answers(state: Path, environment_id: str) -> bool:
     """Return whether the API server of a cluster works."""
     try:
         access = kubeconfig.load(names.kubeconfig(state, environment_id))
-        KubeApi.of(access).request("GET", "/version", timeout_s=10)
+        KubeApi.from_access(access).request("GET", "/version", timeout_s=10)
     except (KubeconfigError, ApiError):
         return False
     return True

@@ -62,7 +62,7 @@ def _node_reason(api: KubeApi) -> str:
     """Return the events of the cluster's DNS pods, a line each."""
     try:
         pods = api.list("Pod", _DNS[0], labels={"k8s-app": "kube-dns"})
-        return "\n".join(line for pod in pods for line in events.of(api, pod)) or "no pod"
+        return "\n".join(line for pod in pods for line in events.list_unusual(api, pod)) or "no pod"
     except ApiError as error:
         return str(error)
 

@@ -117,7 +117,7 @@ class PodRun:
         last: Manifest = self._manifest
         for change, pod in self._changes(begin + self._startup_timeout_s):
             if change == "TIMEOUT":
-                why = "; ".join([_wait_reason(last), *events.of(self._api, last)])
+                why = "; ".join([_wait_reason(last), *events.list_unusual(self._api, last)])
                 return self._end_early(
                     last, reasons.STARTUP_TIMEOUT, f"the pod did not start within {self._startup_timeout_s:g} s: {why}"
                 )
@@ -147,7 +147,7 @@ class PodRun:
     # -- inner parts -------------------------------------------------------------------------------------
 
     def _with_unresolved(self, ended: Outcome, pod: Manifest) -> Outcome:
-        found = (name_lookups.of_event(event) for event in events.about(self._api, pod))
+        found = (name_lookups.read_event(event) for event in events.list_events(self._api, pod))
         return dataclasses.replace(ended, unresolved=tuple(name for name in found if name))
 
     def _refusal(self, pod: Manifest, trouble: troubles.Trouble) -> PullRefusal | None:

@@ -10,7 +10,7 @@ from harness.incluster.controlplane.networks import NetworkPlan, Networks
 from harness.incluster.controlplane.variables import expand
 from harness.incluster.controlplane.volumes import Mounts
 from harness.kube import Manifest
-from harness.kube.quantities import parse, whole
+from harness.kube.quantities import parse, round_up
 from harness.wire.labels import LABEL_ROLE
 
 # a bound that a fork bomb meets and a scientific program does not
@@ -24,13 +24,13 @@ _RAW_SOCKETS = "NET_RAW"
 def memory_limit(container: Mapping[str, Any]) -> int:
     """Return the bytes of ``resources.limits.memory``, 0 without a limit."""
     limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
-    return whole(limit) if limit is not None else 0
+    return round_up(limit) if limit is not None else 0
 
 
 def devices(container: Mapping[str, Any]) -> int:
     """Return the number of NVIDIA devices that the container demands."""
     limit = ((container.get("resources") or {}).get("limits") or {}).get("nvidia.com/gpu")
-    return whole(limit) if limit is not None else 0
+    return round_up(limit) if limit is not None else 0
 
 
 def container_body(

@@ -13,7 +13,7 @@ from typing import Any
 from harness.incluster.controlplane import podsecurity
 from harness.incluster.controlplane.errors import UntranslatableError
 from harness.incluster.controlplane.volumespec import check_absolute, check_relative, check_volume
-from harness.kube.quantities import parse, whole
+from harness.kube.quantities import parse, round_up
 from harness.wire.naming import DNS_LABEL, DNS_SUBDOMAIN, ENV_NAME
 
 Spec = Mapping[str, Any]
@@ -188,5 +188,5 @@ def _resources(resources: Spec, where: str) -> None:
                 continue
             if name != "memory":
                 raise UntranslatableError(at, "cannot be enforced on the docker cluster")
-            if value and whole(quantity) < MIN_MEMORY:
+            if value and round_up(quantity) < MIN_MEMORY:
                 raise UntranslatableError(at, f"{quantity}: a Docker engine cannot limit memory below 6Mi")

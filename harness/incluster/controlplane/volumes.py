@@ -17,7 +17,7 @@ from harness.incluster.controlplane.mounts import Mount
 from harness.incluster.controlplane.rbac import has_token
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
-from harness.kube.quantities import whole
+from harness.kube.quantities import round_up
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -115,7 +115,7 @@ class Volumes:
             return VolumeSource(target, made_up=True)
         if empty and empty.get("medium") == "Memory" and _users(pod, name) < 2:
             limit = empty.get("sizeLimit")
-            return VolumeSource(None, size=whole(limit) if limit else 0)
+            return VolumeSource(None, size=round_up(limit) if limit else 0)
         return VolumeSource(make_own_folder(target, 0o777))
 
     def mounts(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.incluster.controlplane.errors import UntranslatableError
-from harness.kube.quantities import whole
+from harness.kube.quantities import round_up
 from harness.wire.naming import DNS_LABEL
 
 Spec = Mapping[str, Any]
@@ -90,7 +90,7 @@ def check_volume(volume: Spec, where: str) -> None:
             )
     if (limit := (volume.get("emptyDir") or {}).get("sizeLimit")) is not None:
         try:
-            whole(limit)
+            round_up(limit)
         except ValueError as error:
             raise UntranslatableError(f"{where}.emptyDir.sizeLimit", f"{limit!r}: {error}") from None
     for kind in _CONFIGURED:
@@ -135,7 +135,7 @@ def check_claim(manifest: Spec) -> None:
     at = "spec.resources.requests.storage"
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "1")
     try:
-        size = whole(storage)
+        size = round_up(storage)
     except ValueError as problem:
         raise UntranslatableError(at, f"Invalid value: {storage!r}: {problem}") from None
     if size <= 0:

@@ -49,7 +49,7 @@ class Foreign:
 
     def user(self) -> KubeApi:
         """The cluster as the user sees it."""
-        return KubeApi.of(kubeconfig.load(self.kubeconfig, CONTEXT))
+        return KubeApi.from_access(kubeconfig.load(self.kubeconfig, CONTEXT))
 
     def names(self, kind: str, **labels: str) -> list[str]:
         """Names of the objects of a kind in all namespaces, as the admin sees them."""
@@ -92,7 +92,7 @@ def made(settings: Settings, folder: Path) -> Iterator[Foreign]:
 
 def _wait_until_enforced(user: Path) -> None:
     """The API server takes up a new policy a moment later, which is seconds while the cluster still starts."""
-    api = KubeApi.of(kubeconfig.load(user, CONTEXT))
+    api = KubeApi.from_access(kubeconfig.load(user, CONTEXT))
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}
     deadline = time.monotonic() + _READY_S
     while True:

@@ -5,8 +5,8 @@ each environment has its own, with a prefix: ``kh-1a2b3c4d-services``. Programs 
 functions change objects when they are sent and when they come back.
 
     the program             the cluster
-    services           ->   kh-1a2b3c4d-services                 scope_object(), physical()
-    services           <-   kh-1a2b3c4d-services                 unscope(), logical()
+    services           ->   kh-1a2b3c4d-services                 scope_object(), cluster_namespace()
+    services           <-   kh-1a2b3c4d-services                 unscope(), platform_namespace()
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ def prefix_of(environment_id: str) -> str:
     return f"kh-{environment_id}-"
 
 
-def prefix_in(namespace: str) -> str:
+def find_prefix(namespace: str) -> str:
     """Return the prefix in the name of a namespace; empty if it has none."""
     found = _PREFIX.match(namespace)
     return found.group() if found else ""
 
 
-def environment_in(prefix: str) -> str:
+def environment_of(prefix: str) -> str:
     """Return the id of the environment in a prefix."""
     found = _PREFIX.fullmatch(prefix)
     return found["environment"] if found else ""
 
 
-def physical(prefix: str, namespace: str) -> str:
+def cluster_namespace(prefix: str, namespace: str) -> str:
     """Return the name of a namespace on the cluster."""
     return prefix + namespace
 
 
-def logical(prefix: str, namespace: str) -> str:
+def platform_namespace(prefix: str, namespace: str) -> str:
     """Return the name of a namespace as the platform has it."""
     return namespace.removeprefix(prefix)
 
 
-def path_of(prefix: str, path: str) -> str:
+def scope_path(prefix: str, path: str) -> str:
     """Return the path of a request, with the real name of its namespace on the cluster."""
     found = _NAMESPACE_IN_PATH.fullmatch(path)
     if found is None:
         return path
-    return f"{found['before']}{physical(prefix, found['name'])}{found['after'] or ''}"
+    return f"{found['before']}{cluster_namespace(prefix, found['name'])}{found['after'] or ''}"
 
 
 def is_namespaced(path: str) -> bool:
@@ -96,14 +96,14 @@ def scope_object(
     """
     manifest = copy.deepcopy(manifest)
     metadata = manifest.setdefault("metadata", {})
-    labels = {LABEL_ENVIRONMENT: environment_in(prefix)}
+    labels = {LABEL_ENVIRONMENT: environment_of(prefix)}
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
     if metadata.get("namespace"):
-        metadata["namespace"] = physical(prefix, metadata["namespace"])
+        metadata["namespace"] = cluster_namespace(prefix, metadata["namespace"])
     kind, spec = manifest.get("kind"), manifest.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     if kind == "Namespace":
-        metadata["name"] = physical(prefix, metadata["name"])
+        metadata["name"] = cluster_namespace(prefix, metadata["name"])
     elif kind == "NetworkPolicy":
         _scope_policy(spec, prefix)
     elif kind == "Service":
@@ -111,7 +111,7 @@ def scope_object(
     elif kind == "RoleBinding":
         for subject in manifest.get("subjects") or ():
             if subject.get("namespace"):
-                subject["namespace"] = physical(prefix, subject["namespace"])
+                subject["namespace"] = cluster_namespace(prefix, subject["namespace"])
     elif kind == "PersistentVolumeClaim" and storage_class and not spec.get("storageClassName"):
         spec["storageClassName"] = storage_class
     for pod in pod_specs(manifest):
@@ -157,7 +157,7 @@ def host_aliases(services: Iterable[Manifest], prefix: str) -> list[Manifest]:
         target = _key(service)
         external = _SERVICE_NAME.fullmatch(str((service.get("spec") or {}).get("externalName") or ""))
         if external:
-            target = (logical(prefix, external["namespace"]), external["service"])
+            target = (platform_namespace(prefix, external["namespace"]), external["service"])
         if target in addresses:
             namespace, name = _key(service)
             base = f"{name}.{namespace}"
@@ -173,9 +173,9 @@ def _unscope(manifest: Manifest, prefix: str, kind: str) -> None:
     for section in ("metadata", "involvedObject"):
         found = manifest.get(section)
         if isinstance(found, dict) and found.get("namespace"):
-            found["namespace"] = logical(prefix, found["namespace"])
+            found["namespace"] = platform_namespace(prefix, found["namespace"])
     if kind == "Namespace" and isinstance(manifest.get("metadata"), dict):
-        manifest["metadata"]["name"] = logical(prefix, str(manifest["metadata"].get("name") or ""))
+        manifest["metadata"]["name"] = platform_namespace(prefix, str(manifest["metadata"].get("name") or ""))
 
 
 def _scope_service(spec: Manifest, prefix: str) -> None:
@@ -188,7 +188,7 @@ def _scope_service(spec: Manifest, prefix: str) -> None:
             port.pop("nodePort", None)
     external = _SERVICE_NAME.fullmatch(str(spec.get("externalName") or ""))
     if external:
-        namespace = physical(prefix, external["namespace"])
+        namespace = cluster_namespace(prefix, external["namespace"])
         spec["externalName"] = f"{external['service']}.{namespace}.svc{external['domain'] or ''}"
 
 
@@ -205,4 +205,4 @@ def _scope_policy(spec: Manifest, prefix: str) -> None:
 
 
 def _peer(prefix: str, namespace: str) -> str:
-    return namespace if namespace in _CLUSTERS_OWN else physical(prefix, namespace)
+    return namespace if namespace in _CLUSTERS_OWN else cluster_namespace(prefix, namespace)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from harness.kube import scoping
+from harness.kube import scope_names
 from harness.platform import helm, projects
 
 PREFIX = "kh-1a2b-"
 
 
 def scoped(manifest: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return scoping.scope_object(manifest, PREFIX, **{"images": {}, "aliases": [], **more})
+    return scope_names.scope_object(manifest, PREFIX, **{"images": {}, "aliases": [], **more})
 
 
 def pod(**spec: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def service(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
     ],
 )
 def test_a_path_names_the_namespace_that_the_cluster_has(path: str, expected: str) -> None:
-    assert scoping.path_of(PREFIX, path) == expected
+    assert scope_names.scope_path(PREFIX, path) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_path_names_the_namespace_that_the_cluster_has(path: str, expected: st
     ],
 )
 def test_what_belongs_to_the_whole_cluster_is_distinguished(path: str, expected: bool) -> None:
-    assert scoping.is_namespaced(path) is expected
+    assert scope_names.is_namespaced(path) is expected
 
 
 def test_what_was_sent_is_not_changed_and_comes_back_as_it_was() -> None:
@@ -69,7 +69,7 @@ def test_what_was_sent_is_not_changed_and_comes_back_as_it_was() -> None:
     assert sent["metadata"]["namespace"] == "kh-1a2b-services"
     assert sent["metadata"]["labels"] == {"kaapana-harness.environment": "1a2b"}
     assert sent["data"] == {"namespace": "services"}
-    assert scoping.unscope(sent, PREFIX)["metadata"]["namespace"] == "services"
+    assert scope_names.unscope(sent, PREFIX)["metadata"]["namespace"] == "services"
 
 
 def test_a_list_comes_back_with_the_names_that_the_platform_has() -> None:
@@ -77,10 +77,10 @@ def test_a_list_comes_back_with_the_names_that_the_platform_has() -> None:
         "kind": "NamespaceList",
         "items": [{"metadata": {"name": "kh-1a2b-services"}}, {"metadata": {"name": "kh-1a2b-project-x"}}],
     }
-    names = [item["metadata"]["name"] for item in scoping.unscope(answer, PREFIX)["items"]]
+    names = [item["metadata"]["name"] for item in scope_names.unscope(answer, PREFIX)["items"]]
     assert names == ["services", "project-x"]
     event = {"kind": "Event", "metadata": {"namespace": "kh-1a2b-a"}, "involvedObject": {"namespace": "kh-1a2b-a"}}
-    assert scoping.unscope(event, PREFIX)["involvedObject"]["namespace"] == "a"
+    assert scope_names.unscope(event, PREFIX)["involvedObject"]["namespace"] == "a"
 
 
 def test_pods_and_what_makes_pods_get_names_images_and_no_priority() -> None:
@@ -98,7 +98,7 @@ def test_pods_and_what_makes_pods_get_names_images_and_no_priority() -> None:
         },
     }
     for manifest in made.values():
-        (spec,) = scoping.pod_specs(scoped(manifest, images=images, aliases=aliases))
+        (spec,) = scope_names.pod_specs(scoped(manifest, images=images, aliases=aliases))
         assert spec["hostAliases"] == aliases
         assert spec["containers"][0]["image"] == "registry:5000/a@sha256:1"
         assert "priorityClassName" not in spec
@@ -133,7 +133,7 @@ def test_the_policies_of_a_project_lead_to_the_environments_own_namespaces_and_t
 
 
 def test_pods_find_services_under_all_names_that_the_platform_gives_them() -> None:
-    found = scoping.host_aliases(
+    found = scope_names.host_aliases(
         [
             service("services", "minio-service", clusterIP="10.0.0.1"),
             service("services", "headless", clusterIP="None"),
@@ -183,5 +183,5 @@ def test_a_claim_gets_the_storage_class_of_the_settings_unless_it_names_one() ->
 def test_a_pod_knows_its_environment_by_the_name_of_its_namespace(
     namespace: str, prefix: str, environment: str
 ) -> None:
-    assert scoping.prefix_in(namespace) == prefix
-    assert scoping.environment_in(prefix) == environment
+    assert scope_names.find_prefix(namespace) == prefix
+    assert scope_names.environment_of(prefix) == environment
