@@ -31,7 +31,7 @@ def file_of(syntax: UID) -> tuple[pydicom.Dataset, bytes, bytes]:
         del dataset.PixelData
         dataset.PixelDataProviderURL = "https://images.example/1"
     elif syntax not in NATIVE:
-        dataset.PixelData = encapsulate([b"compressed, as far as anybody knows here"])
+        dataset.PixelData = encapsulate([b"compressed, as far as this test knows"])
         dataset["PixelData"].VR = "OB"
         dataset["PixelData"].is_undefined_length = True
     dataset.file_meta.TransferSyntaxUID = syntax

@@ -137,14 +137,14 @@ def test_a_dag_file_that_the_platform_cannot_use(tmp_path: Path, monkeypatch: py
 
 @contextlib.contextmanager
 def _something_else(path: Path) -> Iterator[None]:
-    """A socket on which nobody answers."""
+    """A socket on which no process answers."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         yield
 
 
 @pytest.mark.parametrize("verb", ["up", "run"])
-@pytest.mark.parametrize("there", [False, True], ids=["no socket", "a socket that nobody listens on"])
+@pytest.mark.parametrize("there", [False, True], ids=["no socket", "a socket without a listener"])
 def test_a_machine_without_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, there: bool) -> None:
     path = tmp_path / "docker.sock"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")

@@ -172,7 +172,7 @@ def test_a_browser_is_wanted_where_tests_need_one(name: str, extra: list[str], w
 
 
 @pytest.mark.parametrize(("programs", "installed"), [((), ["chromium"]), (("google-chrome",), [])])
-def test_a_browser_is_installed_where_none_is_there(programs: tuple[str, ...], installed: list[str]) -> None:
+def test_a_missing_browser_is_installed(programs: tuple[str, ...], installed: list[str]) -> None:
     host = FakeHost(root=True, programs=programs, offered=("chromium",))
     browser.provide(host, lambda line: None)
     assert host.installed == installed

@@ -63,7 +63,7 @@ def test_a_run_that_succeeds_ends_with_0_and_leaves_run_json(platform: FakeEnvir
     assert platform.downs == [False]
 
 
-def test_a_run_tells_findings_about_other_releases_in_one_line(
+def test_a_run_prints_findings_about_other_releases_in_one_line(
     platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ended = outcome("Completed", arguments=["cmds", "arguments"])
@@ -173,7 +173,7 @@ def test_reuse_leaves_the_environment_running(platform: FakeEnvironment) -> None
     assert platform.downs == [True]
 
 
-def test_pruning_removes_environments_first_and_then_the_images_that_nobody_needs(
+def test_pruning_removes_environments_first_and_then_the_unused_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[bool] = []

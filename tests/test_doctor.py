@@ -335,7 +335,7 @@ def test_only_the_body_makes_an_answer_an_engine(body: bytes, status: int, state
         ("tcp://127.0.0.1:1", "remote"),
         ("tcp://127.0.0.1:99999999", "remote"),
         ("tcp://engine.example:2375", "remote"),
-        ("ssh://somebody@host", "remote"),
+        ("ssh://alice@host", "remote"),
     ],
 )
 def test_an_engine_that_cannot_be_asked_is_distinguished(address: str, state: str) -> None:

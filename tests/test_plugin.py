@@ -292,7 +292,7 @@ _ODD = """[task("t", try_number=2, outcome=outcome("Completed", arguments=["cmds
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
-def test_a_session_tells_each_finding_once_and_those_about_other_releases_in_one_line(
+def test_a_session_prints_each_finding_once_and_those_about_other_releases_in_one_line(
     inner: pytest.Pytester, workers: tuple[str, ...]
 ) -> None:
     if workers:
@@ -310,8 +310,8 @@ def test_a_session_tells_each_finding_once_and_those_about_other_releases_in_one
     )
     result = run(inner, *workers, subprocess=bool(workers))
     result.assert_outcomes(passed=2)
-    told = [line for line in result.outlines if line.startswith("kaapana: ") and "evidence in" not in line]
-    assert told == [
+    printed = [line for line in result.outlines if line.startswith("kaapana: ") and "evidence in" not in line]
+    assert printed == [
         "kaapana: warning needed-retries: t: succeeded at attempt 2 "
         "(set retries=0 in default_args while testing, and fix the first failure)",
         "kaapana: on other releases: 3 findings, ignored-argument (0.6.0, 0.6.1); "
@@ -319,7 +319,7 @@ def test_a_session_tells_each_finding_once_and_those_about_other_releases_in_one
     ]
 
 
-def test_a_session_without_findings_tells_none(inner: pytest.Pytester) -> None:
+def test_a_session_without_findings_prints_none(inner: pytest.Pytester) -> None:
     write(inner, """def test_run(kaapana): assert kaapana.install("ext").run().succeeded""")
     result = run(inner)
     assert [line for line in result.outlines if line.startswith("kaapana: ")] == [

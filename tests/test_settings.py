@@ -61,8 +61,8 @@ def test_a_number_beyond_all_bounds_is_refused(tmp_path: Path, name: str, value:
 
 
 def test_a_word_that_cannot_be_a_path_stays_as_it_is(tmp_path: Path) -> None:
-    start = table(tmp_path, 'chart = ["~nobody-has-this/a.tgz", "\\u0000", "%s"]' % ("a" * 5000))
-    assert Settings.load(environ={}, start=start).chart == ("~nobody-has-this/a.tgz", "\0", "a" * 5000)
+    start = table(tmp_path, 'chart = ["~missing-user/a.tgz", "\\u0000", "%s"]' % ("a" * 5000))
+    assert Settings.load(environ={}, start=start).chart == ("~missing-user/a.tgz", "\0", "a" * 5000)
 
 
 def test_a_working_directory_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +89,6 @@ def test_the_folders_of_data_sets_are_a_table_or_pairs(tmp_path: Path) -> None:
         ('datasets = ["a"]', "datasets: expected NAME=FOLDER, separated by commas, got"),
     ],
 )
-def test_a_folder_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Settings.load(environ={}, start=table(tmp_path, text))

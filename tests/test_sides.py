@@ -38,21 +38,21 @@ def test_what_runs_in_containers_imports_nothing_of_the_host_side(side: str) -> 
     modules = sorted((PACKAGE / side).rglob("*.py"))
     assert modules
     known = ("harness.incluster", *SHARED) if side == "incluster" else SHARED
-    strangers = []
+    forbidden = []
     for path in modules:
         imported = _imports(ast.parse(path.read_bytes()))
-        strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if not _below(name, *known)]
-    assert strangers == []
+        forbidden += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if not _below(name, *known)]
+    assert forbidden == []
 
 
 def test_the_host_side_imports_nothing_of_what_runs_in_containers() -> None:
     modules = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.is_relative_to(PACKAGE / "incluster")]
     assert modules
-    strangers = []
+    forbidden = []
     for path in modules:
         imported = _imports(ast.parse(path.read_bytes()))
-        strangers += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if _below(name, "harness.incluster")]
-    assert strangers == []
+        forbidden += [f"{path.relative_to(PACKAGE)}: {name}" for name in imported if _below(name, "harness.incluster")]
+    assert forbidden == []
 
 
 def test_only_the_public_face_and_the_errors_lie_loose_at_the_top() -> None:

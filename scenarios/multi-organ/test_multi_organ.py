@@ -45,7 +45,7 @@ def test_all_tissues_are_segments_of_one_seg_and_their_volumes_are_in_the_table(
 
 
 @pytest.mark.finds("custom-segment-code")
-def test_only_the_tissues_of_the_form_are_stored_and_no_report_is_made_when_none_is_wanted(multi_organ, brain_mr):
+def test_only_the_selected_tissues_are_stored_and_the_report_is_optional(multi_organ, brain_mr):
     run = multi_organ.run(dataset=brain_mr, form={"tissues": ["white matter"], "report_volumes": False})
     assert run.succeeded
     assert run.sent.segmentation().labels == ["white matter"]

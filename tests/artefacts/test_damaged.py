@@ -111,9 +111,9 @@ def test_a_file_that_changes_after_it_was_opened_breaks_the_stream_off(tmp_path:
 
 def test_an_image_of_another_archive_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
     archive = ImageArchive.open(written(tmp_path, made.docker_25(NAMED)))
-    stranger = ImageArchive.open(made.write(tmp_path / "b.tar", made.docker_25([(OTHER, ["other:1"])]))).images[0]
+    other = ImageArchive.open(made.write(tmp_path / "b.tar", made.docker_25([(OTHER, ["other:1"])]))).images[0]
     with pytest.raises(ValueError, match="has no image sha256:"):
-        archive.stream({"other:1": stranger})
+        archive.stream({"other:1": other})
 
 
 LAYOUTS_TO_DAMAGE = [

@@ -72,7 +72,7 @@ def test_a_package_that_cannot_be_installed_is_refused_with_the_reason(
     assert caught.value.exit_status == 2
 
 
-def test_a_missing_file_a_folder_and_a_pipe_are_distinguished_and_none_is_waited_for(tmp_path: Path) -> None:
+def test_a_missing_file_a_folder_and_a_pipe_are_refused_at_once_with_different_messages(tmp_path: Path) -> None:
     with pytest.raises(ExtensionError, match="does not exist"):
         package.read(tmp_path / "x-1.0.0.tgz")
     with pytest.raises(ExtensionError, match="is a folder"):

@@ -152,7 +152,7 @@ def test_a_slash_at_the_end_of_a_registry_changes_nothing(remote: Remote, tmp_pa
         lambda folder: Artefacts.open(["~nosuchuser/x-1.0.0.tgz"], [], folder),
     ],
 )
-def test_the_home_of_nobody_is_a_path_that_does_not_exist(
+def test_the_home_folder_of_an_unknown_user_is_reported_as_a_missing_path(
     remote: Remote, tmp_path: Path, read: Callable[[Path], object]
 ) -> None:
     with pytest.raises(UsageError, match="~nosuchuser"):

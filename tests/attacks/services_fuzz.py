@@ -24,4 +24,4 @@ UNKEEPABLE = {
     "no UTF-8": b'{"value": "\xff"}',
     "UTF-16": '{"value": "\ud7ff'.encode("utf-16"),
 }
-"""Bodies that no service may keep: an answer with them could not be read by anybody."""
+"""Bodies that no service may keep: no client could read an answer that contains them."""

@@ -103,7 +103,7 @@ def _free_base() -> int:
 def send(
     services: ServicesProcess, datasets: list[Dataset], project: str, acknowledged: list[Dataset]
 ) -> list[int | None]:
-    """Send as long as somebody answers, and return each status; what got that of success is noted."""
+    """Send until the server stops answering, and return each status; record the successful requests."""
     statuses: list[int | None] = []
     ae = AE(ae_title="kp-d")
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10

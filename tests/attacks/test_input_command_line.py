@@ -31,7 +31,7 @@ VERBS = {
 WORDS = [
     *(text for text in NASTY_TEXTS if "\0" not in text), "/dev/null", "/dev/full", "/dev/full/x", "/proc/self/mem",
     "/root/x", "pyproject.toml", "nan", "inf", "-1", "1e400", "x=y", "=", "x=[", "TREE", "context:", "documented",
-    "\udcff\udcfe", "a" * 5000, "~nobody-here/x", "engine", "x.tgz", "a" * 300 + "/b", "/" + "a/" * 3000,
+    "\udcff\udcfe", "a" * 5000, "~missing-user/x", "engine", "x.tgz", "a" * 300 + "/b", "/" + "a/" * 3000,
 ]  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def test_a_folder_of_the_harness_that_cannot_be_used_is_named(
     assert result.stderr.startswith(f"error: the state folder {tmp_path}/state cannot be used")
 
 
-def test_what_nobody_has_foreseen_ends_in_a_first_line_and_a_report_without_secrets(
+def test_an_unexpected_error_ends_in_one_line_and_a_crash_report_without_secrets(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(*_: object) -> None:

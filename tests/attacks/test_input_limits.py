@@ -175,7 +175,7 @@ def _endless(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_pipe, _socket, _device, _endless, Path.mkdir])
-def test_what_is_no_regular_file_keeps_nobody_waiting(
+def test_a_path_that_is_not_a_regular_file_never_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
 ) -> None:
     monkeypatch.chdir(tmp_path)

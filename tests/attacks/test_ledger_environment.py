@@ -17,7 +17,7 @@ _FAULTS = Path(__file__).parents[1] / "faults" / "extension"
 _CONTAINER = """
 import base64, json, os, sys, urllib.parse, urllib.request
 
-print("faulty: tells all", flush=True)
+print("faulty: prints every secret", flush=True)
 known = dict(os.environ)
 for name, value in known.items():
     print(f"{name}={value}")
@@ -86,7 +86,7 @@ def _shown(secrets: dict[str, str], *texts: str) -> list[str]:
     return found
 
 
-def test_a_container_and_a_dag_that_tell_all_they_know_leave_no_credential_in_the_evidence(
+def test_a_container_and_a_dag_that_print_every_secret_leave_no_credential_in_the_evidence(
     kaapana: Any, tree: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     program = tree / "processing-containers/faulty/files/faulty.py"

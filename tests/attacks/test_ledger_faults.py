@@ -84,7 +84,7 @@ def _python(program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def _tell(process: subprocess.Popen[str], line: str) -> None:
+def _send(process: subprocess.Popen[str], line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
@@ -119,7 +119,7 @@ def test_four_writers_at_once_lose_no_update(state: Path, writers: list[subproce
     ledger.record(Settings().state, _entry("shared"))
     for number in range(15):
         for process, field in zip(writers, _FIELDS, strict=True):
-            _tell(process, f"update shared {field} {field}-{number}")
+            _send(process, f"update shared {field} {field}-{number}")
         for process in writers:
             _wait(process)
         found = ledger.find(Settings().state, "shared")
@@ -133,8 +133,8 @@ def test_an_entry_that_is_forgotten_while_others_change_it_stays_forgotten(
     for number in range(300):
         ledger.record(Settings().state, _entry(f"e{number}"))
         first, second = writers[number % 2 :: 2]
-        _tell(first, f"update e{number} url http://127.0.0.1:1")
-        _tell(second, f"forget e{number}")
+        _send(first, f"update e{number} url http://127.0.0.1:1")
+        _send(second, f"forget e{number}")
         _wait(first)
         _wait(second)
     assert ledger.entries(Settings().state) == []
@@ -223,7 +223,7 @@ def test_secrets_of_a_forgotten_environment_are_in_no_file(state: Path) -> None:
     assert [path for path in state.iterdir() if SECRET.encode() in path.read_bytes()] == []
 
 
-def test_the_ledger_is_readable_by_its_user_only_also_after_somebody_opened_it_to_all(state: Path) -> None:
+def test_the_ledger_becomes_private_again_after_its_mode_was_changed(state: Path) -> None:
     ledger.record(Settings().state, _entry("mine"))
     path = state / "ledger.sqlite"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

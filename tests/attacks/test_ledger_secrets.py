@@ -335,7 +335,7 @@ def test_a_token_is_hidden_whole_although_it_holds_the_well_known_beginning_of_a
 
 
 @pytest.mark.parametrize("password", ["p\"a's <w>&\\/ ö\n and more", "s3cret", "abcdefgh", "{}[]()*+?", "ü" * 9])
-def test_a_login_that_somebody_chose_is_hidden_in_every_way_to_write_it(password: str) -> None:
+def test_a_chosen_password_is_hidden_in_every_notation(password: str) -> None:
     hidden = Redactor()
     hidden.add_given_login("me", password)
     basic = base64.b64encode(f"me:{password}".encode()).decode()

@@ -131,7 +131,7 @@ def test_a_pod_of_a_project_is_refused_at_every_route_of_the_harness(kaapana: An
     finally:
         objects.remove()
     answers = dict(zip((url for _, url in asked), statuses, strict=True))
-    # what is not there is not there for anybody; a network that leads nowhere is no worse than a refusal
+    # a missing route is missing for every caller; a network without a route is as good as a refusal
     assert statuses[0] == 404
     assert set(statuses[1 : refused + 1]) == {401}, answers
     assert {status for status in statuses if isinstance(status, int)} <= {401, 403, 404}, answers

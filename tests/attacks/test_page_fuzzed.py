@@ -1,4 +1,4 @@
-"""All kinds of requests to the page of an environment: strangers get 403, and nothing ends in an unforeseen error."""
+"""All kinds of requests to the page of an environment: 403 without the cookie, and never an unexpected error."""
 
 from __future__ import annotations
 

@@ -301,7 +301,7 @@ def test_a_patch_does_not_change_another_object(tmp_path: Path) -> None:
         assert "data" not in found
 
 
-def test_a_pod_that_cannot_be_run_for_a_reason_nobody_foresaw_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pod_that_hits_an_unexpected_error_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store()
     store.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}})
     pod = store.create(
@@ -316,7 +316,7 @@ def test_a_pod_that_cannot_be_run_for_a_reason_nobody_foresaw_fails(monkeypatch:
             return asyncio.get_running_loop().create_task(work)
 
         def break_down(*_: object) -> None:
-            raise LookupError("nobody foresaw this")
+            raise LookupError("unexpected error")
 
         node: Any = SimpleNamespace(
             store=store, spawn=spawn, event=lambda *_: None, gpu=False, manifest=lambda: {"metadata": {"name": "node"}},
@@ -326,4 +326,4 @@ def test_a_pod_that_cannot_be_run_for_a_reason_nobody_foresaw_fails(monkeypatch:
 
     asyncio.run(lives())
     status = store.get("Pod", "n", "p")["status"]
-    assert (status["phase"], status["message"]) == ("Failed", "nobody foresaw this")
+    assert (status["phase"], status["message"]) == ("Failed", "unexpected error")

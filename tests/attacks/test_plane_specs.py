@@ -244,7 +244,7 @@ def test_a_file_of_configuration_lies_in_its_volume(
     account(store, "project-1", "default")
     unless_refused(lambda: admitted(store, "Pod", "project-1", **pod(volumes=[volume])))
     folder = root / "pods" / "1" / "v"
-    # also when nobody has checked it before
+    # also when it was not checked before
     with contextlib.suppress(NotReadyError, OSError):
         ConfigurationVolumes(store).make(folder, "project-1", volume)
     outside = [found for found in root.rglob("*") if found.is_file() and not found.is_relative_to(folder)]
@@ -421,19 +421,19 @@ _READ = [{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get",
 def test_an_account_may_do_exactly_what_it_is_granted(store: Store, verb: str, resource: str, namespace: str) -> None:
     request = AccessRequest(verb, "apps" if resource == "deployments" else "", resource, namespace)
     made = Store()
-    reader, nobody, chief = (account(made, "project-1", name) for name in ("reader", "nobody", "chief"))
+    reader, powerless, chief = (account(made, "project-1", name) for name in ("reader", "powerless", "chief"))
     bind(made, reader, _READ)
     bind(made, chief, _EVERYTHING, cluster=True)
     rbac = Rbac(made)
     granted = namespace == "project-1" and resource in ("pods", "pods/log") and verb in ("get", "list")
     assert rbac.allows(reader, request) is granted
-    assert not rbac.allows(nobody, request)
+    assert not rbac.allows(powerless, request)
     assert not rbac.allows(Account("project-2", "reader"), request)
     assert rbac.allows(chief, request)
 
 
 @pytest.mark.parametrize("kind", ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"])
-def test_nobody_grants_more_than_he_has(store: Store, kind: str) -> None:
+def test_an_account_cannot_grant_rights_that_it_does_not_hold(store: Store, kind: str) -> None:
     who = account(store, "project-1", "climber")
     rules = [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["*"], "verbs": ["create", "update", "patch"]}]
     bind(store, who, [*rules, *_READ], cluster=True)
@@ -450,7 +450,7 @@ def test_nobody_grants_more_than_he_has(store: Store, kind: str) -> None:
 
 @_TRIED
 @given(text=st.text(max_size=80) | st.sampled_from(["kh-account.a.b.c", "kh-account...", ".", "kh-account"]))
-def test_a_token_that_nobody_was_given_belongs_to_nobody(store: Store, text: str) -> None:
+def test_a_token_that_was_never_issued_has_no_account(store: Store, text: str) -> None:
     assert Accounts(store, "secret").find_by_token(text) is None
 
 

@@ -200,7 +200,7 @@ def assert_works_beside(platform: RunningServices) -> None:
 
 
 def test_as_many_silent_associations_as_there_may_be_give_way(tmp_path: Path, greeting: bytes) -> None:
-    # they would be cut in the end anyhow, but nobody has to wait for that
+    # the server closes them after a while; the test does not wait for that
     running = RunningServices(tmp_path, limits=Limits(stalled_peer_s=600, associations=4))
     try:
         with contextlib.ExitStack() as stack:

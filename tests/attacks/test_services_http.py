@@ -1,4 +1,4 @@
-"""Requests that attack the emulated services: refused by name, and everybody else is answered as before."""
+"""Requests that attack the emulated services: they are refused with a reason, and other clients get their answers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def search(platform: RunningServices) -> Iterator[httpx.Client]:
     ],
     ids=["half a head", "nothing", "half a handshake", "half a body"],
 )
-def test_a_thousand_half_requests_silence_nobody(
+def test_a_thousand_incomplete_requests_do_not_block_other_clients(
     port: str, begin: bytes, platform: RunningServices, search: httpx.Client
 ) -> None:
     address = ("127.0.0.1", getattr(platform.ports, port))
@@ -208,7 +208,7 @@ def test_a_host_that_is_no_url_is_answered(host: str, platform: RunningServices)
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("wrong")], ids=["none", "wrong"])
-def test_nobody_but_the_harness_sets_the_password_of_an_existing_project(
+def test_only_the_harness_sets_the_password_of_an_existing_project(
     headers: dict[str, str], platform: RunningServices
 ) -> None:
     project = platform.new_project()

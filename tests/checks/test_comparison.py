@@ -124,7 +124,7 @@ def test_what_to_compare_is_chosen_by_the_truth_or_by_the_test(
         seg.compare(truth)["Spleen"]
 
 
-def test_without_distances_none_is_measured(seg: Segmentation, truth: Any) -> None:
+def test_distances_are_not_measured_when_they_are_turned_off(seg: Segmentation, truth: Any) -> None:
     table = seg.compare(truth, distances=False)
     assert str(table).splitlines()[1].split() == ["Liver", "0.9863", "-", "-", "-", "0.33", "0.32"]
     with pytest.raises(UsageError, match="the distances of 'Liver' were not measured"):

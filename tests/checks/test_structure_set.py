@@ -119,7 +119,7 @@ def test_an_outline_of_many_corners_is_filled_like_one_of_few(monkeypatch: pytes
     assert np.array_equal(whole, parts)
 
 
-def test_more_contours_than_anybody_draws_are_named(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_structure_with_too_many_contours_is_an_error(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure_set, "MOST_CONTOURS", 3)
     found = draw({"Liver": [(2, rectangle(1, 1, 3, 3))] * 4})
     with pytest.raises(CheckError, match=r"'Liver' in rt\.dcm has more than 3 contours"):

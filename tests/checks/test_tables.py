@@ -183,7 +183,7 @@ def test_a_file_of_expected_rows_that_is_not_there_is_named_with_those_beside_it
     assert "volumes.csv" in caught.value.last_seen
 
 
-def test_what_was_asked_of_a_table_is_told_to_those_who_watch(tmp_path: Path) -> None:
+def test_observers_receive_the_questions_about_a_table(tmp_path: Path) -> None:
     seen: list[Question] = []
     with observe(seen.append):
         table(file=tmp_path / "volumes.csv").matches([])

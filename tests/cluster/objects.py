@@ -46,7 +46,7 @@ def fetch_script(url: str, *, reached: bool = False) -> str:
 
     Args:
         reached: something will, once the pod's node has heard of it: the nodes bring their rules up to date about
-            once a second and tell nobody.
+            once a second, without any event.
     """
     return (
         "import time, urllib.request\n"
@@ -89,7 +89,7 @@ def fetched(url: str) -> bytes:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            # the nodes bring their rules up to date once a second and tell nobody
+            # the nodes bring their rules up to date once a second, without any event
             time.sleep(0.1)
         else:
             return data

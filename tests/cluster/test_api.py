@@ -77,7 +77,7 @@ def test_lists_are_filtered_by_labels(project: Objects) -> None:
     assert [entry["metadata"]["name"] for entry in found] == ["two"]
 
 
-def test_a_watch_tells_what_exists_and_then_every_change(project: Objects) -> None:
+def test_a_watch_sends_the_existing_objects_and_then_every_change(project: Objects) -> None:
     # not ConfigMaps: Kubernetes puts one of its own into every namespace
     project.create("Secret", "first", stringData={})
     seen: list[tuple[str, str]] = []

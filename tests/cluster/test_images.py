@@ -64,7 +64,7 @@ def running(cluster: Cluster, settings: Settings) -> Iterator[RunningRegistry]:
         deadline = time.monotonic() + 60
         while not registry.ready():
             assert time.monotonic() < deadline, "the registry did not answer within 60 s"
-            # the nodes bring their rules up to date once a second and tell nobody
+            # the nodes bring their rules up to date once a second, without any event
             time.sleep(0.1)
         for tag in ("1", "2"):
             registry.push(images.ensure("base-installer", settings=settings), f"{registry.name}/tool:{tag}")
@@ -159,7 +159,7 @@ def test_the_engine_logs_in_to_a_registry_that_is_not_the_environments(
     only_on_docker(running.cluster, "a node's own loopback address is not this machine's")
     from harness.engine import connect
 
-    # the same registry under a name that is served by nobody: only the engine can know where it is
+    # the same registry under a name without a server: only the engine can know where it is
     host = running.name.replace("localhost", "127.0.0.1")
     image = f"{host}/tool:1"
     line = refused(project, image, imagePullSecrets=running.secret(project))
@@ -192,7 +192,7 @@ SERVED = f"{HOST}/group"
 
 @pytest.fixture(scope="module")
 def served(running: RunningRegistry, settings: Settings) -> str:
-    """A name that nobody listens at; ``<name>/tool:1`` lies in the environment's registry."""
+    """A name without a server; ``<name>/tool:1`` lies in the environment's registry."""
     from harness import images
 
     running.registry.serve(SERVED)
@@ -299,7 +299,7 @@ def test_an_image_of_an_unreachable_registry_cannot_be_pulled(project: Objects) 
     assert "127.0.0.1:9/some/image:1" in project.waiting(name, "ErrImagePull")
 
 
-def test_a_name_that_is_none_is_refused_at_once(project: Objects) -> None:
+def test_an_invalid_image_name_is_refused_at_once(project: Objects) -> None:
     name = project.pod({"name": "main", "image": "Registry/UPPER:{{ version }}"})
     assert "UPPER" in project.waiting(name, "InvalidImageName")
 

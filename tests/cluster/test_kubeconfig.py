@@ -120,7 +120,7 @@ def test_certificates_of_both_sides_are_used(server: _TlsServer, tmp_path: Path,
 
 
 def test_a_server_of_another_authority_is_not_believed(server: _TlsServer, tmp_path: Path) -> None:
-    other, _ = _certificate("somebody")
+    other, _ = _certificate("alice")
     path = _write(tmp_path, {"server": server.url, "certificate-authority-data": _text(other)}, {})
     with pytest.raises(ApiError, match="certificate verify failed"):
         KubeApi.from_access(kubeconfig.load(path)).request("GET", "/")

@@ -132,7 +132,7 @@ def test_a_name_below_the_domains_of_the_cluster_is_a_try_of_the_resolver() -> N
     assert noted == []
 
 
-def test_a_container_of_somebody_else_and_a_silent_engine_are_answered_without_a_note() -> None:
+def test_no_lookup_is_recorded_for_a_foreign_container_or_without_an_engine() -> None:
     async def silent() -> dict[str, str]:
         raise EngineCallError(0, "no engine")
 

@@ -201,8 +201,8 @@ def test_a_pod_may_not_use_what_belongs_to_the_harness(cluster: Cluster, platfor
         "try: KubeApi.in_cluster().request('POST', '/harness/keep')\n"
         "except Forbidden as e: print('forbidden')"
     )
-    platform.create("ServiceAccount", "somebody")
-    assert platform.output(python(script), serviceAccountName="somebody") == "forbidden"
+    platform.create("ServiceAccount", "alice")
+    assert platform.output(python(script), serviceAccountName="alice") == "forbidden"
 
 
 def test_a_node_port_is_reached_from_the_test_and_survives_a_restart(cluster: Cluster, platform: Objects) -> None:

@@ -89,7 +89,7 @@ def test_what_is_no_query_is_refused(packet: bytes) -> None:
         dns.nxdomain_reply(packet)
 
 
-def test_a_missing_socket_and_one_that_nobody_listens_at_are_distinguished(
+def test_a_missing_socket_and_a_socket_without_a_listener_have_different_errors(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket
@@ -121,7 +121,7 @@ def test_clusters_that_do_not_exist_are_wrong_use(
         open_cluster(spec, Settings(), environment_id="x")
 
 
-def test_a_service_that_a_pod_does_not_reach_is_distinguished_from_a_name_that_nobody_has() -> None:
+def test_a_service_that_a_pod_cannot_reach_is_distinguished_from_an_unknown_name() -> None:
     config, store = ControlPlaneConfig("t", "1@x", "now", "token", "secret"), Store()
     networks = Networks(config, engine_client.Engine("/none", config.api), store)
     for name, noted in (("ctp-dicom-service", {"kaapana-harness/reachable-from": "ctp"}), ("secret", {})):

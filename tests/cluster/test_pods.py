@@ -60,7 +60,7 @@ def test_a_fork_bomb_meets_the_limit_of_processes(project: Objects) -> None:
     assert 4000 < int(number) < 4096
 
 
-def test_later_variables_win_and_none_is_empty(project: Objects) -> None:
+def test_later_variables_win_and_null_is_an_empty_value(project: Objects) -> None:
     project.create("Secret", "credentials", stringData={"password": "geheim", "WORD": "from secret"})
     project.create("ConfigMap", "words", data={"WORD": "from config", "OTHER": "other"})
     variables = [
@@ -85,9 +85,9 @@ def test_a_pod_knows_its_own_address(project: Objects) -> None:
     variable = {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     name = project.pod(shell("echo $ADDRESS; hostname -i", env=[variable]))
     ended = project.end(name)
-    told, real = project.log(name).splitlines()
-    assert told == ended["status"]["podIP"]
-    assert told in real.split()
+    injected, real = project.log(name).splitlines()
+    assert injected == ended["status"]["podIP"]
+    assert injected in real.split()
 
 
 def test_a_missing_secret_is_named_and_waited_for(project: Objects) -> None:

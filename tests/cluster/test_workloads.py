@@ -179,10 +179,10 @@ def test_a_claim_of_an_unknown_class_keeps_its_pod_waiting_and_says_so(cluster: 
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
     name = project.pod(shell("true"), volumes=volumes)
 
-    def told(pod: Manifest) -> bool:
+    def names_its_class(pod: Manifest) -> bool:
         return "no-such-class" in str(pod["status"].get("containerStatuses"))
 
-    assert project.until("Pod", name, told)["status"]["phase"] == "Pending"
+    assert project.until("Pod", name, names_its_class)["status"]["phase"] == "Pending"
     project.api.create(
         {
             "apiVersion": "storage.k8s.io/v1",

@@ -24,5 +24,5 @@ def test_a_missing_repository_is_named_with_the_others(image: str) -> None:
 
 
 @pytest.mark.parametrize("image", ["r.example/tool", "r.example/tool:latest", f"r.example/tool@{DIGEST}"])
-def test_an_image_whose_tag_is_there_or_that_needs_none_is_not_called_missing(image: str) -> None:
+def test_an_image_with_an_existing_tag_or_a_digest_is_not_missing(image: str) -> None:
     assert HeldRepository(["latest"]).explain(image) is None

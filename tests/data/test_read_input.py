@@ -199,7 +199,7 @@ def test_things_beside_the_images_are_left_out_and_said(ct: Path) -> None:
 
 def test_two_different_files_with_one_sop_instance_uid_are_refused(ct: Path) -> None:
     dataset = pydicom.dcmread(sorted(ct.iterdir())[0])
-    dataset.PatientName = "Somebody^Else"
+    dataset.PatientName = "Doe^Jane"
     dataset.save_as(ct / "other.dcm")
     with pytest.raises(InputDataError, match=r"two different files carry the SOP Instance UID .*other\.dcm"):
         read_input(ct)

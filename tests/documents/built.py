@@ -20,7 +20,7 @@ _NOT_FETCHED = frozenset({"author", "bookmark", "canonical", "help", "index", "l
 _FETCHED = ("src", "srcset", "poster", "data", "background", "action", "formaction", "manifest", "xlink:href")
 _STYLE = re.compile(r"""(?:@import\s+(?:url\()?|url\()\s*["']?([^"')\s;]+)""")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-# an address at the beginning of a text; namespaces of XML are names that nobody fetches
+# an address at the beginning of a text; namespaces of XML are names that no program fetches
 _ADDRESS = re.compile(r"""["'`]((?:https?:|wss?:)?//(?!www\.w3\.org/)[\w\[][^"'`\s]*)""")
 
 

@@ -163,7 +163,7 @@ def test_a_context_that_is_unknown_or_broken_is_named_and_nothing_is_asked(
         ("tcp://127.0.0.1:2376", "a port may be a tunnel"),
         ("tcp://[::1", "cannot be read"),
         ("http://localhost:2375", "a port may be a tunnel"),
-        ("ssh://somebody@host", "it is on another machine"),
+        ("ssh://alice@host", "it is on another machine"),
         ("npipe:////./pipe/docker_engine", "no engine is asked by npipe:// here"),
         ("unix://docker.sock", "cannot be read"),
         ("/var/run/docker.sock", "cannot be read"),

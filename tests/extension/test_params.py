@@ -122,7 +122,7 @@ def test_a_broken_declaration_is_found_when_the_extension_is_read(tmp_path: Any)
         ({"type": "doc", "default": "", "html": "<b>x</b>"}, ""),
     ],
 )
-def test_what_nobody_touches_is_posted_with_its_default(entry: dict[str, Any], posted: Any) -> None:
+def test_an_unchanged_parameter_is_posted_with_its_default(entry: dict[str, Any], posted: Any) -> None:
     result = check([one(**entry)], {})
     assert result == {"p": posted}
     assert type(result["p"]) is type(posted)
@@ -145,7 +145,7 @@ def test_a_heading_without_a_default_posts_nothing() -> None:
         (tasks(), "lung, liver", "lung,liver"),
         (tasks(), "lung,lung", "lung"),
         (one(type="list_multi", default=["a,b"], value=["a,b", "c"]), "a,b", "a,b"),
-        # the dialog keeps an entry of the default that nobody could select
+        # the dialog keeps an entry of the default that is not among the choices
         (tasks(default=["total", "old"]), ["old", "lung"], "old,lung"),
     ],
 )

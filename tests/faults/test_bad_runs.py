@@ -208,7 +208,7 @@ def test_a_pull_secret_for_another_registry_is_the_first_line_with_that_registry
         "kind": "Secret",
         "metadata": {"name": "other-secret", "namespace": kaapana.project.namespace},
         "type": "kubernetes.io/dockerconfigjson",
-        "data": docker_config(**{"registry.example.org": ("somebody", "password")}),
+        "data": docker_config(**{"registry.example.org": ("alice", "password")}),
     }
     kaapana.environment.cluster.api.apply(secret)
     run = installed.run(form={"mode": "succeed", "ticket": "a"})

@@ -16,7 +16,7 @@ URL = "registry.example.org/group/project"
 
 @pytest.fixture
 def added(kaapana: Any) -> Any:
-    with kaapana.add_registry(URL, "somebody", "secret-word", name="Group") as registry:
+    with kaapana.add_registry(URL, "alice", "secret-word", name="Group") as registry:
         yield registry
 
 
@@ -39,7 +39,7 @@ def test_the_secret_of_a_custom_registry_is_that_of_the_platforms_application(ka
     secret = api.get("Secret", "services", added.secret)
     assert added.secret == "registry-secret-2e46"
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
-    assert logins_in(secret) == {f"https://{URL}": Login("somebody", "secret-word")}
+    assert logins_in(secret) == {f"https://{URL}": Login("alice", "secret-word")}
     with pytest.raises(NotFound):
         api.get("Secret", kaapana.project.namespace, added.secret)
 
@@ -74,12 +74,12 @@ def test_the_custom_registrys_own_secret_does_not_exist_in_a_project(
 
 
 def test_a_registry_that_is_removed_leaves_neither_secret_nor_login(kaapana: Any) -> None:
-    added = kaapana.add_registry(URL, "somebody", "secret-word")
-    assert kaapana.environment.platform_registry.admits(("somebody", "secret-word"))
+    added = kaapana.add_registry(URL, "alice", "secret-word")
+    assert kaapana.environment.platform_registry.admits(("alice", "secret-word"))
     kaapana.close()
     with pytest.raises(NotFound):
         kaapana.environment.cluster.api.get("Secret", "services", added.secret)
-    assert not kaapana.environment.platform_registry.admits(("somebody", "secret-word"))
+    assert not kaapana.environment.platform_registry.admits(("alice", "secret-word"))
     # a second removal finds nothing to do
     added.remove()
 
@@ -102,5 +102,5 @@ def test_what_is_no_registry_cannot_be_added(kaapana: Any, url: str) -> None:
 
 def test_one_user_with_two_passwords_is_refused(kaapana: Any, added: Any) -> None:
     with pytest.raises(UsageError, match=f"another password for {URL}"):
-        kaapana.add_registry("other.example.org", "somebody", "other-word")
+        kaapana.add_registry("other.example.org", "alice", "other-word")
     assert [secret.url for secret in kaapana.environment.custom_registries.find_all()] == [URL]

@@ -93,7 +93,7 @@ def _run_while(kaapana: Any, extension: Any, form: dict[str, Any], then: Callabl
 def test_images_of_an_archive_reach_the_node_and_not_the_registry(
     kaapana: Any, faults_extension: Path, node: KindNode
 ) -> None:
-    # under a name that nobody else has pushed
+    # under a name that no other test has pushed
     dockerfile = faults_extension / "processing-containers/faulty/Dockerfile"
     dockerfile.write_text(dockerfile.read_text().replace('IMAGE="faulty"', 'IMAGE="archived"'))
     operator = faults_extension / "extension/docker/files/faults/FaultyOperator.py"

@@ -249,7 +249,7 @@ def test_after_a_kill_the_build_ends_and_the_next_one_removes_the_plugins_files(
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody waits for any more does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

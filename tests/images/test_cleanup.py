@@ -58,7 +58,7 @@ class FakeEngine:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """An engine with a current, a superseded and a recent image, and one of somebody else."""
+    """An engine with a current, a superseded and a recent image, and one of another project."""
     engine = FakeEngine()
     engine.add("kaapana-harness/services:current", age=30)
     engine.add("kaapana-harness/services:old", age=30)

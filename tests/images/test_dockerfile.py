@@ -50,7 +50,7 @@ def test_here_documents_belong_to_their_instruction() -> None:
 @pytest.mark.parametrize(
     "line", ['RUN echo "<<EOF"', "RUN cat <<EOF", "RUN x=$((1<<2))", "RUN cat <<< EOF", "ENV X=<<EOF"]
 )
-def test_what_only_looks_like_a_here_document_is_none(line: str) -> None:
+def test_text_that_only_looks_like_a_here_document_is_left_alone(line: str) -> None:
     text = f"FROM x\n{line}\nUSER 1\n" + ("EOF\n" if "cat <<EOF" not in line else "")
     assert not any(found.heredocs for found in Dockerfile(text).instructions)
     assert Dockerfile(text).instructions[2].keyword == "USER"

@@ -94,9 +94,9 @@ def test_a_base_whose_name_no_image_can_have_is_named_with_its_dockerfile(
     assert caught.value.cause.startswith(f"{folder / 'Dockerfile'}: the base image {base} ")
 
 
-def test_a_base_that_nobody_built_is_named_with_the_ones_that_exist(folder: Path, tag: str, settings: Settings) -> None:
-    (folder / "Dockerfile").write_text("FROM local-only/base-nobody-built:latest\n")
-    with pytest.raises(BuildError, match="local-only/base-nobody-built:latest is not on this machine") as caught:
+def test_a_missing_base_is_reported_with_the_existing_ones(folder: Path, tag: str, settings: Settings) -> None:
+    (folder / "Dockerfile").write_text("FROM local-only/base-missing:latest\n")
+    with pytest.raises(BuildError, match="local-only/base-missing:latest is not on this machine") as caught:
         build_extension_image(folder, tag, settings=settings)
     assert "local-only/base-python-cpu:latest" in caught.value.fix
 

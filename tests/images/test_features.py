@@ -55,7 +55,7 @@ def test_a_feature_is_named_as_the_author_wrote_it_with_its_line(instruction: st
         "ARG TARGETARCH",
     ],
 )
-def test_what_every_builder_knows_is_none(instruction: str) -> None:
+def test_an_instruction_that_every_builder_supports_needs_no_feature(instruction: str) -> None:
     assert list(features.needs(Dockerfile(f"FROM x\n{instruction}\n").instructions)) == []
 
 

@@ -65,8 +65,8 @@ def test_a_login_is_used_for_asking_and_by_the_engine_for_pushing(base_installer
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"localhost:{server.server_address[1]}"
     try:
-        with RegistryClient(address) as nobody:
-            assert not nobody.ready()
+        with RegistryClient(address) as anonymous:
+            assert not anonymous.ready()
         with RegistryClient(address, login=("me", "word")) as client:
             assert client.ready()
             seen.clear()

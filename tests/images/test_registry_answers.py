@@ -54,7 +54,7 @@ def test_an_answer_that_is_not_the_apis_is_an_error_with_registry_and_request(
 
 
 @pytest.mark.parametrize("names", ["text", 5, {"a": 1}, [1, "a"], [None]])
-def test_a_list_of_names_that_is_none_is_an_error_with_its_field(
+def test_a_malformed_list_of_tags_is_an_error_that_names_the_field(
     monkeypatch: pytest.MonkeyPatch, names: object
 ) -> None:
     registry = client(monkeypatch, always(lambda: httpx.Response(200, json={"tags": names})))
@@ -62,7 +62,7 @@ def test_a_list_of_names_that_is_none_is_an_error_with_its_field(
         registry.tags("tool")
 
 
-def test_a_digest_that_the_header_does_not_tell_is_that_of_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_digest_without_a_header_is_computed_from_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
     content = json.dumps({"config": {"digest": DIGEST}}).encode()
     body = {"HEAD": b"", "GET": content}
     with client(monkeypatch, lambda request: httpx.Response(200, content=body[request.method])) as registry:

@@ -58,7 +58,7 @@ class TokenServer:
         return httpx.Response(401, headers={"www-authenticate": challenge})
 
 
-def test_a_public_repository_is_read_with_a_token_that_anybody_gets() -> None:
+def test_a_public_repository_is_read_with_an_anonymous_token() -> None:
     with client(TokenServer(private=False)) as registry:
         assert registry.get("/v2/a/tags/list").json() == {"tags": ["1"]}
 
@@ -203,10 +203,10 @@ def test_an_identity_token_is_exchanged_by_the_token_server(
         '{"credHelpers": []}',
         '{"credHelpers": ["registry.site"]}',
         '{"credHelpers": {"registry.site": 5}}',
-        '{"credHelpers": {"registry.site": "of-nobody"}}',
+        '{"credHelpers": {"registry.site": "missing"}}',
     ],
 )
-@pytest.mark.filterwarnings("ignore:docker-credential-of-nobody")
+@pytest.mark.filterwarnings("ignore:docker-credential-missing")
 def test_a_configuration_that_docker_did_not_write_holds_no_login(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

@@ -57,7 +57,7 @@ def test_a_variable_that_holds_no_address_is_named_without_its_value(name: str, 
     assert "hunter2" not in str(caught.value)
 
 
-def test_files_of_other_programs_that_cannot_be_read_keep_nobody_waiting(tmp_path: Path) -> None:
+def test_unreadable_settings_of_other_programs_never_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     environ = {"SSL_CERT_FILE": "/dev/zero", "PIP_CERT": str(tmp_path / "pipe"), "GOENV": str(tmp_path / "pipe")}
     assert detect(environ, config=tmp_path / "pipe") == detect()
@@ -69,7 +69,7 @@ def test_a_variable_that_names_a_missing_bundle_is_passed_over(tmp_path: Path) -
     assert detect(environ).certificates == PEM
 
 
-def test_without_certificates_pip_is_not_told_of_a_bundle() -> None:
+def test_without_certificates_pip_gets_no_bundle() -> None:
     assert b"cert" not in detect().files()["pip.conf"]
 
 

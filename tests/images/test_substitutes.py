@@ -21,7 +21,7 @@ def replaced(text: str, *urls: tuple[str, object]) -> Substituted:
     return with_urls(Dockerfile(HEAD + text), Path("Dockerfile"), [(url, str(taken)) for url, taken in urls])
 
 
-def told(result: Substituted) -> list[str]:
+def reported(result: Substituted) -> list[str]:
     return [str(one) for one in result.replaced]
 
 
@@ -68,10 +68,10 @@ def test_urls_of_run_and_add_lead_to_a_mirror(key: str, taken: str, text: str, e
     assert bool(result.replaced) == (text != expected)
 
 
-def test_the_longest_url_of_the_settings_wins_and_lines_are_told(tmp_path: Path) -> None:
+def test_the_longest_matching_url_wins_and_its_line_is_reported(tmp_path: Path) -> None:
     text = f"RUN true \\\n && curl -o x https://a.example/b/c \\\n && pip install -c {URL} x\n"
     result = replaced(text, ("https://a.example/", "https://one/"), ("https://a.example/b/", "https://two/"))
-    assert told(result) == ["line 3: https://a.example/b/c -> https://two/"]
+    assert reported(result) == ["line 3: https://a.example/b/c -> https://two/"]
     assert "curl -o x https://two/c" in result.text
 
 
@@ -87,7 +87,7 @@ def test_a_file_takes_the_place_of_a_url_that_a_step_downloads(tmp_path: Path) -
     assert lines[1] == f'COPY [".kaapana-harness-urls/{place}", "/opt/kaapana-harness-urls/{place}"]'
     assert lines[3] == f"    -c file:///opt/kaapana-harness-urls/{place} x"
     assert result.added == (2,)
-    assert told(result) == [f"line 3: {URL} -> {file}"]
+    assert reported(result) == [f"line 3: {URL} -> {file}"]
 
 
 def test_a_file_that_is_added_is_not_unpacked_and_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_base_is_named_whole_without_its_tag_or_by_its_short_name(name: str, f
     assert base_of("local-only/base-mitk:latest", images) == ("registry.site/base-mitk:1" if found else None)
 
 
-def test_what_is_replaced_is_told_by_line_and_the_authors_file_stays(tmp_path: Path) -> None:
+def test_replacements_are_reported_by_line_and_the_authors_file_is_unchanged(tmp_path: Path) -> None:
     dockerfile = tmp_path / "Dockerfile"
     text = (
         "FROM localhost:32000/base-mitk:latest AS mitk\nFROM python:3.12\nCOPY --from=mitk /a /a\n"

@@ -60,7 +60,7 @@ def test_a_name_that_means_the_image_already_is_not_touched(fake: FakeEngine) ->
 
 
 @pytest.mark.parametrize("meanwhile", [{}, {NAME: "another"}])
-def test_what_somebody_has_done_with_the_name_in_between_stays(fake: FakeEngine, meanwhile: dict[str, str]) -> None:
+def test_a_name_that_another_process_changed_is_left_alone(fake: FakeEngine, meanwhile: dict[str, str]) -> None:
     fake.tags[NAME] = "theirs"
     with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
         fake.tags = dict(meanwhile)

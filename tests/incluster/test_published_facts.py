@@ -1,4 +1,4 @@
-"""Facts that the docker cluster publishes about a pod, so that nobody has to read its messages."""
+"""Facts that the docker cluster publishes about a pod, so that no client has to parse its messages."""
 
 from __future__ import annotations
 

@@ -107,9 +107,9 @@ def test_peers_are_those_of_the_namespace_and_the_labels_together(program: Path)
     ]
 
 
-def test_peers_that_nobody_is_allow_nothing(program: Path) -> None:
-    nobody = policy(types=["Egress"], egress=[{"to": [{"podSelector": {"matchLabels": {"no": "body"}}}]}])
-    assert Node(program, [pod(2)], [nobody]).rules("egress", "10.244.0.2") == [REFUSED]
+def test_a_rule_whose_peers_match_no_pod_allows_nothing(program: Path) -> None:
+    unmatched = policy(types=["Egress"], egress=[{"to": [{"podSelector": {"matchLabels": {"no": "pod"}}}]}])
+    assert Node(program, [pod(2)], [unmatched]).rules("egress", "10.244.0.2") == [REFUSED]
 
 
 def test_ports_are_numbers_ranges_names_or_a_whole_protocol(program: Path) -> None:

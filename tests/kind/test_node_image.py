@@ -117,7 +117,7 @@ def test_an_empty_reference_means_that_nothing_is_pulled(bench: Bench, monkeypat
     assert bench.done[-1] == "preload"
 
 
-def test_the_reference_of_the_site_is_pulled_instead_and_told_apart(
+def test_the_reference_of_the_site_is_pulled_and_distinguished_from_the_public_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public = bench.ensure()

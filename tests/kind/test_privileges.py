@@ -74,7 +74,7 @@ def test_the_runtimes_program_is_put_back_where_the_state_folder_was_deleted(
     machine(WITHHELD, engine)
     assert privileges.runtime(engine) == RUNTIME  # type: ignore[arg-type]
     assert os.access(program, os.X_OK)
-    # somebody else's is theirs
+    # another owner's file is left alone
     elsewhere = Engine(RUNTIME, path=tmp_path / "elsewhere" / "oci-runtime")
     assert privileges.runtime(elsewhere) == RUNTIME  # type: ignore[arg-type]
     assert not (tmp_path / "elsewhere").exists()

@@ -37,7 +37,7 @@ def fitting(image: str, *hosts: str) -> list[str]:
         ("registry.example.org", "registry.example.org/group/a:1"),
         ("registry.example.org/group", "registry.example.org/group/a@sha256:00"),
         ("*.example.org", "registry.example.org/a:1"),
-        ("https://index.docker.io/v1/", "somebody/a:1"),
+        ("https://index.docker.io/v1/", "alice/a:1"),
         ("https://index.docker.io/v1/", "a"),
     ],
 )

@@ -168,7 +168,7 @@ def test_the_lines_of_a_log_are_left_as_they_are(cluster: Cluster, api: KubeApi)
     assert json.loads(next(api.logs("services", "p")))["object"]["metadata"]["namespace"] == f"{PREFIX}services"
 
 
-def test_somebody_else_asks_the_same_environment(cluster: Cluster, api: KubeApi) -> None:
+def test_another_user_reaches_the_same_environment(cluster: Cluster, api: KubeApi) -> None:
     with pytest.raises(NotFound, match=f"{PREFIX}services"):
         api.with_token("other").get("Secret", "services", "a")
     assert api.with_token("other").url == "https://lab.example:6443 as other"

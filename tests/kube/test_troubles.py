@@ -36,7 +36,7 @@ def test_a_container_that_is_just_being_created_is_not() -> None:
         ("failed to authorize: no basic auth credentials", False, True),
     ],
 )
-def test_a_registry_that_does_not_answer_is_told_apart_from_one_that_refuses(
+def test_a_registry_that_does_not_answer_is_distinguished_from_one_that_refuses(
     message: str, unreached: bool, unauthorized: bool
 ) -> None:
     found = troubles.trouble_of(pod("ErrImagePull", message))

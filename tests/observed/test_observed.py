@@ -39,9 +39,7 @@ def test_files_reach_the_bucket_by_the_old_operator_and_by_its_helper(kaapana: A
     assert "kept/notes/a.txt removed" in run.task("minio-actions-remove").log
 
 
-def test_an_interactive_step_ends_the_run_where_nobody_can_attend_to_it(
-    observed: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interactive_step_fails_the_run_in_automatic_runs(observed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     run = observed.run(dag="by-hand", timeout_s=120)
     assert not run.succeeded
@@ -57,11 +55,11 @@ class Author:
     """Does what the terminal says: goes into the container, writes a note, presses Enter."""
 
     def __init__(self) -> None:
-        self.told = ""
+        self.shown = ""
         self.printed = ""
 
     def say(self, text: str) -> None:
-        self.told = text
+        self.shown = text
         match = re.search(r"shell +(docker exec .*) sh$", text, re.M)
         assert match, text
         command = shlex.split(match[1].replace(" -it ", " "))
@@ -80,7 +78,7 @@ def test_an_interactive_step_has_the_runs_data_and_the_run_goes_on_when_it_is_do
     monkeypatch.setattr(interactive, "find_author", lambda: (author, ""))
     run = observed.run(dag="by-hand", timeout_s=120)
     assert run.succeeded
-    assert "the image has no code-server" in author.told
+    assert "the image has no code-server" in author.shown
     assert author.printed.strip() == "/kaapana/app"
     assert "found: by user 0 for edit at /kaapana, edit" in run.task("check").log
     assert run.task("edit").reason == "Completed"
@@ -102,7 +100,7 @@ class EditorsAuthor(Author):
     """Opens the link of the editor instead."""
 
     def say(self, text: str) -> None:
-        self.told = text
+        self.shown = text
         match = re.search(r"http://127\.0\.0\.1:\d+/", text)
         assert match, text
         self.printed = _answer(match[0] + "mounted/data/")
@@ -116,8 +114,8 @@ def test_the_link_of_an_interactive_step_leads_to_the_editor_of_the_image(
     run = observed.run(dag="with-editor", timeout_s=120)
     assert run.succeeded
     assert run.run_id in author.printed
-    password = re.search(r"password (\S{24,})", author.told)
-    assert password, author.told
+    password = re.search(r"password (\S{24,})", author.shown)
+    assert password, author.shown
     # the container has printed it
     assert "the password is ***" in run.task("edit").log
     files = [path for path in run.directory.rglob("*") if path.is_file()]

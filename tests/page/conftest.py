@@ -1,4 +1,4 @@
-"""The page about an environment that is not there, and who asks it as a browser does."""
+"""The page of a fake environment, and a visitor that requests it as a browser does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.page.fake_environment import PASSWORD, FakeEnvironment
 
 
 class Visitor:
-    """Somebody who has opened the page's address, or not yet."""
+    """A browser that may or may not have opened the page's address yet."""
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)
@@ -87,12 +87,12 @@ def served(environment: Any, evidence: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def stranger(served: str) -> Visitor:
-    """Knows the address, and has not opened it."""
+def newcomer(served: str) -> Visitor:
+    """A visitor who has not exchanged the token yet."""
     return Visitor(served)
 
 
 @pytest.fixture
-def visitor(stranger: Visitor) -> Visitor:
-    assert stranger.enter().status_code == 200
-    return stranger
+def visitor(newcomer: Visitor) -> Visitor:
+    assert newcomer.enter().status_code == 200
+    return newcomer

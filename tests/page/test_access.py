@@ -1,4 +1,4 @@
-"""Who comes in, and who does not."""
+"""Access to the page: the token, the cookie, the host name and the origin."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ PATHS = ["/", "/parts/runs", "/events", "/assets/page.js", "/assets/page.css", "
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_without_the_token_everything_is_403(stranger: Visitor, path: str) -> None:
-    assert stranger.get(path).status_code == 403
-    assert stranger.client.post(path).status_code == 403
-    assert stranger.get(f"{path}?token=wrong").status_code == 403
-    assert stranger.client.cookies.jar._cookies == {}  # type: ignore[attr-defined]
+def test_without_the_token_everything_is_403(newcomer: Visitor, path: str) -> None:
+    assert newcomer.get(path).status_code == 403
+    assert newcomer.client.post(path).status_code == 403
+    assert newcomer.get(f"{path}?token=wrong").status_code == 403
+    assert newcomer.client.cookies.jar._cookies == {}  # type: ignore[attr-defined]
 
 
-def test_the_token_is_exchanged_once_for_a_cookie_that_scripts_do_not_see(stranger: Visitor) -> None:
-    entered = stranger.enter()
+def test_the_token_is_exchanged_once_for_a_cookie_that_scripts_do_not_see(newcomer: Visitor) -> None:
+    entered = newcomer.enter()
     (cookie,) = entered.headers.get_list("set-cookie")
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
-    assert stranger.get("/").status_code == 200
-    again = httpx.get(stranger.base + stranger.path, trust_env=False)
+    assert newcomer.get("/").status_code == 200
+    again = httpx.get(newcomer.base + newcomer.path, trust_env=False)
     assert again.status_code == 403
     assert "each works once" in again.text
-    # who has the cookie does not lose it
-    assert stranger.enter().status_code == 403
-    assert stranger.get("/").status_code == 200
+    # a visitor with the cookie keeps access
+    assert newcomer.enter().status_code == 403
+    assert newcomer.get("/").status_code == 200
 
 
-def test_a_look_at_the_head_of_the_address_does_not_use_it_up(stranger: Visitor) -> None:
-    assert stranger.client.head(stranger.path).status_code == 403
-    assert stranger.enter().status_code == 200
+def test_a_look_at_the_head_of_the_address_does_not_use_it_up(newcomer: Visitor) -> None:
+    assert newcomer.client.head(newcomer.path).status_code == 403
+    assert newcomer.enter().status_code == 200
 
 
 @pytest.mark.parametrize("cookie", ["kaapana_page=1", "=", "\u00e4", "; ;", "a=b; a=c", "kaapana_page_00000000="])
-def test_another_cookie_is_none(stranger: Visitor, cookie: str) -> None:
-    answer = httpx.get(f"{stranger.base}/", headers=[(b"cookie", cookie.encode())], trust_env=False)
+def test_another_cookie_gives_no_access(newcomer: Visitor, cookie: str) -> None:
+    answer = httpx.get(f"{newcomer.base}/", headers=[(b"cookie", cookie.encode())], trust_env=False)
     assert answer.status_code == 403
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", ""]
 )
-def test_a_name_of_somebody_else_that_leads_here_is_refused(visitor: Visitor, host: str) -> None:
+def test_a_foreign_host_name_is_refused(visitor: Visitor, host: str) -> None:
     port = urlsplit(visitor.base).port
     assert visitor.get("/", Host=host.format(port=port)).status_code == 403
     assert visitor.get("/", Host=f"localhost:{port}").status_code == 200
@@ -74,9 +74,9 @@ def test_the_browser_itself_says_which_site_asks(visitor: Visitor, site: str, st
     assert visitor.get("/", **{"Sec-Fetch-Site": site}).status_code == status
 
 
-def test_a_link_from_another_site_opens_the_page_when_it_has_the_token(stranger: Visitor) -> None:
-    assert stranger.client.get(stranger.path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
-    assert stranger.get("/").status_code == 200
+def test_a_link_from_another_site_opens_the_page_when_it_has_the_token(newcomer: Visitor) -> None:
+    assert newcomer.client.get(newcomer.path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+    assert newcomer.get("/").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/parts/runs", "/nowhere"])

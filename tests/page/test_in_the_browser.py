@@ -39,7 +39,7 @@ class Opened:
         self.wait_until_live()
 
     def _note(self, message: Any) -> None:
-        # networks of containers that somebody else makes meanwhile: the page asks again
+        # other programs may change networks of containers in between: the page asks again
         if message.type == "error" and "ERR_NETWORK_CHANGED" not in message.text:
             self.wrong.append(message.text)
 
@@ -163,7 +163,7 @@ def test_an_environment_that_goes_away_is_said_and_one_that_is_back_too(
     one.wait_until_live()
 
 
-def test_names_of_strangers_stay_text(opened: Callable[..., Opened], environment: FakeEnvironment) -> None:
+def test_untrusted_names_stay_text(opened: Callable[..., Opened], environment: FakeEnvironment) -> None:
     environment.airflow.tasks = [task(HOSTILE, "running"), task("x" * 10_000, "running")]
     environment.services.started = [job(project=HOSTILE), job(dag_id="x" * 10_000)]
     environment.services.received = [receipt(1, b"", calling_ae=HOSTILE, error=HOSTILE)]

@@ -26,7 +26,7 @@ def wait_for(events: Any, wanted: tuple[str, str]) -> None:
     assert wanted in (event for event in events)
 
 
-def test_each_change_of_a_task_is_told_at_once(environment: FakeEnvironment, visitor: Visitor) -> None:
+def test_each_change_of_a_task_is_sent_at_once(environment: FakeEnvironment, visitor: Visitor) -> None:
     with visitor.events("/events") as events:
         assert next(events) == ("ready", "")
         environment.airflow.change(DAG, "success")
@@ -36,7 +36,7 @@ def test_each_change_of_a_task_is_told_at_once(environment: FakeEnvironment, vis
         wait_for(events, OF_RUN)
 
 
-def test_parts_that_change_are_told_by_name(environment: FakeEnvironment, visitor: Visitor) -> None:
+def test_the_names_of_changed_parts_are_sent(environment: FakeEnvironment, visitor: Visitor) -> None:
     with visitor.events("/events") as events:
         assert next(events) == ("ready", "")
         # what was shown is what the next look compares with
@@ -50,9 +50,7 @@ def test_parts_that_change_are_told_by_name(environment: FakeEnvironment, visito
         wait_for(events, ("changed", "projects"))
 
 
-def test_an_environment_that_is_ended_is_told_with_what_became_of_it(
-    environment: FakeEnvironment, visitor: Visitor
-) -> None:
+def test_the_end_of_an_environment_is_sent_with_the_reason(environment: FakeEnvironment, visitor: Visitor) -> None:
     with visitor.events("/events") as events:
         environment.services.lost = "Keycloak does not answer"
         wait_for(events, ("gone", "the environment fake0001 has been ended"))
@@ -64,7 +62,7 @@ def test_an_environment_that_is_ended_is_told_with_what_became_of_it(
     assert "has been ended" not in visitor.text("/")
 
 
-def test_an_environment_that_hangs_is_told_with_the_trouble_of_its_cluster(
+def test_an_environment_that_hangs_is_reported_with_the_trouble_of_its_cluster(
     environment: FakeEnvironment, visitor: Visitor
 ) -> None:
     ledger.record(environment.settings.state, ledger.new_entry("fake0001", "docker"))
@@ -124,7 +122,9 @@ def test_a_text_does_not_end_its_event() -> None:
     )
 
 
-def test_nobody_is_asked_while_nobody_looks(environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_not_polled_without_a_visitor(
+    environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked = threading.Event()
     monkeypatch.setattr(observer, "INTERVAL_S", 0.01)
     monkeypatch.setattr(observer.Observer, "look", lambda self: looked.set())

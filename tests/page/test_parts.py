@@ -200,7 +200,7 @@ def test_a_part_of_an_environment_without_anything_says_so(
     assert plain(visitor.text(f"/parts/{part}"))
 
 
-def test_names_of_strangers_stay_text(environment: FakeEnvironment, visitor: Visitor) -> None:
+def test_untrusted_names_stay_text(environment: FakeEnvironment, visitor: Visitor) -> None:
     services, long = environment.services, "x" * 10_000
     environment.airflow.tasks = [task(HOSTILE, "failed", outcome=outcome())]
     services.started = [job(dag_id=HOSTILE, run_id=RUN, project="t1"), job(dag_id=long, run_id=RUN)]

@@ -29,7 +29,7 @@ def test_a_note_is_read_as_it_was_written_and_anything_else_is_no_note() -> None
         assert Note.of(dataclasses.replace(noted, note=text)) is None
 
 
-def test_old_files_are_those_that_are_there_and_belong_to_nobody() -> None:
+def test_existing_files_that_no_extension_owns_are_stale() -> None:
     installed = [release("a", {}), release("b", {"dags/moved.py": ""})]
     present = {"dags/old.py": "1", "dags/moved.py": "2", "dags/strange.py": "3"}
     assert airflow_leftovers.find_left("a", ["dags/old.py", "dags/moved.py", "dags/gone.py"], installed, present) == [

@@ -89,7 +89,7 @@ def test_a_parameter_that_no_template_of_an_application_reads_is_named(tmp_path:
     assert [(finding.rule, finding.where) for finding in planned.findings] == [("parameter-unread", "colour")]
 
 
-def test_an_image_of_an_application_that_nobody_has_is_named_with_its_place(tmp_path: Path, helm: Helm) -> None:
+def test_a_missing_image_of_an_application_is_reported_with_its_place(tmp_path: Path, helm: Helm) -> None:
     path = write_application(tmp_path, "viewer", ["kaapanaapplication"], templates={"pod.yaml": POD})
     with pytest.raises(ExtensionError, match=r"viewer-0\.1\.0\.tgz needs localhost:1/viewer:1\.0") as caught:
         plan(path, helm)

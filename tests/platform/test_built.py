@@ -46,7 +46,7 @@ def bundled(tree: Path, registry: str, folder: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def elsewhere(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A package and an archive for a platform whose registry nobody here listens to."""
+    """A package and an archive for a platform whose registry does not exist here."""
     return bundled(tree, REGISTRY, tmp_path_factory.mktemp("elsewhere"))
 
 

@@ -17,7 +17,7 @@ MEAN = "processing-containers/mean-value/Dockerfile"
 URL = "https://codes.example/c.txt"
 
 
-def test_replaced_urls_and_bases_are_told_and_kept_with_the_image(
+def test_replaced_urls_and_bases_are_reported_and_kept_with_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build(folder: Path, tag: str, **more: Any) -> str:

@@ -155,7 +155,7 @@ def test_a_library_of_the_authors_own_is_found_by_its_path_or_by_its_name(
     assert by_name == ([] if repository == "file://../own-library" else ["own-library"])
 
 
-def test_a_chart_that_nobody_has_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+def test_a_missing_chart_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     chart = chart_of(tmp_path, f"{INSTALLER}- name: model-installer\n  version: 0.0.0\n", LIBRARY)
     with pytest.raises(ExtensionError, match=r"requirements\.yaml: model-installer has no repository") as caught:
         packaging.package(chart, tmp_path / "out")

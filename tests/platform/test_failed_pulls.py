@@ -79,13 +79,13 @@ def test_nothing_is_added_where_it_would_be_wrong(registry: PlatformRegistry, im
 
 
 def test_a_registry_that_is_gone_is_named() -> None:
-    told = failed_pulls.explain(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
-    assert told == "connection refused; the registry 127.0.0.1:9 does not answer"
+    explained = failed_pulls.explain(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
+    assert explained == "connection refused; the registry 127.0.0.1:9 does not answer"
 
 
 def test_of_many_names_only_the_first_ones_are_listed(
     registry: PlatformRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(_ANSWERS, "/v2/tool/tags/list", {"tags": [f"{number:02}" for number in range(23)]})
-    told = failed_pulls.explain(registry, f"{registry.name}/tool:x", "not found")
-    assert told.endswith("18, 19 and 3 more")
+    explained = failed_pulls.explain(registry, f"{registry.name}/tool:x", "not found")
+    assert explained.endswith("18, 19 and 3 more")

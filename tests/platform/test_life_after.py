@@ -122,7 +122,7 @@ def test_what_was_changed_by_hand_is_installed_again_and_what_was_added_stays(ka
     assert after["dags/dag_mean.py"] == before["dags/dag_mean.py"]
     in_dag_folder(kaapana, deployment, "echo '# by hand' >> /dags/dag_mean.py")
     assert again.uninstall() == ()
-    # the hook removes by name; the folder stays for what somebody else has put there
+    # the hook removes by name; the folder stays for files of other extensions
     assert list(kaapana.environment.airflow.files().digests) == ["dags/mean_value/notes.txt"]
     deployment = install(kaapana, tree)
     in_dag_folder(kaapana, deployment, "rm /dags/mean_value/notes.txt")

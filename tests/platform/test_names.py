@@ -13,7 +13,7 @@ NAME = "registry.example.org/group"
 VERSION = "0.6.1-12-gabc1234"
 
 
-def test_an_extension_runs_on_a_platform_with_a_registry_name_that_nobody_listens_at(tmp_path: Path) -> None:
+def test_an_extension_runs_on_a_platform_whose_registry_name_has_no_server(tmp_path: Path) -> None:
     settings = dataclasses.replace(Settings.load(), platform_registry=NAME, platform_version=VERSION, reuse=False)
     with Kaapana.open(settings, evidence=tmp_path) as kaapana:
         assert kaapana.environment.registry == NAME

@@ -121,7 +121,7 @@ def test_a_process_that_got_the_number_of_a_dead_owner_is_not_the_owner(settings
     assert (removed, ids(settings)) == (["earlier"], [])
 
 
-def test_an_owner_that_nobody_waits_for_is_dead(settings: Settings, removed: list[str], dead_owner: Entry) -> None:
+def test_an_owner_that_is_a_zombie_counts_as_dead(settings: Settings, removed: list[str], dead_owner: Entry) -> None:
     pid = os.fork()
     if pid == 0:
         os._exit(0)

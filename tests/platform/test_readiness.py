@@ -42,7 +42,7 @@ def test_another_kind_of_error_ends_the_wait_at_once() -> None:
 
 
 class _Pods:
-    """An API server with one pod of the workload ``part``, whose states a watch tells one after the other."""
+    """An API server with one pod of the workload ``part``, whose states a watch sends one after the other."""
 
     def __init__(self, *states: Manifest) -> None:
         self.states = states

@@ -133,7 +133,7 @@ def test_the_container_ends_at_once_when_it_is_stopped(container: Container) -> 
 
 
 def test_a_user_who_is_added_to_the_file_may_pull_at_once(container: Container) -> None:
-    more = Login("somebody", "else")
+    more = Login("alice", "else")
     with container.pulling(more) as client_:
         assert not client_.ready()
         container.write(_USERS, platform_chart.registry_users(container.credentials, [more]))

@@ -93,7 +93,7 @@ class Shown:
 
 
 class Listener:
-    """A port of this machine; whether anybody has connected to it."""
+    """A port of this machine that records whether a client has connected to it."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))

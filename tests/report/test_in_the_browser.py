@@ -187,7 +187,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "x" * 10_000], ids=range(5))
-def test_names_of_strangers_stay_text_and_do_not_break_the_page(
+def test_untrusted_names_stay_text_and_do_not_break_the_page(
     browser: Any, tmp_path: Path, sending: Callable[..., Run], masks: dict[str, Any], name: str
 ) -> None:
     def rename(dataset: Any) -> None:

@@ -70,7 +70,7 @@ def test_a_log_outside_of_the_evidence_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_names_of_strangers_stay_text(tmp_path: Path, name: str) -> None:
+def test_untrusted_names_stay_text(tmp_path: Path, name: str) -> None:
     text, page = _page(
         tmp_path,
         name=name,

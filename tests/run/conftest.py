@@ -11,7 +11,7 @@ from harness.data.series import Instance, Series
 
 @pytest.fixture
 def small_series(tmp_path: Path) -> Series:
-    """One file that nobody reads; enough for an upload."""
+    """One file that is never read; enough for an upload."""
     file = tmp_path / "series" / "1.dcm"
     file.parent.mkdir()
     file.write_bytes(b"\0" * 128 + b"DICM")

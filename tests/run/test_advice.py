@@ -29,7 +29,7 @@ def test_a_variable_that_is_not_there_may_have_a_misspelt_name() -> None:
     assert "env_vars" in advice
 
 
-def test_a_step_that_nobody_completes_is_known_by_its_reason_and_not_by_its_words() -> None:
+def test_an_interactive_step_is_recognized_by_its_reason_and_not_by_its_message() -> None:
     assert "leave dev_server" in advice_for_reason(reasons.INTERACTIVE_STEP)
     assert advice_for_reason(reasons.ERROR) == ""
     assert advice_for("train is an interactive step (dev_server='code-server')", "MyOperator") == ""

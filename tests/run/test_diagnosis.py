@@ -91,7 +91,7 @@ def test_a_pull_that_is_refused_is_named_with_its_secret_whatever_the_registry_h
     assert "namespace services only" in cause.fix
 
 
-def test_a_registry_that_does_not_answer_is_not_told_as_an_image_that_is_missing() -> None:
+def test_a_registry_that_does_not_answer_is_not_reported_as_a_missing_image() -> None:
     message = f'failed to pull "{IMAGE}": dial tcp 10.96.0.7:5000: connect: connection refused'
     cause = diagnose(failed(outcome=outcome("ErrImagePull", message=message, unreached=True)), "failed")
     assert cause is not None

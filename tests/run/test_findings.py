@@ -55,7 +55,7 @@ def test_a_skip_by_exit_code_a_retry_and_a_send_into_the_void_are_pointed_out() 
     assert "nothing-received" not in [item.rule for item in of_run(tasks, "success", [], 1)]
 
 
-def test_a_report_that_nobody_will_see_is_pointed_out() -> None:
+def test_a_report_that_the_results_page_does_not_show_is_a_finding() -> None:
     objects = [
         StoredObject("b", "staticwebsiteresults/ok.html", 1, "text/html", "x", True, Path()),
         StoredObject("b", "results/lost.html", 1, "text/html", "y", False, Path()),

@@ -22,14 +22,14 @@ from harness.wire import reasons
 
 
 class Author:
-    """Presses Enter when told to."""
+    """An author who presses Enter when the test says so."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.shown: list[str] = []
         self.done = False
 
     def say(self, text: str) -> None:
-        self.told.append(text)
+        self.shown.append(text)
 
     def is_done(self) -> bool:
         pressed, self.done = self.done, False
@@ -70,11 +70,11 @@ def test_the_author_gets_link_and_shell_and_completes_the_step_with_enter(cluste
     looking.tick([])
     assert cluster.steps[0]["data"]["attended"] == "terminal"
     looking.tick([])
-    assert author.told == []  # the container has not said what it has
+    assert author.shown == []  # the container has not said what it has
     cluster.steps[0]["data"]["tool"] = "code-server"
     author.done = True  # an Enter from before the question
     looking.tick([])
-    (text,) = author.told
+    (text,) = author.shown
     assert "train is an interactive step (dev_server='code-server')" in text
     assert f"http://127.0.0.1:40001/?folder=/kaapana  password {cluster.PASSWORD}\n" in text
     # nowhere else: the container may print its environment
@@ -85,7 +85,7 @@ def test_the_author_gets_link_and_shell_and_completes_the_step_with_enter(cluste
     author.done = True
     looking.tick([])
     assert cluster.steps[0]["data"]["answer"] == "completed"
-    assert len(author.told) == 1
+    assert len(author.shown) == 1
 
 
 def test_an_image_without_an_editor_gets_a_shell(cluster: FakeCluster) -> None:
@@ -94,18 +94,18 @@ def test_an_image_without_an_editor_gets_a_shell(cluster: FakeCluster) -> None:
     looking = attendant(cluster, author)
     looking.tick([])
     looking.tick([])
-    assert "no code-server" in author.told[0]
-    assert "http://" not in author.told[0]
-    assert "docker exec -it r-1-train sh" in author.told[0]
+    assert "no code-server" in author.shown[0]
+    assert "http://" not in author.shown[0]
+    assert "docker exec -it r-1-train sh" in author.shown[0]
 
 
 def test_the_step_of_another_run_is_left_alone(cluster: FakeCluster) -> None:
     cluster.steps = [step("r-2"), {"metadata": {"namespace": "x", "name": "y"}, "data": {"step.json": "["}}]
-    attendant(cluster, None, "nobody").tick([])
+    attendant(cluster, None, "no terminal").tick([])
     assert set(cluster.steps[0]["data"]) == {"step.json"}
 
 
-def test_where_nobody_is_the_step_is_refused_with_the_reason(cluster: FakeCluster) -> None:
+def test_without_an_author_the_step_is_refused_with_the_reason(cluster: FakeCluster) -> None:
     attendant(cluster, None, "the run has no interactive terminal: CI is set").tick([])
     data = cluster.steps[0]["data"]
     assert (data["answer"], data["reason"]) == ("refused", "the run has no interactive terminal: CI is set")
@@ -144,13 +144,13 @@ def test_the_deadline_of_a_run_moves_with_the_pause() -> None:
     ("environ", "words"),
     [({"CI": "true"}, "CI is set"), ({"CI": "1"}, "CI is set"), ({"PYTEST_XDIST_WORKER": "gw1"}, "xdist")],
 )
-def test_nobody_attends_in_automatic_runs(environ: dict[str, str], words: str) -> None:
+def test_automatic_runs_have_no_author(environ: dict[str, str], words: str) -> None:
     author, why = find_author(environ)
     assert author is None
     assert words in why
 
 
-def test_nobody_attends_without_a_terminal() -> None:
+def test_a_run_without_a_terminal_has_no_author() -> None:
     program = "from harness.run.interactive import find_author; print(find_author({'CI': 'false'}))"
     done = subprocess.run(
         [sys.executable, "-c", program],

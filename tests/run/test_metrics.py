@@ -19,7 +19,7 @@ RUN = "otsus-method-241124"
 
 
 def target(task: str = f"{RUN}/otsus-method", **values: Any) -> ScrapedTarget:
-    """A target as the services note it, which answered once unless told otherwise."""
+    """A target as the services record it, which answered once by default."""
     labels = {"kubernetes_pod_uid": values.pop("uid", "u1"), "instance": "10.1.0.7:9000"}
     series = [
         {"metric": {"__name__": "loss", "fold": "0", **labels}, "values": [[1.0, "4.0"], [2.0, "NaN"]]},

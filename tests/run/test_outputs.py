@@ -125,7 +125,7 @@ def test_what_was_not_stored_is_asked_by_pattern(tmp_path: Path) -> None:
     assert stored(tmp_path).nothing
 
 
-def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
+def test_observers_receive_these_questions(tmp_path: Path) -> None:
     seen: list[Question] = []
     with observe(seen.append):
         assert sent(tmp_path).none_of("SEG")

@@ -118,7 +118,7 @@ def test_a_form_and_a_conf_exclude_each_other(tmp_path: Path) -> None:
         ({"dag_id": "d", "workflow_form": {}}, "conf: workflow_form stands beside dag_id, where the platform ignores"),
     ],
 )
-def test_a_document_that_nobody_could_post_is_named_by_its_field(document: Any, message: str) -> None:
+def test_an_invalid_posted_document_is_refused_with_its_field(document: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         read_posted(document)
     assert caught.value.exit_status == 2

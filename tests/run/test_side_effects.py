@@ -70,7 +70,7 @@ def test_notifications_that_were_sent_by_the_run_are_evidence(tmp_path: Path) ->
     assert "'done' (otsus-method)" in caught.value.last_seen
 
 
-def test_a_run_that_tells_nobody_has_no_notification(tmp_path: Path) -> None:
+def test_a_run_without_notifications_has_no_notification_file(tmp_path: Path) -> None:
     found = run(tmp_path, notified=[DONE])
     assert found.notifications.nothing
     assert found.refused.nothing
@@ -110,7 +110,7 @@ def test_none_of_it_shows_a_credential(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(f"*{secret}*"))
 
 
-def test_these_questions_are_told_to_those_who_watch(tmp_path: Path) -> None:
+def test_observers_receive_these_questions(tmp_path: Path) -> None:
     found = run(tmp_path, notified_later=[DONE], indexed=[IndexedDocument("1.2.3", {"a": 1})])
     seen: list[Question] = []
     with observe(seen.append):

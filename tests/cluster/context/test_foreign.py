@@ -141,7 +141,7 @@ def test_two_environments_on_one_cluster_do_not_see_one_another(clean: Foreign, 
     second.close()
 
 
-def test_a_namespace_that_somebody_removes_is_named_as_the_trouble(clean: Foreign, opened: Opened) -> None:
+def test_a_namespace_that_another_process_removes_is_reported_as_the_cause(clean: Foreign, opened: Opened) -> None:
     cluster = opened()
     assert cluster.trouble() == ""
     services = f"kh-{cluster.environment_id}-{SERVICES_NAMESPACE}"

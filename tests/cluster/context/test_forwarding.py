@@ -65,7 +65,7 @@ def test_what_is_no_sequence_of_requests_is_left_alone(sent: bytes, received: by
 
 
 class FakeCluster:
-    """An API server of which only port forwards are asked, and which never tells that a pod has closed.
+    """An API server that only gets port forwards, and never reports that a pod closed one.
 
     A pod answers one request after the other. ``opened`` are the paths of the forwards, ``closed`` is set when one of
     them ends.
@@ -157,7 +157,7 @@ def test_a_client_that_goes_on_after_a_while_reaches_the_pod_that_is_there_now(
     assert [path.split("/")[6] for path in cluster.opened] == ["web-1", "web-2"]
 
 
-def test_a_port_on_which_nobody_listens_closes_the_connection(client: httpx.Client) -> None:
+def test_a_port_without_a_listener_closes_the_connection(client: httpx.Client) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         client.post("/a", content=b"refuse")
 

@@ -116,7 +116,7 @@ def wait_until_nothing_is_left(settings: Settings, environment_id: str) -> None:
     deadline = time.monotonic() + _GONE_S
     while found := left(settings, environment_id):
         assert time.monotonic() < deadline, found
-        # the removal is another process's, which has nobody to tell
+        # another process removes it, and has no terminal to report to
         time.sleep(0.2)
 
 
@@ -180,7 +180,7 @@ def test_what_kind_had_asked_of_the_engine_when_the_owner_disconnected_is_remove
     wait_until_nothing_is_left(settings, environment_id)
 
 
-def test_a_kind_that_makes_its_network_anew_does_not_leave_it(
+def test_a_network_that_kind_recreates_is_removed(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
     program = _program(tmp_path)
@@ -214,7 +214,7 @@ def test_a_kept_cluster_outlives_its_owner_and_prune_leaves_it(
     # the owner of a kept one is gone
     ledger.update(settings.state, environment_id, kept=True, owner=f"0@{os.uname().nodename}", owner_start=0)
     keeper.keep()
-    # somebody else's prune does not know it, but finds its ledger
+    # prune with another ledger does not know it, but finds its ledger
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "other"))
     assert environment_id not in ownership.prune(Settings().state)
     monkeypatch.undo()

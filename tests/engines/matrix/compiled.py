@@ -52,7 +52,7 @@ def get_toolchain(scratch: Path, log: Path) -> Path:
 
 def _install(go: Path, row: Row) -> list[str]:
     path, _, version = row.module.partition("@")
-    # a daemon learns its version from whoever compiles it
+    # a daemon gets its version at compile time
     flags = f"-s -w -X {path}/dockerversion.Version={row.version}"
     return [str(go), "install", "-trimpath", "-ldflags", flags, *(f"{path}/cmd/{name}@{version}" for name in PROGRAMS)]
 

@@ -91,7 +91,7 @@ def _remove(work: Path, keep: bool) -> list[str]:
 
 
 def _say(problems: list[str]) -> None:
-    # nobody may read it any more
+    # the reader may have ended
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(problems), flush=True)
 

@@ -1,6 +1,6 @@
 """Docker as an ordinary user runs it: in a user namespace, with its own network.
 
-Nobody starts it as a service of that user's systemd here, so it gets no control groups, with either version.
+It does not run as a service of that user's systemd here, so it gets no control groups, with either version.
 """
 
 from __future__ import annotations

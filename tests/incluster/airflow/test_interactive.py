@@ -145,7 +145,7 @@ def api() -> Api:
 def test_a_step_is_attended_says_its_tool_and_ends_well_when_it_is_completed(api: Api) -> None:
     running = Running(api)
     api.until(lambda: api.step)
-    assert ("Pod", "d-1-train") not in api.objects  # nothing starts before somebody is there
+    assert ("Pod", "d-1-train") not in api.objects  # nothing starts before an author is there
     document = json.loads(api.step["step.json"])
     assert (document["run_id"], document["task_id"], document["pod"]) == ("d-1", "train", "d-1-train")
     service = api.objects["Service", document["service"]]
@@ -164,7 +164,7 @@ def test_a_step_is_attended_says_its_tool_and_ends_well_when_it_is_completed(api
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "Pod"])
-def test_a_step_whose_pod_or_offer_somebody_removes_counts_as_completed(api: Api, kind: str) -> None:
+def test_a_step_whose_pod_or_offer_is_removed_counts_as_completed(api: Api, kind: str) -> None:
     running = Running(api)
     api.until(lambda: api.step)
     api.answer(attended="terminal")
@@ -188,7 +188,7 @@ def test_a_refused_step_fails_with_the_reason_and_starts_no_container(api: Api) 
     assert api.objects == {}
 
 
-def test_a_step_that_nobody_follows_does_not_hang(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_no_client_follows_does_not_hang(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactive, "ATTENDANCE_S", 0.05)
     running = Running(api)
     running.end()

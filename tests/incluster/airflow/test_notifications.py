@@ -58,7 +58,7 @@ def test_without_a_user_the_whole_project_gets_it_and_without_a_project_that_of_
 
 
 @pytest.mark.parametrize("path", ["/projects/admin", "/users/username/ada"])
-def test_nobody_gets_it_where_project_or_user_cannot_be_asked_for(
+def test_no_notification_is_sent_when_the_project_or_user_cannot_be_read(
     services: FakeServices, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     services.statuses[path] = 404

@@ -25,7 +25,7 @@ def _pod(*exit_codes: int | None, containers: int = 1, policy: str = "Never", **
     }
 
 
-def test_a_pod_has_succeeded_when_its_containers_have_and_nobody_waits_for_its_network_to_go() -> None:
+def test_a_pod_succeeds_with_its_containers_before_its_network_is_removed() -> None:
     pod = _pod(0)
     assert outcome.has_ended(pod)
     assert outcome.of_ended_pod(pod, "c0", "tool:1", []).reason == "Completed"

@@ -63,7 +63,7 @@ writer >> doubled >> reader >> branch >> [seen, unseen] >> clean
 '''
 
 PROGRAM = '''
-"""Writes a value, or prints the one that somebody has written."""
+"""Write a value, or print the one that another task has written."""
 
 import os
 from pathlib import Path

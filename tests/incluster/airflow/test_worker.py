@@ -72,9 +72,7 @@ def archive() -> Iterator[Archive]:
         ("open(0, closefd=False)", False),
     ],
 )
-def test_code_that_looks_at_the_data_of_its_run_is_told_from_code_that_does_not(
-    tmp_path: Path, code: str, looked: bool
-) -> None:
+def test_code_that_reads_the_data_of_its_run_is_detected(tmp_path: Path, code: str, looked: bool) -> None:
     (tmp_path / "run-1/batch/1/get").mkdir(parents=True)
     (tmp_path / "run-1/batch/1/get/x").touch()
     program = (

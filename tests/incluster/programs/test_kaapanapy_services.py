@@ -202,8 +202,8 @@ def test_users_are_found_by_name_id_and_project(services, project):
     access = load("services.AccessService").AccessService()
     assert load("utils").get_user_id("kaapana") == user
     assert asyncio.run(access.fetch_user_ids(project["id"])) == [user]
-    everybody = asyncio.run(access.fetch_user_ids(project["id"], include_system=True))
-    assert user in everybody
-    assert len(everybody) > 1
+    everyone = asyncio.run(access.fetch_user_ids(project["id"], include_system=True))
+    assert user in everyone
+    assert len(everyone) > 1
     assert asyncio.run(access.user_exists(user)) is True
     assert asyncio.run(access.user_exists("00000000-0000-0000-0000-000000000000")) is False

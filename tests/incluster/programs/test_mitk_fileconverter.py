@@ -77,7 +77,7 @@ def test_the_values_are_the_same_in_every_encoding(execute, run_folder, change):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), volume())
 
 
-def test_a_compression_that_nobody_reads_there_is_named(execute, run_folder):
+def test_an_unsupported_compression_is_named(execute, run_folder):
     folder = run_folder.element("get-input-data")
     series(folder)
     for path in folder.iterdir():

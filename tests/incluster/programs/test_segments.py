@@ -236,7 +236,7 @@ def seg_of_others(run_folder, kind="BINARY", numbers=(1, 2)):
     images = [pydicom.dcmread(path) for path in run_folder.element("get-input-data").glob("*.dcm")]
     images.sort(key=lambda image: image.ImagePositionPatient[2])
     for image in images:
-        image.Manufacturer = "somebody"
+        image.Manufacturer = "Example Vendor"
     algorithm = highdicom.AlgorithmIdentificationSequence("a", codes.DCM.ArtificialIntelligence, "1")
     described = [
         highdicom.seg.SegmentDescription(

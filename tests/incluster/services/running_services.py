@@ -72,7 +72,7 @@ class MemoryStore:
         self.ask("127.0.0.9", f"/{name}", 403)
 
     def ask(self, peer: str, path: str, status: int) -> None:
-        """Somebody asks for an object."""
+        """A client requests an object."""
         self._asked.put(ObjectRequest(peer, "GET", path, status, time.time(), "AccessDenied", "Access Denied."))
 
 
@@ -178,7 +178,7 @@ class RunningServices:
         """A client of the search index for the bearer of a token."""
         url = f"https://127.0.0.1:{self.ports.search}"
         headers = {"Host": "opensearch-service.services.svc", **bearer(token)}
-        # the certificate is made at each start and nobody can know it
+        # the certificate is made at each start, so no client can know it
         return httpx.Client(base_url=url, headers=headers, verify=False, trust_env=False, timeout=30)
 
     def close(self) -> None:

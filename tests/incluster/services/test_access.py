@@ -96,7 +96,7 @@ def test_users_are_found_by_name_and_have_rights_per_project(
 ) -> None:
     user = platform.aii.get("/users/username/kaapana").json()
     assert user["realm_roles"] == ["admin", "project-manager", "user"]
-    assert platform.aii.get("/users/username/nobody").status_code == 404
+    assert platform.aii.get("/users/username/missing").status_code == 404
     rights = platform.aii.get(f"/aii/users/{user['id']}/rights").json()
     mine = {(right["claim_key"], right["claim_value"]) for right in rights if right["project_id"] == project["id"]}
     assert ("policy", "admin_project") in mine

@@ -68,10 +68,10 @@ def test_a_minio_that_does_not_answer_is_an_error_that_names_the_step() -> None:
         store.provide_shared()
 
 
-def test_somebody_else_at_the_address_of_minio_is_not_asked_again_through_the_same_connection() -> None:
+def test_the_connection_to_a_server_that_is_not_minio_is_not_reused() -> None:
     connections: list[tuple[str, int]] = []
 
-    class Stranger(http.server.BaseHTTPRequestHandler):
+    class OtherServer(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
@@ -85,7 +85,7 @@ def test_somebody_else_at_the_address_of_minio_is_not_asked_again_through_the_sa
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherServer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         store = MinioStore(f"127.0.0.1:{server.server_port}", "user", "password")
         for _ in range(2):

@@ -29,7 +29,7 @@ def content_of(file: bytes) -> bytes:
 
 
 def store(platform: RunningServices, project: str, syntax: UID, dataset: pydicom.Dataset, content: bytes) -> int:
-    """C-STORE what somebody else has encoded."""
+    """C-STORE an object that another program encoded."""
     ae = AE(ae_title="kp-encodings")
     ae.add_requested_context(CTImageStorage, [syntax])
     association = ae.associate("127.0.0.1", platform.ports.dimse, ae_title=f"kp-{project}")

@@ -29,10 +29,10 @@ def test_the_projects_name_instead_of_its_uuid_is_a_502(platform: RunningService
     assert platform.control.get("/notifications", params={"project": project["name"]}).json() == []
 
 
-def test_nobody_to_tell_is_a_404(platform: RunningServices, project: dict[str, Any]) -> None:
-    stranger = "00000000-0000-4000-8000-000000000001"
-    assert platform.notification.post(f"/v1/{project['id']}/{stranger}", json=BODY).status_code == 404
-    assert platform.notification.post("/v1/", json={**BODY, "receivers": [stranger]}).status_code == 404
+def test_a_notification_without_a_known_receiver_is_a_404(platform: RunningServices, project: dict[str, Any]) -> None:
+    unknown = "00000000-0000-4000-8000-000000000001"
+    assert platform.notification.post(f"/v1/{project['id']}/{unknown}", json=BODY).status_code == 404
+    assert platform.notification.post("/v1/", json={**BODY, "receivers": [unknown]}).status_code == 404
     assert platform.notification.post("/v1/", json={**BODY, "receivers": [person(platform)]}).status_code == 200
     platform.aii.delete(f"/projects/{project['id']}/user/{person(platform)}/rolemapping")
     assert platform.notification.post(f"/v1/{project['id']}", json=BODY).status_code == 404

@@ -40,9 +40,9 @@ def receipts(platform: RunningServices, project: dict[str, Any], **params: str) 
 
 
 def test_any_ae_title_may_echo(platform: RunningServices) -> None:
-    ae = AE(ae_title="SOMEBODY")
+    ae = AE(ae_title="MODALITY")
     ae.add_requested_context(Verification, [ImplicitVRLittleEndian])
-    association = ae.associate("127.0.0.1", platform.ports.dimse, ae_title="WHOEVER")
+    association = ae.associate("127.0.0.1", platform.ports.dimse, ae_title="ANY-AET")
     assert association.send_c_echo().Status == 0
     association.release()
 

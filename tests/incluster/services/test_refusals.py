@@ -30,14 +30,14 @@ def test_a_refusal_is_remembered_with_who_asked_what_and_why(platform: RunningSe
     since = time.time()
     platform.notification.post("/notifications/v1/my-project?secret=1", json={"title": "t", "description": "d"})
     platform.keycloak.post("/auth/realms/kaapana/protocol/openid-connect/token", data={"grant_type": "password"})
-    platform.aii.get("/projects/nobody")
+    platform.aii.get("/projects/missing")
     with platform.open_search("no-token") as index:
         index.get("/project_x/_doc/1")
     found = refused(platform, since)
     assert [(item.service, item.status, item.method, item.route, item.peer) for item in found] == [
         ("notification-service", 502, "POST", "/notifications/v1/my-project", HERE),
         ("keycloak-external-service", 401, "POST", "/auth/realms/kaapana/protocol/openid-connect/token", HERE),
-        ("aii-service", 404, "GET", "/projects/nobody", HERE),
+        ("aii-service", 404, "GET", "/projects/missing", HERE),
         ("opensearch-service", 401, "GET", "/project_x/_doc/1", HERE),
     ]
     assert "project_id must be a UUID, got 'my-project'" in found[0].reason
@@ -47,7 +47,7 @@ def test_a_refusal_is_remembered_with_who_asked_what_and_why(platform: RunningSe
 
 def test_a_good_answer_afterwards_is_noted_with_it(platform: RunningServices, project: dict[str, Any]) -> None:
     since = time.time()
-    platform.aii.get("/projects/nobody")
+    platform.aii.get("/projects/missing")
     assert [item.went_on for item in refused(platform, since)] == [False]
     assert platform.aii.get(f"/projects/{project['name']}").status_code == 200
     assert [item.went_on for item in refused(platform, since)] == [True]
@@ -134,40 +134,40 @@ def test_anything_else_in_the_trace_is_passed_over(line: bytes) -> None:
 
 
 class Store:
-    """An object store that tells of its requests when it is let."""
+    """An object store whose trace is under the test's control."""
 
     def __init__(self) -> None:
-        self.told: queue.Queue[ObjectRequest | Exception | None] = queue.Queue()
+        self.trace: queue.Queue[ObjectRequest | Exception | None] = queue.Queue()
         self.touched: queue.Queue[str] = queue.Queue()
 
     def requests(self) -> Iterator[ObjectRequest | None]:
         while True:
-            item = self.told.get(timeout=20)
+            item = self.trace.get(timeout=20)
             if isinstance(item, Exception):
                 raise item
             yield item
 
     def touch(self, name: str) -> None:
         self.touched.put(name)
-        # what was asked before comes before
-        self.told.put(ObjectRequest("10.1.0.7", "PUT", "/other/x", 403, time.time(), "AccessDenied", "no"))
-        self.told.put(ObjectRequest("10.1.0.1", "GET", f"/{name}", 403, time.time(), "AccessDenied", "no"))
+        # earlier requests come before the mark
+        self.trace.put(ObjectRequest("10.1.0.7", "PUT", "/other/x", 403, time.time(), "AccessDenied", "no"))
+        self.trace.put(ObjectRequest("10.1.0.1", "GET", f"/{name}", 403, time.time(), "AccessDenied", "no"))
 
 
-def test_what_minio_tells_later_is_waited_for_and_followed_again_after_a_break() -> None:
+def test_the_trace_of_minio_is_waited_for_and_followed_again_after_a_broken_connection() -> None:
     store, refusals = Store(), RefusalLog()
     watch = ObjectWatch(store, refusals)
     assert watch.catch_up(5) is False, "nothing is followed yet"
     watch.start()
-    store.told.put(ConnectionError("MinIO starts"))
-    store.told.put(None)
+    store.trace.put(ConnectionError("MinIO starts"))
+    store.trace.put(None)
     until(lambda: watch.catch_up(5))
     assert {item.service for item in refusals.of(["10.1.0.7"])} == {"minio-service"}
     assert refusals.of(["10.1.0.1"]) == [], "the mark of the services themselves"
-    store.told.put(ObjectRequest("10.1.0.7", "GET", "/own/x", 200, time.time()))
+    store.trace.put(ObjectRequest("10.1.0.7", "GET", "/own/x", 200, time.time()))
     assert watch.catch_up(5)
     assert {item.went_on for item in refusals.of(["10.1.0.7"])} >= {True}
-    store.told.put(ConnectionError("MinIO ends"))
+    store.trace.put(ConnectionError("MinIO ends"))
     until(lambda: not watch.catch_up(5))
-    store.told.put(None)
+    store.trace.put(None)
     watch.stop()

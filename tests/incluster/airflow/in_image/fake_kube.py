@@ -105,7 +105,7 @@ class FakeKube:
             self.changed.notify_all()
 
     def put(self, manifest: dict[str, Any]) -> None:
-        """Place an object as if somebody had created it."""
+        """Place an object as if another client had created it."""
         metadata = manifest["metadata"]
         plural = manifest["kind"].lower() + "s"
         with self.changed:

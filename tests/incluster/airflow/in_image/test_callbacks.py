@@ -64,7 +64,7 @@ def test_a_mail_about_the_failure_is_only_logged(services: FakeServices, caplog:
     assert services.asked == []
 
 
-def test_nobody_is_notified_where_the_dag_does_not_ask_for_it(dag: DAG, services: FakeServices) -> None:
+def test_no_notification_is_sent_unless_the_dag_requests_it(dag: DAG, services: FakeServices) -> None:
     operator = KaapanaPythonBaseOperator(dag=dag, name="my-task", python_callable=print)
     KaapanaPythonBaseOperator.on_failure(failed(operator, {}))
     assert services.asked == []

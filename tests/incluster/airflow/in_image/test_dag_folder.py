@@ -122,7 +122,7 @@ def test_a_changed_operator_is_seen_though_the_dag_file_is_the_same(dags_folder:
 
 
 def test_a_file_without_the_two_words_is_not_looked_at(dags_folder: Path, folder: DagFolder) -> None:
-    (dags_folder / "helper.py").write_text("raise RuntimeError('nobody should import this')\n")
+    (dags_folder / "helper.py").write_text("raise RuntimeError('this must not be imported')\n")
     assert folder.refresh() == {"dags": {}, "import_errors": {}}
 
 

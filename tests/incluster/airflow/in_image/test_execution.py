@@ -99,7 +99,7 @@ def test_a_pod_that_never_starts_fails_after_the_startup_time_out(dag: DAG, kube
     assert context["pushed"]["harness_outcome"]["reason"] == "StartupTimeout"
 
 
-def test_a_pod_that_somebody_deletes_is_a_failure(dag: DAG, kube: FakeKube) -> None:
+def test_a_pod_that_is_deleted_from_outside_is_a_failure(dag: DAG, kube: FakeKube) -> None:
     operator = operator_of(dag, "lines/hang")
     context = context_for(operator)
 
@@ -269,7 +269,7 @@ def test_the_record_says_which_folders_of_other_operators_are_read(dag: DAG, kub
         KaapanaBaseOperator(dag=dag, name=name, image="lines/exit-0") for name in ("first", "second", "third")
     )
     operator = operator_of(
-        dag, "lines/exit-0", input_operator=first, env_vars={"BATCH_INPUT_OPERATORS": "second,nobody", "NOTE": "x"}
+        dag, "lines/exit-0", input_operator=first, env_vars={"BATCH_INPUT_OPERATORS": "second,missing", "NOTE": "x"}
     )
     context = context_for(operator)
     operator.execute(context)

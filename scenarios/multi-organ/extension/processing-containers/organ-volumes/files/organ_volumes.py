@@ -1,7 +1,7 @@
 """Volumes of masks as a table, `OPERATOR_OUT_DIR/volumes.csv` for every element of the batch.
 
 Masks below MIN_VOLUME_ML millilitres are left out. When none is left anywhere there is nothing to report: the exit
-code 126 tells the platform to skip this task and what follows it.
+code 126 makes the platform skip this task and what follows it.
 """
 
 import csv

@@ -28,7 +28,7 @@ if program == "train":
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for number in range(2):
         if not asked.acquire(timeout=30):
-            sys.exit(f"nobody asked for metrics for the {number + 1}. time")
+            sys.exit(f"the metrics were not scraped {number + 1} times")
 elif program == "mute":
     # long enough to be asked in vain
     threading.Event().wait(3)
