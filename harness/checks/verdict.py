@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import sys
 import threading
+from collections import deque
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 # pytest shortens the representation of a value in an assertion to 240 characters
 _REPR_LIMIT = 220
@@ -39,17 +41,17 @@ class Verdict:
         return cls(False, subject, summary, tuple(problems))
 
     def __bool__(self) -> bool:
-        if not self.ok:
-            _note(self, sys._getframe(1))
+        _note((self,), self.ok, sys._getframe(1))
         return self.ok
 
     def __eq__(self, other: object) -> bool:
         """Compare the answer, not the words: ``== True`` and ``is_valid == other.is_valid``."""
-        if isinstance(other, (bool, Verdict)):
-            if not self.ok:
-                _note(self, sys._getframe(1))
-            return self.ok == (other.ok if isinstance(other, Verdict) else other)
-        return NotImplemented
+        if not isinstance(other, (bool, Verdict)):
+            return NotImplemented
+        compared = (self, other) if isinstance(other, Verdict) else (self,)
+        answer = self.ok == (other.ok if isinstance(other, Verdict) else other)
+        _note(compared, answer, sys._getframe(1), is_comparison=True)
+        return answer
 
     def __hash__(self) -> int:
         return hash(self.ok)
@@ -68,22 +70,45 @@ class Verdict:
         return "\n".join(lines)
 
 
-class _LastRefusals(threading.local):
-    """The verdicts of this thread that have said no last, one after the other on the same line."""
+class Answer(NamedTuple):
+    """What a verdict has answered to a line of code that asked for its truth, or compared it.
 
-    code: CodeType | None = None
-    line = 0
-    verdicts: tuple[Verdict, ...] = ()
+    Attributes:
+        verdicts: the verdict, and the one that it was compared with.
+        value: the answer.
+        is_comparison: whether it was compared.
+        code: the code that asked.
+        line: the number of the line in its file.
+        instruction: the instruction that asked, as an offset into the code.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    value: bool
+    is_comparison: bool
+    code: CodeType
+    line: int
+    instruction: int
 
 
-_last = _LastRefusals()
+class _LastAnswers(threading.local):
+    """The last answers that verdicts gave to this thread."""
+
+    def __init__(self) -> None:
+        self.answers: deque[Answer] = deque(maxlen=256)
 
 
-def _note(verdict: Verdict, frame: FrameType) -> None:
-    earlier = refusals_at(frame.f_code, frame.f_lineno)
-    _last.code, _last.line, _last.verdicts = frame.f_code, frame.f_lineno, (*earlier, verdict)
+_last = _LastAnswers()
 
 
-def refusals_at(code: CodeType, line: int) -> tuple[Verdict, ...]:
-    """Return the verdicts that have said no last, where they were asked on this line."""
-    return _last.verdicts if (_last.code, _last.line) == (code, line) else ()
+def _note(verdicts: tuple[Verdict, ...], value: bool, frame: FrameType, *, is_comparison: bool = False) -> None:
+    _last.answers.append(Answer(verdicts, value, is_comparison, frame.f_code, frame.f_lineno, frame.f_lasti))
+
+
+def answers_at(code: CodeType, lines: range) -> list[Answer]:
+    """Return the last answers to these lines of a code, the oldest first."""
+    return [answer for answer in _last.answers if answer.code is code and answer.line in lines]
+
+
+def forget_answers() -> None:
+    """Forget the answers that verdicts gave to this thread."""
+    _last.answers.clear()

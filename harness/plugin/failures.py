@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.common import crash
 from harness.errors import HarnessError
+from harness.plugin import assertions
 
 if TYPE_CHECKING:
     from harness.checks import Verdict
@@ -72,11 +73,15 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
         where = _line_of_test(original)
         return f"{error}\n{where}" if where else str(error)
     if isinstance(error, AssertionError):
-        refusals = _refusals(error)
+        assertion = assertions.find(error)
+        unmet = assertion.find_unmet_verdicts() if assertion else []
         for run in runs:
-            if any(verdict is run.succeeded for verdict in refusals):
+            if any(verdict is run.succeeded for verdict in unmet):
                 return f"{_explain_run(run)}\n\n{original}"
-        lines = _number_in_words(error, compared) or _verdicts_in_words(error, refusals)
+        lines = _number_in_words(error, compared)
+        if assertion and unmet and not lines:
+            message = assertion.message_of(error)
+            lines = [*_verdicts_in_words(unmet), *([f"message: {message}"] if message else [])]
         if lines:
             return "\n  ".join([*lines, _line_of_test(original).strip()])
     return None
@@ -93,21 +98,12 @@ def _number_in_words(error: AssertionError, compared: Compared | None) -> list[s
     return number.in_words(str(error).partition("\n")[0]) if number is not None else []
 
 
-def _verdicts_in_words(error: AssertionError, refusals: Sequence[Verdict]) -> list[str]:
-    """Return the words of the verdicts that the assertion expects to be yes."""
-    said = str(error)
-    # only pytest's own message shows what an assertion compares
-    different = {id(one): one for one in refusals}.values()
+def _verdicts_in_words(unmet: Sequence[Verdict]) -> list[str]:
     lines = []
-    for verdict in (one for one in different if not said or _is_asked_for(repr(one), said)):
+    for verdict in unmet:
         first, *rest = str(verdict).splitlines()
         lines += [f"{verdict.subject}: NO, {first}" if verdict.summary else f"{verdict.subject}: NO", *rest]
-    message, follows, _ = said.partition("\nassert ")
-    return [*lines, f"message: {message}"] if lines and follows else lines
-
-
-def _is_asked_for(shown: str, said: str) -> bool:
-    return shown in said and f"not {shown}" not in said
+    return lines
 
 
 def find_assertion(frame: FrameType | None) -> Place | None:
@@ -125,14 +121,6 @@ def _place(error: AssertionError) -> Place | None:
     """Return the line of the assertion."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return (frames[-1][0].f_code, frames[-1][1]) if frames else None
-
-
-def _refusals(error: AssertionError) -> tuple[Verdict, ...]:
-    """Return the verdicts that have said no in the assertion that failed."""
-    from harness.checks import verdict
-
-    place = _place(error)
-    return verdict.refusals_at(*place) if place else ()
 
 
 def find_page(runs: Sequence[Run], questions: QuestionLog | None) -> Path | None:
