@@ -167,7 +167,7 @@ def test_what_stands_is_used_again_and_what_is_half_made_is_not(folder: Path) ->
         ("scenarios", [], False),
     ],
 )
-def test_a_browser_is_wanted_where_tests_need_one(name: str, extra: list[str], wanted: bool) -> None:
+def test_a_browser_is_required_where_tests_need_one(name: str, extra: list[str], wanted: bool) -> None:
     assert browser.is_wanted(name, extra) is wanted
 
 
@@ -192,7 +192,9 @@ def test_without_a_browser_the_set_up_goes_on_and_says_what_is_skipped(host: Fak
 
 
 @pytest.mark.parametrize(("version", "wanted"), [((3, 10), False), ((3, 13), False), ((3, 14), True), ((3, 15), True)])
-def test_a_compiler_is_wanted_for_an_interpreter_without_built_packages(version: tuple[int, int], wanted: bool) -> None:
+def test_a_compiler_is_required_for_an_interpreter_without_built_packages(
+    version: tuple[int, int], wanted: bool
+) -> None:
     assert compiler.is_wanted(version) == wanted
 
 

@@ -42,7 +42,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEnvironment
     return environment
 
 
-def test_every_verb_of_the_design_is_there() -> None:
+def test_every_verb_of_the_design_exists() -> None:
     assert set(cli.commands) == VERBS
 
 
@@ -210,7 +210,7 @@ def test_parameters_of_files_and_words_reach_the_install_with_their_types(
     assert given == [{"organs": ["kidney"], "fast": False, "site": "elsewhere"}]
 
 
-def test_lint_says_that_it_is_not_there_yet_and_the_help_does_not_offer_it() -> None:
+def test_lint_says_that_it_does_not_exist_yet_and_the_help_does_not_offer_it() -> None:
     result = invoke("lint", "ext", "--format", "sarif")
     assert result.exit_code == 2
     assert "not exist yet" in result.stderr
@@ -279,7 +279,7 @@ def test_read_form_values_come_from_files_and_words_and_the_later_one_wins(tmp_p
 
 
 @pytest.mark.parametrize("content", ["- a\n", "a: [", "text", "1: 2"])
-def test_a_form_file_that_is_no_mapping_is_wrong_input(tmp_path: Path, content: str) -> None:
+def test_a_form_file_without_a_mapping_is_wrong_input(tmp_path: Path, content: str) -> None:
     file = tmp_path / "form.yaml"
     file.write_text(content)
     with pytest.raises(HarnessError) as failure:

@@ -203,7 +203,7 @@ def test_the_first_image_waits_for_a_look_at_all_that_it_needs() -> None:
         doctor.preflight(said.append, look=lambda: dataclasses.replace(GOOD, engine=DOWN, daemon="", apt=False))
 
 
-def test_a_user_name_that_is_no_word_is_quoted_in_the_command() -> None:
+def test_a_user_name_with_special_characters_is_quoted_in_the_command() -> None:
     assert "-aG docker 'a b;c' &&" in engine_check(engine=EngineFacts(SOCKET, "denied"), user="a b;c").command
 
 

@@ -94,7 +94,7 @@ def test_an_environment_of_a_running_process_is_not_touched(state: Path, monkeyp
         (EngineError("no engine answers"), "does not answer: no engine answers"),
     ],
 )
-def test_an_environment_that_does_not_answer_is_listed_all_the_same(
+def test_an_environment_that_does_not_answer_is_still_listed(
     state: Path, monkeypatch: pytest.MonkeyPatch, found: Any, said: str
 ) -> None:
     def adopt(self: DockerProvider, settings: Settings, environment_id: str) -> Any:

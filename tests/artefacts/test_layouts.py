@@ -88,7 +88,7 @@ def test_an_image_without_a_tag_is_in_the_archive_without_a_name(tmp_path: Path,
     assert ImageArchive.open(tmp_path / "b.tar").images[0].references == ("named:1",)
 
 
-def test_a_mere_tag_in_an_index_is_no_name(tmp_path: Path) -> None:
+def test_a_bare_tag_in_an_index_is_not_an_image_name(tmp_path: Path) -> None:
     archive = ImageArchive.open(made.write(tmp_path / "a.tar", made.podman_oci_archive([(TOOL, ["1.0"])])))
     assert archive.images[0].references == ()
 
@@ -99,7 +99,7 @@ def test_of_two_images_with_one_name_the_later_one_has_it(tmp_path: Path) -> Non
     assert [image.references for image in archive.images] == [(), ("tool:1",)]
 
 
-def test_a_member_that_is_there_twice_counts_as_it_came_last(tmp_path: Path) -> None:
+def test_the_last_of_two_members_with_one_name_wins(tmp_path: Path) -> None:
     first, second = made.podman_docker_archive([(TOOL, ["tool:1"])]), made.podman_docker_archive([(OTHER, ["tool:1"])])
     archive = ImageArchive.open(made.write(tmp_path / "a.tar", [*first, *second]))
     assert [image.config_digest for image in archive.images] == [made.digest(OTHER.config)]
@@ -138,7 +138,7 @@ def test_of_several_platforms_the_one_of_the_engine_is_taken(
     assert archive.images[0].references == ("tool:1",)
 
 
-def test_without_a_wish_all_platforms_are_there_under_one_name(tmp_path: Path) -> None:
+def test_without_a_chosen_platform_all_are_found_under_one_name(tmp_path: Path) -> None:
     archive = ImageArchive.open(made.write(tmp_path / "a.tar", multi_platform().entries()))
     assert [str(image.platform) for image in archive.images] == ["linux/amd64", "linux/arm64/v8"]
     assert [image.references for image in archive.images] == [("tool:1",), ("tool:1",)]
@@ -180,7 +180,7 @@ def test_a_manifest_json_beside_an_index_of_platforms_does_not_bring_another_pla
     assert [str(image.platform) for image in archive.images] == ["linux/amd64"]
 
 
-def test_what_is_no_image_in_a_layout_is_passed_over(tmp_path: Path) -> None:
+def test_entries_of_a_layout_that_are_not_images_are_skipped(tmp_path: Path) -> None:
     oci = Oci()
     oci.add(oci.image(TOOL), "tool:1")
     chart = {"config": oci.blob(b"{}", "application/vnd.cncf.helm.config.v1+json"), "layers": []}
@@ -217,6 +217,6 @@ def test_a_reference_is_shown_as_the_engine_shows_it(written: str, normal: str) 
     "text",
     ["", "Tool:1", "a b", "tool:", "tool:1\n", "-tool", "a//b", "a/:1", "tool@sha256:1", "a" * 256, "a:" + "1" * 129],
 )
-def test_what_is_no_reference_is_refused(text: str) -> None:
+def test_an_invalid_image_reference_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a reference of an image with a tag"):
         references.normalise(text)

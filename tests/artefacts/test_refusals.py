@@ -37,7 +37,7 @@ def written(tmp_path: Path, entries: list[made.Entry]) -> Path:
     return made.write(tmp_path / "images.tar", entries)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "images.tar").startswith("there is no file ")
 
 
@@ -46,7 +46,7 @@ def test_a_path_that_no_file_can_have(tmp_path: Path) -> None:
         ImageArchive.open("a\0b")
 
 
-def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_regular_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert refused(tmp_path / "pipe").endswith("is not an archive of images: it is a named pipe")
     assert refused(tmp_path).endswith("it is a folder")
@@ -76,20 +76,20 @@ def test_an_archive_that_is_compressed_as_a_whole(
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", bytes(10_240), b"x" * 20_000])
-def test_a_file_that_is_no_tar_file(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_tar_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images.tar"
     path.write_bytes(content)
     assert "is not an archive of images" in refused(path)
 
 
-def test_a_tar_file_of_something_else(tmp_path: Path) -> None:
+def test_a_tar_file_without_images_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, [("readme.txt", b"hello"), ("etc/passwd", made.Link("../../etc/passwd"))])
     assert refused(path).endswith("is not an archive of images: there is no image in it")
     assert "is not an archive of images" in refused(written(tmp_path, [("index.json", b'{"name": "a page"}')]))
     assert "is not an archive of images" in refused(written(tmp_path, [("manifest.json", b'{"name": "an app"}')]))
 
 
-def test_an_archive_that_is_cut_off_wherever_it_is(tmp_path: Path) -> None:
+def test_an_archive_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, made.docker_25(NAMED))
     whole = path.read_bytes()
     with tarfile.open(path) as file:
@@ -149,7 +149,9 @@ def test_a_missing_layer_is_named_with_its_image(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_link_to_a_layer_that_leads_out(tmp_path: Path, layout: Callable[[made.Named], list[made.Entry]]) -> None:
+def test_a_link_to_a_layer_outside_of_the_archive_is_refused(
+    tmp_path: Path, layout: Callable[[made.Named], list[made.Entry]]
+) -> None:
     entries = made.changed(layout(NAMED), TOOL.layers[1], made.Link("../../../../../etc/passwd"))
     assert "is a link out of the archive" in refused(written(tmp_path, entries))
 

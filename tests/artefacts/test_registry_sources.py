@@ -107,7 +107,7 @@ def test_the_platforms_registry_knows_tags_digests_and_neither(remote: Remote) -
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_registry_that_lists_nothing_to_this_login_is_no_reason_to_fail(
+def test_a_registry_that_lists_no_tags_to_this_login_does_not_fail_the_run(
     remote: Remote, tmp_path: Path, status: int
 ) -> None:
     remote.listing = remote.catalog = status

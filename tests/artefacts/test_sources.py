@@ -147,7 +147,7 @@ def test_a_word_that_names_neither_an_archive_nor_a_registry_is_refused(word: st
         open_sources([word], tmp_path)
 
 
-def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"images\.tar"):
         open_sources([tmp_path / "images.tar"], tmp_path)
 

@@ -114,7 +114,7 @@ def test_output_on_a_full_disk_is_named(tmp_path: Path) -> None:
     assert done.stderr.decode().splitlines() == ["error: standard output cannot be written: No space left on device"]
 
 
-def test_a_terminal_without_unicode_gets_a_message_all_the_same(tmp_path: Path) -> None:
+def test_a_terminal_without_unicode_still_gets_the_message(tmp_path: Path) -> None:
     environ = {"PYTHONIOENCODING": "ascii", "KAAPANA_HARNESS_STATE_DIR": str(tmp_path / "state")}
     done = run(["build", str(tmp_path / "é名\udcff")], environ, stderr=subprocess.PIPE, cwd=tmp_path)
     assert done.returncode == 2

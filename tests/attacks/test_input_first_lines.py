@@ -129,7 +129,7 @@ def test_two_dockerfiles_of_one_image_are_both_named(tmp_path: Path) -> None:
     assert "again/Dockerfile" in finding.message
 
 
-def test_an_image_that_is_no_text_is_not_called_missing(tmp_path: Path) -> None:
+def test_an_image_that_is_not_text_is_not_reported_as_missing(tmp_path: Path) -> None:
     tree = trees_for_tests.write(tmp_path / "tree", {f"{CHART}/values.yaml": "global: {image: 3}\n"})
     with pytest.raises(ExtensionError, match=r"values\.yaml: global\.image must be text, not 3"):
         read(tree)
@@ -156,7 +156,7 @@ def test_files_of_an_input_are_named_with_what_is_wrong_with_all_of_them(tmp_pat
         ("CONTEXT_STORAGE_CLASS", "Fast Disks", "expected the name of a storage class"),
     ],
 )
-def test_a_setting_is_named_with_what_is_expected_of_it(
+def test_an_invalid_setting_is_named_with_the_expected_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(f"KAAPANA_HARNESS_{name}", value)

@@ -105,7 +105,7 @@ def test_helm_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF nonsense", b"#!/no/such/interpreter\n"])
-def test_what_is_no_program_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_path_that_is_not_a_program_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "helm"
     path.write_bytes(content)
     path.chmod(0o755)

@@ -200,7 +200,7 @@ def test_an_account_may_do_what_its_role_grants_and_nothing_else(platform: Objec
         assert "Forbidden" in platform.output(_asks(verb, path), serviceAccountName=name), path
 
 
-def test_an_account_of_no_role_may_do_nothing(platform: Objects) -> None:  # noqa: F811
+def test_an_account_without_a_role_has_no_rights(platform: Objects) -> None:  # noqa: F811
     name = f"missing-{secrets.token_hex(3)}"
     platform.create("ServiceAccount", name)
     assert "cannot list resource" in platform.output(_asks("GET", "/api/v1/secrets"), serviceAccountName=name)

@@ -271,7 +271,7 @@ def test_a_key_is_the_name_of_a_file(store: Store, key: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["é", "\u202e", "YQ", "Y Q==", "=", "a\n"])
-def test_what_is_not_base64_is_refused_with_its_field(store: Store, value: str) -> None:
+def test_invalid_base64_is_refused_with_its_field(store: Store, value: str) -> None:
     for kind, field in (("Secret", "data"), ("ConfigMap", "binaryData")):
         with pytest.raises(StatusError, match=rf"{field}\[k\]: .*illegal base64 data"):
             admitted(store, kind, "project-1", **{field: {"k": value}})
@@ -529,7 +529,7 @@ def test_a_way_out_leads_to_the_internet_and_the_site_and_to_nothing_of_the_host
         assert _verdict(closed, to)
 
 
-def test_a_published_port_is_no_way_out() -> None:
+def test_a_published_port_gives_no_internet_access() -> None:
     joined = [egress.EngineNetwork("172.20.0.0/16", "172.20.0.1")]
     place = egress.Egress("172.21.0.1", way_out=False, ports=(("tcp", 8443),))
     found = egress.egress_rules(place, _HOST, joined=joined, others=joined, site=True)

@@ -49,7 +49,7 @@ def test_message():
 def test_both():
     assert no or other
 
-def test_wanted_no():
+def test_an_expected_no_passes():
     value = 3
     assert not no and value == 4
 """
@@ -97,7 +97,7 @@ def test_of_two_verdicts_each_is_explained(said: dict[str, str]) -> None:
     assert last == "  links: NO"
 
 
-def test_a_verdict_that_is_wanted_to_say_no_does_not_explain_another_failure(said: dict[str, str]) -> None:
+def test_a_verdict_that_is_expected_to_be_no_does_not_explain_another_failure(said: dict[str, str]) -> None:
     assert "- row 1" not in said["wanted_no"]
     assert "and 3 == 4)" in said["wanted_no"]
 

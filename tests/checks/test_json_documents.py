@@ -42,7 +42,7 @@ def test_a_value_is_found_by_its_place() -> None:
         (("results", "0"), "result.json has no results['0']: results is a list of 1"),
     ],
 )
-def test_a_place_that_is_not_there_is_named_with_what_is(steps: tuple[Any, ...], words: str) -> None:
+def test_a_missing_place_in_a_document_is_reported_with_the_existing_ones(steps: tuple[Any, ...], words: str) -> None:
     with pytest.raises(CheckError) as caught:
         document().at(*steps)
     assert caught.value.cause == words
@@ -99,7 +99,7 @@ def test_tolerances_keys_that_do_not_count_and_partial_documents() -> None:
         (b"\xff\xfe{", "codec can't decode"),
     ],
 )
-def test_what_is_not_json_is_named(data: bytes, words: str) -> None:
+def test_a_file_that_is_not_json_is_named(data: bytes, words: str) -> None:
     with pytest.raises(CheckError, match=r"result\.json cannot be read as JSON: ") as caught:
         document(data)
     assert words in caught.value.cause

@@ -263,7 +263,7 @@ def test_what_has_no_values_says_why(make: Make, stored: Any, change: Callable[[
         make(stored, change=change).values()
 
 
-def test_other_objects_are_no_parametric_map(series: Series) -> None:
+def test_other_objects_are_not_read_as_a_parametric_map(series: Series) -> None:
     with pytest.raises(CheckError, match="is not a parametric map but CT Image Storage"):
         ParametricMap(series.files[0])
 

@@ -38,7 +38,7 @@ def test_a_damaged_table_of_contents_does_not_hide_the_words() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"PK\x03\x04 %PD"])
-def test_what_is_not_a_pdf_is_named(data: bytes) -> None:
+def test_a_file_that_is_not_a_pdf_is_named(data: bytes) -> None:
     with pytest.raises(CheckError, match=r"^report\.pdf is not a PDF"):
         assert document(data).text
 

@@ -67,7 +67,7 @@ def test_columns_without_a_header_are_counted() -> None:
     assert (found.columns, found.rows) == (("1", "2"), (("a", "b"), ("c", "")))
 
 
-def test_a_table_that_is_not_there_or_not_alone_is_named_with_those_that_are() -> None:
+def test_a_missing_or_ambiguous_table_is_reported_with_the_existing_ones() -> None:
     report = Report("r.html", TABLES)
     with pytest.raises(CheckError, match=r"r\.html has no table 'volume'") as caught:
         report.table("volume")

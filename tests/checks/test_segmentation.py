@@ -178,7 +178,7 @@ def test_a_mask_in_another_frame_of_reference_than_its_source_is_refused(
         seg.mask("Liver")
 
 
-def test_other_dicom_objects_and_other_files_are_no_segmentation(series: Series, tmp_path: Path) -> None:
+def test_other_dicom_objects_and_other_files_are_not_read_as_a_segmentation(series: Series, tmp_path: Path) -> None:
     with pytest.raises(CheckError, match="not a segmentation but CT Image Storage"):
         Segmentation(series.files[0])
     text = tmp_path / "x.dcm"

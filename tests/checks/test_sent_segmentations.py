@@ -32,7 +32,7 @@ def said(path: Path, series: Series) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("kind", [Kind.BINARY, Kind.FRACTIONAL])
-def test_nothing_is_odd_about_a_good_one(series: Series, masks: Any, write_seg: WriteSeg, kind: Any) -> None:
+def test_a_valid_object_has_no_findings(series: Series, masks: Any, write_seg: WriteSeg, kind: Any) -> None:
     assert said(write_seg(series, masks, kind=kind), series) == []
 
 

@@ -235,6 +235,6 @@ def test_a_structure_set_without_references_was_drawn_on_the_series_in_its_frame
     assert np.array_equal(draw({"Liver": runs_of(masks["Liver"])}, change=change).mask("Liver"), masks["Liver"])
 
 
-def test_other_objects_are_no_structure_set(series: Series) -> None:
+def test_other_objects_are_not_read_as_a_structure_set(series: Series) -> None:
     with pytest.raises(CheckError, match=r"is not a structure set \(RTSTRUCT\) but CT Image Storage"):
         StructureSet(series.files[0])

@@ -38,7 +38,7 @@ def test_items_are_found_by_meaning_or_code(report: StructuredReport, concept: A
     assert [item.value for item in report.find(concept)] == ["liver", "spleen"]
 
 
-def test_a_single_item_is_found_or_what_there_is_is_listed(report: StructuredReport) -> None:
+def test_a_single_item_is_found_or_the_existing_ones_are_listed(report: StructuredReport) -> None:
     assert report.item("Device Observer Name").value == "the harness"
     with pytest.raises(CheckError, match=r"sr\.dcm has 2 content items 'Finding'") as caught:
         report.item("Finding")
@@ -68,7 +68,7 @@ def test_a_failed_assertion_says_where_the_measurement_stands_and_what_else_ther
     assert rest[1].startswith("another one: Volume: 210.5 ml in Imaging Measurement Report > Imaging Measurements")
 
 
-def test_a_measurement_that_is_not_there_or_not_alone_or_in_another_unit_is_named(report: StructuredReport) -> None:
+def test_a_missing_or_ambiguous_measurement_or_another_unit_is_named(report: StructuredReport) -> None:
     with pytest.raises(CheckError, match=r"sr\.dcm has no measurement 'Diameter'") as caught:
         report.measurement("Diameter")
     assert "Volume: 210.5 ml" in caught.value.last_seen
@@ -88,7 +88,7 @@ def changed(path: Path, change: Any) -> StructuredReport:
     return StructuredReport(path)
 
 
-def test_a_number_without_a_value_is_no_measurement(report: StructuredReport) -> None:
+def test_a_number_without_a_value_is_not_a_measurement(report: StructuredReport) -> None:
     damaged = changed(report.path, lambda item: setattr(item, "MeasuredValueSequence", []))
     with pytest.raises(CheckError, match=r"measurement 'Volume' of sr\.dcm has no value"):
         damaged.measurement("Volume", of="liver")

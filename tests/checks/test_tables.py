@@ -53,13 +53,13 @@ def test_a_mark_of_byte_order_and_quoted_line_ends_are_no_part_of_the_cells() ->
         (b"a,b\n1," + b"x" * 200_000, "field larger than field limit"),
     ],
 )
-def test_what_is_not_csv_is_named(data: bytes, words: str) -> None:
+def test_a_file_that_is_not_csv_is_named(data: bytes, words: str) -> None:
     with pytest.raises(CheckError, match=r"volumes\.csv cannot be read as CSV: ") as caught:
         table(data)
     assert words in caught.value.cause
 
 
-def test_a_column_or_row_that_is_not_there_is_named_with_those_that_are() -> None:
+def test_a_missing_column_or_row_is_reported_with_the_existing_ones() -> None:
     with pytest.raises(CheckError) as caught:
         table().column("volume")
     assert caught.value.cause == "volumes.csv has no column 'volume'; it has 'label', 'voxels', 'volume_ml'"
@@ -129,7 +129,7 @@ def test_numbers_agree_within_the_tolerance(expected: Any, how: Any, same: bool)
         (" liver ", "liver", True),
     ],
 )
-def test_what_is_no_measurement_is_compared_as_it_is_written(cell: str, expected: Any, same: bool) -> None:
+def test_a_cell_that_is_not_a_number_is_compared_as_text(cell: str, expected: Any, same: bool) -> None:
     assert Table("t", ("a",), ((cell,),)).matches([{"a": expected}]).ok is same
 
 
@@ -176,7 +176,7 @@ def test_wrong_use_is_named(expected: Any, how: Any, words: str) -> None:
     assert caught.value.cause.startswith(words)
 
 
-def test_a_file_of_expected_rows_that_is_not_there_is_named_with_those_beside_it(tmp_path: Path) -> None:
+def test_a_missing_file_of_expected_rows_is_reported_with_the_files_beside_it(tmp_path: Path) -> None:
     (tmp_path / "volumes.csv").write_bytes(CSV)
     with pytest.raises(CheckError, match="cannot be read: No such file") as caught:
         table().matches(tmp_path / "volume.csv")

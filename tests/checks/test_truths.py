@@ -153,7 +153,7 @@ def _infinite(path: Path, values: Any) -> Path:
         (lambda path, values: path.parent, "is no file"),
     ],
 )
-def test_a_nifti_file_that_is_no_truth_of_the_source_says_why(
+def test_a_nifti_file_that_does_not_fit_the_source_is_refused_with_the_reason(
     seg: Segmentation, masks: Any, tmp_path: Path, write: Callable[[Path, Any], Path], words: str
 ) -> None:
     with pytest.raises(CheckError) as caught:
@@ -228,7 +228,7 @@ def test_a_truth_between_the_voxels_of_the_result_is_refused(seg: Segmentation, 
         seg.dice("Liver", path)
 
 
-def test_what_is_no_mask_at_all_is_named(seg: Segmentation, series: Series, masks: Any) -> None:
+def test_a_value_that_is_not_a_mask_is_named(seg: Segmentation, series: Series, masks: Any) -> None:
     with pytest.raises(CheckError, match="the truth of 'Liver' is dict, not a mask or a file"):
         seg.dice("Liver", masks)
     with pytest.raises(CheckError, match="is not a segmentation but CT Image Storage"):

@@ -47,7 +47,7 @@ def test_a_stream_keeps_its_order_and_knows_yaml_1_1_and_has_no_empty_documents(
     assert read_stream(file) == []
 
 
-def test_what_is_not_yaml_is_named_by_file_and_line(tmp_path: Path) -> None:
+def test_invalid_yaml_is_reported_with_file_and_line(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("dag_id: a\nconf_data: {\n")
     with pytest.raises(UsageError, match=r"a\.yaml is not YAML: line 3"):

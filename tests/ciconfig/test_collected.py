@@ -186,7 +186,7 @@ def test_names_and_identifiers_stand_for_folders_of_the_settings(inner: pytest.P
         result.stdout.fnmatch_lines(["uploads ?'test-CT'?", "posted *'dataset_name': 'test-CT', 'dataset_limit': 1*"])
 
 
-def test_a_file_that_is_no_yaml_or_has_another_ending_is_an_error_of_collection(inner: pytest.Pytester) -> None:
+def test_a_file_that_is_not_yaml_or_has_another_suffix_is_a_collection_error(inner: pytest.Pytester) -> None:
     tree(inner, "a: [")
     result = run(inner, FILE)
     result.assert_outcomes(errors=1)

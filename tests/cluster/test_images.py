@@ -213,7 +213,7 @@ def test_images_of_a_served_name_need_a_login_for_that_name(
     )
 
 
-def test_a_missing_tag_of_a_served_name_is_named_with_those_there_are(
+def test_a_missing_tag_of_a_served_name_is_reported_with_the_existing_ones(
     project: Objects, running: RunningRegistry, served: str
 ) -> None:
     secrets = running.secret(project, "custom", **{served: running.credentials.pull})
@@ -346,7 +346,7 @@ def test_an_imported_archive_is_on_the_node_unless_pulls_are_forced(
         cluster.withdraw_images([reference, f"{registry}/never-there:1"])
 
 
-def test_a_file_that_is_no_archive_of_images_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_archive_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     archive = tmp_path / "images.tar"
     with tarfile.open(archive, "w") as file:
         file.addfile(tarfile.TarInfo("readme.txt"), io.BytesIO())

@@ -160,7 +160,7 @@ def test_what_cannot_be_used_is_named(
         kubeconfig.load(_write(tmp_path, cluster, user))
 
 
-def test_a_missing_context_is_named_with_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_context_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     path = _write(tmp_path, {"server": "https://x"}, {})
     with pytest.raises(KubeconfigError, match="no context 'other'; it has: here"):
         kubeconfig.load(path, "other")

@@ -84,7 +84,7 @@ def test_a_query_for_a_name_is_answered_by_no_such_name() -> None:
 
 
 @pytest.mark.parametrize("packet", [b"", b"x" * 11, b"\0" * 12 + b"\x05ab", b"\0" * 12 + b"\xc0\x0c"])
-def test_what_is_no_query_is_refused(packet: bytes) -> None:
+def test_an_invalid_query_is_refused(packet: bytes) -> None:
     with pytest.raises((ValueError, struct.error)):
         dns.nxdomain_reply(packet)
 

@@ -88,9 +88,7 @@ def test_a_control_plane_that_is_stopped_while_it_starts_removes_what_the_engine
     assert made <= {line.partition(" ")[2] for line in asked if line.startswith("remove")}
 
 
-def test_a_program_that_does_not_hear_the_first_signal_is_stopped_all_the_same(
-    environment_id: str, services_image: str
-) -> None:
+def test_a_program_that_ignores_the_first_signal_is_stopped(environment_id: str, services_image: str) -> None:
     deaf = "import os, signal, time\nsignal.signal(15, lambda *_: signal.signal(15, lambda *_: os._exit(0)))\n"
     with contextlib.closing(connect()) as client:
         command = ["python", "-c", f"{deaf}print('deaf', flush=True)\nwhile True: time.sleep(9)"]

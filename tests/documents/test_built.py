@@ -21,7 +21,7 @@ def _site(folder: Path, body: str, **files: str) -> Path:
     return folder
 
 
-def test_a_site_that_stands_by_itself_has_no_problem(tmp_path: Path) -> None:
+def test_a_self_contained_site_has_no_problem(tmp_path: Path) -> None:
     body = """
         <a href="https://kaapana.ai">a page elsewhere</a> <a href="mailto:a@b.example">mail</a>
         <a href="b.html#there">inside</a> <a href="#here">here</a> <a href="#">top</a> <p id="here"></p>

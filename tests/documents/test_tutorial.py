@@ -43,7 +43,7 @@ def written(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_its_files_are_an_extension_about_which_nothing_is_odd(written: Path, tmp_path: Path) -> None:
+def test_its_files_are_an_extension_without_findings(written: Path, tmp_path: Path) -> None:
     source = extension.read(written / "my-extension")
     assert [container.image for container in (source.dag_image, *source.processing_images)] == [
         "dag-brain-threshold",

@@ -205,7 +205,7 @@ def test_every_way_to_the_engine_says_the_same(folder: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", ["../../../etc", "a\nb", "\udcff", "x" * 5_000])
-def test_a_name_that_is_no_name_is_an_unknown_context(name: str, folder: Path) -> None:
+def test_an_invalid_name_is_an_unknown_context(name: str, folder: Path) -> None:
     found = find_address({"DOCKER_CONFIG": str(folder), "DOCKER_CONTEXT": name})
     assert found.problem.startswith("there is no context ")
     assert ask_engine({"DOCKER_CONFIG": str(folder), "DOCKER_CONTEXT": name}).state == "unnamed"

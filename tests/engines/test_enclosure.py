@@ -33,7 +33,7 @@ def test_a_container_is_known_by_the_files_that_the_engine_mounts_into_it(
     assert own_container(table) == found
 
 
-def test_without_a_table_of_mounts_it_is_no_container(tmp_path: Path) -> None:
+def test_without_a_table_of_mounts_a_process_is_not_in_a_container(tmp_path: Path) -> None:
     assert own_container(tmp_path / "absent") == ""
 
 

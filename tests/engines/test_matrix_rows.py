@@ -116,7 +116,7 @@ def test_rows_that_may_be_missing_are_in_the_table_with_what_the_machine_lacks(
     assert not (tmp_path / "work").exists()
 
 
-def test_a_machine_that_has_everything_lacks_nothing() -> None:
+def test_a_complete_machine_lacks_nothing() -> None:
     assert machine.lacks(ABLE, WORK) == []
 
 
@@ -247,7 +247,7 @@ def test_the_control_groups_of_an_engines_containers_go_and_those_of_others_stay
 
 
 @pytest.mark.parametrize(("gone", "problems"), [(True, []), (False, ["ip link delete khe1 fails"])])
-def test_a_network_device_that_goes_with_its_peer_meanwhile_is_no_problem(
+def test_a_network_device_that_disappears_with_its_peer_is_not_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool, problems: list[str]
 ) -> None:
     (tmp_path / "net" / "khe1").mkdir(parents=True)

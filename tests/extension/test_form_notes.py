@@ -65,5 +65,5 @@ def test_a_field_that_users_can_fill_is_not(schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("schema", [{"properties": 3}, {"properties": {"x": {"properties": 3}}}, {"oneOf": 1}])
-def test_what_is_no_schema_has_no_problem_of_a_field(schema: dict[str, Any]) -> None:
+def test_a_form_that_is_not_a_schema_has_no_field_errors(schema: dict[str, Any]) -> None:
     assert list(problems("workflow_form", schema)) == []

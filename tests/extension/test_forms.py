@@ -212,7 +212,7 @@ def test_what_stands_in_a_readonly_object_cannot_be_changed() -> None:
          "its `required: true` makes the page's rendering fail"),
     ],
 )  # fmt: skip
-def test_what_no_field_takes_is_refused(schema: dict[str, Any], value: Any, message: str) -> None:
+def test_a_value_without_a_field_is_refused(schema: dict[str, Any], value: Any, message: str) -> None:
     with pytest.raises(FormError) as caught:
         one(schema, x=value)
     assert message in caught.value.cause
@@ -400,7 +400,7 @@ def test_an_optional_branch_need_not_be_chosen() -> None:
     assert forms.complete(ui, {})["workflow_form"] == {"single_execution": False}
 
 
-def test_a_form_of_models_without_a_model_is_not_there() -> None:
+def test_a_model_form_without_a_model_is_not_offered() -> None:
     ui = {"workflow_form": {**BRANCHES["workflow_form"], "oneOf": []}, "other_form": {"properties": {}}}
     assert forms.complete(ui, {}) == {"other_form": {}}
     with pytest.raises(FormError, match="single_execution cannot be given: the list of the form's choices is empty"):

@@ -201,7 +201,7 @@ def test_a_field_that_starts_empty_must_be_filled(entry: dict[str, Any]) -> None
         check([one(**entry)], {})
 
 
-def test_an_unknown_parameter_is_named_with_close_ones_and_all_that_there_are() -> None:
+def test_an_unknown_parameter_is_reported_with_similar_and_existing_ones() -> None:
     with pytest.raises(FormError) as caught:
         check([SITE, ORGAN, one(type="doc")], {"orgam": "liver"})
     assert caught.value.cause == "the extension has no parameter 'orgam'; did you mean organ?"

@@ -122,7 +122,7 @@ def test_only_the_last_stage_is_installed_with_what_it_takes_from_others(tmp_pat
         "FROM registry.site/base-with-dags:1",
     ],
 )
-def test_what_only_the_built_image_shows_is_no_reason_to_refuse_a_tree(tmp_path: Path, line: str) -> None:
+def test_a_tree_is_not_refused_for_facts_that_only_the_built_image_shows(tmp_path: Path, line: str) -> None:
     source = read(tmp_path, line)
     (unread,) = source.unread
     assert line.splitlines()[-1].split()[0] in unread or "COPY <<EOF" in unread
@@ -172,7 +172,7 @@ def test_a_base_on_which_the_build_script_aborts_is_a_finding(tmp_path: Path, li
 
 
 @pytest.mark.parametrize("base", ["r.site:5000/a/b/python:3.12", "python@sha256:0", "r.site/a/b/c/local-only/x:latest"])
-def test_a_base_that_the_build_script_reads_is_no_finding(tmp_path: Path, base: str) -> None:
+def test_a_base_that_the_build_script_reads_has_no_finding(tmp_path: Path, base: str) -> None:
     assert extension.read(write(tmp_path, {MEAN: f'FROM {base}\nLABEL IMAGE="mean-value"\n'})).findings == ()
 
 

@@ -95,7 +95,7 @@ def test_an_extension_of_a_registry_that_was_not_added_names_the_step_that_adds_
 
 
 @pytest.mark.parametrize("url", ["https://registry.example.org", "registry", "registry.example.org/Upper"])
-def test_what_is_no_registry_cannot_be_added(kaapana: Any, url: str) -> None:
+def test_an_invalid_registry_cannot_be_added(kaapana: Any, url: str) -> None:
     with pytest.raises(UsageError, match="cannot be the URL of a custom registry"):
         kaapana.add_registry(url, "a", "b")
 

@@ -199,7 +199,7 @@ def test_a_single_projection_without_any_position_is_no_problem() -> None:
     assert judged(image(0, 0.0, ImagePositionPatient=None, ImageOrientationPatient=None)).problems == ()
 
 
-def test_values_that_are_no_numbers_count_as_not_said() -> None:
+def test_values_that_are_not_numbers_count_as_missing() -> None:
     dataset, name = image(0, 0.0)
     dataset.PixelSpacing = None
     with pydicom.config.disable_value_validation():

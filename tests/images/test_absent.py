@@ -39,12 +39,12 @@ def test_an_import_says_that_it_is_left_out_and_what_to_set(tmp_path: Path, code
         "import pkgutil; print(pkgutil.find_loader('torch')) if hasattr(pkgutil, 'find_loader') else print(None)",
     ],
 )
-def test_a_program_that_can_do_without_learns_that_it_is_not_there(tmp_path: Path, code: str) -> None:
+def test_an_optional_module_is_reported_as_missing(tmp_path: Path, code: str) -> None:
     ended = python(tmp_path, code)
     assert (ended.stdout, ended.returncode) == ("None\n", 0), ended.stderr
 
 
-def test_another_module_that_is_not_there_fails_as_everywhere(tmp_path: Path) -> None:
+def test_another_missing_module_raises_the_usual_error(tmp_path: Path) -> None:
     assert python(tmp_path, "import torchio").stderr.endswith("ModuleNotFoundError: No module named 'torchio'\n")
 
 

@@ -108,7 +108,7 @@ def test_what_is_in_use_or_to_be_kept_stays(fake: FakeEngine, everything: bool) 
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_an_image_that_is_gone_or_came_into_use_meanwhile_is_passed_over(fake: FakeEngine, status: int) -> None:
+def test_an_image_that_was_removed_or_came_into_use_in_the_meantime_is_skipped(fake: FakeEngine, status: int) -> None:
     fake.add("kaapana-harness/a:1", age=30)
     fake.refuses["kaapana-harness/a:1"] = status
     assert removed() == ["kaapana-harness/services:old"]

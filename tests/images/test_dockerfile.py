@@ -152,7 +152,7 @@ def test_all_stages_stay_where_one_is_named_by_number_or_variable(source: str) -
     assert Dockerfile(text).without_unneeded_stages({}).text == text
 
 
-def test_what_is_not_a_dockerfile_stays_as_it_is() -> None:
+def test_a_file_that_is_not_a_dockerfile_is_unchanged() -> None:
     for text in ("", "hello\n", "FROM\n", "FROM x AS\n", "COPY --from=\n", "\ufeffFROM x\n", "RUN \\"):
         assert Dockerfile(text).without_unneeded_stages({}).text == text
 

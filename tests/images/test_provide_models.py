@@ -66,7 +66,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_wanted_tasks_are_unpacked_below_their_model(
+def test_requested_tasks_are_unpacked_below_their_model(
     provide: Provide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TASK_IDS", "total, lung")
@@ -78,7 +78,7 @@ def test_wanted_tasks_are_unpacked_below_their_model(
     ]
 
 
-def test_a_task_that_is_there_is_not_downloaded(provide: Provide, tmp_path: Path) -> None:
+def test_an_existing_task_is_not_downloaded(provide: Provide, tmp_path: Path) -> None:
     there = tmp_path / "models" / "nnUNet" / "total" / "plans.json"
     there.parent.mkdir(parents=True)
     there.touch()

@@ -184,7 +184,7 @@ def test_an_index_without_a_proper_entry_is_for_no_platform(
 
 
 @pytest.mark.parametrize("config", [None, [], "text", {"digest": 5}, {}])
-def test_a_manifest_without_a_configuration_is_no_image(monkeypatch: pytest.MonkeyPatch, config: object) -> None:
+def test_a_manifest_without_a_configuration_is_not_an_image(monkeypatch: pytest.MonkeyPatch, config: object) -> None:
     registry = client(monkeypatch, always(lambda: httpx.Response(200, json={"config": config})))
     with pytest.raises(HarnessError, match=r"registry\.site/team/tool:1 is not an image that an engine takes"):
         manifests.resolve(registry, "tool", "1", "amd64")

@@ -89,13 +89,13 @@ def test_the_environment_wins_over_the_configuration_file(tmp_path: Path) -> Non
     assert site.index["index-url"] == "https://environment.example/simple"
 
 
-def test_a_folder_of_this_host_is_no_source_of_packages_for_a_build() -> None:
+def test_a_folder_of_this_host_is_not_a_package_source_for_a_build() -> None:
     site = detect({"PIP_FIND_LINKS": "/opt/wheels https://wheels.example/"})
     assert site.index["find-links"] == "https://wheels.example/"
     assert "find-links" not in detect({"PIP_FIND_LINKS": "/opt/wheels"}).index
 
 
-def test_a_password_of_an_index_stays_out_of_images_unless_it_is_wanted() -> None:
+def test_a_password_of_an_index_stays_out_of_images_unless_it_is_requested() -> None:
     environ = {"PIP_INDEX_URL": "https://user:secret@index.example/simple"}
     site = detect(environ)
     assert site.index["index-url"] == "https://index.example/simple"
@@ -147,7 +147,7 @@ def test_a_private_key_beside_certificates_enters_no_image(tmp_path: Path) -> No
     assert detect({"SSL_CERT_FILE": str(tmp_path / "both.pem")}).certificates == PEM + PEM
 
 
-def test_passwords_of_mirrors_stay_out_of_images_unless_they_are_wanted() -> None:
+def test_passwords_of_mirrors_stay_out_of_images_unless_they_are_requested() -> None:
     environ = {
         "GOPROXY": "https://ada:secret@modules.example/go,https://ada:secret@other.example|direct",
         "KAAPANA_HARNESS_APT_MIRROR": "http://ada:secret@mirror.example/debian",

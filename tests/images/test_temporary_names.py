@@ -67,7 +67,7 @@ def test_a_name_that_another_process_changed_is_left_alone(fake: FakeEngine, mea
     assert fake.tags == meanwhile
 
 
-def test_an_image_of_the_user_that_is_gone_in_between_is_no_error(fake: FakeEngine) -> None:
+def test_an_image_of_the_user_that_was_removed_in_the_meantime_is_not_an_error(fake: FakeEngine) -> None:
     fake.tags[NAME] = "theirs"
     with temporary_names.give_names(cast(APIClient, fake), {NAME: "ours"}):
         fake.images.discard("theirs")
@@ -127,7 +127,7 @@ def test_an_archive_is_saved_under_the_users_names_without_moving_them(fake: Fak
     assert fake.tags == {NAME: "theirs"}
 
 
-def test_a_name_that_another_process_has_removed_in_between_does_not_fail_the_archive(
+def test_a_name_that_another_process_removed_does_not_fail_the_archive(
     fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = fake.get

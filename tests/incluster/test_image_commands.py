@@ -64,7 +64,7 @@ def test_a_command_belongs_to_one_name_of_an_image_until_the_name_is_given_again
 @pytest.mark.parametrize(
     "reference", ["Upper", "r.site/a:tag with spaces", "a:ä", "r.site//a", f"{'a/' * 130}a", "a@1"]
 )
-def test_what_is_no_reference_of_an_image_is_refused_as_by_a_kubelet(reference: str) -> None:
+def test_an_invalid_image_reference_is_refused_as_by_a_kubelet(reference: str) -> None:
     images = Images(None)  # type: ignore[arg-type]
     with pytest.raises(PullError) as refused:
         asyncio.run(images.resolve(reference, "Never"))

@@ -151,7 +151,7 @@ def test_an_answer_that_is_not_json_is_quoted(server: _Server) -> None:
         KubeApi(server.url).get("Pod", "ns", "p")
 
 
-def test_a_server_that_is_not_there_is_unavailable(server: _Server) -> None:
+def test_a_missing_server_is_unavailable(server: _Server) -> None:
     url = server.url
     server.close()
     with pytest.raises(Unavailable, match="does not answer GET /api/v1/pods"):

@@ -78,7 +78,7 @@ def test_a_secret_without_a_login_has_none(broken: dict[str, Any]) -> None:
     assert logins_in(broken) == {}
 
 
-def test_an_entry_that_is_no_login_is_passed_over() -> None:
+def test_an_entry_without_a_login_is_skipped() -> None:
     entries = {"a": {"auth": "%%%"}, "b": "text", "c": None, "d": {"username": "u", "password": "p"}}
     assert list(logins_in(secret({"auths": entries}))) == ["d"]
 

@@ -25,7 +25,7 @@ def test_quantities_are_read_exactly_and_rounded_up(text: str, value: int) -> No
 
 
 @pytest.mark.parametrize("text", ["", "Mi", "10 Mi", "10mb", "ten", "1_000", "1Kim", "--1"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_an_invalid_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="quantities must match"):
         quantities.parse(text)
 

@@ -17,7 +17,7 @@ def pod(reason: str, message: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("reason", sorted(reasons.GIVEN_UP))
-def test_a_container_that_waits_for_what_does_not_happen_by_itself_is_in_trouble(reason: str) -> None:
+def test_a_container_that_waits_for_an_event_that_cannot_happen_is_in_trouble(reason: str) -> None:
     found = troubles.trouble_of(pod(reason, "it says"))
     assert found == troubles.Trouble("main", "r.example/a:1", reason, "it says")
     assert found.pull_failed == (reason in reasons.PULL_FAILED)
@@ -44,7 +44,7 @@ def test_a_registry_that_does_not_answer_is_distinguished_from_one_that_refuses(
     assert (found.unreached, found.unauthorized) == (unreached, unauthorized)
 
 
-def test_a_program_that_is_refused_a_connection_is_no_trouble_of_the_registry() -> None:
+def test_a_refused_connection_of_a_program_is_not_blamed_on_the_registry() -> None:
     found = troubles.trouble_of(pod("RunContainerError", "connection refused"))
     assert found is not None
     assert not found.unreached

@@ -77,7 +77,7 @@ def test_an_expired_event_in_the_stream_is_the_same_as_a_refusal() -> None:
     assert server.watch(2) == [("ADDED", "there"), ("ADDED", "late")]
 
 
-def test_a_server_that_comes_back_is_asked_for_what_happened_meanwhile() -> None:
+def test_a_server_that_comes_back_is_asked_for_missed_events() -> None:
     server = _Server([_line("ADDED", "a", 5), _AWAY], [_AWAY], [_line("MODIFIED", "a", 6)])
     assert server.watch(2, reconnect_s=10) == [("ADDED", "a"), ("MODIFIED", "a")]
     assert [query.get("resourceVersion") for query in server.queries] == [None, "5", "5"]

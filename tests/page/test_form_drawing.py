@@ -93,7 +93,7 @@ def test_the_branches_of_a_form_are_one_choice_and_all_their_fields() -> None:
     assert "default" not in found["size"]
 
 
-def test_fields_of_conditions_are_there() -> None:
+def test_fields_of_conditions_are_shown() -> None:
     found = fields({"if": {"properties": {"a": {"const": 1}}}, "then": {"properties": {"b": {"type": "string"}}}})
     assert "b" in found
 
@@ -118,7 +118,7 @@ def test_nested_forms_and_long_lists_have_an_end() -> None:
     assert len(field({"enum": list(range(10_000))})["enum"]) <= 2_001
 
 
-def test_what_is_no_form_is_refused() -> None:
+def test_an_invalid_form_is_refused() -> None:
     with pytest.raises(FormError):
         draw({"workflow_form": {"type": "object", "properties": []}})
 

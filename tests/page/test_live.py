@@ -73,7 +73,7 @@ def test_an_environment_that_hangs_is_reported_with_the_trouble_of_its_cluster(
         wait_for(events, ("gone", "Keycloak does not answer"))
 
 
-def test_a_project_that_goes_while_it_is_looked_at_is_no_trouble(
+def test_a_project_that_is_removed_during_a_look_is_not_reported(
     environment: FakeEnvironment, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Semaphore(0)

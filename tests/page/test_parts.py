@@ -62,7 +62,7 @@ def test_a_run_shows_its_tasks_and_what_it_was_started_with(environment: FakeEnv
     assert "clean • waiting" in shown
 
 
-def test_a_run_that_is_not_there_is_named(visitor: Visitor) -> None:
+def test_a_missing_run_is_named(visitor: Visitor) -> None:
     answer = visitor.get("/run?dag=x&run=y")
     assert answer.status_code == 503
     assert "no run 'y' of 'x'" in answer.text
@@ -148,7 +148,7 @@ def test_what_was_received_is_shown_with_a_picture(
     assert not any((tmp_path / "scratch").glob("*/sent"))
 
 
-def test_an_object_that_is_no_picture_costs_its_picture_only(environment: FakeEnvironment, visitor: Visitor) -> None:
+def test_an_object_without_a_picture_is_shown_without_one(environment: FakeEnvironment, visitor: Visitor) -> None:
     environment.services.received = [receipt(1, b"no DICOM", error="it is damaged")]
     environment.services.files["r1"] = b"no DICOM"
     text = visitor.text("/parts/received")

@@ -118,7 +118,7 @@ def test_a_request_of_another_shape_is_refused_with_its_field(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"a": NaN}', b"\xff", b" " * (2 << 20)])
-def test_what_is_no_json_is_refused(visitor: Visitor, content: bytes) -> None:
+def test_invalid_json_is_refused(visitor: Visitor, content: bytes) -> None:
     answer = visitor.client.post("/runs", content=content, headers={"Origin": visitor.base})
     assert answer.status_code == 422
     assert answer.json()["cause"].startswith("the request ")

@@ -21,7 +21,7 @@ def release(name: str, files: dict[str, str], left: tuple[str, ...] = ()) -> Hel
     return HelmRelease(name, name, "1.0.0", "deployed", Rendered((), ()), {}, note.text())
 
 
-def test_a_note_is_read_as_it_was_written_and_anything_else_is_no_note() -> None:
+def test_a_note_is_read_as_written_and_other_text_is_not_a_note() -> None:
     noted = release("a", {"dags/a.py": "1"}, ("dags/old.py",))
     note = Note.of(noted)
     assert note == Note("same", Dags(("a",), ("a",), (NO_FORMS,)), {"dags/a.py": "1"}, ("dags/old.py",))

@@ -58,7 +58,7 @@ def test_a_local_base_that_is_not_built_is_named_with_what_begins_with_it(tmp_pa
     check(extension.read(write(tmp_path / "c", {place: ignored})))
 
 
-def test_what_is_built_for_an_upload_does_not_lack_an_image_in_silence(tmp_path: Path) -> None:
+def test_a_build_for_an_upload_reports_missing_images(tmp_path: Path) -> None:
     source = extension.read(write(tmp_path / "x", {MEAN: IGNORED}))
     with pytest.raises(ExtensionError, match="does not build mean-value"):
         bundle.make(

@@ -124,7 +124,7 @@ def test_a_restart_of_the_services_is_seen_once(server: Server, services: Servic
     assert services.settle(1) is False
 
 
-def test_settling_goes_on_when_the_services_are_there_again(server: Server, services: ServicesClient) -> None:
+def test_settling_continues_when_the_services_are_back(server: Server, services: ServicesClient) -> None:
     server.answers["GET /health"] = (200, {"ready": True, "starts": 1})
     server.answers["POST /settle"] = (200, {"settled": True, "errors": {}})
     services.health()
@@ -213,7 +213,7 @@ def test_software_is_changed_as_a_user_and_a_refusal_names_that_user(server: Ser
     assert "principal-investigator" in caught.value.fix
 
 
-def test_removing_a_project_that_is_gone_is_no_error(server: Server, services: ServicesClient) -> None:
+def test_removing_a_removed_project_is_not_an_error(server: Server, services: ServicesClient) -> None:
     services.forget_project("abc")
     server.answers["DELETE /projects/abc"] = (503, {"detail": "MinIO is busy"})
     with pytest.raises(PlatformError, match="cannot be removed") as caught:
@@ -253,7 +253,7 @@ def test_airflows_refusal_carries_its_words(server: Server) -> None:
     client.close()
 
 
-def test_a_log_that_is_not_there_is_distinguished_from_an_error(server: Server) -> None:
+def test_a_missing_log_is_distinguished_from_an_error(server: Server) -> None:
     server.answers["GET /flow/harness/logs/d/r/ran/1"] = (200, b"one line")
     server.answers["GET /flow/harness/logs/d/r/empty/1"] = (404, {"error": "no log of attempt 1"})
     server.answers["GET /flow/harness/logs/d/r/broken/1"] = (500, {"error": "disk"})

@@ -37,7 +37,7 @@ def test_replaced_urls_and_bases_are_reported_and_kept_with_the_image(
     assert said == [f"building mean-value: {text}" for text in replaced]
 
 
-def test_a_file_of_the_site_that_is_not_there_is_named_before_any_container_is_built(
+def test_a_missing_file_of_the_site_is_named_before_any_container_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "build_extension_image", lambda *_, **__: pytest.fail("something was built"))

@@ -66,7 +66,7 @@ def test_an_image_of_another_registry_is_not_pushed_to_the_platforms(
     assert nodes.imported == imported
 
 
-def test_nothing_is_built_when_one_of_the_containers_needs_a_builder_that_is_not_there(
+def test_nothing_is_built_when_a_container_needs_a_missing_builder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")

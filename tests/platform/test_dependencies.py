@@ -124,7 +124,7 @@ def test_without_its_block_of_values_the_model_installer_says_what_is_missing(tm
         upload.check(helm, made, GLOBALS)
 
 
-def test_the_platforms_library_may_be_required_but_its_templates_are_not_there(tmp_path: Path, helm: Helm) -> None:
+def test_the_platforms_library_may_be_required_but_has_no_templates(tmp_path: Path, helm: Helm) -> None:
     requirements = f"{INSTALLER}- name: kaapana-library-chart\n  version: 0.0.0\n"
     made = packaged(tmp_path / "a", helm, requirements)
     assert "dag-mean" in objects(helm, made)

@@ -32,7 +32,7 @@ def test_the_examples_are_found() -> None:
 
 
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.parent.name)
-def test_nothing_is_odd_about_an_example(tree: Path, helm: Helm, tmp_path: Path) -> None:
+def test_an_example_has_no_findings(tree: Path, helm: Helm, tmp_path: Path) -> None:
     assert findings_of(tree, helm, tmp_path) == []
 
 

@@ -48,7 +48,7 @@ def registry() -> Iterator[PlatformRegistry]:
     server.server_close()
 
 
-def test_a_missing_tag_is_reported_with_those_there_are(registry: PlatformRegistry) -> None:
+def test_a_missing_tag_is_reported_with_the_existing_ones(registry: PlatformRegistry) -> None:
     assert (
         failed_pulls.explain(registry, f"{registry.name}/tool:3", "not found\n")
         == "not found; tag 3 is not in the registry, which has 1, 2"
@@ -61,7 +61,7 @@ def test_an_image_without_a_tag_is_the_latest_one(registry: PlatformRegistry) ->
     assert failed_pulls.explain(registry, image, "not found") == expected
 
 
-def test_a_missing_repository_is_reported_with_those_there_are(registry: PlatformRegistry) -> None:
+def test_a_missing_repository_is_reported_with_the_existing_ones(registry: PlatformRegistry) -> None:
     expected = "not found; the registry has no repository toll; the registry has: other, tool"
     assert failed_pulls.explain(registry, f"{registry.name}/toll:3", "not found") == expected
 

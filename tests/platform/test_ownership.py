@@ -183,7 +183,7 @@ def test_an_engine_that_does_not_answer_is_an_error(
 
 
 @pytest.mark.parametrize(("module", "found"), [(leftovers, leftovers.Leftover), (kind_leftovers, kind_leftovers.Found)])
-def test_what_is_in_no_ledger_and_cannot_be_removed_does_not_keep_the_others(
+def test_a_failed_removal_of_unrecorded_parts_does_not_stop_the_others(
     module: Any, found: Any, settings: Settings, removed: list[str], dead_owner: Entry,
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip

@@ -67,7 +67,7 @@ def test_a_path_into_a_clone_that_is_not_here_is_replaced_by_our_installer(
     assert rendered.objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "localhost:40123/dag-mean:0.0.0"
 
 
-def test_the_authors_own_installer_chart_is_used_when_its_path_is_there(tmp_path: Path, helm: Helm) -> None:
+def test_the_authors_own_installer_chart_is_used_when_its_path_exists(tmp_path: Path, helm: Helm) -> None:
     own = {
         "own/Chart.yaml": "apiVersion: v1\nname: dag-installer-chart\nversion: 0.6.0\n",
         "own/templates/x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, namespace: services}\n",
@@ -94,7 +94,7 @@ def test_a_version_mismatch_with_the_authors_own_chart_carries_helms_words(tmp_p
     assert "dag-installer-chart" in caught.value.last_seen
 
 
-def test_another_dependency_that_is_not_there_is_named(tmp_path: Path, helm: Helm) -> None:
+def test_another_missing_dependency_is_named(tmp_path: Path, helm: Helm) -> None:
     requirements = (
         FILES[f"{CHART}/requirements.yaml"] + "  - name: model\n    version: 1.0.0\n    repository: file://../m\n"
     )

@@ -155,7 +155,7 @@ def test_the_option_takes_every_profile(name: str, source: str, tmp_path: Path) 
     assert settings.sources == {"platform": "platform" if source == "flag" else "KAAPANA_HARNESS_PLATFORM"}
 
 
-def test_the_option_refuses_a_release_that_is_not_there_before_anything_starts(tmp_path: Path) -> None:
+def test_the_option_refuses_an_unknown_release_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"KAAPANA_HARNESS_PLATFORM: expected 0\.4, .* or documented, got '0\.6'"):
         Settings.load({}, environ={"KAAPANA_HARNESS_PLATFORM": "0.6"}, start=tmp_path)
 

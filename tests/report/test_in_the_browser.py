@@ -321,7 +321,7 @@ def test_the_first_key_skips_to_the_content_and_the_cause_leads_to_its_line(brow
         assert "KeyError" in shown.page.locator("#cause-line").inner_text()
 
 
-def test_without_script_all_text_and_the_pictures_are_there(browser: Any, failed: Path) -> None:
+def test_without_script_all_text_and_pictures_are_shown(browser: Any, failed: Path) -> None:
     with Shown(browser, failed, java_script_enabled=False) as shown:
         page = shown.page
         assert page.locator("#cause").inner_text().startswith("Why it failed")
@@ -369,7 +369,7 @@ def test_the_pictures_of_the_documents_can_be_made_and_are_shown(browser: Any, t
         assert f"](images/{picture.name})" in document
 
 
-def test_on_paper_everything_is_there_and_nothing_is_cut_off(browser: Any, failed: Path) -> None:
+def test_on_paper_everything_is_printed_without_cuts(browser: Any, failed: Path) -> None:
     with Shown(browser, failed) as shown:
         shown.open_viewer()
         shown.page.emulate_media(media="print")

@@ -227,7 +227,7 @@ def test_a_hostile_segmentation_costs_its_picture_at_most(
     assert len(text) < 1_000_000
 
 
-def test_what_no_check_has_foreseen_costs_a_picture_only(
+def test_an_unexpected_error_of_a_check_costs_only_its_picture(
     monkeypatch: pytest.MonkeyPatch, sending: Callable[..., Run], masks: dict[str, Any]
 ) -> None:
     def fail(*_: Any) -> None:

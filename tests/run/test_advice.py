@@ -23,7 +23,7 @@ def test_a_limit_that_a_container_meets_is_named(text: str, words: str) -> None:
     assert words in advice_for(text, "MyOperator")
 
 
-def test_a_variable_that_is_not_there_may_have_a_misspelt_name() -> None:
+def test_a_missing_variable_may_have_a_misspelt_name() -> None:
     advice = advice_for("KeyError: 'TRESHOLD'", "MyOperator")
     assert "no TRESHOLD: correct its name" in advice
     assert "env_vars" in advice

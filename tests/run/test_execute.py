@@ -320,7 +320,7 @@ def test_the_page_of_a_run_escapes_what_containers_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"schema": 2}', '{"schema": 1}', "[]"])
-def test_a_folder_that_is_no_run_is_wrong_use(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_without_a_run_is_wrong_use(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(UsageError):

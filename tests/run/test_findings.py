@@ -63,7 +63,7 @@ def test_a_report_that_the_results_page_does_not_show_is_a_finding() -> None:
     assert [item.where for item in of_run([], "success", objects, 0)] == ["results/lost.html"]
 
 
-def test_a_gpu_that_is_not_there_and_memory_that_few_platforms_have_are_pointed_out() -> None:
+def test_a_missing_gpu_and_a_request_for_much_memory_are_findings() -> None:
     tasks = [
         task("net", outcome=outcome("Completed", gpu_forgotten=True)),
         task("huge", outcome=outcome("Completed", memory_request_bytes=100 * 2**30)),

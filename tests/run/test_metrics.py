@@ -49,7 +49,7 @@ def test_what_the_pods_of_a_run_said_is_evidence_that_a_test_can_ask(tmp_path: P
     assert "metrics" not in json.loads((tmp_path / "run.json").read_text())
 
 
-def test_a_series_that_is_not_there_or_not_alone_is_named_with_those_that_are(tmp_path: Path) -> None:
+def test_a_missing_or_ambiguous_series_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     metrics = run_with(tmp_path, target()).metrics["otsus-method"]
     with pytest.raises(CheckError, match="2 series of task otsus-method match loss") as caught:
         metrics.last("loss")

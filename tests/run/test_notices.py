@@ -34,7 +34,7 @@ def test_the_same_notice_counts_once_and_countless_ones_are_few() -> None:
     assert len(findings({"seg": many})) == 5
 
 
-def test_words_of_a_container_that_only_look_like_a_notice_are_no_finding() -> None:
+def test_output_that_only_looks_like_a_notice_is_not_a_finding() -> None:
     assert findings({"own": "notice board: closed\nnotice: nothing\nmy-notice old-metadata-used: x\n"}) == []
 
 

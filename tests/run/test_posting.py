@@ -217,7 +217,7 @@ def test_a_document_of_the_command_line_is_a_file_or_json(tmp_path: Path) -> Non
             read_conf(word)
 
 
-def test_what_is_no_document_of_the_command_line_is_named_with_what_to_give(tmp_path: Path) -> None:
+def test_an_invalid_document_on_the_command_line_is_named_with_the_expected_form(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file") as caught:
         read_conf(str(tmp_path / "gone.json"))
     assert caught.value.fix == "give a YAML or JSON file, or the JSON object itself"

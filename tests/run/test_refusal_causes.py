@@ -88,7 +88,7 @@ def test_an_exception_that_was_handled_counts_only_where_nothing_better_came(wen
     assert cause.summary.startswith("the notification service") is not went_on
 
 
-def test_a_question_whether_something_is_there_hides_no_refusal_before_it() -> None:
+def test_an_existence_probe_does_not_hide_an_earlier_refusal() -> None:
     probe = RefusedRequest("aii-service", 404, "GET", "/projects/x", "not there", POD, END)
     assert explained(WRAPPED, NOTIFICATION, probe).summary.startswith("the notification service answered 502")
 

@@ -89,7 +89,7 @@ def test_requests_that_were_refused_to_the_runs_pods_are_evidence(tmp_path: Path
     assert len(found.only_probes.details) == 1
 
 
-def test_a_program_that_only_looks_whether_something_is_there_is_refused_nothing_else(tmp_path: Path) -> None:
+def test_an_existence_probe_counts_as_the_only_refusal(tmp_path: Path) -> None:
     found = run(tmp_path, refused=[MISSING]).refused
     assert not found.nothing.ok
     assert found.only_probes

@@ -50,7 +50,7 @@ def test_the_addresses_of_a_pod_are_those_of_all_its_networks_once() -> None:
 
 
 @pytest.mark.parametrize("published", [None, "", "text", 5, [], {}, True])
-def test_what_is_no_outcome_counts_as_none(published: object) -> None:
+def test_an_invalid_outcome_is_ignored(published: object) -> None:
     assert TaskRecord.from_json({"task_id": "a", "outcome": published}).outcome is None
 
 

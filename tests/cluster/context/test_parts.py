@@ -146,7 +146,7 @@ def test_registries_are_read_as_they_stand_in_references(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["https://registry.site", "team", "registry.site/", "registry.site/Team"])
-def test_what_is_no_registry_is_refused(name: str) -> None:
+def test_an_invalid_registry_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="expected a registry"):
         Settings.load({"context_registry": name})
 

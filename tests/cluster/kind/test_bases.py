@@ -102,7 +102,7 @@ def test_a_base_that_nodes_are_being_made_of_at_this_moment_stays_complete(
     assert set(bases.complete(on_engine)) == {"wanted", "current"}
 
 
-def test_nodes_are_not_made_of_a_base_that_was_removed_meanwhile(on_engine: Any) -> None:
+def test_nodes_are_not_made_from_a_base_that_was_removed_in_the_meantime(on_engine: Any) -> None:
     with pytest.raises(PlatformError, match="has just removed the images") as caught:
         preparation.lay_out(on_engine, "gone", ["content"], {"environment": "e1"}, "node-image")
     assert caught.value.fix == "start again"

@@ -42,7 +42,7 @@ def test_it_goes_to_the_user_who_started_the_workflow_in_its_project(services: F
     assert services.sent == [NOTIFICATION]
 
 
-def test_a_user_who_is_not_in_the_project_gets_it_all_the_same(services: FakeServices) -> None:
+def test_a_user_outside_of_the_project_still_gets_the_notification(services: FakeServices) -> None:
     services.statuses["/v1/p1/id-of-ada"] = 404
     notify(**PROJECT, **ADA)
     assert services.asked[-2:] == ["POST /v1/p1/id-of-ada", "POST /v1/"]

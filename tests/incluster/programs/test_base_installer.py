@@ -97,7 +97,7 @@ def test_outside_of_the_workflow_folder_only_charts_are_visible(source, target):
     assert names(target) == {"extensions/b.tgz"}
 
 
-def test_removing_what_is_not_there_is_success(source, target):
+def test_removing_a_missing_file_succeeds(source, target):
     installer.remove_tree(source, target, workflow_mode=True)
 
 

@@ -135,7 +135,7 @@ def test_a_name_with_blanks_and_umlauts_is_that_of_the_files(execute_tool, run_f
     ],
 )
 @pytest.mark.usefixtures("source")
-def test_a_name_that_is_a_path_fails_unless_its_folder_is_there(execute, run_folder, monkeypatch, name, cause):
+def test_a_name_that_is_a_path_fails_unless_its_folder_exists(execute, run_folder, monkeypatch, name, cause):
     monkeypatch.setattr(dcmqi, "executable", str)
     folder = run_folder.element("algo")
     mask(folder / "all.nii.gz")
@@ -166,7 +166,7 @@ def test_a_multi_label_mask_gets_its_labels_from_seg_info(execute_tool, run_fold
 
 
 @pytest.mark.usefixtures("source")
-def test_a_metadata_file_that_is_there_already_is_used_unchanged(execute_tool, run_folder):
+def test_an_existing_metadata_file_is_used_unchanged(execute_tool, run_folder):
     folder = run_folder.element("algo")
     mask(folder / "otsu.nrrd")
     assert execute_tool("dcmqi", **SINGLE).status == 0
@@ -266,7 +266,7 @@ def test_what_dcmqi_makes_of_a_mask_without_a_word_is_pointed_out(execute_tool, 
 
 
 @pytest.mark.usefixtures("source")
-def test_a_part_of_the_sources_grid_is_nothing_odd(execute_tool, run_folder):
+def test_a_part_of_the_sources_grid_has_no_finding(execute_tool, run_folder):
     write_mask(run_folder.element("algo") / "otsu.nrrd", BLOCK[1:4].astype(np.uint8), origin=(-10, -20, 2))
     assert "notice" not in execute_tool("dcmqi", **SINGLE).output
 

@@ -305,7 +305,7 @@ def test_a_dataset_of_nnunet_brings_its_labels_and_modalities(execute, run_folde
         ("two masks", "has 2 masks"),
     ],
 )
-def test_what_is_no_dataset_fails_with_its_cause(execute, run_folder, problem, cause):
+def test_an_invalid_dataset_fails_with_its_cause(execute, run_folder, problem, cause):
     folder = run_folder.root / "data"
     folder.mkdir()
     if problem != "nothing":
@@ -339,7 +339,7 @@ def test_a_notebook_is_executed_and_kept_as_a_report(execute_tool, run_folder):
     assert "6 * 7" not in report
 
 
-def test_a_notebook_that_is_not_there_is_named_with_what_is(execute, run_folder):
+def test_a_missing_notebook_is_reported_with_the_existing_ones(execute, run_folder):
     folder = run_folder.root / "notebooks"
     folder.mkdir()
     (folder / "other.ipynb").write_text("{}")

@@ -71,7 +71,7 @@ def test_a_series_that_the_index_does_not_have_is_left_out(execute, run_folder, 
     assert "['9.9']" in ended.output
 
 
-def test_no_known_series_at_all_is_a_failure(execute, run_folder, platform):
+def test_a_request_without_any_known_series_fails(execute, run_folder, platform):
     run_folder.conf(data_form={"identifiers": ["9.9"]})
     ended = execute("get-input")
     assert ended.status == 1
@@ -181,6 +181,6 @@ def test_parts_are_split_at_the_boundary_and_nowhere_else():
         ("multipart/related; boundary=b", b"--b\r\nno header\r\n--b--", "has no header"),
     ],
 )
-def test_an_answer_that_is_no_complete_multipart_is_refused(content_type, body, cause):
+def test_an_incomplete_multipart_answer_is_refused(content_type, body, cause):
     with pytest.raises(ProgramError, match=cause):
         parts(content_type, body)

@@ -327,7 +327,7 @@ def test_every_element_with_the_input_folder_is_processed_in_order(elements):
     assert [path.name for path in Path.cwd().iterdir()] == ["out"]  # as on the platform
 
 
-def test_elements_without_the_folder_and_a_false_result_are_no_errors(elements):
+def test_elements_without_the_folder_and_a_false_result_are_not_errors(elements):
     utils, calls = load("utils"), []
 
     def refuse(operator_in_dir, operator_out_dir):
@@ -356,7 +356,7 @@ def test_an_exception_ends_the_work_at_that_element(elements):
 
 
 @pytest.mark.parametrize("result", [None, True])
-def test_a_result_that_is_no_pair_is_a_type_error(elements, result):
+def test_a_result_that_is_not_a_pair_is_a_type_error(elements, result):
     with pytest.raises(TypeError):
         load("utils").process_single(elements / "a", "in", "out", lambda **folders: result)
 
@@ -397,7 +397,7 @@ def test_a_provider_that_stays_busy_is_asked_four_times_and_ends_in_an_http_erro
     assert len(platform.forms(path)) == 4
 
 
-def test_a_part_that_is_no_dicom_file_is_lost_and_the_download_counts_as_done(web, platform, tmp_path):
+def test_a_part_that_is_not_dicom_is_lost_and_the_download_still_succeeds(web, platform, tmp_path):
     files = [path.read_bytes() for path in series(tmp_path / "pacs", slices=2, uid="1.1")]
     platform.archive["1.1"] = files
     parts = b"".join(b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n" for part in (files[0], b"?"))

@@ -136,7 +136,7 @@ def test_what_is_uploaded_by_stow_belongs_to_the_admin_project_only(services, pr
     assert found["0020000E"]["Value"] == ["1.2.99"]
 
 
-def test_a_file_that_is_no_dicom_file_ends_the_upload(services, project, tmp_path):
+def test_a_file_that_is_not_dicom_ends_the_upload(services, project, tmp_path):
     (tmp_path / "notes.txt").write_text("no DICOM")
     with pytest.raises(pydicom.errors.InvalidDicomError):
         load("helper.HelperDcmWeb").HelperDcmWeb().upload_dcm_files(tmp_path)

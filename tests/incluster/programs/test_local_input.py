@@ -33,7 +33,7 @@ def test_without_a_limit_in_the_form_all_series_come(fetched):
     assert fetched(data_form={"identifiers": ALL}) == ALL
 
 
-def test_without_a_data_form_nothing_is_to_be_done(fetched):
+def test_without_a_data_form_there_is_no_work(fetched):
     assert fetched(workflow_form={}) == []
 
 

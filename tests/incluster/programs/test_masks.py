@@ -164,7 +164,7 @@ def test_fused_labels_are_one_label_in_mask_and_documents(execute, run_folder):
     ]
 
 
-def test_fusing_stops_at_a_label_that_is_not_there_and_drops_what_follows_from_the_documents(execute, run_folder):
+def test_fusing_stops_at_a_missing_label_and_drops_later_ones_from_the_documents(execute, run_folder):
     folder = run_folder.element("algo")
     meta(folder, ("a1", 1), ("b1", 2), ("c1", 3))
     for number, name in enumerate(("a1", "b1", "c1"), start=1):

@@ -68,9 +68,7 @@ def test_single_files_are_relative_to_the_run_and_pass_the_whitelist_too(execute
 
 @pytest.mark.parametrize("zipped", ["False", "True"])
 @pytest.mark.parametrize("missing", ["c.json", " a.json"])
-def test_a_named_file_that_is_not_there_fails_the_task_after_what_came_before_it(
-    execute, run_folder, store, zipped, missing
-):
+def test_a_missing_file_fails_the_task_after_the_files_before_it(execute, run_folder, store, zipped, missing):
     put_file(run_folder.root / "report", "r.html")
     put_file(run_folder.root, "a.json")
     put_file(run_folder.root, "z.json")
@@ -140,7 +138,7 @@ def test_an_ordinary_whitelist_gives_no_notice(execute, run_folder, store):
     assert "notice" not in execute("minio-operator", **RUN_LEVEL).output
 
 
-def test_a_missing_folder_is_a_warning_and_nothing_else_a_failure(execute, store):
+def test_an_upload_of_missing_folders_only_fails_with_a_warning(execute, store):
     ended = execute("minio-operator", **RUN_LEVEL)
     assert ended.status == 1
     assert "warning: report does not exist" in ended.output
@@ -184,7 +182,7 @@ def test_another_action_does_nothing_and_succeeds_as_on_the_platform(execute, st
     assert not store.objects
 
 
-def test_a_zip_flag_that_is_no_truth_value_is_a_failure(execute, store):
+def test_a_zip_flag_that_is_not_a_boolean_is_a_failure(execute, store):
     assert "ZIP_FILES is 'yes'" in execute("minio-operator", **RUN_LEVEL, ZIP_FILES="yes").cause
 
 

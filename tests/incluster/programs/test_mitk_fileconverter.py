@@ -166,7 +166,7 @@ def test_an_element_without_the_input_folder_is_skipped_but_none_with_it_is_a_fa
     assert execute("mitk-fileconverter", **DIRS).status == 0
 
 
-def test_a_volume_that_is_there_already_is_kept(execute, run_folder):
+def test_an_existing_volume_is_kept(execute, run_folder):
     series(run_folder.element("get-input-data"))
     target = run_folder.element("dcm-converter") / f"{SERIES}.nrrd"
     target.write_text("mine")

@@ -66,7 +66,7 @@ def test_a_number_of_bins_that_makes_no_sense_is_refused(element, monkeypatch, b
         otsus_method.main()
 
 
-def test_no_volume_at_all_fails_the_task(element):
+def test_a_missing_volume_fails_the_task(element):
     element("in")
     with pytest.raises(SystemExit, match="no volume"):
         otsus_method.main()

@@ -93,7 +93,9 @@ def test_a_type_whose_files_dcmqi_names_differently_fails(execute_tool, kind):
     ("problem", "cause"),
     [("no folder", "has no folder"), ("an image", "has the modality MR"), ("garbage", "not readable as DICOM")],
 )
-def test_what_is_no_segmentation_fails_unless_problems_are_to_be_skipped(execute_tool, run_folder, problem, cause):
+def test_an_object_that_is_not_a_segmentation_fails_unless_problems_are_skipped(
+    execute_tool, run_folder, problem, cause
+):
     if problem == "no folder":
         run_folder.element("other")
     elif problem == "an image":
@@ -276,7 +278,7 @@ def test_segments_whose_numbers_have_gaps_are_named_where_dcmqi_only_fails(execu
     )
 
 
-def test_an_ordinary_seg_of_another_library_is_nothing_odd(execute_tool, run_folder):
+def test_an_ordinary_seg_of_another_library_has_no_finding(execute_tool, run_folder):
     seg_of_others(run_folder)
     ended = execute_tool("mask2nifti", **SEG)
     assert ended.status == 0, ended.errors

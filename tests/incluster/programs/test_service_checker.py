@@ -44,7 +44,7 @@ def test_an_error_status_fails_at_once(execute, platform, status):
     assert f"answers with status {status}" in ended.cause
 
 
-def test_a_service_that_is_not_there_yet_is_waited_for(execute, monkeypatch):
+def test_a_service_that_has_not_started_yet_is_waited_for(execute, monkeypatch):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]

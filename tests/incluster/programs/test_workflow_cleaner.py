@@ -21,7 +21,7 @@ def test_the_folder_stays_when_it_is_not_to_be_cleaned(execute, run_folder):
     assert run_folder.root.is_dir()
 
 
-def test_a_folder_that_is_gone_already_is_no_failure(execute, run_folder, tmp_path):
+def test_a_folder_that_was_removed_already_is_not_a_failure(execute, run_folder, tmp_path):
     assert execute("workflow-cleaner", WORKFLOW_DIR=str(tmp_path / "data" / "gone")).status == 0
 
 

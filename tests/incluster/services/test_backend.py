@@ -105,7 +105,7 @@ def test_single_execution_without_identifiers_says_why(starter: Starter) -> None
 
 
 @pytest.mark.parametrize("identifiers", [3, "1.1", None, {"1.1": 1}])
-def test_single_execution_of_what_is_no_list_says_why(starter: Starter, identifiers: object) -> None:
+def test_single_execution_without_a_list_says_why(starter: Starter, identifiers: object) -> None:
     workflow = starter.start(data_form={"identifiers": identifiers}, workflow_form={"single_execution": True})
     assert (workflow["jobs"], "data_form.identifiers is not a list" in workflow["error"]) == ([], True)
 

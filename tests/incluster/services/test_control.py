@@ -171,7 +171,7 @@ def test_a_link_in_the_archive_is_refused(platform: RunningServices, project: di
         (zip_of({"good.dcm": sample()})[:-30], "cannot be read"),
     ],
 )
-def test_what_is_no_dicom_is_named_and_nothing_stays(
+def test_a_file_that_is_not_dicom_is_named_and_removed(
     platform: RunningServices, project: dict[str, Any], content: bytes, message: str
 ) -> None:
     answer = upload(platform, project, content)

@@ -96,7 +96,7 @@ def test_the_error_names_the_element_that_is_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"not DICOM at all", b"\0" * 128 + b"DICM", b"\0" * 200])
-def test_what_is_no_dicom_is_named(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_dicom_is_named(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(DicomError, match=r"no DICM marker|no transfer syntax"):
         dicomfile.scan(written(tmp_path, data))
 
@@ -120,7 +120,7 @@ def test_a_length_beyond_the_file_is_refused_without_reading_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("uid", ["", "../../etc/passwd", "1.2/3", "1..2", ".1", "1.", "1" * 65, "1.2\0", "ä"])
-def test_what_is_not_a_uid_never_becomes_a_file_name(uid: str) -> None:
+def test_an_invalid_uid_never_becomes_a_file_name(uid: str) -> None:
     assert not dicomfile.is_uid(uid)
 
 
