@@ -165,7 +165,7 @@ def test_a_pod_that_is_evicted_says_of_what_its_node_was_short_and_its_task_that
     pod = asyncio.run(run())
     assert engine.stopped == ["c1"]
     assert pod["metadata"]["annotations"] == {"kaapana-harness/short-of": "ephemeral-storage"}
-    ended = outcome.of_ended_pod(pod, "main", "tool:1", [])
+    ended = outcome.read_outcome(pod, "main", "tool:1", [])
     assert (ended.reason, ended.low_disk) == ("Evicted", True)
     assert ended.message.startswith("The node was low on resource: ephemeral-storage. Threshold quantity: 5, avail")
 

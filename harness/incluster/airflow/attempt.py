@@ -36,7 +36,7 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def failure(error: str, *, timed_out: bool = False) -> Result:
+def failed_parse(error: str, *, timed_out: bool = False) -> Result:
     """Return the result of a file that was not parsed."""
     return {"dags": [], "error": shorten(error), "timed_out": timed_out}
 
@@ -117,21 +117,21 @@ class Attempt:
         finally:
             self._result.unlink(missing_ok=True)
         if late:
-            return failure(
+            return failed_parse(
                 f"DagBag import timeout for {self.file} after {timeout_s:g} s: the file did not stop when "
                 "it was interrupted and was killed",
                 timed_out=True,
             )
         if not self._status:
-            return failure("the file ended the process that watches over its parse")
+            return failed_parse("the file ended the process that watches over its parse")
         if len(written) > _RESULT_BYTES:
-            return failure(f"what the file defines is longer than {_RESULT_BYTES} bytes")
+            return failed_parse(f"what the file defines is longer than {_RESULT_BYTES} bytes")
         try:
             result: Result = json.loads(written)
         except ValueError:
             code = os.waitstatus_to_exitcode(int(self._status))
             how = f"signal {-code}" if code < 0 else f"exit status {code}"
-            return failure(f"the interpreter that parsed the file ended with {how}")
+            return failed_parse(f"the interpreter that parsed the file ended with {how}")
         return result
 
 
@@ -170,7 +170,7 @@ def _work(file: str, parse: Parse, result: Path, output: int) -> NoReturn:
         try:
             answer = parse(file)
         except BaseException:
-            answer = failure(traceback.format_exc())
+            answer = failed_parse(traceback.format_exc())
         if os.getpid() != worker:
             os._exit(0)
         if answer.get("error"):

@@ -89,7 +89,7 @@ def notify_failure(context: Any) -> None:
         _LOG.warning("the failure of the workflow was not notified: %r", error)
 
 
-def after_final_failure(context: Any) -> None:
+def handle_final_failure(context: Any) -> None:
     """Run the part of the failure callback that all of Kaapana's operators share."""
     default_args = context["dag"].default_args
     if default_args.get("send_email_on_workflow_failure"):

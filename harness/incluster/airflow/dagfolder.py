@@ -121,7 +121,7 @@ def _retire(alive: set[str]) -> bool:
     """Make DAGs that no file defines any more invisible, each when its last run has ended.
 
     The scheduler does not look at the runs of an invisible DAG: they would never end. As long as it is visible, what
-    they have not begun fails (:mod:`harness.incluster.airflow.unstarted`).
+    they have not begun fails (:mod:`harness.incluster.airflow.start_failures`).
 
     Returns:
         Whether a DAG is still there for its runs alone.

@@ -18,7 +18,7 @@ from typing import Any, Final
 from airflow.executors.base_executor import PARALLELISM, BaseExecutor
 from airflow.utils.state import TaskInstanceState
 
-from harness.incluster.airflow import unstarted
+from harness.incluster.airflow import start_failures
 
 _STOP_S: Final = 8.0
 
@@ -99,15 +99,15 @@ def _run_in_child(command: list[str]) -> None:
     except BaseException as error:
         logging.getLogger(__name__).exception("the task failed: %s", command)
         if isinstance(error, Exception) and arguments is not None:
-            _fail_unstarted(arguments, error)
+            _fail_queued_task(arguments, error)
     finally:
         logging.shutdown()
         os._exit(status)
 
 
-def _fail_unstarted(arguments: Any, error: Exception) -> None:
+def _fail_queued_task(arguments: Any, error: Exception) -> None:
     """Record the failure of a task that has not started; the scheduler learns it from the database."""
     try:
-        unstarted.fail(arguments, error)
+        start_failures.fail_queued_task(arguments, error)
     except Exception:
         logging.getLogger(__name__).exception("the failure was not noted")

@@ -26,8 +26,8 @@ from airflow.utils.session import create_session
 from airflow.utils.state import State
 from flask import Blueprint, Response, current_app, request
 
-from harness.incluster.airflow import filelist, unstarted
-from harness.incluster.airflow.jsonify import answer
+from harness.incluster.airflow import filelist, start_failures
+from harness.incluster.airflow.responses import json_response
 from harness.wire import airflow_routes, names
 from harness.wire.outcome import XCOM_KEY, read_published
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
@@ -55,7 +55,7 @@ def authenticate() -> Response | None:
     is_for_dags = request.endpoint == f"{blueprint.name}.{dags_archive.__name__}"
     if is_for_dags and dags_token and hmac.compare_digest(token, dags_token):
         return None
-    return answer({"error": f"{request.path} is the harness's own: it needs the environment's token"}, 401)
+    return json_response({"error": f"{request.path} is the harness's own: it needs the environment's token"}, 401)
 
 
 @probes.get(airflow_routes.HEALTH)
@@ -65,24 +65,24 @@ def health() -> Response:
         job = SchedulerJobRunner.most_recent_job()
         alive = job is not None and job.is_alive()
     except Exception as error:  # report any error of the driver to the caller
-        return answer({"healthy": False, "reason": f"the database does not answer: {error}"}, 503)
+        return json_response({"healthy": False, "reason": f"the database does not answer: {error}"}, 503)
     if not alive:
         last = iso(job.latest_heartbeat) if job is not None else "none"
-        return answer({"healthy": False, "reason": f"no heartbeat of the scheduler, the last one: {last}"}, 503)
-    return answer({"healthy": True, "reason": ""})
+        return json_response({"healthy": False, "reason": f"no heartbeat of the scheduler, the last one: {last}"}, 503)
+    return json_response({"healthy": True, "reason": ""})
 
 
 @blueprint.post(airflow_routes.REFRESH)
 def refresh() -> Response:
     """Parse the DAG folder now."""
-    return answer(current_app.config["DAG_FOLDER"].refresh())
+    return json_response(current_app.config["DAG_FOLDER"].refresh())
 
 
 @blueprint.get(airflow_routes.FILES)
 def files() -> Response:
     """Return the digests of all files in the installers' folders (see ``filelist``)."""
     folders = {name: Path(os.environ[f"AIRFLOW__CORE__{name.upper()}_FOLDER"]) for name in ("dags", "plugins")}
-    return answer(filelist.listing(folders))
+    return json_response(filelist.listing(folders))
 
 
 @blueprint.get(airflow_routes.DAGS_ARCHIVE)
@@ -101,7 +101,7 @@ def run_details(dag_id: str, run_id: str) -> Response:
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
-            return answer({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
+            return json_response({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
         structure = _structure(dag_id)
         # a row's value is decoded when it is loaded
         pushed = session.query(XCom).filter_by(dag_id=dag_id, run_id=run_id, key=XCOM_KEY)
@@ -125,7 +125,7 @@ def run_details(dag_id: str, run_id: str) -> Response:
             for task in tasks
         ]
         record = RunRecord(dag_id, run_id, run.state, run.conf, iso(run.start_date), iso(run.end_date), tuple(records))
-        return answer(record.as_json())
+        return json_response(record.as_json())
 
 
 @blueprint.get(airflow_routes.run_events("<dag_id>", "<run_id>"))
@@ -133,16 +133,16 @@ def run_events(dag_id: str, run_id: str) -> Response:
     """Return one JSON line per change of a task's state, at the end ``{"run": state}``."""
     with create_session() as session:
         if session.query(DagRun.id).filter_by(dag_id=dag_id, run_id=run_id).one_or_none() is None:
-            return answer({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
+            return json_response({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
     return Response(_events(dag_id, run_id), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
 
 
 @blueprint.get(airflow_routes.log("<dag_id>", "<run_id>", "<task_id>", "<int:attempt>"))
 def logs(dag_id: str, run_id: str, task_id: str, attempt: int) -> Response:
     """Return the task's log file; 404 until it exists."""
-    path = unstarted.log_path(dag_id, run_id, task_id, attempt)
+    path = start_failures.log_path(dag_id, run_id, task_id, attempt)
     if path is None or not path.is_file():
-        return answer({"error": f"no log of attempt {attempt} of {task_id!r} in {run_id!r}"}, 404)
+        return json_response({"error": f"no log of attempt {attempt} of {task_id!r} in {run_id!r}"}, 404)
     return Response(path.read_bytes(), mimetype="text/plain; charset=utf-8")
 
 

@@ -55,14 +55,14 @@ class InteractiveStepError(WorkflowError):
     reason = reasons.INTERACTIVE_STEP
 
 
-def what(operator: Any) -> str:
+def interactive_parameter(operator: Any) -> str:
     """Return the parameter that makes an operator an interactive step; empty for all others."""
     if operator.launch_application_chart:
         return f"launch_application_chart={operator.launch_application_chart!r}"
     return f"dev_server={operator.dev_server!r}" if operator.dev_server else ""
 
 
-def pod(manifest: Manifest) -> Manifest:
+def step_pod(manifest: Manifest) -> Manifest:
     """Return the step's pod: the task's image, data and environment, but with an editor or a shell to wait in.
 
     Raises:
@@ -72,7 +72,7 @@ def pod(manifest: Manifest) -> Manifest:
     container = changed["spec"]["containers"][0]
     container.pop("args", None)
     container["command"] = ["sh", "-c", _SCRIPT]
-    password = {"name": _offer_name(changed["metadata"]["name"]), "key": wire.PASSWORD}
+    password = {"name": _step_name(changed["metadata"]["name"]), "key": wire.PASSWORD}
     container["env"] = [
         {"name": "WORKSPACE", "value": wire.WORKSPACE},
         *(entry for entry in container.get("env") or [] if entry["name"] not in {"WORKSPACE", _PASSWORD}),
@@ -87,7 +87,7 @@ def pod(manifest: Manifest) -> Manifest:
     return changed
 
 
-def _offer_name(pod_name: str) -> str:
+def _step_name(pod_name: str) -> str:
     return f"{pod_name}-step"
 
 
@@ -121,8 +121,8 @@ class InteractiveSession:
         self._api = api
         self._step = step
         self._on_line = on_line
-        self.attempt = podrun.PodRun(api, pod(manifest), on_line=self._take, startup_timeout_s=startup_timeout_s)
-        self._offer = _Offer(api, self.attempt, step)
+        self.attempt = podrun.PodRun(api, step_pod(manifest), on_line=self._take, startup_timeout_s=startup_timeout_s)
+        self._objects = _StepObjects(api, self.attempt, step)
 
     def run(self) -> Outcome:
         """Offer the step, and wait until it is completed.
@@ -133,38 +133,38 @@ class InteractiveSession:
         Raises:
             InteractiveStepError: no author works in it, or the author did not complete it within 12 h.
         """
-        offer, begin = self._offer, time.monotonic()
+        objects, begin = self._objects, time.monotonic()
         try:
-            offer.make()
+            objects.make()
             self._on_line(f"interactive step ({self._step.what}): waiting for the test or command that follows the run")
-            offer.wait_until_attended()
+            objects.wait_until_attended()
             self.attempt.create()
-            if offer.answer:  # it came before there was a pod to end
+            if objects.answer:  # it came before there was a pod to end
                 podrun.delete_pod(self._api, self.attempt.namespace, self.attempt.name)
             result = self.attempt.follow()
         finally:
-            offer.remove()
-        if offer.answer not in {"", wire.COMPLETED}:
-            raise InteractiveStepError(offer.complaint())
-        if offer.answer or result.reason in {reasons.DELETED, reasons.COMPLETED}:
+            objects.remove()
+        if objects.answer not in {"", wire.COMPLETED}:
+            raise InteractiveStepError(objects.problem())
+        if objects.answer or result.reason in {reasons.DELETED, reasons.COMPLETED}:
             done = f"completed by hand after {time.monotonic() - begin:.0f} s"
             self._on_line(f"interactive step {done}")
             return dataclasses.replace(result, reason=reasons.COMPLETED, message=done)
         return result
 
     def _take(self, line: str) -> None:
-        self._offer.tell_tool(line)
+        self._objects.tell_tool(line)
         self._on_line(line)
 
 
-class _Offer:
+class _StepObjects:
     """The step's ConfigMap, Secret and Service, and a thread that waits for the answer and then ends the pod."""
 
     def __init__(self, api: KubeApi, attempt: podrun.PodRun, step: wire.Step) -> None:
         self._api = api
         self._attempt = attempt
         self._step = step
-        self._name = _offer_name(attempt.name)
+        self._name = _step_name(attempt.name)
         self._attended = threading.Event()
         self._over = threading.Event()
         self.answer = ""
@@ -201,9 +201,9 @@ class _Offer:
             self.answer = wire.REFUSED
             self.reason = f"no test or command followed its run within {ATTENDANCE_S:g} s"
         if self.answer == wire.REFUSED:
-            raise InteractiveStepError(self.complaint())
+            raise InteractiveStepError(self.problem())
 
-    def complaint(self) -> str:
+    def problem(self) -> str:
         """Return why the step cannot be completed."""
         return f"{self._step.task_id} is an interactive step ({self._step.what}), and {self.reason}"
 

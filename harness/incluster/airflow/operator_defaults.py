@@ -18,7 +18,7 @@ _KEPT: Final = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Derived:
+class DerivedParameters:
     """Results of :func:`derive`. ``operator_in_dir`` is ``None`` where the attribute must not exist."""
 
     task_id: str
@@ -34,7 +34,7 @@ class Derived:
     gpu_mem_mb: int | None
 
 
-def derive(given: Mapping[str, Any], *, gpu_support: bool = False, gpu_pool: bool = False) -> Derived:
+def derive(given: Mapping[str, Any], *, gpu_support: bool = False, gpu_pool: bool = False) -> DerivedParameters:
     """Return names, folders and pool of a task.
 
     Args:
@@ -62,7 +62,7 @@ def derive(given: Mapping[str, Any], *, gpu_support: bool = False, gpu_pool: boo
             pool, pool_slots = "NODE_GPU_COUNT", 1
         else:
             pool, pool_slots = "NODE_RAM", given["ram_mem_mb"] or 1
-    return Derived(
+    return DerivedParameters(
         task_id=final,
         parallel_id=parallel_id,
         operator_in_dir=operator_in_dir,
@@ -77,7 +77,7 @@ def derive(given: Mapping[str, Any], *, gpu_support: bool = False, gpu_pool: boo
     )
 
 
-def airflow_keywords(given: Mapping[str, Any], derived: Derived) -> dict[str, Any]:
+def airflow_keywords(given: Mapping[str, Any], derived: DerivedParameters) -> dict[str, Any]:
     """Return the arguments of Airflow's constructor among the parameters of every operator."""
     passed_on = ("dag", "trigger_rule", "retries", "retry_delay", "execution_timeout", "max_active_tis_per_dag")
     return {
@@ -88,7 +88,7 @@ def airflow_keywords(given: Mapping[str, Any], derived: Derived) -> dict[str, An
     }
 
 
-def assign(operator: Any, given: Mapping[str, Any], derived: Derived) -> None:
+def assign(operator: Any, given: Mapping[str, Any], derived: DerivedParameters) -> None:
     """Put parameters and results on an operator, under the names that DAG files and subclasses use."""
     for name in _KEPT:
         setattr(operator, name, given[name])
@@ -122,7 +122,7 @@ def executor_config(cpu_millicores: int | None, ram_mem_mb: int | None, gpu_mem_
     }
 
 
-def refuse_fixed(operator: str, kwargs: Mapping[str, Any], name: str) -> None:
+def refuse_fixed_keyword(operator: str, kwargs: Mapping[str, Any], name: str) -> None:
     """Refuse a keyword that the platform's class passes on itself and Airflow's class here need not get.
 
     Raises:

@@ -82,7 +82,7 @@ class OperatorPod:
         )
         # a subclass may read them in its operator afterwards (runtime 5.0)
         operator.env_vars.update(env)
-        entries = podenv.entries(operator.env_vars, secrets=operator.secrets, namespace=self.namespace)
+        entries = podenv.env_entries(operator.env_vars, secrets=operator.secrets, namespace=self.namespace)
         # the author's dictionary belongs to the operator, and grows with the run (operators 2.1)
         operator.secrets.extend(podenv.platform_secrets(self.namespace))
         operator.labels[names.LABEL_RUN_ID] = podspec.run_label(self.names.run_id, self._profile)

@@ -26,12 +26,12 @@ def container_status(pod: dict[str, Any], name: str) -> dict[str, Any]:
     return {}
 
 
-def addresses(status: dict[str, Any]) -> list[str]:
+def pod_addresses(status: dict[str, Any]) -> list[str]:
     """Return the addresses that a pod's status has."""
     return [str(entry["ip"]) for entry in status.get("podIPs") or [] if entry.get("ip")]
 
 
-def eviction(pod: dict[str, Any]) -> str:
+def eviction_message(pod: dict[str, Any]) -> str:
     """Return why the cluster itself ended the pod: evicted, preempted, its node lost; empty when it did not.
 
     Kubernetes marks such a pod with the condition ``DisruptionTarget`` before its containers are ended; a node that
@@ -53,7 +53,7 @@ def is_low_on_disk(pod: dict[str, Any]) -> bool:
     annotations = pod["metadata"].get("annotations") or {}
     if short_of := annotations.get(ANNOTATION_SHORT_OF):
         return bool(short_of == EPHEMERAL_STORAGE)
-    return node_messages.is_low_on_disk(eviction(pod))
+    return node_messages.is_low_on_disk(eviction_message(pod))
 
 
 def has_started(pod: dict[str, Any], container: str) -> bool:
@@ -68,7 +68,7 @@ def has_succeeded(pod: dict[str, Any]) -> bool:
     Kubernetes says ``Succeeded`` when it also has taken down the pod's network, a second later.
     """
     status, spec = pod.get("status", {}), pod.get("spec", {})
-    if status.get("phase") in ("Succeeded", "Failed") or eviction(pod):
+    if status.get("phase") in ("Succeeded", "Failed") or eviction_message(pod):
         return bool(status.get("phase") == "Succeeded")
     ended = [(entry.get("state") or {}).get("terminated") or {} for entry in status.get("containerStatuses") or []]
     complete = 0 < len(ended) == len(spec.get("containers") or [])
@@ -80,7 +80,7 @@ def has_ended(pod: dict[str, Any]) -> bool:
     return pod.get("status", {}).get("phase") == "Failed" or has_succeeded(pod)
 
 
-def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list[str]) -> Outcome:
+def read_outcome(pod: dict[str, Any], container: str, image: str, log_tail: list[str]) -> Outcome:
     """Read the outcome from a pod of which :func:`has_ended` (runtime 7.2)."""
     metadata, status = pod["metadata"], pod.get("status", {})
     terminated = (container_status(pod, container).get("state") or {}).get("terminated") or {}
@@ -96,7 +96,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
         image=image,
         pod=metadata["name"],
         pod_ip=status.get("podIP"),
-        pod_ips=addresses(status),
+        pod_ips=pod_addresses(status),
         namespace=metadata["namespace"],
         started=terminated.get("startedAt") or status.get("startTime"),
         finished=terminated.get("finishedAt"),
@@ -110,7 +110,7 @@ def of_ended_pod(pod: dict[str, Any], container: str, image: str, log_tail: list
 
 def _judge(status: dict[str, Any], terminated: dict[str, Any], image: str, limit: str) -> tuple[str, str]:
     exit_code = terminated.get("exitCode")
-    if evicted := eviction({"status": status}):
+    if evicted := eviction_message({"status": status}):
         return reasons.EVICTED, evicted
     if terminated.get("reason") == reasons.OUT_OF_MEMORY:
         return reasons.OUT_OF_MEMORY, (

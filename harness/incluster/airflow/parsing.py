@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from harness.incluster.airflow.attempt import Attempt, Parse, Result, adopt_orphans, failure, restore_streams
+from harness.incluster.airflow.attempt import Attempt, Parse, Result, adopt_orphans, failed_parse, restore_streams
 
 _LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 2
@@ -89,7 +89,7 @@ def _parse_all(files: list[str], import_timeout_s: float, parse: Parse, scratch:
             try:
                 attempt = Attempt(file, parse, time.monotonic() + import_timeout_s + _GRACE_S, scratch)
             except OSError as problem:
-                results[file] = failure(f"the file cannot be parsed now: {problem}")
+                results[file] = failed_parse(f"the file cannot be parsed now: {problem}")
                 continue
             running[attempt.alive] = printing[attempt.output] = attempt
         if not running:

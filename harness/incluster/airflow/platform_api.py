@@ -19,7 +19,7 @@ from kaapana.blueprints.kaapana_utils import parse_ui_dict
 from sqlalchemy import func
 
 from harness.incluster.airflow import profile, wakeup
-from harness.incluster.airflow.jsonify import answer, encode
+from harness.incluster.airflow.responses import encode_value, json_response
 from harness.wire import naming
 from harness.wire.names import FIELD_FORMS_PROBLEM
 
@@ -33,7 +33,7 @@ def trigger(dag_id: str) -> Response:
     """Start a run; ``{"message": [text, {"dag_id", "run_id"}]}`` or ``{"error": text}``."""
     body = request.get_json(force=True, silent=True) or {}
     if not isinstance(body, dict):
-        return answer({"error": "the request is not a JSON object"}, 400)
+        return json_response({"error": "the request is not a JSON object"}, 400)
     conf = body.get("conf", body)
     conf = dict(conf) if isinstance(conf, dict) else {}
     conf["x_auth_token"] = body.get("x_auth_token") or request.headers.get("X-Auth-Token")
@@ -47,10 +47,10 @@ def trigger(dag_id: str) -> Response:
         run = trigger_dag(dag_id=dag_id, run_id=naming.run_id(dag_id), conf=conf, replace_microseconds=False)
         run_id = run.run_id
     except (AirflowException, ValueError) as error:
-        return answer({"error": str(error)}, int(getattr(error, "status_code", 500)))
+        return json_response({"error": str(error)}, int(getattr(error, "status_code", 500)))
     with create_session() as session:
         wakeup.notify(session)
-    return answer({"message": [f"{dag_id} created!", {"dag_id": dag_id, "run_id": run_id}]})
+    return json_response({"message": [f"{dag_id} created!", {"dag_id": dag_id, "run_id": run_id}]})
 
 
 @blueprint.post("/abort/<dag_id>/<run_id>")
@@ -63,7 +63,7 @@ def abort(dag_id: str, run_id: str) -> Response:
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
-            return answer({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
+            return json_response({"error": f"no run {run_id!r} of {dag_id!r}"}, 404)
         now = timezone.utcnow()
         tasks: list[Any] = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id).all()
         ended = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
@@ -86,7 +86,7 @@ def abort(dag_id: str, run_id: str) -> Response:
         run.state, run.end_date = DagRunState.FAILED, now
         messages.append(f"{run_id}: failed")
         wakeup.notify(session)
-    return answer({"message": messages})
+    return json_response({"message": messages})
 
 
 @blueprint.post("/get_dagrun_tasks/<dag_id>/<run_id>")
@@ -95,9 +95,9 @@ def get_dagrun_tasks(dag_id: str, run_id: str) -> Response:
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
-            return answer(f"no run {run_id!r} of {dag_id!r}", 400)
+            return json_response(f"no run {run_id!r} of {dag_id!r}", 400)
         tasks = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id)
-        return answer(
+        return json_response(
             {
                 task.task_id: {
                     "state": str(task.state),
@@ -120,11 +120,11 @@ def getdagruns() -> Response:
             if body.get(field) is not None:
                 query = query.filter(getattr(DagRun, field) == body[field])
         if body.get("count"):
-            return answer(query.count())
+            return json_response(query.count())
         query = query.order_by(DagRun.execution_date.desc())
         if body.get("limit") is not None:
             query = query.limit(int(body["limit"]))
-        return answer(
+        return json_response(
             [
                 {
                     "user": (run.conf or {}).get("user_public_id", _NO_USER),
@@ -150,8 +150,8 @@ def getdags() -> Response:
             serialized = session.query(SerializedDagModel).filter_by(dag_id=model.dag_id).one_or_none()
             if serialized is not None:
                 entry.update(_ui_arguments(serialized.data))
-            result[model.dag_id] = for_pages(entry)
-    return answer(result)
+            result[model.dag_id] = drop_unusable_forms(entry)
+    return json_response(result)
 
 
 @blueprint.get("/dagids/<dag_id>")
@@ -159,9 +159,9 @@ def dagids(dag_id: str) -> Response:
     """Return ``{dag_id, run_ids}``; 400 when the DAG is unknown."""
     with create_session() as session:
         if session.get(DagModel, dag_id) is None:
-            return answer(f"Dag id {dag_id} not found", 400)
+            return json_response(f"Dag id {dag_id} not found", 400)
         rows = session.query(DagRun.run_id).filter_by(dag_id=dag_id).order_by(DagRun.execution_date)
-        return answer({"dag_id": dag_id, "run_ids": [run_id for (run_id,) in rows]})
+        return json_response({"dag_id": dag_id, "run_ids": [run_id for (run_id,) in rows]})
 
 
 @blueprint.get("/dagdetails/<dag_id>/<run_id>")
@@ -170,8 +170,8 @@ def dagdetails(dag_id: str, run_id: str) -> Response:
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
         if run is None:
-            return answer(f"no run {run_id!r} of {dag_id!r}", 400)
-        return answer(
+            return json_response(f"no run {run_id!r} of {dag_id!r}", 400)
+        return json_response(
             {"dag_id": dag_id, "run_id": run_id, "state": run.state, "execution_date": str(run.execution_date)}
         )
 
@@ -181,17 +181,17 @@ def count(dag_id: str, state: str) -> Response:
     """Return ``{number_of_dagruns}``."""
     with create_session() as session:
         number = session.query(func.count(DagRun.id)).filter_by(dag_id=dag_id, state=state).scalar()
-        return answer({"number_of_dagruns": number})
+        return json_response({"number_of_dagruns": number})
 
 
-def for_pages(entry: dict[str, Any]) -> dict[str, Any]:
+def drop_unusable_forms(entry: dict[str, Any]) -> dict[str, Any]:
     """Return a DAG of the list, without unusable forms, so that the list stays readable."""
     forms = entry.get("ui_forms")
     try:
         if forms is not None and not isinstance(forms, dict):
             raise TypeError(f"they are of the type {type(forms).__name__}, not a dictionary")
         shown: dict[str, Any] = parse_ui_dict(entry)
-        json.dumps(shown, default=encode, allow_nan=False, ensure_ascii=False).encode("utf-8")
+        json.dumps(shown, default=encode_value, allow_nan=False, ensure_ascii=False).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         others = {key: value for key, value in entry.items() if not key.startswith("ui_")}
         return {**others, "ui_visible": entry.get("ui_visible") is True, FIELD_FORMS_PROBLEM: str(error)}

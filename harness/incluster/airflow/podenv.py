@@ -25,7 +25,7 @@ _PROCESS: Final = {"PATH": None, "HOME": None}
 """What every process needs; a form value would replace these too (operators 2.2)."""
 
 
-def of_operator(
+def operator_variables(
     given: Mapping[str, Any] | None,
     *,
     release: PodProfile,
@@ -89,7 +89,7 @@ def find_overridden(
     return sorted(name for name, value in form.items() if name in before and before[name] != value)
 
 
-def entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -> list[Manifest]:
+def env_entries(env: Mapping[str, Any], *, secrets: Sequence[Any], namespace: str) -> list[Manifest]:
     """Return the container's ``env``: operator secrets, the platform's secrets, then the plain variables.
 
     In Kubernetes the last of two entries with one name counts; the earlier one is left out, so that every API

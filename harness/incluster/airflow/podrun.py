@@ -123,7 +123,7 @@ class PodRun:
                 )
             last = pod
             if change == "DELETED":
-                if evicted := outcome.eviction(pod):
+                if evicted := outcome.eviction_message(pod):
                     ended = self._end_early(pod, reasons.EVICTED, evicted)
                     return dataclasses.replace(ended, low_disk=outcome.is_low_on_disk(pod))
                 return self._end_early(pod, reasons.DELETED, "the pod was deleted from outside while the task ran")
@@ -136,7 +136,7 @@ class PodRun:
                 self._log_thread = threading.Thread(target=self._follow_log, daemon=True, name=f"log of {self.name}")
                 self._log_thread.start()
             if outcome.has_ended(pod):
-                ended = outcome.of_ended_pod(pod, self._container, self.image, self._whole_tail())
+                ended = outcome.read_outcome(pod, self._container, self.image, self._whole_tail())
                 return ended if ended.reason == reasons.COMPLETED else self._with_unresolved(ended, pod)
         raise AssertionError("the stream of changes has no other end")
 
@@ -279,7 +279,7 @@ class PodRun:
             image=self.image,
             pod=self.name,
             pod_ip=status.get("podIP"),
-            pod_ips=outcome.addresses(status),
+            pod_ips=outcome.pod_addresses(status),
             namespace=self.namespace,
             started=status.get("startTime"),
             log_tail=self._log.tail,

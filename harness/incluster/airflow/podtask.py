@@ -111,7 +111,7 @@ class PodTask:
 
     def _run_pod(self) -> Outcome:
         api = connect()
-        what = interactive.what(self._operator)
+        what = interactive.interactive_parameter(self._operator)
         manifest = self._wanted.manifest()
         if self._wanted.mounts_conf:
             podrun.ensure_configmap(

@@ -66,7 +66,7 @@ class PythonTaskOperator:
     @staticmethod
     def on_failure(context: Any) -> None:
         """Notify the users after the final failure."""
-        callbacks.after_final_failure(context)
+        callbacks.handle_final_failure(context)
 
 
 def take_annotations(operator: str, dag: Any, kwargs: dict[str, Any]) -> None:

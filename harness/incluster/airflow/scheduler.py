@@ -8,7 +8,7 @@ import importlib
 import os
 from typing import Final
 
-from harness.incluster.airflow import rehearsal, waiting
+from harness.incluster.airflow import database_readiness, warmup
 
 _WARM: Final = (
     # what every task needs: parsed DAG, task runner, command line parser of "tasks run", XCom, callbacks
@@ -64,7 +64,7 @@ def forget_connections_in_children() -> None:
     os.register_at_fork(after_in_child=forget)
 
 
-def keep_the_engine() -> None:
+def share_database_engine() -> None:
     """Make tasks use the database engine that they inherit.
 
     "airflow tasks run" makes a new one without a pool, so that every query of a task connects again and is compiled
@@ -102,12 +102,12 @@ def run() -> None:
 
     dsn = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     forget_connections_in_children()
-    keep_the_engine()
+    share_database_engine()
     # the database may still be starting
     load()
-    waiting.wait_for_port(dsn)
+    database_readiness.wait_for_database(dsn)
     ensure_pools()
-    rehearsal.rehearse()
+    warmup.warm_up()
     # a collection in a forked task would touch, and so copy, every page of the scheduler
     gc.collect()
     gc.freeze()

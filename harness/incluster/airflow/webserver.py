@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.airflow import waiting
+from harness.incluster.airflow import database_readiness
 from harness.incluster.airflow.dagfolder import DagFolder
 from harness.incluster.airflow.parsing import Zygote
 
@@ -52,7 +52,7 @@ def run(port: int | None = None) -> None:
     sys.dont_write_bytecode = True
     forget_connections_in_children()
     folder = _folder()
-    waiting.wait_for_port(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    database_readiness.wait_for_database(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     stop = threading.Event()
     threading.Thread(target=_watch, args=(folder, stop), daemon=True, name="DAG folder").start()
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.incluster.airflow import config, datause
+from harness.incluster.airflow import config, data_access
 from harness.incluster.airflow.outcome import XCOM_END, XCOM_LOOKED, XCOM_RETURN
 from harness.wire import airflow_routes, names
 
@@ -60,7 +60,7 @@ def call(file: str, dag_id: str, run_id: str, task_id: str) -> int:
         context = ti.get_template_context(session=session)
         ti.render_templates(context=context)
         session.expunge_all()
-    has_looked = datause.watch(Path(names.AIRFLOW_WORKFLOW_DIR, run_id))
+    has_looked = data_access.watch_reads(Path(names.AIRFLOW_WORKFLOW_DIR, run_id))
     try:
         with set_current_context(context):
             # without Airflow's guard: the task instance that called execute() is in the scheduler

@@ -26,7 +26,7 @@ from harness.wire.naming import instance_file
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SeriesRequest:
     """One series that the index of the project knows."""
 
     study: str
@@ -40,7 +40,7 @@ def _tag_of_form(form: dict[str, Any], variable: str) -> str:
     return str(form.get(key) or "") if key else ""
 
 
-def find(platform: PlatformClient, conf: dict[str, Any]) -> list[Wanted]:
+def find(platform: PlatformClient, conf: dict[str, Any]) -> list[SeriesRequest]:
     """Return the chosen series, by descending SeriesInstanceUID, cut to ``data_form.dataset_limit``.
 
     Identifiers that the project's index lacks are left out; if none remains, it is a ProgramError.
@@ -64,7 +64,7 @@ def find(platform: PlatformClient, conf: dict[str, Any]) -> list[Wanted]:
         source = hit.get("_source") or {}
         if missing := [key for key in (STUDY, SERIES, MODALITY, CURATED_MODALITY) if key not in source]:
             raise ProgramError(f"the index document of {hit.get('_id')} has no {', '.join(missing)}")
-        found.append(Wanted(str(source[STUDY]), str(source[SERIES]), str(source[CURATED_MODALITY])))
+        found.append(SeriesRequest(str(source[STUDY]), str(source[SERIES]), str(source[CURATED_MODALITY])))
     if not found:
         raise ProgramError(f"none of the {len(identifiers)} identifier(s) is in the project's index {index}")
     if unknown := sorted(set(map(str, identifiers)) - {series.uid for series in found}):
@@ -74,7 +74,7 @@ def find(platform: PlatformClient, conf: dict[str, Any]) -> list[Wanted]:
     return found[:limit] if limit else found
 
 
-def _check_modality(conf: dict[str, Any], series: Wanted) -> None:
+def _check_modality(conf: dict[str, Any], series: SeriesRequest) -> None:
     wanted = section(conf, "workflow_form").get("input")
     if not isinstance(wanted, str):
         raise ProgramError("CHECK_MODALITY is True, but workflow_form.input is not a text")
@@ -103,7 +103,7 @@ def sop_instance_uid(file: memoryview) -> str:
     raise ProgramError("a DICOM file in the answer has no MediaStorageSOPInstanceUID")
 
 
-def fetch_dicom(platform: PlatformClient, series: Wanted, target: Path) -> str:
+def fetch_dicom(platform: PlatformClient, series: SeriesRequest, target: Path) -> str:
     """Write the instances of a series as ``<SOPInstanceUID>.dcm``; a ProgramError when some do not come."""
     expected = platform.instances(series.study, series.uid)
     if not expected:
@@ -119,7 +119,7 @@ def fetch_dicom(platform: PlatformClient, series: Wanted, target: Path) -> str:
     return f"{len(got)} instance(s), {size / 1e6:.1f} MB"
 
 
-def _get(run: RunFolder, platform: PlatformClient, conf: dict[str, Any], series: Wanted) -> None:
+def _get(run: RunFolder, platform: PlatformClient, conf: dict[str, Any], series: SeriesRequest) -> None:
     """Fetch one series: DICOM files, ``metadata.json``, or both."""
     start = time.monotonic()
     data_type = os.environ.get("DATA_TYPE") or "dicom"

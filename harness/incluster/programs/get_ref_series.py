@@ -21,7 +21,7 @@ from harness.incluster.programs.common import (
     say,
     section,
 )
-from harness.incluster.programs.get_input import Wanted, fetch_dicom
+from harness.incluster.programs.get_input import SeriesRequest, fetch_dicom
 from harness.incluster.programs.platform_client import MODALITY, SERIES, STUDY, TAGS, PlatformClient
 
 
@@ -29,7 +29,7 @@ from harness.incluster.programs.platform_client import MODALITY, SERIES, STUDY, 
 class Reference:
     """A series and the folder that it goes to."""
 
-    series: Wanted
+    series: SeriesRequest
     target: Path
 
 
@@ -72,13 +72,13 @@ def _first(element: Path, source: Path) -> Any:
     return pydicom.dcmread(files[0], stop_before_pixels=True, force=False)
 
 
-def _hits(platform: PlatformClient, index: str, query: dict[str, Any]) -> list[Wanted]:
+def _hits(platform: PlatformClient, index: str, query: dict[str, Any]) -> list[SeriesRequest]:
     fields = [STUDY, SERIES, MODALITY]
     found = [hit.get("_source") or {} for hit in platform.search(index, query, fields)]
-    return [Wanted(str(s[STUDY]), str(s[SERIES]), str(s.get(MODALITY, ""))) for s in found]
+    return [SeriesRequest(str(s[STUDY]), str(s[SERIES]), str(s.get(MODALITY, ""))) for s in found]
 
 
-def _of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: str) -> list[Reference]:
+def _series_of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: str) -> list[Reference]:
     """Return the series that the elements refer to, or the others of their studies."""
     source, output = require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")
     elements = run.elements()
@@ -100,7 +100,7 @@ def _of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: s
         if policy == "reference_uid":
             name = path_component(own, "SeriesInstanceUID")
             target = run.inside(run.batch, name, output)
-            found.append(Reference(Wanted(study, referenced_series(dataset), ""), target))
+            found.append(Reference(SeriesRequest(study, referenced_series(dataset), ""), target))
             continue
         must: list[dict[str, Any]] = [{"term": {f"{STUDY}.keyword": study}}]
         if modalities:
@@ -114,7 +114,7 @@ def _of_elements(run: RunFolder, platform: PlatformClient, index: str, policy: s
     return found
 
 
-def _of_query(run: RunFolder, platform: PlatformClient, index: str) -> list[Reference]:
+def _series_of_query(run: RunFolder, platform: PlatformClient, index: str) -> list[Reference]:
     """Return an element for every hit of a search."""
     try:
         query = json.loads(os.environ.get("SEARCH_QUERY") or "{}")
@@ -158,9 +158,9 @@ def main() -> None:
     index = str(section(run.conf(), "project_form").get("opensearch_index", ""))
     platform = PlatformClient()
     if policy == "search_query":
-        references = _of_query(run, platform, index)
+        references = _series_of_query(run, platform, index)
     else:
-        references = _of_elements(run, platform, index, policy)
+        references = _series_of_elements(run, platform, index, policy)
     say(f"{len(references)} series to get, policy {policy}")
     with ThreadPoolExecutor(number("PARALLEL_DOWNLOADS", 3, 1, 64)) as pool:
         for future in [pool.submit(_fetch, run, platform, index, reference) for reference in references]:

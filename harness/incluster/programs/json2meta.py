@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.incluster.programs.common import ProgramError, RunFolder, read_json, require, say, section
-from harness.incluster.programs.platform_client import NotThereError, PlatformClient
+from harness.incluster.programs.platform_client import NotFoundError, PlatformClient
 
 _RENAMED = {"predicted_bodypart_string": "00000000 PredictedBodypart_keyword"}
 
@@ -61,7 +61,7 @@ def main() -> None:
             new = {_RENAMED.get(key, key): value for key, value in new.items()}
             try:
                 old = platform.document(index, uid)
-            except NotThereError:
+            except NotFoundError:
                 old = {}
             if old and os.environ.get("NO_UPDATE", "False").lower() == "true":
                 raise ProgramError(f"series {uid} has a document in {index} already, and no_update is True")

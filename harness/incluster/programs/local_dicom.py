@@ -59,7 +59,7 @@ def anonymise(run: RunFolder, source: str, output: str, *, single_slice: bool) -
     return count
 
 
-def copy_fulfilling(run: RunFolder, source: str, output: str, condition: Callable[[Any], bool]) -> int:
+def copy_matching(run: RunFolder, source: str, output: str, condition: Callable[[Any], bool]) -> int:
     """Copy the files whose dataset (without pixels) fulfils a condition, and return their number."""
     import pydicom
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.incluster.programs.common import ProgramError, RunFolder, path_component, say
-from harness.incluster.programs.get_input import Wanted, fetch_dicom
+from harness.incluster.programs.get_input import SeriesRequest, fetch_dicom
 from harness.incluster.programs.platform_client import CURATED_MODALITY, SERIES, STUDY, TAGS, PlatformClient
 
 # index to search, for every project
@@ -28,7 +28,9 @@ class Options:
     exclude: str
 
 
-def _find(platform: PlatformClient, conf: dict[str, Any], data: dict[str, Any], options: Options) -> list[Wanted]:
+def _find(
+    platform: PlatformClient, conf: dict[str, Any], data: dict[str, Any], options: Options
+) -> list[SeriesRequest]:
     query, identifiers = data.get("query"), data.get("identifiers")
     if query and identifiers:
         raise ProgramError("data_form has query and identifiers: give one of them")
@@ -51,7 +53,7 @@ def _find(platform: PlatformClient, conf: dict[str, Any], data: dict[str, Any], 
         _INDEX, {"bool": {"must": must, "must_not": must_not}}, [STUDY, SERIES, CURATED_MODALITY]
     ):
         source = hit["_source"]
-        found.append(Wanted(str(source[STUDY]), str(source[SERIES]), str(source.get(CURATED_MODALITY, ""))))
+        found.append(SeriesRequest(str(source[STUDY]), str(source[SERIES]), str(source.get(CURATED_MODALITY, ""))))
     assert found, f"none of the {len(identifiers)} identifier(s) is in the index {_INDEX}"
     return found[:limit]
 
@@ -90,7 +92,7 @@ def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -
     wanted = _find(platform, conf, data, options)
     allowed = str((conf.get("workflow_form") or {}).get("input") or "").lower()
 
-    def one(series: Wanted) -> None:
+    def one(series: SeriesRequest) -> None:
         if options.check_modality and allowed and series.modality.lower() not in allowed:
             raise ProgramError(f"modality {series.modality} is not in workflow_form.input {allowed!r}")
         target = run.inside(run.batch, path_component(series.uid, "SeriesInstanceUID"), output)
@@ -99,7 +101,7 @@ def fetch(run: RunFolder, output: str, conf: dict[str, Any], options: Options) -
     _all(wanted, one, options.parallel)
 
 
-def _fetch(platform: PlatformClient, series: Wanted, target: Path, data_type: str) -> None:
+def _fetch(platform: PlatformClient, series: SeriesRequest, target: Path, data_type: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if data_type == "json":
         text = json.dumps(platform.document(_INDEX, series.uid), indent=4, sort_keys=True)
@@ -109,7 +111,7 @@ def _fetch(platform: PlatformClient, series: Wanted, target: Path, data_type: st
         say(f"{series.uid}: {fetch_dicom(platform, series, target)}")
 
 
-def _all(wanted: list[Wanted], work: Any, parallel: int) -> None:
+def _all(wanted: list[SeriesRequest], work: Any, parallel: int) -> None:
     problems = []
     with ThreadPoolExecutor(max(1, parallel)) as pool:
         for series, future in [(series, pool.submit(work, series)) for series in wanted]:
@@ -157,7 +159,7 @@ def fetch_references(run: RunFolder, source: str, output: str, data_type: str, p
 
     def one(element: Path) -> None:
         dataset = pydicom.dcmread(first_file(element / source, "*"), stop_before_pixels=True)
-        series = Wanted(str(dataset.StudyInstanceUID), referenced_series(dataset), "")
+        series = SeriesRequest(str(dataset.StudyInstanceUID), referenced_series(dataset), "")
         target = run.inside(run.batch, element.name, output)
         target.mkdir(parents=True, exist_ok=True)
         try:

@@ -49,7 +49,7 @@ def filter_masks(run: RunFolder, source: str, output: str, label_filter: Any) ->
 
 def _filter_element(folder: Path, target: Path, wanted: list[str], *, keep: bool) -> None:
     masks = sorted(folder.rglob("*.nii.gz"))
-    found = mask_names.select_having(masks, wanted)
+    found = mask_names.select_containing(masks, wanted)
     chosen = [mask for mask in masks if (mask in found) == keep]
     for mask in chosen:
         place = target / mask.relative_to(folder)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from harness.incluster.programs.common import ProgramError, RunFolder, comma_list, read_json, say
 from harness.incluster.programs.json2meta import documents
-from harness.incluster.programs.platform_client import SERIES, NotThereError, PlatformClient, base_url, service
+from harness.incluster.programs.platform_client import SERIES, NotFoundError, PlatformClient, base_url, service
 from harness.wire import names
 
 PROJECT = "00120020 ClinicalTrialProtocolID_keyword"
@@ -131,7 +131,7 @@ def add_to_datasets(
             for project in dict.fromkeys([*found, "admin"]):
                 try:
                     information = project_of(platform, project)
-                except NotThereError:
+                except NotFoundError:
                     information = project_of(platform, "admin")
                 for name in wanted:
                     body = {"action": "ADD", "name": name, "identifiers": [uid]}
@@ -169,7 +169,7 @@ def _write(platform: PlatformClient, index: str, uid: str, document: dict[str, A
     if not replace:
         try:
             old = platform.document(index, uid)
-        except NotThereError:
+        except NotFoundError:
             old = {}
     platform.put_document(index, uid, {**old, **document})
     say(f"{len(document)} field(s) -> {index}/{uid}")

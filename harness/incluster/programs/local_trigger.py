@@ -26,7 +26,7 @@ def merge(conf: dict[str, Any], extra: dict[str, Any]) -> None:
             conf[key] = value
 
 
-def of_series(run: RunFolder, source: str, conf: dict[str, Any], *, single: bool) -> list[dict[str, Any]]:
+def split_conf(run: RunFolder, source: str, conf: dict[str, Any], *, single: bool) -> list[dict[str, Any]]:
     """Return one conf for each series of the elements, or one for all.
 
     Raises:

@@ -58,7 +58,7 @@ def segments_of(meta: Any, where: Path) -> list[dict[str, Any]]:
     return segments
 
 
-def only_json(folder: Path, part: str) -> Path | None:
+def find_only_json(folder: Path, part: str) -> Path | None:
     """Return the only ``*.json`` of a folder whose path contains ``part``; None if none or several do."""
     found = [path for path in sorted(folder.glob("*.json")) if part in str(path)]
     return found[0] if len(found) == 1 else None
@@ -70,7 +70,7 @@ def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
     Raises:
         ProgramError: there is neither.
     """
-    if path := only_json(folder, "seg_info"):
+    if path := find_only_json(folder, "seg_info"):
         return entries_of(read_json(path), path), path
     metas = sorted(folder.glob("*-meta.json"))
     if len(metas) != 1:
@@ -83,6 +83,6 @@ def label_list(folder: Path) -> tuple[list[dict[str, Any]], Path]:
     return entries, metas[0]
 
 
-def select_having(masks: Sequence[Path], texts: Sequence[str]) -> list[Path]:
+def select_containing(masks: Sequence[Path], texts: Sequence[str]) -> list[Path]:
     """Return the masks whose whole normalised path contains one of the texts."""
     return [mask for mask in masks if any(text in normalise(str(mask)) for text in texts)]

@@ -38,7 +38,7 @@ def _write_new(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=4), "utf-8")
 
 
-class Merged:
+class MergedMask:
     """The mask that grows label by label."""
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ class Merged:
 def combine(folder: Path, output: Path, masks: list[Path]) -> str:
     """Combine the masks of one element; the order of the label list decides, a file is used once."""
     entries, _ = mask_names.label_list(folder)
-    merged, left = Merged(), list(masks)
+    merged, left = MergedMask(), list(masks)
     for entry in entries:
         name = entry["label_name"]
         wanted = [mask_names.normalise(f"{entry['label_int']}{name}.nii.gz")]
         wanted.append(mask_names.normalise(f"{name}.nii.gz"))
-        found = mask_names.select_having(left, wanted)
+        found = mask_names.select_containing(left, wanted)
         if len(found) != 1:
             which = ", ".join(mask.name for mask in found) or "no mask"
             say(f"warning: label {name!r} is left out: {which} fits, there must be exactly one")
@@ -100,12 +100,12 @@ def combine(folder: Path, output: Path, masks: list[Path]) -> str:
 
 def fuse(folder: Path, output: Path, masks: list[Path], wanted: list[str], new_name: str) -> str:
     """Make one label of several; all other masks are copied."""
-    if mask_names.only_json(folder, "seg_info"):
+    if mask_names.find_only_json(folder, "seg_info"):
         raise ProgramError("fusing needs the *-meta.json of the masks; with a seg_info file the platform's crashes")
     entries, meta_path = mask_names.label_list(folder)
     collected: list[tuple[Path, dict[str, Any]]] = []
     for label in wanted:
-        found = mask_names.select_having(masks, [f"{label}.nii.gz"])
+        found = mask_names.select_containing(masks, [f"{label}.nii.gz"])
         entry = next((e for e in entries if mask_names.normalise(e["label_name"]) == label), None)
         if not found or entry is None:
             say(f"warning: {'no mask' if not found else 'no entry'} for the label {label!r}, it and what follows stay")

@@ -6,7 +6,7 @@ import os
 from urllib.parse import quote
 
 from harness.incluster.programs.common import ProgramError, RunFolder, notice, require, say, section
-from harness.incluster.programs.platform_client import NotThereError, PlatformClient, base_url
+from harness.incluster.programs.platform_client import NotFoundError, PlatformClient, base_url
 from harness.wire import names
 
 
@@ -39,6 +39,6 @@ def main() -> None:
     what = f"notify {username}"
     try:
         platform.send_json(what, "POST", f"{target}/v1/{quote(str(project), safe='')}/{user['id']}", body)
-    except NotThereError:
+    except NotFoundError:
         platform.send_json(what, "POST", f"{target}/v1/", {**body, "receivers": [user["id"]]})
     say(f"notified {username}: {body['title']}")

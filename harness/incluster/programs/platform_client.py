@@ -36,7 +36,7 @@ _PAGE = 10_000
 _MAX_JSON_BYTES = 256 * 2**20
 
 
-class NotThereError(ProgramError):
+class NotFoundError(ProgramError):
     """The service has no such thing (HTTP 404, or 204 for a DICOMweb search)."""
 
 
@@ -80,7 +80,7 @@ class PlatformClient:
         except urllib3.exceptions.HTTPError as error:
             raise ProgramError(f"{what}: {url.partition('?')[0]} cannot be reached: {error}") from error
         if response.status in (204, 404):
-            raise NotThereError(f"{what}: nothing there ({url.partition('?')[0]} answers {response.status})")
+            raise NotFoundError(f"{what}: nothing there ({url.partition('?')[0]} answers {response.status})")
         if not 200 <= response.status < 300:
             text = response.data[:300].decode("utf-8", "replace").strip()
             raise ProgramError(f"{what}: {url.partition('?')[0]} answers {response.status} {text}".rstrip())
@@ -179,7 +179,7 @@ class PlatformClient:
         self._write(f"metadata of series {uid}", "PUT", url, document)
 
     def update_document(self, index: str, uid: str, fields: dict[str, Any]) -> None:
-        """Change fields of a document; a NotThereError if it does not exist."""
+        """Change fields of a document; a NotFoundError if it does not exist."""
         url = f"{self._opensearch}/{quote(index, safe='')}/_update/{quote(uid, safe='')}?refresh=true"
         self._write(f"metadata of series {uid}", "POST", url, {"doc": fields})
 
@@ -216,7 +216,7 @@ class PlatformClient:
             url = f"{self._dicomweb}/studies/{quote(study)}/series/{quote(series)}/instances"
             answer = self._json(what, self._request(what, "GET", url, headers=self._headers()))
             return [str(item["00080018"]["Value"][0]) for item in answer]
-        except NotThereError:
+        except NotFoundError:
             return []
         except (KeyError, TypeError, IndexError):
             raise ProgramError(f"{what}: the answer is no list of instances with 0008,0018") from None

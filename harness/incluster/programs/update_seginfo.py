@@ -25,7 +25,7 @@ def main() -> None:
     done = 0
     for element, folder, output in run.pairs(require("OPERATOR_IN_DIR"), require("OPERATOR_OUT_DIR")):
         masks = sorted(folder.glob("*.nii.gz"))
-        info = mask_names.only_json(folder, "seg_info")
+        info = mask_names.find_only_json(folder, "seg_info")
         if info is None:
             raise ProgramError(f"{element.name}: needs exactly one *.json with seg_info in its path")
         if len(masks) != 1:

@@ -27,15 +27,15 @@ class Connections:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._open: dict[Bounded, None] = {}
+        self._open: dict[BoundedConnection, None] = {}
         self._handshakes: dict[int, socket.socket] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
     def protocol(self) -> type[H11Protocol]:
         """Return a protocol class that counts its connections here."""
-        return type("BoundedHere", (Bounded,), {"registry": self})
+        return type("RegisteredConnection", (BoundedConnection,), {"registry": self})
 
-    def add(self, connection: Bounded) -> bool:
+    def add(self, connection: BoundedConnection) -> bool:
         """Register a new connection; if there are too many, close one that waits for its peer.
 
         Returns:
@@ -53,7 +53,7 @@ class Connections:
             self._sweep = connection.loop.call_later(_SWEEP_S, self._cut_silent, connection.loop)
         return stays
 
-    def remove(self, connection: Bounded) -> None:
+    def remove(self, connection: BoundedConnection) -> None:
         """Forget a connection that has ended."""
         self._open.pop(connection, None)
 
@@ -74,7 +74,7 @@ class Connections:
         self._sweep = loop.call_later(_SWEEP_S, self._cut_silent, loop) if self._open else None
 
 
-def _make_room(connections: list[Bounded]) -> bool:
+def _make_room(connections: list[BoundedConnection]) -> bool:
     """Cut the connection that has waited longest for its peer, first of all for the head of a request."""
     waiting = [item for item in connections if item.waits_for_head() or item.waits_for_body()]
     if not waiting:
@@ -83,7 +83,7 @@ def _make_room(connections: list[Bounded]) -> bool:
     return True
 
 
-class Bounded(H11Protocol):
+class BoundedConnection(H11Protocol):
     """One connection: ``since``: when it began to wait for a request, ``last``: when its peer did something."""
 
     registry: Connections
@@ -144,7 +144,7 @@ class TlsListener(socket.socket):
     connections: Connections
 
     @classmethod
-    def of(cls, plain: socket.socket, connections: Connections) -> TlsListener:
+    def from_listener(cls, plain: socket.socket, connections: Connections) -> TlsListener:
         """Return a listener that replaces a plain one."""
         listener = cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
         listener.connections = connections

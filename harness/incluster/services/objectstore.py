@@ -53,7 +53,7 @@ class BucketStore(Protocol):
         """Return an object's content in parts; KeyError if it does not exist."""
 
     def requests(self) -> Iterator[ObjectRequest | None]:
-        """Yield requests to the store; see :class:`harness.incluster.services.objectwatch.Watched`."""
+        """Yield requests to the store; see :class:`harness.incluster.services.objectwatch.WatchableStore`."""
 
     def touch(self, name: str) -> None:
         """Ask for a bucket of this name, which does not exist."""

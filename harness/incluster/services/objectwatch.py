@@ -19,7 +19,7 @@ _AGAIN_S: Final = 0.5
 _MARK: Final = "kaapana-harness-mark-"
 
 
-class Watched(Protocol):
+class WatchableStore(Protocol):
     """The part of the object store that this needs."""
 
     def requests(self) -> Iterator[ObjectRequest | None]:
@@ -37,7 +37,7 @@ class ObjectWatch:
         refusals: where its refusals are noted.
     """
 
-    def __init__(self, store: Watched, refusals: RefusalLog) -> None:
+    def __init__(self, store: WatchableStore, refusals: RefusalLog) -> None:
         self._store, self._refusals = store, refusals
         self._stop = threading.Event()
         self._changed = threading.Condition()
@@ -106,7 +106,7 @@ class ObjectWatch:
                 self._changed.notify_all()
                 return
         if request.status < 400:
-            self._refusals.went_on(request.peer, request.at)
+            self._refusals.record_success(request.peer, request.at)
             return
         self._refusals.add(
             RefusedRequest(

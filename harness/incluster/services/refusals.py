@@ -27,7 +27,7 @@ _XML_MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 class _Peer:
     def __init__(self) -> None:
         self.refused: collections.deque[RefusedRequest] = collections.deque(maxlen=_KEPT)
-        self.went_on_at = 0.0
+        self.last_success = 0.0
 
 
 class RefusalLog:
@@ -45,18 +45,18 @@ class RefusalLog:
             if len(self._peers) > _PEERS:
                 self._peers.popitem(last=False)
 
-    def went_on(self, peer: str, at: float) -> None:
+    def record_success(self, peer: str, at: float) -> None:
         """Record a good answer."""
         with self._lock:
             # only relevant for callers with an earlier refusal
             if known := self._peers.get(peer):
-                known.went_on_at = max(known.went_on_at, at)
+                known.last_success = max(known.last_success, at)
 
-    def of(self, peers: Iterable[str]) -> list[RefusedRequest]:
+    def find(self, peers: Iterable[str]) -> list[RefusedRequest]:
         """Return the refused requests of these peers, the oldest first."""
         with self._lock:
             found = [
-                dataclasses.replace(request, went_on=request.at < known.went_on_at)
+                dataclasses.replace(request, went_on=request.at < known.last_success)
                 for known in map(self._peers.get, dict.fromkeys(peers))
                 if known is not None
                 for request in known.refused
@@ -64,7 +64,7 @@ class RefusalLog:
         return sorted(found, key=lambda request: request.at)
 
 
-class Noting:
+class RefusalMiddleware:
     """An application that records refusals before it sends their last byte.
 
     Args:
@@ -98,7 +98,7 @@ class Noting:
 
     def _note(self, peer: str, method: str, path: str, status: int, body: bytes) -> None:
         if status < 400:
-            self._refusals.went_on(peer, time.time())
+            self._refusals.record_success(peer, time.time())
             return
         code, reason = read_reason(body)
         self._refusals.add(RefusedRequest(self._service, status, method, path, reason, peer, time.time(), code))

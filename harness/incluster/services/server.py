@@ -22,7 +22,7 @@ from harness.incluster.services.certificate import write_certificate
 from harness.incluster.services.config import Ports, ServicesConfig
 from harness.incluster.services.connections import Connections, TlsListener
 from harness.incluster.services.control.routes import Control
-from harness.incluster.services.refusals import Noting
+from harness.incluster.services.refusals import RefusalMiddleware
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import HostDispatch, application
 
@@ -74,7 +74,7 @@ class Server:
         certificate = write_certificate(config.data_dir)
         refusals = self._services.refusals
         apps: dict[str, ASGIApp] = {
-            name: HostDispatch({host: Noting(app, host, refusals) for host, app in table.items()}, elsewhere)
+            name: HostDispatch({host: RefusalMiddleware(app, host, refusals) for host, app in table.items()}, elsewhere)
             for name, table in hosts.items()
         }
         connections = Connections(config.limits)
@@ -143,7 +143,7 @@ class _Server(uvicorn.Server):
         # the second part of an answer waits 40 ms for the peer's acknowledgement of the first
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            self.socket = TlsListener.of(self.socket, connections)
+            self.socket = TlsListener.from_listener(self.socket, connections)
         self.port: int = self.socket.getsockname()[1]
         self._up = asyncio.Event()
 

@@ -227,7 +227,7 @@ def test_what_an_attempt_before_left_is_replaced(api: Api) -> None:
 
 
 def test_the_pod_has_the_tasks_data_and_environment_but_waits_for_its_author() -> None:
-    pod = interactive.pod(POD)
+    pod = interactive.step_pod(POD)
     (container,) = pod["spec"]["containers"]
     assert container["image"] == "mine:1"
     assert container["volumeMounts"] == POD["spec"]["containers"][0]["volumeMounts"]  # type: ignore[index]
@@ -268,7 +268,7 @@ def test_the_editor_gets_the_password_and_what_it_starts_does_not(tmp_path: Path
     editor.write_text('#!/bin/sh\necho "$PASSWORD|$KAAPANA_HARNESS_STEP_PASSWORD|$*"\n')
     editor.chmod(0o755)
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "WORKSPACE": "/w", "KAAPANA_HARNESS_STEP_PASSWORD": "p w'\""}
-    command = interactive.pod(POD)["spec"]["containers"][0]["command"]
+    command = interactive.step_pod(POD)["spec"]["containers"][0]["command"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1] == "p w'\"||--auth password --bind-addr 0.0.0.0:8080 /w"
 
@@ -288,12 +288,12 @@ def test_the_dev_server_takes_text_only() -> None:
     ],
 )
 def test_what_makes_a_task_interactive_is_named_as_the_author_wrote_it(operator: Any, expected: str) -> None:
-    assert interactive.what(SimpleNamespace(**operator)) == expected
+    assert interactive.interactive_parameter(SimpleNamespace(**operator)) == expected
 
 
 def test_nothing_of_a_step_stays_when_it_is_killed_while_it_waits(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     session = InteractiveSession(api, POD, STEP, on_line=lambda line: None, startup_timeout_s=5)  # type: ignore[arg-type]
-    monkeypatch.setattr(session._offer, "wait_until_attended", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(session._objects, "wait_until_attended", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         session.run()
     assert api.objects == {}

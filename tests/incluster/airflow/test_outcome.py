@@ -28,7 +28,7 @@ def _pod(*exit_codes: int | None, containers: int = 1, policy: str = "Never", **
 def test_a_pod_succeeds_with_its_containers_before_its_network_is_removed() -> None:
     pod = _pod(0)
     assert outcome.has_ended(pod)
-    assert outcome.of_ended_pod(pod, "c0", "tool:1", []).reason == "Completed"
+    assert outcome.read_outcome(pod, "c0", "tool:1", []).reason == "Completed"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_of_every_other_pod_the_final_phase_is_awaited(pod: dict[str, Any]) -> N
     assert not outcome.has_ended(pod)
     pod["status"]["phase"] = "Failed"
     assert outcome.has_ended(pod)
-    assert outcome.of_ended_pod(pod, "c0", "tool:1", []).reason != "Completed"
+    assert outcome.read_outcome(pod, "c0", "tool:1", []).reason != "Completed"
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_a_full_disk_is_a_fact_of_the_docker_cluster_and_known_by_the_words_of_a
 ) -> None:
     pod = _pod(137, phase="Failed", reason="Evicted", message=message)
     pod["metadata"]["annotations"] = annotations
-    ended = outcome.of_ended_pod(pod, "c0", "tool:1", [])
+    ended = outcome.read_outcome(pod, "c0", "tool:1", [])
     assert (ended.reason, ended.message, ended.low_disk) == ("Evicted", message, low_disk)

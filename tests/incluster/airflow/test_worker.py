@@ -77,9 +77,9 @@ def test_code_that_reads_the_data_of_its_run_is_detected(tmp_path: Path, code: s
     (tmp_path / "run-1/batch/1/get/x").touch()
     program = (
         "import os, pathlib, subprocess, sys\n"
-        "from harness.incluster.airflow.datause import watch\n"
+        "from harness.incluster.airflow.data_access import watch_reads\n"
         f"run = {str(tmp_path / 'run-1')!r}\n"
-        f"has_looked = watch(pathlib.Path(run))\n{code}\nprint(has_looked())"
+        f"has_looked = watch_reads(pathlib.Path(run))\n{code}\nprint(has_looked())"
     )
     # a process of its own: watching has no end
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

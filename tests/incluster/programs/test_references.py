@@ -281,7 +281,7 @@ def test_anonymised_files_have_none_of_the_tags_at_any_depth_and_the_source_stay
 @pytest.mark.parametrize(("modality", "count"), [("MR", 2), ("CT", 0)])
 def test_files_that_fulfil_a_condition_are_copied_and_counted(run, run_folder, modality, count):
     series(run_folder.element("dicom"), slices=2)
-    assert local_dicom.copy_fulfilling(run, "dicom", "chosen", lambda dataset: dataset.Modality == modality) == count
+    assert local_dicom.copy_matching(run, "dicom", "chosen", lambda dataset: dataset.Modality == modality) == count
     assert len(list(run_folder.element("chosen").iterdir())) == count
 
 
@@ -302,9 +302,9 @@ def test_other_workflows_are_started_with_the_conf_and_waited_for(run, run_folde
     conf = {"workflow_form": {"a": 1}, "inputs": []}
     local_trigger.merge(conf, {"workflow_form": {"b": 2}})
     assert conf["workflow_form"] == {"a": 1, "b": 2}
-    confs = local_trigger.of_series(run, "dicom", conf, single=True)
+    confs = local_trigger.split_conf(run, "dicom", conf, single=True)
     assert [entry["dcm-uid"]["series-uid"] for one in confs for entry in one["inputs"]] == [SERIES, "9.9"]
-    (together,) = local_trigger.of_series(run, "dicom", conf, single=False)
+    (together,) = local_trigger.split_conf(run, "dicom", conf, single=False)
     assert len(together["inputs"]) == 2
     answer = json.dumps({"message": ["child created!", {"dag_id": "child", "run_id": "child-1"}]}).encode()
     platform.answers["/flow/kaapana/api/trigger/child"] = (200, "application/json", answer)
@@ -316,4 +316,4 @@ def test_other_workflows_are_started_with_the_conf_and_waited_for(run, run_folde
     with pytest.raises(ValueError, match="child-1 ended with the state failed"):
         local_trigger.wait("child", ["child-1"], 0.1)
     with pytest.raises(ValueError, match="no \\*\\.dcm"):
-        local_trigger.of_series(run, "none", conf, single=True)
+        local_trigger.split_conf(run, "none", conf, single=True)

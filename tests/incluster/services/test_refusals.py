@@ -104,9 +104,9 @@ def test_what_is_remembered_is_bounded() -> None:
     for peer in range(600):
         for number in range(60 if peer == 599 else 1):
             refusals.add(RefusedRequest("aii-service", 404, "GET", f"/{number}", "", f"p{peer}", float(peer)))
-    assert [item.route for item in refusals.of(["p599"])] == [f"/{number}" for number in range(10, 60)]
-    assert refusals.of(["p0"]) == []
-    assert len(refusals.of(["p598"])) == 1
+    assert [item.route for item in refusals.find(["p599"])] == [f"/{number}" for number in range(10, 60)]
+    assert refusals.find(["p0"]) == []
+    assert len(refusals.find(["p598"])) == 1
 
 
 def entry(**answer: Any) -> bytes:
@@ -162,11 +162,11 @@ def test_the_trace_of_minio_is_waited_for_and_followed_again_after_a_broken_conn
     store.trace.put(ConnectionError("MinIO starts"))
     store.trace.put(None)
     until(lambda: watch.catch_up(5))
-    assert {item.service for item in refusals.of(["10.1.0.7"])} == {"minio-service"}
-    assert refusals.of(["10.1.0.1"]) == [], "the mark of the services themselves"
+    assert {item.service for item in refusals.find(["10.1.0.7"])} == {"minio-service"}
+    assert refusals.find(["10.1.0.1"]) == [], "the mark of the services themselves"
     store.trace.put(ObjectRequest("10.1.0.7", "GET", "/own/x", 200, time.time()))
     assert watch.catch_up(5)
-    assert {item.went_on for item in refusals.of(["10.1.0.7"])} >= {True}
+    assert {item.went_on for item in refusals.find(["10.1.0.7"])} >= {True}
     store.trace.put(ConnectionError("MinIO ends"))
     until(lambda: not watch.catch_up(5))
     store.trace.put(None)

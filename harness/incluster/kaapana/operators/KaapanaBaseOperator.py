@@ -176,7 +176,7 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
         self.enable_proxy, self.no_proxy = enable_proxy, no_proxy
         self.cmds, self.arguments = _words(cmds), _words(arguments)
         # raises where a service's URL is missing: the DAG fails to import (runtime 2.5)
-        self.env_vars = podenv.of_operator(
+        self.env_vars = podenv.operator_variables(
             env_vars,
             release=emulated.pod,
             operator_in_dir=derived.operator_in_dir,
@@ -241,7 +241,7 @@ class KaapanaBaseOperator(BaseOperator, SkipMixin):
         """Delete the pod, end an application of the run, and notify the users after the final failure."""
         podtask.delete_pod_of(context)
         callbacks.end_application(naming.release_name(context["run_id"]))
-        callbacks.after_final_failure(context)
+        callbacks.handle_final_failure(context)
 
     @staticmethod
     def on_retry(context: Any) -> None:

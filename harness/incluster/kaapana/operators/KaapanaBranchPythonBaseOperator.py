@@ -12,7 +12,13 @@ from airflow.operators.python import BranchPythonOperator
 from kaapana.operators.KaapanaPythonBaseOperator import KaapanaPythonBaseOperator
 
 from harness.incluster.airflow import pythontask
-from harness.incluster.airflow.operator_defaults import airflow_keywords, assign, derive, executor_config, refuse_fixed
+from harness.incluster.airflow.operator_defaults import (
+    airflow_keywords,
+    assign,
+    derive,
+    executor_config,
+    refuse_fixed_keyword,
+)
 
 
 class KaapanaBranchPythonBaseOperator(pythontask.PythonTaskOperator, BranchPythonOperator):
@@ -54,7 +60,7 @@ class KaapanaBranchPythonBaseOperator(pythontask.PythonTaskOperator, BranchPytho
     ) -> None:
         # the parameters by name; the operators share what becomes of them
         given = locals()
-        refuse_fixed(type(self).__name__, kwargs, "provide_context")
+        refuse_fixed_keyword(type(self).__name__, kwargs, "provide_context")
         derived = derive(given)
         super().__init__(
             python_callable=python_callable,

@@ -15,7 +15,13 @@ from typing import Any
 from airflow.operators.python import PythonOperator
 
 from harness.incluster.airflow import pythontask
-from harness.incluster.airflow.operator_defaults import airflow_keywords, assign, derive, executor_config, refuse_fixed
+from harness.incluster.airflow.operator_defaults import (
+    airflow_keywords,
+    assign,
+    derive,
+    executor_config,
+    refuse_fixed_keyword,
+)
 
 
 class KaapanaPythonBaseOperator(pythontask.PythonTaskOperator, PythonOperator):
@@ -58,7 +64,7 @@ class KaapanaPythonBaseOperator(pythontask.PythonTaskOperator, PythonOperator):
     ) -> None:
         # the parameters by name; the operators share what becomes of them
         given = locals()
-        refuse_fixed(type(self).__name__, kwargs, "provide_context")
+        refuse_fixed_keyword(type(self).__name__, kwargs, "provide_context")
         pythontask.take_annotations(type(self).__name__, dag, kwargs)
         derived = derive(given)
         super().__init__(

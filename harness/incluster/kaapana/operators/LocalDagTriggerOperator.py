@@ -64,7 +64,7 @@ class LocalDagTriggerOperator(KaapanaPythonBaseOperator):
             raise NotImplementedError("LocalDagTriggerOperator(from_data_dir=True) is not emulated")
         else:
             single = self.trigger_mode == "single"
-            confs = local_trigger.of_series(folder_of(self, kwargs), operator_in_dir(self), conf, single=single)
+            confs = local_trigger.split_conf(folder_of(self, kwargs), operator_in_dir(self), conf, single=single)
         runs = [local_trigger.start(dag_id, one) for one in confs]
         if self.wait_till_done:
             local_trigger.wait(dag_id, runs, self.delay)

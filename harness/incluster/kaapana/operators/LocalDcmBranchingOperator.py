@@ -42,7 +42,7 @@ class LocalDcmBranchingOperator(KaapanaBranchPythonBaseOperator):
 
     def start(self, ds: Any = None, **kwargs: Any) -> str:
         """Return the task id of the chosen branch."""
-        found = local_dicom.copy_fulfilling(
+        found = local_dicom.copy_matching(
             folder_of(self, kwargs), operator_in_dir(self), self.operator_out_dir, self.condition
         )
         return self.branch_true_operator if found else self.branch_false_operator

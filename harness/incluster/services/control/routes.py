@@ -22,7 +22,7 @@ from harness.incluster.services.dicom.receiver import remove_tree
 from harness.incluster.services.identity.routes import bearer
 from harness.incluster.services.objectstore import ObjectStoreError
 from harness.incluster.services.search.document import IndexedDocumentError
-from harness.incluster.services.search.indices import Stored
+from harness.incluster.services.search.indices import StoredDocument
 from harness.incluster.services.services import Services
 from harness.incluster.services.web import error, read_json
 from harness.wire import names, services_routes
@@ -153,7 +153,7 @@ class Control:
         """GET /documents?project=&after=: what was written to the project's index after a change, if one is given."""
         project = self._project(request.query_params.get("project", ""))
         indices, after = self._services.indices, request.query_params.get("after")
-        latest, written = indices.latest, list[Stored]()
+        latest, written = indices.latest, list[StoredDocument]()
         if after is not None:
             if not (after.isascii() and after.isdigit()):
                 raise error(422, f"after must be a number, got {after!r}")
@@ -164,7 +164,7 @@ class Control:
     async def refusals(self, request: Request) -> Response:
         """GET /refusals?peer=<address>,<address>: requests of these addresses that the services and MinIO refused."""
         await run_in_threadpool(self._services.object_watch.catch_up, _CATCH_UP_S)
-        found = self._services.refusals.of(request.query_params.get("peer", "").split(","))
+        found = self._services.refusals.find(request.query_params.get("peer", "").split(","))
         return JSONResponse([item.as_json() for item in found])
 
     async def pulls(self, request: Request) -> Response:

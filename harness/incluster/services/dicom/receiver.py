@@ -147,7 +147,7 @@ class Receiver:
         except Exception as problem:
             log.exception("peer %s: object refused", _peer(event))
             return self._note_refusal(event, CANNOT_UNDERSTAND, problem)
-        self._refusals.went_on(_peer(event), received_at.timestamp())
+        self._refusals.record_success(_peer(event), received_at.timestamp())
         self._inbox.add(receipt)
         return SUCCESS
 
@@ -177,13 +177,13 @@ class Receiver:
         ids = dicomfile.identifiers(source, layout)
         if ids.sop_instance != request.AffectedSOPInstanceUID or ids.sop_class != request.AffectedSOPClassUID:
             raise _MismatchError(f"the dataset does not match the request: {ids.sop_class} {ids.sop_instance}")
-        return keep(
+        return store_object(
             source, target, layout, ids, receipt_id=receipt_id, received_at=received_at, peer=_peer(event),
             calling=calling, called=called,
         )  # fmt: skip
 
 
-def keep(
+def store_object(
     source: Path,
     target: Path,
     layout: dicomfile.Layout,
@@ -235,7 +235,7 @@ def store_files(paths: Sequence[Path], receipts: Receipts, inbox: Inbox, *, peer
         layout = dicomfile.scan(path)
         ids = dicomfile.identifiers(path, layout)
         receipt_id, target = receipts.new_path()
-        receipt = keep(
+        receipt = store_object(
             path, target, layout, ids, receipt_id=receipt_id, received_at=now, peer=peer, calling="", called=""
         )
         receipts.add(receipt)

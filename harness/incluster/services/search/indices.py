@@ -11,7 +11,7 @@ from harness.incluster.services.wildcard import matches
 
 
 @dataclasses.dataclass
-class Stored:
+class StoredDocument:
     """One document with its version."""
 
     id: str
@@ -34,10 +34,12 @@ class Indices:
         self._tables = {name: self._table(name) for name, _ in self._names.items()}
         self._sequence = max((item.sequence for table in self._tables.values() for item in table.values()), default=0)
 
-    def _table(self, index: str) -> RecordTable[Stored]:
-        return RecordTable(self._records, f"documents of {index}", dataclasses.asdict, lambda body: Stored(**body))
+    def _table(self, index: str) -> RecordTable[StoredDocument]:
+        return RecordTable(
+            self._records, f"documents of {index}", dataclasses.asdict, lambda body: StoredDocument(**body)
+        )
 
-    def _documents(self, index: str) -> RecordTable[Stored]:
+    def _documents(self, index: str) -> RecordTable[StoredDocument]:
         if index not in self._tables:
             self._tables[index] = self._table(index)
         return self._tables[index]
@@ -69,17 +71,17 @@ class Indices:
             wanted = ["*" if part == "_all" else part for part in pattern.split(",")]
             return [name for name, _ in self._names.items() if any(matches(name, part) for part in wanted)]
 
-    def put(self, index: str, doc_id: str, source: dict[str, Any]) -> tuple[Stored, bool]:
+    def put(self, index: str, doc_id: str, source: dict[str, Any]) -> tuple[StoredDocument, bool]:
         """Write a document (creating the index); returns it and whether it is new."""
         with self._records.transaction():
             self.create(index)
             old = self._documents(index).get(doc_id)
             self._sequence += 1
-            new = Stored(doc_id, copy.deepcopy(source), old.version + 1 if old else 1, self._sequence)
+            new = StoredDocument(doc_id, copy.deepcopy(source), old.version + 1 if old else 1, self._sequence)
             self._documents(index).put(doc_id, new)
             return new, old is None
 
-    def get(self, index: str, doc_id: str) -> Stored | None:
+    def get(self, index: str, doc_id: str) -> StoredDocument | None:
         """Return a copy of a document."""
         with self._lock:
             return copy.deepcopy(self._documents(index).get(doc_id)) if index in self._names else None
@@ -95,12 +97,12 @@ class Indices:
         with self._lock:
             return self._sequence
 
-    def list_written_after(self, index: str, sequence: int) -> list[Stored]:
+    def list_written_after(self, index: str, sequence: int) -> list[StoredDocument]:
         """Copy of the documents of an index that were written after a change, the oldest first."""
         found = [item for item in self.documents(index) if item.sequence > sequence]
         return sorted(found, key=lambda item: item.sequence)
 
-    def documents(self, index: str) -> list[Stored]:
+    def documents(self, index: str) -> list[StoredDocument]:
         """Copy of all documents of an index, oldest first."""
         with self._lock:
             return copy.deepcopy(self._documents(index).values()) if index in self._names else []

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from harness.incluster.services.search.clauses import ClauseError, Predicate
 from harness.incluster.services.search.fields import values
-from harness.incluster.services.search.indices import Indices, Stored
+from harness.incluster.services.search.indices import Indices, StoredDocument
 from harness.incluster.services.search.query import compile_query
 from harness.incluster.services.wildcard import WildcardError, matches
 
@@ -81,7 +81,7 @@ def number(value: Any, name: str) -> int:
     return found
 
 
-def find_matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, Stored]]:
+def find_matching(indices: Indices, names: list[str], query: Any) -> list[tuple[str, StoredDocument]]:
     """Return (index, document) for every match of a query."""
     try:
         accepts = compile_query(query)
@@ -90,7 +90,7 @@ def find_matching(indices: Indices, names: list[str], query: Any) -> list[tuple[
     return [(name, item) for name in names for item in indices.documents(name) if _accepts(accepts, item)]
 
 
-def _accepts(accepts: Predicate, item: Stored) -> bool:
+def _accepts(accepts: Predicate, item: StoredDocument) -> bool:
     """Return whether a document is found; one that cannot be compared with the query is not, and hides no other."""
     try:
         return accepts(item.id, item.source)
@@ -161,7 +161,7 @@ def _order(sort: Any) -> list[tuple[str, bool]]:
 class _Key:
     """Sort values of a hit; missing ones come last in both directions."""
 
-    def __init__(self, item: Stored, order: list[tuple[str, bool]]) -> None:
+    def __init__(self, item: StoredDocument, order: list[tuple[str, bool]]) -> None:
         self.values = [self._value(item, field, descending) for field, descending in order]
         self._order = order
 
@@ -172,7 +172,7 @@ class _Key:
         return key
 
     @staticmethod
-    def _value(item: Stored, field: str, descending: bool) -> Any:
+    def _value(item: StoredDocument, field: str, descending: bool) -> Any:
         if field == "_id":
             return item.id
         if field in {"_doc", "_score"}:

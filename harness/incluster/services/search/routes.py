@@ -16,7 +16,7 @@ from starlette.routing import Route
 from harness.incluster.services.access.directory import Directory
 from harness.incluster.services.identity.jwt import TokenError
 from harness.incluster.services.identity.routes import Identity, bearer
-from harness.incluster.services.search.indices import Indices, Stored
+from harness.incluster.services.search.indices import Indices, StoredDocument
 from harness.incluster.services.search.requests import SHARDS, SearchError, find_matching, number, search, update_source
 from harness.incluster.services.web import read_body
 from harness.incluster.services.wildcard import WildcardError
@@ -286,7 +286,7 @@ def _no_index(index: str) -> SearchError:
     return SearchError(404, "index_not_found_exception", f"no such index [{index}]")
 
 
-def _head(index: str, stored: Stored) -> dict[str, Any]:
+def _head(index: str, stored: StoredDocument) -> dict[str, Any]:
     return {
         "_index": index,
         "_id": stored.id,
@@ -296,5 +296,5 @@ def _head(index: str, stored: Stored) -> dict[str, Any]:
     }
 
 
-def _answer_write(index: str, stored: Stored, result: str, status: int) -> Response:
+def _answer_write(index: str, stored: StoredDocument, result: str, status: int) -> Response:
     return JSONResponse({**_head(index, stored), "result": result, "_shards": SHARDS}, status)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.incluster.airflow import config, waiting
+from harness.incluster.airflow import config, database_readiness
 
 PLATFORM_ENV = {
     "KEYCLOAK_URL": "http://keycloak-external-service.admin.svc:80",
@@ -53,7 +53,7 @@ def database() -> Iterator[None]:
     server = None
     if "127.0.0.1:5432/" in dsn:
         server = subprocess.Popen([sys.executable, "-m", "harness.incluster.airflow.start", "database"])
-    waiting.wait_for_port(dsn, timeout_s=60)
+    database_readiness.wait_for_database(dsn, timeout_s=60)
     yield
     if server is not None:
         server.terminate()

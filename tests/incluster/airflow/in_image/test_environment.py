@@ -28,7 +28,7 @@ def of_operator(given: dict[str, Any] | None = None, **changes: Any) -> dict[str
         "no_proxy": None,
         "environ": URLS,
     }
-    return podenv.of_operator(given, **{**place, **changes})
+    return podenv.operator_variables(given, **{**place, **changes})
 
 
 @pytest.mark.parametrize(
@@ -87,16 +87,16 @@ def test_without_an_input_the_variable_of_the_input_folder_is_absent() -> None:
 
 def test_a_number_as_value_is_refused_with_the_text_to_write_instead() -> None:
     with pytest.raises(InvalidPodError, match=r"THREADS is 3 \(int\).*'3'"):
-        podenv.entries({"THREADS": 3}, secrets=[], namespace="project-a")
+        podenv.env_entries({"THREADS": 3}, secrets=[], namespace="project-a")
 
 
 def test_a_name_with_a_blank_is_refused() -> None:
     with pytest.raises(InvalidPodError, match="'MY KEY'"):
-        podenv.entries({"MY KEY": "x"}, secrets=[], namespace="project-a")
+        podenv.env_entries({"MY KEY": "x"}, secrets=[], namespace="project-a")
 
 
 def test_none_reaches_the_container_as_empty_text() -> None:
-    assert {"name": "LABEL", "value": ""} in podenv.entries({"LABEL": None}, secrets=[], namespace="project-a")
+    assert {"name": "LABEL", "value": ""} in podenv.env_entries({"LABEL": None}, secrets=[], namespace="project-a")
 
 
 def by_name(entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def by_name(entries: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_a_project_pod_gets_the_credentials_of_the_project_by_reference() -> None:
-    env = by_name(podenv.entries({}, secrets=[], namespace="project-a"))
+    env = by_name(podenv.env_entries({}, secrets=[], namespace="project-a"))
     reference = env["KAAPANA_PROJECT_USER_PASSWORD"]["valueFrom"]["secretKeyRef"]
     assert reference == {"name": "project-user-credentials", "key": "project-user-password"}
     assert env["KAAPANA_PROJECT_USER_NAME"]["valueFrom"]["secretKeyRef"]["key"] == "project-user"
@@ -113,20 +113,20 @@ def test_a_project_pod_gets_the_credentials_of_the_project_by_reference() -> Non
 
 
 def test_a_pod_of_the_services_namespace_is_the_system_user() -> None:
-    env = by_name(podenv.entries({}, secrets=[], namespace="services"))
+    env = by_name(podenv.env_entries({}, secrets=[], namespace="services"))
     assert env["KAAPANA_PROJECT_USER_NAME"] == {"name": "KAAPANA_PROJECT_USER_NAME", "value": "system"}
     assert env["KAAPANA_PROJECT_USER_PASSWORD"]["valueFrom"]["secretKeyRef"]["name"] == "system-user-password"
 
 
 def test_a_plain_variable_wins_over_a_secret_of_the_same_name() -> None:
-    env = by_name(podenv.entries({"KAAPANA_CLIENT_SECRET": "mine"}, secrets=[], namespace="project-a"))
+    env = by_name(podenv.env_entries({"KAAPANA_CLIENT_SECRET": "mine"}, secrets=[], namespace="project-a"))
     assert env["KAAPANA_CLIENT_SECRET"] == {"name": "KAAPANA_CLIENT_SECRET", "value": "mine"}
 
 
 def test_secrets_of_the_operator_come_first_and_may_be_objects_of_the_kubernetes_client() -> None:
     reference = SimpleNamespace(name="s", key="k")
     secret = SimpleNamespace(name="TOKEN", value=None, value_from=SimpleNamespace(secret_key_ref=reference))
-    first = podenv.entries({"A": "b"}, secrets=[secret], namespace="project-a")[0]
+    first = podenv.env_entries({"A": "b"}, secrets=[secret], namespace="project-a")[0]
     assert first == {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
 
 
@@ -147,5 +147,5 @@ def test_secrets_are_given_with_the_kubernetes_client_of_the_platform() -> None:
     from kubernetes.client import V1EnvVar, V1EnvVarSource, V1SecretKeySelector
 
     source = V1EnvVarSource(secret_key_ref=V1SecretKeySelector(name="s", key="k"))
-    entry = podenv.entries({}, secrets=[V1EnvVar(name="TOKEN", value_from=source)], namespace="project-a")[0]
+    entry = podenv.env_entries({}, secrets=[V1EnvVar(name="TOKEN", value_from=source)], namespace="project-a")[0]
     assert entry == {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}

@@ -8,7 +8,7 @@ import pytest
 from kaapana.blueprints import json_schema_templates as templates
 from kaapana.blueprints.kaapana_utils import get_operator_properties, parse_ui_dict
 
-from harness.incluster.airflow.platform_api import for_pages
+from harness.incluster.airflow.platform_api import drop_unusable_forms
 from harness.wire.names import FIELD_FORMS_PROBLEM
 
 FORM = {"workflow_form": {"type": "object"}}
@@ -56,10 +56,10 @@ def _deep() -> dict[str, Any]:
     ],
 )
 def test_forms_that_cannot_be_shown_leave_the_dag_in_the_list_without_them(forms: Any, said: str) -> None:
-    shown = for_pages({"dag_id": "a", "ui_visible": True, "ui_forms": forms})
+    shown = drop_unusable_forms({"dag_id": "a", "ui_visible": True, "ui_forms": forms})
     assert said in shown.pop(FIELD_FORMS_PROBLEM)
     assert shown == {"dag_id": "a", "ui_visible": True}
-    assert "data_form" in for_pages({"dag_id": "a", "ui_visible": True, "ui_forms": FORM})["ui_forms"]
+    assert "data_form" in drop_unusable_forms({"dag_id": "a", "ui_visible": True, "ui_forms": FORM})["ui_forms"]
 
 
 def test_properties_may_be_filtered_and_an_unknown_one_is_an_error() -> None:

@@ -45,7 +45,7 @@ class Callers:
         self._mappings = mappings
         self._no_token_status = 403 if as_documented else 500
 
-    def of(self, request: Request) -> Caller:
+    def identify(self, request: Request) -> Caller:
         """Return the caller; an error status without a valid token."""
         token = bearer(request, forwarded=True)
         if token is None:

@@ -23,7 +23,7 @@ class MappingRoutes:
 
     async def put_series(self, request: Request) -> Response:
         """PUT /data/{r}?study_uid=&description=."""
-        self._callers.of(request)
+        self._callers.identify(request)
         series, params = request.path_params["series"], request.query_params
         study = params.get("study_uid")
         if not is_uid(series) or not is_uid(study):
@@ -33,7 +33,7 @@ class MappingRoutes:
 
     async def map_series(self, request: Request) -> Response:
         """PUT /projects/{pid}/data/{r}: 200 in any case, as a missing row is the same integrity error."""
-        self._callers.of(request)
+        self._callers.identify(request)
         series, project = request.path_params["series"], request.path_params["project"]
         if not self._mappings.map(series, project):
             return Response("Mapping already exists", media_type="text/plain")
@@ -41,7 +41,7 @@ class MappingRoutes:
 
     async def unmap_series(self, request: Request) -> Response:
         """DELETE /projects/{pid}/data/{r}: 200 null; an unknown mapping is a 500."""
-        self._callers.of(request)
+        self._callers.identify(request)
         series, project = request.path_params["series"], request.path_params["project"]
         if not self._mappings.unmap(series, project):
             raise error(500, f"series {series} is not mapped to project {project}")
@@ -49,22 +49,22 @@ class MappingRoutes:
 
     async def project_series(self, request: Request) -> Response:
         """GET /projects/{pid}/data."""
-        self._callers.of(request)
+        self._callers.identify(request)
         return JSONResponse(self._mappings.rows(request.path_params["project"]))
 
     async def series_projects(self, request: Request) -> Response:
         """GET /data/{r}/projects."""
-        self._callers.of(request)
+        self._callers.identify(request)
         return JSONResponse(self._mappings.projects(request.path_params["series"]))
 
     async def overview(self, request: Request) -> Response:
         """GET /data/overview."""
-        self._callers.of(request)
+        self._callers.identify(request)
         return JSONResponse(self._mappings.overview())
 
     async def delete_study(self, request: Request) -> Response:
         """DELETE /projects/{pid}/studies/{s}: unmap; series without a project leave the archive."""
-        caller, project = self._callers.of(request), request.path_params["project"]
+        caller, project = self._callers.identify(request), request.path_params["project"]
         if project not in caller.projects:
             return Response(status_code=403)
         for series in self._archive.series_uids(request.path_params["study"]):
@@ -74,7 +74,7 @@ class MappingRoutes:
 
     async def delete_series(self, request: Request) -> Response:
         """DELETE /projects/{pid}/studies/{s}/series/{r}: 403 if not mapped."""
-        caller, project = self._callers.of(request), request.path_params["project"]
+        caller, project = self._callers.identify(request), request.path_params["project"]
         series = request.path_params["series"]
         if project not in caller.projects or project not in self._mappings.projects(series):
             return Response(status_code=403)

@@ -20,7 +20,7 @@ _JSON = "application/dicom+json"
 _NOT_EMULATED = frozenset({"rendered", "thumbnail", "frames", "bulkdata", "pixeldata"})
 
 
-class Retrieval:
+class RetrieveRoutes:
     """Answers from the archive, with the caller's series only."""
 
     def __init__(self, callers: Callers, archive: Archive, base_url: str) -> None:
@@ -32,18 +32,18 @@ class Retrieval:
 
     async def search_studies(self, request: Request) -> Response:
         """GET /studies: 204 when nothing is found."""
-        caller, query = self._callers.of(request), _query(request)
+        caller, query = self._callers.identify(request), _query(request)
         return _answer_with(await run_in_threadpool(self._finder.studies, query, caller.visible()))
 
     async def search_series(self, request: Request) -> Response:
         """GET /studies/{s}/series."""
-        caller, query = self._callers.of(request), _query(request)
+        caller, query = self._callers.identify(request), _query(request)
         study = request.path_params["study"]
         return _answer_with(await run_in_threadpool(self._finder.series, study, query, caller.visible()))
 
     async def slim_series(self, request: Request) -> Response:
         """GET /series?StudyInstanceUID=: always filtered by project, even for admins."""
-        caller, query = self._callers.of(request), _query(request)
+        caller, query = self._callers.identify(request), _query(request)
         study = request.query_params.get("StudyInstanceUID")
         if not study:
             return JSONResponse({"error": "StudyInstanceUID parameter is required"}, 400)
@@ -51,7 +51,7 @@ class Retrieval:
 
     async def search_instances(self, request: Request) -> Response:
         """GET /studies/{s}/series/{r}/instances: 204 if the series is not mapped."""
-        caller, query = self._callers.of(request), _query(request)
+        caller, query = self._callers.identify(request), _query(request)
         study, series = request.path_params["study"], request.path_params["series"]
         visible = caller.visible()
         if visible is not None and series not in visible:
@@ -62,7 +62,7 @@ class Retrieval:
 
     async def retrieve_series(self, request: Request) -> Response:
         """GET /studies/{s}/series/{r} with any suffix: 403 with an empty body if not mapped."""
-        caller = self._callers.of(request)
+        caller = self._callers.identify(request)
         study, series = request.path_params["study"], request.path_params["series"]
         visible = caller.visible()
         if visible is not None and series not in visible:
@@ -79,7 +79,7 @@ class Retrieval:
 
         The arrays of a partly mapped study follow one another, which is not valid JSON.
         """
-        caller = self._callers.of(request)
+        caller = self._callers.identify(request)
         visible = caller.visible()
         uids = self._archive.series_uids(request.path_params["study"])
         allowed = [uid for uid in uids if visible is None or uid in visible]
@@ -94,7 +94,7 @@ class Retrieval:
 
     async def retrieve_study(self, request: Request) -> Response:
         """GET /studies/{s} with any suffix: the mapped series of the study only."""
-        caller = self._callers.of(request)
+        caller = self._callers.identify(request)
         study = request.path_params["study"]
         visible = caller.visible()
         uids = self._archive.series_uids(study)
@@ -131,7 +131,7 @@ class Retrieval:
 
     async def wado_uri(self, request: Request) -> Response:
         """GET /wado-uri/wado?requestType=WADO&studyUID=&seriesUID=&objectUID=."""
-        caller = self._callers.of(request)
+        caller = self._callers.identify(request)
         params = request.query_params
         if params.get("requestType") != "WADO":
             raise error(500, "the archive refuses the request (400): requestType must be WADO")

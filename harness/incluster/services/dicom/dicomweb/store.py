@@ -21,7 +21,7 @@ from harness.incluster.services.web import error
 from harness.kube import jsontext
 
 
-class Storing:
+class StoreRoutes:
     """Takes objects in; they belong to the admin project."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Storing:
 
     async def store(self, request: Request) -> Response:
         """POST /studies: archives, and maps the series to the admin project only."""
-        self._callers.of(request)
+        self._callers.identify(request)
         given = request.query_params.get("clinical_trial_protocol_info")
         if given is None:
             raise error(422, "the query parameter clinical_trial_protocol_info is required")

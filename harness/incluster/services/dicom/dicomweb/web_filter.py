@@ -9,8 +9,8 @@ from harness.incluster.services.config import ServicesConfig
 from harness.incluster.services.dicom.archive import Archive
 from harness.incluster.services.dicom.dicomweb.caller import Callers
 from harness.incluster.services.dicom.dicomweb.mapping import MappingRoutes
-from harness.incluster.services.dicom.dicomweb.retrieve import Retrieval
-from harness.incluster.services.dicom.dicomweb.store import Storing
+from harness.incluster.services.dicom.dicomweb.retrieve import RetrieveRoutes
+from harness.incluster.services.dicom.dicomweb.store import StoreRoutes
 from harness.incluster.services.dicom.mappings import Mappings
 from harness.incluster.services.identity.routes import Identity
 
@@ -28,8 +28,8 @@ class DicomWebFilter:
         base_url: str,
     ) -> None:
         callers = Callers(identity, mappings, as_documented=config.as_documented)
-        self._retrieval = Retrieval(callers, archive, base_url)
-        self._storing = Storing(config, callers, directory, archive, mappings)
+        self._retrieval = RetrieveRoutes(callers, archive, base_url)
+        self._storing = StoreRoutes(config, callers, directory, archive, mappings)
         self._mapping = MappingRoutes(callers, archive, mappings)
 
     def routes(self) -> list[Route]:

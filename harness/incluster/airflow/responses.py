@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response
 
 
-def encode(value: Any) -> Any:
+def encode_value(value: Any) -> Any:
     """Convert values that JSON lacks: dates to ISO 8601, sets and tuples to lists, others to text."""
     if isinstance(value, (datetime, date)):
         return value.isoformat()
@@ -19,6 +19,6 @@ def encode(value: Any) -> Any:
     return str(value)
 
 
-def answer(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200) -> Response:
     """Return a JSON response."""
-    return Response(json.dumps(value, default=encode), status=status, mimetype="application/json")
+    return Response(json.dumps(value, default=encode_value), status=status, mimetype="application/json")

@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 
-def wait_for_port(dsn: str, *, timeout_s: float = 120.0) -> None:
+def wait_for_database(dsn: str, *, timeout_s: float = 120.0) -> None:
     """Wait until the database of ``dsn`` answers.
 
     PostgreSQL closes the connection on a length of zero, which a port that merely accepts connections (a proxy

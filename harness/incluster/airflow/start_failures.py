@@ -19,7 +19,7 @@ def log_path(dag_id: str, run_id: str, task_id: str, attempt: int) -> Path | Non
     return path if path.resolve().is_relative_to(base.resolve()) else None
 
 
-def fail(arguments: Any, error: BaseException) -> bool:
+def fail_queued_task(arguments: Any, error: BaseException) -> bool:
     """Mark a task that is still queued as failed.
 
     Args:

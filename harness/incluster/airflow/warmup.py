@@ -22,7 +22,7 @@ _LOG: Final = logging.getLogger(__name__)
 _DAG_ID: Final = "kaapana-harness-rehearsal"
 
 
-def rehearse() -> None:
+def warm_up() -> None:
     """Run and forget; a rehearsal that fails only costs time later."""
     try:
         with _signals_kept(), _without_logging():

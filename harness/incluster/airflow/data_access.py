@@ -12,7 +12,7 @@ _OF_PATHS: Final = frozenset({"open", "os.listdir", "os.scandir", "os.chdir", "g
 _OF_COMMANDS: Final = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"})
 
 
-def watch(folder: Path) -> Callable[[], bool]:
+def watch_reads(folder: Path) -> Callable[[], bool]:
     """Watch this process until its end; return a function that tells whether it has read at or below a folder."""
     root, seen = str(folder), False
 
