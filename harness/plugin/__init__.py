@@ -269,13 +269,16 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     if (explained := sys.modules.get("harness.checks.explanations")) is None:
         return None
     found = next((value for value in (left, right) if isinstance(value, explained.Explained)), None)
-    if found is None:
+    if found is None and not {type(left), type(right)} <= {int, float}:
         return None
     from harness.plugin.failures import Compared, find_assertion
 
-    place = find_assertion(sys._getframe(1))
-    config.stash[_COMPARED] = compared = Compared(found, op, left, right, place)
-    return compared.lines
+    compared = Compared(found, op, left, right, find_assertion(sys._getframe(1)))
+    earlier = config.stash.get(_COMPARED, None)
+    # of an assertion's comparisons, the one with such a number counts
+    if found is not None or earlier is None or earlier.number is None or earlier.place != compared.place:
+        config.stash[_COMPARED] = compared
+    return compared.lines or None
 
 
 def _concerns_us(item: pytest.Item, error: BaseException) -> bool:

@@ -59,6 +59,17 @@ class Assertion:
     def _is_rewritten(self) -> bool:
         return _REWRITTEN in self.frame.f_globals
 
+    @property
+    def is_comparison(self) -> bool:
+        """Whether it compares two values, and does nothing else."""
+        return isinstance(self.node.test, ast.Compare) and len(self.node.test.ops) == 1
+
+    def show(self, error: AssertionError) -> str:
+        """Return the statement without its message on one line, with its values where pytest shows them."""
+        if self._is_rewritten and self.node.msg is None:
+            return str(error).partition("\n")[0]
+        return f"assert {ast.unparse(self.node.test)}"
+
     def message_of(self, error: AssertionError) -> str:
         """Return the message that the statement adds; empty where it has none."""
         if self.node.msg is None:

@@ -16,6 +16,7 @@ from harness.plugin import assertions
 if TYPE_CHECKING:
     from harness.checks import Verdict
     from harness.checks.explanations import Explained
+    from harness.plugin.assertions import Assertion
     from harness.report.conclusion import QuestionLog
     from harness.run.results import Run
 
@@ -26,17 +27,17 @@ Place = tuple[CodeType, int]
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """A failed comparison ``left op right`` in which one side is a number that explains itself.
+    """A comparison ``left op right`` of numbers in an assertion that failed.
 
     Attributes:
-        number: that side.
+        number: the side that is a number that explains itself, if one is.
         op: the operator.
         left: its left side.
         right: its right side.
         place: the line of the assertion.
     """
 
-    number: Explained
+    number: Explained | None
     op: str
     left: object
     right: object
@@ -44,12 +45,14 @@ class Compared:
 
     @property
     def lines(self) -> list[str]:
-        """The comparison, and what led to the number."""
-        sides = [
-            f"{float(side):{self.number.shown_as}}" if isinstance(side, float) else repr(side)
-            for side in (self.left, self.right)
-        ]
-        return self.number.in_words(f"asserted {sides[0]} {self.op} {sides[1]}")
+        """The comparison, and what led to the number; empty where no side explains itself."""
+        if self.number is None:
+            return []
+        shown_as = self.number.shown_as
+        left, right = (
+            f"{float(side):{shown_as}}" if isinstance(side, float) else repr(side) for side in (self.left, self.right)
+        )
+        return self.number.in_words(f"asserted {left} {self.op} {right}")
 
 
 def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: Compared | None = None) -> str | None:
@@ -78,7 +81,7 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
         for run in runs:
             if any(verdict is run.succeeded for verdict in unmet):
                 return f"{_explain_run(run)}\n\n{original}"
-        lines = _number_in_words(error, compared)
+        lines = _number_in_words(error, assertion, compared)
         if assertion and unmet and not lines:
             message = assertion.message_of(error)
             lines = [*_verdicts_in_words(unmet), *([f"message: {message}"] if message else [])]
@@ -87,15 +90,21 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
     return None
 
 
-def _number_in_words(error: AssertionError, compared: Compared | None) -> list[str]:
+def _number_in_words(error: AssertionError, assertion: Assertion | None, compared: Compared | None) -> list[str]:
     """Explain an assertion about a number of ours, or about a value computed from one."""
     from harness.checks import explanations
 
     place = _place(error)
-    if compared is not None and place is not None and compared.place == place:
-        return compared.lines
+    here = compared if compared is not None and place is not None and compared.place == place else None
+    if here is not None and here.number is not None:
+        return here.lines
     number = explanations.find_asked_at(*place) if place else None
-    return number.in_words(str(error).partition("\n")[0]) if number is not None else []
+    if number is None or assertion is None:
+        return []
+    # where an assertion has other parts, this comparison may be one that holds
+    if here is not None and assertion.is_comparison:
+        return number.in_words(f"assert {here.left!r} {here.op} {here.right!r}")
+    return number.in_words(assertion.show(error))
 
 
 def _verdicts_in_words(unmet: Sequence[Verdict]) -> list[str]:

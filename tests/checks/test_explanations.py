@@ -30,6 +30,17 @@ def test_number():
 def test_computed():
     assert abs(measured() - 11) < 1
 
+def test_remarked():
+    assert abs(measured() - 11) < 1, "too large"
+
+def test_combined():
+    count = 3
+    assert abs(measured() - 11) < 2 and count == 4
+
+def test_written():
+    count = 3
+    assert abs(measured() - 11) < 2 and count == 4, "too many"
+
 def test_quoted():
     try:
         assert measured() > 13
@@ -60,7 +71,7 @@ def said(inner: pytest.Pytester) -> dict[str, str]:
     """The text of each failure, by test."""
     inner.makepyfile(_TESTS)
     result = run(inner, report=None)
-    result.assert_outcomes(failed=7)
+    result.assert_outcomes(failed=10)
     parts = result.stdout.str().partition("= FAILURES =")[2].partition("= short test summary")[0].split("_ test_")
     found = {}
     for part in parts[1:]:
@@ -78,6 +89,15 @@ def test_a_number_says_what_it_is_what_was_asserted_and_what_led_to_it(said: dic
 
 def test_what_was_computed_from_a_number_is_explained_by_it(said: dict[str, str]) -> None:
     assert said["computed"].startswith("volume of 'liver' is 12.5 ml: assert 1.5 < 1\n  measured in slice 3\n")
+
+
+def test_the_message_of_an_assertion_does_not_replace_the_comparison(said: dict[str, str]) -> None:
+    assert said["remarked"].startswith("volume of 'liver' is 12.5 ml: assert 1.5 < 1\n  measured in slice 3\n")
+
+
+def test_an_assertion_of_several_parts_is_shown_with_its_values_or_as_it_is_written(said: dict[str, str]) -> None:
+    assert said["combined"].startswith("volume of 'liver' is 12.5 ml: assert (1.5 < 2 and 3 == 4)\n")
+    assert said["written"].startswith("volume of 'liver' is 12.5 ml: assert abs(measured() - 11) < 2 and count == 4\n")
 
 
 def test_an_assertion_that_only_quotes_another_one_keeps_its_own_text(said: dict[str, str]) -> None:
