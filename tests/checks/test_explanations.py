@@ -60,7 +60,7 @@ def test_message():
 def test_both():
     assert no or other
 
-def test_an_expected_no_passes():
+def test_expected_no():
     value = 3
     assert not no and value == 4
 """
@@ -118,8 +118,8 @@ def test_of_two_verdicts_each_is_explained(said: dict[str, str]) -> None:
 
 
 def test_a_verdict_that_is_expected_to_be_no_does_not_explain_another_failure(said: dict[str, str]) -> None:
-    assert "- row 1" not in said["wanted_no"]
-    assert "and 3 == 4)" in said["wanted_no"]
+    assert "- row 1" not in said["expected_no"]
+    assert "and 3 == 4)" in said["expected_no"]
 
 
 def test_another_process_gets_the_number_alone() -> None:
