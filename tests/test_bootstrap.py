@@ -131,7 +131,7 @@ def test_an_ordinary_user_on_a_bare_debian_gets_the_one_command(folder: Path) ->
     assert host.installed == []
 
 
-def test_without_tox_uv_the_plain_tox_is_taken_and_said(folder: Path) -> None:
+def test_without_tox_uv_plain_tox_is_used_with_a_notice(folder: Path) -> None:
     host = FakeHost(modules=("venv", "ensurepip"), failing=("tox-uv",))
     said = make(host, folder)
     assert host.ran[-1].endswith("tox>=4.21,<5")
@@ -146,7 +146,7 @@ def test_an_index_that_cannot_be_reached_is_reported_with_pips_words(folder: Pat
     assert not environment.ready(folder)
 
 
-def test_what_stands_is_used_again_and_what_is_half_made_is_not(folder: Path) -> None:
+def test_a_complete_environment_is_reused_and_an_incomplete_one_is_not(folder: Path) -> None:
     assert not environment.ready(folder)
     make(FakeHost(modules=("venv", "ensurepip")), folder)
     assert not environment.ready(folder), "no interpreter in it"
@@ -252,7 +252,7 @@ def test_wrong_use_is_reported_with_the_usage(arguments: list[str]) -> None:
         main.parse(arguments)
 
 
-def test_what_follows_the_dashes_goes_to_pytest() -> None:
+def test_arguments_after_the_dashes_go_to_pytest() -> None:
     assert main.parse(["tests", "--", "-k", "x", "--", "y"]) == ("tests", ["--", "-k", "x", "--", "y"])
 
 

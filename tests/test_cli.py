@@ -135,7 +135,7 @@ def test_what_goes_wrong_decides_the_exit_status_and_everything_is_removed(
         (["--deliver", "mail"], "mail"),
     ],
 )
-def test_wrong_input_ends_with_2_and_says_what_is_wrong(platform: FakeEnvironment, words: list[str], said: str) -> None:
+def test_wrong_input_exits_with_2_and_names_the_error(platform: FakeEnvironment, words: list[str], said: str) -> None:
     result = invoke("run", "ext", *words)
     assert result.exit_code == 2, result.output
     assert said in result.stderr
@@ -244,7 +244,7 @@ def test_a_package_in_place_of_a_tree_gets_the_option_for_it(tmp_path: Path) -> 
     assert "--chart some-chart-0.1.0.tgz" in result.stderr
 
 
-def test_a_run_of_nothing_says_what_can_be_given() -> None:
+def test_a_run_without_an_extension_lists_the_possible_arguments() -> None:
     result = invoke("run")
     assert result.exit_code == 2
     assert "--chart X.tgz" in result.stderr

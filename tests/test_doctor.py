@@ -72,7 +72,7 @@ def test_a_machine_with_everything_is_all_ok() -> None:
         ),
         pytest.param(
             {"engine": DOWN, "daemon": "", "apt": False, "root": True},
-            "install Docker Engine 20.10 or newer by this system's own means",
+            "install Docker Engine 20.10 or newer with the package manager of this system",
             "",
             id="no engine, another distribution",
         ),
@@ -177,7 +177,7 @@ def test_the_version_that_is_spoken_is_the_newest_that_both_sides_know(api: str,
     assert engine_check(engine=engine).status == ("ok" if spoken else "missing")
 
 
-def test_an_architecture_that_cannot_be_served_is_the_first_thing_said() -> None:
+def test_an_unsupported_architecture_is_the_first_error() -> None:
     there = dataclasses.replace(UP, architecture="arm64", version="28.5.2", product="Podman", api="1.20")
     first, *_ = decide(dataclasses.replace(GOOD, engine=there, python=(3, 9, 0), disk_free=0))
     assert first.detail == f"Podman 28.5.2 at {SOCKET} runs arm64 containers; images of the platform are amd64"
@@ -401,7 +401,7 @@ def test_a_daemon_that_ends_at_once_is_reported_with_its_log(tmp_path: Path, mon
     assert "operation not permitted" in caught.value.last_seen
 
 
-def test_a_pid_file_of_a_daemon_that_is_gone_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_pid_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stale = tmp_path / "docker.pid"
     stale.write_text(f"{os.getpid()}\n")  # the id lives, but it is not a dockerd
     monkeypatch.setattr(remedies, "_DAEMON_PID_FILES", {"dockerd": stale})
@@ -497,9 +497,7 @@ def test_the_builder_is_the_plugin_that_docker_would_run(tmp_path: Path, monkeyp
         ("", 1, "does not say its version: exit status 1"),
     ],
 )
-def test_a_plugin_that_cannot_be_used_is_passed_over_with_the_reason(
-    tmp_path: Path, version: str, status: int, reason: str
-) -> None:
+def test_an_unusable_plugin_is_skipped_with_the_reason(tmp_path: Path, version: str, status: int, reason: str) -> None:
     _plugin(tmp_path / "cli-plugins", version, status)
     found = find_builder({"DOCKER_CONFIG": str(tmp_path)})
     assert not found.buildkit

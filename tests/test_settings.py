@@ -65,7 +65,7 @@ def test_a_word_that_cannot_be_a_path_stays_as_it_is(tmp_path: Path) -> None:
     assert Settings.load(environ={}, start=start).chart == ("~missing-user/a.tgz", "\0", "a" * 5000)
 
 
-def test_a_working_directory_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_working_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

@@ -110,7 +110,7 @@ def test_an_environment_that_does_not_answer_is_still_listed(
     assert (first, second.strip()) == (str(entry), said)
 
 
-def test_a_cluster_of_others_has_no_lasting_address(state: Path) -> None:
+def test_a_foreign_cluster_has_no_permanent_address(state: Path) -> None:
     assert not providers.of("context:site").owns_cluster
     leave(state, cluster="context:site")
     assert [line.split()[0] for line in call().stdout.splitlines()[1:]] == ["page", "credentials"]
@@ -140,5 +140,5 @@ def test_credentials_are_printed_when_they_are_asked_for_and_only_then(
     assert not any(secret in call().stdout for secret in secrets.values())
 
 
-def test_what_a_login_is_shown_as_has_no_secret_in_it() -> None:
+def test_the_representation_of_a_login_has_no_secret() -> None:
     assert "secret-word" not in repr(NamedLogin("MinIO", "user", "secret-word"))

@@ -144,7 +144,7 @@ def _engine(facts: Facts) -> Check:
     if facts.apt:
         remedy = INSTALL_ENGINE if facts.root else ""
         return Check(name, MISSING, "not installed", _install(facts, ENGINE_PACKAGES, permit=True), remedy)
-    command = f"install Docker Engine {OLDEST_ENGINE} or newer by this system's own means"
+    command = f"install Docker Engine {OLDEST_ENGINE} or newer with the package manager of this system"
     return Check(name, MISSING, "not installed", command)
 
 
@@ -161,7 +161,7 @@ def _image_tools(facts: Facts) -> Check:
     name = "image bootstrap"
     if facts.bootstrapper:
         return Check(name, OK, facts.bootstrapper)
-    detail = "mmdebstrap is not installed: needed only where base images cannot be pulled"
+    detail = "mmdebstrap is not installed: needed only if base images cannot be pulled"
     if not facts.apt:
         return Check(name, WARNING, detail, "install mmdebstrap if no image registry can be reached from here")
     remedy = INSTALL_IMAGE_TOOLS if facts.root else ""
@@ -172,7 +172,7 @@ def _room(facts: Facts) -> list[Check]:
     checks = []
     for name, amount, needed, good, advice in (
         ("disk", facts.disk_free, _DISK_NEEDED, _DISK_GOOD, "free some space, e.g. docker image prune"),
-        ("memory", facts.memory, _MEMORY_NEEDED, _MEMORY_GOOD, "end other programs"),
+        ("memory", facts.memory, _MEMORY_NEEDED, _MEMORY_GOOD, "close other programs"),
     ):
         if amount is None:
             checks.append(Check(name, OK, "unknown"))

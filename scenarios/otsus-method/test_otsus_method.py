@@ -73,7 +73,7 @@ def test_images_delivered_as_a_tar_file_run_as_well(kaapana, small_ct):
     assert extension.run(dataset=small_ct).succeeded
 
 
-def test_nothing_is_odd_about_the_extension_on_any_release(otsus, small_ct):
+def test_the_extension_has_no_findings_on_any_release(otsus, small_ct):
     run = otsus.run(dataset=small_ct)
     assert run.findings == ()
     assert run.on_other_releases == ()

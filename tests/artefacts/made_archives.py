@@ -248,7 +248,7 @@ def docker_25(images: Named, packing: Packing = plain) -> list[Entry]:
 
 
 def changed(entries: list[Entry], data: bytes, new: bytes | Link | None) -> list[Entry]:
-    """The entries, with other content in the place of some; without it if there is none."""
+    """Return the entries with some contents replaced; an entry with no new content is left out."""
     return [
         (name, new if content == data else content) for name, content in entries if content != data or new is not None
     ]

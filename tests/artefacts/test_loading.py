@@ -51,7 +51,7 @@ def test_what_is_pulled_stays_under_a_name_of_the_harness_only(fake: FakeEngine)
     assert fake.tags == {loading.kept_name(CONFIG): CONFIG}
 
 
-def test_what_the_user_has_pulled_stays_the_users(fake: FakeEngine) -> None:
+def test_images_that_the_user_pulled_are_kept(fake: FakeEngine) -> None:
     fake.tags[PINNED] = CONFIG
     assert pull() == CONFIG
     assert fake.tags == {PINNED: CONFIG, loading.kept_name(CONFIG): CONFIG}

@@ -96,7 +96,7 @@ def test_without_a_login_the_registry_and_its_status_are_named(
     assert "docker login" in caught.value.fix
 
 
-def test_a_registry_that_is_gone_afterwards_is_not_needed_again(
+def test_a_registry_is_not_needed_again_after_the_pull(
     api: APIClient, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

@@ -94,7 +94,7 @@ def test_a_closed_stream_changes_nothing(tmp_path: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("words", [["status"], ["--help"], ["run", "--help"]])
-def test_a_reader_of_the_output_who_has_gone_gets_neither_a_traceback_nor_the_status_of_a_failed_run(
+def test_a_closed_output_causes_neither_a_traceback_nor_the_status_of_a_failed_run(
     tmp_path: Path, words: list[str]
 ) -> None:
     reader, writer = os.pipe()

@@ -207,7 +207,7 @@ def test_a_change_that_was_not_completed_is_rolled_back(state: Path) -> None:
     assert b"k1lled-" not in (state / "ledger.sqlite").read_bytes()
 
 
-def test_a_journal_that_a_killed_writer_did_not_complete_goes_with_the_next_command(state: Path) -> None:
+def test_an_incomplete_journal_of_a_killed_writer_is_removed_by_the_next_command(state: Path) -> None:
     ledger.record(Settings().state, _entry("mine"))
     (state / "ledger.sqlite-journal").write_bytes(bytes(512) + SECRET.encode() * 40)
     assert [entry.id for entry in ledger.entries(Settings().state)] == ["mine"]

@@ -99,7 +99,7 @@ def _ask(door: Access, method: str, address: str, headers: dict[str, str], conte
 
 @bounded
 @given(_METHODS, _PATHS | st.just("/events"), _QUERIES, _HEADERS)
-def test_who_has_no_session_gets_403_whatever_is_asked(
+def test_a_request_without_a_session_always_gets_403(
     attacked: tuple[Access, FakeEnvironment], method: str, path: str, query: dict[str, str], headers: dict[str, str]
 ) -> None:
     answer = _ask(attacked[0], method, _address(path, query), headers)

@@ -56,7 +56,7 @@ def _mount(sub_path: str, at: str = "/stolen") -> dict[str, Any]:
         ("mkfifo /data/link", "link"),
     ],
 )
-def test_a_link_in_a_claim_leads_nowhere(project: Objects, link: str, sub_path: str) -> None:  # noqa: F811
+def test_a_link_in_a_claim_is_not_followed(project: Objects, link: str, sub_path: str) -> None:  # noqa: F811
     project.claim("data")
     volumes = [_claim("data")]
     project.output(shell(link, volumeMounts=[{"name": "data", "mountPath": "/data"}]), volumes=volumes)
@@ -64,7 +64,7 @@ def test_a_link_in_a_claim_leads_nowhere(project: Objects, link: str, sub_path: 
     assert "link" in project.waiting(thief, "CreateContainerError")
 
 
-def test_a_link_below_a_path_of_the_node_leads_nowhere(project: Objects) -> None:  # noqa: F811
+def test_a_link_below_a_path_of_the_node_is_not_followed(project: Objects) -> None:  # noqa: F811
     home = {"name": "data", "hostPath": {"path": "/home"}}
     mounts = [{"name": "data", "mountPath": "/data"}]
     project.output(shell("ln -s / /data/link && ln -s ../../claims /data/claims", volumeMounts=mounts), volumes=[home])
@@ -82,7 +82,7 @@ def test_a_project_does_not_see_the_node_paths_of_another(project: Objects, othe
     assert project.output(shell("ls -A /data", volumeMounts=mounts), volumes=volumes) == "secret"
 
 
-def test_a_link_on_the_way_to_a_static_volume_leads_nowhere(
+def test_a_link_on_the_path_of_a_static_volume_is_not_followed(
     cluster: Cluster,  # noqa: F811
     project: Objects,  # noqa: F811
 ) -> None:
@@ -380,7 +380,7 @@ def test_a_guarded_pod_keeps_its_guard_when_services_change(
         "while not known() and time.monotonic() < end: time.sleep(0.2)\n"
         f"found = [host for host, port in {targets!r} if reached(host, port)]\n"
         "print(known(), found, reached('198.51.100.1', 80) is before)\n"
-        # the names become known before the engine is done: it does not like a container that ends meanwhile
+        # the names become known before the engine is done: it fails if a container ends in between
         "time.sleep(600)"
     )
     name = project.pod(python(script), labels={"app": "late"} | _OUT)

@@ -1,4 +1,4 @@
-"""DAG files that attack what parses them: each ends with its own parse, and the next file is parsed all the same."""
+"""DAG files that attack their parser: each only fails its own parse, and the next file is still parsed."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_a_query_string_that_goes_on_and_on_is_refused(query: str, search: httpx
 
 
 @pytest.mark.parametrize("host", ["aii-service.[", "aii-service.[::1", "aii-service.]x", "aii-service.a:99999999"])
-def test_a_host_that_is_no_url_is_answered(host: str, platform: RunningServices) -> None:
+def test_an_invalid_host_header_gets_an_answer(host: str, platform: RunningServices) -> None:
     assert platform.aii.get("/nowhere", headers={"Host": host}).status_code in {400, 404}
 
 

@@ -80,7 +80,7 @@ def said(inner: pytest.Pytester) -> dict[str, str]:
     return found
 
 
-def test_a_number_says_what_it_is_what_was_asserted_and_what_led_to_it(said: dict[str, str]) -> None:
+def test_a_number_explains_itself_its_assertion_and_its_origin(said: dict[str, str]) -> None:
     first, second, third, *_ = said["number"].splitlines()
     assert first == "volume of 'liver' is 12.5 ml: asserted 12.5 > 13"
     assert second == "  measured in slice 3"

@@ -96,7 +96,7 @@ def test_an_encapsulated_document_has_its_title_and_words(tmp_path: Path) -> Non
         ({"EncapsulatedDocumentLength": 3}, "EncapsulatedDocumentLength is 3, the document has"),
     ],
 )
-def test_what_is_wrong_with_an_encapsulated_document_is_named(
+def test_errors_of_an_encapsulated_document_are_named(
     tmp_path: Path, attributes: dict[str, object], problem: str
 ) -> None:
     found = EncapsulatedPdf(write_encapsulated(tmp_path / "pdf.dcm", make_pdf(["x"]), **attributes))

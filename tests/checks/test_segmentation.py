@@ -133,7 +133,7 @@ def _modality(dataset: Any) -> None:
         (_modality, "must have SEG"),
     ],
 )
-def test_what_is_wrong_with_a_segmentation_is_named(
+def test_errors_of_a_segmentation_are_named(
     series: Series, masks: Any, write_seg: WriteSeg, change: Callable[[Any], None], words: str
 ) -> None:
     verdict = Segmentation(write_seg(series, masks, change=change)).is_valid
@@ -232,7 +232,7 @@ def _double(dataset: Any) -> None:
         (_double, "they must be different and ascend"),
     ],
 )
-def test_what_is_wrong_with_a_label_map_is_named(
+def test_errors_of_a_label_map_are_named(
     series: Series, apart: Any, write_seg: WriteSeg, change: Callable[[Any], None], words: str
 ) -> None:
     verdict = Segmentation(write_seg(series, apart, kind=LABEL_MAP, change=change)).is_valid

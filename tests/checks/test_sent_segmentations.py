@@ -87,7 +87,7 @@ def drop_references(dataset: Any) -> None:
     ],
     ids=["gap", "no references", "empty", "elsewhere", "between"],
 )
-def test_what_is_odd_is_a_finding_with_the_files_name(
+def test_a_problem_of_a_file_is_a_finding_with_its_name(
     series: Series, masks: Any, write_seg: WriteSeg, change: Callable[[Any], None], rule: str, words: str
 ) -> None:
     (found,) = said(write_seg(series, masks, change=change), series)

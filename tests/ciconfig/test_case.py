@@ -83,7 +83,7 @@ def test_invalid_yaml_is_reported_with_file_and_line(tmp_path: Path) -> None:
         ({**DOCUMENT, "expect": {"findings": [1]}}, r"findings\[0\] must be a text"),
     ],
 )
-def test_what_has_no_meaning_is_named(document: Any, message: str) -> None:
+def test_an_invalid_document_is_refused_with_its_error(document: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         read_case(document, "a.yaml, document 1")
     assert caught.value.cause.startswith("a.yaml, document 1")

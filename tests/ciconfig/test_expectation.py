@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Run:
         {"findings": ("form-overrides",)},
     ],
 )
-def test_what_came_as_expected_raises_nothing(run: Run, given: dict[str, Any]) -> None:
+def test_an_expected_result_raises_no_error(run: Run, given: dict[str, Any]) -> None:
     Expectation(**given).check(run)
 
 

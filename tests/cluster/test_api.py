@@ -145,7 +145,7 @@ def test_a_pod_that_cannot_be_is_refused_with_the_name_of_its_field(
         ({"surprise": 1}, "spec.surprise"),
     ],
 )
-def test_what_is_not_emulated_is_refused_with_the_name_of_its_field(
+def test_a_field_that_is_not_emulated_is_refused_by_name(
     cluster: Cluster, project: Objects, spec: dict[str, Any], field: str
 ) -> None:
     only_on_docker(cluster, "Kubernetes does it, or refuses it in other words")

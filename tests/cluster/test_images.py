@@ -172,7 +172,7 @@ def test_the_engine_logs_in_to_a_registry_that_is_not_the_environments(
             client.api.remove_image(image, noprune=True, force=True)
 
 
-def test_who_may_pull_may_not_push(running: RunningRegistry) -> None:
+def test_a_login_that_may_pull_may_not_push(running: RunningRegistry) -> None:
     for address, status in ((running.name, 405), (running.cluster.push_address, 401)):
         url = f"http://{address}/v2/tool/blobs/uploads/"
         assert httpx.post(url, auth=tuple(running.credentials.pull), trust_env=False).status_code == status

@@ -117,7 +117,7 @@ def test_a_control_plane_that_has_stopped_is_named_and_nothing_is_left(
     _wait_until_nothing_is_left(environment_id)
 
 
-def test_what_a_crashed_control_plane_leaves_is_pruned_when_its_owner_is_gone(
+def test_leftovers_of_a_crashed_control_plane_are_pruned_after_its_owner_ends(
     environment_id: str, services_image: str, settings: Settings
 ) -> None:
     process = _owner(environment_id, services_image)

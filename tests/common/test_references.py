@@ -65,5 +65,5 @@ def test_dockers_own_registry_has_one_name_for_images_and_another_for_its_api() 
         ("own.site/teams/tool", None),
     ],
 )
-def test_a_registry_has_the_images_of_others_below_the_prefix_of_their_host(reference: str, path: str | None) -> None:
+def test_a_registry_holds_foreign_images_below_the_prefix_of_their_host(reference: str, path: str | None) -> None:
     assert served_path(reference, "own.site/team", {"other.site:5000/g": "other.site_5000"}) == path

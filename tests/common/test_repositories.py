@@ -10,7 +10,7 @@ DIGEST = f"sha256:{0:064}"
 
 
 @pytest.mark.parametrize("image", ["r.example:5000/group/tool:2", f"r.example:5000/group/tool:2@{DIGEST}"])
-def test_a_missing_tag_is_named_with_those_that_the_repository_has(image: str) -> None:
+def test_a_missing_tag_is_reported_with_the_existing_tags(image: str) -> None:
     expected = Absence("tag 2 is not in the registry, which has 1, 3")
     assert HeldRepository(["1", "3"]).explain(image) == expected
     assert HeldRepository([]).explain(image) == Absence("tag 2 is not in the registry, which has no tag")

@@ -25,7 +25,7 @@ def test_a_folder_is_gone_after_its_block(tmp_path: Path) -> None:
     assert not own.exists()
 
 
-def test_folders_of_others_stay_while_they_live_and_go_when_they_were_killed(tmp_path: Path) -> None:
+def test_folders_of_running_processes_stay_and_those_of_killed_ones_are_removed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _HOLD, str(tmp_path / "scratch")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None

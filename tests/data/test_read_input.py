@@ -182,7 +182,7 @@ def test_a_lone_dicomdir_is_not_an_image(folder: Path) -> None:
     assert "DICOMDIR: a DICOMDIR" in caught.value.last_seen
 
 
-def test_things_beside_the_images_are_left_out_and_said(ct: Path) -> None:
+def test_files_that_are_not_images_are_left_out_with_a_note(ct: Path) -> None:
     shutil.copy(EXAMPLES / "dicomdirtests" / "DICOMDIR", ct)
     shutil.copy(EXAMPLES / "test-SR.dcm", ct)
     (ct / "readme.txt").write_text("hello")

@@ -58,7 +58,7 @@ def test_a_self_contained_site_has_no_problem(tmp_path: Path) -> None:
         f'<meta http-equiv="refresh" content="0; url={ELSEWHERE}">',
     ],
 )
-def test_what_a_page_takes_from_another_host_is_a_problem(tmp_path: Path, body: str) -> None:
+def test_a_resource_of_another_host_in_a_page_is_a_problem(tmp_path: Path, body: str) -> None:
     found = problems(_site(tmp_path, body))
     assert len(found) == 1
     assert "cdn.example/x" in found[0]
@@ -73,7 +73,7 @@ def test_what_a_page_takes_from_another_host_is_a_problem(tmp_path: Path, body: 
         ("a_js", f"new WebSocket(`{ELSEWHERE.replace('https', 'wss')}`)"),
     ],
 )
-def test_what_a_file_takes_from_another_host_is_a_problem(tmp_path: Path, name: str, text: str) -> None:
+def test_a_resource_of_another_host_in_a_file_is_a_problem(tmp_path: Path, name: str, text: str) -> None:
     found = problems(_site(tmp_path, "", **{name: text}))
     assert len(found) == 1
     assert "cdn.example/x" in found[0]
@@ -92,7 +92,7 @@ def test_what_a_file_takes_from_another_host_is_a_problem(tmp_path: Path, name: 
         '<script src="missing.js"></script>',
     ],
 )
-def test_a_link_that_leads_nowhere_is_a_problem(tmp_path: Path, body: str) -> None:
+def test_a_dangling_link_is_a_problem(tmp_path: Path, body: str) -> None:
     assert len(problems(_site(tmp_path, body, b_html="<p></p>"))) == 1
 
 

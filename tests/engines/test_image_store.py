@@ -67,7 +67,9 @@ class Registry:
     ],
     ids=["overlay2", "containerd", "containerd, an index", "absent"],
 )
-def test_what_the_engine_has_is_not_pulled(present: str, document: dict[str, Any], digest: str, found: str) -> None:
+def test_an_image_that_the_engine_has_is_not_pulled(
+    present: str, document: dict[str, Any], digest: str, found: str
+) -> None:
     there = Engine(present)
     images = Images(there)  # type: ignore[arg-type]
     images.registry = Registry(document, digest)  # type: ignore[assignment]

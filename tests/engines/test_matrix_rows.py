@@ -132,7 +132,9 @@ def test_a_complete_machine_lacks_nothing() -> None:
         ({"name_server": False}, "/etc/resolv.conf"),
     ],
 )
-def test_what_a_machine_lacks_is_reported_with_the_way_to_it(change: dict[str, Any], complaint: str) -> None:
+def test_missing_parts_of_a_machine_are_reported_with_the_way_to_get_them(
+    change: dict[str, Any], complaint: str
+) -> None:
     [found] = machine.lacks(dataclasses.replace(ABLE, **change), WORK)
     assert complaint in found
 

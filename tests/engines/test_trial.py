@@ -46,7 +46,7 @@ def test_a_published_port_that_is_not_reached_is_named(services_image: str, monk
 @pytest.mark.parametrize(
     "refused", [r"POST /networks/create", r"POST /containers/.*/start"], ids=["a network", "the start"]
 )
-def test_what_the_engine_refuses_is_reported_in_its_words(refused: str, play: Play, services_image: str) -> None:
+def test_a_refusal_of_the_engine_is_reported_with_its_message(refused: str, play: Play, services_image: str) -> None:
     play(StandIn(refusals={refused: (500, "operation not permitted")}))
     with pytest.raises(EngineError, match="as the platform needs them: operation not permitted"):
         trial.try_engine(services_image)

@@ -193,7 +193,7 @@ def test_an_object_keeps_the_defaults_of_the_fields_that_are_not_given() -> None
         one(schema, x={"n": "2"})
 
 
-def test_what_stands_in_a_readonly_object_cannot_be_changed() -> None:
+def test_fields_of_a_readonly_object_cannot_be_changed() -> None:
     schema = {"type": "object", "readOnly": True, "properties": {"y": {"type": "string", "default": "z"}}}
     assert one(schema, x={"y": "z"}) == {"x": {"y": "z"}}
     with pytest.raises(FormError, match=r"x\.y cannot be set to 'q': it is readOnly") as caught:
@@ -574,7 +574,7 @@ def test_a_cleared_number_or_drop_down_list_is_not_submitted(schema: dict[str, A
         {"type": "array", "items": {"type": "string"}},
     ],
 )
-def test_what_a_user_cannot_clear_is_not_cleared(schema: dict[str, Any]) -> None:
+def test_a_field_that_a_user_cannot_clear_is_not_cleared(schema: dict[str, Any]) -> None:
     with pytest.raises(FormError, match=r"x must be of type|x cannot be set to None"):
         one(schema, x=None)
 

@@ -115,7 +115,7 @@ def test_a_broken_declaration_is_found_when_the_extension_is_read(tmp_path: Any)
         ({"type": "list_single", "default": "b", "value": ["a", "b"]}, "b"),
         ({"type": "list_multi", "default": ["a", "b"], "value": ["a", "b"]}, "a,b"),
         ({"type": "list_multi", "default": [1, True], "value": [1, True]}, "1,true"),
-        # what is not among the choices is posted all the same
+        # a value that is not among the choices is still posted
         ({"type": "list_single", "default": "z", "value": ["a", "b"]}, "z"),
         ({"type": "list_multi", "default": ["a", "z"], "value": ["a", "b"]}, "a,z"),
         ({"type": "group_name", "default": "General"}, "General"),
@@ -149,7 +149,7 @@ def test_a_heading_without_a_default_posts_nothing() -> None:
         (tasks(default=["total", "old"]), ["old", "lung"], "old,lung"),
     ],
 )
-def test_what_a_user_enters_is_posted_in_the_dialogs_form(parameter: Parameter, given: Any, posted: Any) -> None:
+def test_user_input_is_posted_in_the_notation_of_the_dialog(parameter: Parameter, given: Any, posted: Any) -> None:
     assert check([parameter], {parameter.name: given}) == {parameter.name: posted}
 
 
@@ -177,7 +177,7 @@ def test_the_other_parameters_keep_their_defaults() -> None:
         (one(type="doc", html="x"), "x", "extension parameter p is a doc, which takes no value"),
     ],
 )
-def test_what_the_dialog_would_not_take_is_an_error_that_names_what_is_allowed(
+def test_a_value_that_the_dialog_would_refuse_is_an_error_with_the_allowed_values(
     parameter: Parameter, given: Any, said: str
 ) -> None:
     with pytest.raises(FormError) as caught:

@@ -141,7 +141,7 @@ def test_a_stage_that_nothing_needs_is_not_built(
     assert not any("not-there" in line for line in lines)
 
 
-def test_what_only_buildkit_knows_is_built_by_it(folder: Path, build: Build, run_image: RunImage) -> None:
+def test_features_of_buildkit_are_built_by_it(folder: Path, build: Build, run_image: RunImage) -> None:
     needs_buildkit((1, 2))
     image = build(
         f"{BASE} AS one\nRUN mkdir /t && echo x > /t/x\n{BASE}\n"

@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_read_is_named_and_ends_the_build(
         build(dataclasses.replace(request_, context=gone), plugin(seconds=60), tmp_path)
 
 
-def test_a_plugin_that_is_gone_is_an_error(request_: BuildRequest, tmp_path: Path) -> None:
+def test_a_missing_plugin_is_an_error(request_: BuildRequest, tmp_path: Path) -> None:
     with pytest.raises(BuilderError, match="No such file or directory"):
         build(request_, Builder(str(tmp_path / "gone"), (0, 29)), tmp_path)
 
@@ -256,13 +256,13 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_build_that_goes_on_is_left_alone(plugin: Play, request_: BuildRequest, tmp_path: Path) -> None:
+def test_a_running_build_is_left_alone(plugin: Play, request_: BuildRequest, tmp_path: Path) -> None:
     with buildkit.scratch_folder(tmp_path / "state" / "buildx") as own:
         build(request_, plugin(), tmp_path)
         assert own.exists()
 
 
-def test_what_fails_before_the_first_step_is_named() -> None:
+def test_a_failure_before_the_first_step_is_named() -> None:
     messages = buildkit._Messages()
     vertex = {"digest": "1", "name": "[internal] load metadata for docker.io/team/x:1", "error": "not found"}
     assert list(messages.read(json.dumps({"vertexes": [vertex]}).encode())) == []

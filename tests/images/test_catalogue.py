@@ -45,7 +45,7 @@ def test_an_image_gets_only_code_that_runs_in_it() -> None:
     assert not [name for name in airflow if name.startswith("code/harness/incluster/kaapana/")]
 
 
-def test_an_unknown_image_is_named_with_those_that_exist() -> None:
+def test_an_unknown_image_is_reported_with_the_existing_ones() -> None:
     with pytest.raises(UsageError, match="no image 'airflw'") as caught:
         spec("airflw")
     assert "airflow" in caught.value.fix

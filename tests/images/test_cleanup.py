@@ -78,7 +78,7 @@ def test_only_old_images_that_are_superseded_go(fake: FakeEngine) -> None:
     assert set(fake.made) == {"kaapana-harness/services:current", "kaapana-harness/services:recent", "postgres:16"}
 
 
-def test_everything_that_is_superseded_goes_when_that_is_asked_for(fake: FakeEngine) -> None:
+def test_all_superseded_images_are_removed_on_request(fake: FakeEngine) -> None:
     assert removed(everything=True) == ["kaapana-harness/services:old", "kaapana-harness/services:recent"]
     assert set(fake.made) == {"kaapana-harness/services:current", "postgres:16"}
 
@@ -95,7 +95,7 @@ def test_an_old_image_that_got_its_name_lately_is_recent(fake: FakeEngine) -> No
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_is_in_use_or_to_be_kept_stays(fake: FakeEngine, everything: bool) -> None:
+def test_images_in_use_and_images_to_keep_stay(fake: FakeEngine, everything: bool) -> None:
     fake.add("kaapana-harness/registry-seeded:1", age=30)
     fake.add("kaapana-harness/platform-dcmqi:1", age=30)
     fake.used = ["sha256:kaapana-harness/services:old"]

@@ -89,7 +89,7 @@ def test_minio_and_the_registry_start(run: Run) -> None:
     assert "rootdirectory" in run("registry", "registry --version && cat /etc/docker/registry/config.yml")
 
 
-def test_what_is_present_is_found_without_a_build(settings: Settings, engine: APIClient) -> None:
+def test_an_existing_image_is_found_without_a_build(settings: Settings, engine: APIClient) -> None:
     lines: list[str] = []
     tag = ensure("base-installer", settings=settings, on_progress=lines.append)
     lines.clear()

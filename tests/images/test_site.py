@@ -63,7 +63,7 @@ def test_unreadable_settings_of_other_programs_never_block(tmp_path: Path) -> No
     assert detect(environ, config=tmp_path / "pipe") == detect()
 
 
-def test_a_variable_that_names_a_missing_bundle_is_passed_over(tmp_path: Path) -> None:
+def test_a_variable_that_names_a_missing_bundle_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "there.pem").write_bytes(PEM)
     environ = {"SSL_CERT_FILE": "/does/not/exist", "PIP_CERT": str(tmp_path / "there.pem")}
     assert detect(environ).certificates == PEM

@@ -45,7 +45,7 @@ def test_without_one_the_image_runs_its_own_command() -> None:
         ({"command": ["sh"], "args": ["-c", "true"]}, {"Entrypoint": ["sh"], "Cmd": ["-c", "true"]}),
     ],
 )
-def test_what_the_pod_says_counts_more(said: dict[str, list[str]], runs: dict[str, list[str]]) -> None:
+def test_the_pods_own_command_wins(said: dict[str, list[str]], runs: dict[str, list[str]]) -> None:
     made = body(said, OWN)
     assert {name: made[name] for name in ("Entrypoint", "Cmd") if name in made} == runs
 

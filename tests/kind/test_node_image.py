@@ -127,7 +127,9 @@ def test_the_reference_of_the_site_is_pulled_and_distinguished_from_the_public_o
 
 
 @pytest.mark.parametrize("step", ["kubernetes", "system", "part coredns", "preload"])
-def test_an_interrupted_build_goes_on_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_an_interrupted_build_resumes_at_the_same_step(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     monkeypatch.setenv(build.VARIABLE.name, "")
     bench.fails_at = step
     with pytest.raises(KeyboardInterrupt):

@@ -94,7 +94,7 @@ def test_an_entry_without_a_login_is_skipped() -> None:
         {"username": "u", "password": "\udfff"},
     ],
 )  # fmt: skip
-def test_an_entry_that_cannot_be_decoded_is_passed_over(entry: dict[str, Any]) -> None:
+def test_an_entry_that_cannot_be_decoded_is_skipped(entry: dict[str, Any]) -> None:
     assert list(logins_in(secret({"auths": {"a": entry, "b": {"username": "u", "password": "p"}}}))) == ["b"]
 
 

@@ -103,7 +103,7 @@ def test_objects_are_in_the_environments_namespaces_and_come_back_under_the_plat
     assert api.get("Secret", "services", "a")["metadata"]["namespace"] == "services"
 
 
-def test_what_belongs_to_the_whole_cluster_is_refused_before_it_is_sent(cluster: Cluster, api: KubeApi) -> None:
+def test_a_cluster_scoped_object_is_refused_before_it_is_sent(cluster: Cluster, api: KubeApi) -> None:
     with pytest.raises(Invalid, match="ClusterRole all belongs to the whole cluster"):
         api.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "all"}})
     with pytest.raises(Invalid, match="/api/v1/nodes/n1 belongs to the whole cluster"):

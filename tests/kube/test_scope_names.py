@@ -54,7 +54,7 @@ def test_a_path_names_the_namespace_that_the_cluster_has(path: str, expected: st
         ("/apis/rbac.authorization.k8s.io/v1/clusterroles", False),
     ],
 )
-def test_what_belongs_to_the_whole_cluster_is_distinguished(path: str, expected: bool) -> None:
+def test_cluster_scoped_objects_are_distinguished(path: str, expected: bool) -> None:
     assert scope_names.is_namespaced(path) is expected
 
 

@@ -51,7 +51,7 @@ def test_a_refused_connection_of_a_program_is_not_blamed_on_the_registry() -> No
 
 
 @pytest.mark.parametrize("problem", PullProblem)
-def test_what_a_node_publishes_counts_more_than_its_words(problem: PullProblem) -> None:
+def test_published_facts_of_a_node_win_over_its_message(problem: PullProblem) -> None:
     waiting = pod("ImagePullBackOff", "unauthorized: connection refused")
     waiting["metadata"] = {"annotations": pulls.annotate_problems({"main": problem})}
     found = troubles.trouble_of(waiting)

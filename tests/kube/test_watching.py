@@ -50,7 +50,7 @@ class _Server:
         return [(change, found["metadata"]["name"]) for change, found in (next(changes) for _ in range(count))]
 
 
-def test_a_forgotten_version_is_made_up_for_by_a_list() -> None:
+def test_an_expired_resource_version_is_replaced_by_a_new_list() -> None:
     server = _Server(
         [*(_line("ADDED", name, 1) for name in ("same", "changed", "gone", "again")), _GONE],
         [_line("MODIFIED", "same", 91)],

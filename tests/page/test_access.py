@@ -62,7 +62,7 @@ def test_two_names_in_one_request_are_refused(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://{host}", "http://127.0.0.1:1"])
-def test_what_another_site_asks_is_refused(visitor: Visitor, origin: str) -> None:
+def test_a_request_of_another_site_is_refused(visitor: Visitor, origin: str) -> None:
     assert visitor.get("/", Origin=origin.format(host=visitor.host)).status_code == 403
     assert visitor.get("/", Origin=visitor.base).status_code == 200
 

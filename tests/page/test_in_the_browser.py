@@ -152,7 +152,7 @@ def test_a_result_opens_in_a_frame_that_can_do_nothing(
     assert len(one.asked) == 1
 
 
-def test_an_environment_that_goes_away_is_said_and_one_that_is_back_too(
+def test_the_loss_and_the_return_of_an_environment_are_reported(
     opened: Callable[..., Opened], environment: FakeEnvironment
 ) -> None:
     one = opened()
@@ -197,7 +197,7 @@ def test_an_address_that_was_used_says_what_to_do(opened: Callable[..., Opened],
     context.close()
 
 
-def test_a_page_without_its_server_says_so(browser: Any, environment: Any, tmp_path: Path) -> None:
+def test_a_page_without_its_server_reports_it(browser: Any, environment: Any, tmp_path: Path) -> None:
     from harness.page.server import open_page
 
     with open_page(environment, tmp_path) as address:

@@ -229,7 +229,7 @@ def test_no_credential_of_the_environment_shows(environment: FakeEnvironment, vi
         assert "***" in text
 
 
-def test_what_is_not_there_is_404(visitor: Visitor) -> None:
+def test_a_missing_page_is_404(visitor: Visitor) -> None:
     for path in ("/nowhere", "/parts/nowhere", "/series?project=t1&uid=9", "/result?project=x&key=y", "/thumbnail"):
         assert visitor.get(path).status_code == 404
     assert visitor.get(f"/log?dag={DAG}&run={RUN}&task=x&attempt=-1").status_code == 404

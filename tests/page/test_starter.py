@@ -164,7 +164,7 @@ def test_the_page_has_one_project_which_goes_with_it_and_its_runs(environment: A
     assert environment.removed == environment.made
     assert environment.airflow.aborted == [RUN]
     assert said == [f"aborting {RUN}"]
-    # what it had got to is evidence all the same
+    # its evidence up to that point is still written
     assert json.loads((evidence / f"{DAG}-1/run.json").read_text("utf-8"))["state"] == "failed"
 
 

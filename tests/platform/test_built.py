@@ -84,7 +84,7 @@ def names_of(kaapana: Kaapana) -> dict[str, str]:
 
 @pytest.mark.usefixtures("clean", "unbuilt")
 @pytest.mark.parametrize("deliver", [None, "registry"])
-def test_what_build_has_made_runs_like_the_tree_and_nothing_is_built_again(
+def test_the_output_of_build_runs_like_the_tree_without_another_build(
     kaapana: Kaapana, here: Bundle, small_ct: Series, deliver: str | None
 ) -> None:
     before = names_of(kaapana)

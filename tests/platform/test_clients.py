@@ -221,7 +221,7 @@ def test_removing_a_removed_project_is_not_an_error(server: Server, services: Se
     assert "MinIO is busy" in caught.value.last_seen
 
 
-def test_a_service_that_is_gone_is_named_with_its_address(server: Server, services: ServicesClient) -> None:
+def test_an_unreachable_service_is_named_with_its_address(server: Server, services: ServicesClient) -> None:
     server.shutdown()
     server.server_close()
     with pytest.raises(PlatformError, match=r"access information service at http://127\.0\.0\.1:\d+ does not answer"):

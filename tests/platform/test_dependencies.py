@@ -61,7 +61,7 @@ def container(manifest: Manifest) -> dict[str, Any]:
         ),
     ],
 )
-def test_an_installer_chart_that_only_the_build_script_finds_is_taken_and_said(
+def test_an_installer_chart_that_only_the_build_script_finds_is_used_with_a_finding(
     tmp_path: Path, helm: Helm, repository: str, problem: str
 ) -> None:
     requirements = "dependencies:\n- name: dag-installer-chart\n  version: 0.0.0\n"
@@ -75,7 +75,7 @@ def test_an_installer_chart_that_only_the_build_script_finds_is_taken_and_said(
     assert all(finding.message.startswith(problem) for finding in found)
 
 
-def test_a_chart_without_a_version_is_taken_as_the_build_script_does_and_said(tmp_path: Path, helm: Helm) -> None:
+def test_a_chart_without_a_version_is_accepted_with_a_notice_as_by_the_build_script(tmp_path: Path, helm: Helm) -> None:
     chart = chart_of(tmp_path, INSTALLER.replace("  version: 0.0.0\n", "") + "- name: own\n", OWN)
     made = packaging.package(chart, tmp_path / "out", helm=helm)
     assert made.subcharts == {"dag-installer-chart": "0.0.0", "own": "0.3.0"}

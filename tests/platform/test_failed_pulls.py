@@ -78,7 +78,7 @@ def test_nothing_is_added_where_it_would_be_wrong(registry: PlatformRegistry, im
     assert failed_pulls.explain(registry, image.format(registry=registry.name), message) == message
 
 
-def test_a_registry_that_is_gone_is_named() -> None:
+def test_an_unreachable_registry_is_named() -> None:
     explained = failed_pulls.explain(registry_at("127.0.0.1:9"), "127.0.0.1:9/tool:1", "connection refused")
     assert explained == "connection refused; the registry 127.0.0.1:9 does not answer"
 

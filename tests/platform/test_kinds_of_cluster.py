@@ -126,7 +126,7 @@ def test_a_cluster_is_made_with_its_images_and_adopted_again(cloud: Cloud, setti
     assert open_cluster("cloud:north", settings, environment_id="e2", reuse=True) is not made
 
 
-def test_what_a_kind_cannot_do_is_refused_with_the_kinds_that_can(cloud: Cloud) -> None:
+def test_an_unsupported_option_of_a_cluster_is_refused_with_the_kinds_that_support_it(cloud: Cloud) -> None:
     settings = Settings(nodes=2)
     assert open_cluster("cloud:north", settings, environment_id="e1")
     with pytest.raises(UsageError, match="nodes is 2, but the cluster docker") as caught:
@@ -155,7 +155,7 @@ def test_kept_environments_are_pruned_when_their_kind_does_not_find_them_alive(
     assert [entry.id for entry in ledger.entries(settings.state)] == ["alive"]
 
 
-def test_what_a_kind_finds_without_an_owner_is_pruned(cloud: Cloud, settings: Settings) -> None:
+def test_parts_without_an_owner_are_pruned(cloud: Cloud, settings: Settings) -> None:
     def refuse() -> None:
         raise NotRemovedError("the cloud does not answer")
 

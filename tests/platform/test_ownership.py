@@ -57,7 +57,7 @@ def ids(settings: Settings) -> list[str]:
     return [entry.id for entry in ledger.entries(settings.state)]
 
 
-def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings) -> None:
+def test_a_failed_start_is_removed_from_cluster_and_ledger(settings: Settings) -> None:
     seen: list[list[str]] = []
 
     def make() -> None:
@@ -73,7 +73,7 @@ def test_what_fails_while_it_is_made_is_removed_and_forgotten(settings: Settings
     assert ids(settings) == []
 
 
-def test_what_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
+def test_an_environment_that_cannot_be_removed_stays_in_the_ledger(settings: Settings) -> None:
     def refuse() -> None:
         raise NotRemovedError("the engine does not remove network 1")
 

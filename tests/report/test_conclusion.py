@@ -47,7 +47,7 @@ def test_a_dice_coefficient_is_a_number_that_knows_where_masks_differ(series: Se
     assert pickle.loads(pickle.dumps(dice)) == dice
 
 
-def test_masks_that_are_equal_differ_nowhere(series: Series, masks: dict[str, Any]) -> None:
+def test_equal_masks_have_no_differences(series: Series, masks: dict[str, Any]) -> None:
     assert _dice(series, masks["Liver"], masks["Liver"]).difference.lines == ["no voxel differs"]
 
 

@@ -167,7 +167,7 @@ def test_a_stored_report_stands_in_a_frame_without_script_and_network(tmp_path: 
 @pytest.mark.parametrize(
     "data", [b"", b"<script>", b"\xff\xfe\x00", b"<a>" * 5000, b"<!--" * 5000, b"x" * (frames.LARGEST + 1)]
 )
-def test_what_cannot_be_framed_is_left_out_and_the_page_says_so(tmp_path: Path, data: bytes) -> None:
+def test_a_document_that_cannot_be_framed_is_left_out_with_a_note(tmp_path: Path, data: bytes) -> None:
     _, page = _page(tmp_path, objects={"a.html": data})
     shown = page.xpath("//iframe")
     assert len(shown) == 1 or page.xpath("//section[@id='results']//p[@class='note']")

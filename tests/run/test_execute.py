@@ -335,7 +335,7 @@ def test_no_thread_of_a_finished_run_is_left(tmp_path: Path) -> None:
         assert not thread.is_alive()
 
 
-def test_what_is_known_of_the_extension_beforehand_is_among_the_findings(tmp_path: Path) -> None:
+def test_the_findings_of_a_run_include_those_of_the_extension(tmp_path: Path) -> None:
     known = Finding("parameter-unread", "warning", "site", "no template reads it", "render it")
     run = execute(FakeEnvironment(), FakeProject(), run_request("otsus-method", tmp_path / "run", findings=[known]))
     assert known in run.findings

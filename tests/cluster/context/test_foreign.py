@@ -153,7 +153,7 @@ def test_a_namespace_that_another_process_removes_is_reported_as_the_cause(clean
     cluster.close()
 
 
-def test_what_belongs_to_the_whole_cluster_is_refused_by_name(clean: Foreign, opened: Opened) -> None:
+def test_a_cluster_scoped_object_is_refused_by_name(clean: Foreign, opened: Opened) -> None:
     cluster = opened()
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "mine"}, "spec": {}}
     with pytest.raises(Invalid, match="PersistentVolume mine belongs to the whole cluster"):
@@ -175,7 +175,7 @@ def test_volumes_and_pods_that_do_not_want_to_end_go_with_the_environment(clean:
     assert ledger.find(clean.settings.state, cluster.environment_id) is None
 
 
-def test_what_a_killed_owner_leaves_goes_at_the_next_start(clean: Foreign, environment_id: str) -> None:
+def test_leftovers_of_a_killed_owner_are_removed_at_the_next_start(clean: Foreign, environment_id: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _OWNER, environment_id, clean.registry],
         stdout=subprocess.PIPE,

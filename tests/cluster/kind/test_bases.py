@@ -75,7 +75,7 @@ def on_engine(settings: Settings) -> Any:
     return _Engine(settings)
 
 
-def test_a_superseded_base_goes_but_for_the_layers_that_living_nodes_have_by_links(
+def test_a_superseded_base_is_removed_except_for_layers_that_running_nodes_link_to(
     on_engine: Any, settings: Settings
 ) -> None:
     for base in ("used", "disused", "current"):
@@ -110,7 +110,7 @@ def test_nodes_are_not_made_from_a_base_that_was_removed_in_the_meantime(on_engi
     assert on_engine.present["content"]["environment"] == "e1"
 
 
-def test_what_a_killed_attempt_has_left_goes_and_anothers_attempt_does_not(on_engine: Any, settings: Settings) -> None:
+def test_leftovers_of_a_killed_attempt_are_removed_and_other_attempts_stay(on_engine: Any, settings: Settings) -> None:
     own, others = bases.labels(settings.state), {**bases.labels(settings.state), names.LABEL_LEDGER: "/elsewhere"}
     on_engine.add("complete")
     on_engine.add("half", complete=False)

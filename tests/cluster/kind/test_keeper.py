@@ -224,7 +224,7 @@ def test_a_kept_cluster_outlives_its_owner_and_prune_leaves_it(
     assert left(settings, environment_id) == []
 
 
-def test_a_cluster_whose_keeper_was_killed_as_well_goes_at_the_next_start(
+def test_a_cluster_whose_keeper_was_also_killed_is_removed_at_the_next_start(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
     process = _owner(environment_id, _program(tmp_path), services_image)

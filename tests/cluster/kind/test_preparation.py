@@ -31,7 +31,7 @@ preparation.ensure(Settings(), sys.argv[1], [sys.argv[2]], print)
 
 @pytest.fixture
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """With a ledger of its own: what others are making is none of the test's business."""
+    """Use a separate ledger, so that environments of other processes do not affect the test."""
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
     return Settings()
 

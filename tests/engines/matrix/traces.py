@@ -119,7 +119,7 @@ def _remove_rule(rule: list[str]) -> list[str]:
 
 def _remove_device(name: str) -> list[str]:
     device = _DEVICES / name
-    # it may go by itself meanwhile, with the network of its peer
+    # it may disappear in between, with the network of its peer
     if name and device.exists() and not _quietly("ip", "link", "delete", name) and device.exists():
         return [f"ip link delete {name} fails"]
     return []

@@ -206,7 +206,7 @@ def test_a_step_ends_after_the_platforms_twelve_hours(api: Api, monkeypatch: pyt
     assert api.objects == {}
 
 
-def test_what_an_attempt_before_left_is_replaced(api: Api) -> None:
+def test_leftovers_of_an_earlier_attempt_are_replaced(api: Api) -> None:
     name = {"name": "d-1-train-step", "namespace": "project-a"}
     api.create({"kind": "ConfigMap", "metadata": name, "data": {"answer": "completed"}})
     create, refused = api.create, []

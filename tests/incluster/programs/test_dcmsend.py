@@ -80,7 +80,7 @@ def test_level_batch_sends_the_folder_of_the_run(execute_tool, run_folder, recei
     assert len(receiver.instances) == 2
 
 
-def test_an_empty_element_is_passed_over_but_nothing_sent_at_all_fails(execute_tool, run_folder, receiver):
+def test_an_empty_element_is_skipped_but_a_task_that_sends_no_object_fails(execute_tool, run_folder, receiver):
     run_folder.element("nrrd2dcmseg", uid="1.1")
     ended = execute_tool("dcmsend", **IN)
     assert ended.status == 1

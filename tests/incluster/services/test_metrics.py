@@ -243,7 +243,7 @@ def test_a_pod_that_had_ended_before_it_was_seen_says_so(metrics: Metrics, clust
     assert (found["attempts"], "ended before it could be asked" in found["error"]) == (0, True)
 
 
-def test_what_a_project_said_is_forgotten_with_it(metrics: Metrics, cluster: Cluster, endpoint: Endpoint) -> None:
+def test_the_metrics_of_a_project_are_removed_with_it(metrics: Metrics, cluster: Cluster, endpoint: Endpoint) -> None:
     cluster.tell("ADDED", pod(endpoint.port))
     until(metrics, lambda target: target["answers"] > 0)
     metrics.forget("project-b")

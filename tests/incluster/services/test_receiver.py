@@ -101,7 +101,7 @@ def test_titles_without_prefix_mean_admin_and_a_time_stamp(platform: RunningServ
     datetime.datetime.strptime(stamp, "%y-%m-%d-%H:%M:%S%f")
 
 
-def test_an_unknown_project_is_archived_for_admin_and_said(platform: RunningServices) -> None:
+def test_an_object_of_an_unknown_project_is_archived_for_admin_with_a_notice(platform: RunningServices) -> None:
     datasets = dicom_samples.series(1)
     send(platform, datasets, calling="kp-d", called="kp-nowhere")
     errors = platform.settle()["errors"]
@@ -209,7 +209,7 @@ def test_associations_that_follow_each_other_make_one_series(
 
 
 @pytest.mark.parametrize("greeting", [b"", b"GET / HTTP/1.0\r\n\r\n", b"\x01\x00\xff\xff\xff\xff"])
-def test_a_peer_that_speaks_no_dicom_does_not_stay_open(platform: RunningServices, greeting: bytes) -> None:
+def test_a_connection_without_dicom_is_closed(platform: RunningServices, greeting: bytes) -> None:
     with socket.create_connection(("127.0.0.1", platform.ports.dimse)) as peer:
         peer.sendall(greeting)
     platform.settle()

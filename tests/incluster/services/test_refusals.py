@@ -129,7 +129,7 @@ def test_a_line_of_minios_trace_says_who_asked_what_and_why_not() -> None:
 
 
 @pytest.mark.parametrize("line", [b" ", b"{", b"[]", b'{"http": {}}', b'{"http": null}'])
-def test_anything_else_in_the_trace_is_passed_over(line: bytes) -> None:
+def test_other_entries_of_the_trace_are_skipped(line: bytes) -> None:
     assert read_entry(line) is None
 
 

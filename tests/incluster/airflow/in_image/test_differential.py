@@ -146,5 +146,5 @@ def test_the_answer_is_the_platforms(
     scope = {**vars(module), **names}
     found = {text: plain(eval(text, scope)) for text in entry.expected}
     assert found == entry.expected
-    # a difference that is none any more has to leave the fidelity page
+    # a difference that no longer exists must leave the fidelity page
     assert all(entry.answer[text] != value for text, value in entry.here.items())

@@ -75,7 +75,7 @@ def test_single_execution_is_a_required_boolean_that_is_off() -> None:
     assert expected.items() <= entry.items()
 
 
-def test_projects_that_cannot_be_asked_for_are_none_but_uploads_break_the_import() -> None:
+def test_unreadable_projects_give_an_empty_list_but_unreadable_uploads_break_the_import() -> None:
     assert templates.get_all_projects() == []
     with pytest.raises(OSError):  # noqa: PT011 - the platform does not say which
         templates.schema_upload_form([".zip"])
