@@ -7,7 +7,6 @@ import sys
 import threading
 from collections import deque
 from types import CodeType, FrameType
-from typing import NamedTuple
 
 # pytest shortens the representation of a value in an assertion to 240 characters
 _REPR_LIMIT = 220
@@ -41,17 +40,17 @@ class Verdict:
         return cls(False, subject, summary, tuple(problems))
 
     def __bool__(self) -> bool:
-        _note((self,), self.ok, sys._getframe(1))
+        _note(self, sys._getframe(1))
         return self.ok
 
     def __eq__(self, other: object) -> bool:
         """Compare the answer, not the words: ``== True`` and ``is_valid == other.is_valid``."""
         if not isinstance(other, (bool, Verdict)):
             return NotImplemented
-        compared = (self, other) if isinstance(other, Verdict) else (self,)
-        answer = self.ok == (other.ok if isinstance(other, Verdict) else other)
-        _note(compared, answer, sys._getframe(1), is_comparison=True)
-        return answer
+        for verdict in (self, other):
+            if isinstance(verdict, Verdict):
+                _note(verdict, sys._getframe(1))
+        return self.ok == (other.ok if isinstance(other, Verdict) else other)
 
     def __hash__(self) -> int:
         return hash(self.ok)
@@ -70,45 +69,44 @@ class Verdict:
         return "\n".join(lines)
 
 
-class Answer(NamedTuple):
-    """What a verdict has answered to a line of code that asked for its truth, or compared it.
-
-    Attributes:
-        verdicts: the verdict, and the one that it was compared with.
-        value: the answer.
-        is_comparison: whether it was compared.
-        code: the code that asked.
-        line: the number of the line in its file.
-        instruction: the instruction that asked, as an offset into the code.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    value: bool
-    is_comparison: bool
+@dataclasses.dataclass(frozen=True)
+class _Refusal:
+    verdict: Verdict
     code: CodeType
     line: int
-    instruction: int
 
 
-class _LastAnswers(threading.local):
-    """The last answers that verdicts gave to this thread."""
+class _LastRefusals(threading.local):
+    """The verdicts that have said no to this thread last, while one call went forward in its code.
+
+    Attributes:
+        refusals: the last one is the latest.
+        instruction: the one that asked last, as an offset into the code.
+    """
 
     def __init__(self) -> None:
-        self.answers: deque[Answer] = deque(maxlen=256)
+        self.refusals: deque[_Refusal] = deque(maxlen=256)
+        self.instruction = 0
 
 
-_last = _LastAnswers()
+_last = _LastRefusals()
 
 
-def _note(verdicts: tuple[Verdict, ...], value: bool, frame: FrameType, *, is_comparison: bool = False) -> None:
-    _last.answers.append(Answer(verdicts, value, is_comparison, frame.f_code, frame.f_lineno, frame.f_lasti))
+def _note(verdict: Verdict, frame: FrameType) -> None:
+    # in a loop, the same assertion is executed again
+    if frame.f_lasti < _last.instruction:
+        _last.refusals.clear()
+    if not verdict.ok:
+        _last.refusals.append(_Refusal(verdict, frame.f_code, frame.f_lineno))
+    _last.instruction = frame.f_lasti
 
 
-def answers_at(code: CodeType, lines: range) -> list[Answer]:
-    """Return the last answers to these lines of a code, the oldest first."""
-    return [answer for answer in _last.answers if answer.code is code and answer.line in lines]
+def refusals_at(code: CodeType, lines: range) -> list[Verdict]:
+    """Return the verdicts that have said no last to these lines of a code, each once."""
+    found = (one.verdict for one in _last.refusals if one.code is code and one.line in lines)
+    return list({id(one): one for one in found}.values())
 
 
-def forget_answers() -> None:
-    """Forget the answers that verdicts gave to this thread."""
-    _last.answers.clear()
+def forget_refusals() -> None:
+    """Forget which verdicts have said no to this thread."""
+    _last.refusals.clear()

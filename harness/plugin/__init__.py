@@ -255,7 +255,7 @@ def pytest_runtest_makereport(
 
             setattr(report, _FINDINGS, session_findings.to_documents(facade.runs))
     if (verdict := sys.modules.get("harness.checks.verdict")) is not None:
-        verdict.forget_answers()
+        verdict.forget_refusals()
     # without the platform's parts there are no credentials
     if (redaction := sys.modules.get("harness.common.redaction")) is not None:
         report.sections = [(title, redaction.redact(text)) for title, text in report.sections]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks import Verdict
-from harness.checks.verdict import answers_at
+from harness.checks.verdict import refusals_at
 
 
 def test_an_asserted_verdict_explains_itself() -> None:
@@ -27,23 +27,21 @@ def test_a_verdict_counts_and_lists_its_problems() -> None:
     assert Verdict.of_problems("segmentation", [])
 
 
-def test_the_verdicts_that_answered_in_an_assertion_are_known_by_its_line() -> None:
+def test_the_verdicts_that_have_said_no_in_an_assertion_are_known_by_its_line() -> None:
     first, second = Verdict(False, "run"), Verdict(False, "segmentation")
     with pytest.raises(AssertionError) as caught:
         assert first or second == True  # noqa: E712
     entry = caught.traceback[-1]
     code, line = entry.frame.code.raw, entry.lineno + 1
-    # an assertion may ask one more than once
-    found = {id(verdict) for answer in answers_at(code, range(line, line + 1)) for verdict in answer.verdicts}
-    assert found == {id(first), id(second)}
-    assert answers_at(code, range(line + 1, line + 2)) == []
+    assert [verdict.subject for verdict in refusals_at(code, range(line, line + 1))] == ["run", "segmentation"]
+    assert refusals_at(code, range(line + 1, line + 2)) == []
 
 
-def test_a_verdict_that_answered_earlier_is_not_of_a_later_line() -> None:
+def test_a_verdict_that_has_said_no_earlier_is_not_of_a_later_line() -> None:
     verdict = Verdict(False, "run")
     if not verdict:
         with pytest.raises(AssertionError) as caught:
             assert verdict is None
     entry = caught.traceback[-1]
     line = entry.lineno + 1
-    assert answers_at(entry.frame.code.raw, range(line, line + 1)) == []
+    assert refusals_at(entry.frame.code.raw, range(line, line + 1)) == []
